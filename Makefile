@@ -1,0 +1,63 @@
+# Everything needs only make and Python >= 3.11. `make` alone lists the commands.
+#
+#   make demo PYTHON=python3.12                      another Python
+#   make demo TORCH_INDEX=<index of a PyTorch build> e.g. PyTorch's CPU or CUDA index
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+export PATH := $(abspath $(BIN)):$(PATH)
+# Nothing is ever loaded from a model hub here: fail at once instead of trying.
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := false
+
+.DEFAULT_GOAL := help
+.PHONY: help demo study test check docs bases setup clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+
+demo: $(STAMP)  ## the whole study, small: about 20 minutes on 2 CPU cores
+	$(BIN)/ikusi study recipes/emoji-eu-quick.yaml
+	@echo "The report: file://$(CURDIR)/studies/emoji-eu-quick/report/index.html"
+
+study: $(STAMP)  ## the study of the documentation: hours on CPU cores
+	$(BIN)/ikusi study recipes/emoji-eu.yaml
+	@echo "The report: file://$(CURDIR)/studies/emoji-eu/report/index.html"
+
+bases: $(STAMP)  ## train anew the picture encoder and the backbones that ship with the package
+	$(BIN)/ikusi miniature bases
+
+test: $(STAMP)  ## the tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## ruff, its formatter and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(STAMP)  ## the documentation as a web site, in site/
+	$(PIP) install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/mkdocs build --strict
+	@echo "The site: file://$(CURDIR)/site/index.html"
+
+setup: $(STAMP)  ## the virtual environment alone, in .venv
+
+clean:  ## remove the environment, the site and the caches; studies stay
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# PyTorch goes first, so that its build is the one chosen here and not the one another
+# package's requirement happens to resolve to.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Ikusi needs Python 3.11 or newer; $(PYTHON) is %d.%d (choose another: make PYTHON=python3.12)" % v[:2])'
+	@test -x $(BIN)/python || { echo "== making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "== installing PyTorch"
+	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
+	@echo "== installing Ikusi and what it is built on"
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@command -v npm >/dev/null || { echo "== installing npm, which fetches the pictures"; $(PIP) install -c constraints.txt -e '.[npm]'; }
+	@touch $@
