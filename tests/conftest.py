@@ -1,0 +1,12 @@
+"""One thread, no hub, no display: every test behaves the same on every machine."""
+
+import os
+
+# Read by the numerical libraries when they are first imported, so set before any test module.
+os.environ.update(
+    OMP_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
+    HF_HUB_OFFLINE="1",
+    TOKENIZERS_PARALLELISM="false",
+    MPLBACKEND="Agg",
+)
