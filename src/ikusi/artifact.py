@@ -42,7 +42,11 @@ def fingerprint(*parts: Any) -> str:
     True
     """
     text = json.dumps(
-        parts, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_canonical,
+        parts,
+        sort_keys=True,
+        ensure_ascii=False,
+        allow_nan=False,
+        default=_canonical,
         separators=(",", ":"),
     )
     return hashlib.sha256(text.encode()).hexdigest()[:16]

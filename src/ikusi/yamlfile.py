@@ -1,0 +1,312 @@
+"""YAML files whose mistakes are told in one line: file, line, key, what was expected and found.
+
+Values follow YAML 1.2: ``no`` is a word (the key of a language pack's negative answer) and
+``1e-3`` is a number, where PyYAML alone reads a boolean and a string. A file may say
+``extends: other.yaml`` and give only what differs.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ikusi.errors import InputError
+
+Key = tuple[str | int, ...]
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the scalars of YAML 1.2."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in resolvers if pair[0].rsplit(":", 1)[1] in ("null", "int")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"^[-+]?(?:[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?|\.?[0-9]+[eE][-+]?[0-9]+|\.[0-9]+"
+        r"(?:[eE][-+]?[0-9]+)?|\.inf|\.nan)$"
+    ),
+    list("-+0123456789."),
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a YAML file says, and where: ``marks`` gives each key's ``file:line``."""
+
+    data: dict[str, Any]
+    marks: dict[Key, str] = field(default_factory=dict)
+    name: str = "document"
+
+    def where(self, key: Key) -> str:
+        """``file:line`` of a key, or of the nearest key that holds it."""
+        while key and key not in self.marks:
+            key = key[:-1]
+        return self.marks.get(key, self.name)
+
+    def error(self, key: Key, expected: str, found: str, near: str | None = None) -> InputError:
+        """The one-line error for ``key``; ``near`` is the valid name the writer may have meant."""
+        hint = f" (did you mean {near}?)" if near else ""
+        place = f"{dotted(key)}: " if key else ""
+        return InputError(f"{self.where(key)}: {place}expected {expected}, found {found}{hint}")
+
+
+def dotted(key: Key) -> str:
+    """Write a key as people do.
+
+    >>> dotted(("grid", "ratios", 2))
+    'grid.ratios[2]'
+    """
+    text = ""
+    for part in key:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that looks most like ``name``, if any does."""
+    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)), None)
+
+
+def read(path: Path) -> Document:
+    """Read a YAML mapping, following ``extends``.
+
+    Raises:
+        InputError: the file is absent, is no YAML, is no mapping or gives a key twice.
+    """
+    return _read(Path(path), seen=())
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> Document:
+    if path.resolve() in seen:
+        raise InputError(
+            f"{path}: extends: expected a file that does not extend this one, "
+            f"found a circle of {len(seen)}"
+        )
+    own = _parse(path)
+    base_name = own.data.pop("extends", None)
+    if base_name is None:
+        return own
+    base_path = path.parent / str(base_name)
+    if not base_path.is_file():
+        near = nearest(str(base_name), (file.name for file in path.parent.glob("*.yaml")))
+        raise own.error(("extends",), "a file beside this one", str(base_name), near)
+    return merge(_read(base_path, (*seen, path.resolve())), own)
+
+
+def _parse(path: Path) -> Document:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        near = nearest(path.name, (file.name for file in path.parent.glob("*.yaml")))
+        hint = f" (did you mean {path.parent / near}?)" if near else ""
+        raise InputError(f"{path}: expected a YAML file, found {_reason(error)}{hint}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected UTF-8 text, found byte {error.start}") from error
+    marks: dict[Key, str] = {}
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        data = {} if node is None else _construct(node, (), str(path), marks)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InputError(f"{path}:{line}: expected YAML, found {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: expected YAML, found {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{path}:1: expected keys and values, found {told(data)}")
+    return Document(data, marks, str(path))
+
+
+def _reason(error: OSError) -> str:
+    return "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror)
+
+
+def _construct(node: yaml.Node, key: Key, name: str, marks: dict[Key, str]) -> Any:
+    """Turn a YAML node into Python values and note the line of every key."""
+    marks.setdefault(key, f"{name}:{node.start_mark.line + 1}")
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(item, (*key, i), name, marks) for i, item in enumerate(node.value)]
+    if not isinstance(node, yaml.MappingNode):
+        return _Loader("").construct_object(node)
+    found: dict[str, Any] = {}
+    for name_node, value_node in node.value:
+        child = (*key, str(name_node.value))
+        line = name_node.start_mark.line + 1
+        if child[-1] in found:
+            raise InputError(
+                f"{name}:{line}: {dotted(child)}: expected each key once, "
+                f"found it again (first at {marks[child]})"
+            )
+        marks[child] = f"{name}:{line}"
+        found[str(name_node.value)] = _construct(value_node, child, name, marks)
+    return found
+
+
+def merge(base: Document, changes: Document) -> Document:
+    """Lay ``changes`` over ``base``: mappings are joined, all else is replaced."""
+    data = dict(base.data)
+    marks = dict(base.marks)
+    marks.update({(): changes.marks.get((), changes.name)})
+
+    def lay(into: dict[str, Any], new: Mapping[str, Any], key: Key) -> None:
+        for name, value in new.items():
+            child = (*key, name)
+            if isinstance(value, dict) and isinstance(into.get(name), dict):
+                into[name] = dict(into[name])
+                lay(into[name], value, child)
+            else:
+                for old in [mark for mark in marks if mark[: len(child)] == child]:
+                    del marks[old]
+                into[name] = value
+            marks.update({k: m for k, m in changes.marks.items() if k[: len(child)] == child})
+
+    lay(data, changes.data, ())
+    return Document(data, marks, changes.name)
+
+
+def overlay(document: Document, overrides: Sequence[str], known: Iterable[str]) -> Document:
+    """Apply ``a.b=value`` overrides, their values read as YAML.
+
+    Args:
+        document: what the overrides change.
+        overrides: as given on the command line.
+        known: every dotted key there is, to name the nearest one to a wrong key.
+    """
+    names = sorted(known)
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"command line: expected key=value, found {text}")
+        key: Key = tuple(part.strip() for part in name.split("."))
+        try:
+            data = yaml.load(value, Loader=_Loader)
+        except yaml.YAMLError as error:
+            message = f"command line: {dotted(key)}: expected YAML, found {told(value)}"
+            raise InputError(message) from error
+        for depth in range(1, len(key)):
+            held = _get(document.data, key[:depth])
+            if held is not None and not isinstance(held, dict):
+                key = key[: depth + 1]
+                raise InputError(_unknown("command line", key, names))
+        document = merge(document, _nested(key, data))
+    return document
+
+
+def _get(data: Any, key: Key) -> Any:
+    for part in key:
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def _nested(key: Key, value: Any) -> Document:
+    data: Any = value
+    for part in reversed(key):
+        data = {part: data}
+    return Document(data, {key: "command line"}, "command line")
+
+
+def _unknown(where: str, key: Key, names: Iterable[str]) -> str:
+    """The line for a key that does not exist; the whole name counts, then its last part."""
+    names = sorted(names)
+    full, last = dotted(key), str(key[-1])
+    near = nearest(full, names) or next(
+        (name for name in names if name.rsplit(".", 1)[-1] == last), None
+    )
+    hint = f" (did you mean {near}?)" if near else ""
+    return f"{where}: {full}: expected a known key, found {last}{hint}"
+
+
+def validate(model: type[AnyModel], document: Document, known: Iterable[str]) -> AnyModel:
+    """Build ``model`` from a document.
+
+    Raises:
+        InputError: the first mistake, in one line.
+    """
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as problem:
+        errors = problem.errors()
+        # A wrong key explains a missing one, so it is told first.
+        first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
+        raise _told_error(first, document, known) from problem
+
+
+_EXPECTED = {
+    "string_type": "text",
+    "string_too_short": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+}
+
+
+def _told_error(error: Any, document: Document, known: Iterable[str]) -> InputError:
+    """Turn pydantic's account of a mistake into the house's line."""
+    context = error.get("ctx", {})
+    key: Key = tuple(part for part in error["loc"] if part != "[key]") + context.get("key", ())
+    kind, found = error["type"], told(context.get("found", error["input"]))
+    if kind == "extra_forbidden":
+        return InputError(_unknown(document.where(key), key, known))
+    if kind == "missing":
+        return document.error(key, "a value", "nothing")
+    if kind == "expected":
+        return document.error(key, context["expected"], found, context.get("near"))
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", context["expected"])
+        return document.error(key, " or ".join(choices), found, nearest(found, choices))
+    return document.error(key, _EXPECTED.get(kind) or _bound(kind, context, error), found)
+
+
+def _bound(kind: str, context: Mapping[str, Any], error: Mapping[str, Any]) -> str:
+    """Say a numeric or length limit in words."""
+    limits = {
+        "greater_than": f"more than {context.get('gt')}",
+        "greater_than_equal": f"at least {context.get('ge')}",
+        "less_than": f"less than {context.get('lt')}",
+        "less_than_equal": f"at most {context.get('le')}",
+        "too_short": f"at least {context.get('min_length')} entries",
+        "too_long": f"at most {context.get('max_length')} entries",
+        "string_pattern_mismatch": f"text like {context.get('pattern')}",
+    }
+    return limits.get(kind, str(error["msg"]))
+
+
+def told(value: Any) -> str:
+    """Show a value in an error line, on one line and never long."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | dict):
+        name = "a list" if isinstance(value, list) else "keys and values"
+        return f"{name} of {len(value)}" if isinstance(value, list) else name
+    text = " ".join(str(value).split())
+    if not text:
+        return "empty text"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def field_names(model: type[BaseModel], prefix: str = "") -> set[str]:
+    """Every dotted key of a model, nested models included."""
+    names = set()
+    for name, info in model.model_fields.items():
+        names.add(prefix + name)
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            names |= field_names(info.annotation, f"{prefix}{name}.")
+    return names
