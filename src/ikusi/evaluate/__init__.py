@@ -1,0 +1,1 @@
+"""Evaluation: benchmarks as data, scoring, generation, metrics, statistics, the run over them."""
