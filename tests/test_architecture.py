@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
 
 # Upstream first. A room imports what stands before it and nothing else: data flows one way.
-FOUNDATIONS = ["errors", "artifact", "language", "recipe"]
+FOUNDATIONS = ["errors", "artifact", "yamlfile", "language", "recipe"]
 LINE = [*FOUNDATIONS, "data", "model", "train", "evaluate", "report", "study", "cli"]
 MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 # The miniature stands beside the line: a supplier of pictures, texts and small base models.
@@ -24,7 +25,7 @@ MAY_IMPORT["study"].add("miniature")
 MAY_IMPORT["cli"].add("miniature")
 
 HEAVY = ["torch", "transformers", "accelerate", "pyarrow", "matplotlib", "scipy"]
-LIGHT = ["cli", "recipe", "language", "artifact", "errors"]
+LIGHT = [*FOUNDATIONS, "study", "cli"]
 
 
 def name(path: Path) -> str:
@@ -83,7 +84,19 @@ def test_functions_are_short(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_library_code_reads_no_environment(path: Path) -> None:
-    assert not re.search(r"os\.environ|os\.getenv|\bgetenv\(", path.read_text(encoding="utf-8"))
+    """Settings come from recipes and arguments; only a worker sets variables, for libraries."""
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"getenv|environ\.get\b|environ\.setdefault|= os\.environ\b", text)
+
+
+def test_every_package_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["npm"]]
+    declared = {re.split(r"[^\w-]", package)[0].lower().replace("-", "_") for package in wanted}
+    called = {"PIL": "pillow", "yaml": "pyyaml", "pydantic_core": "pydantic"}
+    imported = {module.split(".")[0] for path in FILES for module in imported_modules(path)}
+    outside = imported - set(sys.stdlib_module_names) - {"ikusi"}
+    assert {called.get(module, module) for module in outside} <= declared
 
 
 def test_nothing_is_called_utils() -> None:
