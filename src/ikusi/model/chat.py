@@ -1,0 +1,370 @@
+"""From a conversation to tokens, and which of them the model learns to say.
+
+The chat template is the LLM's own. A conversation is rendered once, as a whole, and the
+assistant's spans are read off the render itself: whatever a generation prompt leaves for the
+model to write, up to and including the token that ends its turn, is supervised; headers, system
+blocks and user turns never are. Nothing here knows any LLM by name.
+
+One rule for images, whatever the template: a template that takes message contents as strings
+(those of text-only LLMs) gets an image as the image token followed by a newline, in its place
+among the texts; a template that takes lists of parts (those of stock LLaVA checkpoints) gets the
+parts and writes its own image token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+from jinja2.exceptions import TemplateError
+from transformers import PreTrainedTokenizerBase
+
+from ikusi.errors import InputError
+from ikusi.model.tokens import control, control_tokens, image_token
+
+Message = Mapping[str, Any]
+
+ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A conversation as token ids.
+
+    `input_ids`: ids, each image expanded to its run of image tokens. `supervised`: of the same
+    length; True where the token is one the model learns to predict (assistant text and the token
+    that ends its turn). `image_tokens`: how many of `input_ids` stand for image features. `cut`:
+    tokens dropped from the end to respect the maximum length.
+    """
+
+    input_ids: list[int]
+    supervised: list[bool]
+    image_tokens: int
+    cut: int
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """A rendered conversation: its text and, for each assistant turn, where it starts and how many
+    control tokens to pass before the turn is over."""
+
+    text: str
+    turns: list[tuple[int, int]]
+
+
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The token with which the chat template ends an assistant's turn.
+
+    Raises InputError where it ends without one: a model trained so would never stop.
+    """
+    probe = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    rendered = _rendered(tokenizer, probe, row="")
+    start, passed = rendered.turns[0]
+    return control_tokens(tokenizer, rendered.text[start:])[passed]
+
+
+def render(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    add_generation_prompt: bool = False,
+    *,
+    row: str = "",
+) -> str:
+    """The whole conversation as the template writes it, each image as one image token.
+
+    `messages`: `{"role", "content"}` with content a string or a list of `{"type": "image"}` and
+    `{"type": "text", "text": ...}`. `row` names the conversation in errors. Raises InputError for
+    unknown roles, contents that spell control tokens, images the template loses, and whatever the
+    template itself refuses.
+    """
+    strings = [_checked(tokenizer, message, row) for message in messages]
+    given = strings if _takes_strings(tokenizer, _template(tokenizer)) else _as_parts(messages)
+    text = _apply(tokenizer, given, add_generation_prompt, row)
+    _check_images(tokenizer, messages, text, row)
+    return text
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    image_tokens: int = 0,
+    image_token_id: int | None = None,
+    max_length: int | None = None,
+    *,
+    row: str = "",
+) -> Encoded:
+    """Tokens of a conversation, with the ones to learn marked.
+
+    `image_tokens`: features per image; `image_token_id`: the id repeated that many times for each
+    image. What exceeds `max_length` tokens is dropped from the end and counted. Raises InputError
+    (starting with `row`) where the cut would fall inside an image or leaves nothing to learn, and
+    where the template cannot be followed (see `render`).
+    """
+    rendered = _rendered(tokenizer, messages, row)
+    if not rendered.turns:
+        raise InputError(f"{_where(row)}expected an assistant turn to learn from, found none")
+    ids, starts = _tokens(tokenizer, rendered)
+    supervised = _mark(tokenizer, ids, starts, rendered.turns)
+    ids, supervised = _expand(ids, supervised, image_tokens, image_token_id)
+    limit = len(ids) if max_length is None else max_length
+    _check_cut(ids, supervised, limit, image_token_id, row)
+    kept = ids[:limit]
+    images = sum(token == image_token_id for token in kept)
+    return Encoded(kept, supervised[:limit], images, len(ids) - len(kept))
+
+
+def prompt_ids(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    image_tokens: int = 0,
+    image_token_id: int | None = None,
+    *,
+    row: str = "",
+) -> list[int]:
+    """Tokens to generate from: the conversation up to where the assistant's next turn begins.
+
+    Token for token the beginning of what `encode` gives for the same messages with an answer
+    appended, so a model is asked exactly as it was trained.
+    """
+    rendered = _rendered(tokenizer, messages, row, add_generation_prompt=True)
+    ids, _ = _tokens(tokenizer, rendered)
+    return _expand(ids, [False] * len(ids), image_tokens, image_token_id)[0]
+
+
+def _where(row: str) -> str:
+    return f"{row}: " if row else ""
+
+
+def _template(tokenizer: PreTrainedTokenizerBase) -> str:
+    template = tokenizer.chat_template
+    if not isinstance(template, str):
+        raise InputError(
+            "tokenizer: expected one chat template, found "
+            + ("none" if template is None else f"{len(template)}: {', '.join(template)}")
+        )
+    return template
+
+
+def _flat(content: str | Sequence[Message], image: str) -> str:
+    """The one rule: texts run on, an image is its token and a newline."""
+    if isinstance(content, str):
+        return content
+    return "".join(image + "\n" if part["type"] == "image" else part["text"] for part in content)
+
+
+def _image_count(messages: Sequence[Message]) -> int:
+    contents = (message["content"] for message in messages)
+    return sum(
+        part["type"] == "image"
+        for parts in contents
+        if not isinstance(parts, str)
+        for part in parts
+    )
+
+
+def _checked(tokenizer: PreTrainedTokenizerBase, message: Message, row: str) -> dict[str, str]:
+    """The message with its content as a string, refused if its text spells a control token."""
+    role, content = message["role"], message["content"]
+    if role not in ROLES:
+        raise InputError(f"{_where(row)}role: expected one of {', '.join(ROLES)}, found {role!r}")
+    spelled = control_tokens(tokenizer, _flat(content, ""))
+    if spelled:
+        raise InputError(
+            f"{_where(row)}{role} turn: expected text, found the control token {spelled[0]!r} in it"
+        )
+    pictures = _image_count([message])
+    return {"role": role, "content": _flat(content, image_token(tokenizer) if pictures else "")}
+
+
+def _as_parts(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    def parts(content: str | Sequence[Message]) -> list[Message]:
+        return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+
+    return [{"role": m["role"], "content": parts(m["content"])} for m in messages]
+
+
+@lru_cache(maxsize=32)
+def _takes_strings(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
+    """Whether the template writes out a content given as a string."""
+    probe = [{"role": "user", "content": "ikusi"}]
+    try:
+        return "ikusi" in tokenizer.apply_chat_template(
+            probe, chat_template=template, tokenize=False
+        )
+    except (TemplateError, TypeError, ValueError):
+        return False
+
+
+def _apply(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    add_generation_prompt: bool,
+    row: str,
+) -> str:
+    try:
+        return str(
+            tokenizer.apply_chat_template(
+                [dict(message) for message in messages],
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+            )
+        )
+    except (TemplateError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{_where(row)}the chat template refuses the conversation: {error}"
+        ) from error
+
+
+def _check_images(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], text: str, row: str
+) -> None:
+    expected = _image_count(messages)
+    if not expected:
+        return
+    found = text.count(image_token(tokenizer))
+    if found != expected:
+        raise InputError(
+            f"{_where(row)}expected {expected} image tokens in the rendered conversation, "
+            f"found {found}: the chat template drops or repeats images"
+        )
+
+
+def _rendered(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    row: str,
+    add_generation_prompt: bool = False,
+) -> _Rendered:
+    """Render the whole conversation and find its assistant turns."""
+    text = render(tokenizer, messages, add_generation_prompt, row=row)
+    turns = [
+        _turn(tokenizer, messages, index, text, row)
+        for index, message in enumerate(messages)
+        if message["role"] == "assistant"
+    ]
+    return _Rendered(text, turns)
+
+
+def _turn(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], index: int, text: str, row: str
+) -> tuple[int, int]:
+    """Where assistant turn `index` starts in `text`, and the control tokens before its last one."""
+    where = f"{_where(row)}message {index + 1}: "
+    answer = _flat(messages[index]["content"], "").strip()
+    if not answer:
+        raise InputError(f"{where}expected an answer, found an empty assistant turn")
+    prompt = render(tokenizer, messages[:index], True, row=row)
+    if not text.startswith(prompt):
+        raise InputError(
+            f"{where}the chat template renders the conversation before this turn differently "
+            "when more follows, so its spans cannot be supervised"
+        )
+    found = text.find(answer, len(prompt))
+    if found < 0:
+        raise InputError(f"{where}the chat template rewrites the assistant's text")
+    passed = len(control_tokens(tokenizer, text[len(prompt) : found]))
+    if not control_tokens(tokenizer, text[found + len(answer) :]):
+        raise InputError(
+            f"{where}the chat template ends the assistant's turn without a control token, "
+            "so a model could not learn to stop"
+        )
+    return len(prompt), passed
+
+
+def _tokenise(tokenizer: PreTrainedTokenizerBase, text: str, cuts: Sequence[int]) -> list[int]:
+    """Ids of `text`, tokenised apart at each of `cuts`; one BOS where the tokenizer wants one."""
+    edges = [0, *cuts, len(text)]
+    ids = _opening(tokenizer, text)
+    for begin, end in pairwise(edges):
+        ids += _piece(tokenizer, text[begin:end], continued=begin > 0)
+    return ids
+
+
+def _opening(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """The BOS the tokenizer itself adds, unless the template has written one."""
+    bos = tokenizer.bos_token
+    if bos is None or text.startswith(bos):
+        return []
+    first = tokenizer("").input_ids[:1]
+    return list(first) if first == [tokenizer.bos_token_id] else []
+
+
+def _piece(tokenizer: PreTrainedTokenizerBase, text: str, continued: bool) -> list[int]:
+    """Ids of one piece; one that continues a text hangs on a control token, so that tokenizers
+    which put a space before a text's first word do not put one here."""
+    if not continued or not text:
+        return list(tokenizer(text, add_special_tokens=False).input_ids) if text else []
+    anchor = str(tokenizer.eos_token)
+    return list(tokenizer(anchor + text, add_special_tokens=False).input_ids)[1:]
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, rendered: _Rendered) -> tuple[list[int], list[int]]:
+    """Ids of the text, and the index at which each assistant turn's tokens start.
+
+    Where the prompt's last characters and the answer's first would share a token, the text is
+    tokenised apart at that point, because that is what generation does: the prompt is there first.
+    Offsets alone do not show such tokens (byte-level tokenizers trim spaces from them), so the
+    prompt's own tokens are compared.
+    """
+    cuts: list[int] = []
+    starts = []
+    ids = _tokenise(tokenizer, rendered.text, cuts)
+    for start, _ in rendered.turns:
+        prompt = _tokenise(tokenizer, rendered.text[:start], cuts)
+        if ids[: len(prompt)] != prompt:
+            cuts.append(start)
+            ids = _tokenise(tokenizer, rendered.text, cuts)
+        starts.append(len(prompt))
+    return ids, starts
+
+
+def _mark(
+    tokenizer: PreTrainedTokenizerBase,
+    ids: Sequence[int],
+    starts: Sequence[int],
+    turns: Sequence[tuple[int, int]],
+) -> list[bool]:
+    """Supervise each turn from its start through the control token that ends it."""
+    ends = control(tokenizer)[1]
+    supervised = [False] * len(ids)
+    for index, (_, passed) in zip(starts, turns, strict=True):
+        while passed >= 0:
+            supervised[index] = True
+            passed -= ids[index] in ends
+            index += 1
+    return supervised
+
+
+def _expand(
+    ids: Sequence[int], supervised: Sequence[bool], image_tokens: int, image_token_id: int | None
+) -> tuple[list[int], list[bool]]:
+    """Repeat each image token once per feature."""
+    wide_ids: list[int] = []
+    wide_supervised: list[bool] = []
+    for token, learn in zip(ids, supervised, strict=True):
+        times = image_tokens if token == image_token_id else 1
+        wide_ids += [token] * times
+        wide_supervised += [learn] * times
+    return wide_ids, wide_supervised
+
+
+def _check_cut(
+    ids: Sequence[int],
+    supervised: Sequence[bool],
+    limit: int,
+    image_token_id: int | None,
+    row: str,
+) -> None:
+    if image_token_id is not None and image_token_id in ids[limit:]:
+        last = len(ids) - list(reversed(ids)).index(image_token_id)
+        raise InputError(
+            f"{_where(row)}expected its images within {limit} tokens, found them to end at {last}"
+        )
+    if not any(supervised[:limit]):
+        raise InputError(
+            f"{_where(row)}expected a token to learn within {limit} tokens, found none: "
+            f"the conversation has {len(ids)}"
+        )

@@ -1,0 +1,96 @@
+"""What a tokenizer brings to a chat: control tokens, an image token, a template.
+
+A control token is one the tokenizer treats as special (turn headers, end of turn, image, padding):
+it structures a conversation, and text that merely spells it must never become it.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from ikusi.errors import InputError
+
+PAD, END, USER, ASSISTANT, SYSTEM, IMAGE = SPECIAL_TOKENS = (
+    "<|pad|>",
+    "<|end|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|system|>",
+    "<|image|>",
+)
+"""Control tokens of the plain template, in the order a tokenizer trainer should number them."""
+
+_Control = tuple[re.Pattern[str], frozenset[int]]
+_known: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[int, _Control]] = WeakKeyDictionary()
+
+
+def plain_template() -> str:
+    """The shortest useful chat template: one control token before a turn and one after it."""
+    return _template_file("plain.jinja")
+
+
+def plain_tokenizer(backend: Any) -> PreTrainedTokenizerFast:
+    """Wrap a trained `tokenizers.Tokenizer` whose vocabulary holds `SPECIAL_TOKENS`.
+
+    The result has the plain template, ends turns with `<|end|>`, pads with a token of its own and
+    knows its image token. Raises InputError naming the control tokens the vocabulary lacks.
+    """
+    missing = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
+    if missing:
+        raise InputError(f"tokenizer: expected the control tokens {' '.join(missing)}, found none")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        eos_token=END,
+        pad_token=PAD,
+        extra_special_tokens={"image_token": IMAGE},
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.add_special_tokens({"extra_special_tokens": [USER, ASSISTANT, SYSTEM]})
+    tokenizer.chat_template = plain_template()
+    return tokenizer
+
+
+def with_image_parts(template: str, image_token: str) -> str:
+    """Prefix an LLM's chat template so that it also takes lists of text and image parts.
+
+    Anything that serves the checkpoint (`AutoProcessor.apply_chat_template` included) then builds
+    exactly the prompt `render` builds. Already prefixed templates are returned as they are.
+    """
+    prelude = _template_file("image_parts.jinja").replace("IMAGE_TOKEN", image_token)
+    return template if template.startswith(prelude) else prelude + template
+
+
+def image_token(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The text of the tokenizer's image token. Raises InputError where it has none."""
+    token = getattr(tokenizer, "image_token", None)
+    if token is None:
+        raise InputError("tokenizer: expected an image token, found none (assemble a model first)")
+    return str(token)
+
+
+def control_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
+    """Control (special) tokens that `text` spells out, in order; empty for ordinary text."""
+    return control(tokenizer)[0].findall(text)
+
+
+def control(tokenizer: PreTrainedTokenizerBase) -> tuple[re.Pattern[str], frozenset[int]]:
+    """Pattern and ids of the control tokens; remembered, as asking the tokenizer is slow."""
+    known = _known.get(tokenizer)
+    if known is None or known[0] != len(tokenizer):
+        special = {
+            token.content: i for i, token in tokenizer.added_tokens_decoder.items() if token.special
+        }
+        longest_first = sorted(special, key=len, reverse=True)
+        pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+        known = (len(tokenizer), (pattern, frozenset(special.values())))
+        _known[tokenizer] = known
+    return known[1]
+
+
+def _template_file(name: str) -> str:
+    return resources.files("ikusi.model").joinpath("templates", name).read_text("utf-8").strip()
