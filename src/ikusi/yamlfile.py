@@ -276,10 +276,10 @@ def _told_error(error: Any, document: Document, known: Iterable[str]) -> InputEr
 def _bound(kind: str, context: Mapping[str, Any], error: Mapping[str, Any]) -> str:
     """Say a numeric or length limit in words."""
     limits = {
-        "greater_than": f"more than {context.get('gt')}",
-        "greater_than_equal": f"at least {context.get('ge')}",
-        "less_than": f"less than {context.get('lt')}",
-        "less_than_equal": f"at most {context.get('le')}",
+        "greater_than": f"more than {context.get('gt', 0):g}",
+        "greater_than_equal": f"at least {context.get('ge', 0):g}",
+        "less_than": f"less than {context.get('lt', 0):g}",
+        "less_than_equal": f"at most {context.get('le', 0):g}",
         "too_short": f"at least {context.get('min_length')} entries",
         "too_long": f"at most {context.get('max_length')} entries",
         "string_pattern_mismatch": f"text like {context.get('pattern')}",

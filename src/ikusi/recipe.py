@@ -1,0 +1,311 @@
+"""Recipes: a whole study as one YAML file, checked before anything heavy is loaded.
+
+A recipe names the languages, the models that are joined, the two training stages of the paper
+(arXiv 2511.09396, section 3.2), the grid of runs that is compared and the benchmarks. Every
+field says what it is; ``show`` and ``json_schema`` are written from those same descriptions.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from ikusi import language, yamlfile
+
+BENCHMARKS = Path(__file__).parent / "evaluate" / "benchmarks"
+
+
+def _wrong(expected: str, key: yamlfile.Key = (), **context: Any) -> PydanticCustomError:
+    """A mistake that is told as ``expected ..., found ...``; ``key`` is below the field at hand."""
+    return PydanticCustomError(
+        "expected", "{expected}", {"expected": expected, "key": key, **context}
+    )
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise _wrong("a share between 0 and 1")
+    return value
+
+
+def _workers(value: object) -> object:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value == "auto" or (whole and int(str(value)) >= 1):
+        return value
+    raise _wrong("auto or a whole number of at least 1")
+
+
+def _plain_name(value: str) -> str:
+    # It becomes the name of a folder.
+    if not re.fullmatch(r"\w[\w.-]*", value):
+        raise _wrong("a name of letters, digits, dots and dashes")
+    return value
+
+
+def _no_repeats(values: list[Any]) -> list[Any]:
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise _wrong("each entry once", (i,), found=value)
+    return values
+
+
+Share = Annotated[float, AfterValidator(_share)]
+Name = Annotated[str, AfterValidator(_plain_name)]
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Part = Literal["connector", "llm", "vision"]
+
+
+class _Section(BaseModel):
+    """A part of a recipe: strict, frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Miniature(_Section):
+    """How much of the miniature's data is made."""
+
+    concepts: int = Field(ge=8, description="Emoji concepts that are drawn and named.")
+    train_scenes: int = Field(ge=1, description="Scenes with questions, for instruction tuning.")
+    caption_scenes: int = Field(ge=1, description="Scenes with a caption, for alignment.")
+    test_scenes: int = Field(
+        ge=1, description="Test scenes for each way of being unseen: drawing, style, concept."
+    )
+    text_rows: int = Field(ge=1, description="Text-only rows: questions about CLDR's knowledge.")
+    image_size: int = Field(ge=16, description="Side of every picture, in pixels.")
+    seed: int = Field(default=0, ge=0, description="Seed of the scenes and of the split.")
+
+
+class Stage(_Section):
+    """One training stage."""
+
+    corpus: Text = Field(description="Corpus it trains on: `miniature/...` or a folder.")
+    trainable: Annotated[list[Part], AfterValidator(_no_repeats)] = Field(
+        min_length=1, description="Parts that learn: connector, llm, vision; the rest is frozen."
+    )
+    ratio: Share | None = Field(
+        default=None,
+        description="Share of rows in the target language; none where the grid sets it.",
+    )
+    learning_rate: Positive = Field(description="Peak learning rate of AdamW.")
+    batch_size: int = Field(ge=1, description="Samples in one optimiser step.")
+    epochs: Positive = Field(description="Passes over the stage's rows.")
+    weight_decay: float = Field(default=0.0, ge=0, description="Weight decay of AdamW.")
+    warmup_ratio: Share = Field(
+        default=0.03, description="Share of the steps in which the learning rate rises."
+    )
+    scheduler: Literal["cosine"] = Field(
+        default="cosine", description="How the learning rate falls after warm-up."
+    )
+    precision: Literal["bf16", "fp32"] = Field(
+        default="bf16", description="Number format of the computation; weights stay in fp32."
+    )
+    max_length: int = Field(
+        default=8192, ge=16, description="Longest sample, in tokens; text beyond it is cut."
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="Compute activations twice to hold fewer in memory."
+    )
+    save_every: int = Field(
+        default=100, ge=1, description="Optimiser steps between checkpoints to resume from."
+    )
+
+
+class Stages(_Section):
+    """The two stages of late fusion (paper, section 3.2)."""
+
+    align: Stage = Field(description="Alignment: captions teach the connector alone.")
+    instruct: Stage = Field(description="Instruction tuning of the connector and the LLM.")
+
+
+class TextOnly(_Section):
+    """Instructions without a picture, added to the instruction stage in some runs."""
+
+    corpus: Text = Field(description="Text-only corpus: `miniature/...` or a folder.")
+    rows: int = Field(ge=1, description="Rows that are added.")
+    ratio: Share = Field(default=0.8, description="Share of those rows in the target language.")
+
+
+class Grid(_Section):
+    """The runs that are compared: every combination of the three lists."""
+
+    backbones: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
+        min_length=1, description="Names of backbones, from `backbones`."
+    )
+    ratios: Annotated[list[Share], AfterValidator(_no_repeats)] = Field(
+        min_length=1, description="Shares of instruction rows in the target language."
+    )
+    text_only: Annotated[list[bool], AfterValidator(_no_repeats)] = Field(
+        min_length=1, description="Without (false) and with (true) text-only rows."
+    )
+
+
+class Run(_Section):
+    """One model of the study."""
+
+    name: str = Field(description="Name of its folder, such as `english-020-text`.")
+    backbone: str = Field(description="Name of the LLM it starts from.")
+    ratio: Share = Field(description="Share of instruction rows in the target language.")
+    text_only: bool = Field(description="Whether text-only rows are added.")
+
+
+class Recipe(_Section):
+    """A study as data."""
+
+    name: Name = Field(description="Name of the study and of its folder.")
+    language: Name = Field(description="Target language: the code of a language pack.")
+    source_language: Name = Field(
+        default="en", description="Language the data comes from: the code of a language pack."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of training, mixing and resampling.")
+    workers: Annotated[int | Literal["auto"], BeforeValidator(_workers)] = Field(
+        default="auto", description="Steps run at once; auto is one for each processor core."
+    )
+    miniature: Miniature = Field(description="How much of the miniature's data is made.")
+    vision: Text = Field(description="Vision encoder: `miniature/encoder`, a folder or a hub id.")
+    backbones: dict[Name, Text] = Field(
+        min_length=1,
+        description="Name -> LLM: `miniature/...`, a folder or a hub id. "
+        "`{language}` stands for the target language's code.",
+    )
+    connector: Literal["linear", "mlp2x_gelu"] = Field(
+        default="linear", description="Layer between encoder and LLM; the paper's is linear."
+    )
+    stages: Stages = Field(description="The two training stages.")
+    text_only: TextOnly = Field(description="Instructions without a picture.")
+    grid: Grid = Field(description="The runs that are compared.")
+    benchmarks: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
+        min_length=1, description="Benchmarks by name, such as `miniature/vqa`."
+    )
+    bootstrap: int = Field(
+        default=1000, ge=1, description="Resamples behind every confidence interval."
+    )
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Recipe":
+        if self.language == self.source_language:
+            raise _wrong(
+                "a language other than source_language", ("language",), found=self.language
+            )
+        for i, name in enumerate(self.grid.backbones):
+            if name not in self.backbones:
+                near = yamlfile.nearest(name, self.backbones)
+                expected = f"a name in backbones ({', '.join(self.backbones)})"
+                raise _wrong(expected, ("grid", "backbones", i), found=name, near=near)
+        percents = [round(ratio * 100) for ratio in self.grid.ratios]
+        for i, percent in enumerate(percents):
+            if percent in percents[:i]:
+                found = self.grid.ratios[i]
+                raise _wrong("shares that differ by a percent", ("grid", "ratios", i), found=found)
+        if self.stages.align.ratio is None:
+            raise _wrong("a share between 0 and 1", ("stages", "align", "ratio"), found=None)
+        if self.stages.instruct.ratio is not None:
+            found = self.stages.instruct.ratio
+            place = ("stages", "instruct", "ratio")
+            raise _wrong("nothing, as grid.ratios sets it", place, found=found)
+        return self
+
+    def runs(self) -> list[Run]:
+        """Every run of the grid, in the order of its lists.
+
+        A run is named after its backbone, its share of the target language in percent and
+        whether it adds text-only rows: ``english-020-text``.
+        """
+        return [
+            Run(
+                name=f"{backbone}-{round(ratio * 100):03d}" + ("-text" if text_only else ""),
+                backbone=backbone,
+                ratio=ratio,
+                text_only=text_only,
+            )
+            for backbone in self.grid.backbones
+            for text_only in self.grid.text_only
+            for ratio in self.grid.ratios
+        ]
+
+    def backbone(self, name: str) -> str:
+        """Where the LLM called ``name`` lives, with the target language's code filled in."""
+        return self.backbones[name].replace("{language}", self.language)
+
+
+def benchmark_names() -> list[str]:
+    """Names of the packaged benchmarks, such as ``miniature/vqa``."""
+    files = BENCHMARKS.rglob("*.yaml")
+    return sorted(file.relative_to(BENCHMARKS).with_suffix("").as_posix() for file in files)
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        path: a YAML file; ``extends: other.yaml`` in it takes all else from a file beside it.
+        overrides: changes such as ``grid.ratios=[0, 1]``, their values read as YAML.
+
+    Raises:
+        InputError: the first mistake, in one line that names file, line and key.
+    """
+    document = yamlfile.overlay(yamlfile.read(Path(path)), overrides, _known())
+    recipe = yamlfile.validate(Recipe, document, _known())
+    for key in ("language", "source_language"):
+        code, codes = getattr(recipe, key), language.available()
+        if code not in codes:
+            expected = f"a language with a pack ({', '.join(codes)})"
+            raise document.error((key,), expected, code, yamlfile.nearest(code, codes))
+    names = benchmark_names()
+    for i, name in enumerate(recipe.benchmarks):
+        if name not in names:
+            near = yamlfile.nearest(name, names)
+            raise document.error(("benchmarks", i), "the name of a benchmark", name, near)
+    return recipe
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(yamlfile.field_names(Recipe))
+
+
+def show(recipe: Recipe) -> str:
+    """Write a recipe out in full as YAML, each key under a comment that says what it is.
+
+    What it returns is itself a recipe that ``load`` reads as equal.
+    """
+    return "\n".join(_shown(recipe, "")) + "\n"
+
+
+def _shown(section: BaseModel, indent: str) -> Iterator[str]:
+    for name, info in type(section).model_fields.items():
+        value = getattr(section, name)
+        yield f"{indent}# {info.description}"
+        if isinstance(value, BaseModel):
+            yield f"{indent}{name}:"
+            yield from _shown(value, indent + "  ")
+        elif isinstance(value, dict):
+            yield f"{indent}{name}:"
+            yield from (f"{indent}  {_yaml(key)}: {_yaml(item)}" for key, item in value.items())
+        else:
+            yield f"{indent}{name}: {_yaml(value)}"
+
+
+def _yaml(value: object) -> str:
+    """A value on one line, as YAML; a lone scalar would be dumped as a whole document."""
+    text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10_000)
+    return text.strip()[1:-1]
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a recipe, for editors that complete and check YAML."""
+    schema = Recipe.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "A recipe beside this one, from which all else is taken.",
+    }
+    # A recipe that extends another gives only what differs, at any depth.
+    for part in (schema, *schema["$defs"].values()):
+        part.pop("required", None)
+    return schema
