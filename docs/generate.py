@@ -1,0 +1,125 @@
+"""Write the parts of the documentation that are made from the code and the data.
+
+Run `python docs/generate.py` after changing a language pack, a benchmark, the recipe's fields or
+the miniature's packages; `--check` only says which pages are stale (a test runs it).
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ikusi import language, recipe
+from ikusi.evaluate import benchmark
+from ikusi.miniature import packages
+
+FOLDER = Path(__file__).parent
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table; bars inside cells are escaped, lines broken with <br>."""
+    lines = [list(header), *([str(cell) for cell in row] for row in rows)]
+    cells = [[cell.replace("|", "\\|").replace("\n", "<br>") for cell in line] for line in lines]
+    cells.insert(1, ["---"] * len(cells[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def to_review() -> str:
+    """The Basque words and sentences that no speaker has checked, beside the English ones."""
+    basque, english = language.load("eu").model_dump(), language.load("en").model_dump()
+    keys = language.load("eu").to_review
+    rows = [(f"`{key}`", _shown(basque, key), _shown(english, key)) for key in keys]
+    return f"{len(rows)} keys wait for a speaker.\n\n{table(('key', 'Basque', 'English'), rows)}"
+
+
+def _shown(pack: dict[str, Any], key: str) -> str:
+    value: Any = pack
+    for part in key.split("."):
+        value = value.get(part, "") if isinstance(value, dict) else ""
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {item}" for name, item in value.items())
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def benchmark_table() -> str:
+    """Every benchmark with what it mirrors, how it is scored, and by what."""
+    found = [benchmark.load(name) for name in benchmark.available()]
+    rows = [(f"`{b.name}`", b.mirrors, b.scorer, b.metric, b.description) for b in found]
+    return table(("benchmark", "mirrors", "scorer", "primary metric", "what"), rows)
+
+
+def recipe_fields() -> str:
+    """Every key of a recipe with its type, default and meaning, from the fields themselves."""
+    schema = recipe.json_schema()
+    rows = [
+        (f"`{key}`", _type(field), _default(field), field.get("description", ""))
+        for key, field in _fields(schema, schema, "")
+    ]
+    return table(("key", "type", "default", "meaning"), rows)
+
+
+def _fields(
+    schema: dict[str, Any], part: dict[str, Any], prefix: str
+) -> Iterable[tuple[str, dict[str, Any]]]:
+    for name, field in part.get("properties", {}).items():
+        yield f"{prefix}{name}", field
+        reference = field.get("$ref") or next(
+            (option["$ref"] for option in field.get("anyOf", []) if "$ref" in option), None
+        )
+        if reference:
+            inner = schema["$defs"][reference.rpartition("/")[2]]
+            yield from _fields(schema, inner, f"{prefix}{name}.")
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "$ref" in field:
+        return "mapping"
+    if "anyOf" in field:
+        return " or ".join(dict.fromkeys(_type(option) for option in field["anyOf"]))
+    if "enum" in field or "const" in field:
+        return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
+    if field.get("type") == "array":
+        return f"list of {_type(field.get('items', {}))}"
+    names = {"string": "text", "object": "mapping", "integer": "integer", "null": "nothing"}
+    return names.get(str(field.get("type")), str(field.get("type")))
+
+
+def _default(field: dict[str, Any]) -> str:
+    return f"`{field['default']}`" if "default" in field else "required"
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "to-review": to_review,
+    "attribution": lambda: packages.attribution().strip(),
+    "benchmarks": benchmark_table,
+    "recipe-fields": recipe_fields,
+}
+
+
+def rewritten(page: str) -> str:
+    """The page with every marked section made anew."""
+
+    def section(match: re.Match[str]) -> str:
+        return f"{match[1]}\n\n{SECTIONS[match[2]]()}\n\n{match[3]}"
+
+    pattern = r"(<!-- generated: ([a-z-]+) -->).*?(<!-- end -->)"
+    return re.sub(pattern, section, page, flags=re.DOTALL)
+
+
+def main() -> int:
+    """Write the stale pages, or with `--check` list them and exit with 1 if there are any."""
+    stale = 0
+    for path in sorted(FOLDER.glob("*.md")):
+        page = path.read_text(encoding="utf-8")
+        new = rewritten(page)
+        if new != page:
+            stale += 1
+            print(f"{path.name}: {'stale' if '--check' in sys.argv else 'written'}")
+            if "--check" not in sys.argv:
+                path.write_text(new, encoding="utf-8")
+    return int(bool(stale) and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
