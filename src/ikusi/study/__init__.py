@@ -1,0 +1,147 @@
+"""Runs a study: its recipe as a graph of steps, what is done, what is stale, what to show.
+
+Kill it anywhere: the next run goes on, and what comes out is what an undisturbed run gives.
+"""
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from ikusi import artifact, recipe
+from ikusi.errors import InputError
+from ikusi.recipe import Recipe
+from ikusi.study import graph, layout, results
+from ikusi.study.graph import State, Step
+from ikusi.study.lock import alone_in
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of a study ended.
+
+    Attributes:
+        states: where each step stands; with `only`, those steps and what they need.
+        folder: the study's folder.
+    """
+
+    states: Mapping[str, State]
+    folder: Path
+
+    def names(self, status: graph.Status) -> list[str]:
+        """Names of the steps with this status."""
+        return [name for name, state in self.states.items() if state.status == status]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all is there, 3 when only bad input is to blame, else 1."""
+        failed = [self.states[name] for name in self.names("failed")]
+        if not failed:
+            return 0
+        return 3 if all(state.bad_input for state in failed) else 1
+
+    def told(self) -> str:
+        """The end of the run in one line."""
+        report = self.folder / "report" / "index.html"
+        where = f"; report at {report}" if report.exists() else ""
+        if lost := len(self.names("failed")):
+            skipped = len(self.names("skipped"))
+            return f"{lost} failed, {skipped} skipped; the same command tries them again"
+        if made := len(self.names("done")):
+            return f"done: {made} of {len(self.states)} steps made{where}"
+        return f"nothing to do: all {len(self.states)} steps are current{where}"
+
+
+def run(
+    recipe_: Recipe,
+    folder: Path,
+    workers: int | None = None,
+    only: Sequence[str] | None = None,
+) -> Outcome:
+    """Bring a study up to date.
+
+    Args:
+        recipe_: the study.
+        folder: where its steps' folders are.
+        workers: steps run at once; the recipe's own figure if not given.
+        only: names of steps, `*` allowed (`instruct/english-*`); they and what they need.
+
+    Raises:
+        InputError: a named step, base or corpus does not exist, or the study is running already.
+    """
+    asked = recipe_.workers if workers is None else workers
+    return run_steps(layout.steps(recipe_), folder, asked, only=only, shown=recipe_)
+
+
+def status(recipe_: Recipe, folder: Path) -> dict[str, State]:
+    """Where each step of a study stands, without running any."""
+    return graph.states(layout.steps(recipe_), folder)
+
+
+def run_steps(
+    steps: Sequence[Step],
+    folder: Path,
+    workers: int | Literal["auto"],
+    *,
+    only: Sequence[str] | None = None,
+    shown: Recipe | None = None,
+) -> Outcome:
+    """Run the steps that are not current; see `run`.
+
+    Args:
+        shown: the recipe whose grid is drawn and kept as `recipe.yaml`, if there is one.
+    """
+    everything = graph.ordered(steps)
+    wanted = graph.closure(everything, _named(only, everything)) if only else everything
+    states = graph.states(wanted, folder)
+    if all(state.status == "current" for state in states.values()):
+        return Outcome(states, folder)
+    with alone_in(folder):
+        states = graph.states(wanted, folder)  # another run may just have ended
+        if shown is not None:
+            artifact.write_text(folder / "recipe.yaml", recipe.show(shown))
+        _go(everything, wanted, states, folder, workers, shown)
+    return Outcome(states, folder)
+
+
+def _go(
+    everything: Sequence[Step],
+    wanted: Sequence[Step],
+    states: dict[str, State],
+    folder: Path,
+    workers: int | Literal["auto"],
+    shown: Recipe | None,
+) -> None:
+    """Show and run. What this needs is imported here: a study with nothing to do needs none."""
+    from rich.console import Console
+
+    from ikusi.study import progress
+    from ikusi.study.scheduler import Scheduler, worker_count
+
+    def made(step: Step) -> None:
+        if step.kind == "evaluate":
+            results.collect(folder, everything)
+
+    def score(name: str) -> float | None:
+        return results.mean_score(results.read(folder / name), shown.language) if shown else None
+
+    count = worker_count(workers)
+    cells = progress.cells(shown) if shown else []
+    board = progress.Board(folder.name, folder, wanted, count, cells, score)
+    with progress.display(board, Console()) as display:
+        Scheduler(wanted, states, folder, count, display, made).run()
+
+
+def _named(patterns: Sequence[str], steps: Sequence[Step]) -> list[str]:
+    names = [step.name for step in steps]
+    found: list[str] = []
+    for pattern in patterns:
+        matching = fnmatch.filter(names, pattern)
+        if not matching:
+            near = get_close_matches(pattern, names, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise InputError(f"step: expected one of this study, found {pattern}{hint}")
+        found += matching
+    return found

@@ -1,0 +1,277 @@
+"""Shows a running study: a live grid in a terminal, a plain log of lines anywhere else."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ikusi.recipe import Recipe
+from ikusi.study import graph
+from ikusi.study.graph import State, Step
+from ikusi.study.scheduler import log_path
+
+SECONDS_BETWEEN_LINES = 15.0
+SMALLEST_FRACTION = 0.02  # below it, elapsed time says little about the rest
+
+COLOURS: dict[str, str] = {
+    "current": "green",
+    "done": "green",
+    "failed": "red",
+    "skipped": "yellow",
+    "running": "cyan",
+    "waiting": "dim",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model of the grid and the steps that lead to it, in the order they run.
+
+    Attributes:
+        row: the backbone, and whether text-only data is mixed in.
+        column: the share of the target language, such as `20 %`.
+        steps: names of its steps: align, instruct, evaluate.
+    """
+
+    row: str
+    column: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """What a display needs to know of a study besides the states of its steps.
+
+    Attributes:
+        title: one line for the top.
+        score: mean score of a finished evaluation (0 to 1) by its step's name, or None.
+    """
+
+    title: str
+    folder: Path
+    steps: Sequence[Step]
+    workers: int
+    cells: Sequence[Cell] = ()
+    score: Callable[[str], float | None] = lambda name: None
+
+
+def seconds_to_go(
+    steps: Sequence[Step], states: Mapping[str, State], workers: int, now: float
+) -> tuple[float, bool]:
+    """Estimate the rest of a run from the steps measured so far.
+
+    A waiting step is taken to last as long as the mean step of its kind; a running one goes on
+    at its own pace. Returns the seconds and whether every kind to come was measured (if not,
+    the seconds are a lower bound).
+    """
+    rest: dict[str, float | None] = {}
+    for step in steps:
+        rest[step.name] = _rest(states[step.name], _mean_of_kind(step, steps, states, now), now)
+    chain: dict[str, float] = {}
+    for step in steps:
+        chain[step.name] = (rest[step.name] or 0.0) + max(
+            (chain[name] for name in step.inputs), default=0.0
+        )
+    total = sum(value or 0.0 for value in rest.values())
+    return max(total / workers, max(chain.values(), default=0.0)), None not in rest.values()
+
+
+def _mean_of_kind(
+    step: Step, steps: Sequence[Step], states: Mapping[str, State], now: float
+) -> float | None:
+    alike = [states[other.name] for other in steps if other.kind == step.kind]
+    finished = [state.seconds for state in alike if state.seconds is not None]
+    if finished:
+        return sum(finished) / len(finished)
+    running = [_whole(state, now) for state in alike if state.status == "running"]
+    known = [value for value in running if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _whole(state: State, now: float) -> float | None:
+    """Seconds a running step would take from nothing, judged by its pace so far."""
+    made = state.fraction - (state.started_at or 0.0)
+    if state.began is None or made < SMALLEST_FRACTION:
+        return None
+    return (now - state.began) / made
+
+
+def _rest(state: State, mean: float | None, now: float) -> float | None:
+    if state.status in graph.FINISHED:
+        return 0.0
+    if state.status == "waiting" or state.began is None:
+        return mean
+    whole = _whole(state, now)
+    if whole is not None:
+        return whole * (1 - state.fraction)
+    return None if mean is None else max(mean - (now - state.began), 0.0)
+
+
+def clock(seconds: float) -> str:
+    """Write a duration: `0:42`, `3:07`, `2:03:07`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def percent(fraction: float) -> str:
+    """Write a share: `43 %`."""
+    return f"{100 * fraction:.0f} %"
+
+
+def summary(board: Board, states: Mapping[str, State], began: float) -> str:
+    """One line: steps finished, time gone, time to go."""
+    now = time.monotonic()
+    finished = sum(state.status in graph.FINISHED for state in states.values())
+    left, complete = seconds_to_go(board.steps, states, board.workers, now)
+    words = f"{finished} of {len(states)} steps, {clock(now - began)} gone"
+    if left >= 1:
+        words += f", {'about' if complete else 'more than'} {clock(left)} to go"
+    return words
+
+
+class PlainLog:
+    """A timestamped line for each start and finish, and one on progress now and then."""
+
+    def __init__(self, board: Board, console: Console) -> None:
+        self.board, self.console = board, console
+        self.began = self.last_line = time.monotonic()
+
+    def __enter__(self) -> "PlainLog":
+        self._line(self.board.title)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is KeyboardInterrupt:
+            self._line("stopped")
+
+    def changed(self, name: str, states: Mapping[str, State]) -> None:
+        """Tell one step's new state."""
+        self._line(f"{name} {told(name, states[name], self.board)}")
+
+    def tick(self, states: Mapping[str, State]) -> None:
+        """Tell what runs and how far it is, every `SECONDS_BETWEEN_LINES`."""
+        if time.monotonic() - self.last_line < SECONDS_BETWEEN_LINES:
+            return
+        running = (
+            " ".join(part for part in (name, percent(state.fraction), state.note) if part)
+            for name, state in states.items()
+            if state.status == "running"
+        )
+        self._line("; ".join((summary(self.board, states, self.began), *running)))
+
+    def _line(self, text: str) -> None:
+        self.last_line = time.monotonic()
+        stamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+        self.console.print(f"{stamp} {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def told(name: str, state: State, board: Board) -> str:
+    """Say a step's state in words, with its log's path if it failed."""
+    if state.status == "failed":
+        return f"failed: {state.message} (log: {log_path(board.folder, name)})"
+    if state.status == "skipped":
+        return f"skipped: {state.message}"
+    if state.status == "running":
+        return "started"
+    if state.status == "done":
+        score = board.score(name)
+        gained = "" if score is None else f", score {score:.3f}"
+        return f"done in {clock(state.seconds or 0)}{gained}"
+    return state.status
+
+
+class LiveGrid:
+    """A grid of backbones x ratios that redraws itself in place."""
+
+    def __init__(self, board: Board, console: Console) -> None:
+        self.board = board
+        self.began = time.monotonic()
+        self.live = Live(console=console, auto_refresh=False, redirect_stdout=False)
+
+    def __enter__(self) -> "LiveGrid":
+        self.live.start()
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        self.live.stop()
+
+    def changed(self, name: str, states: Mapping[str, State]) -> None:
+        """Redraw; a failure is also written above the grid, where it stays."""
+        if states[name].status == "failed":
+            words = f"{name} {told(name, states[name], self.board)}"
+            self.live.console.print(Text(words, style=COLOURS["failed"]))
+        self.tick(states)
+
+    def tick(self, states: Mapping[str, State]) -> None:
+        """Redraw."""
+        self.live.update(self._drawing(states), refresh=True)
+
+    def _drawing(self, states: Mapping[str, State]) -> RenderableType:
+        parts: list[RenderableType] = [Text(self.board.title, style="bold")]
+        if self.board.cells:
+            parts.append(grid(self.board, states))
+        for name, state in states.items():
+            if state.status == "running":
+                words = f"  {name}  {percent(state.fraction)}  {state.note}"
+                parts.append(
+                    Text(words, style=COLOURS["running"], no_wrap=True, overflow="ellipsis")
+                )
+        parts.append(Text(summary(self.board, states, self.began)))
+        return Group(*parts)
+
+
+def grid(board: Board, states: Mapping[str, State]) -> Table:
+    """The models as a table: a row for each backbone, a column for each ratio."""
+    rows = list(dict.fromkeys(cell.row for cell in board.cells))
+    columns = list(dict.fromkeys(cell.column for cell in board.cells))
+    cells = {(cell.row, cell.column): cell for cell in board.cells}
+    table = Table("", *columns, box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        known = (cells.get((row, column)) for column in columns)
+        table.add_row(row, *(drawn(cell, board, states) if cell else "" for cell in known))
+    return table
+
+
+def drawn(cell: Cell, board: Board, states: Mapping[str, State]) -> Text:
+    """One cell: what its model is waiting for, going through, or has scored."""
+    kinds = {step.name: step.kind for step in board.steps}
+    for name in cell.steps:
+        state = states.get(name)
+        if state is None or state.status in graph.USABLE:
+            continue
+        words = {
+            "running": f"{RUNNING.get(kinds[name], kinds[name])} {percent(state.fraction)}",
+            "waiting": "waiting",
+            "failed": "failed",
+            "skipped": "skipped",
+        }[state.status]
+        return Text(words, style=COLOURS[state.status])
+    score = board.score(cell.steps[-1])
+    return Text("done" if score is None else f"done {score:.3f}", style=COLOURS["done"])
+
+
+RUNNING: dict[str, str] = {"align": "align", "instruct": "training", "evaluate": "evaluating"}
+
+
+def cells(recipe: Recipe) -> list[Cell]:
+    """The cells of a recipe's grid."""
+    return [
+        Cell(
+            row=run.backbone + (" + text" if run.text_only else ""),
+            column=f"{run.ratio:.0%} {recipe.language}",
+            steps=(f"align/{run.backbone}", f"instruct/{run.name}", f"evaluate/{run.name}"),
+        )
+        for run in recipe.runs()
+    ]
+
+
+def display(board: Board, console: Console) -> "LiveGrid | PlainLog":
+    """A live grid where the console is a terminal, a plain log where it is a file or a pipe."""
+    return LiveGrid(board, console) if console.is_terminal else PlainLog(board, console)

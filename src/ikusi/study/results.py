@@ -1,0 +1,45 @@
+"""What a study found, in one file at its root."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ikusi import artifact
+from ikusi.study import graph
+from ikusi.study.graph import Step
+
+FILE = "results.json"
+
+
+def collect(folder: Path, steps: Sequence[Step]) -> None:
+    """Write `results.json`: what each current evaluation found, by what was evaluated.
+
+    It holds no times and does not depend on the order in which steps finished.
+    """
+    states = graph.states(steps, folder)
+    found: dict[str, Any] = {}
+    for step in sorted(steps, key=lambda step: step.name):
+        if step.kind == "evaluate" and states[step.name].status == "current":
+            found[step.name.removeprefix("evaluate/")] = read(folder / step.name)
+    if found:
+        artifact.write_json(folder / FILE, found)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The results of one evaluation's folder; empty where there are none."""
+    try:
+        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def mean_score(results: Mapping[str, Any], language: str) -> float | None:
+    """Mean over benchmarks of their score in one language, as the live grid shows it."""
+    scores = [
+        by_language[language]["all"]["score"]
+        for by_language in results.values()
+        if language in by_language
+    ]
+    return sum(scores) / len(scores) if scores else None

@@ -1,0 +1,197 @@
+"""Runs a graph of steps in worker processes, each as soon as what it needs is there."""
+
+import multiprocessing
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Literal, Protocol
+
+from ikusi.study import graph
+from ikusi.study.graph import State, Step
+from ikusi.study.worker import Done, Failed, Order, Report, serve
+
+SECONDS_BETWEEN_TICKS = 0.25
+SECONDS_TO_LEAVE = 5.0
+
+
+class Watcher(Protocol):
+    """Something that shows how a run goes: a live grid or a plain log."""
+
+    def changed(self, name: str, states: Mapping[str, State]) -> None:
+        """The named step started, finished, failed or was skipped."""
+
+    def tick(self, states: Mapping[str, State]) -> None:
+        """Called a few times a second."""
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    slot: int
+    step: str | None = None
+
+
+def accelerators(devices: Path = Path("/dev")) -> list[int]:
+    """Numbers of the NVIDIA GPUs of this machine, found without importing torch."""
+    found = (re.fullmatch(r"nvidia(\d+)", path.name) for path in devices.glob("nvidia*"))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def worker_count(asked: int | Literal["auto"]) -> int:
+    """How many steps run at once: as asked, or one for each GPU, or one for each core."""
+    if asked != "auto":
+        return asked
+    if gpus := accelerators():
+        return len(gpus)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def log_path(folder: Path, name: str) -> Path:
+    """The file that holds what a step wrote to its output."""
+    return folder / "logs" / f"{name}.log"
+
+
+@dataclass
+class Scheduler:
+    """Runs the steps that are waiting; the result is the same for any number of workers.
+
+    A failed step takes down only the steps that need it. Workers are started when there is
+    work for them and end with this process, however it ends.
+
+    Attributes:
+        steps: ordered steps (`graph.ordered`).
+        states: where each stands (`graph.states`); updated in place.
+        made: called with each step that was made, before those that need it start.
+    """
+
+    steps: Sequence[Step]
+    states: dict[str, State]
+    folder: Path
+    workers: int
+    watcher: Watcher
+    made: Callable[[Step], None] = lambda step: None
+    _pool: list[_Worker] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self._fingerprints = graph.fingerprints(self.steps)
+        depth = graph.depths(self.steps)
+        # Deepest first: an evaluation goes before the next training, so scores come early.
+        self._by_priority = sorted(self.steps, key=lambda step: -depth[step.name])
+
+    def run(self) -> dict[str, State]:
+        """Run to the end and return the states; a KeyboardInterrupt passes through."""
+        with self._workers_gone_at_the_end():
+            while any(state.status not in graph.FINISHED for state in self.states.values()):
+                self._skip_what_cannot_run()
+                self._hand_out()
+                self._listen()
+        return self.states
+
+    def _skip_what_cannot_run(self) -> None:
+        for step in self.steps:
+            lost = [
+                name for name in step.inputs if self.states[name].status in ("failed", "skipped")
+            ]
+            if self.states[step.name].status == "waiting" and lost:
+                self._change(step.name, status="skipped", message=f"needs {lost[0]}")
+
+    def _hand_out(self) -> None:
+        for step in self._by_priority:
+            ready = all(self.states[name].status in graph.USABLE for name in step.inputs)
+            if self.states[step.name].status != "waiting" or not ready:
+                continue
+            worker = self._idle_worker()
+            if worker is None:
+                return
+            inputs = {name: self._fingerprints[name] for name in step.inputs} | dict(step.reads)
+            log = log_path(self.folder, step.name)
+            worker.step = step.name
+            worker.connection.send(Order(step, self._fingerprints[step.name], inputs, log))
+            self._change(step.name, status="running", began=time.monotonic())
+
+    def _idle_worker(self) -> _Worker | None:
+        for worker in self._pool:
+            if worker.step is None:
+                return worker
+        if len(self._pool) >= self.workers:
+            return None
+        return self._start_worker()
+
+    def _start_worker(self) -> _Worker:
+        spawn = multiprocessing.get_context("spawn")
+        slot = min(set(range(self.workers)) - {worker.slot for worker in self._pool})
+        gpus = accelerators()
+        gpu = gpus[slot % len(gpus)] if gpus else None
+        ours, theirs = spawn.Pipe()
+        process = spawn.Process(
+            target=serve, args=(theirs, self.folder, gpu), name=f"ikusi worker {slot}"
+        )
+        process.start()
+        theirs.close()  # so that the worker's death ends the connection
+        worker = _Worker(process, ours, slot)
+        self._pool.append(worker)
+        return worker
+
+    def _listen(self) -> None:
+        busy = {worker.connection: worker for worker in self._pool if worker.step is not None}
+        for connection in wait(list(busy), timeout=SECONDS_BETWEEN_TICKS):
+            self._hear(busy[connection])  # type: ignore[index]
+        self.watcher.tick(self.states)
+
+    def _hear(self, worker: _Worker) -> None:
+        assert worker.step is not None
+        name, state = worker.step, self.states[worker.step]
+        try:
+            message = worker.connection.recv()
+        except (EOFError, ConnectionError):
+            self._pool.remove(worker)
+            worker.process.join(SECONDS_TO_LEAVE)
+            self._change(name, status="failed", message=_how_it_died(worker.process.exitcode))
+            return
+        if isinstance(message, Report):
+            state.fraction, state.note = message.fraction, message.note
+            if state.started_at is None:
+                state.started_at = message.fraction
+            return
+        worker.step = None
+        if isinstance(message, Done):
+            self.made(next(step for step in self.steps if step.name == name))
+            self._change(name, status="done", fraction=1.0, seconds=message.seconds)
+        elif isinstance(message, Failed):
+            self._change(
+                name, status="failed", message=message.message, bad_input=message.bad_input
+            )
+
+    def _change(self, name: str, **values: object) -> None:
+        for key, value in values.items():
+            setattr(self.states[name], key, value)
+        self.watcher.changed(name, self.states)
+
+    @contextmanager
+    def _workers_gone_at_the_end(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for worker in self._pool:
+                worker.process.terminate()
+            for worker in self._pool:
+                worker.process.join(SECONDS_TO_LEAVE)
+                if worker.process.is_alive():
+                    worker.process.kill()
+            self._pool.clear()
+
+
+def _how_it_died(code: int | None) -> str:
+    if code is not None and code < 0:
+        why = ", perhaps for want of memory" if code == -9 else ""
+        return f"its process was killed by signal {-code}{why}"
+    return f"its process ended with code {code}"

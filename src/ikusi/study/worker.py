@@ -1,0 +1,162 @@
+"""A worker process: takes one step after another, and pays for its imports once."""
+
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from ikusi import artifact
+from ikusi.errors import InputError
+from ikusi.study.graph import Step
+
+SECONDS_BETWEEN_REPORTS = 0.2
+
+
+@dataclass(frozen=True)
+class Order:
+    """A step to run: its fingerprint, those of all it reads, and where its output is told."""
+
+    step: Step
+    fingerprint: str
+    inputs: dict[str, str]
+    log: Path
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far a running step is: a share of 0 to 1 and a few words."""
+
+    fraction: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The step's folder is whole, after this many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The step raised; the message is one line, the traceback is in its log."""
+
+    message: str
+    bad_input: bool
+
+
+@dataclass
+class Context:
+    """What a step's function gets besides its settings.
+
+    Attributes:
+        study: the study's folder, where the inputs lie under their steps' names.
+    """
+
+    study: Path
+    send: Callable[[Report], None]
+    _last: float = field(default=float("-inf"), init=False)
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        """Tell how far the step is (0 to 1); costs nothing when called too often."""
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN_REPORTS or fraction >= 1:
+            self._last = now
+            self.send(Report(min(max(fraction, 0.0), 1.0), note))
+
+
+def serve(connection: Connection, study: Path, accelerator: int | None) -> None:
+    """Run the orders that arrive until one is None or the parent is gone.
+
+    Args:
+        connection: orders come in; `Report`, `Done` and `Failed` go out.
+        study: the study's folder.
+        accelerator: number of the GPU this worker is alone on, or None for the CPU.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    _claim_hardware(accelerator)
+    while (order := connection.recv()) is not None:
+        connection.send(_run(order, Context(study, connection.send)))
+
+
+def _leave_with_parent() -> None:
+    """End this process at once when the parent dies, even by SIGKILL."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _claim_hardware(accelerator: int | None) -> None:
+    """Before torch is imported: one thread a worker on the CPU, one GPU a worker otherwise.
+
+    One thread always, not cores / workers: the sum of a matrix product depends on how threads
+    split it, and a study must not depend on the number of workers.
+    """
+    os.environ.update(TOKENIZERS_PARALLELISM="false")
+    if accelerator is not None:
+        os.environ.update(CUDA_VISIBLE_DEVICES=str(accelerator))
+    else:
+        os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+
+def _run(order: Order, context: Context) -> Done | Failed:
+    began = time.monotonic()
+    step = order.step
+    with _output_in(order.log):
+        try:
+            function = _resolve(step.function)
+            with artifact.folder(
+                context.study / step.name,
+                fingerprint=order.fingerprint,
+                inputs=order.inputs,
+                settings=dict(step.settings),
+                keep_partial=True,
+            ) as staging:
+                function(staging, context, **step.settings)
+        except Exception as error:
+            traceback.print_exc()
+            return Failed(_one_line(error), isinstance(error, InputError))
+        return Done(time.monotonic() - began)
+
+
+def _resolve(function: str) -> Callable[..., None]:
+    module, _, name = function.partition(":")
+    found: Callable[..., None] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _one_line(error: Exception) -> str:
+    words = " ".join(str(error).split())
+    if isinstance(error, InputError):
+        return words
+    return f"{type(error).__name__}: {words[:300]}"
+
+
+@contextmanager
+def _output_in(log: Path) -> Iterator[None]:
+    """Send all this process writes, compiled libraries included, to the end of a log file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)
+    os.close(descriptor)
+    form = "%(asctime)s %(name)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
+    logging.getLogger(__name__).info("process %d takes up %s", os.getpid(), log.stem)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()

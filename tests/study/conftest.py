@@ -1,0 +1,61 @@
+"""Steps small enough to schedule by the dozen, in a module that worker processes can import."""
+
+from pathlib import Path
+
+import pytest
+
+TOY_STEPS = '''
+import json, os, time
+from pathlib import Path
+from ikusi.errors import InputError
+
+
+def add(output, context, number, inputs=()):
+    """number + the numbers of the inputs; appends a line to the study's diary."""
+    total = number + sum(
+        json.loads((context.study / name / "total.json").read_text()) for name in inputs
+    )
+    (output / "total.json").write_text(json.dumps(total))
+    (output / "results.json").write_text(json.dumps({"toy": {"xx": {"all": {"score": total}}}}))
+    with (context.study / "diary").open("a") as diary:
+        diary.write(f"{output.name.removesuffix('.partial')} {os.getpid()}\\n")
+    print("adding", number)
+    context.progress(1.0, "added")
+
+
+def count(output, context, until, seconds):
+    """Counts up to a number, a tick at a time, and goes on where it was killed."""
+    kept = output / "count"
+    reached = int(kept.read_text()) if kept.exists() else 0
+    (context.study / "pid").write_text(str(os.getpid()))
+    while reached < until:
+        time.sleep(seconds)
+        reached += 1
+        (output / "count.new").write_text(str(reached))
+        (output / "count.new").rename(kept)
+        with (output / "ticks").open("a") as ticks:
+            ticks.write(f"{reached}\\n")
+        context.progress(reached / until)
+
+
+def fail(output, context):
+    raise RuntimeError("the sky fell\\nin two lines")
+
+
+def refuse(output, context):
+    raise InputError("recipe.yaml:3: ratio: expected 0 to 1, found 7")
+
+
+def vanish(output, context):
+    os._exit(9)
+'''
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module with the functions above."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "toy_steps.py").write_text(TOY_STEPS)
+    monkeypatch.syspath_prepend(folder)
+    return "toy_steps"
