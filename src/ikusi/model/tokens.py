@@ -73,6 +73,12 @@ def image_token(tokenizer: PreTrainedTokenizerBase) -> str:
     return str(token)
 
 
+def set_image_token(tokenizer: PreTrainedTokenizerBase, token: str) -> None:
+    """Let the tokenizer know its image token; it must be in the vocabulary already."""
+    if getattr(tokenizer, "image_token", None) != token:
+        tokenizer.image_token = token
+
+
 def control_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
     """Control (special) tokens that `text` spells out, in order; empty for ordinary text."""
     return control(tokenizer)[0].findall(text)

@@ -1,0 +1,329 @@
+"""A vision encoder, a connector and an LLM as one stock LLaVA checkpoint.
+
+What comes out is transformers' own `LlavaForConditionalGeneration`, so whatever reads stock LLaVA
+reads it, with no code of ours. Any vision encoder and causal LLM that transformers knows will do,
+as long as the stock class computes what the parts compute; where it would not, `assemble` refuses.
+
+Connectors: `mlp2x_gelu` is the stock projector. `linear` is the paper's single linear layer
+(arXiv 2511.09396, section 4): the stock projector with no activation and with its second layer
+fixed to the identity, which gives a lone `nn.Linear`'s outputs to the last bit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoProcessor,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from ikusi.errors import InputError
+from ikusi.model.chat import end_of_turn
+from ikusi.model.parts import (
+    check_loaded,
+    extra_tokens,
+    grow_vocabulary,
+    load_language_model,
+    open_image_processor,
+    open_language_model,
+    open_tokenizer,
+    open_vision_tower,
+    prepare_tokens,
+)
+from ikusi.model.tokens import set_image_token
+
+__all__ = [
+    "CONNECTORS",
+    "assemble",
+    "connector_parameters",
+    "embed",
+    "features_per_image",
+    "image_features",
+    "load",
+    "load_language_model",
+    "project",
+    "save",
+    "trainable",
+]
+
+logger = logging.getLogger(__name__)
+
+CONNECTORS = {"linear": "linear", "mlp2x_gelu": "gelu"}
+"""Connector name -> activation of the stock projector."""
+
+
+def assemble(
+    vision: str | Path | PreTrainedModel,
+    llm: str | Path | PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase | str | Path | None = None,
+    connector: str = "linear",
+    image_token: str | None = None,
+    feature_layer: int = -2,
+    seed: int = 0,
+    image_processor: Any = None,
+) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
+    """Fuse a vision encoder and an LLM with a fresh connector.
+
+    `vision`, `llm`, `tokenizer`: checkpoint folders, hub names or loaded objects (which the fused
+    model then shares); the tokenizer defaults to the LLM's folder. `image_token` defaults to the
+    tokenizer's own or a reserved one, and is added only where there is neither. `feature_layer`:
+    the hidden states of the encoder that the connector reads (the last but one, as in LLaVA).
+    The whole model takes the LLM's dtype and device.
+
+    Raises InputError where the parts cannot be told as a stock LLaVA.
+    """
+    if connector not in CONNECTORS:
+        raise InputError(f"connector: expected one of {', '.join(CONNECTORS)}, found {connector!r}")
+    tower = open_vision_tower(vision)
+    language_model = open_language_model(llm)
+    speaker = open_tokenizer(llm if tokenizer is None else tokenizer)
+    prepare_tokens(speaker, image_token)
+    grow_vocabulary(language_model, len(speaker))
+    extra = extra_tokens(tower.config, feature_layer)
+    config = _config(tower, language_model, speaker, CONNECTORS[connector], feature_layer, extra)
+    model = _join(config, tower, language_model, seed)
+    _end_generation(model, language_model, speaker)
+    processor = LlavaProcessor(
+        image_processor=image_processor or open_image_processor(vision, tower.config.image_size),
+        tokenizer=speaker,
+        patch_size=tower.config.patch_size,
+        vision_feature_select_strategy=config.vision_feature_select_strategy,
+        chat_template=speaker.chat_template,
+        image_token=speaker.image_token,
+        num_additional_image_tokens=extra,
+    )
+    return model, processor
+
+
+def save(model: PreTrainedModel, processor: Any, folder: str | Path) -> None:
+    """Write weights (safetensors), configuration, processor and chat template to `folder`.
+
+    `processor` is a `LlavaProcessor`, or the tokenizer of a bare LLM.
+    """
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def load(
+    folder: str | Path, dtype: torch.dtype | str | None = None
+) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
+    """Open a LLaVA checkpoint, ours or anyone's, in the dtype it was saved in unless told another.
+
+    Raises InputError where `folder` holds no LLaVA, or its weights do not fit its configuration.
+    """
+    _expect_llava(folder)
+    stock: Any = LlavaForConditionalGeneration
+    model, report = stock.from_pretrained(folder, dtype=dtype or "auto", output_loading_info=True)
+    check_loaded(folder, report)
+    processor = AutoProcessor.from_pretrained(folder, backend="pil")
+    set_image_token(processor.tokenizer, processor.image_token)
+    if processor.tokenizer.chat_template is None:
+        processor.tokenizer.chat_template = processor.chat_template
+    _freeze_identity(model)
+    return model.eval(), processor
+
+
+def trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
+    """Let only `parts` ("connector", "llm", "vision") learn, and count what learns in each.
+
+    A bare LLM has the one part "llm". The identity of a linear connector never learns. Raises
+    InputError for a part the model does not have.
+    """
+    available = _parts(model)
+    unknown = [part for part in parts if part not in available]
+    if unknown:
+        raise InputError(
+            f"trainable: expected parts among {', '.join(available)}, found {unknown[0]!r}"
+        )
+    model.requires_grad_(False)
+    counts = {}
+    for part in parts:
+        parameters = available[part]
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        counts[part] = sum(parameter.numel() for parameter in parameters)
+    total = sum(parameter.numel() for parameter in model.parameters())
+    told = ", ".join(f"{part} {count:,}" for part, count in counts.items()) or "nothing"
+    logger.info("trainable: %s of %s parameters", told, f"{total:,}")
+    return counts
+
+
+def connector_parameters(model: LlavaForConditionalGeneration) -> list[nn.Parameter]:
+    """The parameters of the connector that can learn."""
+    projector = model.model.multi_modal_projector
+    learning = projector.linear_1 if _is_linear(model.config) else projector
+    return list(learning.parameters())
+
+
+def features_per_image(model: LlavaForConditionalGeneration, processor: LlavaProcessor) -> int:
+    """Image tokens that each image takes in a conversation."""
+    vision: Any = model.config.vision_config
+    patches = (vision.image_size // vision.patch_size) ** 2
+    dropped = model.config.vision_feature_select_strategy == "default"
+    return int(patches + processor.num_additional_image_tokens - dropped)
+
+
+def image_features(model: LlavaForConditionalGeneration, pixel_values: Tensor) -> Tensor:
+    """What the connector reads: tower features [I, N, D] of `pixel_values` [I, 3, H, W].
+
+    With `project`, exactly the stock model's `get_image_features`; apart from it, features of a
+    frozen tower can be computed once and kept.
+    """
+    layers = model.config.vision_feature_layer
+    states = model.model.vision_tower(pixel_values, output_hidden_states=True).hidden_states
+    first = int(model.config.vision_feature_select_strategy == "default")
+    chosen = [layers] if isinstance(layers, int) else layers
+    return torch.cat([states[layer][:, first:] for layer in chosen], dim=-1)
+
+
+def project(model: LlavaForConditionalGeneration, features: Tensor) -> Tensor:
+    """Tower features [I, N, D] into the LLM's embedding space [I, N, H]."""
+    projected: Tensor = model.model.multi_modal_projector(features)
+    return projected
+
+
+def embed(
+    model: LlavaForConditionalGeneration, input_ids: Tensor, projected: Tensor | None
+) -> Tensor:
+    """Input embeddings [B, T, H] of `input_ids` [B, T], image tokens replaced in order by
+    `projected` [I, N, H]. Raises InputError where there are not as many of one as of the other.
+    """
+    embeddings: Tensor = model.get_input_embeddings()(input_ids)
+    mask = input_ids == model.config.image_token_id
+    tokens = int(mask.sum())
+    features = 0 if projected is None else projected.shape[0] * projected.shape[1]
+    if tokens != features:
+        raise InputError(
+            f"expected an image feature per image token, found {features} for {tokens}"
+        )
+    if projected is None:
+        return embeddings
+    return embeddings.masked_scatter(mask.unsqueeze(-1), projected.to(embeddings.dtype))
+
+
+def _config(
+    tower: Any,
+    llm: Any,
+    tokenizer: Any,
+    activation: str,
+    feature_layer: int,
+    extra: int,
+) -> LlavaConfig:
+    patches = (tower.config.image_size // tower.config.patch_size) ** 2
+    return LlavaConfig(
+        vision_config=tower.config,
+        text_config=llm.config,
+        image_token_index=tokenizer.convert_tokens_to_ids(tokenizer.image_token),
+        image_seq_length=patches + max(extra - 1, 0),
+        projector_hidden_act=activation,
+        vision_feature_select_strategy="default" if extra else "full",
+        vision_feature_layer=feature_layer,
+        tie_word_embeddings=llm.config.tie_word_embeddings,
+    )
+
+
+def _join(config: LlavaConfig, tower: Any, llm: Any, seed: int) -> LlavaForConditionalGeneration:
+    """The stock model with the parts in the places of its own: nothing is copied or initialised
+    but the connector."""
+    with torch.device("meta"):
+        model: Any = LlavaForConditionalGeneration(config)
+    for name, part in (("vision_tower", tower), ("language_model", llm.base_model)):
+        expected = type(getattr(model.model, name))
+        if type(part) is not expected:
+            raise InputError(
+                f"{name}: expected a {expected.__name__} as in stock LLaVA, "
+                f"found a {type(part).__name__}"
+            )
+    model.model.vision_tower = tower.to(device=llm.device, dtype=llm.dtype)
+    model.model.language_model = llm.base_model
+    model.lm_head = llm.get_output_embeddings()
+    model.model.multi_modal_projector.to_empty(device=llm.device).to(llm.dtype)
+    _initialise_connector(model, seed)
+    _freeze_identity(model)
+    _check_same_logits(model.eval(), llm.eval())
+    return model
+
+
+def _initialise_connector(model: LlavaForConditionalGeneration, seed: int) -> None:
+    """Small normal weights, zero biases; for a linear connector, the identity after them."""
+    if model.device.type == "meta":
+        return
+    projector = model.model.multi_modal_projector
+    generator = torch.Generator().manual_seed(seed)
+    deviation = getattr(model.config.text_config, "initializer_range", 0.02)
+    with torch.no_grad():
+        for layer in (projector.linear_1, projector.linear_2):
+            weight = torch.empty(layer.weight.shape).normal_(0, deviation, generator=generator)
+            layer.weight.copy_(weight)
+            layer.bias.zero_()
+        if _is_linear(model.config):
+            nn.init.eye_(projector.linear_2.weight)
+
+
+def _is_linear(config: LlavaConfig) -> bool:
+    return bool(config.projector_hidden_act == "linear")
+
+
+def _freeze_identity(model: LlavaForConditionalGeneration) -> None:
+    if _is_linear(model.config):
+        model.model.multi_modal_projector.linear_2.requires_grad_(False)
+
+
+def _check_same_logits(model: Any, llm: Any) -> None:
+    """Refuse LLMs that do to their logits what the stock class would leave out (soft caps, scales);
+    a few tokens show it."""
+    if model.device.type == "meta":
+        return
+    tokens = torch.arange(4, device=llm.device)[None]
+    with torch.no_grad():
+        own, fused = llm(tokens).logits, model(tokens).logits
+    if not torch.allclose(own, fused, rtol=1e-3, atol=1e-5):
+        raise InputError(
+            f"{llm.config.model_type}: expected logits from a plain output layer; "
+            "this LLM changes them afterwards, which stock LLaVA would not do"
+        )
+
+
+def _end_generation(
+    model: LlavaForConditionalGeneration, llm: Any, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Stop generating where the LLM stops, and at the end of a turn in any case."""
+    settings = deepcopy(llm.generation_config)
+    stops = settings.eos_token_id
+    known = [] if stops is None else stops if isinstance(stops, list) else [stops]
+    ending = tokenizer.convert_tokens_to_ids(end_of_turn(tokenizer))
+    settings.eos_token_id = known if ending in known else [*known, ending]
+    settings.pad_token_id = tokenizer.pad_token_id
+    model.generation_config = settings
+
+
+def _parts(model: PreTrainedModel) -> dict[str, list[nn.Parameter]]:
+    if not isinstance(model, LlavaForConditionalGeneration):
+        return {"llm": list(model.parameters())}
+    llm = [*model.model.language_model.parameters(), *model.lm_head.parameters()]
+    return {
+        "connector": connector_parameters(model),
+        "llm": list({id(parameter): parameter for parameter in llm}.values()),
+        "vision": list(model.model.vision_tower.parameters()),
+    }
+
+
+def _expect_llava(folder: str | Path) -> None:
+    try:
+        kind = AutoConfig.from_pretrained(folder).model_type
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: expected a LLaVA checkpoint, found none: {error}") from error
+    if kind != "llava":
+        raise InputError(f"{folder}: expected a LLaVA checkpoint, found a {kind!r} one")

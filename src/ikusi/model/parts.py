@@ -1,0 +1,176 @@
+"""The parts a multimodal model is assembled from: encoder, LLM, tokenizer, image processor.
+
+Each is opened from a folder or taken as it is, made ready (an image token, padding, room in the
+vocabulary) and refused, with the reason, where stock LLaVA could not hold it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    MODEL_MAPPING,
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    CLIPImageProcessorPil,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from ikusi.errors import InputError
+from ikusi.model.chat import end_of_turn
+from ikusi.model.tokens import control, set_image_token, with_image_parts
+
+logger = logging.getLogger(__name__)
+
+IMAGE_TOKENS = ("<|image|>", "<image>", "<|image_pad|>", "<image_soft_token>", "[IMG]")
+PAD_TOKENS = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>")
+RESERVED = re.compile(r"reserved|unused|control_\d|extra_\d")
+
+
+def load_language_model(
+    folder: str | Path, dtype: torch.dtype | str | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Open a text-only causal LLM (a backbone) and its tokenizer. Raises InputError if none."""
+    auto: Any = AutoModelForCausalLM
+    try:
+        model, report = auto.from_pretrained(
+            folder, dtype=dtype or "auto", output_loading_info=True
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: expected a causal LLM, found none: {error}") from error
+    check_loaded(folder, report)
+    return model.eval(), AutoTokenizer.from_pretrained(folder)
+
+
+def open_vision_tower(vision: str | Path | PreTrainedModel) -> Any:
+    """The bare vision encoder, also out of a two-tower checkpoint such as CLIP's.
+
+    Raises InputError where weights are missing.
+    """
+    if isinstance(vision, PreTrainedModel):
+        return getattr(vision, "vision_model", vision)
+    config = AutoConfig.from_pretrained(vision)
+    config = getattr(config, "vision_config", config)
+    kind: Any = MODEL_MAPPING[type(config)]
+    tower, report = kind.from_pretrained(
+        vision, config=config, dtype="auto", output_loading_info=True
+    )
+    if report["missing_keys"]:
+        raise InputError(f"{vision}: vision encoder lacks weights: {_some(report['missing_keys'])}")
+    return tower
+
+
+def open_language_model(llm: str | Path | PreTrainedModel) -> Any:
+    """The causal LLM. Raises InputError where its output layer is not a plain matrix."""
+    model: Any = llm if isinstance(llm, PreTrainedModel) else load_language_model(llm)[0]
+    head = model.get_output_embeddings()
+    if type(head) is not nn.Linear or head.bias is not None:
+        raise InputError(
+            f"{model.config.model_type}: expected an output layer without bias, found {head}"
+        )
+    return model
+
+
+def open_tokenizer(source: PreTrainedTokenizerBase | PreTrainedModel | str | Path) -> Any:
+    """The tokenizer; one that is handed in is copied, as it is about to learn an image token."""
+    if isinstance(source, PreTrainedTokenizerBase):
+        return deepcopy(source)
+    if isinstance(source, PreTrainedModel):
+        raise InputError("tokenizer: expected one beside an LLM that is already loaded, found none")
+    return AutoTokenizer.from_pretrained(source)
+
+
+def prepare_tokens(tokenizer: PreTrainedTokenizerBase, image_token: str | None) -> None:
+    """Give the tokenizer an image token, a padding token of its own, and image parts."""
+    ending = end_of_turn(tokenizer)
+    own = getattr(tokenizer, "image_token", None)
+    image = image_token or own or _free_token(tokenizer, IMAGE_TOKENS, taken=[]) or "<image>"
+    _ensure_special(tokenizer, image)
+    set_image_token(tokenizer, image)
+    if tokenizer.pad_token in (None, tokenizer.eos_token, ending):
+        # Padding that doubles as an end of turn would mask real ends; id 0 is a real character in
+        # many vocabularies (LLaVA-NeXT issue 338).
+        pad = _free_token(tokenizer, PAD_TOKENS, taken=[image]) or "<|pad|>"
+        _ensure_special(tokenizer, pad)
+        tokenizer.pad_token = pad
+    tokenizer.chat_template = with_image_parts(tokenizer.chat_template, image)
+
+
+def _free_token(
+    tokenizer: PreTrainedTokenizerBase, wanted: Iterable[str], taken: Sequence[str]
+) -> str | None:
+    """A special token the vocabulary already has for the purpose, else its first reserved one."""
+    special = [str(tokenizer.convert_ids_to_tokens(i)) for i in sorted(control(tokenizer)[1])]
+    named = [token for token in wanted if token in special]
+    reserved = [token for token in special if RESERVED.search(token)]
+    return next((token for token in named + reserved if token not in taken), None)
+
+
+def _ensure_special(tokenizer: PreTrainedTokenizerBase, token: str) -> None:
+    if tokenizer.convert_tokens_to_ids(token) not in control(tokenizer)[1]:
+        tokenizer.add_special_tokens(
+            {"extra_special_tokens": [token]}, replace_extra_special_tokens=False
+        )
+
+
+def grow_vocabulary(llm: Any, size: int) -> None:
+    """Give added tokens the mean embedding, which no context prefers to the tokens it averages."""
+    old = llm.get_input_embeddings().weight.shape[0]
+    if size <= old:
+        return
+    llm.resize_token_embeddings(size, mean_resizing=False)
+    for layer in (llm.get_input_embeddings(), llm.get_output_embeddings()):
+        with torch.no_grad():
+            layer.weight[old:] = layer.weight[:old].mean(dim=0)
+
+
+def extra_tokens(config: Any, feature_layer: int) -> int:
+    """Tokens the encoder puts before its patches (1 for CLIP's CLS, 0 for SigLIP)."""
+    if not isinstance(getattr(config, "image_size", None), int):
+        raise InputError("vision encoder: expected one square image size in its configuration")
+    with torch.device("meta"):
+        pixels = torch.empty(1, config.num_channels, config.image_size, config.image_size)
+        tower: Any = AutoModel.from_config(config, dtype=torch.float32)
+        states = tower(pixels, output_hidden_states=True).hidden_states
+    if not -len(states) <= feature_layer < len(states):
+        raise InputError(
+            f"feature_layer: expected one of {len(states)} hidden states, found {feature_layer}"
+        )
+    return int(states[feature_layer].shape[1]) - (config.image_size // config.patch_size) ** 2
+
+
+def open_image_processor(vision: str | Path | PreTrainedModel, image_size: int) -> Any:
+    """The encoder's own preprocessing, else CLIP's at the encoder's image size."""
+    if not isinstance(vision, PreTrainedModel):
+        try:
+            return AutoImageProcessor.from_pretrained(vision, backend="pil")
+        except (OSError, ValueError) as error:
+            logger.info("%s: no image processor (%s); using CLIP's", vision, type(error).__name__)
+    square = {"height": image_size, "width": image_size}
+    return CLIPImageProcessorPil(size={"shortest_edge": image_size}, crop_size=square)
+
+
+def check_loaded(folder: str | Path, report: dict[str, Any]) -> None:
+    """Raise InputError unless every weight of a checkpoint found its place, and the reverse."""
+    for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if report[problem]:
+            told = problem.replace("_", " ")
+            raise InputError(
+                f"{folder}: weights do not fit the model: {told} {_some(report[problem])}"
+            )
+
+
+def _some(keys: Iterable[Any]) -> str:
+    names = sorted(str(key) for key in keys)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
