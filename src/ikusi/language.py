@@ -236,18 +236,21 @@ def _has(data: Mapping[str, Any], key: str) -> bool:
 def check(pack: LanguagePack, reference: LanguagePack | None = None) -> list[str]:
     """Compare a pack with the reference (English) pack, key by key.
 
-    Returns one line per fault: a task or statement that is missing, has no counterpart, has
-    another number of wordings, or whose fields differ. An empty list means it can be used.
+    Returns one line per fault: a word or sentence that is missing, a task or statement without
+    counterpart, another number of wordings, other fields. An empty list means it can be used.
     """
     reference = reference or load("en")
-    messages = []
-    for word in ("yes", "no", "and_word"):
-        if not getattr(pack, word).strip():
-            messages.append(f"{pack.code}.yaml: {word}: expected a word, found none")
+    words = {"yes": pack.yes, "no": pack.no, "and_word": pack.and_word}
+    words |= {f"numbers[{i}]": word for i, word in enumerate(pack.numbers)}
+    words |= {f"colours.{name}": word for name, word in pack.colours.items()}
+    words |= {f"labels.{name}": pack.labels.get(name, "") for name in reference.labels}
+    messages = [
+        f"{pack.code}.yaml: {key}: expected a word, found none"
+        for key, word in words.items()
+        if not word.strip()
+    ]
     for part in ("prompts", "statements"):
         messages += _check_templates(pack.code, part, getattr(pack, part), getattr(reference, part))
-    for name in sorted(set(reference.labels) - set(pack.labels)):
-        messages.append(f"{pack.code}.yaml: labels.{name}: expected a word, found none")
     return messages
 
 
@@ -267,7 +270,9 @@ def _check_templates(
                 f"found {len(wordings)}"
             )
         for i, (wording, model) in enumerate(zip(wordings, reference, strict=False)):
-            if placeholders(wording) != placeholders(model):
+            if not wording.strip():
+                messages.append(f"{code}.yaml: {part}.{key}[{i}]: expected a sentence, found none")
+            elif placeholders(wording) != placeholders(model):
                 messages.append(
                     f"{code}.yaml: {part}.{key}[{i}]: expected {_shown(placeholders(model))}, "
                     f"found {_shown(placeholders(wording))}"

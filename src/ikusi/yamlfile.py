@@ -22,22 +22,27 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with the scalars of YAML 1.2."""
+    """PyYAML's safe loader with the plain words and numbers of YAML 1.2, and no aliases."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        # A few nested aliases can stand for billions of values, or for themselves.
+        if self.check_event(yaml.AliasEvent):
+            event = self.get_event()
+            raise yaml.composer.ComposerError(
+                None, None, f"alias *{event.anchor}; write the value out", event.start_mark
+            )
+        return super().compose_node(parent, index)
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [pair for pair in resolvers if pair[0].rsplit(":", 1)[1] in ("null", "int")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^[-+]?(?:[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?|\.?[0-9]+[eE][-+]?[0-9]+|\.[0-9]+"
-        r"(?:[eE][-+]?[0-9]+)?|\.inf|\.nan)$"
-    ),
-    list("-+0123456789."),
-)
+_DIGITS = r"(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?"
+_Loader.yaml_implicit_resolvers = {}
+for _kind, _pattern, _first in (
+    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
+    ("bool", r"^(?:true|false)$", list("tf")),
+    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
+    ("float", rf"^[-+]?(?:{_DIGITS}|\.inf|\.nan)$", list("-+.0123456789")),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), _first)
 
 
 @dataclass(frozen=True)
@@ -116,10 +121,14 @@ def _parse(path: Path) -> Document:
     marks: dict[Key, str] = {}
     try:
         node = yaml.compose(text, Loader=_Loader)
+        marks[()] = f"{path}:1"
         data = {} if node is None else _construct(node, (), str(path), marks)
+    except RecursionError as error:
+        raise InputError(f"{path}: expected YAML, found too many levels") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(f"{path}:{line}: expected YAML, found {error.problem}") from error
+        message = f"{path}:{line}: expected YAML, found a syntax error ({error.problem})"
+        raise InputError(message) from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: expected YAML, found {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
@@ -140,8 +149,10 @@ def _construct(node: yaml.Node, key: Key, name: str, marks: dict[Key, str]) -> A
         return _Loader("").construct_object(node)
     found: dict[str, Any] = {}
     for name_node, value_node in node.value:
-        child = (*key, str(name_node.value))
         line = name_node.start_mark.line + 1
+        if not isinstance(name_node, yaml.ScalarNode):
+            raise InputError(f"{name}:{line}: expected a word as the key, found a list or mapping")
+        child = (*key, str(name_node.value))
         if child[-1] in found:
             raise InputError(
                 f"{name}:{line}: {dotted(child)}: expected each key once, "
@@ -155,19 +166,20 @@ def _construct(node: yaml.Node, key: Key, name: str, marks: dict[Key, str]) -> A
 def merge(base: Document, changes: Document) -> Document:
     """Lay ``changes`` over ``base``: mappings are joined, all else is replaced."""
     data = dict(base.data)
-    marks = dict(base.marks)
-    marks.update({(): changes.marks.get((), changes.name)})
+    marks = base.marks | {(): changes.where(())}
 
     def lay(into: dict[str, Any], new: Mapping[str, Any], key: Key) -> None:
         for name, value in new.items():
             child = (*key, name)
             if isinstance(value, dict) and isinstance(into.get(name), dict):
+                # The mapping stays where it was, so that what it lacks is told there.
                 into[name] = dict(into[name])
                 lay(into[name], value, child)
-            else:
-                for old in [mark for mark in marks if mark[: len(child)] == child]:
-                    del marks[old]
-                into[name] = value
+                continue
+            into[name] = value
+            for old in [mark for mark in marks if mark[: len(child)] == child]:
+                del marks[old]
+            marks[child] = changes.where(child)
             marks.update({k: m for k, m in changes.marks.items() if k[: len(child)] == child})
 
     lay(data, changes.data, ())
@@ -198,7 +210,8 @@ def overlay(document: Document, overrides: Sequence[str], known: Iterable[str]) 
             if held is not None and not isinstance(held, dict):
                 key = key[: depth + 1]
                 raise InputError(_unknown("command line", key, names))
-        document = merge(document, _nested(key, data))
+        change = Document(_nested(key, data), {(): "command line"}, "command line")
+        document = merge(document, change)
     return document
 
 
@@ -208,11 +221,10 @@ def _get(data: Any, key: Key) -> Any:
     return data
 
 
-def _nested(key: Key, value: Any) -> Document:
-    data: Any = value
+def _nested(key: Key, value: Any) -> dict[str, Any]:
     for part in reversed(key):
-        data = {part: data}
-    return Document(data, {key: "command line"}, "command line")
+        value = {part: value}
+    return dict(value)
 
 
 def _unknown(where: str, key: Key, names: Iterable[str]) -> str:
@@ -280,8 +292,7 @@ def _bound(kind: str, context: Mapping[str, Any], error: Mapping[str, Any]) -> s
         "greater_than_equal": f"at least {context.get('ge', 0):g}",
         "less_than": f"less than {context.get('lt', 0):g}",
         "less_than_equal": f"at most {context.get('le', 0):g}",
-        "too_short": f"at least {context.get('min_length')} entries",
-        "too_long": f"at most {context.get('max_length')} entries",
+        "too_short": f"at least {context.get('min_length')} in the list",
         "string_pattern_mismatch": f"text like {context.get('pattern')}",
     }
     return limits.get(kind, str(error["msg"]))

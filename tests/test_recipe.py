@@ -1,0 +1,306 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from ikusi import language, recipe
+from ikusi.errors import InputError
+from ikusi.recipe import Recipe
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+SMALL = """\
+name: small
+language: eu
+miniature: {concepts: 12, train_scenes: 9, caption_scenes: 9, test_scenes: 3, text_rows: 9,
+            image_size: 32}
+vision: miniature/encoder
+backbones:
+  english: miniature/llama-en
+  adapted: miniature/llama-{language}
+stages:
+  align:
+    corpus: miniature/captions
+    trainable: [connector]
+    ratio: 0.8
+    learning_rate: 1e-3
+    batch_size: 4
+    epochs: 1
+  instruct:
+    corpus: miniature/instructions
+    trainable: [connector, llm]
+    learning_rate: 1e-3
+    batch_size: 4
+    epochs: 0.5
+text_only: {corpus: miniature/text, rows: 8}
+grid:
+  backbones: [english]
+  ratios: [0, 0.2]
+  text_only: [false, true]
+benchmarks: [miniature/vqa]
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL, encoding="utf-8")
+    return path
+
+
+def message(path: Path, overrides: list[str] | None = None) -> str:
+    """The line that is told when a recipe is refused, without the folder it lies in."""
+    with pytest.raises(InputError) as told:
+        recipe.load(path, overrides or [])
+    return str(told.value).replace(f"{path.parent}/", "")
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_recipe_loads(path: Path) -> None:
+    loaded = recipe.load(path)
+    assert loaded.name == path.stem
+    assert language.check(language.load(loaded.language)) == []
+
+
+def test_the_study_in_miniature_has_the_papers_sixteen_runs() -> None:
+    names = [run.name for run in recipe.load(RECIPES / "emoji-eu.yaml").runs()]
+    assert len(names) == len(set(names)) == 16
+    assert {"english-000", "english-020-text", "adapted-100-text"} <= set(names)
+
+
+def test_the_quick_recipe_differs_in_three_fields() -> None:
+    full = recipe.load(RECIPES / "emoji-eu.yaml").model_dump()
+    quick = recipe.load(RECIPES / "emoji-eu-quick.yaml").model_dump()
+    grid, quick_grid = full.pop("grid"), quick.pop("grid")
+    assert {key for key in full if full[key] != quick[key]} == {"name"}
+    assert {key for key in grid if grid[key] != quick_grid[key]} == {"backbones", "text_only"}
+
+
+def test_runs_follow_the_grid(small: Path) -> None:
+    runs = recipe.load(small).runs()
+    assert [(run.name, run.backbone, run.ratio, run.text_only) for run in runs] == [
+        ("english-000", "english", 0.0, False),
+        ("english-020", "english", 0.2, False),
+        ("english-000-text", "english", 0.0, True),
+        ("english-020-text", "english", 0.2, True),
+    ]
+
+
+def test_the_language_fills_in_the_backbones_place(small: Path) -> None:
+    loaded = recipe.load(small)
+    assert loaded.backbone("adapted") == "miniature/llama-eu"
+    assert loaded.backbone("english") == "miniature/llama-en"
+
+
+def test_numbers_may_be_written_as_people_do(small: Path) -> None:
+    assert recipe.load(small).stages.align.learning_rate == 0.001
+    assert (
+        recipe.load(small, ["stages.align.learning_rate=2e-5"]).stages.align.learning_rate == 2e-5
+    )
+
+
+def test_overrides_change_one_key_each(small: Path) -> None:
+    changed = recipe.load(
+        small, ["seed=7", "workers=2", "grid.ratios=[1]", "backbones.mine=models/mine"]
+    )
+    assert (changed.seed, changed.workers, changed.grid.ratios) == (7, 2, [1.0])
+    assert changed.backbones["mine"] == "models/mine"
+    assert changed.stages == recipe.load(small).stages
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("[0, 0.2]", "[0, 0.2, 1.2]",
+         "small.yaml:26: grid.ratios[2]: expected a share between 0 and 1, found 1.2"),
+        ("  ratios:", "  ratois:",
+         "small.yaml:26: grid.ratois: expected a known key, found ratois "
+         "(did you mean grid.ratios?)"),
+        ("name: small", "nane: small",
+         "small.yaml:1: nane: expected a known key, found nane (did you mean name?)"),
+        ("    batch_size: 4\n", "",
+         "small.yaml:10: stages.align.batch_size: expected a value, found nothing"),
+        ("batch_size: 4", "batch_size: four",
+         "small.yaml:15: stages.align.batch_size: expected a whole number, found four"),
+        ("batch_size: 4", "batch_size: 0",
+         "small.yaml:15: stages.align.batch_size: expected at least 1, found 0"),
+        ("epochs: 1", "epochs: 0",
+         "small.yaml:16: stages.align.epochs: expected more than 0, found 0"),
+        ("[connector]", "[conector]",
+         "small.yaml:12: stages.align.trainable[0]: expected connector or llm or vision, "
+         "found conector (did you mean connector?)"),
+        ("[connector, llm]", "[llm, llm]",
+         "small.yaml:19: stages.instruct.trainable[1]: expected each entry once, found llm"),
+        ("backbones: [english]", "backbones: [inglish]",
+         "small.yaml:25: grid.backbones[0]: expected a name in backbones (english, adapted), "
+         "found inglish (did you mean english?)"),
+        ("[miniature/vqa]", "[miniature/vqq]",
+         "small.yaml:28: benchmarks[0]: expected the name of a benchmark, found miniature/vqq "
+         "(did you mean miniature/vqa?)"),
+        ("language: eu", "language: ue",
+         "small.yaml:2: language: expected a language with a pack (en, eu), found ue "
+         "(did you mean eu?)"),
+        ("language: eu", "language: en",
+         "small.yaml:2: language: expected a language other than source_language, found en"),
+        ("[0, 0.2]", "[0.2, 0.201]",
+         "small.yaml:26: grid.ratios[1]: expected shares that differ by a percent, found 0.201"),
+        ("    ratio: 0.8\n", "",
+         "small.yaml:10: stages.align.ratio: expected a share between 0 and 1, found nothing"),
+        ("epochs: 0.5", "epochs: 0.5\n    ratio: 0.2",
+         "small.yaml:23: stages.instruct.ratio: expected nothing, as grid.ratios sets it, "
+         "found 0.2"),
+        ("name: small", "name: ../small",
+         "small.yaml:1: name: expected a name of letters, digits, dots and dashes, "
+         "found ../small"),
+        ("[false, true]", "[0]",
+         "small.yaml:27: grid.text_only[0]: expected true or false, found 0"),
+        ("[false, true]", "[]",
+         "small.yaml:27: grid.text_only: expected at least 1 in the list, found a list of 0"),
+        ("miniature/encoder", "miniature/encoder\nconnector: mlp",
+         "small.yaml:6: connector: expected linear or mlp2x_gelu, found mlp"),
+        ("miniature/encoder", "miniature/encoder\nworkers: 0",
+         "small.yaml:6: workers: expected auto or a whole number of at least 1, found 0"),
+        ("rows: 8", "rows: 8, rows: 9",
+         "small.yaml:23: text_only.rows: expected each key once, "
+         "found it again (first at small.yaml:23)"),
+        ("text_only: {corpus: miniature/text, rows: 8}", "text_only: yes",
+         "small.yaml:23: text_only: expected keys and values, found yes"),
+        ("grid:", "grid: [",
+         "small.yaml:26: expected YAML, found a syntax error "
+         "(expected ',' or ']', but got '<scalar>')"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_in_one_line(small: Path, old: str, new: str, expected: str) -> None:
+    assert old in SMALL
+    small.write_text(SMALL.replace(old, new, 1), encoding="utf-8")
+    assert message(small) == expected
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("seed", "command line: expected key=value, found seed"),
+        ("seed=-1", "command line: seed: expected at least 0, found -1"),
+        ("grid.ratios=[0, 2]",
+         "command line: grid.ratios[1]: expected a share between 0 and 1, found 2"),
+        ("ratios=[0]",
+         "command line: ratios: expected a known key, found ratios (did you mean grid.ratios?)"),
+        ("stages.algn.epochs=2",
+         "command line: stages.algn: expected a known key, found algn "
+         "(did you mean stages.align?)"),
+        ("grid={ratios: [3]}",
+         "command line: grid.ratios[0]: expected a share between 0 and 1, found 3"),
+        ("name.first=x", "command line: name.first: expected a known key, found first "
+         "(did you mean name?)"),
+        ("grid.ratios=[", "command line: grid.ratios: expected YAML, found ["),
+        ("backbones.a/b=x",
+         "command line: backbones.a/b: expected a name of letters, digits, dots and dashes, "
+         "found a/b"),
+    ],
+)  # fmt: skip
+def test_mistaken_overrides_are_told_in_one_line(small: Path, override: str, expected: str) -> None:
+    assert message(small, [override]) == expected
+
+
+def test_a_recipe_that_extends_another_gives_only_what_differs(small: Path) -> None:
+    child = small.with_name("child.yaml")
+    child.write_text("extends: small.yaml\nname: child\nstages: {align: {epochs: 3}}\n")
+    loaded = recipe.load(child)
+    assert loaded.name == "child"
+    assert loaded.stages.align.epochs == 3
+    assert loaded.stages.align.batch_size == 4
+    assert loaded.grid == recipe.load(small).grid
+
+
+@pytest.mark.parametrize(
+    ("base", "child", "expected"),
+    [
+        (SMALL.replace("0.2]", "2]"), "extends: small.yaml\n",
+         "small.yaml:26: grid.ratios[1]: expected a share between 0 and 1, found 2"),
+        (SMALL, "extends: small.yaml\ngrid:\n  ratios: [7]\n",
+         "child.yaml:3: grid.ratios[0]: expected a share between 0 and 1, found 7"),
+        (SMALL, "extends: small.yaml\ngrid:\n  ratois: [0]\n",
+         "child.yaml:3: grid.ratois: expected a known key, found ratois "
+         "(did you mean grid.ratios?)"),
+        (SMALL, "extends: smal.yaml\n",
+         "child.yaml:1: extends: expected a file beside this one, found smal.yaml "
+         "(did you mean small.yaml?)"),
+        ("extends: child.yaml\n", "extends: small.yaml\n",
+         "child.yaml: extends: expected a file that does not extend this one, "
+         "found a circle of 2"),
+    ],
+)  # fmt: skip
+def test_mistakes_point_to_the_file_they_stand_in(
+    small: Path, base: str, child: str, expected: str
+) -> None:
+    small.write_text(base, encoding="utf-8")
+    path = small.with_name("child.yaml")
+    path.write_text(child, encoding="utf-8")
+    assert message(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "small.yaml:1: name: expected a value, found nothing"),
+        (b"- a\n", "small.yaml:1: expected keys and values, found a list of 1"),
+        (b"name: \xff\n", "small.yaml: expected UTF-8 text, found byte 6"),
+        (b"name: \x00\n", "small.yaml: expected YAML, found "),
+        (b"name: !!python/object:os.system x\n", "small.yaml:1: expected YAML, found "),
+        (b"a: &a [*a]\n", "small.yaml:1: expected YAML, found a syntax error (alias *a; "),
+        (b"? [a]\n: b\n", "small.yaml:1: expected a word as the key, found a list or mapping"),
+        (b"[" * 1500, "small.yaml: expected YAML, found too many levels"),
+    ],
+)
+def test_files_that_are_no_recipe_are_told(small: Path, content: bytes, expected: str) -> None:
+    small.write_bytes(content)
+    assert message(small).startswith(expected)
+
+
+def test_a_missing_file_is_told_with_the_nearest(small: Path) -> None:
+    assert message(small.with_name("smal.yaml")) == (
+        "smal.yaml: expected a YAML file, found no such file (did you mean small.yaml?)"
+    )
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_is_shown_is_the_same_recipe(tmp_path: Path, path: Path) -> None:
+    loaded = recipe.load(path)
+    text = recipe.show(loaded)
+    (tmp_path / "shown.yaml").write_text(text, encoding="utf-8")
+    assert recipe.load(tmp_path / "shown.yaml") == loaded
+    assert Recipe.model_validate(yaml.safe_load(text)) == loaded
+    assert "# Peak learning rate of AdamW.\n    learning_rate: 0.001\n" in text
+
+
+def models(model: type[BaseModel]) -> list[type[BaseModel]]:
+    inner = [info.annotation for info in model.model_fields.values()]
+    nested = [kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return [model, *(deep for kind in nested for deep in models(kind))]
+
+
+@pytest.mark.parametrize("model", [*models(Recipe), recipe.Run, language.LanguagePack])
+def test_every_field_says_what_it_is(model: type[BaseModel]) -> None:
+    silent = [name for name, info in model.model_fields.items() if not info.description]
+    assert silent == []
+
+
+def test_a_recipe_cannot_be_changed(small: Path) -> None:
+    loaded = recipe.load(small)
+    with pytest.raises(ValueError, match="frozen"):
+        loaded.seed = 3
+
+
+def test_the_schema_describes_every_key_and_asks_for_none() -> None:
+    schema = recipe.json_schema()
+    assert json.loads(json.dumps(schema)) == schema
+    assert set(schema["properties"]) == {*Recipe.model_fields, "extends"}
+    parts: list[dict[str, Any]] = [schema, *schema["$defs"].values()]
+    assert not any("required" in part for part in parts)
+    assert all(part["additionalProperties"] is False for part in parts)
+
+
+def test_benchmarks_are_named_by_their_files() -> None:
+    assert "miniature/vqa" in recipe.benchmark_names()
