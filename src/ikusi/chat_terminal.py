@@ -1,0 +1,163 @@
+"""A conversation with a trained model about pictures, in the terminal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import typer
+from PIL import Image
+from transformers import (
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerBase,
+    TextStreamer,
+)
+
+from ikusi.data import images
+from ikusi.errors import InputError
+from ikusi.model import chat, fusion
+
+HELP = "/image PATH shows a picture and starts anew, /forget starts anew, /quit ends"
+
+
+@dataclass
+class Conversation:
+    """What was shown, asked and answered so far; each answer reads all of it.
+
+    Attributes:
+        model: a LLaVA checkpoint (`fusion.load`).
+        image: the picture shown, RGB.
+    """
+
+    model: LlavaForConditionalGeneration
+    processor: LlavaProcessor
+    image: Image.Image | None = None
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    def show(self, image: Image.Image | None) -> None:
+        """Start anew, with this picture."""
+        self.image = image
+        self.messages = []
+
+    def ask(
+        self, question: str, max_new_tokens: int, say: Callable[[str], None] = lambda piece: None
+    ) -> str:
+        """Ask and get the most probable answer; `say` gets its pieces as they come."""
+        pictured = self.image is not None and not self.messages
+        parts = [{"type": "image"}] if pictured else []
+        self.messages.append(
+            {"role": "user", "content": [*parts, {"type": "text", "text": question}]}
+        )
+        try:
+            answer = self._generate(max_new_tokens, say)
+        except InputError:
+            self.messages.pop()
+            raise
+        self.messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        return answer
+
+    def _generate(self, max_new_tokens: int, say: Callable[[str], None]) -> str:
+        tokenizer = self.processor.tokenizer
+        ids = chat.prompt_ids(
+            tokenizer,
+            self.messages,
+            fusion.features_per_image(self.model, self.processor),
+            self.model.config.image_token_id,
+        )
+        inputs = {"input_ids": torch.tensor([ids], device=self.model.device)}
+        if self.image is not None:
+            pixels = self.processor.image_processor(images=[self.image], return_tensors="pt")
+            inputs["pixel_values"] = pixels["pixel_values"].to(self.model.device, self.model.dtype)
+        output = self.model.generate(
+            **inputs,
+            attention_mask=torch.ones_like(inputs["input_ids"]),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            streamer=_Streamer(tokenizer, say),
+        )
+        answer: str = tokenizer.decode(output[0, len(ids) :], skip_special_tokens=True)
+        return answer.strip()
+
+
+class _Streamer(TextStreamer):
+    """Hands over the pieces of an answer as soon as they are whole words."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, say: Callable[[str], None]) -> None:
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        self.say = say
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        self.say(text)
+
+
+def start(checkpoint: Path, image: Path | None, question: str | None, max_new_tokens: int) -> None:
+    """Open a model and talk: one question if there is one, else until /quit.
+
+    Raises:
+        InputError: the checkpoint or the picture cannot be opened.
+    """
+    shown = None if image is None else open_image(image)
+    model, processor = fusion.load(checkpoint)
+    conversation = Conversation(model, processor, shown)
+    if question is not None:
+        typer.echo(conversation.ask(question, max_new_tokens))
+        return
+    typer.echo(f"{checkpoint}: {model.num_parameters():,} parameters. {HELP}.")
+    with _until_the_end_of_input():
+        while talk(conversation, typer.prompt("you", prompt_suffix="> "), max_new_tokens):
+            pass
+
+
+def talk(conversation: Conversation, line: str, max_new_tokens: int) -> bool:
+    """Act on one typed line; False when it ends the conversation."""
+    command, _, rest = line.strip().partition(" ")
+    if command == "/quit":
+        return False
+    try:
+        if command == "/image":
+            conversation.show(open_image(Path(rest.strip()).expanduser()))
+            typer.echo(f"looking at {rest.strip()}")
+        elif command == "/forget":
+            conversation.show(conversation.image)
+        elif command.startswith("/"):
+            raise InputError(f"{command}: expected a question or a command; {HELP}")
+        elif command:
+            conversation.ask(
+                line.strip(), max_new_tokens, lambda piece: typer.echo(piece, nl=False)
+            )
+            typer.echo()
+    except InputError as error:
+        typer.secho(str(error), fg=typer.colors.RED, err=True)
+    return True
+
+
+def _say(piece: str) -> None:
+    typer.echo(piece, nl=False)
+
+
+def open_image(path: Path) -> Image.Image:
+    """Read a picture from a file, with the limits that training pictures have.
+
+    Raises:
+        InputError: there is no file, or it is no picture.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: expected a picture, found none ({error.strerror})") from error
+    try:
+        return images.decode(data)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+@contextmanager
+def _until_the_end_of_input() -> Iterator[None]:
+    """Ctrl-D and Ctrl-C end a conversation as /quit does."""
+    try:
+        yield
+    except (typer.Abort, EOFError, KeyboardInterrupt):
+        typer.echo()
