@@ -71,7 +71,8 @@ class Conversation:
         if self.image is not None:
             pixels = self.processor.image_processor(images=[self.image], return_tensors="pt")
             inputs["pixel_values"] = pixels["pixel_values"].to(self.model.device, self.model.dtype)
-        output = self.model.generate(
+        model: Any = self.model  # the annotations of `generate` do not fit this class
+        output = model.generate(
             **inputs,
             attention_mask=torch.ones_like(inputs["input_ids"]),
             max_new_tokens=max_new_tokens,

@@ -9,7 +9,7 @@ import yaml
 
 from ikusi import artifact, language, recipe
 from ikusi.errors import InputError
-from ikusi.recipe import Recipe, Run, Stage
+from ikusi.recipe import Recipe, Run
 from ikusi.study.graph import Step
 
 MINIATURE = "miniature/"
@@ -23,79 +23,102 @@ def steps(recipe_: Recipe) -> list[Step]:
     Raises:
         InputError: a base model or a corpus does not exist.
     """
-    made = [_data(recipe_)] if _uses_miniature(recipe_) else []
-    made += [_align(recipe_, name) for name in recipe_.grid.backbones]
-    made += [_instruct(recipe_, run) for run in recipe_.runs()]
-    evaluations = [_evaluate(recipe_, run) for run in recipe_.runs()]
-    if text_only_benchmarks(recipe_):
-        evaluations += [_evaluate_backbone(recipe_, name) for name in recipe_.grid.backbones]
-    return [*made, *evaluations, _report(recipe_, evaluations)]
+    layout = _Layout(recipe_)
+    made = [layout.data()] if _uses_miniature(recipe_) else []
+    made += [layout.align(name) for name in recipe_.grid.backbones]
+    made += [layout.instruct(run) for run in recipe_.runs()]
+    evaluations = [layout.evaluate(run) for run in recipe_.runs()]
+    if layout.text_only_benchmarks():
+        evaluations += [layout.evaluate_backbone(name) for name in recipe_.grid.backbones]
+    return [*made, *evaluations, layout.report(evaluations)]
 
 
-def _data(recipe_: Recipe) -> Step:
-    settings = {"miniature": recipe_.miniature.model_dump(mode="json"), **_languages(recipe_)}
-    # Which packages and which concepts the pictures and names are taken from.
-    tables = sorted((Path(__file__).parents[1] / "miniature").glob("*.yaml"))
-    reads = {f"{MINIATURE}{path.name}": artifact.fingerprint(path.read_bytes()) for path in tables}
-    return Step("data", f"{FUNCTIONS}:data", (), settings, reads | _packs(recipe_))
+class _Layout:
+    """The steps of one recipe; files that many steps depend on are read once."""
 
+    def __init__(self, recipe_: Recipe) -> None:
+        self.recipe = recipe_
+        codes = (recipe_.source_language, recipe_.language)
+        self.languages = {"language_code": recipe_.language, "source_code": codes[0]}
+        self.packs = {
+            f"language {code}": artifact.fingerprint(language.load(code)) for code in codes
+        }
+        self.benchmarks = {name: _definition(name) for name in recipe_.benchmarks}
+        models = [recipe_.vision, *map(recipe_.backbone, recipe_.grid.backbones)]
+        self.models = {name: _model(name) for name in models}
 
-def _align(recipe_: Recipe, name: str) -> Step:
-    vision, backbone = recipe_.vision, recipe_.backbone(name)
-    stage = recipe_.stages.align
-    settings = {
-        "vision": vision,
-        "backbone": backbone,
-        "connector": recipe_.connector,
-        "stage": stage.model_dump(mode="json"),
-        "seed": recipe_.seed,
-        **_languages(recipe_),
-    }
-    reads = _models(vision, backbone) | _packs(recipe_) | _corpora(stage.corpus)
-    return Step(f"align/{name}", f"{FUNCTIONS}:align", _made(stage.corpus), settings, reads)
+    def data(self) -> Step:
+        settings = {"miniature": self.recipe.miniature.model_dump(mode="json"), **self.languages}
+        # Which packages and which concepts the pictures and names are taken from.
+        tables = sorted((Path(__file__).parents[1] / "miniature").glob("*.yaml"))
+        reads = {
+            f"{MINIATURE}{table.name}": artifact.fingerprint(table.read_bytes()) for table in tables
+        }
+        return Step("data", f"{FUNCTIONS}:data", (), settings, reads | self.packs)
 
+    def align(self, name: str) -> Step:
+        vision, backbone = self.recipe.vision, self.recipe.backbone(name)
+        stage = self.recipe.stages.align
+        settings = {
+            "vision": vision,
+            "backbone": backbone,
+            "connector": self.recipe.connector,
+            "stage": stage.model_dump(mode="json"),
+            "seed": self.recipe.seed,
+            **self.languages,
+        }
+        models = {place: self.models[place] for place in (vision, backbone)}
+        reads = models | self.packs | _corpora(stage.corpus)
+        return Step(f"align/{name}", f"{FUNCTIONS}:align", _made(stage.corpus), settings, reads)
 
-def _instruct(recipe_: Recipe, run: Run) -> Step:
-    stage = Stage.model_validate({**recipe_.stages.instruct.model_dump(), "ratio": run.ratio})
-    corpora = [stage.corpus] + [recipe_.text_only.corpus] * run.text_only
-    settings = {
-        "aligned": f"align/{run.backbone}",
-        "stage": stage.model_dump(mode="json"),
-        "text_only": recipe_.text_only.model_dump(mode="json") if run.text_only else None,
-        "seed": recipe_.seed,
-        **_languages(recipe_),
-    }
-    inputs = (*_made(*corpora), f"align/{run.backbone}")
-    return Step(
-        f"instruct/{run.name}", f"{FUNCTIONS}:instruct", inputs, settings, _corpora(*corpora)
-    )
+    def instruct(self, run: Run) -> Step:
+        text_only = self.recipe.text_only if run.text_only else None
+        stage = self.recipe.stages.instruct.model_copy(update={"ratio": run.ratio})
+        corpora = [stage.corpus, *([text_only.corpus] if text_only else [])]
+        aligned = f"align/{run.backbone}"
+        settings = {
+            "aligned": aligned,
+            "stage": stage.model_dump(mode="json"),
+            "text_only": text_only.model_dump(mode="json") if text_only else None,
+            "seed": self.recipe.seed,
+            **self.languages,
+        }
+        name, function = f"instruct/{run.name}", f"{FUNCTIONS}:instruct"
+        return Step(name, function, (*_made(*corpora), aligned), settings, _corpora(*corpora))
 
+    def evaluate(self, run: Run) -> Step:
+        names, trained = self.recipe.benchmarks, f"instruct/{run.name}"
+        settings = {"checkpoint": trained, **self._measured(names)}
+        name, function = f"evaluate/{run.name}", f"{FUNCTIONS}:evaluate"
+        return Step(name, function, (*_made(*names), trained), settings, self._definitions(names))
 
-def _evaluate(recipe_: Recipe, run: Run) -> Step:
-    names = recipe_.benchmarks
-    settings = {"checkpoint": f"instruct/{run.name}", **_measured(recipe_, names)}
-    inputs = (*_made(*names), f"instruct/{run.name}")
-    reads = _definitions(names) | _packs(recipe_)
-    return Step(f"evaluate/{run.name}", f"{FUNCTIONS}:evaluate", inputs, settings, reads)
+    def evaluate_backbone(self, name: str) -> Step:
+        names, model = self.text_only_benchmarks(), self.recipe.backbone(name)
+        settings = {"model": model, **self._measured(names)}
+        reads = self._definitions(names) | {model: self.models[model]}
+        function = f"{FUNCTIONS}:evaluate_backbone"
+        return Step(f"evaluate/{name}-backbone", function, _made(*names), settings, reads)
 
+    def report(self, evaluations: Sequence[Step]) -> Step:
+        settings = {"recipe": self.recipe.model_dump(mode="json", exclude={"workers"})}
+        inputs = tuple(step.name for step in evaluations)
+        return Step("report", f"{FUNCTIONS}:report", inputs, settings, self.packs)
 
-def _evaluate_backbone(recipe_: Recipe, name: str) -> Step:
-    names, model = text_only_benchmarks(recipe_), recipe_.backbone(name)
-    settings = {"model": model, **_measured(recipe_, names)}
-    reads = _definitions(names) | _packs(recipe_) | _models(model)
-    function = f"{FUNCTIONS}:evaluate_backbone"
-    return Step(f"evaluate/{name}-backbone", function, _made(*names), settings, reads)
+    def text_only_benchmarks(self) -> list[str]:
+        """Those without pictures, which a bare backbone can take too."""
+        return [name for name, known in self.benchmarks.items() if known["text_only"]]
 
+    def _definitions(self, names: Sequence[str]) -> dict[str, str]:
+        prints = {name: artifact.fingerprint(self.benchmarks[name]) for name in names}
+        return {f"benchmark {name}": value for name, value in prints.items()} | self.packs
 
-def _report(recipe_: Recipe, evaluations: Sequence[Step]) -> Step:
-    settings = {"recipe": recipe_.model_dump(mode="json", exclude={"workers"})}
-    inputs = tuple(step.name for step in evaluations)
-    return Step("report", f"{FUNCTIONS}:report", inputs, settings, _packs(recipe_))
-
-
-def text_only_benchmarks(recipe_: Recipe) -> list[str]:
-    """The recipe's benchmarks without pictures, which a bare backbone can take too."""
-    return [name for name in recipe_.benchmarks if _definition(name).get("text_only")]
+    def _measured(self, names: Sequence[str]) -> dict[str, Any]:
+        return {
+            "benchmarks": list(names),
+            "bootstrap": self.recipe.bootstrap,
+            "seed": self.recipe.seed,
+            **self.languages,
+        }
 
 
 def base(name: str) -> str:
@@ -156,35 +179,13 @@ def _corpora(*names: str) -> dict[str, str]:
     return {name: content(Path(name)) for name in given}
 
 
-def _models(*names: str) -> dict[str, str]:
-    """Contents of base models; for one on the hub its name must do."""
-    places = {name: Path(base(name)) for name in names}
-    return {name: content(place) if place.is_dir() else name for name, place in places.items()}
-
-
-def _packs(recipe_: Recipe) -> dict[str, str]:
-    codes = (recipe_.source_language, recipe_.language)
-    return {f"language {code}": artifact.fingerprint(language.load(code)) for code in codes}
-
-
-def _definitions(names: Sequence[str]) -> dict[str, str]:
-    return {f"benchmark {name}": artifact.fingerprint(_definition(name)) for name in names}
+def _model(name: str) -> str:
+    """Content of a base model; for one on the hub its name must do."""
+    place = Path(base(name))
+    return content(place) if place.is_dir() else name
 
 
 def _definition(name: str) -> dict[str, Any]:
     path = recipe.BENCHMARKS / f"{name}.yaml"
     definition: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return definition
-
-
-def _languages(recipe_: Recipe) -> dict[str, str]:
-    return {"language_code": recipe_.language, "source_code": recipe_.source_language}
-
-
-def _measured(recipe_: Recipe, names: Sequence[str]) -> dict[str, Any]:
-    return {
-        "benchmarks": list(names),
-        "bootstrap": recipe_.bootstrap,
-        "seed": recipe_.seed,
-        **_languages(recipe_),
-    }

@@ -1,0 +1,118 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ikusi import recipe
+from ikusi.errors import InputError
+from ikusi.recipe import Recipe
+from ikusi.study import graph, layout
+from ikusi.study.graph import Step
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def bases(tmp_path: Path) -> list[str]:
+    """Overrides that name model folders, so that no shipped model is needed."""
+    for name in ("vision", "english", "adapted"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(name.encode())
+    return [
+        f"vision={tmp_path / 'vision'}",
+        f"backbones.english={tmp_path / 'english'}",
+        f"backbones.adapted={tmp_path / 'adapted'}",
+    ]
+
+
+def load(bases: list[str], *changes: str) -> Recipe:
+    return recipe.load(ROOT / "recipes/emoji-eu.yaml", [*bases, *changes])
+
+
+def redone(before: Recipe, after: Recipe) -> set[str]:
+    """Names of the steps of `after` that a study made from `before` does not hold."""
+    old, new = fingerprints(before), fingerprints(after)
+    return {name for name, value in new.items() if old.get(name) != value}
+
+
+def fingerprints(of: Recipe) -> dict[str, str]:
+    return graph.fingerprints(graph.ordered(layout.steps(of)))
+
+
+def by_name(of: Recipe) -> dict[str, Step]:
+    return {step.name: step for step in layout.steps(of)}
+
+
+def test_a_run_needs_its_data_and_the_alignment_of_its_backbone(bases: list[str]) -> None:
+    steps = by_name(load(bases))
+    assert steps["instruct/adapted-020-text"].inputs == ("data", "align/adapted")
+    assert steps["evaluate/adapted-020"].inputs == ("data", "instruct/adapted-020")
+    assert steps["evaluate/english-backbone"].inputs == ("data",)
+    assert steps["evaluate/english-backbone"].settings["benchmarks"] == ["miniature/bertaqa"]
+    kinds = [step.kind for step in steps.values()]
+    counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+    assert counts == {"data": 1, "align": 2, "instruct": 16, "evaluate": 18, "report": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("workers=7", set()),
+        (
+            "grid.ratios=[0,0.2,0.5,1]",
+            {
+                f"{kind}/{backbone}-050{text}"
+                for kind in ("instruct", "evaluate")
+                for backbone in ("english", "adapted")
+                for text in ("", "-text")
+            }
+            | {"report"},
+        ),
+        (
+            "text_only.rows=7",
+            {
+                f"{kind}/{backbone}-{ratio}-text"
+                for kind in ("instruct", "evaluate")
+                for backbone in ("english", "adapted")
+                for ratio in ("000", "020", "080", "100")
+            }
+            | {"report"},
+        ),
+    ],
+)
+def test_a_change_redoes_only_what_depends_on_it(
+    bases: list[str], change: str, expected: set[str]
+) -> None:
+    assert redone(load(bases), load(bases, change)) == expected
+
+
+def test_fewer_resamples_retrain_nothing(bases: list[str]) -> None:
+    kinds = {name.split("/")[0] for name in redone(load(bases), load(bases, "bootstrap=10"))}
+    assert kinds == {"evaluate", "report"}
+
+
+def test_a_retrained_base_makes_its_own_runs_stale(bases: list[str], tmp_path: Path) -> None:
+    before = fingerprints(load(bases))
+    (tmp_path / "adapted" / "model.safetensors").write_bytes(b"other weights")
+    after = fingerprints(load(bases))
+    changed = {name for name in after if before[name] != after[name]}
+    assert all("adapted" in name or name == "report" for name in changed)
+    assert {"align/adapted", "instruct/adapted-000", "evaluate/adapted-backbone"} <= changed
+
+
+def test_settings_are_plain_json_and_name_a_function(bases: list[str]) -> None:
+    def plain(value: Any) -> bool:
+        if isinstance(value, dict):
+            return all(isinstance(key, str) and plain(item) for key, item in value.items())
+        if isinstance(value, list):
+            return all(plain(item) for item in value)
+        return value is None or isinstance(value, str | int | float | bool)
+
+    for step in layout.steps(load(bases)):
+        assert plain(dict(step.settings)), step.name
+        assert step.function.startswith("ikusi.study.steps:")
+
+
+def test_a_corpus_that_is_not_there_is_told(bases: list[str]) -> None:
+    with pytest.raises(InputError, match="/no/such: expected the folder of a corpus, found none"):
+        layout.steps(load(bases, "stages.align.corpus=/no/such"))

@@ -1,0 +1,89 @@
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ikusi.study import progress
+from ikusi.study.graph import State, Step
+from ikusi.study.progress import Board, Cell
+
+STEPS = [
+    Step("data", "m:f"),
+    Step("align/a", "m:f", ("data",)),
+    Step("instruct/a-000", "m:f", ("align/a",)),
+    Step("instruct/a-100", "m:f", ("align/a",)),
+    Step("evaluate/a-000", "m:f", ("instruct/a-000",)),
+    Step("evaluate/a-100", "m:f", ("instruct/a-100",)),
+]
+CELLS = [
+    Cell("a", "0% eu", ("align/a", "instruct/a-000", "evaluate/a-000")),
+    Cell("a", "100% eu", ("align/a", "instruct/a-100", "evaluate/a-100")),
+]
+
+
+def states(**changed: State) -> dict[str, State]:
+    return {step.name: changed.get(step.name, State()) for step in STEPS}
+
+
+def halfway() -> dict[str, State]:
+    return states(
+        **{
+            "data": State("done", 1.0, seconds=60),
+            "align/a": State("current", 1.0, seconds=30),
+            "instruct/a-000": State("done", 1.0, seconds=100),
+            "evaluate/a-000": State("done", 1.0, seconds=10),
+            "instruct/a-100": State("running", 0.43, note="loss 1.2", began=0.0),
+        }
+    )
+
+
+def board() -> Board:
+    return Board("toy", Path("s"), STEPS, 2, CELLS, {"evaluate/a-000": 0.71}.get)
+
+
+def drawn(terminal: bool) -> tuple[str, Console]:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=80, color_system=None)
+    with progress.display(board(), console) as display:
+        display.changed("instruct/a-100", halfway())
+    return out.getvalue(), console
+
+
+def test_a_terminal_shows_the_grid_with_each_models_state() -> None:
+    text, _ = drawn(terminal=True)
+    assert "done 0.710" in text
+    assert "training 43 %" in text
+    assert "instruct/a-100  43 %  loss 1.2" in text
+
+
+def test_a_file_gets_a_dated_line_for_each_event() -> None:
+    text, _ = drawn(terminal=False)
+    first, second = text.splitlines()
+    assert first.endswith(" toy")
+    assert second[:2] == "20"
+    assert second.endswith(" instruct/a-100 started")
+
+
+def test_time_to_go_comes_from_measured_steps() -> None:
+    now = 43.0  # the running step made 43 % in 43 seconds
+    assert progress.seconds_to_go(STEPS, halfway(), 2, now) == (pytest.approx(57 + 10), True)
+
+
+def test_a_resumed_step_is_judged_by_what_it_did_since() -> None:
+    going = halfway()
+    going["instruct/a-100"] = State("running", 0.6, started_at=0.5, began=0.0)
+    seconds, _ = progress.seconds_to_go(STEPS, going, 1, 10.0)
+    assert seconds == pytest.approx(40 + 10)
+
+
+def test_time_to_go_is_a_lower_bound_while_a_kind_is_unmeasured() -> None:
+    early = states(data=State("running", 0.5, began=0.0))
+    assert progress.seconds_to_go(STEPS, early, 2, 30.0) == (pytest.approx(30), False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (42.9, "0:42"), (187, "3:07"), (7387, "2:03:07")]
+)
+def test_durations_read_as_a_clock(seconds: float, text: str) -> None:
+    assert progress.clock(seconds) == text

@@ -1,0 +1,139 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from ikusi import cli
+
+ROOT = Path(__file__).parents[1]
+RECIPE = str(ROOT / "recipes/emoji-eu.yaml")
+
+# The whole command line. A new knob belongs into a recipe; think twice before adding one here.
+COMMANDS = {
+    "study": ["recipe", "overrides", "--studies", "--workers", "--status"],
+    "train": ["recipe", "--stage", "--run", "overrides", "--studies"],
+    "evaluate": [
+        *["checkpoint", "--data", "--output", "--benchmark", "--language", "--bootstrap"],
+    ],
+    "chat": ["checkpoint", "--image", "--question", "--max-new-tokens"],
+    "report": ["study", "--output"],
+    "recipe show": ["recipe", "overrides"],
+    "recipe check": ["recipe", "overrides"],
+    "recipe schema": [],
+    "language list": [],
+    "language show": ["code"],
+    "language check": ["code"],
+    "language new": ["code", "--output"],
+    "miniature fetch": [],
+    "miniature build": ["recipe", "overrides", "--studies"],
+    "miniature bases": ["--language", "--output"],
+    "miniature sheet": ["--output"],
+}
+
+
+def commands(command: Any = None, path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Every command there is, by the words that call it."""
+    command = command or typer.main.get_command(cli.app)
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        return {" ".join(path): command}
+    found: dict[str, Any] = {}
+    for name, child in inner.items():
+        found |= commands(child, (*path, name))
+    return found
+
+
+def run(*arguments: str) -> int:
+    """Exit code of a command run in this process."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    code = end.value.code
+    return code if isinstance(code, int) else int(code is not None)
+
+
+def test_no_command_or_option_comes_or_goes_unnoticed() -> None:
+    found = {
+        name: [parameter.opts[0] for parameter in command.params if parameter.name != "help"]
+        for name, command in commands().items()
+    }
+    assert found == COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_shows_an_example(name: str) -> None:
+    assert f"Example: ikusi {name}" in commands()[name].help.replace("\b", "")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from ikusi.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'pyarrow', 'numpy', 'rich', 'pydantic'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_a_good_recipe_is_told_with_its_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("recipe", "check", RECIPE, "grid.text_only=[false]") == 0
+    assert "good, 8 runs: english-000 " in capsys.readouterr().out
+
+
+def test_bad_input_is_one_line_and_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("recipe", "check", RECIPE, "grid.ratio=3") == 3
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert "did you mean grid.ratios?" in shown.err
+
+
+def test_wrong_usage_is_exit_code_2() -> None:
+    assert run("recipe", "check") == 2
+    assert run("study", RECIPE, "--worker", "1") == 2
+
+
+def test_an_internal_fault_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("ikusi.recipe.json_schema", broken)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["recipe", "schema"])
+
+
+def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("recipe", "schema") == 0
+    assert "grid" in json.loads(capsys.readouterr().out)["properties"]
+
+
+def test_languages_are_listed_and_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("language", "list") == 0
+    assert "eu     Basque" in capsys.readouterr().out
+    assert run("language", "check", "eu") == 0
+    assert run("language", "show", "ue") == 3
+
+
+def test_a_language_given_by_hand_has_its_own_study(tmp_path: Path) -> None:
+    from ikusi.cli import _opened
+
+    plain = _opened(Path(RECIPE), [], tmp_path)[1]
+    other = _opened(Path(RECIPE), ["language=eu"], tmp_path)[1]
+    assert (plain.name, other.name) == ("emoji-eu", "emoji-eu-eu")
+
+
+def test_python_m_ikusi_is_ikusi() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ikusi", "recipe", "check", "no-such.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "no-such.yaml" in done.stderr
