@@ -22,15 +22,16 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with the plain words and numbers of YAML 1.2, and no aliases."""
+    """PyYAML's safe loader: words and numbers as in YAML 1.2, neither aliases nor tags."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
         # A few nested aliases can stand for billions of values, or for themselves.
-        if self.check_event(yaml.AliasEvent):
-            event = self.get_event()
-            raise yaml.composer.ComposerError(
-                None, None, f"alias *{event.anchor}; write the value out", event.start_mark
-            )
+        alias = event.anchor if isinstance(event, yaml.AliasEvent) else None
+        tag = getattr(event, "tag", None)
+        if alias or tag:
+            problem = f"alias *{alias}; write the value out" if alias else f"tag {tag}"
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         return super().compose_node(parent, index)
 
 
@@ -74,7 +75,8 @@ def dotted(key: Key) -> str:
     """
     text = ""
     for part in key:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        name = told(part)
+        text += f"[{name}]" if isinstance(part, int) else f".{name}" if text else name
     return text
 
 
@@ -105,7 +107,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Document:
     base_path = path.parent / str(base_name)
     if not base_path.is_file():
         near = nearest(str(base_name), (file.name for file in path.parent.glob("*.yaml")))
-        raise own.error(("extends",), "a file beside this one", str(base_name), near)
+        raise own.error(("extends",), "a file beside this one", told(base_name), near)
     return merge(_read(base_path, (*seen, path.resolve())), own)
 
 
@@ -198,7 +200,7 @@ def overlay(document: Document, overrides: Sequence[str], known: Iterable[str]) 
     for text in overrides:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise InputError(f"command line: expected key=value, found {text}")
+            raise InputError(f"command line: expected key=value, found {told(text)}")
         key: Key = tuple(part.strip() for part in name.split("."))
         try:
             data = yaml.load(value, Loader=_Loader)
@@ -230,7 +232,7 @@ def _nested(key: Key, value: Any) -> dict[str, Any]:
 def _unknown(where: str, key: Key, names: Iterable[str]) -> str:
     """The line for a key that does not exist; the whole name counts, then its last part."""
     names = sorted(names)
-    full, last = dotted(key), str(key[-1])
+    full, last = dotted(key), told(key[-1])
     near = nearest(full, names) or next(
         (name for name in names if name.rsplit(".", 1)[-1] == last), None
     )
