@@ -11,7 +11,7 @@ import pytest
 
 from ikusi import study
 from ikusi.errors import InputError
-from ikusi.study import graph
+from ikusi.study import graph, worker
 from ikusi.study.graph import Step
 
 
@@ -124,6 +124,27 @@ def test_only_runs_the_named_steps_and_what_they_need(toy: str, tmp_path: Path) 
         study.run_steps(steps, tmp_path, 1, only=["instruct/b-021"])
 
 
+def test_a_step_that_cannot_resume_starts_from_an_empty_folder(toy: str, tmp_path: Path) -> None:
+    (tmp_path / "align/a.partial").mkdir(parents=True)
+    (tmp_path / "align/a.partial/count").write_text("7")
+    step = Step("align/a", f"{toy}:count", (), {"until": 2, "seconds": 0})
+    study.run_steps([step], tmp_path, 1)
+    assert (tmp_path / "align/a/ticks").read_text().split() == ["1", "2"]
+
+
+def test_workers_share_the_accelerators_they_are_allotted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("nvidia1", "nvidia0", "nvidiactl", "nvidia-caps"):
+        (tmp_path / name).touch()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert worker.accelerators(tmp_path) == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    assert worker.accelerators(tmp_path) == ["3", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert worker.accelerators(tmp_path) == []
+
+
 def test_a_graph_with_a_fault_is_told(toy: str) -> None:
     with pytest.raises(ValueError, match="which is no step"):
         graph.ordered([adding(toy, "a", 1, "b")])
@@ -140,7 +161,7 @@ from ikusi import study
 from ikusi.study.graph import Step
 
 if __name__ == "__main__":
-    step = Step("align/a", "toy_steps:count", (), {"until": 12, "seconds": 0.1})
+    step = Step("align/a", "toy_steps:count", (), {"until": 12, "seconds": 0.1}, resumes=True)
     try:
         study.run_steps([step], Path(sys.argv[1]), 1)
     except KeyboardInterrupt:
@@ -185,14 +206,14 @@ def test_a_killed_study_leaves_no_worker_and_goes_on_where_it_was(
     toy: str, tmp_path: Path, kill: signal.Signals
 ) -> None:
     process = start_counting(toy, tmp_path)
-    worker = int((tmp_path / "s/pid").read_text())
+    process_of_step = int((tmp_path / "s/pid").read_text())
     os.kill(process.pid, kill)
     assert process.wait(10) == (130 if kill == signal.SIGINT else -kill)
-    wait_for(lambda: not alive(worker), 5)
+    wait_for(lambda: not alive(process_of_step), 5)
     reached = int((tmp_path / "s/align/a.partial/count").read_text())
     assert reached < 12
 
-    step = Step("align/a", f"{toy}:count", (), {"until": 12, "seconds": 0.1})
+    step = Step("align/a", f"{toy}:count", (), {"until": 12, "seconds": 0.1}, resumes=True)
     outcome = study.run_steps([step], tmp_path / "s", 1)
     assert outcome.names("done") == ["align/a"]
     ticks = (tmp_path / "s/align/a/ticks").read_text().split()

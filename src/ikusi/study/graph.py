@@ -29,6 +29,8 @@ class Step:
         settings: the function's keyword arguments, as plain JSON values.
         reads: content fingerprints of what it reads besides its inputs (base models, language
             packs), by name.
+        resumes: the function goes on from what a killed attempt left in its folder; otherwise
+            it starts from an empty one.
         version: raised by hand when the function's meaning changes.
     """
 
@@ -37,6 +39,7 @@ class Step:
     inputs: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     reads: Mapping[str, str] = field(default_factory=dict)
+    resumes: bool = False
     version: int = 1
 
     @property

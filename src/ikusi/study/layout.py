@@ -69,7 +69,8 @@ class _Layout:
         }
         models = {place: self.models[place] for place in (vision, backbone)}
         reads = models | self.packs | _corpora(stage.corpus)
-        return Step(f"align/{name}", f"{FUNCTIONS}:align", _made(stage.corpus), settings, reads)
+        name, function, inputs = f"align/{name}", f"{FUNCTIONS}:align", _made(stage.corpus)
+        return Step(name, function, inputs, settings, reads, resumes=True)
 
     def instruct(self, run: Run) -> Step:
         text_only = self.recipe.text_only if run.text_only else None
@@ -84,7 +85,8 @@ class _Layout:
             **self.languages,
         }
         name, function = f"instruct/{run.name}", f"{FUNCTIONS}:instruct"
-        return Step(name, function, (*_made(*corpora), aligned), settings, _corpora(*corpora))
+        inputs, reads = (*_made(*corpora), aligned), _corpora(*corpora)
+        return Step(name, function, inputs, settings, reads, resumes=True)
 
     def evaluate(self, run: Run) -> Step:
         names, trained = self.recipe.benchmarks, f"instruct/{run.name}"

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import Literal, Protocol
 
 from ikusi.study import graph
 from ikusi.study.graph import State, Step
-from ikusi.study.worker import Done, Failed, Order, Report, serve
+from ikusi.study.worker import Done, Failed, Order, Report, accelerators, serve
 
 SECONDS_BETWEEN_TICKS = 0.25
 SECONDS_TO_LEAVE = 5.0
@@ -36,12 +35,6 @@ class _Worker:
     connection: Connection
     slot: int
     step: str | None = None
-
-
-def accelerators(devices: Path = Path("/dev")) -> list[int]:
-    """Numbers of the NVIDIA GPUs of this machine, found without importing torch."""
-    found = (re.fullmatch(r"nvidia(\d+)", path.name) for path in devices.glob("nvidia*"))
-    return sorted(int(match[1]) for match in found if match)
 
 
 def worker_count(asked: int | Literal["auto"]) -> int:

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -75,13 +76,22 @@ class Context:
             self.send(Report(min(max(fraction, 0.0), 1.0), note))
 
 
-def serve(connection: Connection, study: Path, accelerator: int | None) -> None:
+def accelerators(devices: Path = Path("/dev")) -> list[str]:
+    """The NVIDIA GPUs this machine, or its job queue, lets us use; found without torch."""
+    allotted = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allotted is not None:
+        return [name for name in allotted.split(",") if name and name != "-1"]
+    found = (re.fullmatch(r"nvidia(\d+)", path.name) for path in devices.glob("nvidia*"))
+    return [str(number) for number in sorted(int(match[1]) for match in found if match)]
+
+
+def serve(connection: Connection, study: Path, accelerator: str | None) -> None:
     """Run the orders that arrive until one is None or the parent is gone.
 
     Args:
         connection: orders come in; `Report`, `Done` and `Failed` go out.
         study: the study's folder.
-        accelerator: number of the GPU this worker is alone on, or None for the CPU.
+        accelerator: the one GPU that this worker may use, or None for the CPU.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -98,7 +108,7 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def _claim_hardware(accelerator: int | None) -> None:
+def _claim_hardware(accelerator: str | None) -> None:
     """Before torch is imported: one thread a worker on the CPU, one GPU a worker otherwise.
 
     One thread always, not cores / workers: the sum of a matrix product depends on how threads
@@ -106,7 +116,7 @@ def _claim_hardware(accelerator: int | None) -> None:
     """
     os.environ.update(TOKENIZERS_PARALLELISM="false")
     if accelerator is not None:
-        os.environ.update(CUDA_VISIBLE_DEVICES=str(accelerator))
+        os.environ.update(CUDA_VISIBLE_DEVICES=accelerator)
     else:
         os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
@@ -122,7 +132,7 @@ def _run(order: Order, context: Context) -> Done | Failed:
                 fingerprint=order.fingerprint,
                 inputs=order.inputs,
                 settings=dict(step.settings),
-                keep_partial=True,
+                keep_partial=step.resumes,
             ) as staging:
                 function(staging, context, **step.settings)
         except Exception as error:
