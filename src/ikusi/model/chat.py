@@ -66,6 +66,11 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
     return control_tokens(tokenizer, rendered.text[start:])[passed]
 
 
+def takes_strings(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the chat template writes contents given as strings (else it wants lists)."""
+    return _writes_strings(tokenizer, _template(tokenizer))
+
+
 def render(
     tokenizer: PreTrainedTokenizerBase,
     messages: Sequence[Message],
@@ -81,7 +86,7 @@ def render(
     template itself refuses.
     """
     strings = [_checked(tokenizer, message, row) for message in messages]
-    given = strings if _takes_strings(tokenizer, _template(tokenizer)) else _as_parts(messages)
+    given = strings if takes_strings(tokenizer) else _as_parts(messages)
     text = _apply(tokenizer, given, add_generation_prompt, row)
     _check_images(tokenizer, messages, text, row)
     return text
@@ -187,15 +192,13 @@ def _as_parts(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=32)
-def _takes_strings(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
-    """Whether the template writes out a content given as a string."""
+def _writes_strings(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
     probe = [{"role": "user", "content": "ikusi"}]
     try:
-        return "ikusi" in tokenizer.apply_chat_template(
-            probe, chat_template=template, tokenize=False
-        )
+        written = tokenizer.apply_chat_template(probe, chat_template=template, tokenize=False)
     except (TemplateError, TypeError, ValueError):
         return False
+    return "ikusi" in written
 
 
 def _apply(

@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from ikusi.errors import InputError
-from ikusi.model.chat import end_of_turn
+from ikusi.model.chat import end_of_turn, render, takes_strings
 from ikusi.model.tokens import control, set_image_token, with_image_parts
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def open_vision_tower(vision: str | Path | PreTrainedModel) -> Any:
     Raises InputError where weights are missing.
     """
     if isinstance(vision, PreTrainedModel):
-        return getattr(vision, "vision_model", vision)
+        return vision.vision_model if hasattr(vision.config, "vision_config") else vision
     config = AutoConfig.from_pretrained(vision)
     config = getattr(config, "vision_config", config)
     kind: Any = MODEL_MAPPING[type(config)]
@@ -92,7 +92,10 @@ def open_tokenizer(source: PreTrainedTokenizerBase | PreTrainedModel | str | Pat
 
 
 def prepare_tokens(tokenizer: PreTrainedTokenizerBase, image_token: str | None) -> None:
-    """Give the tokenizer an image token, a padding token of its own, and image parts."""
+    """Give the tokenizer an image token, a padding token of its own, and image parts.
+
+    Raises InputError where its chat template ends no turn or cannot show an image.
+    """
     ending = end_of_turn(tokenizer)
     own = getattr(tokenizer, "image_token", None)
     image = image_token or own or _free_token(tokenizer, IMAGE_TOKENS, taken=[]) or "<image>"
@@ -104,7 +107,9 @@ def prepare_tokens(tokenizer: PreTrainedTokenizerBase, image_token: str | None) 
         pad = _free_token(tokenizer, PAD_TOKENS, taken=[image]) or "<|pad|>"
         _ensure_special(tokenizer, pad)
         tokenizer.pad_token = pad
-    tokenizer.chat_template = with_image_parts(tokenizer.chat_template, image)
+    if takes_strings(tokenizer):
+        tokenizer.chat_template = with_image_parts(str(tokenizer.chat_template), image)
+    render(tokenizer, [{"role": "user", "content": [{"type": "image"}]}])
 
 
 def _free_token(
