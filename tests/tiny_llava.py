@@ -12,7 +12,10 @@ from transformers import (
 
 from ikusi.model.tokens import SPECIAL_TOKENS, plain_tokenizer
 
-WORDS = "what is on the left right a dog cat house red blue yes no two three hot and stand ?".split()
+WORDS = [
+    "what", "is", "on", "the", "left", "right", "a", "dog", "cat", "house", "red", "blue", "yes",
+    "no", "two", "three", "hot", "and", "stand", "?",
+]
 PICTURE_TOKENS = 4
 
 

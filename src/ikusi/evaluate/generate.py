@@ -42,6 +42,7 @@ def _answer_batch(
     stops: Collection[int],
     max_new_tokens: int,
 ) -> None:
+    state.make_room(max_new_tokens)
     for step in range(1, max_new_tokens + 1):
         said = state.logits.argmax(dim=1)
         going = _record(said.tolist(), answers, stops)

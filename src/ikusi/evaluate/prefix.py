@@ -11,10 +11,12 @@ Legend of shapes: N rows, S tokens read so far, L new tokens, V vocabulary, P pi
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,51 @@ class State:
     def select(self, rows: Tensor) -> "State":
         """Return the state of the rows numbered in ``rows`` [M], repeats allowed, as a copy."""
         return State(_select(self.cache, rows), self.mask[rows], self.logits[rows])
+
+    def make_room(self, tokens: int) -> None:
+        """Prepare for ``tokens`` more tokens, so that reading one copies none of those before."""
+        self.cache.layers = [
+            _RoomyLayer(layer, tokens) if type(layer) is DynamicLayer else layer
+            for layer in self.cache.layers
+        ]
+
+
+class _RoomyLayer(DynamicLayer):
+    """Keys and values of one layer in buffers that have room to grow in place.
+
+    The stock layer concatenates, which copies everything read so far at every step.
+    """
+
+    def __init__(self, layer: DynamicLayer, room: int) -> None:
+        super().__init__()
+        self.lazy_initialization(layer.keys, layer.values)
+        self.is_initialized = True
+        self._buffers = [_with_room(layer.keys, room), _with_room(layer.values, room)]
+        self._show(layer.keys.shape[-2])
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        start = self.get_seq_length()
+        end = start + key_states.shape[-2]
+        for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
+            buffer[:, :, start:end] = states
+        self._show(end)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        self._buffers = [buffer[indices] for buffer in self._buffers]
+        self._show(self.get_seq_length())
+
+    def _show(self, length: int) -> None:
+        self.keys, self.values = (buffer[:, :, :length] for buffer in self._buffers)
+
+
+def _with_room(states: Tensor, room: int) -> Tensor:
+    rows, heads, length, size = states.shape
+    buffer = states.new_empty(rows, heads, length + room, size)
+    buffer[:, :, :length] = states
+    return buffer
 
 
 class SharedPrefix:
@@ -179,7 +226,7 @@ def _read_beginnings(
     ids = torch.tensor([tokens for _, tokens in beginnings], device=model.device)
     embeddings = model.get_input_embeddings()(ids)
     seen = torch.cat([features[picture] for picture, _ in beginnings if picture is not None])
-    places = ids == image_token_id
+    places = torch.eq(ids, image_token_id if image_token_id is not None else -1)
     if int(places.sum()) != len(seen):
         raise ValueError(f"expected {len(seen)} image tokens, found {int(places.sum())}")
     embeddings[places] = seen.to(embeddings)

@@ -180,7 +180,9 @@ def _cluster_totals(
         raise ValueError(f"expected {values.size} clusters, found {len(clusters)}")
     places: dict[Hashable, int] = {}
     index = np.fromiter((places.setdefault(c, len(places)) for c in clusters), dtype=np.intp)
-    return np.bincount(index, weights=values), np.bincount(index).astype(np.float64)
+    sums: npt.NDArray[np.float64] = np.bincount(index, weights=values)
+    sizes: npt.NDArray[np.float64] = np.bincount(index, weights=np.ones_like(values))
+    return sums, sizes
 
 
 def _draws(clusters: int, n: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
