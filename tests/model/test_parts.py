@@ -1,5 +1,6 @@
 """Encoders, LLMs and tokenizers are opened, made ready, or refused with the reason."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, Gemma2Con
 
 from ikusi.errors import InputError
 from ikusi.model import chat, fusion
+from ikusi.model.parts import open_image_processor
 from model.families import tokenizer
 from model.pairs import TOWER, llm, tower
 
@@ -111,3 +113,23 @@ def test_checkpoints_that_lack_weights_are_refused(tmp_path: Path) -> None:
     processor.save_pretrained(tmp_path)
     with pytest.raises(InputError, match=r"weights do not fit the model: missing keys .*linear_1"):
         fusion.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"image_processor_type": "CLIPImageProcessor"},
+        {"image_processor_type": "CLIPImageProcessorFast"},
+        {"feature_extractor_type": "CLIPFeatureExtractor"},
+    ],
+    ids=lambda kind: next(iter(kind.values())),
+)
+def test_image_processors_old_and_new_are_read_without_torchvision(
+    kind: dict[str, str], tmp_path: Path
+) -> None:
+    settings = {**kind, "image_mean": [0.25] * 3, "size": 32, "crop_size": 32}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    opened = open_image_processor(tmp_path, 32)
+    assert isinstance(opened, CLIPImageProcessorPil)
+    assert list(opened.image_mean) == [0.25] * 3
+    assert dict(opened.size) == {"shortest_edge": 32}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from torch import nn
 from transformers import (
     MODEL_MAPPING,
@@ -23,6 +24,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     CLIPImageProcessorPil,
+    ImageProcessingMixin,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -156,14 +158,23 @@ def extra_tokens(config: Any, feature_layer: int) -> int:
 
 
 def open_image_processor(vision: str | Path | PreTrainedModel, image_size: int) -> Any:
-    """The encoder's own preprocessing, else CLIP's at the encoder's image size."""
+    """The encoder's own preprocessing (with PIL, so that torchvision is not needed), else CLIP's
+    at the encoder's image size."""
     if not isinstance(vision, PreTrainedModel):
         try:
-            return AutoImageProcessor.from_pretrained(vision, backend="pil")
-        except (OSError, ValueError) as error:
-            logger.info("%s: no image processor (%s); using CLIP's", vision, type(error).__name__)
+            settings, _ = ImageProcessingMixin.get_image_processor_dict(vision)
+            return _pil_class(settings).from_pretrained(vision)
+        except OSError:
+            logger.info("%s: no image processor, using CLIP's at %d pixels", vision, image_size)
     square = {"height": image_size, "width": image_size}
     return CLIPImageProcessorPil(size={"shortest_edge": image_size}, crop_size=square)
+
+
+def _pil_class(settings: dict[str, Any]) -> Any:
+    """The image processor class that `settings` name, in its PIL form where it has one."""
+    older = settings.get("feature_extractor_type", "").replace("FeatureExtractor", "ImageProcessor")
+    name = settings.get("image_processor_type") or older
+    return getattr(transformers, name.removesuffix("Fast") + "Pil", AutoImageProcessor)
 
 
 def check_loaded(folder: str | Path, report: dict[str, Any]) -> None:
