@@ -1,0 +1,1 @@
+"""Parallel corpora: rows in several languages over pictures that are stored once."""

@@ -1,0 +1,307 @@
+"""The corpus format: pictures once, one text table per language, keyed by the same row ids."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from ikusi import artifact
+from ikusi.data.images import decode
+from ikusi.data.schema import IMAGES, ROW_TYPES, fault, rows_schema
+from ikusi.errors import InputError
+
+ROWS_IN_GROUP = 4096
+IMAGES_IN_GROUP = 256
+GROUPS_HELD = 16
+QUARANTINE = pa.schema([("id", pa.string()), ("reason", pa.string()), ("row", pa.string())])
+
+
+class CorpusWriter:
+    """Writes a corpus as a stream: memory holds one row group, whatever the number of rows.
+
+    Args:
+        folder: where to write; making it whole or absent is the caller's (`artifact.folder`).
+        row_type: caption, instruction, vqa, choice or open.
+        languages: codes; every row is given in all of them.
+        quarantine: set bad rows aside in `quarantine.parquet` instead of raising.
+    """
+
+    def __init__(
+        self, folder: Path, row_type: str, languages: Sequence[str], quarantine: bool = False
+    ) -> None:
+        if row_type not in ROW_TYPES:
+            raise InputError(f"row type: expected one of {', '.join(ROW_TYPES)}, found {row_type}")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.row_type, self.languages = folder, row_type, list(languages)
+        self.quarantine = quarantine
+        self._image_ids: set[str] = set()
+        self._ids: set[str] = set()
+        schema = rows_schema(row_type)
+        self._tables = {
+            code: _Table(folder / f"{code}.parquet", schema, ROWS_IN_GROUP) for code in languages
+        }
+        self._images = _Table(folder / "images-00000.parquet", IMAGES, IMAGES_IN_GROUP)
+        self._bad = _Table(folder / "quarantine.parquet", QUARANTINE, ROWS_IN_GROUP)
+
+    def add_image(
+        self, image_id: str, data: bytes, format: str, width: int, height: int, source: str
+    ) -> None:
+        """Store a picture's bytes as they are.
+
+        Raises:
+            InputError: the id is taken.
+        """
+        if image_id in self._image_ids:
+            raise InputError(f"{self.folder}: image {image_id}: expected a new id, found it twice")
+        self._image_ids.add(image_id)
+        self._images.add(
+            {
+                "image_id": image_id,
+                "bytes": data,
+                "format": format,
+                "width": width,
+                "height": height,
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "source": source,
+            }
+        )
+
+    def add_row(
+        self,
+        id: str,
+        image_id: str | None,
+        texts: Mapping[str, Mapping[str, Any]],
+        group: str | None = None,
+        task: str | None = None,
+    ) -> bool:
+        """Add a row in every language; returns whether it was kept.
+
+        Raises:
+            InputError: the row is bad and there is no quarantine.
+        """
+        reason = self._fault(id, image_id, texts)
+        if reason and not self.quarantine:
+            raise InputError(f"{self.folder}: row {id}: {reason}")
+        if reason:
+            row = {"image_id": image_id, "texts": texts}
+            told = json.dumps(row, ensure_ascii=False, default=str)
+            self._bad.add({"id": id, "reason": reason, "row": told})
+            return False
+        self._ids.add(id)
+        keys = {"id": id, "image_id": image_id, "group": group, "task": task}
+        for code, table in self._tables.items():
+            table.add({**keys, **texts[code]})
+        return True
+
+    def _fault(
+        self, id: str, image_id: str | None, texts: Mapping[str, Mapping[str, Any]]
+    ) -> str | None:
+        if id in self._ids:
+            return "expected a new id, found it twice"
+        if image_id is not None and image_id not in self._image_ids:
+            return f"image_id: expected a stored picture, found {image_id}"
+        if set(texts) != set(self.languages):
+            wanted, found = ", ".join(self.languages), ", ".join(texts) or "none"
+            return f"expected texts in {wanted}, found {found}"
+        for code in self.languages:
+            if problem := fault(self.row_type, texts[code]):
+                return f"{code}: {problem}"
+        return None
+
+    def close(self) -> None:
+        """Write what is held and the corpus's own counts."""
+        for table in self._tables.values():
+            table.close(always=True)
+        self._images.close()
+        self._bad.close()
+        counts = {
+            "row_type": self.row_type,
+            "languages": self.languages,
+            "rows": len(self._ids),
+            "images": self._images.written,
+            "quarantined": self._bad.written,
+        }
+        artifact.write_json(self.folder / "corpus.json", counts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+
+
+class Corpus:
+    """A corpus opened for reading; rows and pictures are read from disk as they are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        try:
+            about = json.loads((self.folder / "corpus.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder}: expected a corpus, found no corpus.json: {error}") from None
+        self.row_type: str = about["row_type"]
+        self.languages: list[str] = about["languages"]
+        self._rows = {code: _Groups(self.folder / f"{code}.parquet") for code in self.languages}
+        self._check_parallel()
+
+    @classmethod
+    def open(cls, folder: Path) -> Corpus:
+        """Open a corpus folder.
+
+        Raises:
+            InputError: it is no corpus, or its languages do not have the same rows.
+        """
+        return cls(folder)
+
+    def __len__(self) -> int:
+        return self._rows[self.languages[0]].count
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Row ids, in order."""
+        return self._rows[self.languages[0]].column("id")
+
+    @cached_property
+    def image_ids(self) -> list[str | None]:
+        """Each row's picture, or None."""
+        return self._rows[self.languages[0]].column("image_id")
+
+    def row(self, language: str, index: int) -> dict[str, Any]:
+        """One row as Python values; keys are the columns of its type that it has."""
+        found: dict[str, Any] = self._rows_of(language).row(index)
+        return found
+
+    def table(self, language: str) -> pa.Table:
+        """All rows of one language."""
+        return pq.read_table(self._rows_of(language).path, memory_map=True)
+
+    def image_bytes(self, image_id: str) -> bytes:
+        """A picture's bytes, as they were stored."""
+        part, index = self._picture(image_id)
+        data: bytes = self._parts[part].row(index)["bytes"]
+        return data
+
+    def image(self, image_id: str) -> Image.Image:
+        """A picture, decoded to RGB."""
+        return decode(self.image_bytes(image_id), name=f"{self.folder}: image {image_id}")
+
+    @cached_property
+    def _parts(self) -> list[_Groups]:
+        return [_Groups(path) for path in sorted(self.folder.glob("images-*.parquet"))]
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, int]]:
+        return {
+            image_id: (number, index)
+            for number, part in enumerate(self._parts)
+            for index, image_id in enumerate(part.column("image_id"))
+        }
+
+    def _picture(self, image_id: str) -> tuple[int, int]:
+        if image_id not in self._places:
+            raise InputError(f"{self.folder}: expected picture {image_id}, found none")
+        return self._places[image_id]
+
+    def _rows_of(self, language: str) -> _Groups:
+        if language not in self._rows:
+            known = ", ".join(self.languages)
+            raise InputError(f"{self.folder}: expected a language of {known}, found {language}")
+        return self._rows[language]
+
+    def _check_parallel(self) -> None:
+        first, *others = self.languages
+        expected = self._rows[first].column("id")
+        for code in others:
+            found = self._rows[code].column("id")
+            if len(found) != len(expected):
+                told = f"{len(expected)} rows as in {first}, found {len(found)}"
+                raise InputError(f"{self.folder}/{code}.parquet: expected {told}")
+            for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+                if ours != theirs:
+                    told = f"id {theirs} as in {first}, found {ours}"
+                    raise InputError(f"{self.folder}/{code}.parquet: row {number}: expected {told}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["folder"])  # type: ignore[misc]
+
+
+class _Table:
+    """A Parquet file written row group by row group, made when the first row comes."""
+
+    def __init__(self, path: Path, schema: pa.Schema, rows_in_group: int) -> None:
+        self.path, self.schema, self.rows_in_group = path, schema, rows_in_group
+        self.written = 0
+        self._held: list[dict[str, Any]] = []
+        self._writer: pq.ParquetWriter | None = None
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._held.append(row)
+        self.written += 1
+        if len(self._held) >= self.rows_in_group:
+            self._flush()
+
+    def close(self, always: bool = False) -> None:
+        if self._held or (always and self._writer is None):
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self.path, self.schema, compression="zstd")
+        self._writer.write_table(pa.Table.from_pylist(self._held, schema=self.schema))
+        self._held = []
+
+
+class _Groups:
+    """Rows of a Parquet file by position; the last row groups used are held."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise InputError(f"{path}: expected a table, found no such file")
+        self.path = path
+        self.file = pq.ParquetFile(path, memory_map=True)
+        sizes = [
+            self.file.metadata.row_group(number).num_rows
+            for number in range(self.file.num_row_groups)
+        ]
+        self.starts = np.cumsum([0, *sizes])
+        self.count = int(self.starts[-1])
+        self._held: OrderedDict[int, pa.Table] = OrderedDict()
+
+    def column(self, name: str) -> list[Any]:
+        values: list[Any] = self.file.read(columns=[name]).column(0).to_pylist()
+        return values
+
+    def row(self, index: int) -> dict[str, Any]:
+        if not 0 <= index < self.count:
+            raise IndexError(f"{self.path}: row {index} of {self.count}")
+        number = int(np.searchsorted(self.starts, index, side="right")) - 1
+        offset = index - int(self.starts[number])
+        values: dict[str, Any] = self._group(number).slice(offset, 1).to_pylist()[0]
+        return values
+
+    def _group(self, number: int) -> pa.Table:
+        if number not in self._held:
+            self._held[number] = self.file.read_row_group(number)
+            if len(self._held) > GROUPS_HELD:
+                self._held.popitem(last=False)
+        self._held.move_to_end(number)
+        return self._held[number]

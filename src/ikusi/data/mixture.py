@@ -1,0 +1,170 @@
+"""Mixtures: a view that says which language each row speaks; nothing is copied."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ikusi.data.corpus import Corpus
+from ikusi.errors import InputError
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class MixturePart:
+    """A corpus inside a mixture.
+
+    Args:
+        corpus: the rows.
+        ratio: share of its rows that speak the target language.
+        rows: how many rows to take (None: all); the same ones whatever the ratio, and those taken
+            for a smaller number are among those taken for a larger one.
+        prompts: language -> wordings of the request that a caption answers.
+    """
+
+    corpus: Corpus
+    ratio: float
+    rows: int | None = None
+    prompts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row in the language it speaks, as a conversation."""
+
+    id: str
+    language: str
+    corpus: Corpus
+    image_id: str | None
+    messages: list[Message]
+
+
+class Mixture(Sequence[Sample]):
+    """Samples of several corpora, each row in one of two languages (paper, section 5.1).
+
+    The count of target-language rows is exact, decided by a seed, and nested: rows that speak the
+    target language at 20 % still do at 80 %. Every ratio holds the same rows.
+    """
+
+    def __init__(self, parts: Sequence[MixturePart], target: str, source: str, seed: int) -> None:
+        self.parts, self.target, self.source, self.seed = list(parts), target, source, seed
+        self._rows = [_chosen(part, seed) for part in self.parts]
+        self._speaks = [
+            speakers([part.corpus.ids[i] for i in rows], part.ratio, seed)
+            for part, rows in zip(self.parts, self._rows, strict=True)
+        ]
+        self._ends = np.cumsum([len(rows) for rows in self._rows])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self.parts else 0
+
+    def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        number, place = self._place(int(index))
+        part = self.parts[number]
+        language = self.target if self._speaks[number][place] else self.source
+        row = part.corpus.row(language, int(self._rows[number][place]))
+        messages = conversation(row, part.corpus.row_type, part.prompts.get(language, ()))
+        return Sample(row["id"], language, part.corpus, row["image_id"], messages)
+
+    def image_id(self, index: int) -> tuple[int, str | None]:
+        """Number of the part and the picture of a sample, without reading its text."""
+        number, place = self._place(index)
+        return number, self.parts[number].corpus.image_ids[int(self._rows[number][place])]
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The order of one pass: a permutation of all samples, the same for every ratio."""
+        return np.random.default_rng([self.seed, 17, epoch]).permutation(len(self))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Corpus name -> language -> rows, as realised."""
+        return {
+            part.corpus.folder.name: {
+                self.target: int(speaks.sum()),
+                self.source: int(len(speaks) - speaks.sum()),
+            }
+            for part, speaks in zip(self.parts, self._speaks, strict=True)
+        }
+
+    def _place(self, index: int) -> tuple[int, int]:
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        start = int(self._ends[number - 1]) if number else 0
+        return number, index - start
+
+
+def speakers(ids: Sequence[str], ratio: float, seed: int) -> np.ndarray:
+    """Which rows speak the target language: exactly round(ratio * n), nested in the ratio.
+
+    Rows are ranked by a hash of seed and id, so a row's rank does not depend on the order of the
+    rows.
+
+    Returns:
+        Boolean array [n].
+
+    Raises:
+        InputError: the ratio is not a share.
+
+    >>> ids = [str(i) for i in range(10)]
+    >>> few, many = speakers(ids, 0.2, 0), speakers(ids, 0.8, 0)
+    >>> int(few.sum()), int(many.sum()), bool((few <= many).all())
+    (2, 8, True)
+    """
+    if not 0 <= ratio <= 1:
+        raise InputError(f"ratio: expected a share between 0 and 1, found {ratio}")
+    speaks = np.zeros(len(ids), dtype=bool)
+    speaks[_ranked(ids, f"language {seed}")[: round(ratio * len(ids))]] = True
+    return speaks
+
+
+def conversation(row: Mapping[str, Any], row_type: str, prompts: Sequence[str]) -> list[Message]:
+    """A row as chat messages; the picture, if any, comes first in the first user turn."""
+    turns = _turns(row, row_type, prompts)
+    messages: list[Message] = [
+        {"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns
+    ]
+    if row["image_id"] is not None:
+        first = next(message for message in messages if message["role"] == "user")
+        first["content"].insert(0, {"type": "image"})
+    return messages
+
+
+def _turns(
+    row: Mapping[str, Any], row_type: str, prompts: Sequence[str]
+) -> list[tuple[str, str]]:
+    if row_type == "instruction":
+        return [(turn["role"], turn["content"]) for turn in row["turns"]]
+    if row_type == "caption":
+        if not prompts:
+            raise InputError(f"row {row['id']}: expected a caption prompt in its language, found none")
+        number = int(_hash("prompt " + row["id"]), 16) % len(prompts)
+        return [("user", prompts[number]), ("assistant", row["text"])]
+    if row_type == "vqa":
+        return [("user", row["question"]), ("assistant", row["answers"][0])]
+    if row_type == "choice":
+        return [("user", row["question"]), ("assistant", row["choices"][row["answer"]])]
+    raise InputError(f"row {row['id']}: expected rows with an answer to train on, found {row_type}")
+
+
+def _chosen(part: MixturePart, seed: int) -> np.ndarray:
+    """Positions of the rows a part takes, in the corpus's order."""
+    count = len(part.corpus)
+    if part.rows is None:
+        return np.arange(count)
+    if part.rows > count:
+        raise InputError(f"{part.corpus.folder}: expected {part.rows} rows, found {count}")
+    return np.sort(_ranked(part.corpus.ids, f"rows {seed}")[: part.rows])
+
+
+def _ranked(ids: Sequence[str], salt: str) -> np.ndarray:
+    """Positions ordered by a hash of salt and id."""
+    return np.argsort(np.array([_hash(f"{salt} {id}") for id in ids], dtype="U64"), kind="stable")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
