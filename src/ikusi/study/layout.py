@@ -92,7 +92,8 @@ class _Layout:
         names, trained = self.recipe.benchmarks, f"instruct/{run.name}"
         settings = {"checkpoint": trained, **self._measured(names)}
         name, function = f"evaluate/{run.name}", f"{FUNCTIONS}:evaluate"
-        return Step(name, function, (*_made(*names), trained), settings, self._definitions(names))
+        reads, inputs = self._definitions(names), (*_made(*names), trained)
+        return Step(name, function, inputs, settings, reads, resumes=True)
 
     def evaluate_backbone(self, name: str) -> Step:
         names, model = self.text_only_benchmarks(), self.recipe.backbone(name)

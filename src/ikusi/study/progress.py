@@ -265,7 +265,7 @@ def cells(recipe: Recipe) -> list[Cell]:
     return [
         Cell(
             row=run.backbone + (" + text" if run.text_only else ""),
-            column=f"{run.ratio:.0%} {recipe.language}",
+            column=f"{percent(run.ratio)} {recipe.language}",
             steps=(f"align/{run.backbone}", f"instruct/{run.name}", f"evaluate/{run.name}"),
         )
         for run in recipe.runs()
