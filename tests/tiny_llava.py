@@ -13,8 +13,26 @@ from transformers import (
 from ikusi.model.tokens import SPECIAL_TOKENS, plain_tokenizer
 
 WORDS = [
-    "what", "is", "on", "the", "left", "right", "a", "dog", "cat", "house", "red", "blue", "yes",
-    "no", "two", "three", "hot", "and", "stand", "?",
+    "what",
+    "is",
+    "on",
+    "the",
+    "left",
+    "right",
+    "a",
+    "dog",
+    "cat",
+    "house",
+    "red",
+    "blue",
+    "yes",
+    "no",
+    "two",
+    "three",
+    "hot",
+    "and",
+    "stand",
+    "?",
 ]
 PICTURE_TOKENS = 4
 
@@ -30,16 +48,29 @@ def model(words: PreTrainedTokenizerBase, seed: int = 0) -> LlavaForConditionalG
     """2 layers, grouped-query attention, logits spread enough for picks to be clear."""
     torch.manual_seed(seed)
     vision = CLIPVisionConfig(
-        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        image_size=16, patch_size=8,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=16,
+        patch_size=8,
     )
     text = LlamaConfig(
-        vocab_size=len(words), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, initializer_range=0.4,
-        bos_token_id=None, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
+        vocab_size=len(words),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.4,
+        bos_token_id=None,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
     )
     config = LlavaConfig(
-        vision_config=vision, text_config=text, image_seq_length=PICTURE_TOKENS,
+        vision_config=vision,
+        text_config=text,
+        image_seq_length=PICTURE_TOKENS,
         image_token_index=words.convert_tokens_to_ids("<|image|>"),
     )
     return LlavaForConditionalGeneration(config).eval()

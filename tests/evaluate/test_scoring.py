@@ -77,9 +77,7 @@ def scores_in_batches(batch_size: int) -> list[list[list[float]]]:
 def answers_in_batches(batch_size: int, limit: int) -> list[Answer]:
     found: dict[int, Answer] = {}
     for rows, shared in each_group(batch_size):
-        found.update(
-            zip(rows, greedy_answers(shared, range(len(rows)), {END}, limit), strict=True)
-        )
+        found.update(zip(rows, greedy_answers(shared, range(len(rows)), {END}, limit), strict=True))
     return [found[i] for i in range(len(PROMPTS))]
 
 
@@ -115,9 +113,13 @@ def test_batch_size_changes_no_score() -> None:
 @pytest.mark.parametrize("limit", [1, 12])
 def test_answers_equal_plain_generation_sample_by_sample(limit: int) -> None:
     for read, answer in zip(PROMPTS, answers_in_batches(4, limit), strict=True):
-        said = llava().generate(
-            **plain(read), max_new_tokens=limit, do_sample=False, eos_token_id=END
-        )[0, len(read.ids) :].tolist()
+        said = (
+            llava()
+            .generate(**plain(read), max_new_tokens=limit, do_sample=False, eos_token_id=END)[
+                0, len(read.ids) :
+            ]
+            .tolist()
+        )
         assert answer.ids == [token for token in said if token != END]
         assert answer.hit_limit == (END not in said)
 

@@ -100,6 +100,4 @@ def load(name: str) -> Benchmark:
 
 def read(path: Path) -> Benchmark:
     """Read a benchmark from a YAML file; mistakes are told with file, line and key."""
-    return yamlfile.validate(
-        Benchmark, yamlfile.read(path), yamlfile.field_names(Benchmark)
-    )
+    return yamlfile.validate(Benchmark, yamlfile.read(path), yamlfile.field_names(Benchmark))

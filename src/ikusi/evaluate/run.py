@@ -161,7 +161,7 @@ def _plan(benchmarks: Benchmarks, languages: Sequence[str]) -> list[Item]:
     for number, (_, corpus) in enumerate(benchmarks):
         keys: dict[str | None, str | None] = {None: None}
         for position, image_id in enumerate(corpus.image_ids):
-            if image_id not in keys:
+            if image_id is not None and image_id not in keys:
                 keys[image_id] = artifact.fingerprint(corpus.image_bytes(image_id))
             about.setdefault(keys[image_id], []).append((number, position))
     ordered = sorted(about.items(), key=lambda entry: entry[0] is None)

@@ -180,9 +180,8 @@ def _cluster_totals(
         raise ValueError(f"expected {values.size} clusters, found {len(clusters)}")
     places: dict[Hashable, int] = {}
     index = np.fromiter((places.setdefault(c, len(places)) for c in clusters), dtype=np.intp)
-    sums: npt.NDArray[np.float64] = np.bincount(index, weights=values)
-    sizes: npt.NDArray[np.float64] = np.bincount(index, weights=np.ones_like(values))
-    return sums, sizes
+    sums, sizes = np.bincount(index, weights=values), np.bincount(index)
+    return np.asarray(sums, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
 
 
 def _draws(clusters: int, n: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:

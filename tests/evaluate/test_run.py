@@ -1,0 +1,290 @@
+"""A whole evaluation of a tiny checkpoint: rows, figures, parity, resuming, refusals."""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from transformers import CLIPImageProcessorPil, LlamaForCausalLM
+
+import tiny_llava as tiny
+from ikusi.data.corpus import Corpus, CorpusWriter
+from ikusi.errors import InputError
+from ikusi.evaluate import benchmark
+from ikusi.evaluate.benchmark import Benchmark
+from ikusi.evaluate.run import evaluate
+from ikusi.evaluate.subject import Subject
+from ikusi.language import LanguagePack
+from ikusi.model import chat, fusion
+
+LANGUAGES = ["en", "cy"]
+NAMES = ["vqa", "aokvqa", "capqa", "wildvision", "bertaqa"]
+COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "dog": (120, 80, 40), "cat": (90, 90, 90)}
+
+
+def pack() -> LanguagePack:
+    return LanguagePack.model_construct(
+        numbers=["no", "a", "two", "three"], articles=["the"], contractions={}
+    )
+
+
+PACKS = {language: pack() for language in LANGUAGES}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "llava"
+    words = tiny.tokenizer()
+    model = tiny.model(words)
+    llm = LlamaForCausalLM(model.config.text_config)
+    llm.model, llm.lm_head = model.model.language_model, model.lm_head
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size=16)
+    tower = model.model.vision_tower
+    fused, whole = fusion.assemble(tower, llm, words, seed=1, image_processor=processor)
+    fusion.save(fused, whole, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "llm"
+    words = tiny.tokenizer()
+    torch.manual_seed(3)
+    fusion.save(LlamaForCausalLM(tiny.model(words).config.text_config), words, folder)
+    return folder
+
+
+def png(colour: tuple[int, int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def texts(name: str, drawn: str, number: int) -> dict[str, Any]:
+    if name == "vqa":
+        return {"question": "what is on the left ?", "answers": [drawn, "hot dog"]}
+    if name == "wildvision":
+        return {"question": "what is on the left and right ?", "answers": [drawn, "house"]}
+    if name == "capqa":
+        return {"question": f"is the {drawn} red ?", "choices": ["yes", "no"], "answer": number % 2}
+    choices = ["dog", "hot dog", "red house", "two"]
+    return {"question": f"what is {drawn} ?", "choices": choices, "answer": number % 4}
+
+
+@pytest.fixture(scope="module")
+def benchmarks(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Benchmark, Corpus]]:
+    folder = tmp_path_factory.mktemp("data")
+    found = []
+    for name in NAMES:
+        bench = benchmark.load(f"miniature/{name}")
+        with CorpusWriter(folder / name, bench.row_type, LANGUAGES) as writer:
+            for number, (drawn, colour) in enumerate(COLOURS.items()):
+                image_id = None if bench.text_only else f"{name}-{drawn}"
+                if image_id:
+                    writer.add_image(image_id, png(colour), "PNG", 16, 16, "test")
+                row = {language: texts(name, drawn, number) for language in LANGUAGES}
+                group = "knowledge" if bench.text_only else ("style" if number < 2 else "concept")
+                writer.add_row(f"{name}-{number}", image_id, row, group, "what")
+        found.append((bench, Corpus.open(folder / name)))
+    return found
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(folder / "rows.parquet").to_pylist()
+    return rows
+
+
+def test_rows_and_figures_of_every_benchmark_and_language(
+    checkpoint: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
+) -> None:
+    calls: list[tuple[int, int]] = []
+    found = evaluate(
+        checkpoint,
+        benchmarks,
+        LANGUAGES,
+        PACKS,
+        tmp_path,
+        bootstrap=50,
+        batch_size=3,
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    rows = rows_of(tmp_path)
+    assert len(rows) == 5 * 2 * 4 and calls[-1] == (40, 40)
+    order = [(f"miniature/{name}", language) for name in NAMES for language in LANGUAGES]
+    assert list(dict.fromkeys((row["benchmark"], row["language"]) for row in rows)) == order
+    assert [row["position"] for row in rows[:4]] == [0, 1, 2, 3]
+    assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8")) == found
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.json", "rows.parquet"]
+    vqa = found["miniature/vqa"]["en"]
+    assert list(vqa) == ["all", "concept", "style"]
+    assert vqa["all"]["n"] == 4 and vqa["style"]["n"] == 2 and vqa["all"]["pictures"] == 4
+    assert vqa["all"]["majority"] == 1.0, "hot dog is a gold answer of every row"
+    choice = found["miniature/aokvqa"]["cy"]["all"]
+    assert choice["chance"] == 0.25 and choice["majority"] == 0.25
+    assert found["miniature/capqa"]["en"]["all"]["chance"] == 0.5
+    for name, language in order:
+        mine = [r["correct"] for r in rows if (r["benchmark"], r["language"]) == (name, language)]
+        figures = found[name][language]["all"]
+        assert figures["score"] == pytest.approx(sum(mine) / 4)
+        assert figures["low"] <= figures["score"] <= figures["high"]
+
+
+def test_rows_equal_plain_transformers_sample_by_sample(
+    checkpoint: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
+) -> None:
+    evaluate(checkpoint, benchmarks, ["en"], PACKS, tmp_path, bootstrap=10)
+    model, processor = fusion.load(checkpoint, dtype=torch.float32)
+    corpora = {bench.name: corpus for bench, corpus in benchmarks}
+    for row in rows_of(tmp_path):
+        image = row["image_id"] and corpora[row["benchmark"]].image(row["image_id"])
+        if row["pick"] is None:
+            assert row["prediction"] == plain_answer(model, processor, row, image)
+        else:
+            gold = json.loads(row["gold"])
+            expected = [plain_score(model, processor, row, image, text) for text in gold["choices"]]
+            assert row["scores"] == pytest.approx(expected, abs=1e-4)
+            assert row["pick"] == max(range(len(expected)), key=expected.__getitem__)
+            assert row["correct"] == float(row["pick"] == gold["answer"])
+
+
+def turn(row: dict[str, Any]) -> dict[str, Any]:
+    image = [{"type": "image"}] if row["image_id"] else []
+    return {"role": "user", "content": [*image, {"type": "text", "text": row["question"]}]}
+
+
+@torch.no_grad()
+def plain_score(model: Any, processor: Any, row: dict[str, Any], image: Any, option: str) -> float:
+    words, count = processor.tokenizer, fusion.features_per_image(model, processor)
+    said = {"role": "assistant", "content": option}
+    whole = chat.encode(words, [turn(row), said], count, model.config.image_token_id)
+    inputs = {"input_ids": torch.tensor([whole.input_ids])}
+    if image:
+        pixels = processor.image_processor([image], return_tensors="pt")["pixel_values"]
+        inputs["pixel_values"] = pixels
+    logs = model(**inputs).logits[0].log_softmax(-1)
+    learnt = [i for i, supervised in enumerate(whole.supervised) if supervised]
+    return sum(float(logs[i - 1, whole.input_ids[i]]) for i in learnt)
+
+
+@torch.no_grad()
+def plain_answer(model: Any, processor: Any, row: dict[str, Any], image: Any) -> str:
+    text = chat.render(processor.tokenizer, [turn(row)], add_generation_prompt=True)
+    inputs = processor(images=[image], text=text, return_tensors="pt", add_special_tokens=False)
+    limit = benchmark.load(row["benchmark"]).max_new_tokens
+    said = model.generate(**inputs, max_new_tokens=limit, do_sample=False)[0]
+    new = said[inputs["input_ids"].shape[1] :]
+    return str(processor.tokenizer.decode(new, skip_special_tokens=True)).strip()
+
+
+def test_batch_size_changes_no_row(
+    checkpoint: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
+) -> None:
+    runs = []
+    for size in (1, 8, 32):
+        folder = tmp_path / str(size)
+        evaluate(checkpoint, benchmarks, LANGUAGES, PACKS, folder, bootstrap=10, batch_size=size)
+        runs.append(rows_of(folder))
+    for other in runs[1:]:
+        for first, second in zip(runs[0], other, strict=True):
+            for name in first:
+                if name.startswith("scores") and first[name]:
+                    assert first[name] == pytest.approx(second[name], abs=1e-4)
+                else:
+                    assert first[name] == second[name]
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(
+    checkpoint: Path,
+    benchmarks: Sequence[tuple[Benchmark, Corpus]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings: dict[str, Any] = {"bootstrap": 10, "batch_size": 1}
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    evaluate(checkpoint, benchmarks, LANGUAGES, PACKS, whole, **settings)
+
+    def kill(done: int, total: int) -> None:
+        if done > total / 2:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        evaluate(checkpoint, benchmarks, LANGUAGES, PACKS, cut, progress=kill, **settings)
+    finished = sorted(cut.glob("parts/part-*.parquet"))
+    assert finished and not (cut / "results.json").exists()
+
+    answered: list[str] = []
+    asked = Subject.prompt
+
+    def spy(self: Subject, question: str, picture: str | None, row: str = "") -> Any:
+        answered.append(row)
+        return asked(self, question, picture, row)
+
+    monkeypatch.setattr(Subject, "prompt", spy)
+    evaluate(checkpoint, benchmarks, LANGUAGES, PACKS, cut, **settings)
+    assert 0 < len(answered) < 20, "only what was missing is asked again"
+    for name in ("rows.parquet", "results.json"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_parts_of_another_run_are_not_taken_up(
+    checkpoint: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
+) -> None:
+    def kill(done: int, total: int) -> None:
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        evaluate(checkpoint, benchmarks, ["en"], PACKS, tmp_path, batch_size=1, progress=kill)
+    evaluate(checkpoint, benchmarks[:2], ["cy"], PACKS, tmp_path, bootstrap=10, batch_size=1)
+    assert {row["language"] for row in rows_of(tmp_path)} == {"cy"}
+
+
+def test_a_picture_in_several_corpora_is_encoded_once(
+    checkpoint: Path,
+    benchmarks: Sequence[tuple[Benchmark, Corpus]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+    encode = fusion.image_features
+
+    def spy(model: Any, pixels: torch.Tensor) -> torch.Tensor:
+        seen.append(len(pixels))
+        return encode(model, pixels)
+
+    monkeypatch.setattr(fusion, "image_features", spy)
+    evaluate(checkpoint, benchmarks, LANGUAGES, PACKS, tmp_path, bootstrap=10)
+    assert seen == [len(COLOURS)]
+
+
+def test_a_bare_backbone_takes_text_only_benchmarks(
+    backbone: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
+) -> None:
+    found = evaluate(backbone, benchmarks[-1:], LANGUAGES, PACKS, tmp_path, bootstrap=10)
+    assert list(found) == ["miniature/bertaqa"]
+    assert found["miniature/bertaqa"]["cy"]["knowledge"]["pictures"] == 0
+    with pytest.raises(InputError, match="miniature/vqa: expected a model that sees pictures"):
+        evaluate(backbone, benchmarks[:1], LANGUAGES, PACKS, tmp_path)
+
+
+def test_what_does_not_fit_is_refused_before_any_work(
+    checkpoint: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
+) -> None:
+    (vqa, vqa_rows), (choice, _) = benchmarks[:2]
+    with pytest.raises(InputError, match="expected choice rows, found vqa"):
+        evaluate(checkpoint, [(choice, vqa_rows)], LANGUAGES, PACKS, tmp_path)
+    with pytest.raises(InputError, match="expected rows in eu, found en, cy"):
+        evaluate(checkpoint, [(vqa, vqa_rows)], ["eu"], PACKS, tmp_path)
+    with pytest.raises(InputError, match="cy: expected a language pack"):
+        evaluate(checkpoint, [(vqa, vqa_rows)], LANGUAGES, {"en": pack()}, tmp_path)
+    with pytest.raises(InputError, match="expected the folder of a model"):
+        evaluate(tmp_path / "none", [(vqa, vqa_rows)], LANGUAGES, PACKS, tmp_path)
+    assert not list(tmp_path.iterdir())
