@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.metrics import Normaliser
-from ikusi.evaluate.rows import text_metrics
+from ikusi.evaluate.rows import text_metric
 from ikusi.evaluate.statistics import bootstrap_interval, majority_baseline
 
 ALL = "all"
@@ -74,7 +74,7 @@ def _majority(
     if benchmark.scorer == "generate":
 
         def score(answer: str, row: int) -> float:
-            return text_metrics(answer, gold[row], benchmark, normaliser)[benchmark.metric]
+            return text_metric(benchmark.metric, answer, gold[row], benchmark, normaliser)
 
         return majority_baseline(gold, score, tasks)
     positions = [str(row["answer"]) for row in gold]

@@ -51,6 +51,10 @@ list of answers, or ``{"answer", "choices"}``; ``scores`` are log-probabilities 
 of them; ``prompt_hash`` names the prompt's tokens."""
 
 
+TEXT_METRICS = ("inclusion", "inclusion_prefix", "vqa_accuracy", "coverage")
+"""What a free answer is measured by; ``inclusion_prefix`` allows for inflection by suffixes."""
+
+
 def choice_outcome(
     row: Mapping[str, Any], token_scores: Sequence[Sequence[float]]
 ) -> dict[str, Any]:
@@ -97,14 +101,22 @@ def answer_outcome(
 def text_metrics(
     text: str, gold: Sequence[str], benchmark: Benchmark, normaliser: Normaliser
 ) -> dict[str, float]:
-    """Return every metric of one free answer; ``inclusion`` as the benchmark defines it."""
+    """Return every metric of one free answer, by name."""
+    return {name: text_metric(name, text, gold, benchmark, normaliser) for name in TEXT_METRICS}
+
+
+def text_metric(
+    name: str, text: str, gold: Sequence[str], benchmark: Benchmark, normaliser: Normaliser
+) -> float:
+    """Return one of ``TEXT_METRICS``; what inclusion means is for the benchmark to say."""
     unit, aggregate = benchmark.unit, benchmark.aggregate
-    return {
-        "inclusion": inclusion(text, gold, normaliser, unit, aggregate),
-        "inclusion_prefix": inclusion(text, gold, normaliser, "token_prefix", aggregate),
-        "vqa_accuracy": vqa_accuracy(text, gold, normaliser),
-        "coverage": coverage(text, gold, normaliser, unit),
-    }
+    if name == "vqa_accuracy":
+        return vqa_accuracy(text, gold, normaliser)
+    if name == "coverage":
+        return coverage(text, gold, normaliser, unit)
+    if name == "inclusion_prefix":
+        return inclusion(text, gold, normaliser, "token_prefix", aggregate)
+    return inclusion(text, gold, normaliser, unit, aggregate)
 
 
 class Parts:
