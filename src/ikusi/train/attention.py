@@ -1,0 +1,235 @@
+"""Attention among samples laid end to end in one row, each blind to all the others.
+
+transformers knows packed rows too, but on a CPU it writes out a T x T mask for them: 64 MB and
+sixteen times the work for 4,000 tokens of 64-token samples. Here each sample is attended to alone.
+
+Legend of shapes: T tokens of the row, N samples of a bucket, L longest of them, H query heads,
+K key and value heads, D width of a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface, PreTrainedModel
+
+from ikusi.errors import InputError
+
+NAME = "ikusi_packed"
+FULLEST_WASTE = 0.75  # a bucket's shortest sample has at least this share of its longest's length
+LONGEST_EXPLICIT = 384  # tokens; beyond it the fused CPU kernel is faster in bf16 too
+UNKNOWN = {"softcap": "soft-capped attention", "s_aux": "attention sinks"}
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Neighbouring samples of like length: tokens `start` to `stop` of the row.
+
+    `places` [tokens]: where each token goes in the padded N x L grid; None where nothing is padded.
+    """
+
+    start: int
+    stop: int
+    samples: int
+    longest: int
+    places: Tensor | None
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How a row is made of samples. `offsets` [samples + 1]: where each starts (int32)."""
+
+    offsets: Tensor
+    longest: int
+    buckets: tuple[Bucket, ...]
+
+    def to(self, device: torch.device) -> Packing:
+        """The same on another device."""
+        buckets = tuple(
+            bucket if bucket.places is None else replace(bucket, places=bucket.places.to(device))
+            for bucket in self.buckets
+        )
+        return Packing(self.offsets.to(device), self.longest, buckets)
+
+
+def packing(lengths: Sequence[int]) -> Packing:
+    """Lay out samples of these lengths in this order, and bucket neighbours of like length.
+
+    Sort the lengths for few buckets; any order is correct.
+    """
+    offsets = [0]
+    for length in lengths:
+        offsets.append(offsets[-1] + length)
+    buckets, first = [], 0
+    for index in range(1, len(lengths) + 1):
+        group = lengths[first : index + 1]
+        if index == len(lengths) or min(group) < FULLEST_WASTE * max(group):
+            buckets.append(_bucket(lengths[first:index], offsets[first]))
+            first = index
+    return Packing(torch.tensor(offsets, dtype=torch.int32), max(lengths), tuple(buckets))
+
+
+def _bucket(lengths: Sequence[int], start: int) -> Bucket:
+    longest, total = max(lengths), sum(lengths)
+    places = None
+    if longest * len(lengths) > total:
+        places = torch.cat([torch.arange(n) + row * longest for row, n in enumerate(lengths)])
+    return Bucket(start, start + total, len(lengths), longest, places)
+
+
+@contextmanager
+def packed_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Let the LLM within `model` attend by the `packing` that is passed to its forward."""
+    decoder: Any = model.get_decoder()
+    before = decoder.config._attn_implementation
+    decoder.config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        decoder.config._attn_implementation = before
+
+
+def attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    packing: Packing,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    sliding_window: int | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """Causal attention inside each sample, as transformers' attention functions are called.
+
+    `query` [1, H, T, D], `key` and `value` [1, K, T, D]; returns [1, T, H, D]. Raises InputError
+    for kinds of attention it does not compute.
+    """
+    for name, kind in UNKNOWN.items():
+        if others.get(name) is not None:
+            raise InputError(f"{type(module).__name__}: {kind} cannot be trained without padding")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    kind = query.device.type
+    if torch.is_autocast_enabled(kind):
+        # Rotary embeddings leave fp32 behind; every kernel below is faster in the half type.
+        dtype = torch.get_autocast_dtype(kind)
+        query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
+    if kind == "cuda" and query.dtype != torch.float32 and dropout == 0.0:
+        return _varlen(query, key, value, packing, scale, sliding_window), None
+    parts = [
+        _attend_bucket(query, key, value, bucket, scale, dropout, sliding_window)
+        for bucket in packing.buckets
+    ]
+    return (parts[0] if len(parts) == 1 else torch.cat(parts))[None], None
+
+
+AttentionInterface.register(NAME, attend)
+
+
+def _varlen(
+    query: Tensor, key: Tensor, value: Tensor, packing: Packing, scale: float, window: int | None
+) -> Tensor:
+    """The GPU's own kernel for rows of samples."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    row = [states[0].transpose(0, 1) for states in (query, key, value)]
+    kernel: Any = varlen_attn
+    mixed: Tensor = kernel(
+        *row,
+        packing.offsets,
+        packing.offsets,
+        packing.longest,
+        packing.longest,
+        scale=scale,
+        window_size=(-1 if window is None else window - 1, 0),
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    return mixed[None]
+
+
+def _attend_bucket(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bucket: Bucket,
+    scale: float,
+    dropout: float,
+    window: int | None,
+) -> Tensor:
+    """The mixed values of one bucket's tokens, [tokens, H, D]."""
+    heads, width = query.shape[1], value.shape[-1]
+    if window is not None and window >= bucket.longest:
+        window = None
+    short = bucket.longest <= LONGEST_EXPLICIT and query.dtype == torch.bfloat16
+    kernel = explicit_kernel if short and query.device.type == "cpu" else fused_kernel
+    grid = (_pad(query, bucket), _pad(key, bucket), _pad(value, bucket))
+    mixed = kernel(*grid, scale, dropout, window)
+    tokens = mixed.transpose(1, 2).reshape(-1, heads * width)
+    if bucket.places is not None:
+        tokens = tokens.index_select(0, bucket.places)
+    return tokens.view(-1, heads, width)
+
+
+def _pad(states: Tensor, bucket: Bucket) -> Tensor:
+    """The bucket's part of [1, H, T, D] as [N, H, L, D].
+
+    What stands after a sample's end no query of it can see.
+    """
+    _, heads, _, width = states.shape
+    rows = states[0, :, bucket.start : bucket.stop].transpose(0, 1).reshape(-1, heads * width)
+    if bucket.places is not None:
+        grid = rows.new_zeros(bucket.samples * bucket.longest, heads * width)
+        rows = grid.index_copy(0, bucket.places, rows)
+    return rows.view(bucket.samples, bucket.longest, heads, width).transpose(1, 2)
+
+
+def fused_kernel(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float, window: int | None
+) -> Tensor:
+    """Causal attention [N, H, L, D] by torch's fused kernel."""
+    mask = None if window is None else _visible(query.shape[2], window, query.device)
+    mixed: Tensor = F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=mask,
+        dropout_p=dropout,
+        is_causal=mask is None,
+        scale=scale,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    return mixed
+
+
+def explicit_kernel(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float, window: int | None
+) -> Tensor:
+    """The same with the L x L scores written out.
+
+    In bf16 on a CPU the fused kernel takes 2 to 8 times as long for samples this short.
+    """
+    samples, heads, length, _ = query.shape
+    repeats = heads // key.shape[1]
+    key, value = (states.repeat_interleave(repeats, 1) for states in (key, value))
+    query, key, value = (s.reshape(samples * heads, length, -1) for s in (query, key, value))
+    seen = _visible(length, length if window is None else window, query.device)
+    bias = torch.zeros_like(seen, dtype=query.dtype).masked_fill(~seen, float("-inf"))
+    scores = torch.baddbmm(
+        bias.expand(samples * heads, -1, -1), query, key.transpose(1, 2), alpha=scale
+    )
+    weights = F.dropout(scores.softmax(-1).to(value.dtype), dropout)
+    return torch.bmm(weights, value).view(samples, heads, length, -1)
+
+
+def _visible(length: int, window: int, device: torch.device) -> Tensor:
+    """[L, L], True where a query (row) sees a key (column): itself and up to window - 1 before."""
+    distance = torch.arange(length, device=device)[:, None] - torch.arange(length, device=device)
+    return (distance >= 0) & (distance < window)

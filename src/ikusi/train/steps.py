@@ -1,0 +1,147 @@
+"""Which samples each step of a stage trains on, and the samples as tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ikusi.errors import InputError
+from ikusi.model import chat, fusion
+from ikusi.train.batches import EncodedSample, Picture, encoded_sample
+
+MOST_KEPT = 200_000  # encoded samples; beyond it each pass encodes anew
+
+
+class Sample(Protocol):
+    """A row as `ikusi.data.mixture` gives it; `corpus.image(image_id)` opens its picture."""
+
+    @property
+    def id(self) -> str:
+        """Its name in errors."""
+
+    @property
+    def language(self) -> str:
+        """The language it speaks."""
+
+    @property
+    def corpus(self) -> Any:
+        """Where its picture is."""
+
+    @property
+    def image_id(self) -> str | None:
+        """Its picture, or none."""
+
+    @property
+    def messages(self) -> Sequence[Mapping[str, Any]]:
+        """Its conversation, as `ikusi.model.chat` takes it."""
+
+
+class Samples(Protocol):
+    """What a stage trains on; `ikusi.data.mixture.Mixture` is one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+    def image_id(self, index: int) -> tuple[int, str | None]:
+        """Number of the corpus and the picture of a sample, without reading its text."""
+
+    def order(self, epoch: int) -> Sequence[int] | np.ndarray:
+        """The order of one pass: a permutation of all samples."""
+
+
+class Encoder:
+    """Turns samples into tokens and pictures into pixels, for one model.
+
+    `processor` is a `LlavaProcessor`, or the tokenizer of a bare LLM, which takes no pictures.
+    """
+
+    def __init__(self, samples: Samples, model: Any, processor: Any, max_length: int) -> None:
+        self._samples, self._processor, self._max_length = samples, processor, max_length
+        self.tokenizer = getattr(processor, "tokenizer", processor)
+        self.image_tokens, self._image_token_id = 0, None
+        if hasattr(processor, "image_processor"):
+            self.image_tokens = fusion.features_per_image(model, processor)
+            self._image_token_id = model.config.image_token_id
+        self._first: dict[Picture, int] = {}
+
+    def encode(self, index: int) -> EncodedSample:
+        """The sample numbered `index`. Raises InputError naming its row."""
+        sample = self._samples[index]
+        if sample.image_id is not None and not self.image_tokens:
+            raise InputError(
+                f"{sample.id}: expected text alone to train a bare LLM, found a picture"
+            )
+        encoded = chat.encode(
+            self.tokenizer,
+            sample.messages,
+            self.image_tokens,
+            self._image_token_id,
+            self._max_length,
+            row=sample.id,
+        )
+        picture = self._picture(index)
+        return encoded_sample(sample.id, sample.language, picture, encoded, self.image_tokens)
+
+    def pictures(self) -> list[Picture]:
+        """All distinct pictures, in the order in which the first pass meets them."""
+        found = (self._picture(int(index)) for index in self._samples.order(0))
+        return list(dict.fromkeys(picture for picture in found if picture is not None))
+
+    def pixels(self, pictures: Sequence[Picture]) -> Tensor:
+        """Pixels [I, 3, H, W] of these pictures, by the model's own preprocessing."""
+        images = [
+            self._samples[self._first[picture]].corpus.image(picture[1]) for picture in pictures
+        ]
+        found = self._processor.image_processor(images=images, return_tensors="pt")
+        pixels: Tensor = found["pixel_values"]
+        return pixels
+
+    def _picture(self, index: int) -> Picture | None:
+        number, image_id = self._samples.image_id(index)
+        if image_id is None:
+            return None
+        self._first.setdefault((number, image_id), index)
+        return number, image_id
+
+
+class Steps(Dataset[list[EncodedSample]]):
+    """Step i of a stage -> the samples it trains on.
+
+    The passes run on from one another, each in its own order; `epochs` may be a fraction. The last
+    step takes what is left. Any step can be asked for at once, so resuming costs nothing.
+    """
+
+    def __init__(self, samples: Samples, encoder: Encoder, batch_size: int, epochs: float) -> None:
+        self._samples, self._encoder, self._size = samples, encoder, batch_size
+        self.rows = round(epochs * len(samples))
+        if not self.rows:
+            raise InputError(f"expected rows to train on, found {epochs} x {len(samples)}")
+        self._keep = epochs > 1 and len(samples) <= MOST_KEPT
+        self._encoded: dict[int, EncodedSample] = {}
+        self._order: tuple[int, Sequence[int] | np.ndarray] = (-1, [])
+
+    def __len__(self) -> int:
+        return -(-self.rows // self._size)
+
+    def __getitem__(self, step: int) -> list[EncodedSample]:
+        last = min((step + 1) * self._size, self.rows)
+        return [self._sample(self._index(place)) for place in range(step * self._size, last)]
+
+    def _index(self, place: int) -> int:
+        epoch, within = divmod(place, len(self._samples))
+        if self._order[0] != epoch:
+            self._order = (epoch, self._samples.order(epoch))
+        return int(self._order[1][within])
+
+    def _sample(self, index: int) -> EncodedSample:
+        if index in self._encoded:
+            return self._encoded[index]
+        sample = self._encoder.encode(index)
+        if self._keep:
+            self._encoded[index] = sample
+        return sample

@@ -1,0 +1,162 @@
+"""A packed batch is the padded batch: same loss, same gradients, no sample sees another."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ikusi.model import fusion
+from ikusi.train.attention import explicit_kernel, fused_kernel, packed_attention, packing
+from ikusi.train.batches import EncodedSample, collate, split
+from ikusi.train.steps import Encoder
+from ikusi.train.trainer import PackedModel
+from train.samples import Samples, language_model, multimodal_model
+
+
+def encoded(samples: Samples, model: Any, processor: Any) -> tuple[Encoder, list[EncodedSample]]:
+    encoder = Encoder(samples, model, processor, max_length=64)
+    return encoder, [encoder.encode(i) for i in range(len(samples))]
+
+
+def packed_gradients(
+    model: Any, encoder: Encoder, rows: list[EncodedSample], most_tokens: int | None = None
+) -> tuple[float, dict[str, Tensor]]:
+    model.zero_grad()
+    total, supervised = 0.0, sum(len(row.supervised) for row in rows)
+    with packed_attention(model):
+        for part in split(rows, most_tokens):
+            batch = collate(part)
+            pixels = encoder.pixels(batch.pictures) if batch.pictures else None
+            loss = PackedModel(model, bf16=False)(batch, pixels) / supervised
+            loss.backward()
+            total += float(loss.detach())
+    return total, gradients(model)
+
+
+def padded_gradients(
+    model: Any, processor: Any, samples: Samples, rows: list[EncodedSample]
+) -> tuple[float, dict[str, Tensor]]:
+    """The plain way: stock forward, right padding, all logits, labels of -100."""
+    model.zero_grad()
+    width = max(len(row) for row in rows)
+    ids, labels = torch.zeros(len(rows), width).long(), torch.full((len(rows), width), -100)
+    mask = torch.zeros(len(rows), width).long()
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = torch.from_numpy(row.input_ids)
+        mask[number, : len(row)] = 1
+        labels[number, row.supervised] = ids[number, row.supervised]
+    images = [samples.corpus.image(row.picture[1]) for row in rows if row.picture]
+    shown = processor.image_processor(images=images, return_tensors="pt") if images else {}
+    logits = model(input_ids=ids, attention_mask=mask, **shown).logits
+    loss = F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), reduction="mean")
+    loss.backward()
+    return float(loss.detach()), gradients(model)
+
+
+def gradients(model: Any) -> dict[str, Tensor]:
+    return {
+        name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
+        for name, p in model.named_parameters()
+        if p.requires_grad
+    }
+
+
+def assert_same(found: tuple[float, dict[str, Tensor]], wanted: tuple[float, Any]) -> None:
+    assert found[0] == pytest.approx(wanted[0], abs=1e-5)
+    assert found[1].keys() == wanted[1].keys()
+    for name, gradient in found[1].items():
+        torch.testing.assert_close(gradient, wanted[1][name], atol=1e-5, rtol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("pictures", [True, False], ids=["mixed", "text alone"])
+@pytest.mark.parametrize("connector", ["linear", "mlp2x_gelu"])
+def test_loss_and_gradients_are_those_of_the_padded_batch(connector: str, pictures: bool) -> None:
+    samples = Samples(9, pictures)
+    model, processor = multimodal_model(connector)
+    fusion.trainable(model, ["connector", "llm", "vision"])
+    encoder, rows = encoded(samples, model, processor)
+    wanted = padded_gradients(model, processor, samples, rows)
+    assert_same(packed_gradients(model, encoder, rows), wanted)
+    assert any(gradient.abs().max() > 1e-3 for gradient in wanted[1].values())
+
+
+def test_a_bare_llm_gets_the_gradients_of_the_padded_batch() -> None:
+    samples = Samples(7, pictures=False)
+    model, tokenizer = language_model()
+    encoder, rows = encoded(samples, model, tokenizer)
+    wanted = padded_gradients(model, tokenizer, samples, rows)
+    assert_same(packed_gradients(model, encoder, rows), wanted)
+
+
+def test_parts_of_a_step_add_up_to_the_whole_step() -> None:
+    samples = Samples(12)
+    model, processor = multimodal_model()
+    fusion.trainable(model, ["connector", "llm"])
+    encoder, rows = encoded(samples, model, processor)
+    whole = packed_gradients(model, encoder, rows)
+    tokens = sum(map(len, rows))
+    for most, parts in ((None, 1), (tokens // 2 + 10, 2), (tokens // 4 + 12, 4)):
+        assert len(split(rows, most)) == parts
+        assert_same(packed_gradients(model, encoder, rows, most), whole)
+
+
+def test_editing_one_sample_leaves_the_logits_of_the_others_as_they_were() -> None:
+    samples = Samples(9)
+    model, processor = multimodal_model()
+    encoder, rows = encoded(samples, model, processor)
+    edited = rows[0].input_ids.copy()
+    words = np.flatnonzero(edited > 8)
+    edited[words] = edited[words][::-1]
+    rows[0].input_ids.setflags(write=True)
+
+    def logits() -> tuple[list[str], Tensor]:
+        batch = collate(rows)
+        owners = [row.id for row in batch.samples for _ in row.supervised]
+        with packed_attention(model), torch.no_grad():
+            return owners, PackedModel(model, bf16=False).logits(
+                batch, encoder.pixels(batch.pictures)
+            )
+
+    owners, before = logits()
+    rows[0].input_ids[:] = edited
+    after = logits()[1]
+    others = torch.tensor([owner != rows[0].id for owner in owners])
+    assert torch.equal(before[others], after[others])
+    assert not torch.equal(before[~others], after[~others])
+
+
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("lengths", [[5, 5], [7, 6, 2, 1], [1, 9, 3]])
+def test_both_kernels_attend_to_each_sample_alone(lengths: list[int], window: int | None) -> None:
+    torch.manual_seed(0)
+    model, _ = language_model()
+    layer = model.model.layers[0].self_attn
+    total, layout = sum(lengths), packing(lengths)
+    query, key, value = (torch.randn(1, heads, total, 8) for heads in (4, 2, 2))
+    from ikusi.train.attention import attend
+
+    found = attend(layer, query, key, value, None, packing=layout, sliding_window=window)[0]
+    start = 0
+    for length in lengths:
+        one = slice(start, start + length)
+        alone = (query[:, :, one], key[:, :, one], value[:, :, one], 8**-0.5, 0.0, window)
+        wanted = fused_kernel(*alone).transpose(1, 2)
+        torch.testing.assert_close(found[:, one], wanted)
+        torch.testing.assert_close(explicit_kernel(*alone).transpose(1, 2), wanted)
+        start += length
+
+
+def test_bf16_stays_near_fp32() -> None:
+    samples = Samples(9)
+    model, processor = multimodal_model()
+    encoder, rows = encoded(samples, model, processor)
+    batch = collate(rows)
+    pixels = encoder.pixels(batch.pictures)
+    with packed_attention(model), torch.no_grad():
+        exact = float(PackedModel(model, bf16=False)(batch, pixels))
+        near = float(PackedModel(model, bf16=True)(batch, pixels))
+    assert near == pytest.approx(exact, rel=0.01)
+    assert near != exact

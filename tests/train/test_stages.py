@@ -1,0 +1,234 @@
+"""A stage from its first step to its checkpoint, and across a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, LlavaForConditionalGeneration
+
+from ikusi.errors import IkusiError, InputError
+from ikusi.train import checkpoints
+from ikusi.train.stages import Progress, train_stage
+from train.samples import Samples, language_model, multimodal_model, stage
+
+TESTS = Path(__file__).parents[1]
+CHILD = """
+import sys, time
+from pathlib import Path
+from train.samples import Samples, multimodal_model, stage
+from ikusi.train.stages import train_stage
+torch_threads = __import__("torch").set_num_threads(1)
+model, processor = multimodal_model()
+slow = lambda progress: (print(progress.step, flush=True), time.sleep(0.2))
+train_stage(model, processor, Samples(), stage(precision="bf16"), output=Path(sys.argv[1]), seed=3,
+            progress=slow)
+"""
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "checkpoint" / "model.safetensors")
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def kill_after(step: int, output: Path) -> None:
+    """Train in another process and kill it, unasked, while it trains the step after `step`."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(output)],
+        stdout=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.strip() == str(step):
+            os.kill(child.pid, signal.SIGKILL)
+            break
+    assert child.wait() == -signal.SIGKILL
+
+
+def test_a_killed_stage_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path) -> None:
+    settings = stage(precision="bf16")
+    kill_after(5, tmp_path / "killed")
+    left = checkpoints.latest(tmp_path / "killed" / "resume")
+    assert left is not None
+    assert left.name == "step-00000004"
+    assert [line["step"] for line in metrics(tmp_path / "killed")][:4] == [1, 2, 3, 4]
+    for name in ("killed", "whole"):
+        model, processor = multimodal_model()
+        train_stage(model, processor, Samples(), settings, output=tmp_path / name, seed=3)
+    killed, whole = weights(tmp_path / "killed"), weights(tmp_path / "whole")
+    assert killed.keys() == whole.keys()
+    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+    clocked = {"tokens_per_second", "samples_per_second"}
+    lines = [
+        [{k: v for k, v in line.items() if k not in clocked} for line in metrics(tmp_path / name)]
+        for name in ("killed", "whole")
+    ]
+    assert lines[0] == lines[1]
+    counts = [
+        json.loads((tmp_path / name / "summary.json").read_text())["counts"]
+        for name in ("killed", "whole")
+    ]
+    assert counts[0] == counts[1]
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: Any) -> None:
+    good, torn = tmp_path / "step-00000002", tmp_path / "step-00000004"
+    parameter = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.AdamW([parameter])
+    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer)
+    from transformers import TrainerState
+
+    checkpoints.save(good, {"p": parameter}, optimizer, schedule, TrainerState(), {})
+    torn.mkdir()
+    (torn / "state.json").write_text("{}")
+    (torn / "weights.safetensors").write_bytes(b"cut short")
+    assert checkpoints.latest(tmp_path) == good
+    assert "damaged" in caplog.text
+
+
+def test_optimizer_and_random_state_survive_to_the_bit(tmp_path: Path) -> None:
+    def made() -> tuple[torch.nn.Parameter, Any, Any]:
+        parameter = torch.nn.Parameter(torch.arange(4.0))
+        optimizer = torch.optim.AdamW([parameter], lr=0.1, fused=True)
+        return (
+            parameter,
+            optimizer,
+            torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: 1 / 3**s),
+        )
+
+    def go(parameter: Any, optimizer: Any, schedule: Any) -> None:
+        parameter.grad = torch.randn(4)
+        optimizer.step()
+        schedule.step()
+
+    from transformers import TrainerState
+
+    first = made()
+    go(*first)
+    path = tmp_path / "step-00000001"
+    checkpoints.save(path, {"p": first[0]}, *first[1:], TrainerState(), {"more": 1})
+    go(*first)
+    second = made()
+    checkpoints.load_weights(path, {"p": second[0]})
+    checkpoints.load_optimizer(path, *second[1:])
+    checkpoints.load_random(path)
+    go(*second)
+    assert torch.equal(first[0], second[0])
+    assert checkpoints.state(path)["more"] == 1
+
+
+def test_a_stage_learns_and_leaves_what_is_frozen(tmp_path: Path) -> None:
+    samples = Samples()
+    model, processor = multimodal_model()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    seen: list[Progress] = []
+    summary = train_stage(
+        model, processor, samples, stage(epochs=8), output=tmp_path, seed=0, progress=seen.append
+    )
+    lines = metrics(tmp_path)
+    assert lines[-1]["loss"] < 0.3 * lines[0]["loss"]
+    assert len(samples.corpus.opened) == len(set(samples.corpus.opened)) == 6  # each picture once
+    changed = {n for n, t in model.state_dict().items() if not torch.equal(t, before[n])}
+    assert "model.multi_modal_projector.linear_1.weight" in changed
+    assert not [n for n in changed if "linear_2" in n or "vision_tower" in n]
+    assert [progress.step for progress in seen] == list(range(1, 25))
+    assert seen[-1].total == summary["steps"] == 24
+    assert seen[-1].seconds_left == 0
+    assert summary["counts"]["rows"] == 96
+    assert summary["counts"]["languages"] == {"en": 72, "eu": 24}
+    assert sum(line["languages"].get("eu", 0) for line in lines) == 24
+    assert not (tmp_path / "resume").exists()
+    assert train_stage(model, processor, samples, stage(), output=tmp_path, seed=0) == summary
+
+
+def test_the_checkpoint_is_a_stock_llava(tmp_path: Path) -> None:
+    model, processor = multimodal_model()
+    settings = stage(trainable=["connector"], epochs=1)
+    train_stage(model, processor, Samples(), settings, output=tmp_path, seed=0)
+    stock = LlavaForConditionalGeneration.from_pretrained(tmp_path / "checkpoint").eval()
+    ids = torch.tensor([[6, 7, 8, 9]])
+    with torch.no_grad():
+        assert torch.equal(stock(ids).logits, model(ids).logits)
+    told = json.loads((tmp_path / "checkpoint" / "config.json").read_text())
+    assert "packed" not in json.dumps(told)
+
+
+def test_aligning_trains_the_connector_alone_even_on_text(tmp_path: Path) -> None:
+    model, processor = multimodal_model()
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    settings = stage(trainable=["connector"], batch_size=1, epochs=1)
+    train_stage(model, processor, Samples(), settings, output=tmp_path, seed=0)
+    changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert changed == {f"model.multi_modal_projector.linear_1.{n}" for n in ("weight", "bias")}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_bare_llm_trains_on_text(tmp_path: Path, precision: str) -> None:
+    model, tokenizer = language_model()
+    settings = stage(trainable=["llm"], precision=precision, gradient_checkpointing=True)
+    train_stage(model, tokenizer, Samples(pictures=False), settings, output=tmp_path, seed=0)
+    lines = metrics(tmp_path)
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    stock = AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoint")
+    assert stock.dtype == torch.float32
+
+
+def test_parts_change_nothing_but_the_last_bits(tmp_path: Path) -> None:
+    losses = []
+    for micro_tokens in (None, 30):
+        model, processor = multimodal_model()
+        output = tmp_path / str(micro_tokens)
+        train_stage(
+            model, processor, Samples(), stage(learning_rate=1e-3), output=output, seed=0,
+            micro_tokens=micro_tokens,
+        )  # fmt: skip
+        losses.append([line["loss"] for line in metrics(output)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_loss_that_is_not_a_number_is_told_with_its_samples(tmp_path: Path) -> None:
+    model, processor = multimodal_model()
+    with torch.no_grad():
+        model.lm_head.weight[3] = float("nan")
+    with pytest.raises(IkusiError, match=r"^step 1: expected a finite loss, found nan; .*row-\d+"):
+        train_stage(model, processor, Samples(), stage(), output=tmp_path, seed=0)
+
+
+def test_a_picture_for_a_bare_llm_is_refused_by_its_row(tmp_path: Path) -> None:
+    model, tokenizer = language_model()
+    with pytest.raises(InputError, match=r"^row-\d+: expected text alone"):
+        settings = stage(trainable=["llm"])
+        train_stage(model, tokenizer, Samples(), settings, output=tmp_path, seed=0)
+
+
+def test_a_resume_folder_of_other_settings_is_not_used(tmp_path: Path) -> None:
+    def trained(name: str) -> dict[str, torch.Tensor]:
+        model, processor = multimodal_model()
+        train_stage(model, processor, Samples(), stage(), output=tmp_path / name, seed=0)
+        return weights(tmp_path / name)
+
+    class Enough(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 3:
+            raise Enough
+
+    model, processor = multimodal_model()
+    with pytest.raises(Enough):
+        train_stage(
+            model, processor, Samples(), stage(), output=tmp_path / "other", seed=1, progress=stop
+        )
+    assert checkpoints.latest(tmp_path / "other" / "resume")
+    other, fresh = trained("other"), trained("fresh")
+    assert all(torch.equal(other[name], fresh[name]) for name in fresh)
