@@ -96,7 +96,7 @@ def train(
 
 @app.command()
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder of a model.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a run of a study, or of a model.")],
     data: Annotated[Path, typer.Option(help="Data folder of a study: where benchmarks are.")],
     output: Annotated[Path, typer.Option(help="Folder to write rows and results to.")],
     benchmark: Annotated[list[str], typer.Option(help="A benchmark's name; may be repeated.")],
@@ -108,15 +108,15 @@ def evaluate(
     Example: ikusi evaluate studies/emoji-eu/instruct/english-020
     --data studies/emoji-eu/data --benchmark miniature/vqa --language eu --output measured
     """
-    from ikusi.study import steps
+    from ikusi.study import layout, steps
 
-    steps.measure(checkpoint, data, benchmark, language, output, bootstrap)
+    steps.measure(layout.checkpoint(checkpoint), data, benchmark, language, output, bootstrap)
     typer.echo((output / "results.json").read_text(encoding="utf-8"))
 
 
 @app.command()
 def chat(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a run of a study, or of a model.")],
     image: Annotated[Path | None, typer.Option(help="A picture to talk about.")] = None,
     question: Annotated[
         str | None, typer.Option(help="Ask this, print the answer and end.")
@@ -128,8 +128,9 @@ def chat(
     Example: ikusi chat studies/emoji-eu/instruct/basque-100 --image cat.png
     """
     from ikusi import chat_terminal
+    from ikusi.study import layout
 
-    chat_terminal.start(checkpoint, image, question, max_new_tokens)
+    chat_terminal.start(layout.checkpoint(checkpoint), image, question, max_new_tokens)
 
 
 @app.command()
@@ -238,12 +239,15 @@ def language_new(
 
     Example: ikusi language new cy
     """
+    from ikusi import language
     from ikusi.miniature import pack
 
     path = output or Path("languages") / f"{code}.yaml"
     if path.exists():
         raise InputError(f"{path}: expected no file, found one")
-    pack.write_draft(code, path)
+    drafted = pack.draft(code)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    language.write(drafted, path, drafted["to_review"], language.load("en"))
     typer.echo(f"{path}: look at the lines marked `supply` or `check`")
 
 
@@ -268,6 +272,44 @@ def miniature_build(
     """
     loaded, folder = _opened(recipe, overrides, studies)
     _bring_up_to_date(loaded, folder, 1, only=["data"])
+
+
+@miniature_app.command("bases")
+def miniature_bases(
+    language: Annotated[
+        str | None, typer.Option(help="Make only the backbone adapted to this language.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the models' folders.", show_default=False)
+    ] = None,
+) -> None:
+    """Train the small models that studies of the miniature start from.
+
+    With a language: its adapted backbone, kept for all studies. Without: every model that ships
+    with the package, in the place of those.
+
+    Example: ikusi miniature bases --language cy
+    """
+    from ikusi.miniature import bases, shipped
+
+    names = [f"llama-{language}"] if language else shipped.names()
+    root = output or (shipped.built() if language else shipped.packaged())
+    for name in names:
+        typer.echo(bases.build(name, root, _show_count))
+
+
+@miniature_app.command("sheet")
+def miniature_sheet(
+    output: Annotated[Path, typer.Option(help="Picture to write.")] = Path("sheet.png"),
+) -> None:
+    """Draw some concepts in every style on one sheet, for looking at.
+
+    Example: ikusi miniature sheet --output sheet.png
+    """
+    from ikusi.miniature import sheet
+
+    sheet.write(output)
+    typer.echo(output)
 
 
 def _opened(path: Path, overrides: Sequence[str] | None, studies: Path) -> "tuple[Recipe, Path]":

@@ -1,9 +1,11 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ikusi import recipe
+from ikusi import artifact, recipe
 from ikusi.errors import InputError
 from ikusi.recipe import Recipe
 from ikusi.study import graph, layout
@@ -116,3 +118,29 @@ def test_settings_are_plain_json_and_name_a_function(bases: list[str]) -> None:
 def test_a_corpus_that_is_not_there_is_told(bases: list[str]) -> None:
     with pytest.raises(InputError, match="/no/such: expected the folder of a corpus, found none"):
         layout.steps(load(bases, "stages.align.corpus=/no/such"))
+
+
+def test_a_finished_study_is_told_at_once_and_without_torch(
+    bases: list[str], tmp_path: Path
+) -> None:
+    study = tmp_path / "studies" / "emoji-eu"
+    known = fingerprints(load(bases))
+    for name, value in known.items():
+        with artifact.folder(study / name, fingerprint=value):
+            pass
+    code = (
+        "import sys\n"
+        "from ikusi.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print(sorted({'torch', 'transformers', 'pyarrow', 'rich'} & set(sys.modules)))"
+    )
+    arguments = ["study", str(ROOT / "recipes/emoji-eu.yaml"), *bases]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--studies", str(study.parent)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told, heavy = done.stdout.splitlines()
+    assert told == f"nothing to do: all {len(known)} steps are current"
+    assert heavy == "[]"

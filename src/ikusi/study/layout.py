@@ -9,10 +9,11 @@ import yaml
 
 from ikusi import artifact, language, recipe
 from ikusi.errors import InputError
+from ikusi.miniature import shipped
+from ikusi.miniature.shipped import PREFIX as MINIATURE
 from ikusi.recipe import Recipe, Run
 from ikusi.study.graph import Step
 
-MINIATURE = "miniature/"
 FUNCTIONS = "ikusi.study.steps"
 BYTES_READ = 1 << 20  # of each file of a model: its header and its first weights
 
@@ -63,6 +64,7 @@ class _Layout:
             "vision": vision,
             "backbone": backbone,
             "connector": self.recipe.connector,
+            "feature_layer": self.recipe.vision_feature_layer,
             "stage": stage.model_dump(mode="json"),
             "seed": self.recipe.seed,
             **self.languages,
@@ -130,11 +132,13 @@ def base(name: str) -> str:
     Raises:
         InputError: a `miniature/...` model that has not been made.
     """
-    if not name.startswith(MINIATURE):
-        return name
-    from ikusi.miniature import bases
+    return str(shipped.path(name)) if name.startswith(MINIATURE) else name
 
-    return str(bases.path(name))
+
+def checkpoint(folder: Path) -> Path:
+    """The model in a run's folder; a folder that is a model itself is left as it is."""
+    inside = folder / "checkpoint"
+    return inside if inside.is_dir() else folder
 
 
 def corpus_path(name: str, study: Path) -> Path:

@@ -175,7 +175,10 @@ class Scheduler:
             yield
         finally:
             for worker in self._pool:
-                worker.process.terminate()
+                if worker.step is None:
+                    worker.connection.send(None)
+                else:
+                    worker.process.terminate()
             for worker in self._pool:
                 worker.process.join(SECONDS_TO_LEAVE)
                 if worker.process.is_alive():

@@ -1,5 +1,6 @@
 """A worker process: takes one step after another, and pays for its imports once."""
 
+import ctypes
 import importlib
 import logging
 import os
@@ -21,6 +22,7 @@ from ikusi.errors import InputError
 from ikusi.study.graph import Step
 
 SECONDS_BETWEEN_REPORTS = 0.2
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,17 @@ def serve(connection: Connection, study: Path, accelerator: str | None) -> None:
         accelerator: the one GPU that this worker may use, or None for the CPU.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    _be_killed_with_parent()
     _claim_hardware(accelerator)
     while (order := connection.recv()) is not None:
         connection.send(_run(order, Context(study, connection.send)))
+
+
+def _leave(*signal_and_frame: object) -> None:
+    """End as a program ends, so that libraries give back what they hold."""
+    sys.exit(1)
 
 
 def _leave_with_parent() -> None:
@@ -106,6 +115,12 @@ def _leave_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _be_killed_with_parent() -> None:
+    """Where the kernel offers it: the thread above may wait long for its turn."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _claim_hardware(accelerator: str | None) -> None:

@@ -1,0 +1,187 @@
+"""What each step of a study does: opens what it needs and calls one function of one room.
+
+Every function is called in a worker process as `function(output, context, **settings)` and
+writes to `output`.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import set_seed
+
+from ikusi import language
+from ikusi.data.corpus import Corpus
+from ikusi.data.mixture import Mixture, MixturePart
+from ikusi.evaluate import benchmark
+from ikusi.evaluate.run import evaluate as measure_checkpoint
+from ikusi.model import fusion
+from ikusi.recipe import Miniature, Stage, TextOnly
+from ikusi.study import layout
+from ikusi.study.worker import Context
+from ikusi.train.progress import Progress
+from ikusi.train.stages import train_stage
+
+
+def data(
+    output: Path,
+    context: Context,
+    *,
+    miniature: dict[str, Any],
+    language_code: str,
+    source_code: str,
+) -> None:
+    """Draw the miniature's pictures and word its rows in both languages."""
+    from ikusi.miniature import corpora
+
+    def progress(done: int, total: int, what: str) -> None:
+        context.progress(done / max(total, 1), what)
+
+    settings = Miniature.model_validate(miniature)
+    packs = {code: language.load(code) for code in (language_code, source_code)}
+    corpora.build(settings, language_code, source_code, packs, output, progress)
+
+
+def align(
+    output: Path,
+    context: Context,
+    *,
+    vision: str,
+    backbone: str,
+    connector: str,
+    feature_layer: int,
+    stage: dict[str, Any],
+    seed: int,
+    language_code: str,
+    source_code: str,
+) -> None:
+    """Join an encoder and an LLM, and train the connector on captions."""
+    set_seed(seed)
+    model, processor = fusion.assemble(
+        layout.base(vision),
+        layout.base(backbone),
+        connector=connector,
+        feature_layer=feature_layer,
+        seed=seed,
+    )
+    settings = Stage.model_validate(stage)
+    languages = (language_code, source_code)
+    parts = [_part(settings.corpus, settings.ratio, None, context, languages)]
+    mixture = Mixture(parts, *languages, seed)
+    _train(model, processor, mixture, settings, seed, output, context)
+
+
+def instruct(
+    output: Path,
+    context: Context,
+    *,
+    aligned: str,
+    stage: dict[str, Any],
+    text_only: dict[str, Any] | None,
+    seed: int,
+    language_code: str,
+    source_code: str,
+) -> None:
+    """Train connector and LLM on instructions, from an aligned model."""
+    set_seed(seed)
+    model, processor = fusion.load(layout.checkpoint(context.study / aligned))
+    settings = Stage.model_validate(stage)
+    languages = (language_code, source_code)
+    parts = [_part(settings.corpus, settings.ratio, None, context, languages)]
+    if text_only:
+        added = TextOnly.model_validate(text_only)
+        parts.append(_part(added.corpus, added.ratio, added.rows, context, languages))
+    mixture = Mixture(parts, *languages, seed)
+    _train(model, processor, mixture, settings, seed, output, context)
+
+
+def evaluate(output: Path, context: Context, *, checkpoint: str, **measured: Any) -> None:
+    """Measure a trained model on every benchmark, in both languages."""
+    _measure(layout.checkpoint(context.study / checkpoint), output, context, **measured)
+
+
+def evaluate_backbone(output: Path, context: Context, *, model: str, **measured: Any) -> None:
+    """Measure an LLM as it was before it saw a picture, on the text-only benchmarks."""
+    _measure(Path(layout.base(model)), output, context, **measured)
+
+
+def report(output: Path, context: Context, *, recipe: dict[str, Any]) -> None:
+    """Write tables, figures, tests of the findings and the page that holds them."""
+    from ikusi.report import page
+
+    page.write(context.study, output)
+
+
+def measure(
+    checkpoint: Path,
+    data: Path,
+    benchmarks: Sequence[str],
+    languages: Sequence[str],
+    output: Path,
+    bootstrap: int,
+    progress: Callable[[int, int], None] | None = None,
+    seed: int = 0,
+) -> None:
+    """Measure any checkpoint on benchmarks whose corpora are in a study's data folder.
+
+    Raises:
+        InputError: a benchmark, its corpus, a language or the checkpoint does not exist.
+    """
+    found = [benchmark.load(name) for name in benchmarks]
+    pairs = [(known, Corpus.open(layout.benchmark_path(known.corpus, data))) for known in found]
+    packs = {code: language.load(code) for code in languages}
+    measure_checkpoint(
+        checkpoint,
+        pairs,
+        languages,
+        packs,
+        output,
+        bootstrap=bootstrap,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def _measure(
+    checkpoint: Path,
+    output: Path,
+    context: Context,
+    *,
+    benchmarks: Sequence[str],
+    bootstrap: int,
+    seed: int,
+    language_code: str,
+    source_code: str,
+) -> None:
+    def progress(done: int, total: int) -> None:
+        context.progress(done / max(total, 1), f"{done} of {total} questions")
+
+    languages = (language_code, source_code)
+    place = context.study / "data"
+    measure(checkpoint, place, benchmarks, languages, output, bootstrap, progress, seed)
+
+
+def _part(
+    corpus: str, ratio: float | None, rows: int | None, context: Context, languages: Sequence[str]
+) -> MixturePart:
+    """A corpus of the mixture, with each language's ways to ask for a caption."""
+    assert ratio is not None  # the recipe gives align's, the grid instruct's
+    prompts = {code: language.load(code).prompts.get("caption", []) for code in languages}
+    return MixturePart(Corpus.open(layout.corpus_path(corpus, context.study)), ratio, rows, prompts)
+
+
+def _train(
+    model: Any,
+    processor: Any,
+    mixture: Mixture,
+    stage: Stage,
+    seed: int,
+    output: Path,
+    context: Context,
+) -> None:
+    def progress(made: Progress) -> None:
+        pace = f"{made.tokens_per_second:,.0f} tokens/s"
+        words = f"step {made.step} of {made.total}, loss {made.loss:.3f}, {pace}"
+        context.progress(made.step / made.total, words)
+
+    train_stage(model, processor, mixture, stage, output=output, seed=seed, progress=progress)
