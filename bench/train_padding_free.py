@@ -2,11 +2,11 @@
 
     python bench/train_padding_free.py [--precision bf16|fp32] [--batches 6] [--threads 1]
 
-Usual: samples in random order, padded on the right to the batch's longest, an attention mask, logits
-at every position (as LLaVA trains). Ours: samples end to end, logits at supervised positions. Both
+Usual: samples in random order, padded on the right to the batch's longest, an attention mask, all
+logits (as LLaVA trains). Ours: samples end to end, logits at supervised positions. Both
 take the same optimiser steps on the same small Llama (4 layers, 160 wide, 2,048 tokens), on batches
-of 55 samples of 40 to 300 tokens whose lengths spread as those of instructions do: many short ones,
-few long ones. Each runs in a process of its own, so that the peak of memory is its own.
+of 55 samples of 40 to 300 tokens of random tokens whose lengths are skewed (log-normal): many short
+ones, few long ones. Each runs in a process of its own, so that the peak of memory is its own.
 """
 
 import argparse
@@ -44,6 +44,7 @@ def samples(batches: int) -> list[list[EncodedSample]]:
 
 
 def model() -> LlamaForCausalLM:
+    """The LLM that both ways train, from the same seed."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=VOCABULARY,
@@ -58,6 +59,7 @@ def model() -> LlamaForCausalLM:
 
 
 def padded_loss(llm: Any, rows: list[EncodedSample], bf16: bool) -> torch.Tensor:
+    """Mean loss of a batch, the usual way."""
     width = max(map(len, rows))
     ids, labels = torch.zeros(len(rows), width).long(), torch.full((len(rows), width), -100)
     mask = torch.zeros(len(rows), width).long()
@@ -72,6 +74,7 @@ def padded_loss(llm: Any, rows: list[EncodedSample], bf16: bool) -> torch.Tensor
 
 
 def packed_loss(llm: Any, rows: list[EncodedSample], bf16: bool) -> torch.Tensor:
+    """Mean loss of a batch without padding."""
     batch = collate(rows)
     with packed_attention(llm):
         loss: torch.Tensor = PackedModel(llm, bf16=bf16)(batch)
@@ -104,6 +107,7 @@ def measure(way: str, precision: str, batches: int, threads: int) -> dict[str, f
 
 
 def main() -> None:
+    """Measure both ways and print them side by side."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--precision", choices=["bf16", "fp32"], default="bf16")
     parser.add_argument("--batches", type=int, default=6)

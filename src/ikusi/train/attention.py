@@ -1,7 +1,8 @@
 """Attention among samples laid end to end in one row, each blind to all the others.
 
-transformers knows packed rows too, but on a CPU it writes out a T x T mask for them: 64 MB and
-sixteen times the work for 4,000 tokens of 64-token samples. Here each sample is attended to alone.
+transformers knows packed rows too, but without flash-attention it writes out a T x T mask for them:
+sixty times the work for 4,000 tokens of 64-token samples. Here samples of like length are attended
+to together, padded to the longest among them.
 
 Legend of shapes: T tokens of the row, N samples of a bucket, L longest of them, H query heads,
 K key and value heads, D width of a head.
@@ -46,7 +47,6 @@ class Packing:
     """How a row is made of samples. `offsets` [samples + 1]: where each starts (int32)."""
 
     offsets: Tensor
-    longest: int
     buckets: tuple[Bucket, ...]
 
     def to(self, device: torch.device) -> Packing:
@@ -55,7 +55,7 @@ class Packing:
             bucket if bucket.places is None else replace(bucket, places=bucket.places.to(device))
             for bucket in self.buckets
         )
-        return Packing(self.offsets.to(device), self.longest, buckets)
+        return Packing(self.offsets.to(device), buckets)
 
 
 def packing(lengths: Sequence[int]) -> Packing:
@@ -72,7 +72,7 @@ def packing(lengths: Sequence[int]) -> Packing:
         if index == len(lengths) or min(group) < FULLEST_WASTE * max(group):
             buckets.append(_bucket(lengths[first:index], offsets[first]))
             first = index
-    return Packing(torch.tensor(offsets, dtype=torch.int32), max(lengths), tuple(buckets))
+    return Packing(torch.tensor(offsets, dtype=torch.int32), tuple(buckets))
 
 
 def _bucket(lengths: Sequence[int], start: int) -> Bucket:
@@ -122,8 +122,6 @@ def attend(
         # Rotary embeddings leave fp32 behind; every kernel below is faster in the half type.
         dtype = torch.get_autocast_dtype(kind)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
-    if kind == "cuda" and query.dtype != torch.float32 and dropout == 0.0:
-        return _varlen(query, key, value, packing, scale, sliding_window), None
     parts = [
         _attend_bucket(query, key, value, bucket, scale, dropout, sliding_window)
         for bucket in packing.buckets
@@ -132,27 +130,6 @@ def attend(
 
 
 AttentionInterface.register(NAME, attend)
-
-
-def _varlen(
-    query: Tensor, key: Tensor, value: Tensor, packing: Packing, scale: float, window: int | None
-) -> Tensor:
-    """The GPU's own kernel for rows of samples."""
-    from torch.nn.attention.varlen import varlen_attn
-
-    row = [states[0].transpose(0, 1) for states in (query, key, value)]
-    kernel: Any = varlen_attn
-    mixed: Tensor = kernel(
-        *row,
-        packing.offsets,
-        packing.offsets,
-        packing.longest,
-        packing.longest,
-        scale=scale,
-        window_size=(-1 if window is None else window - 1, 0),
-        enable_gqa=query.shape[1] != key.shape[1],
-    )
-    return mixed[None]
 
 
 def _attend_bucket(

@@ -68,21 +68,22 @@ def train_stage(
             changes nothing but memory and the last bits. No limit on a GPU by default.
 
     Returns:
-        What was trained and on what: also in `summary.json`.
+        What was trained and on what: also in `summary.json`. Where that is already there for the
+        same settings it is returned at once; the trained model is then in `output/checkpoint/`.
 
     Raises:
         InputError: a row that cannot be trained on, by its id.
         IkusiError: a loss that is not a number, with the step and its samples.
     """
     output = Path(output)
-    if (output / SUMMARY).exists():
-        return dict(json.loads((output / SUMMARY).read_text(encoding="utf-8")))
     started = time.perf_counter()
-    model.float()
     learns = fusion.trainable(model, stage.trainable)
+    identity = artifact.fingerprint(stage, seed, len(mixture), learns, micro_tokens)
+    if (done := _done(output, identity)) is not None:
+        return done
+    model.float()
     encoder = Encoder(mixture, model, processor, stage.max_length)
     steps = Steps(mixture, encoder, stage.batch_size, stage.epochs)
-    identity = artifact.fingerprint(stage, seed, len(mixture), learns, micro_tokens)
     arguments = _arguments(stage, output / RESUME, seed, len(steps))
     if arguments.world_size > 1:
         raise IkusiError(f"expected a single process, found {arguments.world_size}")
@@ -99,7 +100,18 @@ def train_stage(
     )
     with packed_attention(model), _checkpointing(model, stage.gradient_checkpointing):
         _run(trainer, output / RESUME, identity)
-    return _finish(trainer, model, processor, output, learns, time.perf_counter() - started)
+    return _finish(trainer, model, processor, output, started)
+
+
+def _done(output: Path, identity: str) -> dict[str, Any] | None:
+    """The summary of a stage that was already trained so; what is of other settings goes."""
+    if not (output / SUMMARY).exists():
+        return None
+    summary: dict[str, Any] = json.loads((output / SUMMARY).read_text(encoding="utf-8"))
+    if summary["identity"] == identity:
+        return summary
+    (output / SUMMARY).unlink()
+    return None
 
 
 def _arguments(stage: Stage, folder: Path, seed: int, steps: int) -> TrainingArguments:
@@ -162,25 +174,24 @@ def _checkpointing(model: PreTrainedModel, wanted: bool) -> Iterator[None]:
 
 
 def _finish(
-    trainer: StageTrainer,
-    model: PreTrainedModel,
-    processor: Any,
-    output: Path,
-    learns: dict[str, int],
-    seconds: float,
+    trainer: StageTrainer, model: PreTrainedModel, processor: Any, output: Path, started: float
 ) -> dict[str, Any]:
+    """Write the checkpoint aside, rename it, say that it is whole, and only then tidy up."""
     staging = output / (CHECKPOINT + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
     fusion.save(model.eval(), processor, staging)
     shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
     os.rename(staging, output / CHECKPOINT)
+    cache = trainer.images.cache
     summary = {
-        "steps": trainer.state.global_step,
-        "trained": learns,
+        "identity": trainer.identity,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "trained": sum(parameter.numel() for parameter in trainer.learning().values()),
+        "steps": trainer.state.global_step,
         "final_loss": trainer.loss,
         "counts": trainer.counts.told(),
-        "seconds": round(seconds, 1),
+        "images_encoded": cache.encoded if cache else 0,
+        "seconds": round(time.perf_counter() - started, 1),
         "threads": torch.get_num_threads(),
         "device": str(trainer.args.device),
     }

@@ -129,7 +129,7 @@ class StageTrainer(Trainer):
         progress: ProgressCall | None,
     ) -> None:
         self.counts, self.loss, self.gradient_norm = Counts(), float("nan"), float("nan")
-        self._images, self._most_tokens, self._identity = images, most_tokens, identity
+        self.images, self._most_tokens, self.identity = images, most_tokens, identity
         super().__init__(model=model, args=args, train_dataset=steps)
         self.remove_callback(PrinterCallback)
         self.reporter = Reporter(self, metrics, progress)
@@ -154,7 +154,7 @@ class StageTrainer(Trainer):
         total = torch.zeros((), device=self.args.device)
         for part in split(inputs, self._most_tokens):
             batch = collate(part).to(self.args.device)
-            loss = model(batch, self._images.of(batch)) / supervised
+            loss = model(batch, self.images.of(batch)) / supervised
             self.accelerator.backward(loss)
             total += loss.detach()
         self.loss = total.item()
@@ -187,7 +187,7 @@ class StageTrainer(Trainer):
         path = checkpoints.path_of(Path(self.args.output_dir), self.state.global_step)
         own = {
             "step": self.state.global_step,
-            "identity": self._identity,
+            "identity": self.identity,
             "counts": self.counts.told(),
         }
         checkpoints.save(path, self.learning(), self.optimizer, self.lr_scheduler, self.state, own)
