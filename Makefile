@@ -21,11 +21,11 @@ export TOKENIZERS_PARALLELISM := false
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
 
-demo: $(STAMP)  ## the whole study, small: about 20 minutes on 2 CPU cores
+demo: $(STAMP)  ## a small study, from pictures to report
 	$(BIN)/ikusi study recipes/emoji-eu-quick.yaml
 	@echo "The report: file://$(CURDIR)/studies/emoji-eu-quick/report/index.html"
 
-study: $(STAMP)  ## the study of the documentation: hours on CPU cores
+study: $(STAMP)  ## the 16 runs of the paper, in miniature
 	$(BIN)/ikusi study recipes/emoji-eu.yaml
 	@echo "The report: file://$(CURDIR)/studies/emoji-eu/report/index.html"
 

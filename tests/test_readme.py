@@ -35,6 +35,7 @@ SHOWN = {
     "src/ikusi/miniature": "*.*",
     "recipes": "*.yaml",
     "docs": "*.md",
+    "bench": "*.py",
 }
 
 
