@@ -173,6 +173,11 @@ class Recipe(_Section):
         description="Name -> LLM: `miniature/...`, a folder or a hub id. "
         "`{language}` stands for the target language's code.",
     )
+    vision_feature_layer: int = Field(
+        default=-2,
+        lt=0,
+        description="Layer of the encoder whose patches are seen, from the end; CLIP's is -2.",
+    )
     connector: Literal["linear", "mlp2x_gelu"] = Field(
         default="linear", description="Layer between encoder and LLM; the paper's is linear."
     )

@@ -23,7 +23,7 @@ from ikusi.errors import InputError
 
 ROWS_IN_GROUP = 4096
 IMAGES_IN_GROUP = 256
-GROUPS_HELD = 16
+BYTES_HELD = 256 * 2**20  # of decoded row groups, for each open file
 QUARANTINE = pa.schema([("id", pa.string()), ("reason", pa.string()), ("row", pa.string())])
 
 
@@ -152,7 +152,9 @@ class Corpus:
         try:
             about = json.loads((self.folder / "corpus.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise InputError(f"{folder}: expected a corpus, found no corpus.json: {error}") from None
+            raise InputError(
+                f"{folder}: expected a corpus, found no corpus.json: {error}"
+            ) from None
         self.row_type: str = about["row_type"]
         self.languages: list[str] = about["languages"]
         self._rows = {code: _Groups(self.folder / f"{code}.parquet") for code in self.languages}
@@ -301,7 +303,10 @@ class _Groups:
     def _group(self, number: int) -> pa.Table:
         if number not in self._held:
             self._held[number] = self.file.read_row_group(number)
-            if len(self._held) > GROUPS_HELD:
+            while len(self._held) > 1 and self._bytes_held() > BYTES_HELD:
                 self._held.popitem(last=False)
         self._held.move_to_end(number)
         return self._held[number]
+
+    def _bytes_held(self) -> int:
+        return sum(table.nbytes for table in self._held.values())

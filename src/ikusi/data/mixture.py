@@ -134,14 +134,14 @@ def conversation(row: Mapping[str, Any], row_type: str, prompts: Sequence[str]) 
     return messages
 
 
-def _turns(
-    row: Mapping[str, Any], row_type: str, prompts: Sequence[str]
-) -> list[tuple[str, str]]:
+def _turns(row: Mapping[str, Any], row_type: str, prompts: Sequence[str]) -> list[tuple[str, str]]:
     if row_type == "instruction":
         return [(turn["role"], turn["content"]) for turn in row["turns"]]
     if row_type == "caption":
         if not prompts:
-            raise InputError(f"row {row['id']}: expected a caption prompt in its language, found none")
+            raise InputError(
+                f"row {row['id']}: expected a caption prompt in its language, found none"
+            )
         number = int(_hash("prompt " + row["id"]), 16) % len(prompts)
         return [("user", prompts[number]), ("assistant", row["text"])]
     if row_type == "vqa":
