@@ -139,9 +139,7 @@ def _turns(row: Mapping[str, Any], row_type: str, prompts: Sequence[str]) -> lis
         return [(turn["role"], turn["content"]) for turn in row["turns"]]
     if row_type == "caption":
         if not prompts:
-            raise InputError(
-                f"row {row['id']}: expected a caption prompt in its language, found none"
-            )
+            raise InputError(f"row {row['id']}: expected a caption prompt, found none")
         number = int(_hash("prompt " + row["id"]), 16) % len(prompts)
         return [("user", prompts[number]), ("assistant", row["text"])]
     if row_type == "vqa":
