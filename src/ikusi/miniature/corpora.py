@@ -1,0 +1,300 @@
+"""Write the miniature's corpora: captions, instructions, text, and the five benchmarks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ikusi import language, recipe
+from ikusi.data.corpus import CorpusWriter
+from ikusi.errors import InputError
+from ikusi.language import LanguagePack
+from ikusi.miniature.concepts import Concept, named
+from ikusi.miniature.drawings import Drawings, drawings
+from ikusi.miniature.knowledge import (
+    EMOJI_TASKS,
+    FACTS,
+    ask_emoji,
+    ask_fact,
+    ask_translation,
+    choose_fact,
+    held_out,
+    speakable,
+)
+from ikusi.miniature.packages import attribution
+from ikusi.miniature.questions import COUNTS, Asker, Drawn, fits, present
+from ikusi.miniature.scenes import GROUNDS, compose, ground_colour, places, png
+from ikusi.miniature.speaker import VARIANTS, Exchange, Speaker
+from ikusi.miniature.splits import UNSEEN, Splits, generator, split
+
+log = logging.getLogger(__name__)
+Progress = Callable[[int, int, str], None]
+TURNS = 5
+SOURCE = "composed of emoji drawings (see ATTRIBUTION.md)"
+VQA_TASKS = ("what", "left", "right", "next_to", "how_many", "ground", "category", "keywords")
+CHOICE_TASKS = ("what", "which", "left", "right", "next_to")
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What the corpora of one study are made from."""
+
+    settings: recipe.Miniature
+    speakers: Mapping[str, Speaker]  # by language code
+    drawings: Drawings
+    splits: Splits
+
+    @property
+    def languages(self) -> list[str]:
+        """Codes of the languages, in which every row is written."""
+        return list(self.speakers)
+
+    def said(self, say: Callable[[Speaker], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The same columns in every language."""
+        return {code: say(speaker) for code, speaker in self.speakers.items()}
+
+    def draw(
+        self, unseen: str | None, random: np.random.Generator, count: int | None = None
+    ) -> Drawn:
+        """A random scene of one style; `unseen` says in which way it is new, if any."""
+        count = count or int(random.integers(1, 4))
+        pool = self.splits.unseen_concepts if unseen == "concept" else self.splits.concepts
+        by_style: dict[str, list[Concept]] = {}
+        for concept in pool:
+            for style in self.splits.styles(concept, unseen):
+                by_style.setdefault(style, []).append(concept)
+        rich = {style: found for style, found in by_style.items() if len(found) >= 3}
+        weights = np.array([len(found) for found in rich.values()], dtype=float)
+        style = list(rich)[random.choice(len(rich), p=weights / weights.sum())]
+        picked = random.choice(len(rich[style]), count, replace=False)
+        ground = list(GROUNDS)[random.integers(len(GROUNDS))]
+        return Drawn(tuple(rich[style][i] for i in picked), style, ground)
+
+    def picture(self, drawn: Drawn, random: np.random.Generator) -> bytes:
+        """PNG bytes of the scene."""
+        shown = [self.drawings[concept.id, drawn.style] for concept in drawn.concepts]
+        colour = ground_colour(drawn.ground, random)
+        boxes = places(len(shown), random)
+        return png(compose(shown, boxes, colour, self.settings.image_size, random))
+
+
+def build(
+    settings: recipe.Miniature,
+    target: str,
+    source: str,
+    packs: Mapping[str, LanguagePack],
+    output: Path,
+    progress: Progress | None = None,
+) -> None:
+    """Write every corpus of a study into `output`.
+
+    Args:
+        settings: how many concepts, scenes and rows.
+        target: code of the target language.
+        source: code of the source language.
+        packs: the pack of each of the two.
+        output: folder to fill: captions, instructions, text, benchmarks/*, ATTRIBUTION.md.
+        progress: called with (done, total, what).
+
+    Raises:
+        InputError: a language has no CLDR names or its pack lacks a sentence.
+    """
+    speakers = {code: speaker(packs[code]) for code in (target, source)}
+    made = drawings(progress)
+    splits = _spoken(split(made, settings.concepts), target, source)
+    maker = Maker(settings, speakers, made, splits)
+    steps: list[tuple[str, Callable[[Maker, Path], None]]] = [
+        ("captions", write_captions),
+        ("instructions", write_instructions),
+        ("text", write_text),
+        ("benchmarks", write_benchmarks),
+    ]
+    for done, (name, write) in enumerate(steps):
+        if progress:
+            progress(done, len(steps), name)
+        write(maker, output / name)
+    (output / "ATTRIBUTION.md").write_text(attribution(), "utf-8")
+
+
+def write_captions(maker: Maker, folder: Path) -> None:
+    """Captions for alignment, as CC3M is in the paper."""
+    random = generator(maker.settings.seed, 1)
+    with CorpusWriter(folder, "caption", maker.languages) as writer:
+        for number in range(maker.settings.caption_scenes):
+            drawn = maker.draw(None, random)
+            variant = int(random.integers(VARIANTS))
+            row = f"caption-{number:06d}"
+            _add_picture(writer, row, maker.picture(drawn, random), maker)
+            texts = {
+                code: {"text": caption(drawn, variant, speaker)}
+                for code, speaker in maker.speakers.items()
+            }
+            writer.add_row(row, row, texts, task="caption")
+
+
+def caption(drawn: Drawn, variant: int, speaker: Speaker) -> str:
+    """One sentence that says what is drawn and on which ground."""
+    listed = speaker.listed([speaker.name(concept) for concept in drawn.concepts])
+    colour = speaker.pack.colours[drawn.ground]
+    return speaker.pack.state("caption", variant, list=listed, colour=colour)
+
+
+def write_instructions(maker: Maker, folder: Path) -> None:
+    """Conversations of several questions about a scene, as PixMo-AMA is in the paper."""
+    random = generator(maker.settings.seed, 2)
+    asker = Asker(maker.splits.concepts)
+    with CorpusWriter(folder, "instruction", maker.languages) as writer:
+        for number in range(maker.settings.train_scenes):
+            drawn = maker.draw(None, random)
+            row = f"scene-{number:06d}"
+            _add_picture(writer, row, maker.picture(drawn, random), maker)
+            exchanges = list(conversation(asker, drawn, random))
+            writer.add_row(row, row, conversations(exchanges, maker.speakers))
+
+
+def conversation(asker: Asker, drawn: Drawn, random: np.random.Generator) -> Iterator[Exchange]:
+    """Different questions about one scene; the rarer kinds of counts get their share."""
+    tasks = [task for task in COUNTS if fits(task, len(drawn.concepts))]
+    for place in random.permutation(len(tasks))[:TURNS]:
+        yield asker.ask(tasks[place], drawn, random, int(random.integers(VARIANTS)))
+
+
+def write_text(maker: Maker, folder: Path) -> None:
+    """Text-only instructions about the countries that are not held out, and about emoji."""
+    random = generator(maker.settings.seed, 3)
+    with CorpusWriter(folder, "instruction", maker.languages) as writer:
+        for number in range(maker.settings.text_rows):
+            exchanges = [_text_exchange(maker, random) for _ in range(2)]
+            texts = conversations(exchanges, maker.speakers)
+            writer.add_row(f"text-{number:06d}", None, texts, task=exchanges[0].task)
+
+
+def _text_exchange(maker: Maker, random: np.random.Generator) -> Exchange:
+    known = [c for c in speakable(*maker.languages) if not held_out(c)]
+    tasks = (*FACTS, *FACTS, *EMOJI_TASKS, "translate", "translate")
+    task = tasks[random.integers(len(tasks))]
+    variant = int(random.integers(VARIANTS))
+    concepts = maker.splits.concepts
+    if task in FACTS:
+        return ask_fact(known[random.integers(len(known))], task, variant)
+    if task == "translate":
+        first, second = maker.languages
+        pair = (first, second) if random.random() < 0.5 else (second, first)
+        return ask_translation(concepts[random.integers(len(concepts))], *pair, variant)
+    return ask_emoji(task, concepts, random, variant)
+
+
+def write_benchmarks(maker: Maker, folder: Path) -> None:
+    """The five benchmarks; those with pictures in every way of being unseen, `group` says which."""
+    random = generator(maker.settings.seed, 4)
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = {"vqa": "vqa", "aokvqa": "choice", "capqa": "choice", "wildvision": "vqa"}
+    writers = {
+        name: CorpusWriter(folder / name, row_type, maker.languages)
+        for name, row_type in kinds.items()
+    }
+    for unseen in UNSEEN:
+        pool = maker.splits.unseen_concepts if unseen == "concept" else maker.splits.concepts
+        asker = Asker(pool)
+        for number in range(maker.settings.test_scenes):
+            drawn = maker.draw(unseen, random, count=1 + number % 3)
+            data = maker.picture(drawn, random)
+            for name, exchange in _examination(asker, drawn, number, random).items():
+                row = f"{unseen}-{number:05d}"
+                _add_picture(writers[name], row, data, maker)
+                texts = maker.said(COLUMNS[kinds[name]](exchange))
+                writers[name].add_row(row, row, texts, group=unseen, task=exchange.task)
+    for writer in writers.values():
+        writer.close()
+    _write_knowledge(maker, folder / "bertaqa", random)
+
+
+def _examination(
+    asker: Asker, drawn: Drawn, number: int, random: np.random.Generator
+) -> dict[str, Exchange]:
+    """One question of each benchmark about a test scene; tasks take turns, answers are balanced."""
+    count = len(drawn.concepts)
+    open_tasks = [task for task in VQA_TASKS if fits(task, count)]
+    choice_tasks = [task for task in CHOICE_TASKS if fits(task, count)]
+    there = drawn.concepts[random.integers(count)]
+    turn = number // 3
+    return {
+        "vqa": asker.ask(open_tasks[turn % len(open_tasks)], drawn, random),
+        "aokvqa": asker.choose(choice_tasks[turn % len(choice_tasks)], drawn, random),
+        "capqa": present(asker, drawn, there, turn % 2 == 0, random),
+        "wildvision": asker.ask("describe", drawn, random),
+    }
+
+
+def _write_knowledge(maker: Maker, folder: Path, random: np.random.Generator) -> None:
+    """Facts about the held-out countries with four options, as BertaQA is in the paper."""
+    known = speakable(*maker.languages)
+    with CorpusWriter(folder, "choice", maker.languages) as writer:
+        for country in filter(held_out, known):
+            for task in FACTS:
+                exchange = choose_fact(country, task, known, random)
+                texts = maker.said(_choice_columns(exchange))
+                row = f"{country.code}-{task}"
+                writer.add_row(row, None, texts, group="knowledge", task=task)
+
+
+def _vqa_columns(exchange: Exchange) -> Callable[[Speaker], dict[str, Any]]:
+    return lambda s: {"question": exchange.question(s), "answers": exchange.gold(s)}
+
+
+def _choice_columns(exchange: Exchange) -> Callable[[Speaker], dict[str, Any]]:
+    return lambda s: {
+        "question": exchange.question(s),
+        "choices": [option(s) for option in exchange.options],
+        "answer": exchange.right,
+    }
+
+
+COLUMNS = {"vqa": _vqa_columns, "choice": _choice_columns}
+
+
+def conversations(
+    exchanges: list[Exchange], speakers: Mapping[str, Speaker]
+) -> dict[str, dict[str, Any]]:
+    """The same questions and answers in every language, as instruction rows have them."""
+    return {code: {"turns": _turns(exchanges, one)} for code, one in speakers.items()}
+
+
+def _turns(exchanges: list[Exchange], speaker: Speaker) -> list[dict[str, str]]:
+    turns = []
+    for exchange in exchanges:
+        turns.append({"role": "user", "content": exchange.question(speaker)})
+        turns.append({"role": "assistant", "content": exchange.answer(speaker)})
+    return turns
+
+
+def _add_picture(writer: CorpusWriter, image_id: str, data: bytes, maker: Maker) -> None:
+    side = maker.settings.image_size
+    writer.add_image(image_id, data, "png", side, side, SOURCE)
+
+
+def speaker(pack: LanguagePack) -> Speaker:
+    """A speaker of a language whose pack says all that the miniature needs.
+
+    Raises:
+        InputError: the pack lacks a word or a sentence.
+    """
+    if faults := language.check(pack):
+        more = f" ({len(faults)} such; `ikusi language check {pack.code}`)"
+        raise InputError(faults[0] + more)
+    return Speaker(pack)
+
+
+def _spoken(splits: Splits, *languages: str) -> Splits:
+    """Drop the concepts that one of the languages does not name."""
+    return Splits(
+        named(splits.concepts, *languages),
+        named(splits.unseen_concepts, *languages),
+        splits.trained,
+        splits.withheld,
+    )

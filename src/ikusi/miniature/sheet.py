@@ -1,0 +1,38 @@
+"""A contact sheet of the miniature's pictures, to look at what a study is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from ikusi.miniature.drawings import FAMILIES, drawings
+from ikusi.miniature.splits import split
+
+ROWS = 24
+CELL = 64
+
+
+def write(output: Path, rows: int = ROWS) -> Path:
+    """Draw `rows` concepts, a style a column; drawings that are never trained on have a frame.
+
+    Args:
+        output: PNG file to write.
+        rows: how many concepts.
+    """
+    made = drawings()
+    splits = split(made, rows)
+    sheet = Image.new("RGB", (CELL * len(FAMILIES), CELL * len(splits.concepts)), "white")
+    for row, concept in enumerate(splits.concepts):
+        for column, style in enumerate(FAMILIES):
+            if (concept.id, style) not in made:
+                continue
+            drawing = Image.fromarray(made[concept.id, style]).resize((CELL - 10, CELL - 10))
+            place = (column * CELL + 5, row * CELL + 5)
+            if style not in splits.trained[concept.id]:
+                frame = Image.new("RGB", (CELL - 2, CELL - 2), (250, 200, 120))
+                sheet.paste(frame, (place[0] - 4, place[1] - 4))
+            sheet.paste(drawing, place, drawing)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(output)
+    return output

@@ -1,0 +1,88 @@
+"""Everything one language says in the miniature: CLDR's words inside the pack's sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ikusi.language import LanguagePack
+from ikusi.miniature.cldr import Locale, locale
+from ikusi.miniature.concepts import Concept
+
+MAX_KEYWORDS = 4
+VARIANTS = 3  # wordings of a question or statement that training goes round
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A language as it is spoken here; what it says of a concept is what CLDR's people wrote."""
+
+    pack: LanguagePack
+
+    @cached_property
+    def words(self) -> Locale:
+        """CLDR's words in this language."""
+        return locale(self.pack.code)
+
+    @property
+    def code(self) -> str:
+        """The language's code."""
+        return self.pack.code
+
+    def name(self, concept: Concept) -> str:
+        """The concept's name."""
+        return concept.name(self.words)
+
+    def keywords(self, concept: Concept) -> list[str]:
+        """Words that describe the concept, its own name left out where others remain."""
+        found = self.words.keywords(concept.emoji)
+        others = [word for word in found if word != self.name(concept)]
+        return (others or found or [self.name(concept)])[:MAX_KEYWORDS]
+
+    def kind(self, concept: Concept) -> str:
+        """The label of the concept's category."""
+        return self.words.labels.get(concept.kind, concept.kind)
+
+    def number(self, value: int) -> str:
+        """The word of a number up to ten."""
+        return self.pack.numbers[value]
+
+    def listed(self, items: Sequence[str]) -> str:
+        """Items as a plain list."""
+        return ", ".join(items)
+
+
+Phrase = Callable[[Speaker], str]  # what is said, whatever the language
+
+
+def name_of(concept: Concept) -> Phrase:
+    """Says the concept's name."""
+    return lambda speaker: speaker.name(concept)
+
+
+def names_of(concepts: Sequence[Concept]) -> Phrase:
+    """Says the concepts' names as a list."""
+    return lambda speaker: speaker.listed([speaker.name(concept) for concept in concepts])
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One question and its answer, independent of the language it is asked in."""
+
+    task: str
+    variant: int
+    values: dict[str, Phrase]
+    answer: Phrase
+    golds: Callable[[Speaker], list[str]] | None = None  # None: the answer alone
+    options: tuple[Phrase, ...] = ()
+    right: int = -1
+
+    def question(self, speaker: Speaker) -> str:
+        """The question as this language asks it."""
+        said = {key: phrase(speaker) for key, phrase in self.values.items()}
+        return speaker.pack.ask(self.task, self.variant, **said)
+
+    def gold(self, speaker: Speaker) -> list[str]:
+        """Every answer that counts as right."""
+        return self.golds(speaker) if self.golds else [self.answer(speaker)]

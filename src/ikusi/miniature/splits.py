@@ -1,0 +1,79 @@
+"""What is never trained on: a style, some concepts, and one family of drawings per concept."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ikusi.miniature.concepts import Concept, catalogue
+from ikusi.miniature.drawings import FAMILIES, Drawings
+
+HELD_OUT_STYLE = "openmoji"
+HELD_OUT_CONCEPTS = 24
+MIN_FAMILIES = 5
+UNSEEN = ("drawing", "style", "concept")
+Drawing = tuple[str, str]  # (concept id, style)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The concepts of one size of the miniature and the drawings that may be trained on."""
+
+    concepts: tuple[Concept, ...]  # trained
+    unseen_concepts: tuple[Concept, ...]
+    trained: dict[str, tuple[str, ...]]  # concept id -> styles it is trained in
+    withheld: dict[str, tuple[str, ...]]  # concept id -> styles of its held-out family
+
+    def styles(self, concept: Concept, unseen: str | None) -> tuple[str, ...]:
+        """The styles a concept is drawn in: trained ones (None), or those of a kind of unseen."""
+        if unseen is None:
+            return self.trained[concept.id]
+        if unseen == "style":
+            return (HELD_OUT_STYLE,)
+        return self.withheld[concept.id]
+
+
+def split(drawings: Drawings, count: int) -> Splits:
+    """Choose `count` trained concepts and the held-out ones among those with enough drawings.
+
+    The choice rests on names and pictures alone, so it is the same for every target language and
+    nested in `count`: a smaller miniature holds a part of a larger one's concepts.
+    """
+    styles: dict[str, list[str]] = {}
+    for concept, style in drawings:
+        styles.setdefault(concept, []).append(style)
+    rich = [c for c in catalogue() if len(_families(styles.get(c.id, []))) >= MIN_FAMILIES]
+    ranked = sorted(rich, key=lambda concept: _rank(concept.id))
+    unseen, seen = ranked[:HELD_OUT_CONCEPTS], ranked[HELD_OUT_CONCEPTS:][:count]
+    trained, withheld = {}, {}
+    for concept in seen:
+        family = _withheld_family(concept.id, styles[concept.id])
+        own = [s for s in sorted(styles[concept.id]) if s != HELD_OUT_STYLE]
+        trained[concept.id] = tuple(s for s in own if FAMILIES[s] != family)
+        withheld[concept.id] = tuple(s for s in own if FAMILIES[s] == family)
+    for concept in unseen:
+        own = [s for s in sorted(styles[concept.id]) if s != HELD_OUT_STYLE]
+        withheld[concept.id] = tuple(own)
+    return Splits(tuple(seen), tuple(unseen), trained, withheld)
+
+
+def _families(styles: list[str]) -> list[str]:
+    return sorted({FAMILIES[style] for style in styles} - {FAMILIES[HELD_OUT_STYLE]}) + (
+        [HELD_OUT_STYLE] if HELD_OUT_STYLE in styles else []
+    )
+
+
+def _withheld_family(concept: str, styles: list[str]) -> str:
+    families = sorted({FAMILIES[style] for style in styles} - {FAMILIES[HELD_OUT_STYLE]})
+    return families[int(_rank("family " + concept), 16) % len(families)]
+
+
+def _rank(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def generator(*seed: int) -> np.random.Generator:
+    """An independent stream of random numbers for each tuple of seeds."""
+    return np.random.default_rng(list(seed))
