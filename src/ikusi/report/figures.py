@@ -1,0 +1,325 @@
+"""The four figures of a study: mixtures, text-only rows, unseen pictures, training.
+
+The first two are the counterparts of figures 2 and 3 of arXiv 2511.09396.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ikusi.recipe import Run
+from ikusi.report import evidence
+from ikusi.report.drawing import (
+    BLUE,
+    DASHES,
+    FAINT,
+    INK,
+    MARKERS,
+    PALETTE,
+    VERMILION,
+    Figure,
+    Look,
+    Panel,
+)
+from ikusi.report.evidence import Resampling
+from ikusi.report.reading import Study, percent
+
+NUDGE = 1.3  # percent points by which points that share a place are set apart
+POINTS = 150  # of a training curve
+CHANCE = Look("chance", FAINT, (0, (1, 1.6)), width=1.1)
+MAJORITY = Look("most frequent answer", FAINT, (0, (5, 1.5, 1, 1.5)), width=1.1)
+
+
+class Point(NamedTuple):
+    """A score with its interval at a share of the target language, in percent."""
+
+    share: int
+    score: float
+    low: float
+    high: float
+
+
+Curve = tuple[Look, Sequence[Point]]
+Level = tuple[Look, float]
+
+
+def every(study: Study) -> list[Figure]:
+    """The figures for which there is anything to draw."""
+    made = (mixtures(study), text_only(study), unseen(study), training(study))
+    return [figure for figure in made if figure and figure.panels]
+
+
+def mixtures(study: Study) -> Figure | None:
+    """Score by share of the target language, in both languages (the paper's figure 2)."""
+    looks: dict[str, Look] = {}
+    rows = []
+    for backbone in _measured(study):
+        row = []
+        for name in study.close_ended:
+            curves = _language_curves(study, backbone, name)
+            looks |= {look.label: look for look, points in curves if points}
+            levels = _guessing(study, name)
+            looks |= {look.label: look for look, _ in levels}
+            title = f"{study.benchmarks[name].title} · {backbone}"
+            row.append(_shares_panel(study, title, curves, levels))
+        rows.append(row)
+    if not any(rows):
+        return None
+    return Figure(
+        "figure2-mixtures",
+        f"How much {study.target.name} is needed",
+        f"Score by the share of instruction rows in {study.target.name}, asked in both languages. "
+        f"Bars are 95 % bootstrap intervals over pictures. Thin lines: chance, and the most "
+        f"frequent answer of each kind of question in {study.target.name}. Counterpart of figure "
+        "2 of the paper.",
+        rows,
+        list(looks.values()),
+    )
+
+
+def text_only(study: Study) -> Figure | None:
+    """Pictures and text alone, with and without text-only rows (the paper's figure 3)."""
+    asked = [*study.close_ended[:1], *study.text_only[:1]]
+    looks: dict[str, Look] = {}
+    rows = []
+    for backbone in _measured(study):
+        row = []
+        for name in asked:
+            curves = _text_curves(study, backbone, name)
+            levels = _guessing(study, name) + _bare(study, backbone, name)
+            looks |= {look.label: look for look, points in curves if points}
+            looks |= {look.label: look for look, _ in levels}
+            title = f"{study.benchmarks[name].title} · {backbone}"
+            row.append(_shares_panel(study, title, curves, levels))
+        rows.append(row)
+    if not any(rows) or not study.text_only:
+        return None
+    return Figure(
+        "figure3-text-only",
+        "What text-only rows add",
+        f"Score in {study.target.name} about pictures (left) and on text alone (right), by the "
+        f"share of instruction rows in {study.target.name}. The level line is the backbone before "
+        "it saw any picture. Counterpart of figure 3 of the paper.",
+        rows,
+        _ordered(looks),
+    )
+
+
+def unseen(study: Study) -> Figure | None:
+    """Score by share for each way in which test pictures are new."""
+    if len(study.groups) < 2 or not study.close_ended:
+        return None
+    text = min(study.recipe.grid.text_only)
+    looks = {
+        group: Look(f"unseen {group}", PALETTE[i % 4], DASHES[i % 4], MARKERS[i % 4])
+        for i, group in enumerate(study.groups)
+    }
+    panels = []
+    for backbone in _measured(study):
+        for pack in study.languages:
+            curves = [
+                (look, _pooled_points(study, backbone, text, pack.code, group))
+                for group, look in looks.items()
+            ]
+            panels.append(_shares_panel(study, f"{pack.name} · {backbone}", curves, []))
+    rows = [panels[i : i + 2] for i in range(0, len(panels), 2)]
+    return Figure(
+        "figure4-unseen",
+        "Which new pictures are hard",
+        "Mean score over the close-ended benchmarks, apart for each way in which the test "
+        f"pictures are new, {'with' if text else 'without'} text-only rows.",
+        rows,
+        list(looks.values()),
+    )
+
+
+def training(study: Study) -> Figure | None:
+    """Loss of both stages as they trained."""
+    looks: dict[str, Look] = {}
+    panels = []
+    steps = {f"align/{name}": f"align, {name}" for name in study.recipe.grid.backbones}
+    curves = []
+    for i, (step, label) in enumerate(steps.items()):
+        look = Look(label, INK, DASHES[i % 4], None, width=1.3)
+        curves.append((look, *study.losses(step)))
+    panels.append(_losses_panel("Alignment", curves))
+    looks |= {look.label: look for look, steps_, _ in curves if steps_}
+    for backbone in study.recipe.grid.backbones:
+        curves = [
+            (_run_look(study, run), *study.losses(f"instruct/{run.name}"))
+            for run in study.runs
+            if run.backbone == backbone
+        ]
+        looks |= {look.label: look for look, steps_, _ in curves if steps_}
+        panels.append(_losses_panel(f"Instruction tuning · {backbone}", curves))
+    if not looks:
+        return None
+    caption = (
+        "Training loss per supervised token, as a moving average over a twentieth of the steps."
+    )
+    return Figure("figure5-training", "Training", caption, [panels], list(looks.values()))
+
+
+def _measured(study: Study) -> list[str]:
+    return [
+        name
+        for name in study.recipe.grid.backbones
+        if any(run.backbone == name and run.name in study.evaluations for run in study.runs)
+    ]
+
+
+def _language_curves(study: Study, backbone: str, name: str) -> list[Curve]:
+    colours = ((study.target, VERMILION, "s"), (study.source, BLUE, "o"))
+    several = len(study.recipe.grid.text_only) > 1
+    curves: list[Curve] = []
+    for text in sorted(study.recipe.grid.text_only, reverse=True):
+        for pack, colour, marker in colours:
+            label = f"{pack.name}, {_with(text)}" if several else f"asked in {pack.name}"
+            look = Look(label, colour, _dash(study, text), marker, hollow=several and not text)
+            curves.append((look, _points(study, backbone, text, name, pack.code)))
+    return curves
+
+
+def _text_curves(study: Study, backbone: str, name: str) -> list[Curve]:
+    several = len(study.recipe.grid.text_only) > 1
+    return [
+        (
+            Look(_with(text), VERMILION, _dash(study, text), "s", hollow=several and not text),
+            _points(study, backbone, text, name, study.target.code),
+        )
+        for text in sorted(study.recipe.grid.text_only, reverse=True)
+    ]
+
+
+def _with(text: bool) -> str:
+    return f"{'with' if text else 'without'} text-only rows"
+
+
+def _dash(study: Study, text: bool) -> str | tuple[int, tuple[float, ...]]:
+    return "-" if text or len(study.recipe.grid.text_only) == 1 else (0, (4, 1.6))
+
+
+def _points(study: Study, backbone: str, text: bool, name: str, code: str) -> list[Point]:
+    points = []
+    for share in study.shares:
+        one = study.evaluation(backbone, share, text)
+        if one and (found := one.figures(name, code)):
+            points.append(Point(share, found["score"], found["low"], found["high"]))
+    return points
+
+
+def _pooled_points(study: Study, backbone: str, text: bool, code: str, group: str) -> list[Point]:
+    resampling = Resampling(study.recipe.bootstrap, study.recipe.seed)
+    points = []
+    for share in study.shares:
+        if one := study.evaluation(backbone, share, text):
+            sample = evidence.levels([one], study.close_ended, code, group=group)
+            points.append(Point(share, *evidence.mean(sample, resampling)))
+    return points
+
+
+def _guessing(study: Study, name: str) -> list[Level]:
+    for one in study.evaluations.values():
+        if found := one.figures(name, study.target.code):
+            chance = [(CHANCE, found["chance"])] if found["chance"] else []
+            return [*chance, (MAJORITY, found["majority"])]
+    return []
+
+
+def _bare(study: Study, backbone: str, name: str) -> list[Level]:
+    one = study.backbones.get(backbone)
+    found = one.figures(name, study.target.code) if one else None
+    look = Look("the backbone before any picture", INK, "-", None, width=1.0)
+    return [(look, found["score"])] if found else []
+
+
+def _shares_panel(
+    study: Study, title: str, curves: Sequence[Curve], levels: Sequence[Level]
+) -> Panel:
+    told = [
+        f"{look.label}: " + ", ".join(f"{p.score:.2f} at {p.share} %" for p in points)
+        for look, points in curves
+        if points
+    ]
+    told += [f"{look.label}: {value:.2f}" for look, value in levels]
+    alt = f"{title}. Score by share of {study.target.name}. " + "; ".join(told) + "."
+    label = f"instruction rows in {study.target.name}, %"
+    top = max([p.high for _, points in curves for p in points] + [v for _, v in levels] + [0.1])
+    draw = partial(
+        _draw_shares, curves=curves, levels=levels, shares=study.shares, label=label, top=top
+    )
+    return Panel(title, alt, draw)
+
+
+def _draw_shares(
+    axes: Axes,
+    curves: Sequence[Curve],
+    levels: Sequence[Level],
+    shares: Sequence[int],
+    label: str,
+    top: float,
+) -> None:
+    for look, value in levels:
+        axes.axhline(value, color=look.colour, linestyle=look.dash, linewidth=look.width)
+    drawn = [(look, points) for look, points in curves if points]
+    for i, (look, points) in enumerate(drawn):
+        shift = (i - (len(drawn) - 1) / 2) * NUDGE
+        places = [point.share + shift for point in points]
+        bars = [(p.low, p.high) for p in points]
+        axes.vlines(places, *zip(*bars, strict=True), color=look.colour, linewidth=1.0)
+        axes.plot(places, [point.score for point in points], **look.style())
+    axes.set_xticks(shares)
+    axes.set_xlim(min(shares) - 6, max(shares) + 6)
+    axes.set_ylim(0, min(1.02, max(0.2, top * 1.08)))
+    axes.set_xlabel(label)
+    axes.set_ylabel("score")
+
+
+def _run_look(study: Study, run: Run) -> Look:
+    place = study.shares.index(percent(run.ratio))
+    label = f"{percent(run.ratio)} %"
+    if len(study.recipe.grid.text_only) > 1:
+        label += f", {_with(run.text_only)}"
+    dash = _dash(study, run.text_only)
+    hollow = dash != "-"
+    return Look(label, PALETTE[place % 4], dash, MARKERS[place % 4], hollow, width=1.1)
+
+
+def _losses_panel(
+    title: str, curves: Sequence[tuple[Look, Sequence[int], Sequence[float]]]
+) -> Panel:
+    told = [
+        f"{look.label}: {losses[0]:.2f} to {losses[-1]:.2f}" for look, _, losses in curves if losses
+    ]
+    alt = f"{title}. Training loss, first to last step. " + "; ".join(told) + "."
+    return Panel(title, alt, partial(_draw_losses, curves=curves))
+
+
+def _draw_losses(axes: Axes, curves: Sequence[tuple[Look, Sequence[int], Sequence[float]]]) -> None:
+    for look, steps, losses in curves:
+        if not steps:
+            continue
+        smooth = _moving_average(losses, max(1, len(losses) // 20))
+        places = np.unique(np.linspace(0, len(steps) - 1, POINTS).astype(int))
+        marks = max(1, len(places) // 6)
+        axes.plot([steps[i] for i in places], smooth[places], markevery=marks, **look.style())
+    axes.set_xlabel("optimiser step")
+    axes.set_ylabel("loss")
+    axes.set_ylim(bottom=0)
+
+
+def _moving_average(losses: Sequence[float], window: int) -> np.ndarray:
+    """Mean of each step and those before it, at most ``window`` of them."""
+    total = np.cumsum([0.0, *losses])
+    ends = np.arange(1, len(losses) + 1)
+    starts = np.maximum(0, ends - window)
+    mean: np.ndarray = (total[ends] - total[starts]) / (ends - starts)
+    return mean
+
+
+def _ordered(looks: Mapping[str, Look]) -> list[Look]:
+    """Curves first, level lines last."""
+    return sorted(looks.values(), key=lambda look: look.marker is None)

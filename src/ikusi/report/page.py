@@ -1,0 +1,193 @@
+"""One page about a study, in one file that needs nothing else, with its figures and tables."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ikusi import artifact, recipe
+from ikusi.report import drawing, figures, findings, gallery, tables
+from ikusi.report.drawing import Figure
+from ikusi.report.evidence import ALPHA, MARGIN, RESAMPLES
+from ikusi.report.findings import Finding
+from ikusi.report.reading import Study
+from ikusi.report.tables import Table
+
+TEMPLATE = "template.html.j2"
+SYMBOLS = {"supported": "✓", "not supported": "✗", "inconclusive": "?", "not tested": "–"}
+
+
+def write(study_folder: Path, output: Path) -> Path:
+    """Write the report on what a study has so far and return the path of its page.
+
+    Reads only the study's folder. ``output`` gets ``index.html``, ``figures/*.svg`` and
+    ``*.png``, and ``tables/*.csv``; the same results give the same bytes.
+
+    Raises:
+        InputError: the folder is no study's, or what it holds does not fit together.
+    """
+    study, output = Study(Path(study_folder)), Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    found = findings.examine(study)
+    drawn = figures.every(study)
+    for figure in drawn:
+        drawing.write(figure, output / "figures")
+    written = tables.every(study, found)
+    for table in written:
+        table.write(output / "tables")
+    page = output / "index.html"
+    artifact.write_text(page, _rendered(study, found, drawn, {t.name: t for t in written}))
+    return page
+
+
+def _rendered(
+    study: Study, found: Sequence[Finding], drawn: Sequence[Figure], made: dict[str, Table]
+) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "signed": findings.signed,
+        "score": lambda value: f"{value:.2f}",
+        "percent": lambda value: f"{value * 100:.0f}\N{NO-BREAK SPACE}%",
+        "p": _p_value,
+        "cell": _cell,
+        "duration": _duration,
+        "spaced": lambda name: name.replace("_", " "),
+    }
+    text = environment.get_template(TEMPLATE).render(
+        study=study,
+        recipe=study.recipe,
+        target=study.target,
+        source=study.source,
+        packs={pack.code: pack for pack in study.languages},
+        answer=list(_answer(study, found)),
+        findings=found,
+        verdicts=list(findings.verdicts(found)),
+        symbols=SYMBOLS,
+        figures=[_placed(figure) for figure in drawn],
+        in_short=made["in-short"],
+        boards=tables.boards(study),
+        steps=made["steps"],
+        corpora=made["corpora"],
+        tables=list(made.values()),
+        total=_totals(study),
+        exhibits=gallery.exhibits(study),
+        recipe_text=recipe.show(study.recipe),
+        versions=_versions(study),
+        attribution=list(_blocks(study.attribution())),
+        margin=MARGIN,
+        alpha=ALPHA,
+        resamples=max(study.recipe.bootstrap, RESAMPLES),
+    )
+    return re.sub(r"\n\s*\n+", "\n", text)
+
+
+def _placed(figure: Figure) -> dict[str, Any]:
+    """A figure's panels and legend as SVG elements."""
+    panels = [
+        (panel.alt, drawing.inline(panel, f"{figure.name}-{i}"))
+        for i, panel in enumerate(figure.panels)
+    ]
+    legend = [
+        (look.label, drawing.sample(look, f"{figure.name}-look-{i}"))
+        for i, look in enumerate(figure.looks)
+    ]
+    return {"figure": figure, "panels": panels, "legend": legend}
+
+
+def _answer(study: Study, found: Sequence[Finding]) -> Iterator[str]:
+    """The study's answer in a few sentences, all of them computed."""
+    rows = [
+        row for row in tables.in_short(study).rows if row[1] == min(study.recipe.grid.text_only)
+    ]
+    if not rows:
+        yield "Nothing is measured yet."
+        return
+    target, source = study.target.name, study.source.name
+    measured = {int(str(row[0])): (float(str(row[3])), float(str(row[6]))) for row in rows}
+    none, best = measured.get(0), max(measured, key=lambda share: measured[share][0])
+    text = " without text-only rows" if len(study.recipe.grid.text_only) > 1 else ""
+    top = f"{measured[best][0]:.2f} with {best} % {target}"
+    if none and best:
+        yield (
+            f"Asked in {target} about new pictures, models{text} that saw pictures only with "
+            f"{source} score {none[0]:.2f}; the best share reaches {top}."
+        )
+    else:
+        yield f"Asked in {target} about new pictures, models{text} score at best {top}."
+    if {20, best} <= set(measured) and best != 20:
+        yield f"With 20 % they score {measured[20][0]:.2f}."
+    if 100 in measured and len(measured) > 1:
+        kept = max(measured, key=lambda share: measured[share][1])
+        yield (
+            f"Asked in {source}, they score {measured[kept][1]:.2f} at best, with {kept} % "
+            f"{target}, and {measured[100][1]:.2f} with {target} alone."
+        )
+    tested = [finding for finding in found if finding.verdict != "not tested"]
+    counts = [f"{n} {verdict}" for verdict, n in findings.verdicts(tested) if n]
+    if counts:
+        told = ", ".join(counts)
+        yield f"Of the paper's six findings, {len(tested)} could be tested here: {told}."
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _cell(value: object) -> str:
+    """A cell as text: thousands apart, few decimals, a dash for what is unknown."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    if isinstance(value, float):
+        decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+        return f"{value:,.{decimals}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return str(value)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _totals(study: Study) -> dict[str, float]:
+    """Computing time by kind of step, in seconds."""
+    totals: dict[str, float] = {}
+    for name, manifest, _ in study.steps():
+        kind = name.split("/")[0]
+        totals[kind] = totals.get(kind, 0.0) + manifest["seconds"]
+    return totals
+
+
+def _versions(study: Study) -> dict[str, str]:
+    """Versions that the steps ran with; several are joined where they differ."""
+    seen: dict[str, list[str]] = {}
+    for _, manifest, _ in study.steps():
+        for name, version in manifest["versions"].items():
+            if version not in seen.setdefault(name, []):
+                seen[name].append(version)
+    return {name: ", ".join(versions) for name, versions in seen.items()}
+
+
+def _blocks(markdown: str) -> Iterator[dict[str, Any]]:
+    """Markdown as paragraphs and tables, which is all that an attribution holds."""
+    for block in re.split(r"\n\s*\n", markdown.strip()):
+        lines = [line.strip() for line in block.splitlines()]
+        if len(lines) > 2 and all(line.startswith("|") for line in lines):
+            cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+            yield {"head": cells[0], "rows": cells[2:]}
+        elif block:
+            yield {"text": " ".join(line.lstrip("# ") for line in lines)}

@@ -1,0 +1,235 @@
+"""What a study's folder holds, finished or not, read for the report."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ikusi import artifact, language, recipe
+from ikusi.data.corpus import Corpus
+from ikusi.errors import InputError
+from ikusi.evaluate import benchmark
+from ikusi.evaluate.benchmark import Benchmark
+from ikusi.evaluate.results import ALL
+from ikusi.language import LanguagePack
+from ikusi.recipe import Recipe, Run
+
+logger = logging.getLogger(__name__)
+
+OPEN_METRIC = "coverage"
+STEPS = ("data", "align", "instruct", "evaluate")
+
+
+def percent(ratio: float) -> int:
+    """A share of the target language as whole percents, as runs are named by it."""
+    return round(ratio * 100)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One benchmark in one language: a score in [0, 1] per row, in the order of the corpus.
+
+    ``clusters`` names the picture of each row, or the row itself where it has none: what
+    resampling draws. ``groups`` is the way in which each picture is unseen.
+    """
+
+    ids: tuple[str, ...]
+    clusters: tuple[str, ...]
+    groups: tuple[str | None, ...]
+    correct: npt.NDArray[np.float64]
+
+
+class Evaluation:
+    """What one model scored and said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = folder.name
+        try:
+            self.results: dict[str, Any] = json.loads((folder / "results.json").read_text("utf-8"))
+            self._table: pa.Table = pq.read_table(folder / "rows.parquet")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder}: expected an evaluation, found: {error}") from None
+        self._scores: dict[tuple[str, str], Scores | None] = {}
+
+    def figures(self, benchmark: str, language: str, group: str = ALL) -> dict[str, Any] | None:
+        """The entry of ``results.json``: n, score, low, high, chance, majority, ..."""
+        found: dict[str, Any] | None = self.results.get(benchmark, {}).get(language, {}).get(group)
+        return found
+
+    def groups(self, benchmark: str, language: str) -> list[str]:
+        """Ways of being unseen that are reported apart."""
+        return [name for name in self.results.get(benchmark, {}).get(language, {}) if name != ALL]
+
+    def scores(self, benchmark: str, language: str) -> Scores | None:
+        """Row by row, for paired tests; none where the benchmark was not taken."""
+        key = (benchmark, language)
+        if key not in self._scores:
+            self._scores[key] = self._read(benchmark, language)
+        return self._scores[key]
+
+    def _read(self, benchmark: str, language: str) -> Scores | None:
+        table = self._part(benchmark, language)
+        if not table.num_rows:
+            return None
+        ids = table["id"].to_pylist()
+        pictures = table["image_id"].to_pylist()
+        return Scores(
+            tuple(ids),
+            tuple(p or f"{benchmark}/{i}" for p, i in zip(pictures, ids, strict=True)),
+            tuple(table["group"].to_pylist()),
+            table["correct"].to_numpy().astype(np.float64),
+        )
+
+    def rows(self, benchmark: str, language: str, ids: Collection[str]) -> dict[str, Any]:
+        """Some rows as records, by their id."""
+        table = self._part(benchmark, language)
+        table = table.filter(pc.is_in(table["id"], pa.array(list(ids), pa.string())))
+        return {row["id"]: row for row in table.to_pylist()}
+
+    def _part(self, benchmark: str, language: str) -> pa.Table:
+        wanted = pc.and_(
+            pc.equal(self._table["benchmark"], benchmark),
+            pc.equal(self._table["language"], language),
+        )
+        return self._table.filter(wanted).sort_by("id")
+
+
+class Study:
+    """A study's folder as the report sees it; what is not there yet is listed as missing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        path = self.folder / "recipe.yaml"
+        if not path.is_file():
+            raise InputError(f"{folder}: expected the folder of a study, found no recipe.yaml")
+        self.recipe: Recipe = recipe.load(path)
+        self.target: LanguagePack = language.load(self.recipe.language)
+        self.source: LanguagePack = language.load(self.recipe.source_language)
+        self.runs: list[Run] = self.recipe.runs()
+        self.missing: dict[str, str] = {}
+        self.evaluations = dict(self._evaluations([run.name for run in self.runs]))
+        wanted = self.recipe.grid.backbones if self.text_only else []
+        names = dict(self._evaluations([f"{backbone}-backbone" for backbone in wanted]))
+        self.backbones = {name.removesuffix("-backbone"): found for name, found in names.items()}
+
+    @cached_property
+    def benchmarks(self) -> dict[str, Benchmark]:
+        """The recipe's benchmarks by name, in its order."""
+        return {name: benchmark.load(name) for name in self.recipe.benchmarks}
+
+    @property
+    def close_ended(self) -> list[str]:
+        """Benchmarks about pictures with right and wrong answers."""
+        return [name for name, known in self._pictured() if known.metric != OPEN_METRIC]
+
+    @property
+    def open_ended(self) -> list[str]:
+        """Benchmarks about pictures that ask for a description."""
+        return [name for name, known in self._pictured() if known.metric == OPEN_METRIC]
+
+    @property
+    def text_only(self) -> list[str]:
+        """Benchmarks without pictures."""
+        return [name for name, known in self.benchmarks.items() if known.text_only]
+
+    def _pictured(self) -> Iterator[tuple[str, Benchmark]]:
+        return ((name, known) for name, known in self.benchmarks.items() if not known.text_only)
+
+    @property
+    def languages(self) -> tuple[LanguagePack, LanguagePack]:
+        """The target language's pack, then the source language's."""
+        return self.target, self.source
+
+    def evaluation(self, backbone: str, share: int, text_only: bool) -> Evaluation | None:
+        """The run with this share of the target language in percent, if it was measured."""
+        for run in self.runs:
+            if (run.backbone, percent(run.ratio), run.text_only) == (backbone, share, text_only):
+                return self.evaluations.get(run.name)
+        return None
+
+    @property
+    def shares(self) -> list[int]:
+        """Shares of the target language in the grid, in percent, rising."""
+        return sorted(percent(ratio) for ratio in self.recipe.grid.ratios)
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """Ways in which test pictures are unseen, in the order of the rows."""
+        found: Counter[str] = Counter()
+        for one in self.evaluations.values():
+            for name in (*self.close_ended, *self.open_ended):
+                found.update(one.groups(name, self.target.code))
+        return list(found)
+
+    def _evaluations(self, names: Sequence[str]) -> Iterator[tuple[str, Evaluation]]:
+        for name in names:
+            folder = self.folder / "evaluate" / name
+            if not (folder / "results.json").is_file():
+                self.missing[name] = self._progress(name)
+            elif changed := self._outdated(folder):
+                self.missing[name] = f"measured before {changed} changed"
+            else:
+                yield name, Evaluation(folder)
+
+    def _progress(self, name: str) -> str:
+        trained = (self.folder / "instruct" / name / artifact.MANIFEST).is_file()
+        return "trained, not measured" if trained else "not measured"
+
+    def _outdated(self, folder: Path) -> str | None:
+        """The step that an evaluation was made from and that was made anew since."""
+        made_from = (artifact.manifest(folder) or {}).get("inputs", {})
+        for name, fingerprint in made_from.items():
+            now = artifact.manifest(self.folder / name) if name.startswith(STEPS) else None
+            if now is not None and now["fingerprint"] != fingerprint:
+                return str(name)
+        return None
+
+    def corpus(self, name: str) -> Corpus | None:
+        """The corpus of a benchmark: the study's own, or where its name says; none if gone."""
+        own = self.folder / "data" / "benchmarks" / self.benchmarks[name].corpus
+        place = own if own.is_dir() else Path(self.benchmarks[name].corpus)
+        return Corpus.open(place) if (place / "corpus.json").is_file() else None
+
+    def steps(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Each finished step of the recipe: name, manifest, training summary (or nothing)."""
+        backbones, runs = self.recipe.grid.backbones, [run.name for run in self.runs]
+        names = ["data", *(f"align/{name}" for name in backbones)]
+        names += [f"instruct/{name}" for name in runs]
+        names += [f"evaluate/{name}" for name in runs]
+        names += [f"evaluate/{name}-backbone" for name in backbones]
+        for name in names:
+            if manifest := artifact.manifest(self.folder / name):
+                yield name, manifest, _object(self.folder / name / "summary.json")
+
+    def corpora(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each corpus in the study's data: its name and counts."""
+        data = self.folder / "data"
+        for path in sorted(data.rglob("corpus.json")):
+            yield path.parent.relative_to(data).as_posix(), _object(path)
+
+    def losses(self, step: str) -> tuple[list[int], list[float]]:
+        """Steps and losses of a training stage, from its metrics."""
+        path = self.folder / step / "metrics.jsonl"
+        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+        told = [json.loads(line) for line in lines]
+        return [line["step"] for line in told], [line["loss"] for line in told]
+
+    def attribution(self) -> str:
+        """Who made the pictures and words, as Markdown; empty where nothing says."""
+        path = self.folder / "data" / "ATTRIBUTION.md"
+        return path.read_text("utf-8") if path.is_file() else ""
+
+
+def _object(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return found

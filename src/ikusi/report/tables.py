@@ -1,0 +1,217 @@
+"""The report's tables, as data: CSV files hold them whole, the page shows them folded."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ikusi.evaluate.results import ALL
+from ikusi.report import evidence
+from ikusi.report.evidence import Resampling
+from ikusi.report.findings import Finding
+from ikusi.report.reading import Evaluation, Study, percent
+
+Cell = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns."""
+
+    name: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+    def write(self, folder: Path) -> Path:
+        """Write it as CSV; empty cells are unknown or do not apply."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.name}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(self.columns)
+            writer.writerows(["" if cell is None else cell for cell in row] for row in self.rows)
+        return path
+
+
+FIGURES = ("n", "pictures", "metric", "score", "low", "high", "chance", "majority", "hit_limit")
+
+
+def scores(study: Study) -> Table:
+    """Every score: run x benchmark x language x way of being unseen."""
+    keys = ("run", "backbone", "target_share", "text_only", "benchmark", "language", "unseen")
+    return Table(
+        "scores",
+        "Every score, with its 95 % interval, chance and what the most frequent answer reaches",
+        [*keys, *FIGURES],
+        list(_scores(study)),
+    )
+
+
+def _scores(study: Study) -> Iterator[list[Cell]]:
+    models: list[tuple[list[Cell], Evaluation]] = [
+        ([run.name, run.backbone, percent(run.ratio), run.text_only], study.evaluations[run.name])
+        for run in study.runs
+        if run.name in study.evaluations
+    ]
+    models += [([one.name, name, None, None], one) for name, one in study.backbones.items()]
+    for keys, evaluation in models:
+        for benchmark, by_language in evaluation.results.items():
+            for code, groups in by_language.items():
+                for group, found in groups.items():
+                    values = [found.get(column) for column in FIGURES]
+                    yield [*keys, benchmark, code, group, *values]
+
+
+def in_short(study: Study) -> Table:
+    """Mean score over the close-ended benchmarks by share, in both languages."""
+    resampling = Resampling(study.recipe.bootstrap, study.recipe.seed)
+    columns = ["target_share", "text_only", "runs"]
+    for pack in study.languages:
+        columns += [pack.code, f"{pack.code}_low", f"{pack.code}_high"]
+    rows: list[list[Cell]] = []
+    for text in study.recipe.grid.text_only if study.close_ended else []:
+        for share in study.shares:
+            found = [study.evaluation(name, share, text) for name in study.recipe.grid.backbones]
+            runs = [one for one in found if one is not None]
+            if not runs:
+                continue
+            row: list[Cell] = [share, text, len(runs)]
+            for pack in study.languages:
+                sample = evidence.levels(runs, study.close_ended, pack.code)
+                row += [*evidence.mean(sample, resampling)]
+            rows.append(row)
+    caption = "Mean score over the close-ended benchmarks and the backbones"
+    return Table("in-short", caption, columns, rows)
+
+
+def findings(found: Sequence[Finding]) -> Table:
+    """The six findings and their verdicts."""
+    rows: list[list[Cell]] = []
+    for finding in found:
+        part = finding.headline
+        numbers: list[Cell] = [None] * 6
+        if part:
+            numbers = [*part.difference, part.confidence, part.rows, part.pictures]
+        told: list[Cell] = [finding.p_value, finding.adjusted, finding.why, finding.test]
+        rows.append(
+            [finding.number, finding.title, finding.verdict, finding.quantity, *numbers, *told]
+        )
+    columns = ["finding", "title", "verdict", "quantity", "estimate", "low", "high", "confidence"]
+    columns += ["rows", "pictures", "p", "p_corrected", "why", "test"]
+    return Table("findings", "The findings, tested", columns, rows)
+
+
+def comparisons(found: Sequence[Finding]) -> Table:
+    """Every comparison behind the findings."""
+    rows: list[list[Cell]] = []
+    for finding in found:
+        decided = [(str(part.role), part) for part in finding.parts]
+        for role, part in [*decided, *(("detail", part) for part in finding.details)]:
+            bounds = (part.above, part.below, part.p_value, part.rows, part.pictures)
+            measured = (*part.difference, part.confidence)
+            rows.append([finding.number, role, part.name, *measured, *bounds])
+    columns = ["finding", "role", "comparison", "estimate", "low", "high", "confidence"]
+    columns += ["claimed_above", "claimed_below", "p", "rows", "pictures"]
+    return Table("comparisons", "Comparisons behind the findings", columns, rows)
+
+
+COUNTS = ("rows", "tokens", "supervised_tokens", "images", "cut_rows")
+
+
+def steps(study: Study) -> Table:
+    """What each step took, and what training stages were fed with."""
+    rows: list[list[Cell]] = []
+    codes = [pack.code for pack in study.languages]
+    for name, manifest, summary in study.steps():
+        counts: dict[str, Any] = summary.get("counts", {}) | {}
+        taken: list[Cell] = [manifest[key] for key in ("seconds", "peak_memory_mb", "attempts")]
+        fed: list[Cell] = [counts.get(key) for key in COUNTS]
+        by_language = [counts.get("languages", {}).get(code, 0) for code in codes]
+        spoken: list[Cell] = [*by_language] if counts else [None] * len(codes)
+        learnt: list[Cell] = [summary.get("steps"), summary.get("final_loss")]
+        rows.append([name, *taken, *learnt, *fed, *spoken])
+    columns = ["step", "seconds", "peak_memory_mb", "attempts", "optimiser_steps", "final_loss"]
+    columns += [*COUNTS, *(f"rows_{code}" for code in codes)]
+    return Table("steps", "Each step: its time, memory and what it trained on", columns, rows)
+
+
+def corpora(study: Study) -> Table:
+    """How many rows and pictures each corpus of the study has."""
+    keys = ("row_type", "rows", "images", "quarantined")
+    rows: list[list[Cell]] = [
+        [name, *(about.get(key) for key in keys)] for name, about in study.corpora()
+    ]
+    return Table("corpora", "Corpora of the study", ["corpus", *keys], rows)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score as a cell of the page's tables shows it."""
+
+    score: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Board:
+    """One benchmark on the page: a line per model and language, a column per way of being unseen.
+
+    ``lines``: model, the language's pack code, a score or none for each of ``groups``.
+    ``guesses``: language code -> for each group, chance and majority.
+    """
+
+    title: str
+    metric: str
+    description: str
+    groups: Sequence[str]
+    sizes: Sequence[int]
+    lines: Sequence[tuple[str, str, Sequence[Score | None]]]
+    guesses: Mapping[str, Sequence[tuple[float, float]]]
+
+
+def boards(study: Study) -> list[Board]:
+    """The scores as the page shows them, one table per benchmark."""
+    made = (_board(study, name) for name in study.benchmarks)
+    return [board for board in made if board.lines]
+
+
+def _board(study: Study, name: str) -> Board:
+    models = [*study.evaluations.values(), *study.backbones.values()]
+    models = [one for one in models if name in one.results]
+    codes = [pack.code for pack in study.languages]
+    groups = [ALL, *(models[0].groups(name, codes[0]) if models else [])]
+    if len(groups) == 2:  # a single group is all there is
+        groups = [ALL]
+    lines = []
+    for code in codes:
+        for one in models:
+            cells = [one.figures(name, code, group) for group in groups]
+            told = [Score(c["score"], c["low"], c["high"]) if c else None for c in cells]
+            lines.append((one.name, code, told))
+    known = study.benchmarks[name]
+    first = {
+        code: [models[0].figures(name, code, group) or {} for group in groups]
+        for code in codes
+        if models
+    }
+    guesses = {
+        code: [(found.get("chance", 0.0), found.get("majority", 0.0)) for found in by_group]
+        for code, by_group in first.items()
+    }
+    sizes = [found.get("n", 0) for found in first[codes[0]]] if models else []
+    return Board(known.title, known.metric, known.description, groups, sizes, lines, guesses)
+
+
+def every(study: Study, found: Sequence[Finding]) -> list[Table]:
+    """All tables that are written as CSV."""
+    return [
+        scores(study),
+        in_short(study),
+        findings(found),
+        comparisons(found),
+        steps(study),
+        corpora(study),
+    ]
