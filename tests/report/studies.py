@@ -60,13 +60,14 @@ class Folder:
             if only is None or run.name in only:
                 self._evaluate(run.name, run, list(self.recipe.benchmarks), skill, noise)
         text = [name for name in self.recipe.benchmarks if benchmark.load(name).text_only]
-        for backbone in self.recipe.grid.backbones if only is None else []:
+        for backbone in self.recipe.grid.backbones if text and only is None else []:
             self._evaluate(f"{backbone}-backbone", None, text, skill, noise)
 
     def _evaluate(
         self, name: str, run: Run | None, benchmarks: list[str], skill: Skill, noise: float
     ) -> None:
-        tables, found = [], {}
+        tables: list[pa.Table] = []
+        found: dict[str, dict[str, Any]] = {}
         for bench in benchmarks:
             found[bench] = {}
             for code in self.packs:
@@ -81,9 +82,7 @@ class Folder:
             pq.write_table(pa.concat_tables(tables), staging / "rows.parquet")
             artifact.write_json(staging / "results.json", found)
 
-    def _rows(
-        self, bench: Benchmark, code: str, share: float, name: str, noise: float
-    ) -> pa.Table:
+    def _rows(self, bench: Benchmark, code: str, share: float, name: str, noise: float) -> pa.Table:
         fate = np.random.default_rng(zlib.crc32(bench.name.encode())).random(self.pictures * 3)
         own = np.random.default_rng(zlib.crc32(f"{name} {bench.name} {code}".encode()))
         luck = own.random(len(fate))
@@ -147,8 +146,8 @@ class Folder:
             lines = [{"step": i + 1, "loss": float(loss)} for i, loss in enumerate(losses)]
             counts = {"rows": steps * 32, "tokens": steps * 2900, "supervised_tokens": steps * 800}
             counts |= {"images": steps * 32, "cut_rows": 0, "cut_tokens": 0}
-            spoken = {code: steps * 16 for code in self.packs}
-            summary = {"steps": steps, "final_loss": float(losses[-1])}
+            spoken = dict.fromkeys(self.packs, steps * 16)
+            summary: dict[str, Any] = {"steps": steps, "final_loss": float(losses[-1])}
             with self.step(name) as staging:
                 text = "".join(json.dumps(line) + "\n" for line in lines)
                 artifact.write_text(staging / "metrics.jsonl", text)
@@ -162,7 +161,9 @@ class Folder:
                 bench = benchmark.load(name)
                 if not bench.text_only:
                     self._corpus(bench, staging / "benchmarks" / bench.corpus)
-            credit = "# Sources\n\n| package | licence |\n|---|---|\n| test <drawings> | CC0-1.0 |\n"
+            credit = (
+                "# Sources\n\n| package | licence |\n|---|---|\n| test <drawings> | CC0-1.0 |\n"
+            )
             artifact.write_text(staging / "ATTRIBUTION.md", credit)
 
     def _corpus(self, bench: Benchmark, folder: Path) -> None:

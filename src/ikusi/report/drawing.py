@@ -123,6 +123,7 @@ def write(figure: Figure, folder: Path) -> list[Path]:
                 place.set_visible(False)
         handles = [look.line() for look in figure.looks]
         canvas.legend(handles=handles, loc="outside lower center", ncols=min(3, len(handles)))
+        _settle(canvas)
         canvas.savefig(paths[0], format="svg", facecolor="white", metadata={"Date": None})
         canvas.savefig(paths[1], format="png", facecolor="white", dpi=RESOLUTION)
     return paths
@@ -133,6 +134,7 @@ def inline(panel: Panel, name: str) -> str:
     with mpl.rc_context(STYLE):
         canvas = _canvas(*PANEL)
         _draw(panel, canvas.subplots())
+        _settle(canvas)
         file = io.StringIO()
         canvas.savefig(file, format="svg", metadata={"Date": None})
     return _for_page(file.getvalue(), name)
@@ -153,6 +155,12 @@ def _canvas(width: float, height: float) -> Canvas:
     canvas = Canvas(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(canvas)
     return canvas
+
+
+def _settle(canvas: Canvas) -> None:
+    """Lay out once; matplotlib would do so again, twice, for each file."""
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine("none")
 
 
 def _draw(panel: Panel, axes: Axes) -> None:

@@ -64,7 +64,7 @@ def mixtures(study: Study) -> Figure | None:
             levels = _guessing(study, name)
             looks |= {look.label: look for look, _ in levels}
             title = f"{study.benchmarks[name].title} · {backbone}"
-            row.append(_shares_panel(study, title, curves, levels))
+            row.append(_shares_panel(study, title, curves, levels, _top(study, name)))
         rows.append(row)
     if not any(rows):
         return None
@@ -93,7 +93,7 @@ def text_only(study: Study) -> Figure | None:
             looks |= {look.label: look for look, points in curves if points}
             looks |= {look.label: look for look, _ in levels}
             title = f"{study.benchmarks[name].title} · {backbone}"
-            row.append(_shares_panel(study, title, curves, levels))
+            row.append(_shares_panel(study, title, curves, levels, _top(study, name)))
         rows.append(row)
     if not any(rows) or not study.text_only:
         return None
@@ -117,14 +117,16 @@ def unseen(study: Study) -> Figure | None:
         group: Look(f"unseen {group}", PALETTE[i % 4], DASHES[i % 4], MARKERS[i % 4])
         for i, group in enumerate(study.groups)
     }
-    panels = []
-    for backbone in _measured(study):
-        for pack in study.languages:
-            curves = [
-                (look, _pooled_points(study, backbone, text, pack.code, group))
-                for group, look in looks.items()
-            ]
-            panels.append(_shares_panel(study, f"{pack.name} · {backbone}", curves, []))
+    drawn = {
+        f"{pack.name} · {backbone}": [
+            (look, _pooled_points(study, backbone, text, pack.code, group))
+            for group, look in looks.items()
+        ]
+        for backbone in _measured(study)
+        for pack in study.languages
+    }
+    top = max(point.high for curves in drawn.values() for _, points in curves for point in points)
+    panels = [_shares_panel(study, title, curves, [], top) for title, curves in drawn.items()]
     rows = [panels[i : i + 2] for i in range(0, len(panels), 2)]
     return Figure(
         "figure4-unseen",
@@ -169,6 +171,13 @@ def _measured(study: Study) -> list[str]:
         for name in study.recipe.grid.backbones
         if any(run.backbone == name and run.name in study.evaluations for run in study.runs)
     ]
+
+
+def _top(study: Study, name: str) -> float:
+    """The highest end of an interval in any panel of a benchmark, so that all share a scale."""
+    measured = [*study.evaluations.values(), *study.backbones.values()]
+    figures = [one.figures(name, pack.code) for one in measured for pack in study.languages]
+    return max(max(found["high"], found["majority"]) for found in figures if found)
 
 
 def _language_curves(study: Study, backbone: str, name: str) -> list[Curve]:
@@ -237,7 +246,7 @@ def _bare(study: Study, backbone: str, name: str) -> list[Level]:
 
 
 def _shares_panel(
-    study: Study, title: str, curves: Sequence[Curve], levels: Sequence[Level]
+    study: Study, title: str, curves: Sequence[Curve], levels: Sequence[Level], top: float
 ) -> Panel:
     told = [
         f"{look.label}: " + ", ".join(f"{p.score:.2f} at {p.share} %" for p in points)
@@ -247,7 +256,6 @@ def _shares_panel(
     told += [f"{look.label}: {value:.2f}" for look, value in levels]
     alt = f"{title}. Score by share of {study.target.name}. " + "; ".join(told) + "."
     label = f"instruction rows in {study.target.name}, %"
-    top = max([p.high for _, points in curves for p in points] + [v for _, v in levels] + [0.1])
     draw = partial(
         _draw_shares, curves=curves, levels=levels, shares=study.shares, label=label, top=top
     )

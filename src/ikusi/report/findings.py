@@ -92,31 +92,54 @@ def _gather(number: int, text: _Text, study: Study, resampling: Resampling) -> F
 def _concluded(finding: Finding, adjusted: float) -> Finding:
     failed = [part for part in finding.parts if part.role == "premise" and not part.holds]
     refuted = [part for part in finding.parts if part.refuted]
+    claims_ = [part for part in finding.parts if part.role == "claim"]
     verdict: Verdict = "inconclusive"
     if failed:
-        why = f"A premise is not shown: {_told(failed[0])}."
+        why = f"A premise is not shown. {_told(failed[0], finding)}."
     elif adjusted < ALPHA:
-        verdict = "supported"
-        why = "; ".join(_told(part) for part in finding.parts if part.role == "claim") + "."
-        why = why[0].upper() + why[1:]
+        verdict, why = "supported", ". ".join(_told(part, finding) for part in claims_) + "."
     elif refuted:
-        verdict = "not supported"
-        why = f"The data speak against it: {_told(refuted[0])}."
+        verdict, why = "not supported", f"{_told(refuted[0], finding)}."
     else:
-        worst = max(finding.parts, key=lambda part: (part.role == "claim", part.p_value))
-        why = f"Too little evidence either way: {_told(worst)}; corrected p = {adjusted:.3f}."
+        worst = max(claims_, key=lambda part: part.p_value)
+        why = f"Too little evidence either way. {_told(worst, finding)}."
+        if worst.holds:
+            why += f" That does not outlast the correction for several tests: p = {adjusted:.3f}."
     return replace(finding, verdict=verdict, why=why, adjusted=adjusted)
 
 
-def _told(part: Part) -> str:
+def _told(part: Part, finding: Finding) -> str:
+    """Where the interval of a comparison lies; its numbers too, unless they are the headline."""
     low, high = signed(part.difference.low), signed(part.difference.high)
-    level = f"{part.confidence:.0%}".replace("%", " %")
-    return f"{part.name}: {signed(part.difference.mean)}, {level} interval {low} to {high}"
+    level = f"{part.confidence * 100:.0f} %"
+    subject = "The interval" if part is finding.headline else f"The {level} interval of {part.name}"
+    numbers = "" if part is finding.headline else f", {low} to {high},"
+    return f"{subject}{numbers} {_place(part)}"
+
+
+def _place(part: Part) -> str:
+    """Where an interval lies, as seen from what the claim needs."""
+    above, low, high = part.above, part.difference.low, part.difference.high
+    if part.below is not None and part.holds:
+        return f"lies between {bound(above)} and {bound(part.below)}"
+    if part.holds:
+        return f"lies above {bound(above)}"
+    if part.below is not None and low > part.below:
+        return f"lies above {bound(part.below)}"
+    if high < part.refuted_below:
+        return f"lies below {bound(part.refuted_below)}"
+    crossed = above if low <= above or part.below is None else part.below
+    return f"reaches over {bound(crossed)}"
 
 
 def signed(value: float) -> str:
     """A difference with its sign, as print sets it."""
     return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def bound(value: float) -> str:
+    """A bound of a claim, as briefly as it was set."""
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _texts(study: Study) -> list[_Text]:

@@ -54,6 +54,7 @@ def _rendered(
     )
     environment.filters |= {
         "signed": findings.signed,
+        "bound": findings.bound,
         "score": lambda value: f"{value:.2f}",
         "percent": lambda value: f"{value * 100:.0f}\N{NO-BREAK SPACE}%",
         "p": _p_value,

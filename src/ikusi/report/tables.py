@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ikusi.evaluate.results import ALL
 from ikusi.report import evidence
 from ikusi.report.evidence import Resampling
 from ikusi.report.findings import Finding
-from ikusi.report.reading import Evaluation, Study, percent
+from ikusi.report.reading import ALL, Evaluation, Study, percent
 
 Cell = str | int | float | bool | None
 

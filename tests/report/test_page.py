@@ -1,0 +1,232 @@
+"""The page as a reader gets it: whole, self-contained, true to the rows, and the same each time."""
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ikusi.errors import InputError
+from ikusi.recipe import Run
+from ikusi.report import findings, page
+from ikusi.report.reading import Study
+from report.studies import Folder
+
+QUICK = "emoji-eu-quick"
+EMPTY_TAGS = {"meta", "img", "br", "link", "input", "hr"}
+
+
+def skill(run: Run | None, bench: str, code: str) -> float:
+    if run is None:
+        return 0.7
+    if code == "en":
+        return 0.4 if run.ratio == 1 else 0.8
+    return 0.5 + 0.2 * min(run.ratio, 0.2) / 0.2 + 0.05 * run.text_only
+
+
+class Page(HTMLParser):
+    """What a page holds: its tags with their attributes, its text, and whether tags are closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.source = path.read_text(encoding="utf-8")
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in EMPTY_TAGS:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "path", "svg", "g", "defs"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the paper's 16 runs."""
+    root = tmp_path_factory.mktemp("full")
+    made = Folder(root / "study", pictures=12)
+    made.draw()
+    made.train()
+    made.measure(skill)
+    page.write(root / "study", root / "report")
+    return root / "report"
+
+
+@pytest.fixture(scope="module")
+def partial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small study, stopped half way."""
+    root = tmp_path_factory.mktemp("partial")
+    made = Folder(root / "study", name=QUICK, pictures=10)
+    made.draw()
+    made.train()
+    made.measure(skill, only=["english-000", "english-020"])
+    page.write(root / "study", root / "report")
+    return root
+
+
+def rows(report: Path, name: str) -> list[dict[str, str]]:
+    with (report / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_page_needs_nothing_else(full: Path) -> None:
+    read = Page(full / "index.html")
+    assert not read.all("script") and not read.all("link")
+    sources = [image["src"] or "" for image in read.all("img")]
+    assert len(sources) == 12 and all(source.startswith("data:image/") for source in sources)
+    assert re.findall(r"(?:url\(|@import|src=\"|href=\")(?!#|data:)([^)\"]*)", read.source) == [
+        "https://arxiv.org/abs/2511.09396"
+    ]
+
+
+def test_the_page_is_well_formed(full: Path) -> None:
+    read = Page(full / "index.html")
+    assert read.open == []
+    ids = [attributes["id"] for _, attributes in read.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    wanted = set(re.findall(r"(?:url\(#|href=\"#|labelledby=\")([^)\"]+)", read.source))
+    assert wanted <= set(ids)
+
+
+def test_the_page_can_be_heard(full: Path) -> None:
+    """Every picture, figure and table says in words what it is."""
+    read = Page(full / "index.html")
+    assert all(image["alt"] for image in read.all("img"))
+    panels = [a for tag, a in read.tags if tag == "div" and a.get("role") == "img"]
+    assert len(panels) == 6 + 4 + 4 + 3
+    assert all("Score" in str(a["aria-label"]) or "loss" in str(a["aria-label"]) for a in panels)
+    assert len(read.all("table")) == len(read.all("caption"))
+    assert {a.get("lang") for a in read.all("span")} >= {"eu", "en"}
+
+
+def test_words_of_rows_are_shown_as_they_are(full: Path) -> None:
+    read = Page(full / "index.html")
+    assert "I <do not> know & cannot say" in read.text
+    assert "test <drawings>" in read.text
+
+
+def test_a_miss_and_a_hit_differ_by_sign_not_by_colour_alone(full: Path) -> None:
+    source = (full / "index.html").read_text(encoding="utf-8")
+    assert '<span class="right"><span aria-label="right">✓</span>' in source
+    assert '<span class="wrong"><span aria-label="wrong">✗</span>' in source
+
+
+def test_figures_are_files_too(full: Path) -> None:
+    names = {path.name for path in (full / "figures").iterdir()}
+    kinds = ["figure2-mixtures", "figure3-text-only", "figure4-unseen", "figure5-training"]
+    assert names == {f"{kind}.{suffix}" for kind in kinds for suffix in ("svg", "png")}
+    with Image.open(full / "figures" / "figure2-mixtures.png") as image:
+        assert image.width >= 2000
+    for path in (full / "figures").glob("*.svg"):
+        assert "<text" not in path.read_text(encoding="utf-8")  # letters are paths
+
+
+def test_tables_hold_every_score(full: Path) -> None:
+    found = rows(full, "scores")
+    runs = 16 * 2 * (4 * 4 + 2)  # four benchmarks in three ways and together, one in one way
+    assert len(found) == runs + 2 * 2 * 2
+    one = next(
+        row
+        for row in found
+        if (row["run"], row["benchmark"], row["language"], row["unseen"])
+        == ("english-100", "miniature/capqa", "en", "all")
+    )
+    assert one["n"] == "36" and one["chance"] == "0.25"
+    assert float(one["low"]) <= float(one["score"]) <= float(one["high"])
+    assert float(one["score"]) == pytest.approx(0.4, abs=0.15)
+    assert len(rows(full, "findings")) == 6
+    assert {row["step"] for row in rows(full, "steps")} >= {"data", "align/english"}
+
+
+def test_the_answer_is_computed(full: Path) -> None:
+    text = Page(full / "index.html").text
+    best = max(rows(full, "in-short")[:4], key=lambda row: float(row["eu"]))
+    assert f"{float(best['eu']):.2f} with {best['target_share']} % Basque" in text
+    verdicts = [row["verdict"] for row in rows(full, "findings")]
+    assert verdicts[5] == "not tested"
+    assert f"{verdicts.count('supported')} supported" in text
+
+
+def test_a_study_under_way_says_what_is_missing(partial: Path) -> None:
+    text = Page(partial / "report" / "index.html").text
+    assert "2 of 4 runs are measured" in text
+    assert "english-080: trained, not measured" in text
+    assert "english-backbone: not measured" in text
+    assert "The recipe's grid has one backbone" in text
+
+
+def test_the_same_study_gives_the_same_bytes(partial: Path) -> None:
+    first, second = partial / "report", partial / "again"
+    page.write(partial / "study", second)
+    made = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert len(made) > 8
+    assert all((first / path).read_bytes() == (second / path).read_bytes() for path in made)
+
+
+def test_a_study_of_another_language_names_it(tmp_path: Path) -> None:
+    overrides = ["language=en", "source_language=eu", "grid.ratios=[0,1]"]
+    made = Folder(tmp_path / "study", overrides, name=QUICK, pictures=4)
+    made.measure(skill)
+    text = Page(page.write(tmp_path / "study", tmp_path / "report")).text
+    assert "How much English does a model need to see?" in text
+    assert "no runs with 20 % English" in text
+
+
+def test_a_study_with_nothing_measured_has_a_page(tmp_path: Path) -> None:
+    Folder(tmp_path / "study")
+    text = Page(page.write(tmp_path / "study", tmp_path / "report")).text
+    assert "0 of 16 runs are measured" in text
+    assert "Nothing is measured yet." in text
+
+
+def test_an_evaluation_older_than_its_model_is_left_out(tmp_path: Path) -> None:
+    made = Folder(tmp_path, name=QUICK, pictures=4)
+    made.train()
+    made.measure(skill, only=["english-000", "english-020"])
+    path = tmp_path / "evaluate/english-020/manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"inputs": {"instruct/english-020": "older"}}))
+    read = Study(tmp_path)
+    assert list(read.evaluations) == ["english-000"]
+    assert read.missing["english-020"] == "measured before instruct/english-020 changed"
+
+
+def test_a_folder_that_is_no_study_is_told_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected the folder of a study, found no recipe\.yaml"):
+        page.write(tmp_path, tmp_path / "report")
+
+
+def test_damaged_results_are_told_in_a_line(tmp_path: Path) -> None:
+    made = Folder(tmp_path, name=QUICK, pictures=4)
+    made.measure(skill, only=["english-000"])
+    (tmp_path / "evaluate/english-000/results.json").write_text("{")
+    with pytest.raises(InputError, match="english-000: expected an evaluation"):
+        Study(tmp_path)
+
+
+def test_runs_that_were_asked_different_questions_are_not_compared(tmp_path: Path) -> None:
+    for run, pictures in (("english-080", 4), ("english-100", 5)):
+        Folder(tmp_path, name=QUICK, pictures=pictures).measure(skill, only=[run])
+    with pytest.raises(InputError, match="expected the same questions in english-080, english-100"):
+        findings.examine(Study(tmp_path))
