@@ -251,3 +251,19 @@ def test_embedding_refuses_more_images_than_tokens() -> None:
         fusion.embed(model, tokens, torch.zeros(1, 16, 48))
     with pytest.raises(InputError, match="found 0 for 1"):
         fusion.embed(model, tokens, None)
+
+
+@pytest.mark.parametrize("connector", ["linear", "mlp2x_gelu"])
+def test_a_calibrated_connector_starts_at_the_length_of_word_embeddings(connector: str) -> None:
+    encoder = tower()
+    with torch.no_grad():  # a large part that all patches share, as trained encoders have it
+        encoder.encoder.layers[-1].mlp.fc2.bias += 40
+    model, _ = fusion.assemble(encoder, llm(), tokenizer("llama-3.1"), connector, feature_layer=-1)
+    pictures = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    fusion.calibrate(model, pictures)
+    features = fusion.image_features(model, pictures)
+    started = model.model.multi_modal_projector.linear_1(features).flatten(0, 1)
+    words = model.get_input_embeddings().weight
+    assert started.mean(0).abs().max() < 1e-3 * started.std()
+    assert started.pow(2).mean().sqrt().item() == pytest.approx(words.pow(2).mean().sqrt().item())
+    assert fusion.connector_parameters(model)[0].requires_grad

@@ -34,7 +34,7 @@ from ikusi.miniature.splits import UNSEEN, Splits, generator, split
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int, str], None]
-TURNS = 5
+TURNS = 8
 SOURCE = "composed of emoji drawings (see ATTRIBUTION.md)"
 VQA_TASKS = ("what", "left", "right", "next_to", "how_many", "ground", "category", "keywords")
 CHOICE_TASKS = ("what", "which", "left", "right", "next_to")

@@ -366,6 +366,32 @@ def measure(
     }
 
 
+@torch.no_grad()
+def standardise(vision: CLIPVisionModel, pixels: Tensor) -> None:
+    """Centre the patch features on zero and bring them to unit deviation, in the weights alone.
+
+    A tower that was trained through a LayerNorm is free to give all its patches one large common
+    part, on which a linear connector's first steps would be spent. The residual stream is scaled
+    by scaling all that is added to it, which the LayerNorms that read it do not notice, and its
+    mean is taken off the last bias. The class token moves along.
+
+    Args:
+        pixels: pictures to measure mean and deviation on, [B, 3, S, S] uint8.
+    """
+    vision.float().eval()
+    shown = pixels.float() / 127.5 - 1
+    features = vision(shown).last_hidden_state[:, 1:].flatten(0, 1)  # [B * P, width]
+    scale = 1 / (features - features.mean(0)).std()
+    tower = vision.vision_model if hasattr(vision, "vision_model") else vision
+    writers = [tower.pre_layrnorm]
+    for layer in tower.encoder.layers:
+        writers += [layer.self_attn.out_proj, layer.mlp.fc2]
+    for writer in writers:
+        writer.weight *= scale
+        writer.bias *= scale
+    tower.encoder.layers[-1].mlp.fc2.bias -= scale * features.mean(0)
+
+
 def save_encoder(model: CLIPVisionModel, settings: EncoderSettings, folder: Path) -> None:
     """A stock CLIP vision checkpoint in fp16, with its image processor and settings."""
     model.to(torch.float16).save_pretrained(folder)

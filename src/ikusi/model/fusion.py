@@ -188,6 +188,31 @@ def image_features(model: LlavaForConditionalGeneration, pixel_values: Tensor) -
     return torch.cat([states[layer][:, first:] for layer in chosen], dim=-1)
 
 
+@torch.no_grad()
+def calibrate(model: LlavaForConditionalGeneration, pixel_values: Tensor) -> None:
+    """Set the connector's start by what the encoder says of some pictures.
+
+    An encoder's patch features may share one large common part, and be far longer than word
+    embeddings: a fresh connector then hands the LLM nearly the same long vector for every patch,
+    which training takes long to undo. Here its first layer is rescaled and shifted so that each
+    feature counts by its deviation from its mean, and what comes out is as long as the LLM's
+    embeddings are. The connector stays the same layer; only its initial weights change.
+
+    Args:
+        pixel_values: some pictures [I, 3, H, W], as the processor prepares them.
+    """
+    features = image_features(model, pixel_values).flatten(0, 1).float()  # [I * N, D]
+    mean, deviation = features.mean(0), features.std(0).clamp(min=1e-6)
+    first = model.model.multi_modal_projector.linear_1
+    weight = first.weight.float() / deviation
+    embeddings = model.get_input_embeddings().weight.float()
+    spread = ((features - mean) @ weight.T).pow(2).mean().sqrt()
+    weight *= embeddings.pow(2).mean().sqrt() / spread
+    first.weight.copy_(weight)
+    if first.bias is not None:
+        first.bias.copy_(-weight @ mean)
+
+
 def project(model: LlavaForConditionalGeneration, features: Tensor) -> Tensor:
     """Tower features [I, N, D] into the LLM's embedding space [I, N, H]."""
     projected: Tensor = model.model.multi_modal_projector(features)

@@ -22,6 +22,8 @@ from ikusi.study.worker import Context
 from ikusi.train.progress import Progress
 from ikusi.train.stages import train_stage
 
+CALIBRATION_PICTURES = 64
+
 
 def data(
     output: Path,
@@ -68,6 +70,7 @@ def align(
     languages = (language_code, source_code)
     parts = [_part(settings.corpus, settings.ratio, None, context, languages)]
     mixture = Mixture(parts, *languages, seed)
+    fusion.calibrate(model, _some_pictures(processor, parts[0].corpus))
     _train(model, processor, mixture, settings, seed, output, context)
 
 
@@ -168,6 +171,13 @@ def _part(
     assert ratio is not None  # the recipe gives align's, the grid instruct's
     prompts = {code: language.load(code).prompts.get("caption", []) for code in languages}
     return MixturePart(Corpus.open(layout.corpus_path(corpus, context.study)), ratio, rows, prompts)
+
+
+def _some_pictures(processor: Any, corpus: Corpus) -> Any:
+    """The first pictures of a corpus as the encoder takes them, [I, 3, H, W]."""
+    ids = list(dict.fromkeys(image_id for image_id in corpus.image_ids if image_id))
+    pictures = [corpus.image(image_id) for image_id in ids[:CALIBRATION_PICTURES]]
+    return processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
 
 
 def _train(
