@@ -90,6 +90,9 @@ CASES: dict[str, Case] = {
     "the backbone knows nothing": (3, TEXT, by_text(0.6, 0.4, backbone=0.1), 0.0, "inconclusive"),
     "text rows help to answer": (4, TEXT, by_text(0.8, 0.6), 0.0, "supported"),
     "text rows harm": (4, TEXT, by_text(0.5, 0.7), 0.0, "not supported"),
+    "nothing was seen that text could pass on": (
+        4, TEXT, by_text(0.2, 0.1), 0.0, "inconclusive",
+    ),
     "text rows help, or just noise": (4, TEXT, by_text(0.62, 0.6), 1.0, "inconclusive"),
     "backbones alike": (5, TWO, by_backbone(0.8, 0.8), 0.0, "supported"),
     "one backbone is better": (5, TWO, by_backbone(0.6, 0.8), 0.0, "not supported"),
@@ -120,7 +123,20 @@ def test_a_difference_over_benchmarks_counts_shared_pictures_once(tmp_path: Path
     finding = examined(tmp_path, overrides, even, pictures=20)[1]
     assert finding.headline
     assert (finding.headline.rows, finding.headline.pictures) == (180, 60)
-    assert len(finding.details) == 3  # one for each benchmark
+    assert len(finding.details) == 3 + 1  # one for each benchmark, and 0 %
+
+
+def test_a_handful_of_pictures_decides_nothing(tmp_path: Path) -> None:
+    finding = examined(tmp_path, SMALL, even, pictures=9)[1]
+    assert finding.verdict == "inconclusive"
+    assert finding.why == "27 pictures are too few: an interval needs 30 to be trusted."
+
+
+def test_what_no_target_language_at_all_gives_is_shown_beside(tmp_path: Path) -> None:
+    grid = ["grid.backbones=[english]", "grid.text_only=[false]", "benchmarks=[miniature/vqa]"]
+    shares: dict[float, float] = {0: 0.4, 0.2: 0.8, 0.8: 0.8, 1: 0.8}
+    details = {part.name: part for part in examined(tmp_path, grid, by_share(shares))[1].details}
+    assert details["0 % less 80 %"].difference.mean == pytest.approx(-0.4, abs=0.08)
 
 
 def test_judges_and_people_are_never_guessed(tmp_path: Path) -> None:

@@ -212,6 +212,13 @@ def test_an_evaluation_older_than_its_model_is_left_out(tmp_path: Path) -> None:
     assert read.missing["english-020"] == "measured before instruct/english-020 changed"
 
 
+def test_an_evaluation_that_lacks_a_benchmark_of_the_recipe_is_left_out(tmp_path: Path) -> None:
+    before = Folder(tmp_path, ["benchmarks=[miniature/vqa]"], name=QUICK, pictures=4)
+    before.measure(skill, only=["english-000"])
+    Folder(tmp_path, name=QUICK)
+    assert Study(tmp_path).missing["english-000"] == "measured without miniature/aokvqa"
+
+
 def test_a_folder_that_is_no_study_is_told_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected the folder of a study, found no recipe\.yaml"):
         page.write(tmp_path, tmp_path / "report")

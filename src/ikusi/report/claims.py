@@ -33,24 +33,32 @@ def low_share(study: Study, resampling: Resampling) -> Claim:
     if not others:
         raise Lacking(_not_in_grid(study, [MOST, WHOLE]))
     text, backbones = _conditions(study, [LOW, *others])
-    runs = {share: _runs(study, backbones, share, text) for share in (LOW, *others)}
+    few = _runs(study, backbones, LOW, text)
+    many = {share: _runs(study, backbones, share, text) for share in others}
 
-    def against(share: int, names: Sequence[str], only: Sequence[int], label: str) -> Part:
-        pairs = [(runs[LOW][i], runs[share][i]) for i in only]
+    def part(name: str, pairs: Sequence[Pair], names: Sequence[str]) -> Part:
         sample = evidence.gaps(pairs, names, code)
-        name = f"{LOW} % less {share} %{label}"
         return compare(name, sample, resampling, above=-MARGIN, refuted_below=-MARGIN)
 
-    everyone = range(len(backbones))
-    parts = [against(share, benchmarks, everyone, "") for share in others]
-    parts.sort(key=lambda part: part.difference.mean)
-    best = next(share for share in others if parts[0].name.startswith(f"{LOW} % less {share} %"))
-    details = [against(best, [one], everyone, f", {_title(study, one)}") for one in benchmarks]
-    if len(backbones) > 1:
-        details += [against(best, benchmarks, [i], f", {name}") for i, name in enumerate(backbones)]
-    premise = _better_than_guessing(study, runs[best], f"{best} %", code, resampling)
-    quantity = f"{LOW} % less {best} %, the better of the others, {_over(backbones, text)}"
-    return Claim(quantity, [*parts, premise], details)
+    against = {
+        share: part(f"{LOW} % less {share} %", list(zip(few, runs, strict=True)), benchmarks)
+        for share, runs in many.items()
+    }
+    best, *rest = sorted(against, key=lambda share: against[share].difference.mean)
+    pairs = list(zip(few, many[best], strict=True))
+    details = _details(study, pairs, backbones, benchmarks, code, resampling)
+    none = _runs(study, backbones, 0, text)
+    if len(none) == len(backbones):
+        details.append(
+            part(f"0 % less {best} %", list(zip(none, many[best], strict=True)), benchmarks)
+        )
+    parts = [
+        *(against[share] for share in (best, *rest)),
+        _premise(f"{best} % less guessing", many[best], benchmarks, code, resampling),
+    ]
+    better = ", the better of the others" if rest else ""
+    quantity = f"{LOW} % less {best} %{better}, {_over(backbones, text)}"
+    return Claim(quantity, parts, details)
 
 
 def forgetting(study: Study, resampling: Resampling) -> Claim:
@@ -61,8 +69,8 @@ def forgetting(study: Study, resampling: Resampling) -> Claim:
     pairs = list(zip(some, none, strict=True))
     name = f"{MOST} % less {WHOLE} %"
     part = compare(name, evidence.gaps(pairs, benchmarks, code), resampling)
-    premise = _better_than_guessing(study, some, f"{MOST} %", code, resampling)
-    details = _details(study, pairs, backbones, benchmarks, code, name, resampling)
+    premise = _premise(f"{MOST} % less guessing", some, benchmarks, code, resampling)
+    details = _details(study, pairs, backbones, benchmarks, code, resampling)
     return Claim(
         f"{name}, in {study.source.name}, {_over(backbones, text)}", [part, premise], details
     )
@@ -92,7 +100,7 @@ def text_loss(study: Study, resampling: Resampling) -> Claim:
         _premise("the backbones less guessing", bare, names, code, resampling),
     ]
     details = [
-        compare(f"{backbone}, {share} %: {name}", evidence.gaps([pair], names, code), resampling)
+        compare(f"{backbone}, {share} %", evidence.gaps([pair], names, code), resampling)
         for (backbone, share), pair in found
     ]
     quantity = f"{name}, {_titles(study, names)} in {study.target.name}"
@@ -108,12 +116,21 @@ def text_helps_sight(study: Study, resampling: Resampling) -> Claim:
     pairs = [pair for _, pair in chosen]
     name = "with text-only rows less without" + (" at 0 %" if first else "")
     part = compare(name, evidence.gaps(pairs, benchmarks, code), resampling)
+    # Where text-only rows are all a run knows of the target language, it must at least see.
+    seen_in = study.source if first else study.target
+    premise = _premise(
+        f"the runs without text-only rows less guessing, in {seen_in.name}",
+        [without for _, without in pairs],
+        benchmarks,
+        seen_in.code,
+        resampling,
+    )
     backbones = [backbone for (backbone, _), _ in chosen]
-    details = _details(study, pairs, backbones, benchmarks, code, name, resampling)
+    details = _details(study, pairs, backbones, benchmarks, code, resampling)
     if first and len(found) > len(first):
         every = evidence.gaps([pair for _, pair in found], benchmarks, code)
-        details = [compare("with less without, over all shares", every, resampling), *details]
-    return Claim(f"{name}, in {study.target.name}", [part], details)
+        details.append(compare("over all shares", every, resampling))
+    return Claim(f"{name}, in {study.target.name}", [part, premise], details)
 
 
 def backbones(study: Study, resampling: Resampling) -> Claim:
@@ -196,12 +213,6 @@ def _close_ended(study: Study) -> list[str]:
     return study.close_ended
 
 
-def _better_than_guessing(
-    study: Study, runs: Sequence[Evaluation], name: str, code: str, resampling: Resampling
-) -> Part:
-    return _premise(f"{name} less guessing", runs, study.close_ended, code, resampling)
-
-
 def _premise(
     name: str, runs: Sequence[Evaluation], names: Sequence[str], code: str, resampling: Resampling
 ) -> Part:
@@ -215,13 +226,12 @@ def _details(
     backbones: Sequence[str],
     benchmarks: Sequence[str],
     code: str,
-    name: str,
     resampling: Resampling,
 ) -> list[Part]:
-    """One comparison for each benchmark, and for each backbone where there are several."""
+    """The same comparison by benchmark, and by backbone, where there are several."""
 
     def by(label: str, some: Sequence[Pair], names: Sequence[str]) -> Part:
-        return compare(f"{name}, {label}", evidence.gaps(some, names, code), resampling)
+        return compare(label, evidence.gaps(some, names, code), resampling)
 
     details = [by(_title(study, one), pairs, [one]) for one in benchmarks]
     known = list(dict.fromkeys(backbones))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from ikusi.recipe import Run
 from ikusi.report import evidence
@@ -278,7 +279,7 @@ def _draw_shares(
         places = [point.share + shift for point in points]
         bars = [(p.low, p.high) for p in points]
         axes.vlines(places, *zip(*bars, strict=True), color=look.colour, linewidth=1.0)
-        axes.plot(places, [point.score for point in points], **look.style())
+        axes.plot(places, [point.score for point in points], clip_on=False, **look.style())
     axes.set_xticks(shares)
     axes.set_xlim(min(shares) - 6, max(shares) + 6)
     axes.set_ylim(0, min(1.02, max(0.2, top * 1.08)))
@@ -316,7 +317,8 @@ def _draw_losses(axes: Axes, curves: Sequence[tuple[Look, Sequence[int], Sequenc
         axes.plot([steps[i] for i in places], smooth[places], markevery=marks, **look.style())
     axes.set_xlabel("optimiser step")
     axes.set_ylabel("loss")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max([max(losses) for _, _, losses in curves if losses], default=1) * 1.05)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _moving_average(losses: Sequence[float], window: int) -> np.ndarray:

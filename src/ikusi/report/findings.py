@@ -5,7 +5,8 @@ Holm's correction over the findings that are tested. Four verdicts:
 
 * supported: every comparison holds after correction, and every premise;
 * not supported: an interval lies wholly on the side that speaks against the claim;
-* inconclusive: neither, or a premise fails (two models that both guess are alike for no reason);
+* inconclusive: neither, or a premise fails (two models that both guess are alike for no reason),
+  or there are too few pictures;
 * not tested: the study lacks the runs, or, for the last, people's judgements.
 """
 
@@ -18,6 +19,9 @@ from ikusi.report import claims, evidence
 from ikusi.report.claims import LOW, MOST, WHOLE, Claim
 from ikusi.report.evidence import ALPHA, MARGIN, Part, Resampling
 from ikusi.report.reading import Study
+
+FEWEST = 30
+"""Bootstrap intervals from fewer pictures than this are too narrow to decide anything."""
 
 Verdict = Literal["supported", "not supported", "inconclusive", "not tested"]
 
@@ -94,7 +98,10 @@ def _concluded(finding: Finding, adjusted: float) -> Finding:
     refuted = [part for part in finding.parts if part.refuted]
     claims_ = [part for part in finding.parts if part.role == "claim"]
     verdict: Verdict = "inconclusive"
-    if failed:
+    fewest = min(part.pictures for part in finding.parts)
+    if fewest < FEWEST:
+        why = f"{fewest} pictures are too few: an interval needs {FEWEST} to be trusted."
+    elif failed:
         why = f"A premise is not shown. {_told(failed[0], finding)}."
     elif adjusted < ALPHA:
         verdict, why = "supported", ". ".join(_told(part, finding) for part in claims_) + "."
@@ -121,15 +128,18 @@ def _place(part: Part) -> str:
     """Where an interval lies, as seen from what the claim needs."""
     above, low, high = part.above, part.difference.low, part.difference.high
     if part.below is not None and part.holds:
-        return f"lies between {bound(above)} and {bound(part.below)}"
+        return f"lies between {bound(above)} and {bound(part.below)}, within the margin"
     if part.holds:
-        return f"lies above {bound(above)}"
+        return f"lies above {_named(above)}"
     if part.below is not None and low > part.below:
-        return f"lies above {bound(part.below)}"
+        return f"lies above {_named(part.below)}"
     if high < part.refuted_below:
-        return f"lies below {bound(part.refuted_below)}"
-    crossed = above if low <= above or part.below is None else part.below
-    return f"reaches over {bound(crossed)}"
+        return f"lies below {_named(part.refuted_below)}"
+    return f"contains {_named(above if low <= above or part.below is None else part.below)}"
+
+
+def _named(value: float) -> str:
+    return bound(value) + (", the margin" if abs(value) == MARGIN else "")
 
 
 def signed(value: float) -> str:
@@ -167,7 +177,8 @@ def _texts(study: Study) -> list[_Text]:
         _Text(
             "Text-only rows improve answers about pictures",
             f"Whether text-only rows raise the scores in {target} of runs without any {target} "
-            f"pictures; mean over the close-ended benchmarks. Effects below {MARGIN} are none.",
+            "pictures; mean over the close-ended benchmarks. "
+            f"Effects below {MARGIN} count as none.",
             claims.text_helps_sight,
         ),
         _Text(

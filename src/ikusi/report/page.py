@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ikusi import artifact, recipe
-from ikusi.report import drawing, figures, findings, gallery, tables
+from ikusi.report import drawing, evidence, figures, findings, gallery, tables
 from ikusi.report.drawing import Figure
 from ikusi.report.evidence import ALPHA, MARGIN, RESAMPLES
 from ikusi.report.findings import Finding
@@ -125,17 +125,25 @@ def _answer(study: Study, found: Sequence[Finding]) -> Iterator[str]:
         yield f"Asked in {target} about new pictures, models{text} score at best {top}."
     if {20, best} <= set(measured) and best != 20:
         yield f"With 20 % they score {measured[20][0]:.2f}."
-    if 100 in measured and len(measured) > 1:
-        kept = max(measured, key=lambda share: measured[share][1])
-        yield (
-            f"Asked in {source}, they score {measured[kept][1]:.2f} at best, with {kept} % "
-            f"{target}, and {measured[100][1]:.2f} with {target} alone."
-        )
+    yield f"Guessing reaches {_guessing(study):.2f}."
+    kept = max(measured, key=lambda share: measured[share][1])
+    alone = f", and {measured[100][1]:.2f} with {target} alone" if 100 in measured else ""
+    yield (
+        f"Asked in {source}, they score {measured[kept][1]:.2f} at best, with {kept} % {target}"
+        + (f"{alone}." if kept != 100 else ".")
+    )
     tested = [finding for finding in found if finding.verdict != "not tested"]
     counts = [f"{n} {verdict}" for verdict, n in findings.verdicts(tested) if n]
     if counts:
         told = ", ".join(counts)
         yield f"Of the paper's six findings, {len(tested)} could be tested here: {told}."
+
+
+def _guessing(study: Study) -> float:
+    """What guessing reaches in the target language, over the close-ended benchmarks."""
+    one = next(iter(study.evaluations.values()))
+    reached = [evidence.guessing(one, name, study.target.code) for name in study.close_ended]
+    return sum(reached) / len(reached)
 
 
 def _p_value(value: float) -> str:

@@ -178,8 +178,17 @@ class Study:
                 self.missing[name] = self._progress(name)
             elif changed := self._outdated(folder):
                 self.missing[name] = f"measured before {changed} changed"
+            elif lacking := self._not_taken(one := Evaluation(folder)):
+                self.missing[name] = f"measured without {lacking}"
             else:
-                yield name, Evaluation(folder)
+                yield name, one
+
+    def _not_taken(self, one: Evaluation) -> str | None:
+        """A benchmark of the recipe that the evaluation lacks; a backbone takes those on text."""
+        wanted = self.text_only if one.name.endswith("-backbone") else list(self.benchmarks)
+        asked = [(name, pack) for name in wanted for pack in self.languages]
+        missing = [name for name, pack in asked if not one.figures(name, pack.code)]
+        return missing[0] if missing else None
 
     def _progress(self, name: str) -> str:
         trained = (self.folder / "instruct" / name / artifact.MANIFEST).is_file()
