@@ -15,14 +15,14 @@ SMALL = [
     "grid.backbones=[english]",
     "grid.ratios=[0.2,0.8,1]",
     "grid.text_only=[false]",
-    "benchmarks=[miniature/vqa]",
+    "benchmarks=[miniature/aokvqa]",
 ]
 TEXT = [
     "grid.backbones=[english]",
     "grid.ratios=[0]",
-    "benchmarks=[miniature/vqa,miniature/bertaqa]",
+    "benchmarks=[miniature/aokvqa,miniature/bertaqa]",
 ]
-TWO = ["grid.ratios=[0.8]", "benchmarks=[miniature/vqa,miniature/wildvision]"]
+TWO = ["grid.ratios=[0.8]", "benchmarks=[miniature/aokvqa,miniature/wildvision]"]
 ALIKE: dict[float, float] = dict.fromkeys([0.2, 0.8, 1], 0.8)
 
 
@@ -133,7 +133,7 @@ def test_a_handful_of_pictures_decides_nothing(tmp_path: Path) -> None:
 
 
 def test_what_no_target_language_at_all_gives_is_shown_beside(tmp_path: Path) -> None:
-    grid = ["grid.backbones=[english]", "grid.text_only=[false]", "benchmarks=[miniature/vqa]"]
+    grid = ["grid.backbones=[english]", "grid.text_only=[false]", "benchmarks=[miniature/aokvqa]"]
     shares: dict[float, float] = {0: 0.4, 0.2: 0.8, 0.8: 0.8, 1: 0.8}
     details = {part.name: part for part in examined(tmp_path, grid, by_share(shares))[1].details}
     assert details["0 % less 80 %"].difference.mean == pytest.approx(-0.4, abs=0.08)
@@ -151,7 +151,7 @@ def test_judges_and_people_are_never_guessed(tmp_path: Path) -> None:
         (1, ["grid.ratios=[0,1]"], "no runs with 20 % Basque"),
         (1, ["grid.ratios=[0,0.2]"], "no runs with 80 % or 100 % Basque"),
         (2, ["grid.ratios=[0,0.2,0.8]"], "no runs with 100 % Basque"),
-        (3, ["benchmarks=[miniature/vqa]"], "no text-only benchmark"),
+        (3, ["benchmarks=[miniature/aokvqa]"], "no text-only benchmark"),
         (3, ["grid.text_only=[true]"], "both with and without text-only rows"),
         (4, ["grid.text_only=[false]"], "both with and without text-only rows"),
         (4, ["benchmarks=[miniature/bertaqa]"], "no close-ended benchmark"),

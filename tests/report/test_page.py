@@ -185,7 +185,8 @@ def test_the_same_study_gives_the_same_bytes(partial: Path) -> None:
 
 
 def test_a_study_of_another_language_names_it(tmp_path: Path) -> None:
-    overrides = ["language=en", "source_language=eu", "grid.ratios=[0,1]"]
+    swapped = ["language=en", "source_language=eu"]
+    overrides = [*swapped, "grid.ratios=[0,1]", "benchmarks=[miniature/capqa]"]
     made = Folder(tmp_path / "study", overrides, name=QUICK, pictures=4)
     made.measure(skill)
     text = Page(page.write(tmp_path / "study", tmp_path / "report")).text
