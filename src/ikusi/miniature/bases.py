@@ -29,6 +29,7 @@ from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.errors import InputError
 from ikusi.miniature import encoder as vision
 from ikusi.miniature.concepts import Concept, catalogue, named
+from ikusi.miniature.contrastive import EncoderSettings, standardise
 from ikusi.miniature.corpora import conversation, conversations, speaker
 from ikusi.miniature.drawings import drawings
 from ikusi.miniature.knowledge import (
@@ -53,7 +54,7 @@ Progress = Callable[[int, int, str], None]
 SOURCE = "en"
 VOCABULARY = 3072
 CONCEPTS = 250
-ROWS = 40_000
+ROWS = 25_000
 SEED = 7
 RATIO = 0.8  # of an adapted twin's rows are in its language
 STAGE = Stage(
@@ -93,11 +94,13 @@ def build(name: str, root: Path, progress: Progress | None = None) -> Path:
 
 def build_encoder(output: Path, progress: Progress | None = None) -> None:
     """Train the encoder and measure its retrieval on drawings it never saw."""
-    settings = vision.EncoderSettings()
+    settings = EncoderSettings()
     made = drawings(progress)
     splits = split(made, CONCEPTS)
     trained = vision.train(made, splits, settings, output, progress)
     measured = vision.measure(trained, made, splits, settings)
+    shown = vision.Pictures(made, splits, settings)[0]["pixels"]
+    standardise(trained.vision, shown)
     vision.save_encoder(trained.vision, settings, output)
     write_json(output / "retrieval.json", measured)
     shutil.rmtree(output / "resume", ignore_errors=True)

@@ -120,7 +120,7 @@ def _count_in_list(
     concept: Concept, concepts: Sequence[Concept], random: np.random.Generator, variant: int
 ) -> Exchange:
     times = int(random.integers(1, 4))
-    others = [concepts[i] for i in random.integers(0, len(concepts), 2)]
+    others = [concepts[int(i)] for i in random.integers(0, len(concepts), 2)]
     others = [other for other in others if other != concept]
     picked = [concept] * times + others
     listed = [picked[i] for i in random.permutation(len(picked))]

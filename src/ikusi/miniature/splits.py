@@ -42,31 +42,32 @@ def split(drawings: Drawings, count: int) -> Splits:
     nested in `count`: a smaller miniature holds a part of a larger one's concepts.
     """
     styles: dict[str, list[str]] = {}
-    for concept, style in drawings:
-        styles.setdefault(concept, []).append(style)
+    for name, style in drawings:
+        styles.setdefault(name, []).append(style)
     rich = [c for c in catalogue() if len(_families(styles.get(c.id, []))) >= MIN_FAMILIES]
     ranked = sorted(rich, key=lambda concept: _rank(concept.id))
     unseen, seen = ranked[:HELD_OUT_CONCEPTS], ranked[HELD_OUT_CONCEPTS:][:count]
     trained, withheld = {}, {}
     for concept in seen:
-        family = _withheld_family(concept.id, styles[concept.id])
-        own = [s for s in sorted(styles[concept.id]) if s != HELD_OUT_STYLE]
-        trained[concept.id] = tuple(s for s in own if FAMILIES[s] != family)
-        withheld[concept.id] = tuple(s for s in own if FAMILIES[s] == family)
-    for concept in unseen:
-        own = [s for s in sorted(styles[concept.id]) if s != HELD_OUT_STYLE]
-        withheld[concept.id] = tuple(own)
+        own = _drawn(styles[concept.id])
+        family = _withheld_family(concept.id, own)
+        trained[concept.id] = tuple(style for style in own if FAMILIES[style] != family)
+        withheld[concept.id] = tuple(style for style in own if FAMILIES[style] == family)
+    withheld |= {concept.id: tuple(_drawn(styles[concept.id])) for concept in unseen}
     return Splits(tuple(seen), tuple(unseen), trained, withheld)
 
 
-def _families(styles: list[str]) -> list[str]:
-    return sorted({FAMILIES[style] for style in styles} - {FAMILIES[HELD_OUT_STYLE]}) + (
-        [HELD_OUT_STYLE] if HELD_OUT_STYLE in styles else []
-    )
+def _drawn(styles: list[str]) -> list[str]:
+    """The styles that may be trained on, in order."""
+    return sorted(style for style in styles if style != HELD_OUT_STYLE)
+
+
+def _families(styles: list[str]) -> set[str]:
+    return {FAMILIES[style] for style in styles}
 
 
 def _withheld_family(concept: str, styles: list[str]) -> str:
-    families = sorted({FAMILIES[style] for style in styles} - {FAMILIES[HELD_OUT_STYLE]})
+    families = sorted(_families(styles))
     return families[int(_rank("family " + concept), 16) % len(families)]
 
 

@@ -1,0 +1,204 @@
+"""The corpora of a study, and the base models it starts from."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ikusi import language
+from ikusi.data.corpus import Corpus
+from ikusi.data.mixture import Mixture, MixturePart
+from ikusi.errors import InputError
+from ikusi.miniature import bases, corpora, encoder, knowledge, shipped
+from ikusi.miniature.cldr import locale
+from ikusi.miniature.contrastive import EncoderSettings, standardise
+from ikusi.miniature.drawings import Drawings
+from ikusi.miniature.speaker import Speaker
+from ikusi.miniature.splits import UNSEEN, Splits, generator, split
+from ikusi.model.chat import prompt_ids
+from ikusi.model.fusion import load_language_model
+from ikusi.recipe import Stage
+from ikusi.train.stages import train_stage
+from miniature.conftest import SETTINGS
+
+TINY = EncoderSettings(
+    image_size=48,
+    width=64,
+    layers=2,
+    heads=2,
+    steps=160,
+    batch_size=16,
+    warmup=10,
+    save_every=40,
+)
+
+
+def opened(folder: Path, name: str) -> Corpus:
+    return Corpus.open(folder / name)
+
+
+def test_every_corpus_has_the_rows_that_were_asked_for(built: Path) -> None:
+    assert len(opened(built, "captions")) == SETTINGS.caption_scenes
+    assert len(opened(built, "instructions")) == SETTINGS.train_scenes
+    assert len(opened(built, "text")) == SETTINGS.text_rows
+    for name in ("vqa", "aokvqa", "capqa", "wildvision"):
+        corpus = opened(built, f"benchmarks/{name}")
+        groups = [corpus.row("eu", i)["group"] for i in range(len(corpus))]
+        assert {kind: groups.count(kind) for kind in UNSEEN} == dict.fromkeys(UNSEEN, 18)
+    assert "CC-BY-SA-4.0" in (built / "ATTRIBUTION.md").read_text()
+
+
+def test_both_languages_say_the_same(built: Path) -> None:
+    corpus = opened(built, "benchmarks/aokvqa")
+    for index in range(len(corpus)):
+        basque, english = corpus.row("eu", index), corpus.row("en", index)
+        assert basque["answer"] == english["answer"] and basque["task"] == english["task"]
+        assert len(set(basque["choices"])) == len(set(english["choices"])) == 4
+    row = opened(built, "instructions").row("eu", 0)["turns"]
+    other = opened(built, "instructions").row("en", 0)["turns"]
+    assert [turn["role"] for turn in row] == [turn["role"] for turn in other]
+
+
+def test_yes_and_no_are_balanced(built: Path) -> None:
+    corpus = opened(built, "benchmarks/capqa")
+    answers = [corpus.row("en", index)["answer"] for index in range(len(corpus))]
+    assert answers.count(0) == answers.count(1)
+
+
+def test_test_pictures_show_only_what_was_not_trained_on(
+    built: Path, drawn: Drawings, divided: Splits
+) -> None:
+    speakers = {"en": Speaker(language.load("en"))}
+    maker = corpora.Maker(SETTINGS, speakers, drawn, divided)
+    random = generator(1)
+    for unseen in UNSEEN:
+        for _ in range(60):
+            scene = maker.draw(unseen, random)
+            for concept in scene.concepts:
+                assert scene.style not in divided.trained.get(concept.id, ())
+                assert scene.style in divided.styles(concept, unseen)
+    for _ in range(60):
+        scene = maker.draw(None, random)
+        assert all(scene.style in divided.trained[concept.id] for concept in scene.concepts)
+
+
+def test_held_out_countries_are_asked_about_only_in_the_benchmark(built: Path) -> None:
+    names = locale("en").territories
+    kept = {names[c.code] for c in knowledge.countries() if knowledge.held_out(c)}
+    known = {names[c.code] for c in knowledge.countries() if not knowledge.held_out(c)}
+    text, asked = opened(built, "text"), opened(built, "benchmarks/bertaqa")
+    for index in range(len(text)):
+        turns = text.row("en", index)["turns"]
+        for question in (turn["content"] for turn in turns if turn["role"] == "user"):
+            assert not any(f": {name}?" in question for name in kept - known)
+            assert not any(question.startswith(f"Country: {name}.") for name in kept - known)
+    codes = {id.partition("-")[0] for id in asked.ids}
+    assert codes and all(knowledge.held_out(c) for c in knowledge.countries() if c.code in codes)
+
+
+def test_the_same_settings_make_the_same_bytes(built: Path, tmp_path: Path) -> None:
+    packs = {code: language.load(code) for code in ("eu", "en")}
+    corpora.build(SETTINGS, "eu", "en", packs, tmp_path)
+    for path in sorted(built.rglob("*.parquet")):
+        assert path.read_bytes() == (tmp_path / path.relative_to(built)).read_bytes(), path.name
+
+
+def test_a_pack_that_lacks_a_sentence_is_told(tmp_path: Path) -> None:
+    pack = language.load("eu")
+    lacking = pack.model_copy(update={"prompts": {**pack.prompts, "what": []}})
+    with pytest.raises(InputError, match=r"eu\.yaml: prompts\.what: expected 3 wordings, found 0"):
+        corpora.build(SETTINGS, "eu", "en", {"eu": lacking, "en": language.load("en")}, tmp_path)
+
+
+def test_a_short_rebuild_of_the_encoder_learns_and_resumes_to_the_bit(
+    tmp_path: Path, drawn: Drawings
+) -> None:
+    few = split(drawn, 8)
+    whole = encoder.train(drawn, few, TINY, tmp_path / "whole")
+    assert encoder.retrieval(whole.eval(), drawn, few, TINY, None, repeats=3) > 0.35  # chance 0.125
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(step: int, total: int, words: str) -> None:
+        if step >= 100:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        encoder.train(drawn, few, TINY, tmp_path / "again", stop)
+    again = encoder.train(drawn, few, TINY, tmp_path / "again")
+    for ours, theirs in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_standardised_features_have_no_common_part_and_keep_their_differences(
+    drawn: Drawings,
+) -> None:
+    torch.manual_seed(0)
+    model = encoder.Contrastive(["cow", "red"], TINY).vision.float().eval()
+    pixels = encoder.Pictures(drawn, split(drawn, 24), TINY)[0]["pixels"]
+    shown = pixels.float() / 127.5 - 1
+    with torch.no_grad():
+        before = model(shown).last_hidden_state[:, 1:].flatten(0, 1)
+        standardise(model, pixels)
+        after = model(shown).last_hidden_state[:, 1:].flatten(0, 1)
+    assert after.mean(0).abs().max() < 1e-3 and after.std().item() == pytest.approx(1, abs=1e-2)
+    centred = before - before.mean(0)
+    assert torch.allclose(after, centred / centred.std(), atol=2e-2)
+
+
+def test_the_tokenizer_writes_any_language() -> None:
+    tokenizer = bases.train_tokenizer(bases.sentences(40))
+    for text in ("Zer dago ezkerrean?", "tŷ gwyrdd", "Bẹ́ẹ̀ni", "ဘာလဲ"):
+        assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+
+
+def test_a_short_rebuild_of_a_backbone_learns(tmp_path: Path) -> None:
+    speakers = [Speaker(language.load("en"))]
+    bases.write_text(speakers, tmp_path / "text", 120, generator(0))
+    tokenizer = bases.train_tokenizer(bases.sentences(40))
+    mixture = Mixture([MixturePart(Corpus.open(tmp_path / "text"), 0.0)], "en", "en", 0)
+    stage = Stage(corpus="text", trainable=["llm"], learning_rate=2e-3, batch_size=8, epochs=2)
+    losses = []
+    train_stage(
+        bases.new_llama(tokenizer),
+        tokenizer,
+        mixture,
+        stage,
+        output=tmp_path,
+        seed=0,
+        progress=lambda now: losses.append(now.loss),
+    )
+    assert sum(losses[-5:]) / 5 < 0.75 * losses[0]
+
+
+@pytest.mark.parametrize("name", ["llama-en", "llama-eu"])
+def test_the_backbones_that_ship_know_what_they_were_told(name: str) -> None:
+    model, tokenizer = load_language_model(shipped.path(name), torch.float32)
+    assert sum(p.numel() for p in model.parameters()) < 2_500_000
+    code = name.partition("-")[2]
+    speaker = Speaker(language.load(code))
+    right = 0
+    countries = knowledge.speakable("en", "eu")[:12]
+    for country in countries:
+        asked = knowledge.ask_fact(country, "continent", 0)
+        talk = [{"role": "user", "content": asked.question(speaker)}]
+        prompt = torch.tensor([prompt_ids(tokenizer, talk)])
+        said = model.generate(
+            prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=8, do_sample=False
+        )
+        text = tokenizer.decode(said[0, prompt.shape[1] :], skip_special_tokens=True)
+        right += text.strip() == asked.answer(speaker)
+    assert right > len(countries) / 2  # chance is one in five
+
+
+def test_all_that_ships_is_small() -> None:
+    size = sum(path.stat().st_size for path in shipped.packaged().rglob("*") if path.is_file())
+    assert size < 10_000_000
+
+
+def test_what_is_no_base_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="encodr: expected encoder or llama-<language>"):
+        bases.build("encodr", tmp_path)
+    with pytest.raises(InputError, match="expected a base model, found none"):
+        shipped.path("miniature/llama-xx")

@@ -1,0 +1,94 @@
+"""What CLDR says, and what is drafted from it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ikusi import language
+from ikusi.errors import InputError
+from ikusi.miniature import corpora, knowledge, pack, packages
+from ikusi.miniature.cldr import locale
+from ikusi.miniature.concepts import catalogue, named
+from ikusi.recipe import Miniature
+
+
+def test_a_package_that_differs_from_its_digest_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = {**packages.catalogue()["cldr-rbnf"], "integrity": "sha512-AAAA"}
+    monkeypatch.setattr(packages, "catalogue", lambda: {"cldr-rbnf": entry})
+    monkeypatch.setattr(packages, "cache_folder", lambda: tmp_path)
+    with pytest.raises(InputError, match=r"cldr-rbnf@48\.2\.0: expected sha512-AAAA, found sha512"):
+        packages.archive("cldr-rbnf")
+    assert not list(tmp_path.rglob("*.tgz"))
+
+
+def test_a_fetched_package_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never() -> list[str]:
+        raise AssertionError("npm was asked for")
+
+    monkeypatch.setattr(packages, "_npm", never)
+    assert packages.fetch().is_dir()
+
+
+def test_every_package_is_credited() -> None:
+    shown = packages.attribution()
+    for name, entry in packages.catalogue().items():
+        assert f"| {name} {entry['version']} |" in shown and entry["licence"] in shown
+
+
+def test_cldr_words_are_those_of_the_language() -> None:
+    welsh, basque = locale("cy"), locale("eu")
+    assert welsh.numbers()[:4] == ["dim", "un", "dau", "tri"]  # type: ignore[index]
+    assert basque.numbers() is None
+    assert basque.yes_no() == ("bai", "ez") and welsh.yes_no() == ("ie", "na")
+    assert basque.name("🐄") == "behia" and basque.name("no such emoji") is None
+    assert basque.territories["ES"] == "Espainia" and basque.languages["cy"] == "galesa"
+    assert basque.currencies["EUR"] == "euroa"
+
+
+def test_a_language_without_emoji_names_is_refused() -> None:
+    with pytest.raises(InputError, match="language xx: expected a CLDR language with emoji names"):
+        locale("xx")
+
+
+def test_concepts_are_named_in_every_language_asked_for_and_told_apart_by_name() -> None:
+    every = catalogue()
+    assert len(every) >= 500
+    both = named(every, "en", "eu")
+    for code in ("en", "eu"):
+        names = [concept.name(locale(code)).casefold() for concept in both]
+        assert len(set(names)) == len(names)
+
+
+def test_facts_about_countries_are_cldrs() -> None:
+    facts = {country.code: country for country in knowledge.countries()}
+    spain, kenya = facts["ES"], facts["KE"]
+    assert (spain.continent, spain.official_language, spain.currency) == ("150", "es", "EUR")
+    assert (kenya.continent, kenya.currency) == ("002", "KES")
+    assert len(knowledge.speakable("en", "eu")) > 200
+    share = sum(map(knowledge.held_out, facts.values())) / len(facts)
+    assert 0.4 < share < 0.6
+
+
+@pytest.mark.parametrize("code", ["cy", "ga", "yo"])
+def test_a_drafted_pack_can_be_studied_at_once(code: str, tmp_path: Path) -> None:
+    drafted = pack.draft(code)
+    path = tmp_path / f"{code}.yaml"
+    language.write(drafted, path, drafted["to_review"], language.load("en"))
+    drafted_pack = language.load(path)
+    assert language.check(drafted_pack) == []
+    assert "prompts.what" in drafted_pack.to_review and "# check" in path.read_text()
+    tiny = Miniature(
+        concepts=30, train_scenes=3, caption_scenes=2, test_scenes=3, text_rows=4, image_size=32
+    )
+    packs = {code: drafted_pack, "en": language.load("en")}
+    corpora.build(tiny, code, "en", packs, tmp_path / "data")
+    assert (tmp_path / "data" / "benchmarks" / "bertaqa" / f"{code}.parquet").exists()
+    shutil.rmtree(tmp_path / "data")
+
+
+def test_colours_are_what_the_names_of_circles_do_not_share() -> None:
+    found = pack.colour_words(locale("cy"))
+    assert found["red"] == "coch" and found["green"] == "gwyrdd" and found["black"] == "du"
