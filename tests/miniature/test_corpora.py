@@ -1,5 +1,6 @@
 """The corpora of a study, and the base models it starts from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ TINY = EncoderSettings(
     width=64,
     layers=2,
     heads=2,
-    steps=160,
+    steps=120,
     batch_size=16,
     warmup=10,
     save_every=40,
@@ -110,23 +111,28 @@ def test_a_pack_that_lacks_a_sentence_is_told(tmp_path: Path) -> None:
         corpora.build(SETTINGS, "eu", "en", {"eu": lacking, "en": language.load("en")}, tmp_path)
 
 
-def test_a_short_rebuild_of_the_encoder_learns_and_resumes_to_the_bit(
+def test_a_short_rebuild_of_the_encoder_learns(tmp_path: Path, drawn: Drawings) -> None:
+    few = split(drawn, 8)
+    model = encoder.train(drawn, few, TINY, tmp_path)
+    assert encoder.retrieval(model.eval(), drawn, few, TINY, None, repeats=3) > 0.3  # chance 0.125
+
+
+def test_an_interrupted_encoder_goes_on_to_the_same_weights(
     tmp_path: Path, drawn: Drawings
 ) -> None:
-    few = split(drawn, 8)
-    whole = encoder.train(drawn, few, TINY, tmp_path / "whole")
-    assert encoder.retrieval(whole.eval(), drawn, few, TINY, None, repeats=3) > 0.35  # chance 0.125
+    few, settings = split(drawn, 8), replace(TINY, steps=24, batch_size=4, save_every=8)
+    whole = encoder.train(drawn, few, settings, tmp_path / "whole")
 
     class StoppedError(Exception):
         pass
 
     def stop(step: int, total: int, words: str) -> None:
-        if step >= 100:
+        if step >= 20:
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        encoder.train(drawn, few, TINY, tmp_path / "again", stop)
-    again = encoder.train(drawn, few, TINY, tmp_path / "again")
+        encoder.train(drawn, few, settings, tmp_path / "again", stop)
+    again = encoder.train(drawn, few, settings, tmp_path / "again")
     for ours, theirs in zip(whole.parameters(), again.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
