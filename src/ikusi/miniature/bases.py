@@ -210,14 +210,14 @@ def _rows(
             yield _told_scene(concepts, random)
         elif chance < 0.8:
             country = known[random.integers(len(known))]
-            yield [ask_fact(country, task, variant) for task in random.permutation(FACTS)]
+            yield [ask_fact(country, str(task), variant) for task in random.permutation(FACTS)]
         elif chance < 0.9 and len(codes) > 1:
             pair = codes if random.random() < 0.5 else codes[::-1]
             picked = random.choice(len(concepts), 3, replace=False)
             yield [ask_translation(concepts[i], pair[0], pair[1], variant) for i in picked]
         else:
             tasks = random.choice(EMOJI_TASKS, 2, replace=False)
-            yield [ask_emoji(task, concepts, random, variant) for task in tasks]
+            yield [ask_emoji(str(task), concepts, random, variant) for task in tasks]
 
 
 def _told_scene(concepts: Sequence[Concept], random: np.random.Generator) -> list[Exchange]:

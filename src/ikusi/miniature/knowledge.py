@@ -84,7 +84,7 @@ def ask_emoji(
     task: str, concepts: Sequence[Concept], random: np.random.Generator, variant: int
 ) -> Exchange:
     """One question about emoji by their names: category, keywords, odd one out, counting."""
-    concept = concepts[random.integers(len(concepts))]
+    concept = concepts[int(random.integers(len(concepts)))]
     if task == "emoji_category":
         return Exchange(task, variant, {"x": name_of(concept)}, lambda s: s.kind(concept))
     if task == "emoji_keywords":
@@ -109,7 +109,7 @@ def _odd_one_out(
     concept: Concept, concepts: Sequence[Concept], random: np.random.Generator, variant: int
 ) -> Exchange:
     others = [c for c in concepts if c.kind != concept.kind]
-    kind = others[random.integers(len(others))].kind
+    kind = others[int(random.integers(len(others)))].kind
     same = [c for c in others if c.kind == kind]
     picked = [concept, *(same[i] for i in random.permutation(len(same))[:3])]
     listed = [picked[i] for i in random.permutation(len(picked))]
