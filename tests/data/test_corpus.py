@@ -91,6 +91,29 @@ BAD = {
         {code: {"turns": [{"role": "bot", "content": "x"}]} for code in ("eu", "en")},
         "expected turn 0 to be of system, user, assistant, found 'bot'",
     ),
+    "no user": (
+        None,
+        {code: {"turns": [{"role": "assistant", "content": "x"}]} for code in ("eu", "en")},
+        "turns: expected the user to have a turn, found none",
+    ),
+    "half a character": (
+        None,
+        {
+            code: {"turns": [{"role": "user", "content": "\ud83d\n"}, *one["turns"][1:]]}
+            for code, one in instruction(0).items()
+        },
+        r"turns: expected turn 0 to say something, found '\ud83d\n'",
+    ),
+    "flags that are no list": (
+        None,
+        {code: {**one, "flags": "short"} for code, one in instruction(0).items()},
+        "eu: flags: expected a list of texts, found 'short'",
+    ),
+    "a score that is no number": (
+        None,
+        {code: {**one, "score": "high"} for code, one in instruction(0).items()},
+        "eu: score: expected a number, found 'high'",
+    ),
     "the user's last word": (
         None,
         {code: {"turns": [{"role": "user", "content": "x"}]} for code in ("eu", "en")},
@@ -125,6 +148,16 @@ def test_a_bad_row_is_told_in_one_line_with_its_id(tmp_path: Path, case: str) ->
             {"question": "?", "choices": ["a", "b"], "answer": True},
             "answer: expected a number from 0 to 1, found True",
         ),
+        (
+            "choice",
+            {"question": "?", "choices": ["a", ""], "answer": 0},
+            "choices: expected every choice to say something, found ['a', '']",
+        ),
+        (
+            "vqa",
+            {"question": "?", "answers": ["", "a"]},
+            "answers: expected the first answer to say something, found ''",
+        ),
         ("open", {"question": None}, "question: expected text, found None"),
     ],
 )
@@ -158,6 +191,44 @@ def test_bad_rows_go_to_quarantine_and_counts_add_up(tmp_path: Path) -> None:
     assert json.loads(bad[0]["row"])["texts"]["eu"] == instruction(0)["eu"]
 
 
+def test_rows_that_no_table_can_hold_go_to_quarantine(tmp_path: Path) -> None:
+    with CorpusWriter(tmp_path, "open", ["en"], quarantine=True) as writer:
+        good = {"en": {"question": "?"}}
+        for id, group in ((7, None), ("", None), ("\ud83d", None), ("b", 3)):
+            assert not writer.add_row(id, None, good, group=group)  # type: ignore[arg-type]
+        assert not writer.add_row("c", None, {"en": {"question": "\ud83d"}}, task="t")
+    bad = pq.read_table(tmp_path / "quarantine.parquet").to_pylist()
+    assert [row["id"] for row in bad] == ["7", "", "\\ud83d", "b", "c"]
+    assert bad[3]["reason"] == "group: expected text or nothing, found 3"
+    assert json.loads(bad[4]["row"])["task"] == "t"
+
+
+def test_translations_say_where_they_come_from(tmp_path: Path) -> None:
+    told = {"translator": "nmt", "flags": ["short"], "score": 0.5}
+    with CorpusWriter(tmp_path, "caption", ["en", "eu"]) as writer:
+        writer.add_row("r", None, {"en": {"text": "cat"}, "eu": {"text": "katua", **told}})
+    corpus = Corpus.open(tmp_path)
+    assert corpus.row("eu", 0).items() >= told.items()
+    assert corpus.row("en", 0)["translator"] is None
+
+
+def test_big_pictures_are_kept_in_small_row_groups(
+    instructions: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpora, "BYTES_IN_GROUP", 3 * len(picture()))
+    corpus = instructions(14)
+    assert pq.ParquetFile(corpus.folder / "images-00000.parquet").num_row_groups == 3
+    assert corpus.image_bytes("image-6") == picture()
+
+
+def test_what_an_earlier_attempt_left_is_not_taken_in(tmp_path: Path) -> None:
+    (tmp_path / "images-00000.parquet").write_bytes(b"half")
+    (tmp_path / "quarantine.parquet").write_bytes(b"half")
+    with CorpusWriter(tmp_path, "open", ["en"]) as writer:
+        writer.add_row("r", None, {"en": {"question": "?"}})
+    assert {path.name for path in tmp_path.iterdir()} == {"corpus.json", "en.parquet"}
+
+
 def test_an_empty_corpus_can_be_opened(tmp_path: Path) -> None:
     CorpusWriter(tmp_path, "open", ["en"]).close()
     assert len(Corpus.open(tmp_path)) == 0
@@ -172,6 +243,29 @@ def test_languages_that_do_not_match_are_told_by_the_first_row(instructions: Mak
     pq.write_table(table.slice(0, 3), corpus.folder / "en.parquet")
     with pytest.raises(InputError, match=r"en.parquet: expected 4 rows as in eu, found 3"):
         Corpus.open(corpus.folder)
+    other = table.set_column(1, "image_id", [["image-0", "image-0", "image-0", "image-1"]])
+    pq.write_table(other, corpus.folder / "en.parquet")
+    with pytest.raises(InputError, match=r"row 2: expected image_id image-1 as in eu, found ima"):
+        Corpus.open(corpus.folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("corpus.json", "[]", "corpus.json: row_type: expected one of caption"),
+        ("corpus.json", '{"row_type": "open"}', "languages: expected a list, found None"),
+        ("corpus.json", '{"row_type": "open", "languages": ["cy"]}', "cy.parquet: expected a"),
+        ("en.parquet", "half a table", "en.parquet: expected a Parquet table, found: "),
+    ],
+)
+def test_a_damaged_corpus_is_told_in_one_line(
+    instructions: Make, name: str, content: str, told: str
+) -> None:
+    folder = instructions(2).folder
+    (folder / name).write_text(content)
+    with pytest.raises(InputError, match=told) as error:
+        Corpus.open(folder)
+    assert "\n" not in str(error.value)
 
 
 def test_what_is_no_corpus_is_told(tmp_path: Path, instructions: Make) -> None:
@@ -184,3 +278,5 @@ def test_what_is_no_corpus_is_told(tmp_path: Path, instructions: Make) -> None:
         corpus.image_bytes("nowhere")
     with pytest.raises(InputError, match="row type: expected one of caption"):
         CorpusWriter(tmp_path, "captions", ["en"])
+    with pytest.raises(InputError, match="expected different languages, found en, en"):
+        CorpusWriter(tmp_path, "caption", ["en", "en"])

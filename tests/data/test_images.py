@@ -1,6 +1,9 @@
 import io
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from data_rows import picture
@@ -41,3 +44,37 @@ def test_what_is_no_whole_picture_is_refused(data: bytes) -> None:
 def test_too_many_pixels_are_refused() -> None:
     with pytest.raises(InputError, match="expected at most 100 pixels, found 20x20"):
         decode(picture(side=20), max_pixels=100)
+
+
+def test_more_pixels_than_pillow_trusts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    for side in (11, 20):  # where Pillow warns, and where it refuses
+        with pytest.raises(InputError, match="pixels, found more"):
+            decode(picture(side=side))
+
+
+def test_formats_that_run_programs_are_refused() -> None:
+    with pytest.raises(InputError, match="expected a picture"):
+        decode(encoded(Image.new("RGB", (4, 4)), "EPS"))
+
+
+def test_16_bit_grey_keeps_its_shades() -> None:
+    shades = np.array([[0, 256, 32768, 65535]], dtype=np.uint16)
+    image = decode(encoded(Image.fromarray(shades)))
+    assert [image.getpixel((x, 0)) for x in range(4)] == [(v,) * 3 for v in (0, 1, 128, 255)]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF"])
+@given(st.data())
+def test_damage_is_told_in_one_line_or_survived(kind: str, data: st.DataObject) -> None:
+    whole = bytearray(encoded(Image.new("RGB", (9, 7), "teal"), kind))
+    places = st.integers(0, len(whole) - 1)
+    for place, byte in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=4)):
+        whole[place] = byte
+    try:
+        image = decode(bytes(whole[: data.draw(st.integers(0, len(whole)))]), max_pixels=10**6)
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert image.mode == "RGB"

@@ -81,6 +81,18 @@ def test_text_only_rows_have_their_own_ratio_and_count(instructions: Make) -> No
         Mixture([MixturePart(text, 0.8, 31)], "eu", "en", seed=0)
 
 
+def test_counts_of_a_corpus_that_is_in_twice_add_up(instructions: Make) -> None:
+    corpus = instructions(10)
+    parts = [MixturePart(corpus, 0.2), MixturePart(corpus, 1.0, 5)]
+    mixture = Mixture(parts, "eu", "en", seed=0)
+    assert mixture.counts() == {"instructions": {"eu": 7, "en": 8}}
+
+
+def test_who_speaks_stays_as_it_was_in_earlier_versions() -> None:
+    ids = [f"row-{i}" for i in range(12)]
+    assert np.flatnonzero(speakers(ids, 0.5, 0)).tolist() == [1, 2, 3, 4, 6, 7]
+
+
 def test_passes_are_different_permutations_that_can_be_had_again(instructions: Make) -> None:
     mixture = Mixture([MixturePart(instructions(50), 0.5)], "eu", "en", seed=1)
     first, second = mixture.order(0), mixture.order(1)

@@ -18,17 +18,18 @@ from PIL import Image
 
 from ikusi import artifact
 from ikusi.data.images import decode
-from ikusi.data.schema import IMAGES, ROW_TYPES, fault, rows_schema
+from ikusi.data.schema import IMAGES, ROW_TYPES, fault, key_fault, rows_schema
 from ikusi.errors import InputError
 
 ROWS_IN_GROUP = 4096
 IMAGES_IN_GROUP = 256
+BYTES_IN_GROUP = 4 * 2**20  # of pictures: reading one reads its whole row group
 BYTES_HELD = 256 * 2**20  # of decoded row groups, for each open file
 QUARANTINE = pa.schema([("id", pa.string()), ("reason", pa.string()), ("row", pa.string())])
 
 
 class CorpusWriter:
-    """Writes a corpus as a stream: memory holds one row group, whatever the number of rows.
+    """Writes a corpus as a stream: memory holds the ids, and one row group of each table.
 
     Args:
         folder: where to write; making it whole or absent is the caller's (`artifact.folder`).
@@ -42,6 +43,9 @@ class CorpusWriter:
     ) -> None:
         if row_type not in ROW_TYPES:
             raise InputError(f"row type: expected one of {', '.join(ROW_TYPES)}, found {row_type}")
+        if not languages or len(set(languages)) != len(languages):
+            told = ", ".join(languages) or "none"
+            raise InputError(f"{folder}: expected different languages, found {told}")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.row_type, self.languages = folder, row_type, list(languages)
         self.quarantine = quarantine
@@ -74,7 +78,8 @@ class CorpusWriter:
                 "height": height,
                 "sha256": hashlib.sha256(data).hexdigest(),
                 "source": source,
-            }
+            },
+            size=len(data),
         )
 
     def add_row(
@@ -90,13 +95,14 @@ class CorpusWriter:
         Raises:
             InputError: the row is bad and there is no quarantine.
         """
-        reason = self._fault(id, image_id, texts)
+        reason = key_fault(id, group, task) or self._fault(id, image_id, texts)
         if reason and not self.quarantine:
             raise InputError(f"{self.folder}: row {id}: {reason}")
         if reason:
-            row = {"image_id": image_id, "texts": texts}
+            row = {"image_id": image_id, "group": group, "task": task, "texts": texts}
             told = json.dumps(row, ensure_ascii=False, default=str)
-            self._bad.add({"id": id, "reason": reason, "row": told})
+            bad = {"id": str(id), "reason": reason, "row": told}
+            self._bad.add({name: _storable(text) for name, text in bad.items()})
             return False
         self._ids.add(id)
         keys = {"id": id, "image_id": image_id, "group": group, "task": task}
@@ -149,14 +155,7 @@ class Corpus:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        try:
-            about = json.loads((self.folder / "corpus.json").read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{folder}: expected a corpus, found no corpus.json: {error}"
-            ) from None
-        self.row_type: str = about["row_type"]
-        self.languages: list[str] = about["languages"]
+        self.row_type, self.languages = _about(self.folder)
         self._rows = {code: _Groups(self.folder / f"{code}.parquet") for code in self.languages}
         self._check_parallel()
 
@@ -226,22 +225,47 @@ class Corpus:
 
     def _check_parallel(self) -> None:
         first, *others = self.languages
-        expected = self._rows[first].column("id")
+        keys = self._rows[first].columns("id", "image_id")
         for code in others:
-            found = self._rows[code].column("id")
-            if len(found) != len(expected):
-                told = f"{len(expected)} rows as in {first}, found {len(found)}"
-                raise InputError(f"{self.folder}/{code}.parquet: expected {told}")
-            for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
-                if ours != theirs:
-                    told = f"id {theirs} as in {first}, found {ours}"
-                    raise InputError(f"{self.folder}/{code}.parquet: row {number}: expected {told}")
+            theirs = self._rows[code].columns("id", "image_id")
+            if not theirs.equals(keys):
+                problem = _first_difference(keys, theirs, first)
+                raise InputError(f"{self.folder}/{code}.parquet: {problem}")
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["folder"])  # type: ignore[misc]
+
+
+def _about(folder: Path) -> tuple[str, list[str]]:
+    """Row type and languages of a corpus, from its own file."""
+    try:
+        about = json.loads((folder / "corpus.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: expected a corpus, found no corpus.json: {error}") from None
+    if not isinstance(about, dict) or about.get("row_type") not in ROW_TYPES:
+        raise InputError(f"{folder}/corpus.json: row_type: expected one of {', '.join(ROW_TYPES)}")
+    languages = about.get("languages")
+    if not isinstance(languages, list) or not languages:
+        raise InputError(f"{folder}/corpus.json: languages: expected a list, found {languages}")
+    return about["row_type"], languages
+
+
+def _first_difference(expected: pa.Table, found: pa.Table, language: str) -> str:
+    if len(found) != len(expected):
+        return f"expected {len(expected)} rows as in {language}, found {len(found)}"
+    for name in expected.column_names:
+        pairs = zip(expected[name].to_pylist(), found[name].to_pylist(), strict=True)
+        for number, (ours, theirs) in enumerate(pairs):
+            if ours != theirs:
+                return f"row {number}: expected {name} {ours} as in {language}, found {theirs}"
+    return f"expected columns as in {language}, found {found.schema}".replace("\n", "; ")
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class _Table:
@@ -251,12 +275,15 @@ class _Table:
         self.path, self.schema, self.rows_in_group = path, schema, rows_in_group
         self.written = 0
         self._held: list[dict[str, Any]] = []
+        self._held_bytes = 0
         self._writer: pq.ParquetWriter | None = None
+        path.unlink(missing_ok=True)  # an earlier attempt's
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, row: dict[str, Any], size: int = 0) -> None:
         self._held.append(row)
+        self._held_bytes += size
         self.written += 1
-        if len(self._held) >= self.rows_in_group:
+        if len(self._held) >= self.rows_in_group or self._held_bytes >= BYTES_IN_GROUP:
             self._flush()
 
     def close(self, always: bool = False) -> None:
@@ -269,7 +296,7 @@ class _Table:
         if self._writer is None:
             self._writer = pq.ParquetWriter(self.path, self.schema, compression="zstd")
         self._writer.write_table(pa.Table.from_pylist(self._held, schema=self.schema))
-        self._held = []
+        self._held, self._held_bytes = [], 0
 
 
 class _Groups:
@@ -279,7 +306,11 @@ class _Groups:
         if not path.exists():
             raise InputError(f"{path}: expected a table, found no such file")
         self.path = path
-        self.file = pq.ParquetFile(path, memory_map=True)
+        try:
+            self.file = pq.ParquetFile(path, memory_map=True)
+        except (pa.ArrowInvalid, OSError) as error:
+            told = " ".join(str(error).split())
+            raise InputError(f"{path}: expected a Parquet table, found: {told}") from None
         sizes = [
             self.file.metadata.row_group(number).num_rows
             for number in range(self.file.num_row_groups)
@@ -288,8 +319,14 @@ class _Groups:
         self.count = int(self.starts[-1])
         self._held: OrderedDict[int, pa.Table] = OrderedDict()
 
+    def columns(self, *names: str) -> pa.Table:
+        missing = set(names) - set(self.file.schema_arrow.names)
+        if missing:
+            raise InputError(f"{self.path}: expected a column {min(missing)}, found none")
+        return self.file.read(columns=list(names))
+
     def column(self, name: str) -> list[Any]:
-        values: list[Any] = self.file.read(columns=[name]).column(0).to_pylist()
+        values: list[Any] = self.columns(name).column(0).to_pylist()
         return values
 
     def row(self, index: int) -> dict[str, Any]:

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from ikusi.errors import InputError
 
 MAX_PIXELS = 64_000_000
+# Others that Pillow knows are no formats of photographs, and one of them, EPS, runs programs.
+FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+# What Pillow's decoders raise at bytes that are cut, or made to mislead.
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    RuntimeError,
+    EOFError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, name: str = "picture") -> Image.Image:
@@ -21,20 +39,23 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, name: str = "picture") -> 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
+            image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > max_pixels:
             size = f"{image.width}x{image.height}"
             raise InputError(f"{name}: expected at most {max_pixels} pixels, found {size}")
         image.load()
+        return flatten(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(f"{name}: expected at most {max_pixels} pixels, found more") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{name}: expected a picture, found {len(data)} bytes: {error}") from error
-    return flatten(ImageOps.exif_transpose(image))
+    except BROKEN as error:
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{name}: expected a picture, found {len(data)} bytes: {told}") from error
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """RGB, with whatever is transparent laid on white."""
+    """RGB, with whatever is transparent laid on white, and 16-bit grey scaled to 8 bits."""
+    if image.mode.startswith("I;16"):  # which Pillow would cut at 255
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

@@ -63,7 +63,7 @@ class Mixture(Sequence[Sample]):
     def __len__(self) -> int:
         return int(self._ends[-1]) if self.parts else 0
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         number, place = self._place(int(index))
@@ -84,13 +84,12 @@ class Mixture(Sequence[Sample]):
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Corpus name -> language -> rows, as realised."""
-        return {
-            part.corpus.folder.name: {
-                self.target: int(speaks.sum()),
-                self.source: int(len(speaks) - speaks.sum()),
-            }
-            for part, speaks in zip(self.parts, self._speaks, strict=True)
-        }
+        totals: dict[str, dict[str, int]] = {}
+        for part, speaks in zip(self.parts, self._speaks, strict=True):
+            realised = totals.setdefault(part.corpus.folder.name, {self.target: 0, self.source: 0})
+            realised[self.target] += int(speaks.sum())
+            realised[self.source] += int((~speaks).sum())
+        return totals
 
     def _place(self, index: int) -> tuple[int, int]:
         number = int(np.searchsorted(self._ends, index, side="right"))
@@ -140,7 +139,7 @@ def _turns(row: Mapping[str, Any], row_type: str, prompts: Sequence[str]) -> lis
     if row_type == "caption":
         if not prompts:
             raise InputError(f"row {row['id']}: expected a caption prompt, found none")
-        number = int(_hash("prompt " + row["id"]), 16) % len(prompts)
+        number = int.from_bytes(_hash("prompt " + row["id"])) % len(prompts)
         return [("user", prompts[number]), ("assistant", row["text"])]
     if row_type == "vqa":
         return [("user", row["question"]), ("assistant", row["answers"][0])]
@@ -161,8 +160,9 @@ def _chosen(part: MixturePart, seed: int) -> np.ndarray:
 
 def _ranked(ids: Sequence[str], salt: str) -> np.ndarray:
     """Positions ordered by a hash of salt and id."""
-    return np.argsort(np.array([_hash(f"{salt} {id}") for id in ids], dtype="U64"), kind="stable")
+    hashes = (int.from_bytes(_hash(f"{salt} {id}")[:8]) for id in ids)
+    return np.argsort(np.fromiter(hashes, np.uint64, len(ids)), kind="stable")
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
@@ -62,42 +63,106 @@ def fault(row_type: str, columns: Mapping[str, Any]) -> str | None:
     for name in own:
         if name not in columns:
             return f"{name}: expected a value, found none"
+    for name in (*own, *(name for name in columns if name not in own)):
         if problem := CHECKS[name](columns[name], columns):
             return f"{name}: {problem}"
     return None
 
 
+def key_fault(id: Any, group: Any, task: Any) -> str | None:
+    """Say what is wrong with a row's own names, as `fault` does."""
+    if not _is_text(id) or not id:
+        return f"id: expected text, found {_told(id)}"
+    for name, value in (("group", group), ("task", task)):
+        if value is not None and not _is_text(value):
+            return f"{name}: expected text or nothing, found {_told(value)}"
+    return None
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text that can be stored: half of a surrogate pair cannot."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _told(value: Any) -> str:
+    """A value in a message: on one line, and short."""
+    return " ".join(_short.repr(value).split())
+
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 80
+
+
 def _text(value: Any, _: Mapping[str, Any]) -> str | None:
-    if isinstance(value, str) and value.strip():
+    if _is_text(value) and value.strip():
         return None
-    return f"expected text, found {value!r}"
+    return f"expected text, found {_told(value)}"
 
 
 def _texts(value: Any, _: Mapping[str, Any]) -> str | None:
-    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+    if isinstance(value, list) and value and all(_is_text(item) for item in value):
         return None
-    return f"expected a list of texts, found {value!r}"
+    return f"expected a list of texts, found {_told(value)}"
+
+
+def _answers(value: Any, columns: Mapping[str, Any]) -> str | None:
+    if problem := _texts(value, columns):
+        return problem
+    if not value[0].strip():  # the one that is trained on
+        return f"expected the first answer to say something, found {_told(value[0])}"
+    return None
+
+
+def _choices(value: Any, columns: Mapping[str, Any]) -> str | None:
+    if problem := _texts(value, columns):
+        return problem
+    if not all(item.strip() for item in value):
+        return f"expected every choice to say something, found {_told(value)}"
+    return None
+
+
+def _translator(value: Any, _: Mapping[str, Any]) -> str | None:
+    return None if value is None or _is_text(value) else f"expected text, found {_told(value)}"
+
+
+def _flags(value: Any, columns: Mapping[str, Any]) -> str | None:
+    return None if value is None or value == [] else _texts(value, columns)
+
+
+def _score(value: Any, _: Mapping[str, Any]) -> str | None:
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return None
+    return f"expected a number, found {_told(value)}"
 
 
 def _answer(value: Any, columns: Mapping[str, Any]) -> str | None:
     count = len(columns["choices"])
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count:
         return None
-    return f"expected a number from 0 to {count - 1}, found {value!r}"
+    return f"expected a number from 0 to {count - 1}, found {_told(value)}"
 
 
 def _turns(value: Any, _: Mapping[str, Any]) -> str | None:
     if not isinstance(value, list) or not value:
-        return f"expected a list of turns, found {value!r}"
+        return f"expected a list of turns, found {_told(value)}"
     for number, turn in enumerate(value):
         if not isinstance(turn, Mapping) or set(turn) != {"role", "content"}:
-            return f"expected turn {number} to have a role and content, found {turn!r}"
+            return f"expected turn {number} to have a role and content, found {_told(turn)}"
         if turn["role"] not in ROLES:
-            return f"expected turn {number} to be of {', '.join(ROLES)}, found {turn['role']!r}"
-        if not isinstance(turn["content"], str) or not turn["content"].strip():
-            return f"expected turn {number} to say something, found {turn['content']!r}"
+            told = _told(turn["role"])
+            return f"expected turn {number} to be of {', '.join(ROLES)}, found {told}"
+        if not _is_text(turn["content"]) or not turn["content"].strip():
+            return f"expected turn {number} to say something, found {_told(turn['content'])}"
     if value[-1]["role"] != "assistant":
         return f"expected the assistant to have the last turn, found {value[-1]['role']}"
+    if all(turn["role"] != "user" for turn in value):
+        return "expected the user to have a turn, found none"
     return None
 
 
@@ -105,7 +170,10 @@ CHECKS = {
     "text": _text,
     "turns": _turns,
     "question": _text,
-    "answers": _texts,
-    "choices": _texts,
+    "answers": _answers,
+    "choices": _choices,
     "answer": _answer,
+    "translator": _translator,
+    "flags": _flags,
+    "score": _score,
 }
