@@ -179,6 +179,8 @@ def start_counting(toy: str, tmp_path: Path) -> "subprocess.Popen[bytes]":
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(script.parent), *sys.path])},
         start_new_session=True,
+        # A shell's background jobs ignore Ctrl-C, and what they start inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     under_way = tmp_path / "s/align/a.partial/count"
     wait_for(lambda: under_way.exists() or process.poll() is not None)
