@@ -92,10 +92,13 @@ class Stage(_Section):
         default=None,
         description="Share of rows in the target language; none where the grid sets it.",
     )
-    learning_rate: Positive = Field(description="Peak learning rate of AdamW.")
+    optimizer: Literal["adamw", "muon"] = Field(
+        default="adamw", description="AdamW, or Muon for matrices with AdamW for the rest."
+    )
+    learning_rate: Positive = Field(description="Peak learning rate.")
     batch_size: int = Field(ge=1, description="Samples in one optimiser step.")
     epochs: Positive = Field(description="Passes over the stage's rows.")
-    weight_decay: float = Field(default=0.0, ge=0, description="Weight decay of AdamW.")
+    weight_decay: float = Field(default=0.0, ge=0, description="Weight decay.")
     warmup_ratio: Share = Field(
         default=0.03, description="Share of the steps in which the learning rate rises."
     )

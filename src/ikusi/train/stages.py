@@ -92,6 +92,7 @@ def train_stage(
         arguments,
         steps,
         _images(model, encoder, stage),
+        muon=stage.optimizer == "muon",
         most_tokens=micro_tokens
         or (MOST_TOKENS_ON_CPU if arguments.device.type == "cpu" else None),
         identity=identity,

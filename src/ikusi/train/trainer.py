@@ -34,6 +34,7 @@ from ikusi.model import fusion
 from ikusi.train import checkpoints
 from ikusi.train.batches import Batch, EncodedSample, collate, split
 from ikusi.train.features import FeatureCache, Pixels
+from ikusi.train.optimizer import MuonAdamW
 from ikusi.train.progress import Counts, Metrics, Progress, ProgressCall
 from ikusi.train.steps import Steps
 
@@ -123,6 +124,7 @@ class StageTrainer(Trainer):
         steps: Steps,
         images: Images,
         *,
+        muon: bool,
         most_tokens: int | None,
         identity: str,
         metrics: Path,
@@ -130,6 +132,7 @@ class StageTrainer(Trainer):
     ) -> None:
         self.counts, self.loss, self.gradient_norm = Counts(), float("nan"), float("nan")
         self.images, self._most_tokens, self.identity = images, most_tokens, identity
+        self._muon = muon
         super().__init__(model=model, args=args, train_dataset=steps)
         self.remove_callback(PrinterCallback)
         self.reporter = Reporter(self, metrics, progress)
@@ -175,6 +178,14 @@ class StageTrainer(Trainer):
         norm = super()._clip_grad_norm(model)
         self.gradient_norm = float(norm)
         return norm
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW as `Trainer` makes it, or Muon beside AdamW."""
+        if not self._muon:
+            return super().create_optimizer(model)
+        made = MuonAdamW(self.learning(), self.args.learning_rate, self.args.weight_decay)
+        self.optimizer = made
+        return made
 
     def learning(self) -> dict[str, nn.Parameter]:
         """The parameters that learn, by name."""

@@ -1,0 +1,67 @@
+"""Muon for the matrices of layers and connectors, AdamW for all else, as one optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class MuonAdamW(torch.optim.Optimizer):
+    """Muon (Jordan 2024) with AdamW beside it for embeddings, convolutions, biases and norms.
+
+    Muon gives rare associations, such as the names of things seldom seen, as large a step as
+    frequent ones. Updates have AdamW's size (Moonshot's rule), so both share a learning rate.
+
+    Args:
+        named: the parameters that learn, by name.
+        learning_rate: of both.
+        weight_decay: of both; biases and norms have none.
+    """
+
+    def __init__(
+        self, named: Mapping[str, nn.Parameter], learning_rate: float, weight_decay: float
+    ) -> None:
+        matrices = [p for name, p in named.items() if _inside(name, p)]
+        tables = [p for name, p in named.items() if p.ndim > 1 and not _inside(name, p)]
+        vectors = [p for p in named.values() if p.ndim <= 1]
+        parts: list[torch.optim.Optimizer] = []
+        if matrices:
+            adjusted = "match_rms_adamw"
+            parts.append(
+                torch.optim.Muon(
+                    matrices, learning_rate, weight_decay=weight_decay, adjust_lr_fn=adjusted
+                )
+            )
+        groups = [
+            {"params": tables, "weight_decay": weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        if groups := [group for group in groups if group["params"]]:
+            parts.append(torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98)))
+        self._parts = parts
+        super().__init__([group for part in parts for group in part.param_groups], {})
+        self._share()
+
+    def _share(self) -> None:
+        """Let both parts work on this optimiser's groups and state."""
+        groups = iter(self.param_groups)
+        for part in self._parts:
+            part.param_groups = [next(groups) for _ in part.param_groups]
+            part.state = self.state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._share()
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """One step of both parts."""
+        for part in self._parts:
+            part.step(closure)
+
+
+def _inside(name: str, parameter: nn.Parameter) -> bool:
+    """Whether Muon takes it: a matrix between two hidden spaces."""
+    return parameter.ndim == 2 and (".layers." in f".{name}" or "projector" in name)

@@ -1,0 +1,79 @@
+"""Muon beside AdamW: torch's own two optimisers, as one that can be saved and resumed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ikusi.train.optimizer import MuonAdamW
+from ikusi.train.stages import Progress, train_stage
+from train.samples import Samples, multimodal_model, stage
+from train.test_stages import weights
+
+
+class Toy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.table = nn.Embedding(5, 8)
+        self.layers = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 4), nn.Tanh())
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(self.layers(self.table(ids)).square().sum())
+
+    def linear(self) -> list[nn.Linear]:
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+
+def stepped(model: Toy, *optimizers: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    for step in range(4):
+        model(torch.tensor([step, 4])).backward()
+        for optimizer in optimizers:
+            optimizer.step()
+        model.zero_grad()
+    return model.state_dict()
+
+
+def test_both_parts_step_as_torch_steps_them() -> None:
+    ours, theirs = Toy(), Toy()
+    matrices = [layer.weight for layer in theirs.linear()]
+    muon = torch.optim.Muon(matrices, 1e-2, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    groups = [
+        {"params": [theirs.table.weight], "weight_decay": 0.1},
+        {"params": [layer.bias for layer in theirs.linear()], "weight_decay": 0.0},
+    ]
+    expected = stepped(theirs, muon, torch.optim.AdamW(groups, 1e-2, betas=(0.9, 0.98)))
+    found = stepped(ours, MuonAdamW(dict(ours.named_parameters()), 1e-2, 0.1))
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_without_matrices_between_hidden_spaces_all_is_adamw() -> None:
+    parameter = nn.Parameter(torch.ones(2, 2))
+    optimizer = MuonAdamW({"lm_head.weight": parameter}, 1e-2, 0.0)
+    assert [set(group["params"]) for group in optimizer.param_groups] == [{parameter}]
+    parameter.sum().backward()
+    optimizer.step()
+    assert torch.allclose(parameter, torch.full((2, 2), 0.99))
+
+
+def test_a_stage_with_muon_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    settings = stage(optimizer="muon")
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(now: Progress) -> None:
+        if now.step == 5:
+            raise StoppedError
+
+    model, processor = multimodal_model()
+    with pytest.raises(StoppedError):
+        train_stage(
+            model, processor, Samples(), settings, output=tmp_path / "a", seed=3, progress=stop
+        )
+    for name in ("a", "b"):
+        model, processor = multimodal_model()
+        train_stage(model, processor, Samples(), settings, output=tmp_path / name, seed=3)
+    stopped, whole = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert all(torch.equal(stopped[name], whole[name]) for name in whole)
