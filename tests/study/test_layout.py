@@ -102,6 +102,13 @@ def test_a_retrained_base_makes_its_own_runs_stale(bases: list[str], tmp_path: P
     assert {"align/adapted", "instruct/adapted-000", "evaluate/adapted-backbone"} <= changed
 
 
+def test_notes_about_a_model_make_nothing_stale(bases: list[str], tmp_path: Path) -> None:
+    before = fingerprints(load(bases))
+    for name in ("README.md", "training.json", "retrieval.json"):
+        (tmp_path / "adapted" / name).write_text("how it was made")
+    assert fingerprints(load(bases)) == before
+
+
 def test_settings_are_plain_json_and_name_a_function(bases: list[str]) -> None:
     def plain(value: Any) -> bool:
         if isinstance(value, dict):

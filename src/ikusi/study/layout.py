@@ -16,6 +16,7 @@ from ikusi.study.graph import Step
 
 FUNCTIONS = "ikusi.study.steps"
 BYTES_READ = 1 << 20  # of each file of a model: its header and its first weights
+NOTES = ("*.md", "training.json", "retrieval.json")
 
 
 def steps(recipe_: Recipe) -> list[Step]:
@@ -157,10 +158,12 @@ def benchmark_path(corpus: str, data: Path) -> Path:
 def content(folder: Path) -> str:
     """Fingerprint of a folder's files: names, sizes and the first MiB of each.
 
-    A whole read would take minutes for a model of 8 billion parameters, at every start.
+    A whole read would take minutes for a model of 8 billion parameters, at every start. Notes
+    about how a model was made (`NOTES`) are no part of it.
     """
     found = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    for path in sorted(path for path in files if not any(map(path.match, NOTES))):
         with path.open("rb") as file:
             start = hashlib.sha256(file.read(BYTES_READ)).hexdigest()
         found.append([path.relative_to(folder).as_posix(), path.stat().st_size, start])
