@@ -1,9 +1,10 @@
 """Write the parts of the documentation that are made from the code and the data.
 
-Run `python docs/generate.py` after changing a language pack, a benchmark, the recipe's fields or
-the miniature's packages; `--check` only says which pages are stale (a test runs it).
+Run `python docs/generate.py` after changing a language pack, a benchmark, the recipe's fields, the
+miniature's packages or its encoder; `--check` only says which pages are stale (a test runs it).
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -12,7 +13,7 @@ from typing import Any
 
 from ikusi import language, recipe
 from ikusi.evaluate import benchmark
-from ikusi.miniature import packages
+from ikusi.miniature import packages, shipped
 
 FOLDER = Path(__file__).parent
 
@@ -89,11 +90,25 @@ def _default(field: dict[str, Any]) -> str:
     return f"`{field['default']}`" if "default" in field else "required"
 
 
+def retrieval() -> str:
+    """What the shipped encoder recognises, as it was measured when it was made."""
+    path = shipped.packaged() / "encoder" / "retrieval.json"
+    measured = json.loads(path.read_text(encoding="utf-8"))
+    named = {"trained": "trained", "drawing": "held-out drawing", "style": "held-out style"}
+    rows = [
+        [words, *(f"{measured[kind][count]:.3f}" for count in "123")]
+        for kind, words in named.items()
+    ]
+    return table(["drawings", "one in the picture", "two", "three"], rows)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "to-review": to_review,
     "attribution": lambda: packages.attribution().strip(),
+    "attribution-encoder": lambda: packages.attribution("encoder").strip(),
     "benchmarks": benchmark_table,
     "recipe-fields": recipe_fields,
+    "retrieval": retrieval,
 }
 
 

@@ -10,10 +10,12 @@ from ikusi import language
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.errors import InputError
-from ikusi.miniature import bases, corpora, encoder, knowledge, shipped
+from ikusi.miniature import bases, corpora, encoder, knowledge, shipped, teacher
+from ikusi.miniature.augment import Thumbnails
 from ikusi.miniature.cldr import locale
-from ikusi.miniature.contrastive import EncoderSettings, standardise
+from ikusi.miniature.contrastive import Contrastive, EncoderSettings, standardise
 from ikusi.miniature.drawings import Drawings
+from ikusi.miniature.scenes import GROUNDS
 from ikusi.miniature.speaker import Speaker
 from ikusi.miniature.splits import UNSEEN, Splits, generator, split
 from ikusi.model.chat import prompt_ids
@@ -31,6 +33,10 @@ TINY = EncoderSettings(
     batch_size=16,
     warmup=10,
     save_every=40,
+)
+
+TINY_TEACHER = teacher.TeacherSettings(
+    side=24, widths=(8, 16, 32), steps=300, batch_size=32, warmup=10, save_every=40
 )
 
 
@@ -111,38 +117,102 @@ def test_a_pack_that_lacks_a_sentence_is_told(tmp_path: Path) -> None:
         corpora.build(SETTINGS, "eu", "en", {"eu": lacking, "en": language.load("en")}, tmp_path)
 
 
-def test_a_short_rebuild_of_the_encoder_learns(tmp_path: Path, drawn: Drawings) -> None:
-    few = split(drawn, 8)
-    model = encoder.train(drawn, few, TINY, tmp_path)
-    assert encoder.retrieval(model.eval(), drawn, few, TINY, None, repeats=3) > 0.3  # chance 0.125
+def few(drawn: Drawings) -> Splits:
+    return replace(split(drawn, 8), others=())
+
+
+@pytest.fixture(scope="module")
+def lessons(drawn: Drawings) -> Thumbnails:
+    return Thumbnails(drawn, Drawings({}), few(drawn))
+
+
+@pytest.fixture(scope="module")
+def taught(lessons: Thumbnails, tmp_path_factory: pytest.TempPathFactory) -> teacher.Teacher:
+    return teacher.train(lessons, TINY_TEACHER, tmp_path_factory.mktemp("teacher"))
+
+
+def trained(
+    pictures: encoder.Pictures,
+    drawn: Drawings,
+    output: Path,
+    progress: encoder.Progress | None = None,
+) -> Contrastive:
+    return encoder.train(pictures, encoder.names_of(few(drawn)), output, progress)
+
+
+def test_a_short_rebuild_of_the_encoder_learns(
+    tmp_path: Path, lessons: Thumbnails, drawn: Drawings
+) -> None:
+    pictures = encoder.Pictures(lessons, 8, replace(TINY, steps=240))
+    model = trained(pictures, drawn, tmp_path).eval()
+    found = encoder.retrieval(model, drawn, few(drawn), TINY, None, repeats=3)
+    assert found > 0.3  # chance 0.125
+
+
+def test_a_taught_encoder_goes_on_from_the_one_that_learnt_alone(
+    tmp_path: Path, lessons: Thumbnails, taught: teacher.Teacher, drawn: Drawings
+) -> None:
+    short = replace(TINY, steps=2, batch_size=4)
+    names = encoder.names_of(few(drawn))
+    alone = encoder.train(encoder.Pictures(lessons, 8, short), names, tmp_path / "alone")
+    before = {name: value.clone() for name, value in alone.state_dict().items()}
+    pictures = encoder.Pictures(lessons, 8, replace(short, learning_rate=1e-6), taught)
+    after = encoder.train(pictures, names, tmp_path / "taught", start_from=alone).state_dict()
+    assert all(torch.allclose(before[name], after[name], atol=1e-3) for name in before)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_teacher_says_which_names_a_drawing_has(
+    lessons: Thumbnails, taught: teacher.Teacher
+) -> None:
+    for guide in (None, taught):
+        targets = encoder.Pictures(lessons, 8, TINY, guide)[0]["targets"]
+        drawings, names = encoder.BLOCK_DRAWINGS, 8
+        assert targets.shape == (drawings + len(GROUNDS), names + len(GROUNDS))
+        assert torch.allclose(targets.sum(1), torch.ones(len(targets)), atol=1e-5)
+        assert bool((targets[:drawings].max(1).values == 1).all()) is (guide is None)
+
+
+class StoppedError(Exception):
+    pass
+
+
+def stop(step: int, total: int, words: str) -> None:
+    if step >= 20:
+        raise StoppedError
 
 
 def test_an_interrupted_encoder_goes_on_to_the_same_weights(
-    tmp_path: Path, drawn: Drawings
+    tmp_path: Path, lessons: Thumbnails, taught: teacher.Teacher, drawn: Drawings
 ) -> None:
-    few, settings = split(drawn, 8), replace(TINY, steps=24, batch_size=4, save_every=8)
-    whole = encoder.train(drawn, few, settings, tmp_path / "whole")
-
-    class StoppedError(Exception):
-        pass
-
-    def stop(step: int, total: int, words: str) -> None:
-        if step >= 20:
-            raise StoppedError
-
+    short = replace(TINY, steps=24, batch_size=4, save_every=8)
+    pictures = encoder.Pictures(lessons, 8, short, taught)
+    whole = trained(pictures, drawn, tmp_path / "whole")
     with pytest.raises(StoppedError):
-        encoder.train(drawn, few, settings, tmp_path / "again", stop)
-    again = encoder.train(drawn, few, settings, tmp_path / "again")
+        trained(pictures, drawn, tmp_path / "again", stop)
+    again = trained(pictures, drawn, tmp_path / "again")
+    for ours, theirs in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_an_interrupted_teacher_goes_on_to_the_same_weights(
+    tmp_path: Path, lessons: Thumbnails
+) -> None:
+    short = replace(TINY_TEACHER, steps=24, save_every=8)
+    whole = teacher.train(lessons, short, tmp_path / "whole")
+    with pytest.raises(StoppedError):
+        teacher.train(lessons, short, tmp_path / "again", stop)
+    again = teacher.train(lessons, short, tmp_path / "again")
     for ours, theirs in zip(whole.parameters(), again.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
 
 def test_standardised_features_have_no_common_part_and_keep_their_differences(
-    drawn: Drawings,
+    lessons: Thumbnails,
 ) -> None:
     torch.manual_seed(0)
-    model = encoder.Contrastive(["cow", "red"], TINY).vision.float().eval()
-    pixels = encoder.Pictures(drawn, split(drawn, 24), TINY)[0]["pixels"]
+    model = Contrastive(["cow", "red"], TINY).vision.float().eval()
+    pixels = encoder.Pictures(lessons, 8, TINY)[0]["pixels"]
     shown = pixels.float() / 127.5 - 1
     with torch.no_grad():
         before = model(shown).last_hidden_state[:, 1:].flatten(0, 1)
@@ -151,6 +221,14 @@ def test_standardised_features_have_no_common_part_and_keep_their_differences(
     assert after.mean(0).abs().max() < 1e-3 and after.std().item() == pytest.approx(1, abs=1e-2)
     centred = before - before.mean(0)
     assert torch.allclose(after, centred / centred.std(), atol=2e-2)
+
+
+def test_a_scene_told_in_emoji_has_one_token_a_cell() -> None:
+    tokenizer = bases.train_tokenizer(bases.sentences(40))
+    told = bases.emoji_map(["💚", "🐄", "🐈"], generator(0))
+    assert told.count("🐄") > 2 and told.count("🐈") > 2
+    assert len(tokenizer(told)["input_ids"]) == len(told) == bases.GRID**2
+    assert tokenizer.decode(tokenizer(told)["input_ids"]) == told
 
 
 def test_the_tokenizer_writes_any_language() -> None:

@@ -1,14 +1,17 @@
 """Drawings, what is held out of them, scenes, and questions about scenes."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ikusi import language
-from ikusi.miniature import augment, questions, scenes
+from ikusi.miniature import questions, scenes
+from ikusi.miniature.augment import Thumbnails, vary
 from ikusi.miniature.concepts import catalogue, named
 from ikusi.miniature.drawings import FAMILIES, PIXELS, Drawings
 from ikusi.miniature.questions import COUNTS, Asker, Drawn, present
@@ -154,13 +157,25 @@ def test_distractors_are_near() -> None:
     assert {concept.subgroup for concept in near} == {"animal-mammal"} and cow not in near
 
 
-def test_variations_keep_the_form_and_repeat_by_seed(drawn: Drawings, divided: Splits) -> None:
-    concept = divided.concepts[0]
-    own = [augment.thumbnail(drawn[concept.id, style]) for style in divided.trained[concept.id]]
-    many = [augment.vary(own, generator(seed)) for seed in range(40)]
-    assert all(one.dtype == np.uint8 and one.shape[2] == 4 for one in many)
-    assert len({one.tobytes() for one in many}) > 30
-    assert (augment.vary(own, generator(5)) == many[5]).all()
+def test_variations_keep_to_their_square_and_repeat_by_seed(drawn: Drawings) -> None:
+    lessons = Thumbnails(drawn, Drawings({}), replace(split(drawn, 8), others=()))
+    random = torch.Generator().manual_seed(3)
+    concepts = torch.arange(len(lessons)).repeat(10)
+    first, second = lessons.pick(concepts, random), lessons.pick(concepts, random)
+    many = [vary(first, second, 32, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert many[0].shape == (80, 4, 32, 32)
+    assert torch.equal(many[0], many[1]) and not torch.equal(many[0], many[2])
+    colours, alpha = many[0][:, :3], many[0][:, 3:]
+    assert alpha.min() >= 0 and alpha.max() <= 1 + 1e-6
+    assert colours.min() >= 0 and (colours <= alpha + 1e-6).all()  # premultiplied
+
+
+def test_further_drawings_of_a_held_out_family_are_not_learnt(divided: Splits) -> None:
+    withheld = {c: FAMILIES[divided.withheld[c.id][0]] for c in divided.concepts}
+    concept = next(c for c, family in withheld.items() if family == "fluent")
+    assert not divided.learnable(concept, (concept.id, "fluent-high-contrast"))
+    assert divided.learnable(concept, (concept.id, "mdi"))
+    assert not divided.learnable(concept, ("1f404-other", "mdi"))
 
 
 @pytest.mark.parametrize("unseen", UNSEEN)

@@ -97,18 +97,24 @@ def vision_config(settings: EncoderSettings) -> CLIPVisionConfig:
 
 
 def loss_of(model: Contrastive, data: dict[str, Tensor]) -> Tensor:
-    """Sum of the patch, region and picture losses."""
+    """Sum of the patch, region and picture losses.
+
+    Args:
+        data: `pixels` [B, 3, S, S] uint8; `labels` and `regions` [B, P]; `targets` [L, N], for
+            each label the share of each name.
+    """
     whole, patches = model(data["pixels"])
-    labels, regions = data["labels"], data["regions"]
-    patch_loss = functional.cross_entropy(model.scores(patches).flatten(0, 1), labels.flatten())
+    labels, regions, targets = data["labels"], data["regions"], data["targets"]
+    patch_loss = _cross_entropy(model.scores(patches).flatten(0, 1), targets[labels.flatten()])
     vectors, region_labels = pool(patches, labels, regions)
-    region_scores = model.scores(vectors)
-    region_loss = functional.cross_entropy(region_scores, region_labels)
-    present = torch.zeros(len(labels), region_scores.shape[1])
-    present.scatter_(1, labels, 1.0)
-    target = present / present.sum(1, keepdim=True)
-    picture_loss = functional.cross_entropy(model.scores(whole), target)
-    return patch_loss + region_loss + 0.3 * picture_loss
+    region_loss = _cross_entropy(model.scores(vectors), targets[region_labels])
+    present = torch.zeros(len(labels), len(targets)).scatter_(1, labels, 1.0)
+    shown = (present / present.sum(1, keepdim=True)) @ targets
+    return patch_loss + region_loss + 0.3 * _cross_entropy(model.scores(whole), shown)
+
+
+def _cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:
+    return -(targets * functional.log_softmax(scores, -1)).sum(-1).mean()
 
 
 def pool(patches: Tensor, labels: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:

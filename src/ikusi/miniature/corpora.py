@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from ikusi.miniature.splits import UNSEEN, Splits, generator, split
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int, str], None]
-TURNS = 8
+TURNS = 2  # more would let names be copied from earlier answers, not read off the picture
 SOURCE = "composed of emoji drawings (see ATTRIBUTION.md)"
 VQA_TASKS = ("what", "left", "right", "next_to", "how_many", "ground", "category", "keywords")
 CHOICE_TASKS = ("what", "which", "left", "right", "next_to")
@@ -58,11 +59,12 @@ class Maker:
         """The same columns in every language."""
         return {code: say(speaker) for code, speaker in self.speakers.items()}
 
-    def draw(
-        self, unseen: str | None, random: np.random.Generator, count: int | None = None
-    ) -> Drawn:
-        """A random scene of one style; `unseen` says in which way it is new, if any."""
-        count = count or int(random.integers(1, 4))
+    @cached_property
+    def _pools(self) -> dict[str | None, tuple[dict[str, list[Concept]], np.ndarray]]:
+        """For each kind of unseen: the concepts by style, and how often a style is drawn."""
+        return {unseen: self._pool(unseen) for unseen in (None, *UNSEEN)}
+
+    def _pool(self, unseen: str | None) -> tuple[dict[str, list[Concept]], np.ndarray]:
         pool = self.splits.unseen_concepts if unseen == "concept" else self.splits.concepts
         by_style: dict[str, list[Concept]] = {}
         for concept in pool:
@@ -70,7 +72,15 @@ class Maker:
                 by_style.setdefault(style, []).append(concept)
         rich = {style: found for style, found in by_style.items() if len(found) >= 3}
         weights = np.array([len(found) for found in rich.values()], dtype=float)
-        style = list(rich)[random.choice(len(rich), p=weights / weights.sum())]
+        return rich, weights / weights.sum()
+
+    def draw(
+        self, unseen: str | None, random: np.random.Generator, count: int | None = None
+    ) -> Drawn:
+        """A random scene of one style; `unseen` says in which way it is new, if any."""
+        count = count or int(random.integers(1, 4))
+        rich, weights = self._pools[unseen]
+        style = list(rich)[random.choice(len(rich), p=weights)]
         picked = random.choice(len(rich[style]), count, replace=False)
         ground = list(GROUNDS)[random.integers(len(GROUNDS))]
         return Drawn(tuple(rich[style][i] for i in picked), style, ground)
@@ -142,6 +152,11 @@ def caption(drawn: Drawn, variant: int, speaker: Speaker) -> str:
     listed = speaker.listed([speaker.name(concept) for concept in drawn.concepts])
     colour = speaker.pack.colours[drawn.ground]
     return speaker.pack.state("caption", variant, list=listed, colour=colour)
+
+
+def ask_caption(drawn: Drawn, variant: int) -> Exchange:
+    """The caption as the answer to a request for one."""
+    return Exchange("caption", variant, {}, lambda speaker: caption(drawn, variant, speaker))
 
 
 def write_instructions(maker: Maker, folder: Path) -> None:
@@ -297,4 +312,5 @@ def _spoken(splits: Splits, *languages: str) -> Splits:
         named(splits.unseen_concepts, *languages),
         splits.trained,
         splits.withheld,
+        splits.others,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from ikusi.miniature.cldr import locale
 from ikusi.miniature.concepts import Concept, catalogue, code_points
 from ikusi.miniature.packages import Progress, cache_folder, members
 
@@ -29,6 +31,13 @@ FAMILIES = {  # styles drawn by the same hands are one family, withheld together
     "fluent-flat": "fluent",
     "fluent-3d": "fluent",
     "openmoji": "openmoji",
+    "emojione-v1": "emojione",
+    "emojione-monotone": "emojione",
+    "fluent-high-contrast": "fluent",
+    "streamline": "streamline",
+    "game-icons": "game-icons",
+    "mdi": "mdi",
+    "icon-park": "icon-park",
 }
 ICON_SETS = {
     "noto": "@iconify-json/noto",
@@ -38,6 +47,16 @@ ICON_SETS = {
     "fxemoji": "@iconify-json/fxemoji",
     "fluent-flat": "@iconify-json/fluent-emoji-flat",
 }
+FURTHER_SETS = {  # in no study; the encoder alone learns from them
+    "emojione-v1": "@iconify-json/emojione-v1",
+    "emojione-monotone": "@iconify-json/emojione-monotone",
+    "fluent-high-contrast": "@iconify-json/fluent-emoji-high-contrast",
+    "streamline": "@iconify-json/streamline-emojis",
+    "game-icons": "@iconify-json/game-icons",
+    "mdi": "@iconify-json/mdi",
+    "icon-park": "@iconify-json/icon-park",
+}
+INK = "#888888"  # of what is drawn in one colour
 
 
 class Drawings(Mapping[tuple[str, str], np.ndarray]):
@@ -71,15 +90,26 @@ class Source:
 
 def drawings(progress: Progress | None = None) -> Drawings:
     """All drawings of the catalogue; rendered on first use, then read from the cache."""
-    path = cache_folder() / f"drawings-{PIXELS}.parquet"
+    return _cached("drawings", _sources, progress)
+
+
+def further_drawings(progress: Progress | None = None) -> Drawings:
+    """Drawings of the catalogue's concepts in other icon sets, found by code point or by name."""
+    return _cached("further", _further_sources, progress)
+
+
+def _cached(
+    name: str, sources: Callable[[], Iterator[Source]], progress: Progress | None
+) -> Drawings:
+    path = cache_folder() / f"{name}-{PIXELS}.parquet"
     if not path.exists():
-        _render_all(path, progress)
+        _render_all(sources(), path, progress)
     columns = [column.to_pylist() for column in pq.read_table(path).columns]
     return Drawings({(concept, style): data for concept, style, data in zip(*columns, strict=True)})
 
 
-def _render_all(path: Path, progress: Progress | None) -> None:
-    sources = sorted(_sources(), key=lambda source: (source.concept, source.style))
+def _render_all(found: Iterator[Source], path: Path, progress: Progress | None) -> None:
+    sources = sorted(found, key=lambda source: (source.concept, source.style))
     rows = []
     for done, source in enumerate(sources):
         if progress and done % 50 == 0:
@@ -100,6 +130,16 @@ def _sources() -> Iterator[Source]:
     names = _icon_names()
     for style, package in ICON_SETS.items():
         yield from _iconify(concepts, style, package, names)
+
+
+def _further_sources() -> Iterator[Source]:
+    words = locale("en")
+    names = {
+        concept.id: re.sub(r"\W+", "-", concept.name(words).lower().replace("’", ""))
+        for concept in catalogue()
+    }
+    for style, package in FURTHER_SETS.items():
+        yield from _iconify(catalogue(), style, package, names | _icon_names())
 
 
 def _openmoji(concepts: tuple[Concept, ...]) -> Iterator[Source]:
@@ -124,7 +164,9 @@ def _icon_names() -> dict[str, str]:
 
 
 def _characters(style: str) -> dict[str, str]:
-    ((_, data),) = members(ICON_SETS[style], "chars.json".__eq__)
+    """Characters -> icon names, as the icon set says; empty for sets of no font."""
+    package = (ICON_SETS | FURTHER_SETS)[style]
+    ((_, data),) = members(package, "chars.json".__eq__)
     return dict(json.loads(data))
 
 
@@ -134,16 +176,18 @@ def _iconify(
     ((_, data),) = members(package, "icons.json".__eq__)
     icons = json.loads(data)
     by_name = {name.replace("-", ""): icon for name, icon in icons["icons"].items()}
-    own = {code_points(points): name for points, name in _characters(style).items()} or names
+    own = {code_points(points): name for points, name in _characters(style).items()}
+    own = names | {points: name for points, name in own.items() if name.replace("-", "") in by_name}
     for concept in concepts:
         icon = by_name.get(own.get(concept.id, "").replace("-", ""))
         if icon:
             width = icon.get("width", icons.get("width", 16))
             height = icon.get("height", icons.get("height", 16))
             box = f"{icon.get('left', 0)} {icon.get('top', 0)} {width} {height}"
+            body = icon["body"].replace("currentColor", INK)
             head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}"'
             link = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
-            yield Source(concept.id, style, svg=f"{head} {link}>{icon['body']}</svg>")
+            yield Source(concept.id, style, svg=f"{head} {link}>{body}</svg>")
 
 
 def _render(source: Source) -> Image.Image:

@@ -1,107 +1,144 @@
-"""Train the miniature's CLIP vision encoder on drawings and their English names, and measure it."""
+"""Train the miniature's vision encoder on drawings and their English names, and measure it.
+
+Which names a varied drawing has, its teacher says.
+"""
 
 from __future__ import annotations
 
-import json
-import logging
-import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPImageProcessor, CLIPVisionModel
 
-from ikusi.miniature.augment import thumbnail, vary
+from ikusi.miniature.augment import PIXELS, Thumbnails, vary
 from ikusi.miniature.cldr import locale
 from ikusi.miniature.contrastive import Contrastive, EncoderSettings, loss_of, pool
 from ikusi.miniature.drawings import Drawings
-from ikusi.miniature.scenes import GROUNDS, Box, compose, ground_colour, places
+from ikusi.miniature.scenes import GROUNDS, Box, cells, compose, ground_colour, places
 from ikusi.miniature.splits import Splits, generator
+from ikusi.miniature.teacher import Teacher
+from ikusi.miniature.training import load_state, save_state, schedule, set_rate
+from ikusi.train.optimizer import MuonAdamW
 
-log = logging.getLogger(__name__)
 MEAN = STD = (0.5, 0.5, 0.5)
 NOTHING = -1
+BLOCK = 4  # batches that share their drawings
+BLOCK_DRAWINGS = 384
+Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One training picture: pixels [S, S, 3] uint8, the label of each patch and its region."""
+    """A picture [S, S, 3] uint8 and, for each patch, its label and its region."""
 
     pixels: np.ndarray
-    labels: np.ndarray  # [P] index into the names (concepts, then grounds)
+    labels: np.ndarray  # [P]
     regions: np.ndarray  # [P] 0 is the ground, then one number per drawing
 
 
 class Pictures(Dataset[dict[str, Tensor]]):
-    """Batch number `i` of the endless stream of composed pictures; the same for the same seed."""
+    """Batch number `i` of an endless stream of composed pictures; the same for the same seed.
 
-    def __init__(self, drawings: Drawings, splits: Splits, settings: EncoderSettings) -> None:
-        self.settings = settings
-        self.choices = [
-            [thumbnail(drawings[concept.id, style]) for style in splits.trained[concept.id]]
-            for concept in splits.concepts
-        ]
+    The drawings of a block of batches are varied, and shown to the teacher, only once.
+
+    Args:
+        thumbnails: the drawings that may be trained on.
+        concepts: how many of their concepts, from the first, are drawn.
+        settings: of the encoder.
+        teacher: says which names a drawing has; without one it has its concept's.
+    """
+
+    def __init__(
+        self,
+        thumbnails: Thumbnails,
+        concepts: int,
+        settings: EncoderSettings,
+        teacher: Teacher | None = None,
+    ) -> None:
+        self.thumbnails, self.concepts = thumbnails, concepts
+        self.settings, self.teacher = settings, teacher
+        self._block = NOTHING
+        self._drawings, self._targets = torch.empty(0), torch.empty(0)
 
     def __len__(self) -> int:
         return self.settings.steps
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
+        if step // BLOCK != self._block:
+            self._vary(step // BLOCK)
         random = generator(self.settings.seed, step)
         pictures = [self._picture(random) for _ in range(self.settings.batch_size)]
-        return batch(pictures)
+        return batch(pictures) | {"targets": self._targets}
+
+    @torch.inference_mode()
+    def _vary(self, block: int) -> None:
+        """Vary a block's drawings; a label then stands for a drawing, `targets` says its names."""
+        self._block = block
+        random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + block)
+        concepts = self._some(random)
+        if self.teacher is None:
+            self._drawings = self._varied(concepts, concepts, random)
+            named = torch.eye(self.concepts)[concepts]
+        else:  # a quarter with something of another concept's drawing
+            strange = torch.rand(len(concepts), generator=random) < 0.25
+            seconds = torch.where(strange, self._some(random), concepts)
+            self._drawings = self._varied(concepts, seconds, random)
+            grounds = torch.rand(len(concepts), 3, generator=random)
+            named = self.teacher(self._drawings, grounds)[:, : self.concepts].softmax(-1)
+        self._targets = torch.block_diag(named, torch.eye(len(GROUNDS)))
+
+    def _some(self, random: torch.Generator) -> Tensor:
+        return torch.randint(self.concepts, (BLOCK_DRAWINGS,), generator=random)
+
+    def _varied(self, concepts: Tensor, seconds: Tensor, random: torch.Generator) -> Tensor:
+        first, second = (self.thumbnails.pick(each, random) for each in (concepts, seconds))
+        return vary(first, second, PIXELS, random, smallest=0.85)
 
     def _picture(self, random: np.random.Generator) -> Picture:
         boxes = (
-            crowd(random) if random.random() < 0.6 else places(int(random.integers(1, 4)), random)
+            crowd(random) if random.random() < 0.5 else places(int(random.integers(1, 4)), random)
         )
-        concepts = random.choice(len(self.choices), len(boxes), replace=False)
-        drawn = [vary(self.choices[concept], random) for concept in concepts]
-        return picture(drawn, list(concepts), boxes, self.settings, len(self.choices), random)
+        drawn = random.choice(len(self._drawings), len(boxes), replace=False)
+        name = int(random.integers(len(GROUNDS)))
+        colour = ground_colour(list(GROUNDS)[name], random)
+        side = self.settings.image_size
+        canvas = (torch.tensor(colour) / 255)[:, None, None].repeat(1, side, side)
+        for drawing, box in zip(drawn, boxes, strict=True):
+            _paste(canvas, self._drawings[drawing], box)
+        regions = cells(boxes, side // self.settings.patch_size)
+        labels = np.array([len(self._drawings) + name, *drawn])[regions]
+        pixels = (canvas * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+        return Picture(pixels, labels, regions)
+
+
+def _paste(canvas: Tensor, drawing: Tensor, box: Box) -> None:
+    """Lay a premultiplied drawing [4, S, S] over a picture [3, H, W], in place; it stays inside."""
+    side = canvas.shape[-1]
+    x, y, share = box
+    size = round(share * side)
+    small = functional.interpolate(drawing[None], (size, size), mode="bilinear", antialias=True)[0]
+    left, top = (min(max(0, round(at * side - size / 2)), side - size) for at in (x, y))
+    under = canvas[:, top : top + size, left : left + size]
+    under.mul_(1 - small[3:]).add_(small[:3])
 
 
 def crowd(random: np.random.Generator) -> list[Box]:
-    """Four to six jittered boxes: more drawings for the same work than in a scene."""
-    columns, rows = (2, 2) if random.random() < 0.6 else (3, 2)
+    """Four jittered boxes, two by two: more drawings for the same work than in a scene."""
     boxes = []
-    for index in range(columns * rows):
-        side = float(random.uniform(0.26, 0.34 if columns == 3 else 0.48))
-        slack_x, slack_y = max(0, 1 / columns - side) / 2, max(0, 1 / rows - side) / 2
-        x = (index % columns + 0.5) / columns + random.uniform(-slack_x, slack_x)
-        y = (index // columns + 0.5) / rows + random.uniform(-slack_y, slack_y)
-        boxes.append((float(x), float(y), side))
+    for index in range(4):
+        side = float(random.uniform(0.36, 0.48))
+        slack = (0.5 - side) / 2
+        x, y = (index % 2 + 0.5) / 2, (index // 2 + 0.5) / 2
+        shift_x, shift_y = (float(value) for value in random.uniform(-slack, slack, 2))
+        boxes.append((x + shift_x, y + shift_y, side))
     return boxes
-
-
-def picture(
-    drawn: list[np.ndarray],
-    concepts: list[int],
-    boxes: list[Box],
-    settings: EncoderSettings,
-    ground_offset: int,
-    random: np.random.Generator,
-    strength: float = 1.0,
-) -> Picture:
-    """Compose one picture and say, for every patch, what its centre shows."""
-    name = int(random.integers(len(GROUNDS)))
-    colour = ground_colour(list(GROUNDS)[name], random)
-    image = compose(drawn, boxes, colour, settings.image_size, random, strength)
-    grid = settings.image_size // settings.patch_size
-    centres = (np.arange(grid) + 0.5) / grid
-    x, y = np.meshgrid(centres, centres)
-    labels = np.full(grid * grid, ground_offset + name)
-    regions = np.zeros(grid * grid, dtype=np.int64)
-    for number, (concept, (left, top, side)) in enumerate(
-        zip(concepts, boxes, strict=True), start=1
-    ):
-        inside = (np.maximum(abs(x - left), abs(y - top)) < side / 2).ravel()
-        labels[inside], regions[inside] = concept, number
-    return Picture(np.asarray(image), labels, regions)
 
 
 def batch(pictures: list[Picture]) -> dict[str, Tensor]:
@@ -121,41 +158,48 @@ def names_of(splits: Splits) -> list[str]:
 
 
 def train(
-    drawings: Drawings,
-    splits: Splits,
-    settings: EncoderSettings,
+    pictures: Pictures,
+    names: list[str],
     output: Path,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
+    start_from: Contrastive | None = None,
 ) -> Contrastive:
-    """Train in bf16 with fp32 master weights; goes on from `output/resume` where that exists."""
+    """Train in bf16 with fp32 master weights; goes on from `output` where it stopped.
+
+    Args:
+        pictures: what to train on, and the settings.
+        names: what pictures are matched with.
+        output: folder of the states to resume from.
+        progress: called with (done, total, what).
+        start_from: an encoder to start from, else one with random weights.
+    """
+    settings = pictures.settings
     torch.manual_seed(settings.seed)
-    master = Contrastive(names_of(splits), settings)
-    working = Contrastive(names_of(splits), settings).to(torch.bfloat16)
-    optimisers = make_optimisers(master, settings)
-    resume = output / "resume"
-    start = load_state(resume, master, optimisers)
-    output.mkdir(parents=True, exist_ok=True)
-    pictures = Pictures(drawings, splits, settings)
+    master = start_from or Contrastive(names, settings)
+    working = Contrastive(names, settings).to(torch.bfloat16)
+    rate = settings.learning_rate
+    optimiser = MuonAdamW(dict(master.named_parameters()), rate, settings.weight_decay)
+    start = load_state(output, master, optimiser)
     steps = range(start, settings.steps)
     loader = DataLoader(pictures, batch_size=None, sampler=steps, num_workers=1, prefetch_factor=4)
     began, running = time.monotonic(), 0.0
     for step, data in zip(steps, loader, strict=True):
-        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
-            group["lr"] = settings.learning_rate * schedule(step, settings)
-        loss = step_of(master, working, optimisers, data)
+        share = schedule(step, settings.steps, settings.warmup)
+        set_rate(optimiser, rate * share)
+        loss = step_of(master, working, optimiser, data)
         running = loss if step == start else 0.98 * running + 0.02 * loss
-        if (step + 1) % settings.save_every == 0:
-            save_state(resume, master, optimisers, step + 1)
+        if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
+            save_state(output, master, optimiser, step + 1)
         if progress and (step + 1) % 20 == 0:
-            rate = (step + 1 - start) / (time.monotonic() - began)
-            progress(step + 1, settings.steps, f"loss {running:.3f}, {rate:.2f} steps/s")
+            pace = (step + 1 - start) / (time.monotonic() - began)
+            progress(step + 1, settings.steps, f"encoder: loss {running:.3f}, {pace:.2f} steps/s")
     return master
 
 
 def step_of(
     master: Contrastive,
     working: Contrastive,
-    optimisers: list[torch.optim.Optimizer],
+    optimiser: torch.optim.Optimizer,
     data: dict[str, Tensor],
 ) -> float:
     """One optimiser step: forward and backward in the bf16 copy, update in the fp32 master."""
@@ -168,30 +212,8 @@ def step_of(
         high.grad = low.grad.float() if low.grad is not None else None
         low.grad = None
     nn.utils.clip_grad_norm_(master.parameters(), 1.0)
-    for optimiser in optimisers:
-        optimiser.step()
+    optimiser.step()
     return loss.item()
-
-
-def make_optimisers(model: nn.Module, settings: EncoderSettings) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the transformer (Jordan 2024), AdamW for everything else."""
-    rate, decay = settings.learning_rate, settings.weight_decay
-    inner = [p for name, p in model.named_parameters() if "layers" in name and p.ndim == 2]
-    outer = [p for name, p in model.named_parameters() if "layers" not in name and p.ndim > 1]
-    flat = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": outer, "weight_decay": decay}, {"params": flat, "weight_decay": 0.0}]
-    return [
-        torch.optim.Muon(inner, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98)),
-    ]
-
-
-def schedule(step: int, settings: EncoderSettings) -> float:
-    """Linear warm-up, then cosine to zero."""
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
-    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
-    return 0.5 * (1 + math.cos(math.pi * done))
 
 
 @torch.inference_mode()
@@ -219,25 +241,36 @@ def retrieval(
         chunk = cases[start : start + 64 * count]
         groups = [chunk[i : i + count] for i in range(0, len(chunk), count)]
         pictures = [
-            picture(
+            _examined(
                 [drawings[ids[index], style] for index, style in group],
                 [index for index, _ in group],
-                places(len(group), random),
                 settings,
-                len(ids),
                 random,
-                strength=0.35,
             )
             for group in groups
         ]
         data = batch(pictures)
         _, patches = model(data["pixels"])
         vectors, labels = pool(patches, data["labels"], data["regions"])
-        drawn = labels < len(ids)
+        drawn = labels != NOTHING
         picked = model.scores(vectors[drawn])[:, : len(ids)].argmax(1)
         right += int((picked == labels[drawn]).sum())
         total += int(drawn.sum())
     return right / total
+
+
+def _examined(
+    drawn: list[np.ndarray],
+    concepts: list[int],
+    settings: EncoderSettings,
+    random: np.random.Generator,
+) -> Picture:
+    """A scene as a study composes it; the label of its ground is NOTHING."""
+    boxes = places(len(drawn), random)
+    colour = ground_colour(list(GROUNDS)[random.integers(len(GROUNDS))], random)
+    image = compose(drawn, boxes, colour, settings.image_size, random)
+    regions = cells(boxes, settings.image_size // settings.patch_size)
+    return Picture(np.asarray(image), np.array([NOTHING, *concepts])[regions], regions)
 
 
 def measure(
@@ -255,7 +288,7 @@ def measure(
 
 
 def save_encoder(model: CLIPVisionModel, settings: EncoderSettings, folder: Path) -> None:
-    """A stock CLIP vision checkpoint in fp16, with its image processor and settings."""
+    """A stock CLIP vision checkpoint in fp16, with its image processor."""
     model.to(torch.float16).save_pretrained(folder)
     size = {"height": settings.image_size, "width": settings.image_size}
     processor = CLIPImageProcessor(
@@ -267,40 +300,3 @@ def save_encoder(model: CLIPVisionModel, settings: EncoderSettings, folder: Path
         image_std=list(STD),
     )
     processor.save_pretrained(folder)
-    (folder / "training.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
-
-
-def save_state(
-    folder: Path, model: nn.Module, optimisers: list[torch.optim.Optimizer], step: int
-) -> None:
-    """Write weights, moments and step aside, then rename: the last good state always stands."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for number, optimiser in enumerate(optimisers):
-        for index, entry in optimiser.state_dict()["state"].items():
-            tensors |= {f"{number}.{index}.{key}": value for key, value in entry.items()}
-    tensors["step"] = torch.tensor(step)
-    save_file(tensors, folder / "state.partial")
-    (folder / "state.partial").replace(folder / "state.safetensors")
-
-
-def load_state(folder: Path, model: nn.Module, optimisers: list[torch.optim.Optimizer]) -> int:
-    """Restore what `save_state` wrote; returns the step to go on from, 0 where there is none."""
-    path = folder / "state.safetensors"
-    if not path.exists():
-        return 0
-    tensors = load_file(path)
-    step = int(tensors.pop("step"))
-    model.load_state_dict(
-        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    )
-    for number, optimiser in enumerate(optimisers):
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            owner, _, rest = key.partition(".")
-            if owner == str(number):
-                index, name = rest.split(".")
-                state.setdefault(int(index), {})[name] = value
-        optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
-    log.info("going on from step %d", step)
-    return step

@@ -32,6 +32,11 @@ def catalogue() -> dict[str, dict[str, str]]:
     return dict(yaml.safe_load(text))
 
 
+def used(use: str = "study") -> dict[str, dict[str, str]]:
+    """The packages of one use: a study's, or those that only the encoder learns from."""
+    return {name: entry for name, entry in catalogue().items() if entry.get("use", "study") == use}
+
+
 def cache_folder() -> Path:
     """Where fetched packages and what is rendered from them stay between studies."""
     return user_cache_path("ikusi") / "miniature"
@@ -50,8 +55,8 @@ def archive(name: str) -> Path:
 
 
 def fetch(progress: Progress | None = None) -> Path:
-    """Bring every package of the catalogue into the cache; what is there is not fetched again."""
-    names = list(catalogue())
+    """Bring a study's packages into the cache; what is there is not fetched again."""
+    names = list(used())
     for done, name in enumerate(names):
         if progress:
             progress(done, len(names), name)
@@ -71,11 +76,11 @@ def members(name: str, wanted: Callable[[str], bool]) -> Iterable[tuple[str, byt
                 yield path, handle.read()
 
 
-def attribution() -> str:
+def attribution(use: str = "study") -> str:
     """Markdown table of who made the miniature's pictures and words, and under which licence."""
     rows = [
         f"| {name} {entry['version']} | {entry['credit']} | {entry['licence']} |"
-        for name, entry in catalogue().items()
+        for name, entry in used(use).items()
     ]
     return "\n".join(["| package | what | licence |", "|---|---|---|", *rows, ""])
 

@@ -193,12 +193,10 @@ COUNTS = {
 
 @dataclass(frozen=True)
 class Told(Exchange):
-    """An exchange whose scene is told in words before the question, for lack of a picture."""
+    """An exchange whose scene is told in emoji before the question, for lack of a picture."""
 
-    drawn: Drawn = Drawn((), "", "")
+    scene: str = ""
 
     def question(self, speaker: Speaker) -> str:
-        """The scene in words, then the question."""
-        listed = names_of(self.drawn.concepts)(speaker)
-        told = f"{listed}. {speaker.pack.colours[self.drawn.ground]}."
-        return f"{told}\n{super().question(speaker)}"
+        """The scene in emoji, then the question."""
+        return f"{self.scene}\n{super().question(speaker)}"

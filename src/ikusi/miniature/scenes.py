@@ -21,6 +21,19 @@ GROUNDS = {  # named colour -> RGB centre; jittered by GROUND_JITTER
     "grey": (150, 152, 156),
     "pink": (245, 165, 200),
 }
+GROUND_SIGNS = {  # named colour -> the emoji that stands for it where a scene is told in text
+    "red": "\u2764",
+    "orange": "🧡",
+    "yellow": "💛",
+    "green": "💚",
+    "blue": "💙",
+    "purple": "💜",
+    "brown": "🤎",
+    "black": "🖤",
+    "white": "🤍",
+    "grey": "🩶",
+    "pink": "🩷",
+}
 GROUND_JITTER = 14
 SIZES = {1: (0.50, 0.85), 2: (0.38, 0.48), 3: (0.29, 0.33)}  # of the side, by count
 Box = tuple[float, float, float]  # centre x, centre y, side; shares of the scene's side
@@ -48,6 +61,20 @@ def places(count: int, random: np.random.Generator) -> list[Box]:
         y = 0.5 + float(random.uniform(-reach, reach)) * (0.9 if count > 1 else 0.6)
         boxes.append((x, y, side))
     return boxes
+
+
+def cells(boxes: list[Box], grid: int) -> np.ndarray:
+    """What the centre of each cell of a picture shows, row by row.
+
+    Returns:
+        [grid * grid] int: 0 for the ground, then the number of the box counted from 1.
+    """
+    centres = (np.arange(grid) + 0.5) / grid
+    x, y = np.meshgrid(centres, centres)
+    shown = np.zeros(grid * grid, dtype=np.int64)
+    for number, (left, top, side) in enumerate(boxes, start=1):
+        shown[(np.maximum(abs(x - left), abs(y - top)) < side / 2).ravel()] = number
+    return shown
 
 
 def ground_colour(name: str, random: np.random.Generator) -> tuple[int, int, int]:

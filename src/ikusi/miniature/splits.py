@@ -25,6 +25,7 @@ class Splits:
     unseen_concepts: tuple[Concept, ...]
     trained: dict[str, tuple[str, ...]]  # concept id -> styles it is trained in
     withheld: dict[str, tuple[str, ...]]  # concept id -> styles of its held-out family
+    others: tuple[Concept, ...] = ()  # in no study of this size; the encoder learns them too
 
     def styles(self, concept: Concept, unseen: str | None) -> tuple[str, ...]:
         """The styles a concept is drawn in: trained ones (None), or those of a kind of unseen."""
@@ -33,6 +34,12 @@ class Splits:
         if unseen == "style":
             return (HELD_OUT_STYLE,)
         return self.withheld[concept.id]
+
+    def learnable(self, concept: Concept, drawing: Drawing) -> bool:
+        """Whether a further drawing shows the concept and is not of its held-out family."""
+        name, style = drawing
+        withheld = {FAMILIES[own] for own in self.withheld.get(concept.id, ())}
+        return name == concept.id and FAMILIES[style] not in withheld
 
 
 def split(drawings: Drawings, count: int) -> Splits:
@@ -54,7 +61,10 @@ def split(drawings: Drawings, count: int) -> Splits:
         trained[concept.id] = tuple(style for style in own if FAMILIES[style] != family)
         withheld[concept.id] = tuple(style for style in own if FAMILIES[style] == family)
     withheld |= {concept.id: tuple(_drawn(styles[concept.id])) for concept in unseen}
-    return Splits(tuple(seen), tuple(unseen), trained, withheld)
+    used = {*seen, *unseen}
+    others = tuple(c for c in catalogue() if c not in used and _drawn(styles.get(c.id, [])))
+    trained |= {concept.id: tuple(_drawn(styles[concept.id])) for concept in others}
+    return Splits(tuple(seen), tuple(unseen), trained, withheld, others)
 
 
 def _drawn(styles: list[str]) -> list[str]:
