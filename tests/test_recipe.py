@@ -272,7 +272,7 @@ def test_what_is_shown_is_the_same_recipe(tmp_path: Path, path: Path) -> None:
     (tmp_path / "shown.yaml").write_text(text, encoding="utf-8")
     assert recipe.load(tmp_path / "shown.yaml") == loaded
     assert Recipe.model_validate(yaml.safe_load(text)) == loaded
-    assert "# Peak learning rate of AdamW.\n    learning_rate: 0.002\n" in text
+    assert "# Peak learning rate.\n    learning_rate: 0.002\n" in text
 
 
 def models(model: type[BaseModel]) -> list[type[BaseModel]]:
