@@ -78,7 +78,7 @@ def vary(
     return _recoloured(varied, random)
 
 
-def uniform(count: int, low: float, high: float, random: torch.Generator) -> Tensor:
+def _uniform(count: int, low: float, high: float, random: torch.Generator) -> Tensor:
     """Random numbers, [count]."""
     return low + (high - low) * torch.rand(count, generator=random)
 
@@ -95,7 +95,7 @@ def _mixed(first: Tensor, second: Tensor, random: torch.Generator) -> Tensor:
     """Three in ten blended with the second drawing, a quarter tinted as it is."""
     count = len(first)
     chance = torch.rand(count, generator=random)
-    share = torch.where(chance < 0.3, uniform(count, 0.2, 0.5, random), torch.zeros(count))
+    share = torch.where(chance < 0.3, _uniform(count, 0.2, 0.5, random), torch.zeros(count))
     blended = torch.lerp(first, second, share[:, None, None, None])
     tint = (second[:, :3] - _lightness(second)) * (first[:, 3:] > 0.3) * (second[:, 3:] > 0.3)
     tinted = torch.cat([(_lightness(first) + tint).clamp(0, 1), first[:, 3:]], 1)
@@ -105,11 +105,11 @@ def _mixed(first: Tensor, second: Tensor, random: torch.Generator) -> Tensor:
 def _moved(drawings: Tensor, side: int, random: torch.Generator, smallest: float) -> Tensor:
     """Each turned, stretched, sheared, mirrored and set somewhere into the square."""
     count = len(drawings)
-    zoom = 1 / uniform(count, smallest, 1.0, random)
-    stretch = uniform(count, -0.18, 0.18, random).exp()
-    angle = uniform(count, -0.35, 0.35, random) * _chosen(count, 0.7, random)
+    zoom = 1 / _uniform(count, smallest, 1.0, random)
+    stretch = _uniform(count, -0.18, 0.18, random).exp()
+    angle = _uniform(count, -0.35, 0.35, random) * _chosen(count, 0.7, random)
     mirror = 1 - 2 * _chosen(count, 0.5, random).float()
-    shear = uniform(count, -0.15, 0.15, random)
+    shear = _uniform(count, -0.15, 0.15, random)
     matrix = torch.zeros(count, 2, 3)  # from places in the result to places in the drawing
     matrix[:, 0, 0] = mirror * zoom * stretch * angle.cos()
     matrix[:, 0, 1] = mirror * (shear - zoom * stretch * angle.sin())
@@ -158,15 +158,17 @@ def _as_lines(drawings: Tensor, random: torch.Generator) -> Tensor:
 def _recoloured(drawings: Tensor, random: torch.Generator) -> Tensor:
     """Saturation, hue, contrast, gain of each channel and brightness."""
     count = len(drawings)
-    full = uniform(count, 0.3, 1.5, random)
+    full = _uniform(count, 0.3, 1.5, random)
     saturation = torch.where(_chosen(count, 0.1, random), 0.0, full)[:, None, None]
     far = _chosen(count, 0.3, random)
-    turn = torch.where(far, uniform(count, -0.9, 0.9, random), uniform(count, -0.12, 0.12, random))
+    turn = torch.where(
+        far, _uniform(count, -0.9, 0.9, random), _uniform(count, -0.12, 0.12, random)
+    )
     matrix = saturation * torch.eye(3) + (1 - saturation) * GREY.expand(3, 3)
-    contrast = uniform(count, 0.6, 1.4, random)
-    gain = contrast[:, None] * uniform(3 * count, 0.8, 1.2, random).view(count, 3)
+    contrast = _uniform(count, 0.6, 1.4, random)
+    gain = contrast[:, None] * _uniform(3 * count, 0.8, 1.2, random).view(count, 3)
     matrix = gain[:, :, None] * (_hue_turn(turn) @ matrix)
-    offset = 0.5 * (1 - contrast) + uniform(count, -0.18, 0.18, random)
+    offset = 0.5 * (1 - contrast) + _uniform(count, -0.18, 0.18, random)
     colours, alpha = drawings[:, :3], drawings[:, 3:]
     colours = torch.einsum("nij,njhw->nihw", matrix, colours) + offset[:, None, None, None] * alpha
     return torch.cat([torch.minimum(colours.clamp(min=0), alpha), alpha], 1)

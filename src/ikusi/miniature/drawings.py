@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from ikusi.artifact import fingerprint
 from ikusi.miniature.cldr import locale
 from ikusi.miniature.concepts import Concept, catalogue, code_points
 from ikusi.miniature.packages import Progress, cache_folder, members
+from ikusi.miniature.packages import catalogue as packages
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +91,10 @@ class Source:
 
 
 def drawings(progress: Progress | None = None) -> Drawings:
-    """All drawings of the catalogue; rendered on first use, then read from the cache."""
+    """All drawings of the catalogue; rendered on first use, then read from the cache.
+
+    Other packages or other concepts are another cache.
+    """
     return _cached("drawings", _sources, progress)
 
 
@@ -101,7 +106,8 @@ def further_drawings(progress: Progress | None = None) -> Drawings:
 def _cached(
     name: str, sources: Callable[[], Iterator[Source]], progress: Progress | None
 ) -> Drawings:
-    path = cache_folder() / f"{name}-{PIXELS}.parquet"
+    key = fingerprint(PIXELS, INK, packages(), [concept.id for concept in catalogue()])
+    path = cache_folder() / f"{name}-{key}.parquet"
     if not path.exists():
         _render_all(sources(), path, progress)
     columns = [column.to_pylist() for column in pq.read_table(path).columns]

@@ -1,6 +1,6 @@
 """Train the miniature's vision encoder on drawings and their English names, and measure it.
 
-Which names a varied drawing has, its teacher says.
+A varied drawing has the name of its concept, or the names that a teacher says.
 """
 
 from __future__ import annotations
