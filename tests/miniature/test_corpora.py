@@ -10,11 +10,13 @@ from ikusi import language
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.errors import InputError
-from ikusi.miniature import bases, corpora, encoder, knowledge, shipped, teacher
+from ikusi.miniature import bases, corpora, encoder, knowledge, shipped, teacher, text
 from ikusi.miniature.augment import Thumbnails
 from ikusi.miniature.cldr import locale
+from ikusi.miniature.concepts import Concept
 from ikusi.miniature.contrastive import Contrastive, EncoderSettings, standardise
-from ikusi.miniature.drawings import Drawings
+from ikusi.miniature.drawings import Drawings, drawings
+from ikusi.miniature.questions import Asker, Drawn
 from ikusi.miniature.scenes import GROUNDS
 from ikusi.miniature.speaker import Speaker
 from ikusi.miniature.splits import UNSEEN, Splits, generator, split
@@ -224,23 +226,38 @@ def test_standardised_features_have_no_common_part_and_keep_their_differences(
 
 
 def test_a_scene_told_in_emoji_has_one_token_a_cell() -> None:
-    tokenizer = bases.train_tokenizer(bases.sentences(40))
-    told = bases.emoji_map(["💚", "🐄", "🐈"], generator(0))
-    assert told.count("🐄") > 2 and told.count("🐈") > 2
-    assert len(tokenizer(told)["input_ids"]) == len(told) == bases.GRID**2
+    tokenizer = bases.train_tokenizer(text.sentences(40))
+    told, _, _ = _map()
+    assert len(tokenizer(told)["input_ids"]) == len(told) == text.GRID**2
     assert tokenizer.decode(tokenizer(told)["input_ids"]) == told
 
 
+def _map() -> tuple[str, Drawn, list[Concept]]:
+    concepts = split(drawings(), text.CONCEPTS).concepts
+    drawn = Drawn((concepts[0], concepts[90]), "emoji", "green")
+    told = text.emoji_map(Asker(concepts), drawn, generator(0))
+    return told, drawn, list(concepts)
+
+
+def test_most_cells_of_a_map_are_read_right_and_the_others_as_look_alikes() -> None:
+    told, drawn, concepts = _map()
+    kinds = {concept.emoji: concept.kind for concept in concepts}
+    things = [cell for cell in told if cell in kinds]
+    right = [cell for cell in things if cell in {concept.emoji for concept in drawn.concepts}]
+    assert len(things) / 2 < len(right) < len(things) < len(told)
+    assert {kinds[cell] for cell in things} == {concept.kind for concept in drawn.concepts}
+
+
 def test_the_tokenizer_writes_any_language() -> None:
-    tokenizer = bases.train_tokenizer(bases.sentences(40))
-    for text in ("Zer dago ezkerrean?", "tŷ gwyrdd", "Bẹ́ẹ̀ni", "ဘာလဲ"):
-        assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    tokenizer = bases.train_tokenizer(text.sentences(40))
+    for words in ("Zer dago ezkerrean?", "tŷ gwyrdd", "Bẹ́ẹ̀ni", "ဘာလဲ"):
+        assert tokenizer.decode(tokenizer(words)["input_ids"]) == words
 
 
 def test_a_short_rebuild_of_a_backbone_learns(tmp_path: Path) -> None:
     speakers = [Speaker(language.load("en"))]
-    bases.write_text(speakers, tmp_path / "text", 120, generator(0))
-    tokenizer = bases.train_tokenizer(bases.sentences(40))
+    text.write(speakers, tmp_path / "text", text.mixed(speakers, 120, generator(0)))
+    tokenizer = bases.train_tokenizer(text.sentences(40))
     mixture = Mixture([MixturePart(Corpus.open(tmp_path / "text"), 0.0)], "en", "en", 0)
     stage = Stage(corpus="text", trainable=["llm"], learning_rate=2e-3, batch_size=8, epochs=2)
     losses = []
