@@ -2,7 +2,8 @@
 
 transformers knows packed rows too, but without flash-attention it writes out a T x T mask for them:
 sixty times the work for 4,000 tokens of 64-token samples. Here samples of like length are attended
-to together, padded to the longest among them.
+to together, padded to the longest among them and a little more, so that shapes recur. What
+fills the row up behind the last sample attends to nothing.
 
 Legend of shapes: T tokens of the row, N samples of a bucket, L longest of them, H query heads,
 K key and value heads, D width of a head.
@@ -24,6 +25,7 @@ from ikusi.errors import InputError
 
 NAME = "ikusi_packed"
 FULLEST_WASTE = 0.75  # a bucket's shortest sample has at least this share of its longest's length
+LENGTH_MULTIPLE = 16  # tokens, of a bucket's padded length
 LONGEST_EXPLICIT = 384  # tokens; beyond it the fused CPU kernel is faster in bf16 too
 UNKNOWN = {"softcap": "soft-capped attention", "s_aux": "attention sinks"}
 
@@ -32,7 +34,8 @@ UNKNOWN = {"softcap": "soft-capped attention", "s_aux": "attention sinks"}
 class Bucket:
     """Neighbouring samples of like length: tokens `start` to `stop` of the row.
 
-    `places` [tokens]: where each token goes in the padded N x L grid; None where nothing is padded.
+    `longest`: the length L to which each is padded. `places` [tokens]: where each token goes in the
+    padded N x L grid; None where nothing is padded.
     """
 
     start: int
@@ -77,6 +80,7 @@ def packing(lengths: Sequence[int]) -> Packing:
 
 def _bucket(lengths: Sequence[int], start: int) -> Bucket:
     longest, total = max(lengths), sum(lengths)
+    longest += -longest % LENGTH_MULTIPLE
     places = None
     if longest * len(lengths) > total:
         places = torch.cat([torch.arange(n) + row * longest for row, n in enumerate(lengths)])
@@ -126,6 +130,8 @@ def attend(
         _attend_bucket(query, key, value, bucket, scale, dropout, sliding_window)
         for bucket in packing.buckets
     ]
+    if behind := query.shape[2] - packing.buckets[-1].stop:
+        parts.append(parts[0].new_zeros(behind, *parts[0].shape[1:]))
     return (parts[0] if len(parts) == 1 else torch.cat(parts))[None], None
 
 

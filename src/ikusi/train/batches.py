@@ -1,6 +1,11 @@
 """Samples laid end to end in one row, with logits only where there is something to learn.
 
-Legend of shapes: T tokens, S supervised tokens, I places where an image stands.
+The row and the list of supervised tokens are filled up to a multiple of a few: a CPU's matrix
+kernels are compiled for each shape they meet, which costs as much as the products themselves when
+no two steps have the same. What fills them attends to nothing, is attended by nothing and is not
+learnt.
+
+Legend of shapes: T tokens (filled up), S supervised tokens, I places where an image stands.
 """
 
 from __future__ import annotations
@@ -18,6 +23,9 @@ from ikusi.train.attention import Packing, packing
 
 Picture = tuple[int, str]
 """What names a picture in a mixture: the number of its corpus, and its id there."""
+
+
+ROW_MULTIPLE, SUPERVISED_MULTIPLE = 64, 32
 
 
 @dataclass(frozen=True)
@@ -60,9 +68,9 @@ def encoded_sample(
 class Batch:
     """Samples end to end in one row.
 
-    `input_ids`, `position_ids` [1, T]: positions start anew with each sample. `sources` [S]: the
-    positions whose logits predict `targets` [S]. `pictures`: the distinct ones; `image_index`
-    [I]: which of them stands at each place, in the order of the row.
+    `input_ids`, `position_ids` [1, T]: positions start anew with each sample. `sources` [S, filled
+    up]: the positions whose logits predict `targets` [S]. `pictures`: the distinct ones;
+    `image_index` [I]: which of them stands at each place, in the order of the row.
     """
 
     input_ids: Tensor
@@ -90,18 +98,24 @@ def collate(samples: Sequence[EncodedSample]) -> Batch:
     learned = np.concatenate(
         [sample.supervised + start for sample, start in zip(ordered, starts, strict=False)]
     ).astype(np.int64)
+    ids, positions = (_filled(row, ROW_MULTIPLE, row[0]) for row in (ids, positions))
+    sources = _filled(learned - 1, SUPERVISED_MULTIPLE, 0)
     shown = [sample.picture for sample in ordered for _ in range(sample.images) if sample.picture]
     distinct = {picture: place for place, picture in enumerate(dict.fromkeys(shown))}
     return Batch(
         input_ids=torch.from_numpy(ids)[None],
         position_ids=torch.from_numpy(positions)[None],
         packing=layout,
-        sources=torch.from_numpy(learned - 1),
+        sources=torch.from_numpy(sources),
         targets=torch.from_numpy(ids[learned]),
         pictures=tuple(distinct),
         image_index=torch.tensor([distinct[picture] for picture in shown], dtype=torch.long),
         samples=tuple(ordered),
     )
+
+
+def _filled(values: npt.NDArray[np.int64], multiple: int, value: int) -> npt.NDArray[np.int64]:
+    return np.pad(values, (0, -len(values) % multiple), constant_values=value)
 
 
 def split(samples: Sequence[EncodedSample], most_tokens: int | None) -> list[list[EncodedSample]]:

@@ -75,7 +75,7 @@ class PackedModel(nn.Module):
                 use_cache=False,
                 logits_to_keep=batch.sources,
             )
-        logits: Tensor = output.logits[0]
+        logits: Tensor = output.logits[0, : len(batch.targets)]
         return logits
 
     def _inputs(self, batch: Batch, images: Tensor | None) -> dict[str, Tensor]:
