@@ -68,6 +68,19 @@ def test_both_languages_say_the_same(built: Path) -> None:
     assert [turn["role"] for turn in row] == [turn["role"] for turn in other]
 
 
+def test_a_conversation_ends_by_naming_all_that_is_drawn(drawn: Drawings, divided: Splits) -> None:
+    speaker = Speaker(language.load("en"))
+    maker = corpora.Maker(SETTINGS, {"en": speaker}, drawn, divided)
+    random = generator(1)
+    for _ in range(30):
+        scene = maker.draw(None, random)
+        *asked, last = corpora.conversation(Asker(divided.concepts), scene, random)
+        tasks = [exchange.task for exchange in asked]
+        assert tasks == ["present"] * corpora.CHECKS or len(set(tasks)) == corpora.QUESTIONS
+        assert last.task == "describe" not in tasks
+        assert all(speaker.name(concept) in last.answer(speaker) for concept in scene.concepts)
+
+
 def test_yes_and_no_are_balanced(built: Path) -> None:
     corpus = opened(built, "benchmarks/capqa")
     answers = [corpus.row("en", index)["answer"] for index in range(len(corpus))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +35,8 @@ from ikusi.miniature.splits import UNSEEN, Splits, generator, split
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int, str], None]
-TURNS = 2  # more would let names be copied from earlier answers, not read off the picture
+QUESTIONS = 2  # more let names be copied from earlier answers, not read off the picture
+CHECKED, CHECKS = 0.4, 4  # share of scenes with yes/no questions instead, and how many
 SOURCE = "composed of emoji drawings (see ATTRIBUTION.md)"
 VQA_TASKS = ("what", "left", "right", "next_to", "how_many", "ground", "category", "keywords")
 CHOICE_TASKS = ("what", "which", "left", "right", "next_to")
@@ -173,10 +174,28 @@ def write_instructions(maker: Maker, folder: Path) -> None:
 
 
 def conversation(asker: Asker, drawn: Drawn, random: np.random.Generator) -> Iterator[Exchange]:
+    """Questions about one scene and, last, its description, which names all there is."""
+    if random.random() < CHECKED:
+        yield from checks(asker, drawn, random)
+    else:
+        open_tasks = [task for task in COUNTS if task not in ("present", "describe")]
+        yield from questions(asker, drawn, random, open_tasks)
+    yield asker.ask("describe", drawn, random, int(random.integers(VARIANTS)))
+
+
+def checks(asker: Asker, drawn: Drawn, random: np.random.Generator) -> Iterator[Exchange]:
+    """Whether things are in a scene."""
+    for _ in range(CHECKS):
+        yield asker.ask("present", drawn, random, int(random.integers(VARIANTS)))
+
+
+def questions(
+    asker: Asker, drawn: Drawn, random: np.random.Generator, tasks: Iterable[str] = COUNTS
+) -> Iterator[Exchange]:
     """Different questions about one scene; the rarer kinds of counts get their share."""
-    tasks = [task for task in COUNTS if fits(task, len(drawn.concepts))]
-    for place in random.permutation(len(tasks))[:TURNS]:
-        yield asker.ask(tasks[place], drawn, random, int(random.integers(VARIANTS)))
+    fitting = [task for task in tasks if fits(task, len(drawn.concepts))]
+    for place in random.permutation(len(fitting))[:QUESTIONS]:
+        yield asker.ask(fitting[place], drawn, random, int(random.integers(VARIANTS)))
 
 
 def write_text(maker: Maker, folder: Path) -> None:

@@ -15,7 +15,13 @@ import numpy as np
 from ikusi import language
 from ikusi.data.corpus import CorpusWriter
 from ikusi.miniature.concepts import Concept, named
-from ikusi.miniature.corpora import ask_caption, conversation, conversations, speaker
+from ikusi.miniature.corpora import (
+    ask_caption,
+    checks,
+    conversations,
+    questions,
+    speaker,
+)
 from ikusi.miniature.drawings import drawings
 from ikusi.miniature.knowledge import (
     EMOJI_TASKS,
@@ -35,7 +41,7 @@ SOURCE = "en"
 SEED = 7
 GRID = 8  # cells a side of a map
 MAPS, CAPTIONS = 0.5, 0.2  # shares of told scenes: as a map, and with a caption asked for
-CHECKED, CHECKS = 0.3, 4  # share of told scenes with yes/no questions alone, and how many
+CHECKED = 0.3  # share of told scenes with yes/no questions alone
 MISREAD = 0.5  # of a map's cells, at most
 LOOK_ALIKES = 4  # that a thing may be misread as in one map
 
@@ -89,14 +95,8 @@ def yes_or_no(speakers: Sequence[Speaker], rows: int, random: np.random.Generato
     asker = Asker(concepts)
     for _ in range(rows):
         drawn = _drawn(concepts, random)
-        asked = next(_checks(asker, drawn, random))
+        asked = next(checks(asker, drawn, random))
         yield [Told(**vars(asked), scene="".join(_signs(drawn)))]
-
-
-def _checks(asker: Asker, drawn: Drawn, random: np.random.Generator) -> Iterator[Exchange]:
-    """Whether things are in a scene."""
-    for _ in range(CHECKS):
-        yield asker.ask("present", drawn, random, int(random.integers(VARIANTS)))
 
 
 def _nameable(codes: Sequence[str]) -> tuple[Concept, ...]:
@@ -109,7 +109,7 @@ def _told_scene(concepts: Sequence[Concept], random: np.random.Generator) -> lis
     asker, drawn = Asker(concepts), _drawn(concepts, random)
     as_map = random.random() < MAPS
     scene = emoji_map(asker, drawn, random) if as_map else "".join(_signs(drawn))
-    asked = list((_checks if random.random() < CHECKED else conversation)(asker, drawn, random))
+    asked = list((checks if random.random() < CHECKED else questions)(asker, drawn, random))
     if random.random() < CAPTIONS:
         asked[0] = ask_caption(drawn, int(random.integers(VARIANTS)))
     return [Told(**vars(asked[0]), scene=scene), *asked[1:]]
