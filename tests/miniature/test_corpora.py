@@ -118,9 +118,13 @@ def test_held_out_countries_are_asked_about_only_in_the_benchmark(built: Path) -
     assert codes and all(knowledge.held_out(c) for c in knowledge.countries() if c.code in codes)
 
 
-def test_the_same_settings_make_the_same_bytes(built: Path, tmp_path: Path) -> None:
+def test_the_same_settings_make_the_same_bytes_and_tell_how_far_they_are(
+    built: Path, tmp_path: Path
+) -> None:
     packs = {code: language.load(code) for code in ("eu", "en")}
-    corpora.build(SETTINGS, "eu", "en", packs, tmp_path)
+    told: list[float] = []
+    corpora.build(SETTINGS, "eu", "en", packs, tmp_path, lambda done, of, _: told.append(done / of))
+    assert told == sorted(told) and told[-1] == 1 and len(set(told)) > 50
     for path in sorted(built.rglob("*.parquet")):
         assert path.read_bytes() == (tmp_path / path.relative_to(built)).read_bytes(), path.name
 

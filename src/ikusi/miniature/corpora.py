@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,7 +33,6 @@ from ikusi.miniature.scenes import GROUNDS, compose, ground_colour, places, png
 from ikusi.miniature.speaker import VARIANTS, Exchange, Speaker
 from ikusi.miniature.splits import UNSEEN, Splits, generator, split
 
-log = logging.getLogger(__name__)
 Progress = Callable[[int, int, str], None]
 QUESTIONS = 2  # more let names be copied from earlier answers, not read off the picture
 CHECKED, CHECKS = 0.4, 4  # share of scenes with yes/no questions instead, and how many
@@ -50,6 +49,7 @@ class Maker:
     speakers: Mapping[str, Speaker]  # by language code
     drawings: Drawings
     splits: Splits
+    tell: Callable[[], None] = lambda: None  # called after each picture
 
     @property
     def languages(self) -> list[str]:
@@ -91,7 +91,9 @@ class Maker:
         shown = [self.drawings[concept.id, drawn.style] for concept in drawn.concepts]
         colour = ground_colour(drawn.ground, random)
         boxes = places(len(shown), random)
-        return png(compose(shown, boxes, colour, self.settings.image_size, random))
+        data = png(compose(shown, boxes, colour, self.settings.image_size, random))
+        self.tell()
+        return data
 
 
 def build(
@@ -116,20 +118,29 @@ def build(
         InputError: a language has no CLDR names or its pack lacks a sentence.
     """
     speakers = {code: speaker(packs[code]) for code in (target, source)}
-    made = drawings(progress)
+    made = drawings(_part_of(progress, 0, 0.5))  # as long as all else, unless they are cached
     splits = _spoken(split(made, settings.concepts), target, source)
-    maker = Maker(settings, speakers, made, splits)
-    steps: list[tuple[str, Callable[[Maker, Path], None]]] = [
-        ("captions", write_captions),
-        ("instructions", write_instructions),
-        ("text", write_text),
-        ("benchmarks", write_benchmarks),
-    ]
-    for done, (name, write) in enumerate(steps):
-        if progress:
-            progress(done, len(steps), name)
-        write(maker, output / name)
+    scenes = settings.caption_scenes + settings.train_scenes + len(UNSEEN) * settings.test_scenes
+    composed, tell = itertools.count(1), _part_of(progress, 0.5, 1)
+    maker = Maker(
+        settings, speakers, made, splits, lambda: tell(next(composed), scenes, "composing scenes")
+    )
+    write_captions(maker, output / "captions")
+    write_instructions(maker, output / "instructions")
+    write_text(maker, output / "text")
+    write_benchmarks(maker, output / "benchmarks")
     (output / "ATTRIBUTION.md").write_text(attribution(), "utf-8")
+
+
+def _part_of(progress: Progress | None, start: float, stop: float) -> Progress:
+    """A stretch of a longer progress, from one share of it to another."""
+
+    def tell(done: int, total: int, what: str) -> None:
+        if progress:
+            share = start + (stop - start) * done / max(total, 1)
+            progress(round(1000 * share), 1000, what)
+
+    return tell
 
 
 def write_captions(maker: Maker, folder: Path) -> None:
