@@ -1,7 +1,6 @@
 """What a study's folder holds, finished or not, read for the report."""
 
 import json
-import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from ikusi.evaluate.benchmark import Benchmark
 from ikusi.language import LanguagePack
 from ikusi.recipe import Recipe, Run
 
-logger = logging.getLogger(__name__)
 
 ALL = "all"  # what evaluate.results calls all rows; importing it from there would load torch
 OPEN_METRIC = "coverage"

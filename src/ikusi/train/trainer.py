@@ -6,7 +6,6 @@ what a checkpoint holds, and the line of metrics after each step.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +37,6 @@ from ikusi.train.optimizer import MuonAdamW
 from ikusi.train.progress import Counts, Metrics, Progress, ProgressCall
 from ikusi.train.steps import Steps
 
-logger = logging.getLogger(__name__)
 
 PACE = 0.9  # share of the earlier pace in the running mean of seconds per step
 
