@@ -22,7 +22,6 @@ from ikusi.evaluate.benchmark import Benchmark
 from ikusi.language import LanguagePack
 from ikusi.recipe import Recipe, Run
 
-
 ALL = "all"  # what evaluate.results calls all rows; importing it from there would load torch
 OPEN_METRIC = "coverage"
 STEPS = ("data", "align", "instruct", "evaluate")

@@ -37,7 +37,6 @@ from ikusi.train.optimizer import MuonAdamW
 from ikusi.train.progress import Counts, Metrics, Progress, ProgressCall
 from ikusi.train.steps import Steps
 
-
 PACE = 0.9  # share of the earlier pace in the running mean of seconds per step
 
 
