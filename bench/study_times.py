@@ -46,7 +46,7 @@ def machine(study: Path) -> str:
     told = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
         f"{processor()}, {os.cpu_count()} cores; {told}. "
-        f"Largest resident memory of a worker: {peak:,.0f} MiB."
+        f"Largest resident memory of a step: {peak:,.0f} MiB."
     )
 
 

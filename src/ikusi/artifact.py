@@ -15,7 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,7 @@ def folder(
     path = Path(path)
     started, clock = datetime.now(UTC), time.perf_counter()
     _restore(path)
+    _forget_peak_memory()
     staging, attempts = _stage(path, fingerprint, keep_partial)
     try:
         yield staging
@@ -212,8 +213,17 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _forget_peak_memory() -> None:
+    """Count the peak anew, so that a step is not charged for what its process did before.
+
+    Only Linux can (proc(5), clear_refs); elsewhere the peak is the whole process's.
+    """
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory_mb() -> float | None:
-    """Largest resident memory of this process so far, in MiB; ``None`` where it is not told."""
+    """Largest resident memory of this process, in MiB; ``None`` where it is not told."""
     try:
         import resource
     except ImportError:  # Windows has no such counter
