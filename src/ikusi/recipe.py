@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ikusi import language, yamlfile
+from ikusi.yamlfile import Section
 
 BENCHMARKS = Path(__file__).parent / "evaluate" / "benchmarks"
 
@@ -61,13 +62,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Part = Literal["connector", "llm", "vision"]
 
 
-class _Section(BaseModel):
-    """A part of a recipe: strict, frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Miniature(_Section):
+class Miniature(Section):
     """How much of the miniature's data is made."""
 
     concepts: int = Field(ge=8, description="Emoji concepts that are drawn and named.")
@@ -81,7 +76,7 @@ class Miniature(_Section):
     seed: int = Field(default=0, ge=0, description="Seed of the scenes and of the split.")
 
 
-class Stage(_Section):
+class Stage(Section):
     """One training stage."""
 
     corpus: Text = Field(description="Corpus it trains on: `miniature/...` or a folder.")
@@ -119,14 +114,14 @@ class Stage(_Section):
     )
 
 
-class Stages(_Section):
+class Stages(Section):
     """The two stages of late fusion (paper, section 3.2)."""
 
     align: Stage = Field(description="Alignment: captions teach the connector alone.")
     instruct: Stage = Field(description="Instruction tuning of the connector and the LLM.")
 
 
-class TextOnly(_Section):
+class TextOnly(Section):
     """Instructions without a picture, added to the instruction stage in some runs."""
 
     corpus: Text = Field(description="Text-only corpus: `miniature/...` or a folder.")
@@ -134,7 +129,7 @@ class TextOnly(_Section):
     ratio: Share = Field(default=0.8, description="Share of those rows in the target language.")
 
 
-class Grid(_Section):
+class Grid(Section):
     """The runs that are compared: every combination of the three lists."""
 
     backbones: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
@@ -148,7 +143,7 @@ class Grid(_Section):
     )
 
 
-class Run(_Section):
+class Run(Section):
     """One model of the study."""
 
     name: str = Field(description="Name of its folder, such as `english-020-text`.")
@@ -157,7 +152,7 @@ class Run(_Section):
     text_only: bool = Field(description="Whether text-only rows are added.")
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """A study as data."""
 
     name: Name = Field(description="Name of the study and of its folder.")

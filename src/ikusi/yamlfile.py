@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ikusi.errors import InputError
 
@@ -65,6 +65,12 @@ class Document:
         hint = f" (did you mean {near}?)" if near else ""
         place = f"{dotted(key)}: " if key else ""
         return InputError(f"{self.where(key)}: {place}expected {expected}, found {found}{hint}")
+
+
+class Section(BaseModel):
+    """A part of a settings file: strict, frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def dotted(key: Key) -> str:
@@ -273,7 +279,8 @@ _EXPECTED = {
 def _told_error(error: Any, document: Document, known: Iterable[str]) -> InputError:
     """Turn pydantic's account of a mistake into the house's line."""
     context = error.get("ctx", {})
-    key: Key = tuple(part for part in error["loc"] if part != "[key]") + context.get("key", ())
+    loc = tuple(part for part in error["loc"] if part != "[key]")
+    key: Key = _without_kinds(loc, document.data) + context.get("key", ())
     kind, found = error["type"], told(context.get("found", error["input"]))
     if kind == "extra_forbidden":
         return InputError(_unknown(document.where(key), key, known))
@@ -281,10 +288,33 @@ def _told_error(error: Any, document: Document, known: Iterable[str]) -> InputEr
         return document.error(key, "a value", "nothing")
     if kind == "expected":
         return document.error(key, context["expected"], found, context.get("near"))
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        choices = re.findall(r"'([^']*)'", context.get("expected_tags", "'a kind'"))
+        found = told(context.get("tag"))
+        return document.error((*key, "kind"), " or ".join(choices), found, nearest(found, choices))
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
         return document.error(key, " or ".join(choices), found, nearest(found, choices))
     return document.error(key, _EXPECTED.get(kind) or _bound(kind, context, error), found)
+
+
+def _without_kinds(loc: Key, data: Any) -> Key:
+    """A place without the kinds that pydantic writes between where one of several models fits."""
+    key: list[str | int] = []
+    kind_read = False
+    for part in loc:
+        if isinstance(data, dict) and data.get("kind") == part and not kind_read:
+            kind_read = True
+            continue
+        key.append(part)
+        data, kind_read = _inside(data, part), False
+    return tuple(key)
+
+
+def _inside(data: Any, part: str | int) -> Any:
+    if isinstance(data, list) and isinstance(part, int) and part < len(data):
+        return data[part]
+    return data.get(part) if isinstance(data, dict) else None
 
 
 def _bound(kind: str, context: Mapping[str, Any], error: Mapping[str, Any]) -> str:
@@ -320,6 +350,7 @@ def field_names(model: type[BaseModel], prefix: str = "") -> set[str]:
     names = set()
     for name, info in model.model_fields.items():
         names.add(prefix + name)
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            names |= field_names(info.annotation, f"{prefix}{name}.")
+        for inner in (info.annotation, *get_args(info.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                names |= field_names(inner, f"{prefix}{name}.")
     return names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
@@ -51,6 +51,37 @@ IMAGES = pa.schema(
 def rows_schema(row_type: str) -> pa.Schema:
     """Columns of a text table: keys, the type's own, and where a translation comes from."""
     return pa.schema([*KEYS, *COLUMNS[row_type], *PROVENANCE])
+
+
+def texts(row_type: str, columns: Mapping[str, Any]) -> list[str]:
+    """The texts of a row in the order in which they are translated.
+
+    >>> texts("choice", {"question": "What is it?", "choices": ["a cat", "a dog"], "answer": 0})
+    ['What is it?', 'a cat', 'a dog']
+    """
+    if row_type == "caption":
+        return [columns["text"]]
+    if row_type == "instruction":
+        return [turn["content"] for turn in columns["turns"]]
+    return [columns["question"], *columns.get("answers", ()), *columns.get("choices", ())]
+
+
+def with_texts(row_type: str, columns: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+    """The type's own columns of a row with other texts, in the order of `texts`.
+
+    >>> with_texts("vqa", {"question": "Is it?", "answers": ["yes"]}, ["Al da?", "bai"])
+    {'question': 'Al da?', 'answers': ['bai']}
+    """
+    if row_type == "caption":
+        return {"text": texts[0]}
+    if row_type == "instruction":
+        turns = zip(columns["turns"], texts, strict=True)
+        return {"turns": [{"role": turn["role"], "content": text} for turn, text in turns]}
+    if row_type == "vqa":
+        return {"question": texts[0], "answers": list(texts[1:])}
+    if row_type == "choice":
+        return {"question": texts[0], "choices": list(texts[1:]), "answer": columns["answer"]}
+    return {"question": texts[0]}
 
 
 def fault(row_type: str, columns: Mapping[str, Any]) -> str | None:
