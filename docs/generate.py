@@ -14,6 +14,7 @@ from typing import Any
 from ikusi import language, recipe
 from ikusi.evaluate import benchmark
 from ikusi.miniature import packages, shipped
+from ikusi.translate import settings
 
 FOLDER = Path(__file__).parent
 
@@ -52,29 +53,40 @@ def benchmark_table() -> str:
 
 def recipe_fields() -> str:
     """Every key of a recipe with its type, default and meaning, from the fields themselves."""
-    schema = recipe.json_schema()
+    return _fields_table(recipe.json_schema())
+
+
+def translation_fields() -> str:
+    """Every key of a translation's recipe, those of each kind of engine included."""
+    return _fields_table(settings.Translation.model_json_schema())
+
+
+def _fields_table(schema: dict[str, Any]) -> str:
     rows = [
         (f"`{key}`", _type(field), _default(field), field.get("description", ""))
-        for key, field in _fields(schema, schema, "")
+        for key, field in _fields(schema, schema, "", set())
     ]
     return table(("key", "type", "default", "meaning"), rows)
 
 
 def _fields(
-    schema: dict[str, Any], part: dict[str, Any], prefix: str
+    schema: dict[str, Any], part: dict[str, Any], prefix: str, told: set[str]
 ) -> Iterable[tuple[str, dict[str, Any]]]:
     for name, field in part.get("properties", {}).items():
         yield f"{prefix}{name}", field
-        reference = field.get("$ref") or next(
-            (option["$ref"] for option in field.get("anyOf", []) if "$ref" in option), None
-        )
-        if reference:
+        options = [field, *field.get("anyOf", []), *field.get("oneOf", [])]
+        for reference in (option["$ref"] for option in options if "$ref" in option):
+            if kinds := "oneOf" in field:
+                if reference in told:
+                    continue
+                told.add(reference)
             inner = schema["$defs"][reference.rpartition("/")[2]]
-            yield from _fields(schema, inner, f"{prefix}{name}.")
+            kind = f"[{inner['properties']['kind']['const']}]" if kinds else ""
+            yield from _fields(schema, inner, f"{prefix}{name}{kind}.", told)
 
 
 def _type(field: dict[str, Any]) -> str:
-    if "$ref" in field:
+    if "$ref" in field or "oneOf" in field:
         return "mapping"
     if "anyOf" in field:
         return " or ".join(dict.fromkeys(_type(option) for option in field["anyOf"]))
@@ -87,7 +99,9 @@ def _type(field: dict[str, Any]) -> str:
 
 
 def _default(field: dict[str, Any]) -> str:
-    return f"`{field['default']}`" if "default" in field else "required"
+    if isinstance(default := field.get("default"), dict) and default:
+        return "see its keys"
+    return f"`{default}`" if "default" in field else "required"
 
 
 def retrieval() -> str:
@@ -109,6 +123,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "benchmarks": benchmark_table,
     "recipe-fields": recipe_fields,
     "retrieval": retrieval,
+    "translation-fields": translation_fields,
 }
 
 

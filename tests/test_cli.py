@@ -14,6 +14,15 @@ RECIPE = str(ROOT / "recipes/emoji-eu.yaml")
 
 # The whole command line. A new knob belongs into a recipe; think twice before adding one here.
 COMMANDS = {
+    "translate": [
+        *["recipe", "--corpus", "--output", "overrides", "--limit", "--rank", "--world"],
+        *["--retry", "--dry-run", "--show-prompt", "--report"],
+    ],
+    "data list": [],
+    "data import": [
+        *["source", "--output", "--path", "--split", "--limit", "--sample", "--seed"],
+    ],
+    "data show": ["corpus", "--count", "--seed", "--flagged", "--html"],
     "study": ["recipe", "overrides", "--studies", "--workers", "--status"],
     "train": ["recipe", "--stage", "--run", "overrides", "--studies"],
     "evaluate": [
@@ -121,10 +130,10 @@ def test_languages_are_listed_and_checked(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_language_given_by_hand_has_its_own_study(tmp_path: Path) -> None:
-    from ikusi.cli import _opened
+    from ikusi.cli.arguments import opened
 
-    plain = _opened(Path(RECIPE), [], tmp_path)[1]
-    other = _opened(Path(RECIPE), ["language=eu"], tmp_path)[1]
+    plain = opened(Path(RECIPE), [], tmp_path)[1]
+    other = opened(Path(RECIPE), ["language=eu"], tmp_path)[1]
     assert (plain.name, other.name) == ("emoji-eu", "emoji-eu-eu")
 
 

@@ -190,6 +190,10 @@ class Corpus:
         """All rows of one language."""
         return pq.read_table(self._rows_of(language).path, memory_map=True)
 
+    def rows(self, language: str, start: int, stop: int) -> pa.Table:
+        """The rows from `start` up to `stop`; only their row groups are read."""
+        return self._rows_of(language).slice(start, stop)
+
     def image_bytes(self, image_id: str) -> bytes:
         """A picture's bytes, as they were stored."""
         part, index = self._picture(image_id)
@@ -328,6 +332,16 @@ class _Groups:
     def column(self, name: str) -> list[Any]:
         values: list[Any] = self.columns(name).column(0).to_pylist()
         return values
+
+    def slice(self, start: int, stop: int) -> pa.Table:
+        if not 0 <= start < stop <= self.count:
+            raise IndexError(f"{self.path}: rows {start} to {stop} of {self.count}")
+        first, last = (
+            int(np.searchsorted(self.starts, index, side="right")) - 1
+            for index in (start, stop - 1)
+        )
+        groups = self.file.read_row_groups(range(first, last + 1))
+        return groups.slice(start - int(self.starts[first]), stop - start)
 
     def row(self, index: int) -> dict[str, Any]:
         if not 0 <= index < self.count:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+CUT = "cut"
+"""The flag of a row that was too long for its engine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -38,10 +38,10 @@ class CTranslate2(Section):
         default=None, ge=1, description="Beam width; none for the model's own. 1 is fastest."
     )
     source_prefix: list[str] = Field(
-        default_factory=list, description="Tokens before every source, such as `>>eus<<`."
+        default=[], description="Tokens before every source, such as `>>eus<<`."
     )
     target_prefix: list[str] = Field(
-        default_factory=list, description="Tokens that every target begins with: `eus_Latn`."
+        default=[], description="Tokens that every target begins with: `eus_Latn`."
     )
     batch_tokens: int = Field(default=2048, ge=16, description="Tokens in one batch.")
 
@@ -57,10 +57,10 @@ class Transformers(Section):
         default=None, ge=1, description="Beam width; none for the model's own."
     )
     source_prefix: list[str] = Field(
-        default_factory=list, description="Tokens before every source, such as `>>eus<<`."
+        default=[], description="Tokens before every source, such as `>>eus<<`."
     )
     target_prefix: list[str] = Field(
-        default_factory=list, description="Tokens that every target begins with: `eus_Latn`."
+        default=[], description="Tokens that every target begins with: `eus_Latn`."
     )
     batch_size: int = Field(default=32, ge=1, description="Sentences in one batch.")
 
@@ -100,7 +100,7 @@ class Chat(Section):
     max_tokens: int = Field(default=2048, ge=1, description="Longest answer, in tokens.")
     seed: int = Field(default=0, ge=0, description="Seed of a row's first try.")
     extra: dict[str, Any] = Field(
-        default_factory=dict, description="Further fields of every request, as the server has them."
+        default={}, description="Further fields of every request, as the server has them."
     )
     tries: int = Field(default=3, ge=1, description="Answers asked for before a row is given up.")
     deadline: Positive = Field(default=300.0, description="Seconds that one request may take.")
@@ -155,13 +155,13 @@ class Checks(Section):
         default=0.5, gt=0, le=1, description="Least probability of another language to count."
     )
     distractors: list[Text] = Field(
-        default_factory=lambda: ["es", "fr"],
+        default=["es", "fr"],
         description="Languages that a translation may have slipped into.",
     )
     copied: Action = Field(default="refuse", description="The source, left as it was.")
     length_ratio: Action = Field(default="flag", description="Far shorter or longer than usual.")
     length_bounds: Annotated[list[float], AfterValidator(_rising)] = Field(
-        default_factory=lambda: [0.4, 2.5], description="Least and largest ratio of characters."
+        default=[0.4, 2.5], description="Least and largest ratio of characters."
     )
     repetition: Action = Field(default="refuse", description="Words said over and over.")
     preserved: Action = Field(
@@ -188,7 +188,7 @@ class Translation(Section):
         default="en", description="Language of the rows: the code of a language pack."
     )
     engine: AnyEngine = Field(description="What translates.")
-    checks: Checks = Field(default_factory=Checks, description="What is checked in every row.")
+    checks: Checks = Field(default=Checks(), description="What is checked in every row.")
     shard_rows: int = Field(
         default=4096, ge=1, description="Rows in a shard: what one worker finishes at a time."
     )

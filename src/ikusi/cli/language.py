@@ -1,0 +1,80 @@
+"""Commands on language packs."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ikusi.errors import InputError
+
+app = typer.Typer(help="Look at language packs, start a new one.", no_args_is_help=True)
+
+
+@app.command("list")
+def listed() -> None:
+    """List the languages that have a pack.
+
+    Example: ikusi language list
+    """
+    from ikusi import language
+
+    for code in language.available():
+        pack = language.load(code)
+        typer.echo(f"{pack.code:6} {pack.name} ({pack.autonym})")
+
+
+@app.command("show")
+def show(
+    code: Annotated[str, typer.Argument(help="A language's code or a pack's path.")],
+) -> None:
+    """Print a language pack.
+
+    Example: ikusi language show eu
+    """
+    from ikusi import language
+
+    pack = language.load(code)
+    typer.echo(json.dumps(pack.model_dump(mode="json"), indent=2, ensure_ascii=False))
+
+
+@app.command("check")
+def check(
+    code: Annotated[str, typer.Argument(help="A language's code or a pack's path.")],
+) -> None:
+    """Compare a pack with English, key by key, and list what a speaker must still look at.
+
+    Example: ikusi language check languages/cy.yaml
+    """
+    from ikusi import language
+
+    pack = language.load(code)
+    for key in pack.to_review:
+        typer.echo(f"to review: {key}")
+    faults = language.check(pack)
+    if faults:
+        raise InputError("; ".join(faults[:1]) + f" ({len(faults)} faults in all)")
+    typer.echo(f"{pack.name}: complete, {len(pack.to_review)} keys to review")
+
+
+@app.command("new")
+def new(
+    code: Annotated[str, typer.Argument(help="The new language's code, such as cy.")],
+    output: Annotated[
+        Path | None, typer.Option(help="File to write; languages/CODE.yaml by default.")
+    ] = None,
+) -> None:
+    """Draft a pack from what the translators of Unicode CLDR wrote, for a speaker to finish.
+
+    Example: ikusi language new cy
+    """
+    from ikusi import language
+    from ikusi.miniature import pack
+
+    path = output or Path("languages") / f"{code}.yaml"
+    if path.exists():
+        raise InputError(f"{path}: expected no file, found one")
+    drafted = pack.draft(code)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    language.write(drafted, path, drafted["to_review"], language.load("en"))
+    typer.echo(f"{path}: look at the lines marked `supply` or `check`")

@@ -1,0 +1,77 @@
+"""Commands on the miniature."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ikusi.cli.arguments import Overrides, RecipeFile, Studies, bring_up_to_date, opened
+
+app = typer.Typer(
+    help="Make the pictures, texts and small models of the miniature.", no_args_is_help=True
+)
+
+
+@app.command("fetch")
+def fetch() -> None:
+    """Fetch the pictures and names, once for all studies.
+
+    Example: ikusi miniature fetch
+    """
+    from ikusi.miniature import packages
+
+    typer.echo(packages.fetch(_show_count))
+
+
+@app.command("build")
+def build(
+    recipe: RecipeFile, overrides: Overrides = None, studies: Studies = Path("studies")
+) -> None:
+    """Make only the data of a study.
+
+    Example: ikusi miniature build recipes/emoji-eu.yaml
+    """
+    loaded, folder = opened(recipe, overrides, studies)
+    bring_up_to_date(loaded, folder, 1, only=["data"])
+
+
+@app.command("bases")
+def bases(
+    language: Annotated[
+        str | None, typer.Option(help="Make only the backbone adapted to this language.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the models' folders.", show_default=False)
+    ] = None,
+) -> None:
+    """Train the small models that studies of the miniature start from.
+
+    With a language: its adapted backbone, kept for all studies. Without: every model that ships
+    with the package, in the place of those.
+
+    Example: ikusi miniature bases --language cy
+    """
+    from ikusi.miniature import bases, shipped
+
+    names = [f"llama-{language}"] if language else shipped.names()
+    root = output or (shipped.built() if language else shipped.packaged())
+    for name in names:
+        typer.echo(bases.build(name, root, _show_count))
+
+
+@app.command("sheet")
+def sheet(
+    output: Annotated[Path, typer.Option(help="Picture to write.")] = Path("sheet.png"),
+) -> None:
+    """Draw some concepts in every style on one sheet, for looking at.
+
+    Example: ikusi miniature sheet --output sheet.png
+    """
+    from ikusi.miniature import sheet
+
+    sheet.write(output)
+    typer.echo(output)
+
+
+def _show_count(done: int, total: int, what: str) -> None:
+    typer.echo(f"{done + 1}/{total} {what}", err=True)

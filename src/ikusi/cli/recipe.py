@@ -1,0 +1,43 @@
+"""Commands on recipes."""
+
+import json
+
+import typer
+
+from ikusi.cli.arguments import Overrides, RecipeFile
+
+app = typer.Typer(help="Look at recipes.", no_args_is_help=True)
+
+
+@app.command("show")
+def show(recipe: RecipeFile, overrides: Overrides = None) -> None:
+    """Print a recipe in full, every key with what it means.
+
+    Example: ikusi recipe show recipes/emoji-eu.yaml
+    """
+    from ikusi import recipe as recipes
+
+    typer.echo(recipes.show(recipes.load(recipe, overrides or [])), nl=False)
+
+
+@app.command("check")
+def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
+    """Check a recipe and list its runs.
+
+    Example: ikusi recipe check recipes/emoji-eu.yaml grid.ratios=[0,0.5,1]
+    """
+    from ikusi import recipe as recipes
+
+    runs = recipes.load(recipe, overrides or []).runs()
+    typer.echo(f"{recipe}: good, {len(runs)} runs: {' '.join(run.name for run in runs)}")
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of recipes, for editors.
+
+    Example: ikusi recipe schema > recipe.schema.json
+    """
+    from ikusi import recipe as recipes
+
+    typer.echo(json.dumps(recipes.json_schema(), indent=2))

@@ -1,0 +1,104 @@
+"""Commands on studies and their models."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ikusi.cli.arguments import Overrides, RecipeFile, Studies, Workers, bring_up_to_date, opened
+
+if TYPE_CHECKING:
+    from ikusi.recipe import Recipe
+
+
+def study(
+    recipe: RecipeFile,
+    overrides: Overrides = None,
+    studies: Studies = Path("studies"),
+    workers: Workers = None,
+    status: Annotated[bool, typer.Option("--status", help="Only tell where it stands.")] = False,
+) -> None:
+    """Run a whole study, from data to report; what is done already is kept.
+
+    Stop it at any time: the same command goes on from there.
+
+    Example: ikusi study recipes/emoji-eu.yaml
+    """
+    loaded, folder = opened(recipe, overrides, studies)
+    if status:
+        _tell_status(loaded, folder)
+    else:
+        bring_up_to_date(loaded, folder, workers)
+
+
+def train(
+    recipe: RecipeFile,
+    stage: Annotated[Literal["align", "instruct"], typer.Option(help="The training stage.")],
+    run: Annotated[str, typer.Option(help="A run of the grid; for align, a backbone.")],
+    overrides: Overrides = None,
+    studies: Studies = Path("studies"),
+) -> None:
+    """Train one model of a study, and only what it needs.
+
+    Example: ikusi train recipes/emoji-eu.yaml --stage instruct --run english-020
+    """
+    loaded, folder = opened(recipe, overrides, studies)
+    bring_up_to_date(loaded, folder, 1, only=[f"{stage}/{run}"])
+
+
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a run of a study, or of a model.")],
+    data: Annotated[Path, typer.Option(help="Data folder of a study: where benchmarks are.")],
+    output: Annotated[Path, typer.Option(help="Folder to write rows and results to.")],
+    benchmark: Annotated[list[str], typer.Option(help="A benchmark's name; may be repeated.")],
+    language: Annotated[list[str], typer.Option(help="A language's code; may be repeated.")],
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples behind each interval.")] = 1000,
+) -> None:
+    """Measure any checkpoint on benchmarks.
+
+    Example: ikusi evaluate studies/emoji-eu/instruct/english-020
+    --data studies/emoji-eu/data --benchmark miniature/vqa --language eu --output measured
+    """
+    from ikusi.study import layout, steps
+
+    steps.measure(layout.checkpoint(checkpoint), data, benchmark, language, output, bootstrap)
+    typer.echo((output / "results.json").read_text(encoding="utf-8"))
+
+
+def chat(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a run of a study, or of a model.")],
+    image: Annotated[Path | None, typer.Option(help="A picture to talk about.")] = None,
+    question: Annotated[
+        str | None, typer.Option(help="Ask this, print the answer and end.")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 256,
+) -> None:
+    """Talk with a model about pictures, in any language it knows.
+
+    Example: ikusi chat studies/emoji-eu/instruct/basque-100 --image cat.png
+    """
+    from ikusi import chat_terminal
+    from ikusi.study import layout
+
+    chat_terminal.start(layout.checkpoint(checkpoint), image, question, max_new_tokens)
+
+
+def report(
+    study: Annotated[Path, typer.Argument(help="Folder of a study.")],
+    output: Annotated[Path, typer.Option(help="Folder to write the report to.")],
+) -> None:
+    """Write a report on what a study has so far, finished or not.
+
+    Example: ikusi report studies/emoji-eu --output so-far
+    """
+    from ikusi.report import page
+
+    page.write(study, output)
+    typer.echo(output / "index.html")
+
+
+def _tell_status(loaded: "Recipe", folder: Path) -> None:
+    from ikusi import study as studies
+
+    for name, state in studies.status(loaded, folder).items():
+        typer.echo(f"{state.status:8} {name}")

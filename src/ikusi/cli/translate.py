@@ -1,0 +1,95 @@
+"""The command that translates a corpus."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ikusi.cli.arguments import INTERRUPTED, Overrides, RecipeFile
+
+if TYPE_CHECKING:
+    from ikusi.translate.settings import Translation
+
+
+def translate(
+    recipe: RecipeFile,
+    corpus: Annotated[Path, typer.Option(help="Folder of the corpus to translate.")],
+    output: Annotated[Path, typer.Option(help="Folder of the new corpus, with one language more.")],
+    overrides: Overrides = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Translate only the first rows, for a look.")
+    ] = None,
+    rank: Annotated[
+        int | None, typer.Option(min=0, help="Number of this worker; a call without it finishes.")
+    ] = None,
+    world: Annotated[int, typer.Option(min=1, help="How many workers there are.")] = 1,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Ask again for rows that were quarantined.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it takes: tokens, hours, money.")
+    ] = False,
+    show_prompt: Annotated[
+        bool, typer.Option("--show-prompt", help="Only print what is sent for the first row.")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Only write a report on what there is so far.")
+    ] = False,
+) -> None:
+    """Translate a corpus into one language more, and report on it.
+
+    Stop it at any time: the same command goes on from there.
+
+    Example: ikusi translate recipes/translate/apertium-gl.yaml
+    --corpus corpora/captions --output corpora/captions-gl
+    """
+    from ikusi.translate import run, settings
+
+    loaded = settings.load(recipe, overrides or [])
+    if show_prompt:
+        typer.echo(run.shown_prompt(loaded, corpus))
+    elif dry_run:
+        typer.echo(run.estimate(loaded, corpus, output, limit).told())
+    elif report:
+        typer.echo(_reported(output))
+    else:
+        counts = _translated(loaded, corpus, output, rank, world, retry, limit)
+        typer.echo(" ".join(f"{name} {count}" for name, count in counts.items()))
+        if rank is None:
+            typer.echo(_reported(output))
+
+
+def _translated(
+    settings: "Translation",
+    corpus: Path,
+    output: Path,
+    rank: int | None,
+    world: int,
+    retry: bool,
+    limit: int | None,
+) -> dict[str, Any]:
+    from ikusi.translate import progress, run
+
+    try:
+        with progress.shown() as tell:
+            return run.translate(
+                settings,
+                corpus,
+                output,
+                rank=rank,
+                world=world,
+                retry=retry,
+                limit=limit,
+                progress=tell,
+            )
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from there", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _reported(output: Path) -> Path:
+    from ikusi.translate import report, run
+
+    page = run.working_folder(output) / "report.html"
+    report.write(run.working_folder(output), page)
+    return page

@@ -1,0 +1,297 @@
+"""Import a public data set: its rows as a corpus, its pictures checked, nothing lost unsaid."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow.parquet as pq
+from PIL import Image
+
+from ikusi import artifact, yamlfile
+from ikusi.data import sources
+from ikusi.data.corpus import CorpusWriter
+from ikusi.data.images import FORMATS, decode
+from ikusi.data.schema import fault, key_fault
+from ikusi.data.sources.base import BadRow, Item, LeftOut, Source, SourceRow
+from ikusi.data.sources.pictures import Picture
+from ikusi.data.sources.spool import sampled
+from ikusi.data.sources.tables import SUFFIXES, Origin
+from ikusi.errors import InputError
+from ikusi.yamlfile import Section
+
+if TYPE_CHECKING:
+    from ikusi.data.fetch import Wanted
+
+VERSION = 1  # of what an import makes of the same rows
+
+
+class Ledger(Protocol):
+    """What a fetcher brought."""
+
+    def picture(self, url: str) -> bytes | None:
+        """The bytes behind a URL, if it has a picture."""
+
+    def reason(self, url: str) -> str | None:
+        """Why there is no picture."""
+
+
+Fetcher = Callable[[Iterable["Wanted"]], Ledger]
+
+
+def import_corpus(
+    source: str,
+    folder: Path,
+    path: Path | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    fetcher: Fetcher | None = None,
+    progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> dict[str, int]:
+    """Write a data set as a corpus; do nothing where it is written already.
+
+    A row that cannot be used goes to `quarantine.parquet` with its reason, and so does one whose
+    picture is dead; each picture is stored once.
+
+    Args:
+        source: name of a data set (`sources.available`).
+        folder: the corpus to make.
+        path: a file or folder to read instead of the hub.
+        split: instead of the data set's own.
+        limit: only the first so many rows that can be read.
+        sample: so many rows of these, chosen by the hash of seed and id. Rows whose picture is
+            dead are among them.
+        seed: of the sample.
+        fetcher: gets the pictures behind URLs; else `ikusi.data.fetch` with the user's cache.
+        progress: told the rows read so far.
+        options: settings of the data set (`Source.options`).
+
+    Returns:
+        Counts, also in the manifest: `rows_in` = `rows` + `quarantined` + `left_out`, and the last
+        two by reason.
+
+    Raises:
+        InputError: no such data set or setting, the rows cannot be reached, or none is good.
+    """
+    found = sources.load(source)
+    settings = _settings(found, options)
+    for name, count in (("limit", limit), ("sample", sample)):
+        if count is not None and count < 1:
+            raise InputError(f"{name}: expected 1 or more, found {count}")
+    asked = {
+        "source": source,
+        "path": str(path) if path else None,
+        "split": split,
+        "limit": limit,
+        "sample": sample,
+        "seed": seed if sample else None,
+        "options": settings.model_dump(),
+    }
+    print_ = artifact.fingerprint(VERSION, asked, _state(path, settings))
+    folder = Path(folder)
+    if not artifact.is_current(folder, print_):
+        origin = Origin(Path(path) if path else None, split)
+        read = functools.partial(_chosen, found, origin, settings, limit, sample, seed)
+        inputs = {source: str(path or found.home)}
+        with artifact.folder(folder, fingerprint=print_, inputs=inputs, settings=asked) as staging:
+            ledger = _fetched(read, fetcher) if found.remote else None
+            counts = _written(staging, *found.shape(settings), read(), ledger, progress)
+            artifact.add_counts(staging, **counts)
+    record = artifact.manifest(folder) or {}
+    return dict(record["counts"])
+
+
+def _settings(source: Source, options: Mapping[str, Any]) -> Section:
+    document = yamlfile.Document(dict(options), name=f"source {source.name}")
+    return yamlfile.validate(source.options, document, source.options.model_fields)
+
+
+def _state(path: Path | None, settings: Section) -> list[tuple[str, int, int]]:
+    """Names, sizes and times of the local tables and lists that an import reads."""
+    told = [value for value in settings.model_dump().values() if isinstance(value, str)]
+    files = [Path(value) for value in told if Path(value).is_file()]
+    if path and Path(path).is_dir():
+        files += [
+            Path(place, name)
+            for place, _, names in os.walk(path)
+            for name in names
+            if name.endswith(SUFFIXES)
+        ]
+    elif path and Path(path).is_file():
+        files.append(Path(path))
+    stats = ((file, file.stat()) for file in sorted(files))
+    return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]
+
+
+def _chosen(
+    source: Source,
+    origin: Origin,
+    settings: Section,
+    limit: int | None,
+    sample: int | None,
+    seed: int,
+) -> Iterator[Item]:
+    """The items of a data set that were asked for."""
+    items = source.read(origin, settings)
+    if limit is not None:
+        items = _first(items, limit)
+    return sampled(items, sample, seed) if sample is not None else items
+
+
+def _first(items: Iterator[Item], limit: int) -> Iterator[Item]:
+    """Items up to so many rows."""
+    for item in items:
+        yield item
+        limit -= isinstance(item, SourceRow)
+        if not limit:
+            return
+
+
+def _fetched(read: Callable[[], Iterator[Item]], fetcher: Fetcher | None) -> Ledger | None:
+    """Fetch what the rows want from the web, all in one go; None where they want nothing."""
+    from ikusi.data.fetch import Wanted
+
+    pictures = (item.picture for item in read() if isinstance(item, SourceRow))
+    wanted = (Wanted(shown.url, shown.sha256) for shown in pictures if shown and shown.url)
+    first = next(wanted, None)
+    if first is None:
+        return None
+    return (fetcher or _default_fetcher())(_again(first, wanted))
+
+
+def _again(first: Wanted, others: Iterator[Wanted]) -> Iterator[Wanted]:
+    yield first
+    yield from others
+
+
+def _default_fetcher() -> Fetcher:
+    import platformdirs
+
+    from ikusi.data.fetch import fetch
+
+    return functools.partial(fetch, folder=platformdirs.user_cache_path("ikusi") / "pictures")
+
+
+def _written(
+    folder: Path,
+    row_type: str,
+    languages: list[str],
+    items: Iterator[Item],
+    ledger: Ledger | None,
+    progress: Callable[[int], None] | None,
+) -> dict[str, int]:
+    """Write the items and count them."""
+    counts: Counter[str] = Counter(rows_in=0, rows=0, images=0, quarantined=0, left_out=0)
+    with _Writer(folder, row_type, languages, ledger) as writer:
+        for item in items:
+            counts["rows_in"] += 1
+            if isinstance(item, LeftOut):
+                counts.update(("left_out", f"left out: {item.reason}"))
+            elif isinstance(item, BadRow):
+                writer.set_aside(item.id, item.reason, item.row)
+            else:
+                counts["rows"] += writer.add(item)
+            if progress:
+                progress(counts["rows_in"])
+    counts["images"] = writer.stored
+    for reason, count in _reasons(folder / "quarantine.parquet").items():
+        counts["quarantined"] += count
+        counts[f"quarantined: {reason}"] = count
+    if not counts["rows"]:
+        told = "; ".join(f"{name} ({count})" for name, count in counts.items() if ": " in name)
+        raise InputError(f"rows: expected a good one, found none of {counts['rows_in']}: {told}")
+    return dict(counts)
+
+
+def _reasons(path: Path) -> Counter[str]:
+    """Quarantined rows by reason, without what each row had instead."""
+    if not path.exists():
+        return Counter()
+    with closing(pq.ParquetFile(path)) as file:
+        return Counter(
+            reason.partition(", found")[0]
+            for batch in file.iter_batches(columns=["reason"])
+            for reason in batch.column(0).to_pylist()
+        )
+
+
+class _Writer(CorpusWriter):
+    """A writer of rows whose pictures are not read yet."""
+
+    def __init__(
+        self, folder: Path, row_type: str, languages: list[str], ledger: Ledger | None
+    ) -> None:
+        super().__init__(folder, row_type, languages, quarantine=True)
+        self._ledger = ledger
+        self._pictures: dict[str, str | None] = {}  # image id -> why it is dead
+
+    @property
+    def stored(self) -> int:
+        """Pictures written."""
+        return sum(reason is None for reason in self._pictures.values())
+
+    def add(self, row: SourceRow) -> bool:
+        """Add a row and its picture; returns whether the row was kept."""
+        picture = row.picture
+        if picture is None or self._is_bad(row):  # which the writer will find, and tell
+            return self.add_row(row.id, None, row.texts, row.group, row.task)
+        if reason := self._dead(picture):
+            self.set_aside(row.id, reason, {"image": picture.source, "texts": row.texts})
+            return False
+        return self.add_row(row.id, picture.image_id, row.texts, row.group, row.task)
+
+    def set_aside(self, id: str, reason: str, row: Any) -> None:
+        """Put what is no row into the quarantine."""
+        told = json.dumps(row, ensure_ascii=False, default=_short)
+        texts = {"id": id, "reason": reason, "row": told}
+        self._bad.add(
+            {
+                name: text.encode("utf-8", "backslashreplace").decode()
+                for name, text in texts.items()
+            }
+        )
+
+    def _is_bad(self, row: SourceRow) -> bool:
+        faults = (fault(self.row_type, columns) for columns in row.texts.values())
+        return bool(key_fault(row.id, row.group, row.task) or any(faults))
+
+    def _dead(self, picture: Picture) -> str | None:
+        """Store a picture that is new; says why it cannot be."""
+        if picture.image_id not in self._pictures:
+            try:
+                self._store(picture)
+                self._pictures[picture.image_id] = None
+            except InputError as error:
+                self._pictures[picture.image_id] = str(error)
+        return self._pictures[picture.image_id]
+
+    def _store(self, picture: Picture) -> None:
+        data = self._bytes(picture)
+        image = decode(data)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as file:
+            kind = str(file.format).lower()
+        self.add_image(picture.image_id, data, kind, image.width, image.height, picture.source)
+
+    def _bytes(self, picture: Picture) -> bytes:
+        if picture.url is None:
+            return picture.read()
+        data = self._ledger.picture(picture.url) if self._ledger else None
+        if data is None:
+            reason = self._ledger.reason(picture.url) if self._ledger else None
+            raise InputError(f"picture: {reason or 'expected it to be fetched, found it was not'}")
+        return data
+
+
+def _short(value: Any) -> str:
+    """What JSON cannot hold: pictures by their size."""
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)

@@ -1,0 +1,89 @@
+"""Magpie instructions as Latxa was trained on them (Sainz et al. 2025): text without pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pydantic import Field
+
+from ikusi.data.sources.base import (
+    BadRow,
+    Item,
+    LeftOut,
+    Source,
+    SourceRow,
+    converted,
+    number_or_text,
+)
+from ikusi.data.sources.llava import turns
+from ikusi.data.sources.spool import joined
+from ikusi.data.sources.tables import Origin
+from ikusi.errors import InputError
+from ikusi.yamlfile import Section
+
+HUBS = {
+    "en": "HiTZ/Magpie-Llama-3.1-8B-Instruct-Filtered-1M",
+    "eu": "HiTZ/Magpie-Llama-3.1-8B-Instruct-Filtered-translated-1M",
+}
+
+
+class Options(Section):
+    """Settings of Magpie."""
+
+    languages: list[str] = Field(
+        default=["en", "eu"],
+        min_length=1,
+        max_length=2,
+        description="Both, joined by conversation, or one: its own rows.",
+    )
+
+
+def _converter(code: str) -> Callable[[dict[str, Any]], Item]:
+    def convert(row: dict[str, Any]) -> Item:
+        id = number_or_text(row, "conversation_id")
+        if id.startswith("translation_"):  # which the data set's card advises against
+            return LeftOut("a conversation about translation")
+        said, _ = turns(row.get("conversations"))
+        return SourceRow(id, None, {code: {"turns": said}})
+
+    return convert
+
+
+def _table(origin: Origin, code: str) -> Iterator[Item]:
+    if code not in HUBS:
+        raise InputError(f"languages: expected {' or '.join(HUBS)}, found {code}")
+    hub = HUBS[code]
+    found = origin.within(hub.partition("/")[2])
+    return converted(found.rows(hub, "train"), _converter(code), "conversation_id")
+
+
+def merged(first: SourceRow, second: SourceRow) -> SourceRow | BadRow:
+    """A conversation in both languages, as long in one as in the other."""
+    texts = {**first.texts, **second.texts}
+    said, theirs = ([turn["role"] for turn in columns["turns"]] for columns in (*texts.values(),))
+    if said != theirs:
+        reason = f"turns: expected as many in both languages, found {len(said)} and {len(theirs)}"
+        return BadRow(first.id, reason, texts)
+    return SourceRow(first.id, first.picture, texts)
+
+
+def _read(origin: Origin, options: Options) -> Iterator[Item]:
+    if len(options.languages) == 1:
+        return _table(origin, options.languages[0])
+    one, other = options.languages
+    return joined(_table(origin, one), _table(origin, other), merged, (one, other))
+
+
+SOURCES = (
+    Source(
+        name="magpie",
+        about="a million instructions without pictures, in English and in Basque",
+        row_type="instruction",
+        languages=("en", "eu"),
+        licence="the Llama 3.1 community licence, as the model that wrote them",
+        home=f"https://huggingface.co/datasets/{HUBS['en']}",
+        read=_read,
+        options=Options,
+    ),
+)

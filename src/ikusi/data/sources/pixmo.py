@@ -1,0 +1,140 @@
+"""PixMo (Deitke et al. 2024): pictures behind URLs, asked about by people and by a model.
+
+Ask-Model-Anything is the paper's instruction data. Cap-QA was written by a model that read
+captions and saw no picture; its yes/no questions are one of the paper's benchmarks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ikusi.data.sources.base import (
+    Item,
+    LeftOut,
+    NoOptions,
+    Source,
+    SourceRow,
+    content_id,
+    converted,
+    exchange,
+    wanted,
+    yes_no,
+)
+from ikusi.data.sources.pictures import Picture, at_url, in_cell
+from ikusi.data.sources.tables import Origin
+from ikusi.errors import InputError
+from ikusi.yamlfile import Section
+
+AMA = "allenai/pixmo-ask-model-anything"
+CAP_QA = "allenai/pixmo-cap-qa"
+_TAG = re.compile(r"\[(USER|ASSISTANT)\]")
+
+
+class CapQA(Section):
+    """Settings of PixMo-CapQA."""
+
+    answer: Literal["strict", "loose"] = Field(
+        default="strict", description="Answers that are yes or no, or that begin with it."
+    )
+    balance: bool = Field(default=True, description="Sample as many questions with yes as with no.")
+
+
+def picture(row: dict[str, Any]) -> Picture:
+    """The picture of a row, behind its URL; mirrors hold the bytes.
+
+    Raises:
+        InputError: it has none.
+    """
+    if row.get("image") is not None:
+        url = row.get("image_url")
+        return in_cell(row["image"], source=url if isinstance(url, str) else "image column")
+    return at_url(wanted(row, "image_url"), row.get("image_sha256"))
+
+
+def _question_and_answer(row: dict[str, Any]) -> Item:
+    question, answer = str(wanted(row, "question")), str(wanted(row, "answer"))
+    id = content_id(str(row.get("image_url")), question, answer)
+    return SourceRow(id, picture(row), {"en": {"turns": exchange(question, answer)}})
+
+
+def _read_ama(origin: Origin, options: NoOptions) -> Iterator[Item]:
+    return converted(origin.rows(AMA, "train"), _question_and_answer, "image_url")
+
+
+def conversation(row: dict[str, Any]) -> list[str]:
+    """What was said in turn, the user first: from `messages`, else from the tagged question.
+
+    Raises:
+        InputError: the turns do not alternate.
+    """
+    messages = row.get("messages")
+    if messages:
+        return [str(message).strip() for message in messages]
+    question, answer = str(wanted(row, "question")), str(wanted(row, "answer")).strip()
+    before, *tagged = _TAG.split(question)
+    if not tagged:
+        return [before.strip(), answer]
+    said = [text.strip() for text in tagged[1::2]]
+    roles = tagged[0::2]
+    if roles[-1] == "ASSISTANT" and not said[-1]:
+        roles, said = roles[:-1], said[:-1]
+    if before.strip() or roles != ["USER", "ASSISTANT"] * (len(roles) // 2) + ["USER"]:
+        raise InputError(f"question: expected turns of [USER], found {question!r:.80}")
+    return [*said, answer]
+
+
+def _stance(answer: str, rule: str, words: tuple[str, str]) -> int | None:
+    """0 for yes, 1 for no, None for anything else."""
+    said = answer.lower().strip(" \n\t.!,;:\"'")
+    for number, word in enumerate(word.lower() for word in words):
+        if said == word or (rule == "loose" and re.match(rf"{word}\b", said)):
+            return number
+    return None
+
+
+def _read_cap_qa(origin: Origin, options: CapQA) -> Iterator[Item]:
+    words = yes_no("en")
+
+    def convert(row: dict[str, Any]) -> Item:
+        said = conversation(row)
+        if len(said) != 2:
+            return LeftOut("several turns")
+        stance = _stance(said[1], options.answer, words)
+        if stance is None:
+            return LeftOut("no question of yes or no")
+        columns = {"question": said[0], "choices": list(words), "answer": stance}
+        shown = picture(row)
+        id = content_id(shown.url or shown.image_id, said[0])
+        stratum = words[stance] if options.balance else ""
+        return SourceRow(id, shown, {"en": columns}, stratum=stratum)
+
+    return converted(origin.rows(CAP_QA, "train"), convert, "image_url")
+
+
+SOURCES = (
+    Source(
+        name="pixmo_ama",
+        about="162 thousand questions of people about pictures, answered with a model's help",
+        row_type="instruction",
+        languages=("en",),
+        licence="ODC-BY-1.0",
+        home=f"https://huggingface.co/datasets/{AMA}",
+        read=_read_ama,
+        remote=True,
+    ),
+    Source(
+        name="pixmo_capqa",
+        about="the yes/no questions of PixMo-CapQA as a choice between the two words",
+        row_type="choice",
+        languages=("en",),
+        licence="ODC-BY-1.0",
+        home=f"https://huggingface.co/datasets/{CAP_QA}",
+        read=_read_cap_qa,
+        options=CapQA,
+        remote=True,
+    ),
+)

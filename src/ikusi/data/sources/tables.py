@@ -1,0 +1,244 @@
+"""The tables of a data set, on the hub or on this machine, read as a stream of rows.
+
+Which files make up a split is found by the `datasets` library, here and there alike, so that a
+downloaded data set reads as the one on the hub does (https://huggingface.co/docs/datasets). It
+also reads Parquet. JSON, CSV and tar archives are read here, from the streams that it opens: its
+own readers stop for good at a bad line, turn `NA` into nothing and numbers that name a row into
+fractions, and refuse a column whose type changes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ikusi.data.sources.pictures import MAX_BYTES, beside
+from ikusi.errors import InputError
+
+SUFFIXES = (".parquet", ".json", ".jsonl", ".csv", ".tsv", ".tar")
+CHUNK = 2**20  # characters of a JSON list held at once
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line of a file that is no row."""
+
+    text: str
+    reason: str
+
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a data set is read from.
+
+    Args:
+        path: a file or folder on this machine, laid out as on the hub; none for the hub.
+        split: instead of the data set's own; `train+validation` is one after the other.
+    """
+
+    path: Path | None = None
+    split: str | None = None
+
+    def rows(
+        self,
+        hub: str,
+        split: str,
+        config: str | None = None,
+        file: str | None = None,
+    ) -> Iterator[Row | BadLine]:
+        """The rows of a table, pictures undecoded.
+
+        Args:
+            hub: its id on the hub.
+            split: `self.split` stands before it.
+            config: one of the data set's configurations.
+            file: the one file that has the rows, where a data set has others beside it.
+
+        Raises:
+            InputError: there is no such table, or it breaks off.
+        """
+        splits = (self.split or split).split("+")
+        for part in splits[:1] if self.path and self.path.is_file() else splits:
+            for name in self._files(hub, part, config, file):
+                yield from read(name)
+
+    def within(self, name: str) -> Origin:
+        """The part of a local data set in a folder or file of its own; on the hub, the same."""
+        if self.path is None:
+            return self
+        found = [self.path / f"{name}{suffix}" for suffix in ("", *SUFFIXES)]
+        for path in found:
+            if path.exists():
+                return Origin(path, self.split)
+        raise InputError(f"{self.path}: expected {name} in it, found none")
+
+    def pictures(self, hub: str, name: str) -> Path:
+        """An archive of pictures beside a table; one on the hub is downloaded, once."""
+        if self.path is not None:
+            return beside(self.path)
+        from datasets import DownloadManager
+
+        try:
+            return Path(DownloadManager().download(f"hf://datasets/{hub}/{name}"))
+        except Exception as error:
+            raise _unreached(f"{hub}/{name}", error) from error
+
+    def _files(self, hub: str, split: str, config: str | None, file: str | None) -> list[str]:
+        if self.path is None:
+            return _found(hub, split, config, file)
+        if not self.path.exists():
+            raise InputError(f"{self.path}: expected a file or folder, found none")
+        if self.path.is_file():
+            return [str(self.path)]
+        if file and (self.path / file).is_file():
+            return [str(self.path / file)]
+        if config and (self.path / config).is_dir() and not (self.path / "README.md").is_file():
+            return _found(str(self.path / config), split, None, None)
+        return _found(str(self.path), split, config, None)
+
+
+def _found(place: str, split: str, config: str | None, file: str | None) -> list[str]:
+    """The files of a split, as `datasets` finds them."""
+    from datasets import load_dataset_builder
+
+    try:
+        builder = load_dataset_builder(place, config, data_files={split: file} if file else None)
+    except Exception as error:  # the hub's, the file system's and the library's own, of any kind
+        raise _unreached(place, error) from error
+    files = builder.config.data_files or {}
+    if split not in files:
+        known = " or ".join(map(str, files)) or "some files"
+        raise InputError(f"{place}: split: expected {known}, found {split}")
+    return list(files[split])
+
+
+def _unreached(place: str, error: Exception) -> InputError:
+    told = " ".join(f"{error}".split())
+    return InputError(f"{place}: expected a data set, found none: {told:.300}")
+
+
+def read(name: str) -> Iterator[Row | BadLine]:
+    """The rows of a file, by the end of its name.
+
+    Raises:
+        InputError: it is of no known kind, or cannot be read to its end.
+    """
+    readers = {".json": _json, ".jsonl": _json, ".csv": _csv, ".tsv": _csv, ".tar": _tar}
+    suffix = Path(name).suffix.lower()
+    if suffix not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        raise InputError(f"{name}: expected a file that ends in one of {known}")
+    try:
+        yield from readers.get(suffix, _parquet)(name)
+    except InputError:
+        raise
+    except Exception as error:  # what the file system, Arrow or tarfile may say
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{name}: expected to read it to its end, found {told:.300}") from error
+
+
+def _parquet(name: str) -> Iterator[Row]:
+    from datasets import load_dataset
+
+    rows = load_dataset("parquet", data_files=[name], split="train", streaming=True)
+    yield from rows.decode(False)
+
+
+def _opened(name: str) -> BinaryIO:
+    from datasets.utils.file_utils import xopen
+
+    file: BinaryIO = xopen(name, "rb")
+    return file
+
+
+def _csv(name: str) -> Iterator[Row | BadLine]:
+    csv.field_size_limit(sys.maxsize)
+    with io.TextIOWrapper(_opened(name), "utf-8-sig", "backslashreplace", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t" if name.endswith(".tsv") else ","):
+            if None in row or None in row.values():
+                text = json.dumps(row, ensure_ascii=False, default=str, skipkeys=True)
+                yield BadLine(text, "row: expected as many cells as columns, found others")
+            else:
+                yield row
+
+
+def _json(name: str) -> Iterator[Row | BadLine]:
+    """One JSON value a line, or one list of them."""
+    with io.TextIOWrapper(_opened(name), "utf-8-sig", "backslashreplace") as file:
+        first = file.read(1)
+        while first.isspace():
+            first = file.read(1)
+        if first == "[":
+            yield from map(_object, _list(file, name))
+            return
+        line = first + file.readline()
+        while line:
+            if line.strip():
+                yield _line(line)
+            line = file.readline()
+
+
+def _line(line: str) -> Row | BadLine:
+    try:
+        return _object(json.loads(line))
+    except (ValueError, RecursionError) as error:
+        return BadLine(line.rstrip("\n"), f"row: expected JSON, found {error}")
+
+
+def _object(value: Any) -> Row | BadLine:
+    if isinstance(value, dict):
+        return value
+    return BadLine(json.dumps(value), f"row: expected keys and values, found {value!r:.40}")
+
+
+def _list(file: io.TextIOBase, name: str) -> Iterator[Any]:
+    """The values of a JSON list whose bracket was read; one of them is held at a time."""
+    decoder, held, at, ended = json.JSONDecoder(), "", 0, False
+    while True:
+        while at < len(held) and held[at] in " \t\r\n,":
+            at += 1
+        if held[at : at + 1] == "]":
+            return
+        try:
+            if at == len(held):
+                raise ValueError("nothing")
+            value, end = decoder.raw_decode(held, at)
+            # A number that reaches the end of what is held may go on after it.
+            if end == len(held) and not ended:
+                raise ValueError("a part")
+        except ValueError as error:
+            if ended:
+                raise InputError(f"{name}: expected a JSON list to its end: {error}") from None
+            more = file.read(max(CHUNK, len(held) - at))
+            held, at, ended = held[at:] + more, 0, not more
+            continue
+        yield value
+        at = end
+
+
+def _tar(name: str) -> Iterator[Row | BadLine]:
+    """WebDataset: neighbouring files of one stem are a row, their endings its columns."""
+    from datasets import StreamingDownloadManager
+
+    key, row = "", Row()
+    for path, file in StreamingDownloadManager().iter_archive(name):
+        folder, _, base = path.rpartition("/")
+        stem, dot, column = base.partition(".")
+        if not dot or not stem:
+            continue
+        if f"{folder}/{stem}" != key:
+            if row:
+                yield row
+            key, row = f"{folder}/{stem}", Row(__key__=stem)
+        row[column] = file.read(MAX_BYTES)
+    if row:
+        yield row

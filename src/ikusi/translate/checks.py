@@ -1,0 +1,208 @@
+"""What every translated row is checked for: cheap, exact, and told in one line."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ikusi.language import LanguagePack
+from ikusi.translate.contract import Row, Verdict
+from ikusi.translate.identify import Identifier
+from ikusi.translate.settings import Checks
+
+TOKENS = re.compile(
+    r"```.*?```|`[^`\n]+`|<image>|https?://\S+|www\.\S+|[\w.+-]+@[\w-]+\.\w+|\{\w*\}|%[sd]\b",
+    re.DOTALL,
+)
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+SIGNS = re.compile(r"[`<@{%]|://|www\.")  # without one of these there is none of those
+FEW = 2  # words: a text as short may well be a name, and stays what it is
+LOOP_WORDS, LOOP_TIMES, LOOP_PERIOD = 6, 3, 8
+SLACK = 10  # characters: short texts vary in length more
+
+Look = Callable[[Row, Sequence[str]], "str | None"]
+
+
+class Checker:
+    """Judges translated rows; see `settings.Checks` for what each check does.
+
+    Args:
+        settings: which checks there are, and their thresholds.
+        row_type: type of the rows.
+        source: the pack of the language they are translated from.
+        target: the pack of the language they are translated into.
+    """
+
+    def __init__(
+        self, settings: Checks, row_type: str, source: LanguagePack, target: LanguagePack
+    ) -> None:
+        self.settings, self.row_type = settings, row_type
+        self.closed = _closed_words(source, target)
+        looks: dict[str, Look] = {
+            "options": self._options,
+            "yes_no": self._yes_no,
+            "copied": self._copied,
+            "repetition": self._repetition,
+            "language": self._language,
+            "length_ratio": self._length_ratio,
+            "preserved": self._preserved,
+        }
+        self._looks = [
+            (name, action == "refuse", look)
+            for name, look in looks.items()
+            if (action := getattr(settings, name)) != "off"
+        ]
+        if settings.language != "off":
+            codes = [source.code, target.code, *settings.distractors]
+            self._identifier = Identifier(target.code, codes)
+
+    def __call__(self, row: Row, texts: Sequence[str]) -> Verdict:
+        """Judge the translated texts of a row."""
+        if len(texts) != len(row.texts):
+            return Verdict(f"texts: expected {len(row.texts)}, found {len(texts)}")
+        if not all(text and not text.isspace() for text in texts):
+            return Verdict("texts: expected words in all, found an empty one")
+        flags = []
+        for name, refuses, look in self._looks:
+            problem = look(row, texts)
+            if problem is None:
+                continue
+            if refuses:
+                return Verdict(f"{name}: {problem}", tuple(flags))
+            flags.append(name)
+        return Verdict(None, tuple(flags))
+
+    def _options(self, row: Row, texts: Sequence[str]) -> str | None:
+        """Two options translated alike make a question unanswerable."""
+        if self.row_type != "choice" or len(texts) < 3:
+            return None
+        before, after = (len({_plain(text) for text in some[1:]}) for some in (row.texts, texts))
+        return f"expected {before} different options, found {after}" if after < before else None
+
+    def _yes_no(self, row: Row, texts: Sequence[str]) -> str | None:
+        for said, text in zip(row.texts, texts, strict=True):
+            expected = self.closed.get(_plain(said)) if len(said) < 6 else None
+            if expected and _plain(text) != _plain(expected):
+                return f"expected {expected}, found {_short(text)}"
+        return None
+
+    def _copied(self, row: Row, texts: Sequence[str]) -> str | None:
+        for said, text in zip(row.texts, texts, strict=True):
+            alike = said[:8] == text[:8] or said[-8:] == text[-8:]
+            if alike and _is_copy(said, text):
+                return f"expected a translation, found the source: {_short(text)}"
+        return None
+
+    def _repetition(self, row: Row, texts: Sequence[str]) -> str | None:
+        for said, text in zip(row.texts, texts, strict=True):
+            if len(text) > 24 and (loop := _loop(text)) and not _loop(said):
+                return f"expected words once, found over and over: {_short(loop)}"
+        return None
+
+    def _language(self, row: Row, texts: Sequence[str]) -> str | None:
+        text = " ".join(texts)
+        if SIGNS.search(text):
+            text = TOKENS.sub(" ", text)
+        if text.count(" ") + 1 < self.settings.language_words:
+            return None
+        found, probability = self._identifier(text)
+        least = self.settings.language_probability
+        if found == self._identifier.expected or probability < least:
+            return None
+        return f"expected {self._identifier.expected}, found {found} ({probability:.2f})"
+
+    def _length_ratio(self, row: Row, texts: Sequence[str]) -> str | None:
+        before, after = (sum(map(len, some)) + SLACK for some in (row.texts, texts))
+        least, most = self.settings.length_bounds
+        if least <= after / before <= most:
+            return None
+        return f"expected {least:g} to {most:g} times the length, found {after / before:.2f}"
+
+    def _preserved(self, row: Row, texts: Sequence[str]) -> str | None:
+        before, after = "\n".join(row.texts), "\n".join(texts)
+        signs = SIGNS.search(before) or SIGNS.search(after)
+        if not signs and NUMBER.findall(before) == NUMBER.findall(after):
+            return None
+        kept, found = _kept(before), _kept(after)
+        if kept == found:
+            return None
+        return f"expected {_listed(kept - found)}, found {_listed(found - kept)}"
+
+
+def closed(
+    row_type: str, columns: Mapping[str, Any], source: LanguagePack, target: LanguagePack
+) -> list[str] | None:
+    """Translations of a row's answers or choices where they all are yes or no; else None.
+
+    Their letter case follows the source's.
+    """
+    answers = columns.get("answers") or columns.get("choices")
+    if not answers or len(answers[0]) > 5:  # saves looking: no such word is longer
+        return None
+    words = _closed_words(source, target)
+    found = [words.get(answer.lower()) for answer in answers]
+    if None in found:
+        return None
+    pairs = zip(answers, found, strict=True)
+    return [word.lower() if answer.islower() else word for answer, word in pairs if word]
+
+
+def _closed_words(source: LanguagePack, target: LanguagePack) -> dict[str, str]:
+    return {source.yes.lower(): target.yes, source.no.lower(): target.no}
+
+
+def _plain(text: str) -> str:
+    return text.strip(" .!?;,:\n\t").casefold()
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:60]
+
+
+def _listed(found: Counter[str]) -> str:
+    return ", ".join(_short(item) for item in list(found.elements())[:5]) or "nothing more"
+
+
+def _is_copy(source: str, target: str) -> bool:
+    """Whether nearly all words of the translation are the source's; names may well stay."""
+    words, others = source.lower().split(), target.lower().split()
+    if len(words) <= FEW:
+        return False
+    if words == others:
+        return any(word.isalpha() for word in words)
+    most = 0.9 * max(len(words), len(others))
+    if len(words) < LOOP_WORDS or len(set(words) & set(others)) < 0.5 * most:
+        return False
+    return sum((Counter(words) & Counter(others)).values()) >= most
+
+
+def _loop(text: str) -> str | None:
+    """A run of words that comes again and again at once, if the text has one."""
+    words = text.split()
+    if len(words) < LOOP_WORDS or len(set(words)) > 0.8 * len(words):
+        return _glued_loop(text)
+    for period in range(1, LOOP_PERIOD + 1):
+        run = 0
+        for place in range(period, len(words)):
+            run = run + 1 if words[place] == words[place - period] else 0
+            if run >= max(LOOP_WORDS, LOOP_TIMES * period) - period:
+                return " ".join(words[place - period + 1 : place + 1])
+    return None
+
+
+def _glued_loop(text: str) -> str | None:
+    """The same for letters without spaces: `hahahahaha...`."""
+    found = GLUED.search(text) if len(text) > 24 else None
+    return found[1] if found else None
+
+
+GLUED = re.compile(r"(\S{1,8}?)\1{11,}")
+
+
+def _kept(text: str) -> Counter[str]:
+    """What must come through a translation: numbers, code, addresses, placeholders."""
+    tokens = Counter(TOKENS.findall(text))
+    digits = (re.sub(r"\D", "", number) for number in NUMBER.findall(TOKENS.sub(" ", text)))
+    return tokens + Counter(digits)

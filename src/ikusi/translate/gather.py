@@ -1,0 +1,218 @@
+"""The translated corpus: the rows that were translated, in every language they have, with their
+pictures; the others in quarantine. Read by mixtures and benchmarks as any other corpus."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ikusi import artifact
+from ikusi.data import schema
+from ikusi.data.corpus import QUARANTINE
+from ikusi.errors import InputError
+from ikusi.translate.checks import closed
+from ikusi.translate.job import Job
+from ikusi.translate.shards import OK
+
+
+def gather(job: Job, output: Path) -> dict[str, Any]:
+    """Write the translated corpus from a job's finished shards; returns its counts.
+
+    Rows in are rows out plus rows quarantined. Does nothing where the corpus is there already.
+
+    Raises:
+        InputError: a shard is not finished.
+    """
+    if missing := job.unfinished():
+        told = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
+        raise InputError(
+            f"{job.folder}: expected all shards, found {len(missing)} unfinished: {told}"
+        )
+    made = [job.made(number) for number in range(job.plan.shards)]
+    name = artifact.fingerprint([shard.__dict__ for shard in made], _written(job))
+    if not artifact.is_current(output, name):
+        with artifact.folder(output, fingerprint=name, settings=job.about()) as staging:
+            counts = _Gatherer(job, staging).run()
+            artifact.add_counts(staging, **counts)
+    found = artifact.manifest(output) or {}
+    return dict(found["counts"])
+
+
+def _written(job: Job) -> list[int]:
+    """When each shard was written: rows may have been tried again with the same settings."""
+    return [job.shards.path(number).stat().st_mtime_ns for number in range(job.plan.shards)]
+
+
+class _Gatherer:
+    """Streams shards into the corpus's tables; holds one shard, and the texts said repeatedly."""
+
+    def __init__(self, job: Job, staging: Path) -> None:
+        self.job, self.staging, self.plan = job, staging, job.plan
+        self.row_type = job.plan.corpus.row_type
+        codes = [*job.plan.corpus.languages, job.plan.target.code]
+        rows = schema.rows_schema(self.row_type)
+        self._tables = {
+            code: pq.ParquetWriter(staging / f"{code}.parquet", rows, compression="zstd")
+            for code in codes
+        }
+        self._bad: pq.ParquetWriter | None = None
+        self._counts: Counter[str] = Counter()
+        self._repeated = self._read_repeated()
+
+    def run(self) -> dict[str, float]:
+        """Write everything."""
+        for number in range(self.plan.shards):
+            self._add(number)
+        for table in (*self._tables.values(), *([self._bad] if self._bad else [])):
+            table.close()
+        _link_pictures(self.plan.corpus.folder, self.staging)
+        counts = self._told()
+        about = {
+            "row_type": self.row_type,
+            "languages": list(self._tables),
+            "rows": counts["rows"],
+            "images": _images(self.plan.corpus.folder),
+            "quarantined": counts["quarantined"],
+        }
+        artifact.write_json(self.staging / "corpus.json", about)
+        return counts
+
+    def _told(self) -> dict[str, float]:
+        counts: dict[str, float] = {"rows_in": self.plan.rows, "rows": 0, "quarantined": 0}
+        counts |= {"repeated": int((self.plan.first != np.arange(self.plan.rows)).sum())}
+        return counts | dict(self._counts)
+
+    def _read_repeated(self) -> pa.Table:
+        """The outcomes that later rows share, by place."""
+        copies = self.plan.first != np.arange(self.plan.rows)
+        wanted = np.unique(self.plan.first[copies])
+        parts = []
+        for number in np.unique(wanted // self.plan.shard_rows):
+            table = self.job.shards.read(int(number))
+            parts.append(table.filter(pc.is_in(table["place"], pa.array(wanted))))
+        return pa.concat_tables(parts) if parts else None
+
+    def _outcomes(self, number: int) -> pa.Table:
+        """What became of every row of a shard, in order, repeated ones included."""
+        start, stop = self.plan.bounds(number)
+        own = self.job.shards.read(number)
+        for name in ("tokens_read", "tokens_written"):
+            self._counts[name] += pc.sum(own[name]).as_py() or 0
+        first = self.plan.first[start:stop]
+        tables = [own] if self._repeated is None else [own, self._repeated]
+        table = pa.concat_tables(tables)
+        places = table["place"].to_numpy()
+        order = np.argsort(places, kind="stable")
+        return table.take(order[np.searchsorted(places[order], first)])
+
+    def _add(self, number: int) -> None:
+        start, stop = self.plan.bounds(number)
+        outcomes = self._outcomes(number)
+        good = pc.equal(outcomes["status"], OK)
+        for code in self.plan.corpus.languages:
+            self._write(code, self.plan.corpus.rows(code, start, stop).filter(good))
+        source = self.plan.corpus.rows(self.plan.source.code, start, stop)
+        kept = outcomes.filter(good)
+        self._write(self.plan.target.code, self._translated(source.filter(good), kept))
+        self._quarantine(source.filter(pc.invert(good)), outcomes.filter(pc.invert(good)))
+        self._counts["rows"] += len(kept)
+        self._counts["flagged"] += (
+            pc.sum(pc.greater(pc.list_value_length(kept["flags"]), 0)).as_py() or 0
+        )
+
+    def _write(self, code: str, table: pa.Table) -> None:
+        if len(table):
+            self._tables[code].write_table(_in_schema(table, self._tables[code].schema))
+
+    def _translated(self, source: pa.Table, outcomes: pa.Table) -> pa.Table:
+        """Rows of the target's table: the source's, with their texts and where these come from."""
+        columns = {name: source[name] for name in ("id", "image_id", "group", "task")}
+        columns |= _with_texts(self.row_type, source, self._texts(source, outcomes))
+        name = pa.array([self.job.translator.name] * len(source), pa.string())
+        columns |= {"translator": name, "flags": outcomes["flags"], "score": outcomes["score"]}
+        return pa.table(columns)
+
+    def _texts(self, source: pa.Table, outcomes: pa.Table) -> pa.ListArray:
+        """All texts of the translated rows: the engine's, and yes and no from the packs."""
+        texts = outcomes["texts"].combine_chunks()
+        if self.row_type not in ("vqa", "choice"):
+            return texts
+        known = (
+            closed(self.row_type, columns, self.plan.source, self.plan.target)
+            for columns in source.to_pylist()
+        )
+        pairs = zip(texts.to_pylist(), known, strict=True)
+        return pa.array([[*said, *(answers or [])] for said, answers in pairs], texts.type)
+
+    def _quarantine(self, source: pa.Table, outcomes: pa.Table) -> None:
+        rows = zip(source.to_pylist(), outcomes.to_pylist(), strict=True)
+        bad = [_bad_row(columns, outcome) for columns, outcome in rows]
+        self._counts["quarantined"] += len(bad)
+        if not bad:
+            return
+        if self._bad is None:
+            self._bad = pq.ParquetWriter(
+                self.staging / "quarantine.parquet", QUARANTINE, compression="zstd"
+            )
+        self._bad.write_table(pa.Table.from_pylist(bad, schema=QUARANTINE))
+
+
+def _bad_row(columns: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, str]:
+    own = {name: value for name, value in columns.items() if value is not None}
+    row = json.dumps({**own, "attempts": outcome["attempts"]}, ensure_ascii=False, default=str)
+    return {"id": columns["id"], "reason": outcome["reason"], "row": row}
+
+
+def _in_schema(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """The same rows with all columns of a schema, in its order; what is absent is null."""
+    columns = [
+        table[field.name].cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(len(table), field.type)
+        for field in wanted
+    ]
+    return pa.table(columns, schema=wanted)
+
+
+def _with_texts(row_type: str, source: pa.Table, texts: pa.ListArray) -> dict[str, Any]:
+    """`schema.with_texts` for a whole table: the type's own columns with other texts."""
+    if row_type == "instruction":
+        turns = source["turns"].combine_chunks()
+        roles = turns.flatten().field("role")
+        said = pa.StructArray.from_arrays([roles, texts.flatten()], ["role", "content"])
+        lengths = pc.list_value_length(turns).to_numpy(zero_copy_only=False)
+        offsets = pa.array(np.r_[0, np.cumsum(lengths)], pa.int32())
+        return {"turns": pa.ListArray.from_arrays(offsets, said)}
+    first = pc.list_element(texts, 0) if len(texts) else pa.array([], pa.string())
+    if row_type == "caption":
+        return {"text": first}
+    columns: dict[str, Any] = {"question": first}
+    if row_type == "vqa":
+        columns["answers"] = pc.list_slice(texts, 1)
+    if row_type == "choice":
+        columns |= {"choices": pc.list_slice(texts, 1), "answer": source["answer"]}
+    return columns
+
+
+def _link_pictures(source: Path, target: Path) -> None:
+    """Pictures are stored once: hard links where the file system has them, else copies."""
+    for path in sorted(source.glob("images-*.parquet")):
+        try:
+            os.link(path, target / path.name)
+        except OSError:
+            shutil.copyfile(path, target / path.name)
+
+
+def _images(folder: Path) -> int:
+    paths: Sequence[Path] = sorted(folder.glob("images-*.parquet"))
+    return sum(pq.read_metadata(path).num_rows for path in paths)

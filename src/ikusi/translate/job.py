@@ -1,0 +1,284 @@
+"""A translation job: shards of rows in, shards of outcomes out, killed and resumed at will.
+
+Worker r of w takes the shards r, r + w, r + 2w, ... as in a SLURM array, so no lock is needed; the
+workers share nothing but the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ikusi import artifact, language
+from ikusi.data.corpus import Corpus
+from ikusi.errors import InputError
+from ikusi.translate import plan as plans
+from ikusi.translate import shards as on_disk
+from ikusi.translate.checks import Checker
+from ikusi.translate.contract import CUT, Check, Outcome, Row, Translator, Verdict
+from ikusi.translate.settings import Translation
+from ikusi.translate.shards import Made, Record, Shards
+
+VERSION = 1
+"""Raised when the same settings would give other translations."""
+
+ABOUT = "translation.json"
+
+
+@dataclass
+class Progress:
+    """Where a job is: rows that are settled of those this worker has, and how.
+
+    `asked` counts the rows that went to the engine in this run, so the pace goes by it.
+    """
+
+    total: int = 0
+    ok: int = 0
+    quarantined: int = 0
+    unreached: int = 0
+    asked: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def done(self) -> int:
+        """Rows that are settled."""
+        return self.ok + self.quarantined + self.unreached
+
+    @property
+    def rows_per_second(self) -> float:
+        """Pace of this run, in rows that were asked for."""
+        return self.asked / max(time.monotonic() - self.started, 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        """Time to go at that pace."""
+        return (self.total - self.done) / self.rows_per_second if self.asked else float("inf")
+
+
+class Scorer(Protocol):
+    """Judges the rows of a whole shard: slow by the row, fast by the thousand."""
+
+    def judged(self, records: Sequence[Record]) -> list[Record]:
+        """The same rows, in order, with scores, flags and refusals added."""
+
+
+ProgressCall = Callable[[Progress], None]
+
+
+class Job:
+    """The translation of one corpus into one language.
+
+    Args:
+        settings: languages, engine, checks.
+        corpus: what is translated.
+        folder: working folder: shards, journals, `translation.json`.
+        translator: the engine, opened.
+        scorers: what else judges the rows of a shard, all at once.
+        limit: translate only the first rows.
+    """
+
+    def __init__(
+        self,
+        settings: Translation,
+        corpus: Corpus,
+        folder: Path,
+        translator: Translator,
+        scorers: Sequence[Scorer] = (),
+        limit: int | None = None,
+    ) -> None:
+        source, target = (
+            language.load(code) for code in (settings.source_language, settings.language)
+        )
+        if target.code in corpus.languages:
+            raise InputError(
+                f"{corpus.folder}: expected a corpus without {target.code}, found one with it"
+            )
+        self.settings, self.translator, self.folder = settings, translator, folder
+        self.scorers = scorers
+        self.plan = plans.make(corpus, source, target, settings.shard_rows, limit)
+        self.shards = Shards(folder)
+        self.check = _storable(Checker(settings.checks, corpus.row_type, source, target))
+        self._fingerprints = {
+            "translator": artifact.fingerprint(
+                VERSION, settings.source_language, settings.language, translator.settings()
+            ),
+            "checks": artifact.fingerprint(settings.checks, source.yes, source.no, target),
+        }
+
+    def run(
+        self,
+        rank: int = 0,
+        world: int = 1,
+        retry: bool = False,
+        progress: ProgressCall | None = None,
+    ) -> Progress:
+        """Translate the shards of one worker that are not finished.
+
+        Args:
+            rank: number of this worker.
+            world: how many workers there are.
+            retry: ask again for the rows that were quarantined.
+            progress: called after each row and each finished shard.
+
+        Raises:
+            InputError: the engine cannot work at all; what is done is kept.
+        """
+        if not 0 <= rank < world:
+            raise InputError(f"rank: expected a number from 0 to {world - 1}, found {rank}")
+        self._describe()
+        work = _Work(self, retry, progress or (lambda _: None))
+        mine = range(rank, self.plan.shards, world)
+        work.progress.total = sum(len(self.plan.asked(number)) for number in mine)
+        for outcome in self.translator.translate(work.rows(mine), self.check):
+            work.settle(outcome)
+        return work.progress
+
+    def made(self, number: int) -> Made:
+        """What a shard of this job is made with."""
+        return Made(**self._fingerprints, rows=self.plan.fingerprint(number))
+
+    def unfinished(self) -> list[int]:
+        """Shards that some worker must still make or finish."""
+        numbers = range(self.plan.shards)
+        return [number for number in numbers if self.shards.made(number) != self.made(number)]
+
+    def _describe(self) -> None:
+        """Say in the working folder what is made there; refuse one that was cut otherwise."""
+        path = self.folder / ABOUT
+        earlier = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        rows = earlier.get("shard_rows", self.plan.shard_rows)
+        if rows != self.plan.shard_rows:
+            raise InputError(
+                f"{path}: shard_rows: expected {rows} as before, found {self.plan.shard_rows}"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        artifact.write_json(path, self.about())
+
+    def about(self) -> dict[str, Any]:
+        """Settings and sizes, for the record."""
+        asked = sum(len(self.plan.asked(number)) for number in range(self.plan.shards))
+        return {
+            "name": self.settings.name,
+            "corpus": self.plan.corpus.folder,
+            "row_type": self.plan.corpus.row_type,
+            "source_language": self.settings.source_language,
+            "language": self.settings.language,
+            "translator": self.translator.name,
+            "engine": self.translator.settings(),
+            "checks": self.settings.checks,
+            "shard_rows": self.plan.shard_rows,
+            "shards": self.plan.shards,
+            "rows": self.plan.rows,
+            "asked": asked,
+        }
+
+
+@dataclass
+class _Open:
+    """A shard whose rows are with the engine."""
+
+    made: Made
+    missing: int
+    records: list[Record]
+    keys: dict[int, int]
+    rows: dict[int, Row]
+
+
+class _Work:
+    """One worker's shards: gives out rows, takes outcomes, writes shards that are whole."""
+
+    def __init__(self, job: Job, retry: bool, progress: ProgressCall) -> None:
+        self.job, self.retry, self.tell = job, retry, progress
+        self.progress = Progress()
+        self._open: dict[int, _Open] = {}
+
+    def rows(self, numbers: Sequence[int]) -> Iterator[Row]:
+        """The rows that must be asked for, shard after shard."""
+        for number in numbers:
+            made = self.job.made(number)
+            if self.job.shards.made(number) == made and not self._retried(number):
+                self._count(self.job.shards.counts(number))
+            else:
+                yield from self._opened(number, made)
+
+    def _retried(self, number: int) -> bool:
+        return self.retry and self.job.shards.counts(number)[on_disk.QUARANTINED] > 0
+
+    def _opened(self, number: int, made: Made) -> Iterator[Row]:
+        known = self.job.shards.known(number, made.translator)
+        shard = _Open(made, 0, [], {}, {})
+        for row in self.job.plan.read(number):
+            key = int(self.job.plan.keys[row.place])
+            kept = self._kept(row, key, known, made)
+            if kept is not None:
+                shard.records.append(kept)
+                self._count({kept["status"]: 1})
+            else:
+                shard.keys[row.place], shard.rows[row.place] = key, row
+        shard.missing = len(shard.rows)
+        self._open[number] = shard
+        if shard.missing:
+            yield from list(shard.rows.values())
+        else:
+            self._write(number)
+
+    def _kept(
+        self, row: Row, key: int, known: dict[int, tuple[Record, str]], made: Made
+    ) -> Record | None:
+        """What an earlier run made of a row, if that still holds."""
+        found, checks = known.get(key, (None, ""))
+        if found is None or (self.retry and found["status"] == on_disk.QUARANTINED):
+            return None
+        if checks != made.checks:
+            if found["texts"] is None:
+                return None
+            verdict = self.job.check(row, found["texts"])
+            if verdict.refused:
+                return None
+            flags = [*verdict.flags, *(flag for flag in found["flags"] if flag == CUT)]
+            found = {**found, "flags": flags}
+        return {**found, "place": row.place, "id": row.id}
+
+    def settle(self, outcome: Outcome) -> None:
+        """Take what became of a row; write its shard when that was the last."""
+        number = outcome.place // self.job.plan.shard_rows
+        shard = self._open[number]
+        row = shard.rows.pop(outcome.place)
+        found = on_disk.record(row, shard.keys.pop(outcome.place), outcome)
+        shard.records.append(found)
+        self.progress.asked += 1
+        self._count({found["status"]: 1})
+        if self.job.translator.costly and found["status"] != on_disk.UNREACHED:
+            self.job.shards.journal(number, shard.made, found)
+        shard.missing -= 1
+        if shard.missing == 0:
+            self._write(number)
+
+    def _write(self, number: int) -> None:
+        shard = self._open.pop(number)
+        for scorer in self.job.scorers:
+            shard.records = scorer.judged(shard.records)
+        self.job.shards.write(number, shard.made, shard.records)
+
+    def _count(self, counts: dict[str, int]) -> None:
+        for status, count in counts.items():
+            setattr(self.progress, status, getattr(self.progress, status) + count)
+        self.tell(self.progress)
+
+
+def _storable(check: Check) -> Check:
+    """A check that also refuses text that no table can hold."""
+
+    def checked(row: Row, texts: Sequence[str]) -> Verdict:
+        try:
+            for text in texts:
+                text.encode()
+        except UnicodeEncodeError:
+            return Verdict("text: expected characters, found half of a surrogate pair")
+        return check(row, texts)
+
+    return checked

@@ -1,0 +1,68 @@
+"""What judges a shard's rows all at once: the round trip and learned metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ikusi.translate import shards
+from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
+from ikusi.translate.sentences import engine
+from ikusi.translate.settings import Action, Checks
+from ikusi.translate.shards import Record
+
+
+class PairScorer(Protocol):
+    """Scores pairs of a source and its translation."""
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """A score for each pair; higher is better."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A scorer, the least score that passes, and what becomes of a row below it.
+
+    A row's score is the mean of its texts'.
+    """
+
+    name: str
+    scorer: PairScorer
+    least: float
+    action: Action
+
+    def judged(self, records: Sequence[Record]) -> list[Record]:
+        """The same rows, in order, with scores, flags and refusals added."""
+        good = [found for found in records if found["status"] == shards.OK]
+        pairs = [
+            pair for found in good for pair in zip(found["source"], found["texts"], strict=True)
+        ]
+        scores = iter(self.scorer.score(pairs) if pairs else [])
+        means = {
+            found["place"]: sum(next(scores) for _ in found["texts"]) / len(found["texts"])
+            for found in good
+        }
+        return [self._judged(found, means.get(found["place"])) for found in records]
+
+    def _judged(self, found: Record, score: float | None) -> Record:
+        if score is None:
+            return found
+        flags = [flag for flag in found["flags"] if flag != self.name]
+        low = score < self.least
+        if low and self.action == "refuse":
+            reason = f"{self.name}: expected at least {self.least:g}, found {score:.1f}"
+            return {**shards.refuse(found, reason), "score": score}
+        flags += [self.name] if low and self.action == "flag" else []
+        return {**found, "flags": flags, "score": score}
+
+
+def opened(checks: Checks) -> list[Threshold]:
+    """The scorers that a translation's checks ask for."""
+    found = []
+    if (trip := checks.round_trip) is not None:
+        scorer = RoundTripScorer(trip, engine(trip.engine))
+        found.append(Threshold("round_trip", scorer, trip.chrf, trip.action))
+    if (quality := checks.quality) is not None:
+        found.append(Threshold("quality", CommandScorer(quality), quality.least, quality.action))
+    return found

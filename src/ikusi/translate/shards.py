@@ -1,0 +1,223 @@
+"""Shards of a translation: what became of each row, written whole or not at all.
+
+A shard's footer says what it was made with, so there is no other record to go stale. Costly
+engines also journal each row as it is finished, until its shard is written.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ikusi.errors import InputError
+from ikusi.translate.contract import Attempt, Outcome, Row
+
+OK, QUARANTINED, UNREACHED = "ok", "quarantined", "unreached"
+SCHEMA = pa.schema(
+    [
+        ("place", pa.int64()),
+        ("key", pa.uint64()),
+        ("id", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("source", pa.list_(pa.string())),
+        ("texts", pa.list_(pa.string())),
+        ("flags", pa.list_(pa.string())),
+        ("score", pa.float64()),
+        ("attempts", pa.list_(pa.struct([("raw", pa.string()), ("reason", pa.string())]))),
+        ("tokens_read", pa.int64()),
+        ("tokens_written", pa.int64()),
+    ]
+)
+"""Columns of a shard. `key` names the row's texts; `status` is ok, quarantined or unreached;
+`source` and `texts` are what the engine was given and gave."""
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a shard was made with.
+
+    Args:
+        translator: fingerprint of all that its translations depend on.
+        checks: fingerprint of the checks.
+        rows: fingerprint of its rows' names and texts, in order.
+    """
+
+    translator: str
+    checks: str
+    rows: str
+
+
+def key_of(texts: Sequence[str]) -> int:
+    """Name texts by content: 64 bits.
+
+    >>> key_of(["a", "b"]) == key_of(["a", "b"]) != key_of(["ab"])
+    True
+    """
+    # Half of a surrogate pair cannot be stored, so it never comes; lengths keep texts apart.
+    text = "\0".join(texts)
+    if len(texts) > 1:
+        text += "\0" + repr([len(part) for part in texts])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+
+
+def record(row: Row, key: int, outcome: Outcome) -> Record:
+    """One row of a shard."""
+    status = OK if outcome.texts is not None else UNREACHED if outcome.unreached else QUARANTINED
+    reason = None
+    if status != OK:
+        reason = _storable(outcome.attempts[-1].reason) if outcome.attempts else "no answer"
+    return {
+        "place": row.place,
+        "key": key,
+        "id": row.id,
+        "status": status,
+        "reason": reason,
+        "source": row.texts,
+        "texts": outcome.texts,
+        "flags": list(outcome.flags),
+        "score": outcome.score,
+        "attempts": [
+            {"raw": _storable(attempt.raw), "reason": _storable(attempt.reason)}
+            for attempt in outcome.attempts
+        ],
+        "tokens_read": outcome.tokens_read,
+        "tokens_written": outcome.tokens_written,
+    }
+
+
+def _storable(text: str) -> str:
+    """Text as it can be stored: halves of surrogate pairs, which servers do send, are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def refuse(found: Record, reason: str) -> Record:
+    """The same row, its texts now refused: they become one more attempt."""
+    attempt = asdict(Attempt("\n".join(found["texts"]), reason))
+    attempts = [*found["attempts"], attempt]
+    refused = {"status": QUARANTINED, "reason": reason, "texts": None, "attempts": attempts}
+    return {**found, **refused}
+
+
+class Shards:
+    """The shards and journals of a translation, in its working folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.journals = folder / "shards", folder / "journal"
+
+    def path(self, number: int) -> Path:
+        """Where a shard is."""
+        return self.folder / f"{number:05d}.parquet"
+
+    def made(self, number: int) -> Made | None:
+        """What a finished shard was made with; None if it must be made or finished.
+
+        A shard in which the engine could not be reached for some row is not finished.
+        """
+        found = self._footer(number)
+        return None if found is None or found["unreached"] else Made(**found["made"])
+
+    def counts(self, number: int) -> dict[str, int]:
+        """Rows of a written shard, by status."""
+        found = self._footer(number) or {}
+        return {status: int(found.get(status, 0)) for status in (OK, QUARANTINED, UNREACHED)}
+
+    def _footer(self, number: int) -> dict[str, Any] | None:
+        try:
+            metadata = pq.read_metadata(self.path(number)).metadata or {}
+            told: dict[str, Any] = json.loads(metadata[b"ikusi"])
+        except (OSError, pa.ArrowInvalid, KeyError):
+            return None
+        return told
+
+    def read(self, number: int) -> pa.Table:
+        """All rows of a shard, in the order of their places."""
+        return pq.read_table(self.path(number), schema=SCHEMA)
+
+    def known(self, number: int, translator: str) -> dict[int, tuple[Record, str]]:
+        """Rows that this translator has finished, by key, each with its checks' fingerprint."""
+        found: dict[int, tuple[Record, str]] = {}
+        footer = self._footer(number)
+        if footer is not None and footer["made"]["translator"] == translator:
+            for row in self.read(number).to_pylist():
+                found[row["key"]] = (row, footer["made"]["checks"])
+        for line in self._journalled(number):
+            if line["translator"] == translator:
+                found[line["row"]["key"]] = (line["row"], line["checks"])
+        return {key: kept for key, kept in found.items() if kept[0]["status"] != UNREACHED}
+
+    def _journalled(self, number: int) -> Iterator[dict[str, Any]]:
+        try:
+            lines = (self.journals / f"{number:05d}.jsonl").read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                yield json.loads(line)
+            except ValueError:  # cut when the process was killed
+                continue
+
+    def journal(self, number: int, made: Made, found: Record) -> None:
+        """Note a finished row at once, in one write."""
+        self.journals.mkdir(parents=True, exist_ok=True)
+        line = {"translator": made.translator, "checks": made.checks, "row": found}
+        data = json.dumps(line).encode() + b"\n"
+        with (self.journals / f"{number:05d}.jsonl").open("ab", buffering=0) as file:
+            file.write(b"\n" * self._is_torn(file) + data)
+
+    def _is_torn(self, file: Any) -> bool:
+        """Whether the last line was cut, so that ours must not be glued to it."""
+        if file.tell() == 0:
+            return False
+        with open(file.name, "rb") as earlier:  # noqa: PTH123 - the name of an open file
+            earlier.seek(-1, os.SEEK_END)
+            return earlier.read(1) != b"\n"
+
+    def write(self, number: int, made: Made, records: Sequence[Record]) -> None:
+        """Write a shard whole, then forget its journal.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        records = sorted(records, key=lambda found: found["place"])
+        told = {"made": asdict(made), **_by_status(records)}
+        table = pa.Table.from_pylist(records, schema=SCHEMA)
+        table = table.replace_schema_metadata({"ikusi": json.dumps(told)})
+        aside = self.folder / f".{number:05d}.{os.getpid()}.tmp"
+        try:
+            with aside.open("wb") as file:
+                pq.write_table(table, file, compression="zstd")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, self.path(number))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise InputError(f"{self.folder}: expected room on the disk, found none") from error
+        finally:
+            for left in self.folder.glob(f".{number:05d}.*.tmp"):  # a killed worker's too
+                left.unlink(missing_ok=True)
+        (self.journals / f"{number:05d}.jsonl").unlink(missing_ok=True)
+
+    def drop_beyond(self, count: int) -> None:
+        """Remove shards of an earlier, longer source."""
+        for path in self.folder.glob("*.parquet"):
+            if int(path.stem) >= count:
+                path.unlink()
+
+
+def _by_status(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    statuses = [found["status"] for found in records]
+    return {status: statuses.count(status) for status in (OK, QUARANTINED, UNREACHED)}
