@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ikusi import language, recipe
+from ikusi.data import sources
 from ikusi.evaluate import benchmark
 from ikusi.miniature import packages, shipped
 from ikusi.translate import settings
@@ -104,6 +105,25 @@ def _default(field: dict[str, Any]) -> str:
     return f"`{default}`" if "default" in field else "required"
 
 
+def source_table() -> str:
+    """Every public data set that can be imported."""
+    rows = [
+        (f"`{s.name}`", s.row_type, ", ".join(s.languages), s.about, s.licence, s.home)
+        for s in sources.available()
+    ]
+    return table(("name", "rows", "languages", "what", "licence", "from"), rows)
+
+
+def source_options() -> str:
+    """The settings of each data set that has some."""
+    rows = [
+        (f"`{s.name}`", f"`{key}`", _type(field), _default(field), field.get("description", ""))
+        for s in sources.available()
+        for key, field in s.options.model_json_schema().get("properties", {}).items()
+    ]
+    return table(("data set", "key", "type", "default", "meaning"), rows)
+
+
 def retrieval() -> str:
     """What the shipped encoder recognises, as it was measured when it was made."""
     path = shipped.packaged() / "encoder" / "retrieval.json"
@@ -123,6 +143,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "benchmarks": benchmark_table,
     "recipe-fields": recipe_fields,
     "retrieval": retrieval,
+    "sources": source_table,
+    "source-options": source_options,
     "translation-fields": translation_fields,
 }
 

@@ -11,10 +11,9 @@ from ikusi.translate.contract import Attempt, Check, Outcome, Row
 from ikusi.translate.job import Job
 from ikusi.translate.settings import Checks, Command, Translation
 
-OFF: dict[str, Any] = {
-    name: "off"
-    for name in ("language", "copied", "length_ratio", "repetition", "preserved", "yes_no")
-}
+OFF: dict[str, Any] = dict.fromkeys(
+    ("language", "copied", "length_ratio", "repetition", "preserved", "yes_no"), "off"
+)
 
 
 def columns(row_type: str, number: int) -> dict[str, Any]:

@@ -196,6 +196,23 @@ def test_a_first_look_is_part_of_the_whole(tmp_path: Path) -> None:
     assert len(engine.asked) == 7
 
 
+def test_a_look_never_takes_the_place_of_the_whole(tmp_path: Path) -> None:
+    found = numbered(tmp_path / "corpus", "caption", 10)
+    job(found, tmp_path / "work").run()
+    with pytest.raises(InputError, match="limit: expected 10 rows or more, as are there, found 3"):
+        job(found, tmp_path / "work", limit=3).run()
+
+
+def test_a_shorter_source_leaves_no_shards_behind(tmp_path: Path) -> None:
+    job(numbered(tmp_path / "corpus", "caption", 10), tmp_path / "work").run()
+    engine = Capitals()
+    made = job(numbered(tmp_path / "shorter", "caption", 6), tmp_path / "work", engine)
+    made.run()
+    assert engine.asked == []
+    assert gather(made, tmp_path / "out")["rows"] == 6
+    assert len(list((tmp_path / "work/shards").iterdir())) == 2
+
+
 def test_another_engine_starts_anew(tmp_path: Path) -> None:
     found = numbered(tmp_path / "corpus", "caption", 6)
     job(found, tmp_path / "work").run()

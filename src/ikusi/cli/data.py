@@ -1,11 +1,17 @@
 """Commands on corpora and the public data sets they are made from."""
 
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ikusi.errors import InputError
+
 app = typer.Typer(help="Make corpora from public data sets, look at them.", no_args_is_help=True)
+
+EVERY = 10.0  # seconds between two lines of progress
 
 
 @app.command("list")
@@ -17,4 +23,72 @@ def listed() -> None:
     from ikusi.data import sources
 
     for source in sources.available():
-        typer.echo(source)
+        spoken = "+".join(source.languages)
+        typer.echo(f"{source.name:16} {source.row_type:12} {spoken:6} {source.about}")
+
+
+@app.command("import")
+def import_(
+    source: Annotated[str, typer.Argument(help="A data set's name; `ikusi data list` has them.")],
+    output: Annotated[Path, typer.Option(help="Folder of the corpus to make.")],
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="The data set's own settings."),
+    ] = None,
+    path: Annotated[
+        Path | None, typer.Option(help="A file or folder to read instead of the hub.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="A split other than its usual one.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="So many rows, chosen by a hash of seed and id.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+) -> None:
+    """Make a corpus from a public data set, on the hub or on disk.
+
+    Bad rows and rows whose picture is dead go to its quarantine; the counts say how many and why.
+
+    Example: ikusi data import aokvqa --output corpora/aokvqa --sample 2500
+    """
+    from ikusi.data import importing
+
+    counts = importing.import_corpus(
+        source,
+        output,
+        path,
+        split,
+        limit,
+        sample,
+        seed,
+        progress=_teller(),
+        **_settings(options or []),
+    )
+    for name, count in counts.items():
+        typer.echo(f"{count:10,} {name.replace('_', ' ')}")
+
+
+def _teller() -> Callable[[int], None]:
+    """Tells the rows read so far, now and then."""
+    told = time.monotonic()
+
+    def tell(rows: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= EVERY:
+            told = time.monotonic()
+            typer.echo(f"{rows:,} rows read", err=True)
+
+    return tell
+
+
+def _settings(given: Sequence[str]) -> dict[str, Any]:
+    """KEY=VALUE words, their values read as YAML."""
+    import yaml
+
+    found = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise InputError(f"command line: expected KEY=VALUE, found {word}")
+        found[name] = yaml.safe_load(value)
+    return found

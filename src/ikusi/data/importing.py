@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -159,19 +160,15 @@ def _first(items: Iterator[Item], limit: int) -> Iterator[Item]:
 
 def _fetched(read: Callable[[], Iterator[Item]], fetcher: Fetcher | None) -> Ledger | None:
     """Fetch what the rows want from the web, all in one go; None where they want nothing."""
-    from ikusi.data.fetch import Wanted
-
     pictures = (item.picture for item in read() if isinstance(item, SourceRow))
-    wanted = (Wanted(shown.url, shown.sha256) for shown in pictures if shown and shown.url)
-    first = next(wanted, None)
+    remote = (shown for shown in pictures if shown and shown.url)
+    first = next(remote, None)
     if first is None:
         return None
-    return (fetcher or _default_fetcher())(_again(first, wanted))
+    from ikusi.data.fetch import Wanted
 
-
-def _again(first: Wanted, others: Iterator[Wanted]) -> Iterator[Wanted]:
-    yield first
-    yield from others
+    wanted = (Wanted(str(shown.url), shown.sha256) for shown in chain([first], remote))
+    return (fetcher or _default_fetcher())(wanted)
 
 
 def _default_fetcher() -> Fetcher:

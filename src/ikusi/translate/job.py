@@ -98,7 +98,7 @@ class Job:
                 f"{corpus.folder}: expected a corpus without {target.code}, found one with it"
             )
         self.settings, self.translator, self.folder = settings, translator, folder
-        self.scorers = scorers
+        self.scorers, self.limit = scorers, limit
         self.plan = plans.make(corpus, source, target, settings.shard_rows, limit)
         self.shards = Shards(folder)
         self.check = _storable(Checker(settings.checks, corpus.row_type, source, target))
@@ -155,7 +155,13 @@ class Job:
             raise InputError(
                 f"{path}: shard_rows: expected {rows} as before, found {self.plan.shard_rows}"
             )
+        if self.limit is not None and self.plan.rows < earlier.get("rows", 0):
+            raise InputError(
+                f"{path}: limit: expected {earlier['rows']} rows or more, as are there, "
+                f"found {self.limit}; take another output for a look"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.shards.drop_beyond(self.plan.shards)
         artifact.write_json(path, self.about())
 
     def about(self) -> dict[str, Any]:

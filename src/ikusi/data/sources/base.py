@@ -85,6 +85,9 @@ class Source:
     options: type[Section] = NoOptions
     remote: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.name}: {self.about}"
+
     def shape(self, options: Section) -> tuple[str, list[str]]:
         """Row type and languages under these settings."""
         row_type: str = getattr(options, "row_type", self.row_type)

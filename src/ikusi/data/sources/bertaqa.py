@@ -52,7 +52,8 @@ def _table(origin: Origin, code: str) -> Iterator[Item]:
             "choices": cells.texts(wanted(row, "candidates"), "candidates"),
             "answer": cells.whole(row.get("answer"), "answer"),
         }
-        group = groups.get(row.get("group"), row.get("group"))
+        group = row.get("group")
+        group = groups.get(str(group), group)
         id = number_or_text(row, "id")
         return SourceRow(id, None, {code: columns}, group=group, task=row.get("category"))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ikusi.data.sources.base import Item, NoOptions, Source, SourceRow, converted, wanted
@@ -19,7 +19,7 @@ HUB = "pixparse/cc3m-wds"
 
 _BRACKETS = {"-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{", "-rcb-": "}"}
 _CONTRACTED = r"'(?:s|m|d|re|ve|ll)\b"
-_RULES = [
+_RULES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"\s+"), " "),
     (re.compile(r"-(?:[lr][rsc])b-", re.IGNORECASE), lambda found: _BRACKETS[found[0].lower()]),
     (re.compile(r"``|''"), '"'),

@@ -65,7 +65,7 @@ def _columns(row: Mapping[str, Any], code: str, options: Options) -> dict[str, A
 
     def cell(name: str) -> Any:
         theirs = names.get(f"{code}.{name}") or names.get(name) or name
-        return wanted(row, theirs)  # type: ignore[arg-type]
+        return wanted(row, theirs)
 
     if options.row_type == "caption":
         return {"text": cell("text")}

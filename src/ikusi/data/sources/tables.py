@@ -162,7 +162,7 @@ def _opened(name: str) -> BinaryIO:
 
 def _csv(name: str) -> Iterator[Row | BadLine]:
     csv.field_size_limit(sys.maxsize)
-    with io.TextIOWrapper(_opened(name), "utf-8-sig", "backslashreplace", newline="") as file:
+    with io.TextIOWrapper(_opened(name), "utf-8-sig", "surrogateescape", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t" if name.endswith(".tsv") else ","):
             if None in row or None in row.values():
                 text = json.dumps(row, ensure_ascii=False, default=str, skipkeys=True)
@@ -173,7 +173,7 @@ def _csv(name: str) -> Iterator[Row | BadLine]:
 
 def _json(name: str) -> Iterator[Row | BadLine]:
     """One JSON value a line, or one list of them."""
-    with io.TextIOWrapper(_opened(name), "utf-8-sig", "backslashreplace") as file:
+    with io.TextIOWrapper(_opened(name), "utf-8-sig", "surrogateescape") as file:
         first = file.read(1)
         while first.isspace():
             first = file.read(1)

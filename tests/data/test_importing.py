@@ -1,0 +1,203 @@
+"""Importing a data set: counts that add up, samples, pictures, and doing nothing twice."""
+
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from data.sources.hub import jpeg, lines, zipped
+from data.sources.test_pixmo import AMA, ama, capqa
+from ikusi import artifact
+from ikusi.data.corpus import Corpus
+from ikusi.data.importing import import_corpus
+from ikusi.errors import InputError
+
+
+def table(folder: Path, rows: int, **changes: dict[str, Any]) -> Path:
+    """Captions of a picture each, in a ZIP; `row_3={...}` changes a row."""
+    made = [{"id": f"r{n}", "image": f"{n}.jpg", "text": f"Cat {n}."} for n in range(rows)]
+    for name, change in changes.items():
+        made[int(name.removeprefix("row_"))] |= change
+    zipped(folder / "images.zip", {f"{n}.jpg": jpeg(n) for n in range(rows)})
+    return lines(folder / "rows.jsonl", made)
+
+
+def imported(path: Path, folder: Path, **settings: Any) -> tuple[dict[str, int], Corpus]:
+    counts = import_corpus("table", folder, path, row_type="caption", **settings)
+    return counts, Corpus.open(folder)
+
+
+def adds_up(counts: dict[str, int]) -> bool:
+    for whole, part in (("quarantined", "quarantined: "), ("left_out", "left out: ")):
+        if counts[whole] != sum(n for name, n in counts.items() if name.startswith(part)):
+            return False
+    return counts["rows_in"] == counts["rows"] + counts["quarantined"] + counts["left_out"]
+
+
+def quarantine(folder: Path) -> dict[str, str]:
+    rows = pq.read_table(folder / "quarantine.parquet").to_pylist()
+    return {row["id"]: row["reason"] for row in rows}
+
+
+def test_rows_and_pictures_become_a_corpus(tmp_path: Path) -> None:
+    path = table(tmp_path, 4, row_2={"image": "1.jpg"}, row_3={"image": None})
+    told: list[int] = []
+    counts, corpus = imported(path, tmp_path / "corpus", progress=told.append)
+    assert counts == {"rows_in": 4, "rows": 4, "images": 2, "quarantined": 0, "left_out": 0}
+    assert corpus.ids == ["r0", "r1", "r2", "r3"] and told == [1, 2, 3, 4]
+    assert corpus.image_ids == ["0.jpg", "1.jpg", "1.jpg", None]
+    assert corpus.row("en", 2)["text"] == "Cat 2."
+    assert corpus.image_bytes("1.jpg") == jpeg(1)
+    stored = pq.read_table(tmp_path / "corpus" / "images-00000.parquet").to_pylist()[1]
+    assert (stored["format"], stored["width"], stored["source"]) == ("jpeg", 8, "images.zip/1.jpg")
+
+
+def test_bad_rows_and_dead_pictures_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
+    broken = {"row_1": {"text": None}, "row_2": {"image": "lost.jpg"}, "row_3": {"id": "r0"}}
+    broken |= {"row_4": {"image": "cut.jpg"}, "row_5": {"image": "cut.jpg"}}
+    broken |= {"row_6": {"text": " "}, "row_7": {"image": "bomb.png"}, "row_8": {"text": "\udc00"}}
+    path = table(tmp_path, 10, **broken)
+    bomb = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(bomb, "PNG")
+    whole = {f"{n}.jpg": jpeg(n) for n in range(10)}
+    zipped(
+        tmp_path / "images.zip",
+        whole | {"cut.jpg": jpeg()[:300], "bomb.png": bomb.getvalue()},
+    )
+    counts, corpus = imported(path, tmp_path / "corpus")
+    assert adds_up(counts) and corpus.ids == ["r0", "r9"]
+    reasons = quarantine(tmp_path / "corpus")
+    assert reasons["r1"] == "text: expected a value, found none"
+    assert reasons["r2"].startswith("picture: expected a file in the archive, found none: lost.jpg")
+    assert reasons["r0"] == "expected a new id, found it twice"
+    assert reasons["r4"] == reasons["r5"] and reasons["r4"].startswith("picture: expected a pict")
+    assert reasons["r6"].startswith("en: text: expected text")
+    assert reasons["r7"].startswith("picture: expected at most 64000000 pixels")
+    assert counts["quarantined: picture: expected a picture"] == 2
+    assert counts["images"] == 3  # the picture of the row with a taken id is stored
+    rows = pq.read_table(tmp_path / "corpus" / "quarantine.parquet").to_pylist()
+    kept = next(row["row"] for row in rows if row["id"] == "r2")
+    assert json.loads(kept)["texts"] == {"en": {"text": "Cat 2."}}
+
+
+def test_nothing_is_done_twice_and_a_change_is_seen(tmp_path: Path) -> None:
+    path = table(tmp_path, 3)
+    first, _ = imported(path, tmp_path / "corpus")
+    made = (tmp_path / "corpus" / "manifest.json").stat().st_mtime_ns
+    told: list[int] = []
+    again, _ = imported(path, tmp_path / "corpus", progress=told.append)
+    assert again == first and told == []
+    assert (tmp_path / "corpus" / "manifest.json").stat().st_mtime_ns == made
+    table(tmp_path, 5)
+    grown, corpus = imported(path, tmp_path / "corpus")
+    assert grown["rows"] == len(corpus) == 5
+    assert imported(path, tmp_path / "corpus", limit=2)[0]["rows"] == 2
+    settings = (artifact.manifest(tmp_path / "corpus") or {})["settings"]
+    assert settings["source"] == "table" and settings["limit"] == 2
+
+
+def test_a_limit_counts_rows_that_can_be_read(tmp_path: Path) -> None:
+    path = table(tmp_path, 6, row_0={"text": None})
+    counts, corpus = imported(path, tmp_path / "corpus", limit=2)
+    assert corpus.ids == ["r1", "r2"] and counts["rows_in"] == 3 and adds_up(counts)
+
+
+def test_a_sample_is_in_order_and_reads_only_its_own_pictures(tmp_path: Path) -> None:
+    path = table(tmp_path, 40)
+    counts, corpus = imported(path, tmp_path / "one", sample=10)
+    assert adds_up(counts) and counts["rows"] == counts["images"] == 10
+    assert counts["left out: not in the sample"] == 30
+    assert corpus.ids == sorted(corpus.ids, key=lambda id: int(id[1:]))
+    assert imported(path, tmp_path / "two", sample=10)[1].ids == corpus.ids
+    assert imported(path, tmp_path / "three", sample=10, seed=1)[1].ids != corpus.ids
+
+
+class Web:
+    """Pictures that a fetcher brought, and what it was asked for."""
+
+    def __init__(self, **pages: bytes) -> None:
+        self.pages = {f"https://p.example/{name}": data for name, data in pages.items()}
+        self.asked: list[tuple[str, str | None]] = []
+
+    def __call__(self, wanted: Iterable[Any]) -> "Web":
+        self.asked += [(one.url, one.sha256) for one in wanted]
+        return self
+
+    def picture(self, url: str) -> bytes | None:
+        return self.pages.get(url)
+
+    def reason(self, url: str) -> str | None:
+        return None if url in self.pages else "expected status 200, found 404"
+
+
+def test_pictures_behind_urls_are_fetched_and_dead_links_told(tmp_path: Path) -> None:
+    pytest.importorskip("ikusi.data.fetch")
+    links = [f"https://p.example/{name}" for name in "abac"]
+    rows = [ama(image_url=link, question=f"{n}?") for n, link in enumerate(links)]
+    web = Web(a=jpeg(1), c=b"<html>")
+    path = lines(tmp_path / "rows.jsonl", rows)
+    counts = import_corpus("pixmo_ama", tmp_path / "corpus", path, fetcher=web)
+    assert adds_up(counts) and counts["rows"] == 2 and counts["images"] == 1
+    assert counts["quarantined: picture: expected status 200"] == 1
+    assert counts["quarantined: picture: expected a picture"] == 1
+    assert web.asked == [(link, "ab" * 32) for link in links] and set(AMA) == set(rows[0])
+
+
+def test_a_sample_fetches_only_what_it_chose(tmp_path: Path) -> None:
+    pytest.importorskip("ikusi.data.fetch")
+    answers = ["Yes"] * 30 + ["No"] * 6 + ["It is red."] * 4
+    rows = [
+        capqa(f"[USER] {n}?", answer, image_url=f"https://p.example/{n}")
+        for n, answer in enumerate(answers)
+    ]
+    web = Web(**{str(n): jpeg(n) for n in range(40)})
+    path = lines(tmp_path / "rows.jsonl", rows)
+    counts = import_corpus("pixmo_capqa", tmp_path / "corpus", path, sample=12, fetcher=web)
+    assert adds_up(counts) and len(web.asked) == 12
+    corpus = Corpus.open(tmp_path / "corpus")
+    said = [corpus.row("en", place)["answer"] for place in range(len(corpus))]
+    assert said.count(0) == said.count(1) == 6
+    assert counts["left out: no question of yes or no"] == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"source": "tabel"}, "source: expected one of"),
+        ({"limit": 0}, "limit: expected 1 or more, found 0"),
+        ({"sample": -1}, "sample: expected 1 or more, found -1"),
+        ({"colums": {}}, r"source table: colums: expected a known key.*did you mean columns"),
+        ({"row_type": "song"}, "source table: row_type: expected caption or"),
+    ],
+)
+def test_wrong_settings_are_told_before_anything_is_read(
+    tmp_path: Path, settings: dict[str, Any], told: str
+) -> None:
+    asked = {"source": "table", "folder": tmp_path / "corpus", "row_type": "caption"} | settings
+    with pytest.raises(InputError, match=told):
+        import_corpus(**asked)
+
+
+def test_a_table_of_another_data_set_is_no_empty_corpus(tmp_path: Path) -> None:
+    path = table(tmp_path, 3)
+    with pytest.raises(InputError, match=r"expected a good one, found none of 3: .*question_id"):
+        import_corpus("vqav2", tmp_path / "corpus", path)
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_the_pictures_of_a_joined_set_are_stored_once(tmp_path: Path) -> None:
+    from datasets import Features
+
+    from data.sources.test_parallel import CHOICES, choice, splits
+
+    rows = [choice(str(n), "['a', 'b']", "1") for n in range(3)]
+    splits(tmp_path / "set", dict(Features(CHOICES)), en=rows, eu=rows[:2])
+    counts = import_corpus("aokvqa_eu", tmp_path / "corpus", tmp_path / "set")
+    assert adds_up(counts) and (counts["rows"], counts["images"]) == (2, 1)
+    assert counts["quarantined: eu: expected the same id"] == 1
+    assert Corpus.open(tmp_path / "corpus").languages == ["en", "eu"]
