@@ -58,7 +58,11 @@ def test_rows_and_pictures_become_a_corpus(tmp_path: Path) -> None:
 
 
 def test_bad_rows_and_dead_pictures_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
-    broken = {"row_1": {"text": None}, "row_2": {"image": "lost.jpg"}, "row_3": {"id": "r0"}}
+    broken: dict[str, dict[str, Any]] = {
+        "row_1": {"text": None},
+        "row_2": {"image": "lost.jpg"},
+        "row_3": {"id": "r0"},
+    }
     broken |= {"row_4": {"image": "cut.jpg"}, "row_5": {"image": "cut.jpg"}}
     broken |= {"row_6": {"text": " "}, "row_7": {"image": "bomb.png"}, "row_8": {"text": "\udc00"}}
     path = table(tmp_path, 10, **broken)
@@ -178,7 +182,11 @@ def test_a_sample_fetches_only_what_it_chose(tmp_path: Path) -> None:
 def test_wrong_settings_are_told_before_anything_is_read(
     tmp_path: Path, settings: dict[str, Any], told: str
 ) -> None:
-    asked = {"source": "table", "folder": tmp_path / "corpus", "row_type": "caption"} | settings
+    asked: dict[str, Any] = {
+        "source": "table",
+        "folder": tmp_path / "corpus",
+        "row_type": "caption",
+    } | settings
     with pytest.raises(InputError, match=told):
         import_corpus(**asked)
 

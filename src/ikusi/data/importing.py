@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import io
 import json
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from ikusi.data.fetch import Wanted
 
 VERSION = 1  # of what an import makes of the same rows
+AHEAD = 4  # pictures for each processor, read before they are written
 
 
 class Ledger(Protocol):
@@ -84,6 +88,8 @@ def import_corpus(
     Raises:
         InputError: no such data set or setting, the rows cannot be reached, or none is good.
     """
+    if importlib.util.find_spec("datasets") is None:
+        raise InputError("datasets: expected the package, found none: pip install 'ikusi[data]'")
     found = sources.load(source)
     settings = _settings(found, options)
     for name, count in (("limit", limit), ("sample", sample)):
@@ -189,15 +195,15 @@ def _written(
 ) -> dict[str, int]:
     """Write the items and count them."""
     counts: Counter[str] = Counter(rows_in=0, rows=0, images=0, quarantined=0, left_out=0)
-    with _Writer(folder, row_type, languages, ledger) as writer:
-        for item in items:
+    with _Writer(folder, row_type, languages) as writer:
+        for item, found in _with_pictures(items, row_type, ledger):
             counts["rows_in"] += 1
             if isinstance(item, LeftOut):
                 counts.update(("left_out", f"left out: {item.reason}"))
             elif isinstance(item, BadRow):
                 writer.set_aside(item.id, item.reason, item.row)
             else:
-                counts["rows"] += writer.add(item)
+                counts["rows"] += writer.add(item, found)
             if progress:
                 progress(counts["rows_in"])
     counts["images"] = writer.stored
@@ -222,14 +228,66 @@ def _reasons(path: Path) -> Counter[str]:
         )
 
 
-class _Writer(CorpusWriter):
-    """A writer of rows whose pictures are not read yet."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A picture that could be read: its bytes, format, and size in pixels."""
 
-    def __init__(
-        self, folder: Path, row_type: str, languages: list[str], ledger: Ledger | None
-    ) -> None:
+    data: bytes
+    format: str
+    width: int
+    height: int
+
+
+def _with_pictures(
+    items: Iterable[Item], row_type: str, ledger: Ledger | None
+) -> Iterator[tuple[Item, Future[_Found] | None]]:
+    """Items in order, each with its picture where that is new; some are decoded ahead."""
+    workers, known = os.cpu_count() or 1, set[str]()
+    waiting: deque[tuple[Item, Future[_Found] | None]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for item in items:
+            found = None
+            if isinstance(item, SourceRow) and item.picture and not _fault(row_type, item):
+                if item.picture.image_id not in known:
+                    found = pool.submit(_read, item.picture, ledger)
+                known.add(item.picture.image_id)
+            waiting.append((item, found))
+            if len(waiting) > AHEAD * workers:
+                yield waiting.popleft()
+        yield from waiting
+
+
+def _fault(row_type: str, row: SourceRow) -> bool:
+    """Whether the writer will refuse a row for what it says."""
+    faults = (fault(row_type, columns) for columns in row.texts.values())
+    return bool(key_fault(row.id, row.group, row.task) or any(faults))
+
+
+def _read(picture: Picture, ledger: Ledger | None) -> _Found:
+    """Read and decode a picture.
+
+    Raises:
+        InputError: it is dead.
+    """
+    data = picture.read() if picture.url is None else _fetched_bytes(picture.url, ledger)
+    image = decode(data)
+    with Image.open(io.BytesIO(data), formats=FORMATS) as file:
+        return _Found(data, str(file.format).lower(), image.width, image.height)
+
+
+def _fetched_bytes(url: str, ledger: Ledger | None) -> bytes:
+    data = ledger.picture(url) if ledger else None
+    if data is None:
+        reason = ledger.reason(url) if ledger else None
+        raise InputError(f"picture: {reason or 'expected it to be fetched, found it was not'}")
+    return data
+
+
+class _Writer(CorpusWriter):
+    """A writer of rows whose pictures may be dead."""
+
+    def __init__(self, folder: Path, row_type: str, languages: list[str]) -> None:
         super().__init__(folder, row_type, languages, quarantine=True)
-        self._ledger = ledger
         self._pictures: dict[str, str | None] = {}  # image id -> why it is dead
 
     @property
@@ -237,12 +295,14 @@ class _Writer(CorpusWriter):
         """Pictures written."""
         return sum(reason is None for reason in self._pictures.values())
 
-    def add(self, row: SourceRow) -> bool:
-        """Add a row and its picture; returns whether the row was kept."""
+    def add(self, row: SourceRow, found: Future[_Found] | None) -> bool:
+        """Add a row, and its picture if it is new; returns whether the row was kept."""
         picture = row.picture
-        if picture is None or self._is_bad(row):  # which the writer will find, and tell
+        if picture and found:
+            self._pictures[picture.image_id] = self._store(picture, found)
+        if picture is None or picture.image_id not in self._pictures:  # the row itself is bad
             return self.add_row(row.id, None, row.texts, row.group, row.task)
-        if reason := self._dead(picture):
+        if reason := self._pictures[picture.image_id]:
             self.set_aside(row.id, reason, {"image": picture.source, "texts": row.texts})
             return False
         return self.add_row(row.id, picture.image_id, row.texts, row.group, row.task)
@@ -258,35 +318,15 @@ class _Writer(CorpusWriter):
             }
         )
 
-    def _is_bad(self, row: SourceRow) -> bool:
-        faults = (fault(self.row_type, columns) for columns in row.texts.values())
-        return bool(key_fault(row.id, row.group, row.task) or any(faults))
-
-    def _dead(self, picture: Picture) -> str | None:
-        """Store a picture that is new; says why it cannot be."""
-        if picture.image_id not in self._pictures:
-            try:
-                self._store(picture)
-                self._pictures[picture.image_id] = None
-            except InputError as error:
-                self._pictures[picture.image_id] = str(error)
-        return self._pictures[picture.image_id]
-
-    def _store(self, picture: Picture) -> None:
-        data = self._bytes(picture)
-        image = decode(data)
-        with Image.open(io.BytesIO(data), formats=FORMATS) as file:
-            kind = str(file.format).lower()
-        self.add_image(picture.image_id, data, kind, image.width, image.height, picture.source)
-
-    def _bytes(self, picture: Picture) -> bytes:
-        if picture.url is None:
-            return picture.read()
-        data = self._ledger.picture(picture.url) if self._ledger else None
-        if data is None:
-            reason = self._ledger.reason(picture.url) if self._ledger else None
-            raise InputError(f"picture: {reason or 'expected it to be fetched, found it was not'}")
-        return data
+    def _store(self, picture: Picture, found: Future[_Found]) -> str | None:
+        """Store a picture; says why it is dead."""
+        try:
+            read = found.result()
+        except InputError as error:
+            return str(error)
+        size = read.width, read.height
+        self.add_image(picture.image_id, read.data, read.format, *size, picture.source)
+        return None
 
 
 def _short(value: Any) -> str:

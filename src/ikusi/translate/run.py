@@ -78,7 +78,7 @@ def _opened(settings: Translation, corpus: Path, output: Path, limit: int | None
             f"found {', '.join(opened.languages)}"
         )
     with closing(engines.opened(settings)) as translator:
-        judges = scorers.opened(settings.checks)
+        judges = scorers.opened(settings.checks, settings.language)
         yield Job(settings, opened, working_folder(output), translator, judges, limit)
 
 

@@ -57,11 +57,11 @@ class Threshold:
         return {**found, "flags": flags, "score": score}
 
 
-def opened(checks: Checks) -> list[Threshold]:
-    """The scorers that a translation's checks ask for."""
+def opened(checks: Checks, language: str) -> list[Threshold]:
+    """The scorers that the checks of a translation into `language` ask for."""
     found = []
     if (trip := checks.round_trip) is not None:
-        scorer = RoundTripScorer(trip, engine(trip.engine))
+        scorer = RoundTripScorer(engine(trip.engine), language)
         found.append(Threshold("round_trip", scorer, trip.chrf, trip.action))
     if (quality := checks.quality) is not None:
         found.append(Threshold("quality", CommandScorer(quality), quality.least, quality.action))

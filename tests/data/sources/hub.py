@@ -74,7 +74,7 @@ def lines(path: Path, values: Sequence[Any]) -> Path:
     return path
 
 
-def read(source: str, path: Path, split: str | None = None, **options: Any) -> list[Item]:
+def read(source: str, path: Path | None, split: str | None = None, **options: Any) -> list[Item]:
     found = sources.load(source)
     return list(found.read(Origin(path, split), found.options(**options)))
 

@@ -105,14 +105,14 @@ def beside(table: Path) -> Path:
 
 
 @lru_cache(maxsize=4)
-def _archive(path: Path) -> zipfile.ZipFile:
+def _archive(path: Path, changed: int) -> zipfile.ZipFile:
     """An open archive: reading the list of its half a million members takes seconds."""
     return zipfile.ZipFile(path)
 
 
 def _unpacked(path: Path, member: str) -> bytes:
     try:
-        with _archive(path).open(member) as file:
+        with _archive(path, path.stat().st_mtime_ns).open(member) as file:
             data = file.read(MAX_BYTES + 1)
     except KeyError:
         raise InputError(f"picture: expected a file in the archive, found none: {member}") from None

@@ -24,7 +24,7 @@ class Options(Section):
         default=None,
         description="Folder of COCO 2014 or its archives, for a table without pictures.",
     )
-    folder: str = Field(default="val2014", description="COCO's folder of these pictures.")
+    coco_folder: str = Field(default="val2014", description="COCO's folder of these pictures.")
 
 
 def coco_id(row: dict[str, Any]) -> str | None:
@@ -36,7 +36,7 @@ def picture(row: dict[str, Any], options: Options) -> Picture:
     """The row's picture: in its cell, or among COCO's files."""
     image_id = coco_id(row)
     if options.images and image_id and row.get("image") is None:
-        name = f"{options.folder}/COCO_{options.folder}_{int(image_id):012}.jpg"
+        name = f"{options.coco_folder}/COCO_{options.coco_folder}_{int(image_id):012}.jpg"
         return in_place(Path(options.images), name, image_id)
     return in_cell(row.get("image"), source=f"COCO {image_id or ''}".strip(), image_id=image_id)
 

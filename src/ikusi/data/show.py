@@ -1,0 +1,194 @@
+"""Samples of a corpus with all its languages side by side: in the terminal, or as one HTML page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import random
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ikusi import artifact
+from ikusi.data.corpus import Corpus
+from ikusi.errors import InputError
+
+TEMPLATE = "show.html.j2"
+SIDE = 384  # pixels of the longer side of a picture, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A text of a row: `label` is its column or the speaker's role; `right` marks an answer."""
+
+    label: str
+    text: str
+    right: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A row in one language; a translation says by whom, with what flags and score."""
+
+    language: str
+    lines: Sequence[Line]
+    translator: str | None
+    flags: Sequence[str]
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A row in all languages, with its picture."""
+
+    id: str
+    group: str | None
+    task: str | None
+    image_id: str | None
+    image: Image.Image | None
+    sides: Sequence[Side]
+
+    @property
+    def about(self) -> str:
+        """The row's names and the size of its picture, in pixels."""
+        size = f"{self.image.width} x {self.image.height}" if self.image else None
+        return " · ".join(part for part in (self.id, self.group, self.task, size) if part)
+
+
+def samples(corpus: Corpus, count: int, seed: int = 0, flagged: bool = False) -> list[Sample]:
+    """Rows drawn at random, in the corpus's order.
+
+    Args:
+        corpus: what they are drawn from.
+        count: how many; all of them where there are no more.
+        seed: of the draw.
+        flagged: draw from the rows that a check flagged, in any language.
+
+    Raises:
+        InputError: there is no such row.
+    """
+    if count < 1:
+        raise InputError(f"count: expected 1 or more, found {count}")
+    places: Sequence[int] = _flagged(corpus) if flagged else range(len(corpus))
+    if not places:
+        raise InputError(
+            f"{corpus.folder}: expected {'flagged ' if flagged else ''}rows, found none"
+        )
+    drawn = sorted(random.Random(seed).sample(places, min(count, len(places))))
+    return [_sample(corpus, place) for place in drawn]
+
+
+def _flagged(corpus: Corpus) -> list[int]:
+    """Places of the rows with a flag."""
+    found: set[int] = set()
+    for code in corpus.languages:
+        flags = pq.read_table(corpus.folder / f"{code}.parquet", columns=["flags"])["flags"]
+        counts = pc.fill_null(pc.list_value_length(flags), 0)
+        found.update(pc.indices_nonzero(counts).to_pylist())
+    return sorted(found)
+
+
+def _sample(corpus: Corpus, place: int) -> Sample:
+    rows = {code: corpus.row(code, place) for code in corpus.languages}
+    row = rows[corpus.languages[0]]
+    sides = [
+        Side(
+            language=code,
+            lines=_lines(corpus.row_type, columns),
+            translator=columns.get("translator"),
+            flags=columns.get("flags") or [],
+            score=columns.get("score"),
+        )
+        for code, columns in rows.items()
+    ]
+    image = corpus.image(row["image_id"]) if row["image_id"] else None
+    return Sample(row["id"], row["group"], row["task"], row["image_id"], image, sides)
+
+
+def _lines(row_type: str, columns: Mapping[str, Any]) -> list[Line]:
+    """The texts of a row, labelled."""
+    if row_type == "caption":
+        return [Line("text", columns["text"])]
+    if row_type == "instruction":
+        return [Line(turn["role"], turn["content"]) for turn in columns["turns"]]
+    found = [Line("question", columns["question"])]
+    found += [Line("answer", text) for text in columns.get("answers") or ()]
+    for place, text in enumerate(columns.get("choices") or ()):
+        found.append(Line(f"choice {place + 1}", text, right=place == columns["answer"]))
+    return found
+
+
+def to_terminal(drawn: Sequence[Sample], console: Console | None = None) -> None:
+    """Print samples, a table each, with a column for every language."""
+    console = console or Console()
+    for sample in drawn:
+        table = Table(title=Text(_harmless(sample.about)), title_justify="left", expand=True)
+        for side in sample.sides:
+            table.add_column(side.language, ratio=1, overflow="fold")
+        table.add_row(*(_column(side) for side in sample.sides))
+        if sample.image_id:
+            table.caption = Text(f"image {_harmless(sample.image_id)}")
+        console.print(table)
+
+
+def _column(side: Side) -> Text:
+    text = Text()
+    for line in side.lines:
+        text.append(f"{_harmless(line.label)}: ", "dim")
+        text.append(_harmless(line.text), "green" if line.right else "")
+        text.append(" ✓\n" if line.right else "\n")
+    for told in _provenance(side):
+        text.append(f"{_harmless(told)}\n", "yellow")
+    text.rstrip()
+    return text
+
+
+def _provenance(side: Side) -> list[str]:
+    told = [", ".join(side.flags)] if side.flags else []
+    if side.score is not None:
+        told.append(f"score {side.score:.2f}")
+    return [*told, side.translator] if side.translator else told
+
+
+def _harmless(text: str) -> str:
+    """Text without what a terminal would obey."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}"
+        if unicodedata.category(sign) == "Cc" and sign not in "\n\t"
+        else sign
+        for sign in text
+    )
+
+
+def to_page(corpus: Corpus, drawn: Sequence[Sample], path: Path) -> Path:
+    """Write samples as one HTML page that needs no other file; returns its path."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"thumbnail": _thumbnail, "provenance": _provenance}
+    page = environment.get_template(TEMPLATE).render(corpus=corpus, samples=drawn)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    artifact.write_text(path, page)
+    return path
+
+
+def _thumbnail(image: Image.Image) -> str:
+    """A picture as a data URI, made smaller."""
+    small, buffer = image.copy(), io.BytesIO()
+    small.thumbnail((SIDE, SIDE))
+    small.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

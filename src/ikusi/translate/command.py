@@ -1,0 +1,81 @@
+"""Any command-line translator as an engine; Apertium (https://apertium.org) first.
+
+Nothing of such a program is linked or imported: it reads lines and writes lines.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+from ikusi.errors import InputError
+from ikusi.translate.contract import Sentence
+from ikusi.translate.settings import Command
+
+SECONDS = 600  # that a batch may take
+INSTALL = {"apertium": "apt-get install apertium and a pair such as apertium-en-gl"}
+
+
+class CommandEngine:
+    """Runs a program on sentences, a line each.
+
+    Raises:
+        InputError: the program is not there, or fails on a word.
+    """
+
+    batch = 2000
+
+    def __init__(self, settings: Command) -> None:
+        self._settings = settings
+        self.name = " ".join(settings.command)
+        self._run("a")
+
+    def settings(self) -> dict[str, Any]:
+        """All that its translations depend on, as JSON."""
+        return self._settings.model_dump()
+
+    def translate(self, sentences: Sequence[str]) -> list[Sentence]:
+        """Translate sentences, in order.
+
+        Raises:
+            RuntimeError: the program broke off, or wrote another number of lines.
+        """
+        gap = "\n\n" if self._settings.blank_lines else "\n"
+        try:
+            written = self._run(gap.join(" ".join(text.split()) for text in sentences))
+        except InputError as error:
+            raise RuntimeError(str(error)) from error
+        lines = written.rstrip("\n").split("\n")
+        if self._settings.blank_lines:
+            lines = lines[::2] if not any(line.strip() for line in lines[1::2]) else []
+        if len(lines) != len(sentences):
+            raise RuntimeError(f"expected {len(sentences)} lines, found {len(lines)}")
+        return [Sentence(line.strip()) for line in lines]
+
+    def _run(self, text: str) -> str:
+        program = self._settings.command[0]
+        try:
+            done = subprocess.run(
+                self._settings.command,
+                input=text + "\n",
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=SECONDS,
+            )
+        except (FileNotFoundError, PermissionError):
+            hint = INSTALL.get(program, "install it, or give its whole path")
+            raise InputError(f"{program}: expected a program, found none ({hint})") from None
+        except subprocess.TimeoutExpired:
+            raise InputError(f"{program}: expected lines within {SECONDS} s, found none") from None
+        if done.returncode != 0:
+            told = " ".join((done.stderr or done.stdout).split())[:200]
+            raise InputError(
+                f"{self.name}: expected it to end well, found exit code {done.returncode}: {told}"
+            )
+        return done.stdout
+
+    def close(self) -> None:
+        """Nothing is held: the program ends with each batch."""

@@ -1,0 +1,87 @@
+"""Scores of many translations at once: back to the source, or by a learned metric."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from ikusi.errors import InputError
+from ikusi.translate.contract import SentenceEngine
+from ikusi.translate.settings import Quality
+
+Pairs = Sequence[tuple[str, str]]
+
+
+class RoundTripScorer:
+    """chrF (Popović 2015) of a translation, translated back by another engine, with its source.
+
+    A rank, not a measure of quality: it tells rows that belong to another row, or lost half of
+    what they said, from good ones.
+
+    Args:
+        engine: from the target language to the source language.
+    """
+
+    def __init__(self, engine: SentenceEngine, source_language: str) -> None:
+        self.engine, self.language = engine, source_language
+
+    def score(self, pairs: Pairs) -> list[float]:
+        """chrF of each pair of source and translation, 0 to 100."""
+        from sacrebleu.metrics import CHRF
+
+        from ikusi.translate.sentences import translated
+
+        metric = CHRF()
+        backs = translated(self.engine, [target for _, target in pairs], self.language)
+        return [
+            float(metric.sentence_score(back, [source]).score)
+            for (source, _), back in zip(pairs, backs, strict=True)
+        ]
+
+
+class CommandScorer:
+    """A learned metric that runs in an environment of its own, such as COMET's `comet-score`.
+
+    Args:
+        settings: the program, given files of sources and of translations, a text a line.
+    """
+
+    def __init__(self, settings: Quality) -> None:
+        self.settings = settings
+
+    def score(self, pairs: Pairs) -> list[float]:
+        """The last number of each line that the program prints.
+
+        Raises:
+            InputError: it failed, or printed another number of scores than there are texts.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            files = {"source": Path(folder, "source.txt"), "target": Path(folder, "target.txt")}
+            for (_, file), texts in zip(files.items(), zip(*pairs, strict=True), strict=True):
+                lines = (" ".join(text.split()) + "\n" for text in texts)
+                file.write_text("".join(lines), encoding="utf-8")
+            scores = self._printed([part.format(**files) for part in self.settings.command])
+        if len(scores) != len(pairs):
+            told = f"expected {len(pairs)} scores, found {len(scores)}"
+            raise InputError(f"{self.settings.command[0]}: {told}")
+        return scores
+
+    def _printed(self, command: Sequence[str]) -> list[float]:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+        except FileNotFoundError:
+            raise InputError(f"{command[0]}: expected a program, found none") from None
+        except subprocess.CalledProcessError as error:
+            told = " ".join(error.stderr.split())[-200:]
+            raise InputError(f"{command[0]}: expected it to end well, found: {told}") from None
+        return [number for line in done.stdout.splitlines() if (number := _last(line)) is not None]
+
+
+def _last(line: str) -> float | None:
+    """The number that a line ends in; None for a line of something else."""
+    try:
+        return float(line.split()[-1])
+    except (IndexError, ValueError):
+        return None
