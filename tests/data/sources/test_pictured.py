@@ -129,6 +129,20 @@ def test_llava_ids_may_be_numbers_and_come_again(tmp_path: Path) -> None:
     assert bad(items)["True"] == "id: expected text or a whole number, found True"
 
 
+def test_llavas_own_file_is_found_among_the_others_of_its_folder(tmp_path: Path) -> None:
+    row = {
+        "id": "GCC_train_0",
+        "image": "0.jpg",
+        "conversations": conversation("<image>\nSay.", "A"),
+    }
+    written(tmp_path / "chat.json", [row])
+    written(tmp_path / "metadata.json", [{"caption": "a cat", "image": "0.jpg"}])
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "0.jpg").write_bytes(jpeg())
+    items = read("llava", tmp_path, table="LLaVA-CC3M-Pretrain-595K")
+    assert len(items) == 1 and good(items)[0].picture.read() == jpeg()  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

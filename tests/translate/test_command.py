@@ -1,0 +1,70 @@
+"""Command-line translators: real ones."""
+
+import shutil
+import sys
+
+import pytest
+
+from ikusi.errors import InputError
+from ikusi.translate.command import CommandEngine
+from ikusi.translate.settings import Command
+
+apertium = pytest.mark.skipif(
+    shutil.which("apertium") is None,
+    reason="Apertium is not installed: apt-get install apertium apertium-en-gl apertium-eu-en",
+)
+
+
+def engine(*command: str, blank_lines: bool = False) -> CommandEngine:
+    return CommandEngine(Command(kind="command", command=list(command), blank_lines=blank_lines))
+
+
+def said(found: CommandEngine, *sentences: str) -> list[str]:
+    return [sentence.text for sentence in found.translate(sentences)]
+
+
+def test_any_program_that_reads_and_writes_lines_is_an_engine() -> None:
+    assert said(engine("tr", "a-z", "A-Z"), "a cat", "é 12") == ["A CAT", "é 12"]
+
+
+def test_a_line_break_inside_a_sentence_does_not_shift_the_others() -> None:
+    assert said(engine("cat"), "a\nb", "c") == ["a b", "c"]
+
+
+def test_lost_lines_are_noticed() -> None:
+    with pytest.raises(RuntimeError, match="expected 3 lines, found 2"):
+        engine("head", "-2").translate(["a", "b", "c"])
+
+
+def test_a_program_that_is_not_there_is_told_in_one_line() -> None:
+    with pytest.raises(InputError, match="no-such-program: expected a program, found none"):
+        engine("no-such-program")
+
+
+def test_a_program_that_fails_is_told_with_its_own_words() -> None:
+    code = "import sys; sys.exit('no mode en-xx')"
+    with pytest.raises(InputError, match="found exit code 1: no mode en-xx"):
+        engine(sys.executable, "-c", code)
+
+
+@apertium
+def test_apertium_translates_english_to_galician() -> None:
+    galician = engine("apertium", "-u", "en-gl", blank_lines=True)
+    assert said(galician, "Two children are playing on the beach.", "What color is the car?") == [
+        "Dous nenos están xogando na praia.",
+        "Que cor é o coche?",
+    ]
+
+
+@apertium
+def test_neighbours_do_not_change_what_apertium_says() -> None:
+    galician = engine("apertium", "-u", "en-gl", blank_lines=True)
+    sentences = ["A man with", "the old dog", "is it", "Red", "No. 3 (three)", "a [b] {c} <d> ^e$"]
+    assert said(galician, *sentences) == [said(galician, one)[0] for one in sentences]
+
+
+@apertium
+def test_a_pair_that_is_not_installed_is_told_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"apertium en-xx: expected it to end well") as error:
+        engine("apertium", "en-xx")
+    assert "\n" not in str(error.value)

@@ -1,0 +1,186 @@
+"""CTranslate2 against transformers, row for row."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ikusi.errors import InputError
+from ikusi.translate import nmt
+from ikusi.translate.nmt import CTranslate2Engine
+from ikusi.translate.reference import TransformersEngine
+from ikusi.translate.settings import CTranslate2, Transformers
+from translate import marian
+
+HELD_OUT = marian.sentences()[:60]
+
+
+def fast(model: Path, **settings: Any) -> CTranslate2Engine:
+    return CTranslate2Engine(CTranslate2(kind="ctranslate2", model=str(model), **settings))
+
+
+def slow(model: Path, **settings: Any) -> TransformersEngine:
+    return TransformersEngine(Transformers(kind="transformers", model=str(model), **settings))
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Path:
+    return marian.trained()
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Converted models go where the test goes."""
+    import platformdirs
+
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_: tmp_path / "cache")
+
+
+@pytest.mark.parametrize("compute_type", ["float32", "int8"])
+def test_greedy_translations_are_those_of_transformers(checkpoint: Path, compute_type: str) -> None:
+    english = [pair[0] for pair in HELD_OUT]
+    ours = [said.text for said in fast(checkpoint, compute_type=compute_type).translate(english)]
+    theirs = [said.text for said in slow(checkpoint).translate(english)]
+    assert ours == theirs
+    right = sum(said == basque for said, (_, basque) in zip(ours, HELD_OUT, strict=True))
+    assert right >= 0.9 * len(HELD_OUT)
+
+
+def test_beam_search_gives_what_transformers_gives(checkpoint: Path) -> None:
+    english = [pair[0] for pair in marian.sentences()[:200]]
+    ours = fast(checkpoint, beam_size=4, compute_type="float32").translate(english)
+    theirs = slow(checkpoint, beam_size=4).translate(english)
+    assert [said.text for said in ours] == [said.text for said in theirs]
+
+
+def test_the_authors_beams_are_the_default(checkpoint: Path, tmp_path: Path) -> None:
+    copy = copied(checkpoint, tmp_path / "beams")
+    told = json.loads((copy / "generation_config.json").read_text())
+    (copy / "generation_config.json").write_text(json.dumps(told | {"num_beams": 6}))
+    assert nmt.beams(copy) == 6
+    assert fast(copy).settings()["beam_size"] == 6
+    assert fast(copy, beam_size=2).settings()["beam_size"] == 2
+
+
+def test_a_padding_that_training_moved_is_taken_as_zero(
+    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without this, CTranslate2 and transformers begin from different vectors."""
+    import torch
+    from transformers import MarianMTModel
+
+    moved, zeroed = (copied(checkpoint, tmp_path / name) for name in ("moved", "zeroed"))
+    model = MarianMTModel.from_pretrained(checkpoint)
+    pad = model.config.pad_token_id
+    with torch.no_grad():
+        model.get_input_embeddings().weight[pad] = model.get_input_embeddings().weight[5] * 3
+    model.save_pretrained(moved)
+    english = [pair[0] for pair in HELD_OUT]
+    with caplog.at_level(logging.WARNING):
+        ours = [said.text for said in fast(moved, compute_type="float32").translate(english)]
+    assert "the padding's embedding is not zero" in caplog.text
+    assert ours == [said.text for said in slow(zeroed).translate(english)]
+    assert ours != [said.text for said in slow(moved).translate(english)]
+
+
+def test_a_source_beyond_the_models_positions_is_cut_and_said_to_be(checkpoint: Path) -> None:
+    long = " ".join(pair[0] for pair in HELD_OUT[:20])
+    cut, whole = fast(checkpoint).translate([long, HELD_OUT[0][0]])
+    assert (cut.cut, whole.cut) == (True, False)
+    assert whole.text == HELD_OUT[0][1]
+
+
+def test_a_model_is_converted_once(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast(checkpoint)
+    monkeypatch.setattr(nmt, "_convert", lambda *_: pytest.fail("converted again"))
+    assert fast(checkpoint).translate(["The dog is big."])[0].text == "Txakurra handia da."
+
+
+def test_a_converted_folder_is_taken_as_it_is(checkpoint: Path, tmp_path: Path) -> None:
+    folder = copied(checkpoint, tmp_path / "converted")
+    for path in nmt.converted(checkpoint).iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    engine = fast(folder)
+    assert engine.folder == folder
+    assert engine.translate(["The dog is big."])[0].text == "Txakurra handia da."
+
+
+def test_a_model_in_another_place_is_the_same_model(checkpoint: Path, tmp_path: Path) -> None:
+    here, there = checkpoint, copied(checkpoint, tmp_path / checkpoint.name)
+    assert fast(here).settings() == fast(there).settings()
+
+
+@pytest.mark.parametrize("kind", ["m2m_100", "t5"])
+def test_models_for_many_languages_are_told_theirs(kind: str, tmp_path: Path) -> None:
+    """As NLLB and M2M100 are (a source tag, a forced first token), and MADLAD (a source tag)."""
+    model = many_languages(tmp_path / kind, kind)
+    prefixes: dict[str, Any] = {"source_prefix": ["__en__"]}
+    if kind == "m2m_100":
+        prefixes["target_prefix"] = ["__eu__"]
+    english = [pair[0] for pair in HELD_OUT[:6]]
+    ours = fast(model, compute_type="float32", beam_size=1, **prefixes).translate(english)
+    theirs = slow(model, beam_size=1, **prefixes).translate(english)
+    # Random models never end: what counts is how they begin.
+    begun = [[said.text[:100] for said in some] for some in (ours, theirs)]
+    assert begun[0] == begun[1]
+    assert len(set(begun[0])) > 1
+
+
+def test_a_model_that_is_nowhere_is_told_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"engine.model: expected a folder or a model of the hub"):
+        fast(Path("no/such-model"))
+
+
+def test_a_model_of_another_kind_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "clip"}')
+    with pytest.raises(InputError, match="expected a translation model"):
+        fast(tmp_path)
+
+
+def copied(folder: Path, to: Path) -> Path:
+    to.mkdir()
+    for path in folder.iterdir():
+        (to / path.name).write_bytes(path.read_bytes())
+    return to
+
+
+def many_languages(folder: Path, kind: str) -> Path:
+    """A random model whose tokenizer has language tags."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import (
+        M2M100Config,
+        M2M100ForConditionalGeneration,
+        PreTrainedTokenizerFast,
+        T5Config,
+        T5ForConditionalGeneration,
+    )
+
+    words = Tokenizer(models.BPE(unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "__en__", "__eu__"]
+    texts = [text for pair in marian.sentences() for text in pair]
+    words.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=200, special_tokens=special))
+    PreTrainedTokenizerFast(
+        tokenizer_object=words, bos_token="<s>", pad_token="<pad>", eos_token="</s>",
+        unk_token="<unk>", additional_special_tokens=special[4:],
+    ).save_pretrained(folder)  # fmt: skip
+    torch.manual_seed(0)
+    count = words.get_vocab_size()
+    tokens: dict[str, Any] = {"pad_token_id": 1, "eos_token_id": 2, "vocab_size": count}
+    if kind == "t5":
+        config = T5Config(
+            **tokens, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4,
+            decoder_start_token_id=1, feed_forward_proj="gated-gelu", tie_word_embeddings=False,
+        )  # fmt: skip
+        T5ForConditionalGeneration(config).save_pretrained(folder)
+        return folder
+    many = M2M100Config(
+        **tokens, d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4,
+        decoder_attention_heads=4, encoder_ffn_dim=64, decoder_ffn_dim=64, bos_token_id=0,
+        decoder_start_token_id=2, max_position_embeddings=64, scale_embedding=True, init_std=0.2,
+    )  # fmt: skip
+    M2M100ForConditionalGeneration(many).save_pretrained(folder)
+    return folder
