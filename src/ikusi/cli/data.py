@@ -68,6 +68,33 @@ def import_(
         typer.echo(f"{count:10,} {name.replace('_', ' ')}")
 
 
+@app.command()
+def show(
+    corpus: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
+    count: Annotated[int, typer.Option(min=1, help="How many rows.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+    flagged: Annotated[
+        bool, typer.Option("--flagged", help="Only translated rows that a check has flagged.")
+    ] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with pictures instead of printing.")
+    ] = None,
+) -> None:
+    """Show samples of a corpus, its languages side by side.
+
+    Example: ikusi data show corpora/aokvqa-eu --count 20 --html samples.html
+    """
+    from ikusi.data import show as shows
+    from ikusi.data.corpus import Corpus
+
+    opened = Corpus.open(corpus)
+    chosen = shows.samples(opened, count, seed, flagged)
+    if html is None:
+        shows.to_terminal(chosen)
+    else:
+        typer.echo(shows.to_page(opened, chosen, html))
+
+
 def _teller() -> Callable[[int], None]:
     """Tells the rows read so far, now and then."""
     told = time.monotonic()

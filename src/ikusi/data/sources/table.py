@@ -117,7 +117,7 @@ SOURCES = (
     Source(
         name="table",
         about="a table of your own: Parquet, JSON or CSV, with a map of its columns",
-        row_type="",
+        row_type="any",
         languages=("en",),
         licence="its own",
         home="",

@@ -1,0 +1,218 @@
+"""What an LLM answered, read back into a row's texts. Only what is unambiguous is repaired.
+
+Whatever else comes is refused with a reason, and asked for again: a guess would put a wrong
+answer beside a picture, unseen.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+from ikusi.translate.contract import Row
+from ikusi.translate.prompt import Format, Labels, as_object
+
+LISTED = ("vqa", "choice")
+FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*?)\n?```", re.DOTALL)
+MARKER = re.compile(r"(?:^|[\n,;])[ \t]*(?:\*\*)?(\d{1,3})[.)](?:\*\*)?[ \t]*")
+QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "`": "`"}
+
+
+class UnreadableError(ValueError):
+    """An answer that cannot be read with certainty; says why."""
+
+
+def parse(text: str, row: Row, labels: Labels, format: Format) -> list[str]:
+    """Read a translation: as many texts as the row has, in its order.
+
+    Raises:
+        UnreadableError: it is cut, empty, ambiguous, or has other parts than the row.
+    """
+    bare = _unwrapped(text, row)
+    found = _from_json(bare, row) if format == "json" else _from_labels(bare, row, labels)
+    if len(found) != len(row.texts):
+        raise UnreadableError(f"texts: expected {len(row.texts)}, found {len(found)}")
+    if not all(part.strip() for part in found):
+        raise UnreadableError("texts: expected words in all, found an empty one")
+    return found
+
+
+def _unwrapped(text: str, row: Row) -> str:
+    """Without thoughts, and without a code fence around the whole."""
+    if "<think>" not in "".join(row.texts):
+        text = _without_thoughts(text)
+    text = text.strip()
+    if text.startswith("```") and "```" not in "".join(row.texts):
+        fenced = FENCE.fullmatch(text)
+        if fenced is None or "```" in fenced[1]:
+            raise UnreadableError("answer: expected one code fence at most, found others")
+        text = fenced[1].strip()
+    if not text:
+        raise UnreadableError("answer: expected text, found none")
+    return text
+
+
+def _without_thoughts(text: str) -> str:
+    said, opened, rest = text.partition("<think>")
+    while opened:
+        _, closed, rest = rest.partition("</think>")
+        if not closed:
+            raise UnreadableError("answer: expected it after the thought, found the thought cut")
+        more, opened, rest = rest.partition("<think>")
+        said += more
+    if "</think>" in said:
+        raise UnreadableError("answer: expected it after the thought, found half a thought")
+    return said
+
+
+def _from_json(text: str, row: Row) -> list[str]:
+    told = _object(text)
+    found: list[str] = []
+    for key, value in as_object(row.row_type, row.texts).items():
+        if key not in told:
+            raise UnreadableError(
+                f"{key}: expected it in the object, found {', '.join(told) or 'none'}"
+            )
+        parts = told[key] if isinstance(value, list) else [told[key]]
+        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+            raise UnreadableError(f"{key}: expected text, found {json.dumps(told[key])[:60]}")
+        if isinstance(value, list) and len(parts) != len(value):
+            raise UnreadableError(f"{key}: expected {len(value)} texts, found {len(parts)}")
+        found += [part.strip() for part in parts]
+    return found
+
+
+def _object(text: str) -> dict[str, Any]:
+    """The one JSON object of an answer; words around it do no harm."""
+    start = text.find("{")
+    try:
+        told, end = json.JSONDecoder().raw_decode(text, max(start, 0))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"answer: expected JSON, found: {str(error)[:60]}") from None
+    if not isinstance(told, dict):
+        raise UnreadableError(f"answer: expected a JSON object, found a {type(told).__name__}")
+    if "{" in text[end:]:
+        raise UnreadableError("answer: expected one JSON object, found more")
+    return told
+
+
+def _from_labels(text: str, row: Row, labels: Labels) -> list[str]:
+    if row.row_type == "caption":
+        return [_unquoted(_one_line(text, row.texts[0]), row.texts[0])]
+    parts = _sections(text, row, labels)
+    if row.row_type not in LISTED or len(row.texts) == 1:
+        return [_one_line(part, said) for part, said in zip(parts, row.texts, strict=True)]
+    question, answers = parts
+    items = _items(_one_list(answers), len(row.texts) - 1, ordered=row.row_type == "choice")
+    return [_one_line(question, row.texts[0]), *items]
+
+
+@cache
+def _headers(labels: Labels, strict: bool) -> re.Pattern[str]:
+    """Labels as they come: bold, half bold, colon inside or outside, in either language.
+
+    Without bold they count at the beginning of a line, or (unless strict) after a space.
+    """
+    words = {
+        "q": {labels.question, labels.source_question},
+        "a": {labels.answer, labels.source_answer},
+    }
+    either = "|".join(
+        rf"(?P<{name}>{'|'.join(re.escape(word) for word in sorted(some))})"
+        for name, some in words.items()
+    )
+    before = r"(?:\*\*[ \t]*|^[ \t]*(?:[-#*>]+[ \t]*)?" + ("" if strict else r"|(?<=\s)") + ")"
+    return re.compile(
+        rf"{before}(?:{either})(?:[ \t]*\d{{1,2}})?[ \t]*(?:\*\*[ \t]*:|:[ \t]*\*\*|:)[ \t]*",
+        re.IGNORECASE | re.MULTILINE,
+    )
+
+
+def _sections(text: str, row: Row, labels: Labels) -> list[str]:
+    """What stands under each label, in the row's order."""
+    listed = row.row_type in LISTED
+    count = min(len(row.texts), 2) if listed else len(row.texts)
+    wanted = ["qa"[place % 2] for place in range(count)]
+    loose = _headers(labels, strict=False)
+    own_labels = any(loose.search(said) for said in row.texts)
+    headers = list(_headers(labels, strict=own_labels).finditer(text))
+    kinds = ["q" if found["q"] else "a" for found in headers]
+    if not headers:
+        told = " ".join(text.split())[:40]
+        raise UnreadableError(f"labels: expected {labels.question}, found none in: {told}")
+    if own_labels and kinds != wanted:
+        raise UnreadableError(
+            "labels: expected none but the layout's, found the row's own among them"
+        )
+    ends = [*(found.start() for found in headers[1:]), len(text)]
+    said = [text[found.end() : end].strip() for found, end in zip(headers, ends, strict=True)]
+    return _in_order(said, kinds, wanted)
+
+
+def _in_order(said: list[str], kinds: list[str], wanted: list[str]) -> list[str]:
+    """The sections of the first row, question first; `q` and `a` stand for the labels."""
+    if kinds == ["a", "q"] and wanted == ["q", "a"]:
+        return said[::-1]
+    if wanted == ["q"] and kinds[:2] == ["q", "a"]:
+        kinds, said = [kinds[0], *kinds[2:]], [said[0], *said[2:]]
+    rest = kinds[len(wanted) :]
+    if kinds[: len(wanted)] != wanted or (rest and rest[0] != wanted[0]):
+        names = {"q": "question", "a": "answer"}
+        told = [", ".join(names[kind] for kind in some[:8]) for some in (wanted, kinds)]
+        raise UnreadableError(f"labels: expected {told[0]}, found {told[1]}")
+    return said[: len(wanted)]  # what follows is a next row, made up
+
+
+def _one_line(text: str, said: str) -> str:
+    """A translation of one line; what a model adds below a blank line is not part of it."""
+    text = text.strip()
+    if "\n" in said.strip() or "\n" not in text:
+        return text
+    first, blank, _ = text.partition("\n\n")
+    if not blank or "\n" in first.strip():
+        raise UnreadableError(f"text: expected one line, found {text.count(chr(10)) + 1}")
+    return first.strip()
+
+
+def _one_list(text: str) -> str:
+    """A list without what comes below a blank line, unless the list goes on there."""
+    first, blank, rest = text.strip().partition("\n\n")
+    return text.strip() if blank and MARKER.match(rest.lstrip()) else first
+
+
+def _items(text: str, count: int, ordered: bool) -> list[str]:
+    """The items of a numbered list, in the order of their numbers.
+
+    `1.10.52` is item 1, `10.52`: a number counts as a marker at the beginning, after a line break
+    or after a comma, and every marker must be there exactly once.
+    """
+    found = list(MARKER.finditer(text))
+    numbers = [int(marker[1]) for marker in found]
+    if not found or found[0].start() != 0:
+        raise UnreadableError(
+            "list: expected it to begin with 1., found " + " ".join(text.split())[:40]
+        )
+    if sorted(numbers) != list(range(1, count + 1)):
+        told = ", ".join(map(str, numbers[:20]))
+        raise UnreadableError(f"list: expected the numbers 1 to {count}, found {told}")
+    if ordered and numbers != sorted(numbers):
+        raise UnreadableError("list: expected the options in order, found them in another")
+    ends = [*(marker.start() for marker in found[1:]), len(text)]
+    items = {
+        number: text[marker.end() : end].strip().rstrip(",;").rstrip()
+        for number, marker, end in zip(numbers, found, ends, strict=True)
+    }
+    if any("\n" in item for item in items.values()):
+        raise UnreadableError("list: expected items of one line, found more")
+    return [items[number] for number in range(1, count + 1)]
+
+
+def _unquoted(text: str, said: str) -> str:
+    """Without the quotation marks that some put around a whole translation."""
+    closing = QUOTES.get(text[:1])
+    if closing is None or said[:1] in QUOTES or len(text) < 2 or text[-1] != closing:
+        return text
+    inner = text[1:-1]
+    return text if closing in inner or text[0] in inner else inner.strip()
