@@ -73,7 +73,7 @@ def tokenizer_files(folder: Path, pieces: int = PIECES) -> None:
             vocabulary.setdefault(line.split("\t")[0], len(vocabulary))
         (folder / f"{name}.vocab").unlink()
     vocabulary.pop("<s>", None)
-    vocabulary = {piece: place for place, piece in enumerate(vocabulary)} | {}
+    vocabulary = {piece: place for place, piece in enumerate(vocabulary)}
     vocabulary["<pad>"] = len(vocabulary)
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False))
     told = {"source_lang": "en", "target_lang": "eu", "tokenizer_class": "MarianTokenizer"}

@@ -64,10 +64,10 @@ def test_the_authors_beams_are_the_default(checkpoint: Path, tmp_path: Path) -> 
     assert fast(copy, beam_size=2).settings()["beam_size"] == 2
 
 
-def test_a_padding_that_training_moved_is_taken_as_zero(
+def test_a_padding_that_training_moved_is_taken_as_zero_and_told(
     checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without this, CTranslate2 and transformers begin from different vectors."""
+    """CTranslate2 begins from a zero vector, transformers from the padding's."""
     import torch
     from transformers import MarianMTModel
 
@@ -122,7 +122,8 @@ def test_models_for_many_languages_are_told_theirs(kind: str, tmp_path: Path) ->
     english = [pair[0] for pair in HELD_OUT[:6]]
     ours = fast(model, compute_type="float32", beam_size=1, **prefixes).translate(english)
     theirs = slow(model, beam_size=1, **prefixes).translate(english)
-    # Random models never end: what counts is how they begin.
+    # Random models never end: what counts is how they begin, and that they are known to be cut.
+    assert all(said.cut for said in [*ours, *theirs])
     begun = [[said.text[:100] for said in some] for some in (ours, theirs)]
     assert begun[0] == begun[1]
     assert len(set(begun[0])) > 1
@@ -131,6 +132,24 @@ def test_models_for_many_languages_are_told_theirs(kind: str, tmp_path: Path) ->
 def test_a_model_that_is_nowhere_is_told_in_one_line() -> None:
     with pytest.raises(InputError, match=r"engine.model: expected a folder or a model of the hub"):
         fast(Path("no/such-model"))
+
+
+def test_a_folder_without_a_model_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a translation model"):
+        fast(tmp_path)
+
+
+def test_an_end_that_a_converted_model_adds_by_itself_is_not_added_again(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    """As models are that were converted from Marian's own format."""
+    folder = copied(checkpoint, tmp_path / "converted")
+    for path in nmt.converted(checkpoint).iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    told = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(told | {"add_source_eos": True}))
+    english = [pair[0] for pair in HELD_OUT]
+    assert fast(folder).translate(english) == fast(checkpoint).translate(english)
 
 
 def test_a_model_of_another_kind_is_told_in_one_line(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ikusi.errors import InputError
 from ikusi.translate.contract import Sentence
 from ikusi.translate.settings import Command
 
-SECONDS = 600  # that a batch may take
+START, SLOWEST = 60, 1  # seconds that a program may take, to load and for each sentence
 INSTALL = {"apertium": "apt-get install apertium and a pair such as apertium-en-gl"}
 
 
@@ -55,6 +55,7 @@ class CommandEngine:
 
     def _run(self, text: str) -> str:
         program = self._settings.command[0]
+        seconds = START + SLOWEST * (text.count("\n") + 1)
         try:
             done = subprocess.run(
                 self._settings.command,
@@ -63,13 +64,13 @@ class CommandEngine:
                 text=True,
                 encoding="utf-8",
                 errors="replace",
-                timeout=SECONDS,
+                timeout=seconds,
             )
-        except (FileNotFoundError, PermissionError):
+        except OSError:
             hint = INSTALL.get(program, "install it, or give its whole path")
             raise InputError(f"{program}: expected a program, found none ({hint})") from None
         except subprocess.TimeoutExpired:
-            raise InputError(f"{program}: expected lines within {SECONDS} s, found none") from None
+            raise InputError(f"{program}: expected lines within {seconds} s, found none") from None
         if done.returncode != 0:
             told = " ".join((done.stderr or done.stdout).split())[:200]
             raise InputError(

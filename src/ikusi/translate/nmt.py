@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ LONGEST = 512  # tokens of a translation; transformers' own limit for these mode
 # With 1, beam search ends at the first hypotheses that end, where transformers' looks on: of 300
 # sentences of a small grammar 17 came out otherwise, and wrong; with 2, none.
 PATIENCE = 2
-NEEDED = ("*.json", "*.spm", "*.model", "*.safetensors", "pytorch_model.bin", "*.txt")
+NEEDED = ["*.json", "*.spm", "*.model", "*.safetensors", "pytorch_model*.bin", "model.bin", "*.txt"]
 
 
 class CTranslate2Engine:
@@ -49,13 +50,17 @@ class CTranslate2Engine:
         self.name = f"ctranslate2 {settings.model}"
         self._limit = _positions(checkpoint)
         self._beams = settings.beam_size or beams(checkpoint)
+        # Models that were converted from elsewhere may add it by themselves.
+        self._end = [] if _settings_of(self.folder, "config.json").get("add_source_eos") else [EOS]
         self._encode, self._decode = _pieces(checkpoint)
-        device = settings.device
+        on_gpu = settings.device == "cuda" or (
+            settings.device == "auto" and ctranslate2.get_cuda_device_count() > 0
+        )
         self._translator = ctranslate2.Translator(
             str(self.folder),
-            device=device,
+            device=settings.device,
             compute_type=settings.compute_type,
-            inter_threads=_cores(),
+            inter_threads=1 if on_gpu else _cores(),
             intra_threads=1,
         )
 
@@ -63,8 +68,11 @@ class CTranslate2Engine:
         """All that its translations depend on, as JSON."""
         told = self._settings.model_dump(exclude={"batch_tokens", "device"})
         model = Path(self._settings.model).name if Path(told["model"]).is_dir() else told["model"]
-        weights = digest(self.folder / "model.bin")
-        return told | {"model": model, "beam_size": self._beams, "weights": weights}
+        return told | {"model": model, "beam_size": self._beams, "weights": self._weights}
+
+    @cached_property
+    def _weights(self) -> str:
+        return digest(self.folder / "model.bin")
 
     def translate(self, sentences: Sequence[str]) -> list[Sentence]:
         """Translate sentences, in order; scores are mean log-probabilities of a token.
@@ -73,27 +81,26 @@ class CTranslate2Engine:
             RuntimeError: CTranslate2 cannot (memory).
         """
         prefix, target = self._settings.source_prefix, self._settings.target_prefix
-        room = self._limit - len(prefix) - 1
+        room = self._limit - len(prefix) - 1  # the last is for the end
+        longest = min(LONGEST, self._limit)
         encoded = self._encode(sentences)
         results = self._translator.translate_batch(
-            [[*prefix, *tokens[:room], EOS] for tokens in encoded],
+            [[*prefix, *tokens[:room], *self._end] for tokens in encoded],
             target_prefix=[target] * len(sentences) if target else None,
             beam_size=self._beams,
             patience=PATIENCE,
             batch_type="tokens",
             max_batch_size=self._settings.batch_tokens,
             max_input_length=self._limit,
-            max_decoding_length=min(LONGEST, self._limit),
+            max_decoding_length=longest,
             disable_unk=True,
             return_scores=True,
         )
-        said = [result.hypotheses[0][len(target) :] for result in results]
-        longest = min(LONGEST, self._limit)
+        written = [result.hypotheses[0] for result in results]
+        texts = self._decode([tokens[len(target) :] for tokens in written])
         return [
-            Sentence(text, result.scores[0], len(tokens) > room or len(written) >= longest)
-            for text, result, tokens, written in zip(
-                self._decode(said), results, encoded, said, strict=True
-            )
+            Sentence(text, result.scores[0], len(read) > room or len(wrote) >= longest)
+            for text, result, read, wrote in zip(texts, results, encoded, written, strict=True)
         ]
 
     def close(self) -> None:
@@ -146,41 +153,33 @@ def _convert(checkpoint: Path, folder: Path) -> None:
     from ctranslate2.converters import TransformersConverter
 
     with tempfile.TemporaryDirectory() as aside:
-        source = _with_empty_pad(checkpoint, Path(aside))
         try:
-            TransformersConverter(str(source)).convert(f"{aside}/converted")
-        except (ValueError, NotImplementedError) as error:
+            TransformersConverter(str(checkpoint)).convert(f"{aside}/converted")
+        except (OSError, ValueError, NotImplementedError) as error:
             told = " ".join(str(error).split())[:200]
             raise InputError(f"{checkpoint}: expected a translation model, found: {told}") from None
         for path in Path(aside, "converted").iterdir():
             shutil.move(path, folder / path.name)
+    _warn_of_padding(checkpoint)
 
 
-def _with_empty_pad(checkpoint: Path, aside: Path) -> Path:
-    """The checkpoint, or a copy in which a Marian model's padding has the zero embedding.
+def _warn_of_padding(checkpoint: Path) -> None:
+    """Say where a Marian model's translations differ from those that transformers gives.
 
     CTranslate2 begins Marian's output from a zero vector, transformers from the padding's. They
-    are the same in Marian's own models, but training with transformers moves it.
+    are the same in Marian's own models, but training with transformers moves the padding's.
     """
-    if json.loads((checkpoint / "config.json").read_text("utf-8")).get("model_type") != "marian":
-        return checkpoint
-    import torch
+    if _settings_of(checkpoint, "config.json").get("model_type") != "marian":
+        return
     from transformers import MarianMTModel
 
-    model = MarianMTModel.from_pretrained(checkpoint, dtype=torch.float32)
-    weight = model.get_input_embeddings().weight
-    pad = model.config.pad_token_id
-    if not weight[pad].any():
-        return checkpoint
-    logger.warning("%s: the padding's embedding is not zero; taken as zero", checkpoint)
-    with torch.no_grad():
-        for embedding in (model.get_input_embeddings(), model.get_output_embeddings()):
-            embedding.weight[pad] = 0.0
-    model.save_pretrained(aside / "zeroed")
-    for path in checkpoint.iterdir():
-        if path.is_file() and not (aside / "zeroed" / path.name).exists() and path.suffix != ".bin":
-            shutil.copy(path, aside / "zeroed")
-    return aside / "zeroed"
+    model = MarianMTModel.from_pretrained(checkpoint)
+    if model.model.decoder.embed_tokens.weight[model.config.pad_token_id].any():
+        logger.warning(
+            "%s: the padding's embedding is not zero, as if trained with transformers; it is "
+            "taken as zero, so some translations will differ from those of transformers",
+            checkpoint,
+        )
 
 
 def _is_converted(folder: Path) -> bool:
@@ -240,7 +239,11 @@ def _pieces(checkpoint: Path) -> tuple[Encode, Decode]:
         return _sentencepiece(checkpoint)
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    except (OSError, ValueError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise InputError(f"{checkpoint}: expected a tokenizer, found: {told}") from None
 
     def decode(said: Sequence[Sequence[str]]) -> list[str]:
         ids = [tokenizer.convert_tokens_to_ids(list(tokens)) for tokens in said]

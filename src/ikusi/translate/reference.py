@@ -57,28 +57,31 @@ class TransformersEngine:
             for row, long in zip(rows, cut, strict=True)
         ]
         batch = self._tokenizer.pad({"input_ids": rows}, return_tensors="pt").to(self._device)
+        begin = torch.tensor([self._begin()] * len(rows), device=self._device)
         with torch.inference_mode():
             written = self._model.generate(
                 **batch,
+                decoder_input_ids=begin,
                 num_beams=self._beams,
                 do_sample=False,
-                max_new_tokens=min(LONGEST, self._limit) - 1,
-                **self._begin(),
-            )
+                max_new_tokens=min(LONGEST, self._limit) - begin.shape[1],
+            )[:, begin.shape[1] :]
+        ended = (written == self._tokenizer.eos_token_id).any(1).tolist()
         texts = self._tokenizer.batch_decode(written, skip_special_tokens=True)
-        return [Sentence(text, cut=long) for text, long in zip(texts, cut, strict=True)]
+        return [
+            Sentence(text, cut=long or not whole)
+            for text, long, whole in zip(texts, cut, ended, strict=True)
+        ]
 
     def _ids(self, text: str) -> list[int]:
         tokens = [*self._settings.source_prefix, *self._tokenizer.tokenize(text)]
         ids: list[int] = self._tokenizer.convert_tokens_to_ids(tokens)
         return [*ids, self._tokenizer.eos_token_id]
 
-    def _begin(self) -> dict[str, Any]:
-        """What the translation is made to begin with."""
-        if not self._settings.target_prefix:
-            return {}
-        ids = self._tokenizer.convert_tokens_to_ids(self._settings.target_prefix)
-        return {"forced_bos_token_id": ids[0]}
+    def _begin(self) -> list[int]:
+        """What every translation is made to begin with."""
+        prefix: list[int] = self._tokenizer.convert_tokens_to_ids(self._settings.target_prefix)
+        return [self._model.generation_config.decoder_start_token_id, *prefix]
 
     def close(self) -> None:
         """Free the model."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from ikusi.errors import InputError
@@ -16,26 +18,47 @@ from ikusi.translate.contract import (
     Row,
     Sentence,
     SentenceEngine,
+    Verdict,
 )
 from ikusi.translate.settings import AnySentenceEngine, Command, CTranslate2
 
 # Never sent to an engine: code, the picture's place, addresses, line breaks with list marks.
-ITEM = r"(?:[-*•+]|\d+[.)])[^\S\n]+"
+BREAK = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
+ITEM = rf"(?:[-*•+]|\d+[.)])[^\S{BREAK}]+"
 KEPT = re.compile(
-    rf"```.*?```|`[^`\n]+`|<image>|https?://\S+|www\.\S+|[^\S\n]*\n\s*(?:{ITEM})?", re.DOTALL
+    rf"```.*?```|`[^`{BREAK}]+`|<image>|https?://\S+|www\.\S+|\s*[{BREAK}]\s*(?:{ITEM})?", re.DOTALL
 )
 MARK = re.compile(rf"\s*{ITEM}")
-PLAIN = re.compile(r"[^\n`<]*")
-INNER_END = re.compile(r"[^\w\s,]\s+\S|www\.|://")
+# Most captions: one sentence, nothing in or around it that needs a closer look.
+PLAIN = re.compile(r"""(?=["\d ]*[^\W\d_])["\w][\w ,'"/&-]*(?<! )[^\w\s`<]?""")
 LETTER = re.compile(r"[^\W\d_]")
 REMEMBERED = 50_000  # sentences: yes, no and red come back again and again
 CHARACTERS_PER_TOKEN = 4  # of English; a dry run needs no better
+# Halving a batch of 8,192 down to the one sentence at fault takes 14 failures.
+MOST_FAILURES = 50
+
+NOTHING = Sentence("")
 
 Piece = tuple[str, bool]
 
 
+@dataclass(slots=True)
+class _Asked:
+    """A sentence that the engine is asked for, and what it said or why it said nothing."""
+
+    source: str
+    said: Sentence = NOTHING
+    fault: str | None = None
+
+
+_Taken = list[list["str | _Asked"]]  # the texts of a row, taken apart
+_Chunk = list[tuple[Row, _Taken]]
+
+
 class SentenceTranslator:
     """Translates rows by an engine that knows sentences alone.
+
+    The engine works on one batch of sentences while the last one is checked and the next one read.
 
     Args:
         engine: what translates sentences.
@@ -47,7 +70,8 @@ class SentenceTranslator:
     def __init__(self, engine: SentenceEngine, source_language: str) -> None:
         self.engine, self.source_language = engine, source_language
         self.name = engine.name
-        self._known: OrderedDict[str, Sentence] = OrderedDict()
+        self._known: OrderedDict[str, _Asked] = OrderedDict()
+        self._works = False
 
     def settings(self) -> dict[str, Any]:
         """All that its translations depend on, as JSON."""
@@ -59,82 +83,118 @@ class SentenceTranslator:
         return count, count
 
     def translate(self, rows: Iterable[Row], check: Check) -> Iterator[Outcome]:
-        """Translate rows, in order, as many at a time as suit the engine."""
-        held: list[tuple[Row, list[list[Piece]]]] = []
-        wanted: dict[str, None] = {}
+        """Translate rows, in order, as many at a time as suit the engine.
+
+        Raises:
+            InputError: the engine fails on everything.
+        """
+        worker = ThreadPoolExecutor(max_workers=1)
+        before: tuple[_Chunk, Future[None]] | None = None
+        try:
+            for chunk, wanted in self._chunks(rows):
+                now = chunk, worker.submit(self._ask, wanted)
+                if before:
+                    yield from _outcomes(*before, check)
+                before = now
+            if before:
+                yield from _outcomes(*before, check)
+        finally:
+            worker.shutdown(cancel_futures=True)
+
+    def _chunks(self, rows: Iterable[Row]) -> Iterator[tuple[_Chunk, list[_Asked]]]:
+        """Rows by the batch, with those of their sentences that were not asked for of late."""
+        chunk: _Chunk = []
+        wanted: list[_Asked] = []
         for row in rows:
-            texts = [pieces(text, self.source_language) for text in row.texts]
-            held.append((row, texts))
-            for text in texts:
-                for piece, is_sentence in text:
-                    if is_sentence and piece not in self._known:
-                        wanted[piece] = None
-            if len(wanted) >= self.engine.batch or len(held) >= REMEMBERED:
-                yield from self._settled(held, wanted, check)
-                held, wanted = [], {}
-        yield from self._settled(held, wanted, check)
+            chunk.append((row, [self._taken(text, wanted) for text in row.texts]))
+            if len(wanted) >= self.engine.batch or len(chunk) >= REMEMBERED:
+                yield chunk, wanted
+                chunk, wanted = [], []
+                while len(self._known) > REMEMBERED:
+                    self._known.popitem(last=False)
+        yield chunk, wanted
 
-    def _settled(
-        self,
-        held: Sequence[tuple[Row, list[list[Piece]]]],
-        wanted: Iterable[str],
-        check: Check,
-    ) -> Iterator[Outcome]:
-        sentences = list(wanted)
-        self._known.update(zip(sentences, _translated(self.engine, sentences), strict=True))
-        for row, texts in held:
-            yield self._outcome(row, texts, check)
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+    def _taken(self, text: str, wanted: list[_Asked]) -> list[str | _Asked]:
+        taken: list[str | _Asked] = []
+        for piece, is_sentence in pieces(text, self.source_language):
+            if not is_sentence:
+                taken.append(piece)
+                continue
+            asked = self._known.get(piece)
+            if asked is None:
+                asked = self._known[piece] = _Asked(piece)
+                wanted.append(asked)
+            taken.append(asked)
+        return taken
 
-    def _outcome(self, row: Row, texts: Sequence[Sequence[Piece]], check: Check) -> Outcome:
-        said = [
-            "".join([self._known[piece].text if sent else piece for piece, sent in text])
-            for text in texts
-        ]
-        used = [self._known[piece] for text in texts for piece, sent in text if sent]
-        scores = [sentence.score for sentence in used if sentence.score is not None]
-        score = sum(scores) / len(scores) if scores else None
-        cut = (CUT,) if any(sentence.cut for sentence in used) else ()
-        verdict = check(row, said)
-        if verdict.refused:
-            attempt = Attempt("\n".join(said), verdict.refused)
-            return Outcome(row.place, None, score, cut, (attempt,))
-        return Outcome(row.place, said, score, (*verdict.flags, *cut))
+    def _ask(self, wanted: list[_Asked]) -> None:
+        """Have sentences translated; one that the engine fails on even alone gets a fault."""
+        parts, failures, told = [wanted] if wanted else [], 0, ""
+        while parts:
+            part = parts.pop()
+            try:
+                said = self.engine.translate([asked.source for asked in part])
+            except (RuntimeError, MemoryError) as error:
+                failures, told = failures + 1, " ".join(str(error).split()) or repr(error)
+                if failures == MOST_FAILURES:
+                    break
+                if len(part) == 1:
+                    part[0].fault = f"engine: expected a translation, found: {told}"
+                else:
+                    half = len(part) // 2
+                    parts += [part[half:], part[:half]]
+                continue
+            failures, self._works = 0, True
+            for asked, sentence in zip(part, said, strict=True):
+                asked.said = sentence
+        if failures == MOST_FAILURES or (failures > 1 and not self._works):
+            raise InputError(f"{self.name}: expected translations, found: {told}")
 
     def close(self) -> None:
         """Free what the engine holds."""
         self.engine.close()
 
 
-def _translated(engine: SentenceEngine, sentences: Sequence[str]) -> list[Sentence]:
-    """Translate sentences; those that the engine breaks on come back empty.
+def _outcomes(chunk: _Chunk, answered: Future[None], check: Check) -> Iterator[Outcome]:
+    answered.result()
+    for row, taken in chunk:
+        yield _outcome(row, taken, check)
 
-    Raises:
-        InputError: it breaks on everything.
-    """
-    if not sentences:
-        return []
-    try:
-        return engine.translate(sentences)
-    except RuntimeError as error:
-        if len(sentences) == 1:
-            return [Sentence("")]
-        half = len(sentences) // 2
-        parts = [_translated(engine, part) for part in (sentences[:half], sentences[half:])]
-        found = [sentence for part in parts for sentence in part]
-        if len(found) > 1 and not any(sentence.text for sentence in found):
-            told = " ".join(str(error).split())
-            raise InputError(f"{engine.name}: expected translations, found: {told}") from error
-        return found
+
+def _outcome(row: Row, taken: _Taken, check: Check) -> Outcome:
+    texts = [
+        "".join([piece if isinstance(piece, str) else piece.said.text for piece in text])
+        for text in taken
+    ]
+    used = [piece for text in taken for piece in text if not isinstance(piece, str)]
+    score = _score(used)
+    cut = (CUT,) if any(asked.said.cut for asked in used) else ()
+    faults = [asked.fault for asked in used if asked.fault]
+    verdict = Verdict(faults[0]) if faults else check(row, texts)
+    if verdict.refused:
+        attempt = Attempt("\n".join(texts), verdict.refused)
+        return Outcome(row.place, None, score, cut, (attempt,))
+    return Outcome(row.place, texts, score, (*verdict.flags, *cut))
+
+
+def _score(used: Sequence[_Asked]) -> float | None:
+    """The mean of the sentences' scores, each as heavy as it is long."""
+    if len(used) == 1:
+        return used[0].said.score
+    scores = [(one.said.score, len(one.source)) for one in used if one.said.score is not None]
+    weight = sum(length for _, length in scores)
+    return sum(score * length for score, length in scores) / weight if scores else None
 
 
 def translated(engine: SentenceEngine, texts: Sequence[str], language: str) -> list[str]:
-    """Translate whole texts in `language`, in order, without any check."""
-    taken = [pieces(text, language) for text in texts]
-    wanted = list(dict.fromkeys(piece for text in taken for piece, sent in text if sent))
-    said = dict(zip(wanted, _translated(engine, wanted), strict=True))
-    return ["".join(said[piece].text if sent else piece for piece, sent in text) for text in taken]
+    """Translate whole texts in `language`, in order, without any check; empty where it fails.
+
+    Raises:
+        InputError: the engine fails on everything.
+    """
+    rows = (Row(place, str(place), "caption", [text]) for place, text in enumerate(texts))
+    outcomes = SentenceTranslator(engine, language).translate(rows, lambda row, said: Verdict())
+    return [outcome.texts[0] if outcome.texts else "" for outcome in outcomes]
 
 
 def pieces(text: str, language: str) -> list[Piece]:
@@ -146,8 +206,8 @@ def pieces(text: str, language: str) -> list[Piece]:
     >>> pieces("A cat. ", "en")
     [('A cat.', True), (' ', False)]
     """
-    if PLAIN.fullmatch(text) and not INNER_END.search(text):
-        return _bare(text)
+    if PLAIN.fullmatch(text):
+        return [(text, True)]
     found: list[Piece] = []
     mark = MARK.match(text)
     place = mark.end() if mark else 0
