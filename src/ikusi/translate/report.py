@@ -1,0 +1,182 @@
+"""What a translation gave, on one page: counts, reasons, histograms, the rows to look at."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from ikusi import artifact
+from ikusi.errors import InputError
+from ikusi.translate.shards import OK, QUARANTINED, UNREACHED, Record
+
+SHOWN = 8  # rows of each kind
+BARS = 24  # of a histogram
+STATUSES = (OK, QUARANTINED, UNREACHED)
+
+
+@dataclass
+class Histogram:
+    """Counts of a number over bins of equal width, gathered as numbers come.
+
+    Args:
+        title: what is counted.
+        low: lower edge of the first bin; smaller numbers go there, too.
+        high: upper edge of the last bin; larger numbers go there, too.
+    """
+
+    title: str
+    low: float
+    high: float
+    bins: list[int] = field(default_factory=lambda: [0] * BARS)
+
+    def add(self, value: float) -> None:
+        """Count a number."""
+        share = (value - self.low) / (self.high - self.low)
+        self.bins[min(BARS - 1, max(0, int(share * BARS)))] += 1
+
+    @property
+    def count(self) -> int:
+        """Numbers counted."""
+        return sum(self.bins)
+
+    def bars(self) -> list[tuple[int, float, str]]:
+        """Count, height (0 to 100) and range of each bin."""
+        width, most = (self.high - self.low) / BARS, max(*self.bins, 1)
+        edges = [self.low + width * place for place in range(BARS + 1)]
+        return [
+            (count, 100 * count / most, f"{edges[place]:.2f} to {edges[place + 1]:.2f}: {count:,}")
+            for place, count in enumerate(self.bins)
+        ]
+
+
+class Gathered:
+    """What the shards say, read one row group at a time; a few rows of each kind are kept."""
+
+    def __init__(self) -> None:
+        self.statuses: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.flags: Counter[str] = Counter()
+        self.read = self.written = self.tries = 0
+        self.ratio = Histogram("Length, as a share of the source's", 0.0, 3.0)
+        self.scores = array("d")
+        self.refused: dict[str, list[Record]] = defaultdict(list)
+        self.flagged: dict[str, list[Record]] = defaultdict(list)
+        self._worst: list[tuple[float, int, Record]] = []
+
+    def add(self, found: Record) -> None:
+        """Take a row in."""
+        self.statuses[found["status"]] += 1
+        self.read += found["tokens_read"] or 0
+        self.written += found["tokens_written"] or 0
+        self.tries += len(found["attempts"]) + (found["status"] == OK)
+        if found["status"] == OK:
+            self._add_good(found)
+        else:
+            kind = (found["reason"] or "no answer").partition(":")[0]
+            self.reasons[kind] += 1
+            _keep(self.refused[kind], found)
+
+    def _add_good(self, found: Record) -> None:
+        before, after = (max(1, sum(map(len, found[name]))) for name in ("source", "texts"))
+        self.ratio.add(after / before)
+        for flag in found["flags"]:
+            self.flags[flag] += 1
+            _keep(self.flagged[flag], found)
+        if (score := found["score"]) is not None and math.isfinite(score):
+            self.scores.append(score)
+            heapq.heappush(self._worst, (-score, found["place"], found))
+            if len(self._worst) > SHOWN:
+                heapq.heappop(self._worst)
+
+    @property
+    def rows(self) -> int:
+        """Rows that are settled or were tried."""
+        return self.statuses.total()
+
+    def worst(self) -> list[Record]:
+        """The rows with the lowest scores, the lowest first."""
+        return [found for _, _, found in sorted(self._worst, reverse=True)]
+
+    def histograms(self) -> list[Histogram]:
+        """Those that have something to show."""
+        shown = [self.ratio]
+        if self.scores:
+            low, high = min(self.scores), max(self.scores)
+            score = Histogram("Score", low, max(high, low + 1e-6))
+            for value in self.scores:
+                score.add(value)
+            shown.append(score)
+        return [histogram for histogram in shown if histogram.count]
+
+
+def _keep(rows: list[Record], found: Record) -> None:
+    if len(rows) < SHOWN:
+        rows.append(found)
+
+
+def gathered(folder: Path) -> Gathered:
+    """Read the shards of a working folder, finished or not.
+
+    Raises:
+        InputError: there are none yet.
+    """
+    found = Gathered()
+    paths = sorted((folder / "shards").glob("*.parquet"))
+    if not paths:
+        raise InputError(f"{folder}: expected shards of a translation, found none yet")
+    for row in _rows(paths):
+        found.add(row)
+    return found
+
+
+def _rows(paths: list[Path]) -> Iterator[Record]:
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(1024):
+                yield from pa.Table.from_batches([batch]).to_pylist()
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """What the job says of itself."""
+    path = folder / "translation.json"
+    told: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return told
+
+
+def summary(folder: Path) -> str:
+    """The counts in a few lines, for a terminal."""
+    found = gathered(folder)
+    lines = [f"{found.statuses[status]:10,} {status}" for status in STATUSES]
+    lines += [f"{count:10,} quarantined: {kind}" for kind, count in found.reasons.most_common()]
+    lines += [f"{count:10,} flagged: {flag}" for flag, count in found.flags.most_common()]
+    return "\n".join(lines)
+
+
+def write(folder: Path, output: Path) -> None:
+    """Write the page for a working folder, finished or not.
+
+    Raises:
+        InputError: there is nothing to report on yet.
+    """
+    environment = Environment(
+        loader=PackageLoader("ikusi", "translate"),
+        autoescape=select_autoescape(default_for_string=True, default=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.j2").render(
+        about=about(folder), found=gathered(folder), statuses=STATUSES
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    artifact.write_text(output, page)
