@@ -11,10 +11,12 @@ Each way is timed several times, in turns, and its fastest time counts.
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -47,15 +49,17 @@ def captions(count: int) -> list[str]:
     chance = random.Random(0)
     syllables = [first + last for first in "bdfgklmnprstvz" for last in ("a", "en", "i", "or", "u")]
     words = ["".join(chance.choices(syllables, k=chance.randint(1, 4))) for _ in range(40_000)]
-    weights = [1 / place for place in range(1, len(words) + 1)]
-    texts = (chance.choices(words, weights, k=chance.randint(8, 15)) for _ in range(count))
+    often = list(itertools.accumulate(place**-0.7 for place in range(1, len(words) + 1)))
+    texts = (
+        chance.choices(words, cum_weights=often, k=chance.randint(8, 15)) for _ in range(count)
+    )
     return [" ".join(text).capitalize() + "." for text in texts]
 
 
 def checkpoint(folder: Path) -> None:
     """A MarianMT with its SentencePiece models."""
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(captions(60_000)),
+        sentence_iterator=iter(captions(100_000)),
         model_prefix=str(folder / "source"),
         vocab_size=PIECES,
         hard_vocab_limit=False,
@@ -115,7 +119,7 @@ def by_transformers(folder: Path, texts: Sequence[str]) -> Callable[[], int]:
 def by_bare_ctranslate2(engine: CTranslate2Engine, texts: Sequence[str]) -> Callable[[], int]:
     """CTranslate2 with nothing around it: the same model, tokens instead of texts."""
     pieces = sentencepiece.SentencePieceProcessor(
-        model_file=str(Path(engine.settings()["model"]) / "source.spm")
+        model_file=str(Path(engine._settings.model) / "source.spm")
     )
     tokens = sorted(([*some, "</s>"] for some in pieces.encode(list(texts), out_type=str)), key=len)
 
@@ -190,6 +194,7 @@ def measured(asked: argparse.Namespace, folder: Path) -> dict[str, dict[str, flo
         for name, run in ways.items():
             for kind, rate in timed(run).items():
                 found[name][kind] = max(rate, found[name].get(kind, 0.0))
+    shutil.rmtree(engine.folder)
     return found
 
 

@@ -105,14 +105,14 @@ def test_a_persons_own_pack_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
     assert language.load(path).yes == "Yes"
     monkeypatch.chdir(tmp_path)
     assert language.load("eu").yes == "Yes"
-    assert language.available() == ["en", "eu"]
+    assert language.available() == ["en", "eu", "gl"]
 
 
 def test_an_unknown_language_is_told_with_the_nearest() -> None:
     with pytest.raises(InputError) as told:
         language.load("ue")
     assert str(told.value) == (
-        "ue: expected a language with a pack (en, eu), found none (did you mean eu?)"
+        "ue: expected a language with a pack (en, eu, gl), found none (did you mean eu?)"
     )
 
 

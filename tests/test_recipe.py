@@ -140,7 +140,7 @@ def test_overrides_change_one_key_each(small: Path) -> None:
          "small.yaml:28: benchmarks[0]: expected the name of a benchmark, found miniature/vqq "
          "(did you mean miniature/vqa?)"),
         ("language: eu", "language: ue",
-         "small.yaml:2: language: expected a language with a pack (en, eu), found ue "
+         "small.yaml:2: language: expected a language with a pack (en, eu, gl), found ue "
          "(did you mean eu?)"),
         ("language: eu", "language: en",
          "small.yaml:2: language: expected a language other than source_language, found en"),
