@@ -123,7 +123,7 @@ def _headers(labels: Labels, strict: bool) -> re.Pattern[str]:
         rf"(?P<{name}>{'|'.join(re.escape(word) for word in sorted(some))})"
         for name, some in words.items()
     )
-    before = r"(?:\*\*[ \t]*|^[ \t]*(?:[-#*>]+[ \t]*)?" + ("" if strict else r"|(?<=\s)") + ")"
+    before = r"(?:^[-#>* \t]*|\*\*[ \t]*" + ("" if strict else r"|(?<=\s)") + ")"
     return re.compile(
         rf"{before}(?:{either})(?:[ \t]*\d{{1,2}})?[ \t]*(?:\*\*[ \t]*:|:[ \t]*\*\*|:)[ \t]*",
         re.IGNORECASE | re.MULTILINE,

@@ -1,0 +1,207 @@
+import gettext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ikusi import language
+from ikusi.translate.checks import Checker, closed
+from ikusi.translate.contract import Row, Verdict
+from ikusi.translate.identify import Identifier
+from ikusi.translate.settings import Checks
+
+EN, EU = language.load("en"), language.load("eu")
+OFF = dict.fromkeys(
+    ("language", "copied", "length_ratio", "repetition", "preserved", "options", "yes_no"), "off"
+)
+
+
+def judged(source: list[str], target: list[str], row_type: str = "vqa", **actions: Any) -> Verdict:
+    """The verdict of the checks that are named, all others off."""
+    checker = Checker(Checks(**{**OFF, **actions}), row_type, EN, EU)
+    return checker(Row(0, "row", row_type, source), target)
+
+
+def fault(name: str, source: list[str] | str, target: list[str] | str, **more: Any) -> bool:
+    pair = [[text] if isinstance(text, str) else text for text in (source, target)]
+    refused = judged(*pair, **{name: "refuse"}, **more)
+    flagged = judged(*pair, **{name: "flag"}, **more)
+    assert (refused.refused is None) == (flagged.flags == ())
+    assert refused.refused is None or refused.refused.startswith(f"{name}: expected")
+    return refused.refused is not None
+
+
+def test_texts_must_be_as_many_and_none_empty() -> None:
+    assert judged(["a", "b"], ["c"]).refused == "texts: expected 2, found 1"
+    assert (
+        judged(["a", "b"], ["c", " \n"]).refused
+        == "texts: expected words in all, found an empty one"
+    )
+    assert judged(["a", "b"], ["c", "d"]) == Verdict()
+
+
+@pytest.mark.parametrize(
+    ("text", "bad"),
+    [
+        ("Gizon bat zaldi gainean dago mendian.", False),
+        ("A man is riding a horse in the mountains.", True),
+        ("Un hombre monta a caballo en las montañas.", True),
+        ("1. Gizon bat mendian dago, ikusi https://www.example.com/the/long/english/path", False),
+        ("Coca-Cola", False),  # too short to tell
+        ("the red car", False),
+    ],
+)
+def test_another_language_is_noticed(text: str, bad: bool) -> None:
+    assert fault("language", "x y z", text) is bad
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "bad"),
+    [
+        ("A man is riding a horse.", "A man is riding a horse.", True),
+        ("A man is riding a horse near the old river today.",
+         "A man is riding a horse near the old river gaur.", True),
+        ("A man is riding a horse.", "Gizon bat zaldi gainean dago.", False),
+        ("Coca-Cola", "Coca-Cola", False),
+        ("New York", "New York", False),
+        ("1 2 3 4", "1 2 3 4", False),
+        ("pizza", "pizza", False),
+    ],
+)  # fmt: skip
+def test_a_source_left_as_it_was_is_noticed(source: str, target: str, bad: bool) -> None:
+    assert fault("copied", source, target) is bad
+
+
+def test_copies_are_those_that_chrf_calls_untranslated() -> None:
+    """chrF above 90 (Popović 2015) is what an untranslated text has; sacrebleu is the judge."""
+    from sacrebleu.metrics import CHRF
+
+    text = "the old man walks along a quiet river with his two small dogs every morning"
+    words = text.split()
+    for changed in range(len(words) + 1):
+        target = [f"hitz{place}a" for place in range(changed)] + words[changed:]
+        score = CHRF().sentence_score(" ".join(target), [" ".join(words)]).score
+        noticed = fault("copied", " ".join(words), " ".join(target))
+        assert noticed or score < 92
+        assert not noticed or score > 80
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "bad"),
+    [
+        ("a cat", "katu bat katu bat katu bat katu bat katu bat katu bat", True),
+        ("a cat", "bai bai bai bai bai bai bai bai", True),
+        ("a laugh", "hahahahahahahahahahahahahahahahaha", True),
+        ("row row row row row row row row your boat", "arraun arraun arraun arraun arraun arraun "
+         "arraun arraun zure txalupa", False),
+        ("a long text", "Gizona eta emakumea eta haurra eta txakurra mendian daude.", False),
+    ],
+)  # fmt: skip
+def test_loops_are_noticed(source: str, target: str, bad: bool) -> None:
+    assert fault("repetition", source, target) is bad
+
+
+def test_ten_equal_answers_are_no_loop() -> None:
+    assert not fault("repetition", ["what?", *["yes"] * 10], ["zer?", *["bai"] * 10])
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "bad"),
+    [
+        ("It costs 3,000.50 euros", "3.000,50 euro balio du", False),
+        ("3 cats and 12 dogs", "12 txakur eta 3 katu", False),
+        ("3 cats", "lau katu", True),
+        ("two cats", "2 katu", True),
+        ("see https://a.eu/b?c=1", "ikusi https://a.eu/b?c=1", False),
+        ("see https://a.eu/b?c=1", "ikusi https://a.eu/b?c=2", True),
+        ("run `make test` now", "exekutatu `make test` orain", False),
+        ("run `make test` now", "exekutatu make proba orain", True),
+        ("<image>\nwhat is it?", "zer da?", True),
+        ("hello {name}, %s", "kaixo {name}, %s", False),
+        ("write to a@b.eu", "idatzi c@b.eu helbidera", True),
+    ],
+)
+def test_what_must_come_through_is_compared(source: str, target: str, bad: bool) -> None:
+    assert fault("preserved", source, target) is bad
+
+
+def test_two_options_translated_alike_are_noticed() -> None:
+    source = ["which?", "a couch", "a sofa", "a bed"]
+    assert fault(
+        "options", source, ["zein?", "sofa bat", "Sofa bat.", "ohe bat"], row_type="choice"
+    )
+    assert not fault("options", source, ["zein?", "sofa", "besaulki", "ohe"], row_type="choice")
+    alike = ["which?", "red", "red", "blue"]
+    assert not fault("options", alike, ["zein?", "gorri", "gorri", "urdin"], row_type="choice")
+    assert not fault("options", source, ["zein?", "sofa", "sofa", "ohe"], row_type="vqa")
+
+
+def test_yes_and_no_are_the_language_packs() -> None:
+    assert fault("yes_no", ["is it?", "yes", "red"], ["al da?", "bai horixe", "gorri"])
+    assert not fault("yes_no", ["is it?", "Yes.", "No"], ["al da?", "bai", "Ez"])
+
+
+@pytest.mark.parametrize(("words", "bad"), [(1, True), (4, False), (30, True)])
+def test_texts_far_longer_or_shorter_are_noticed(words: int, bad: bool) -> None:
+    assert fault("length_ratio", "one two three four five six seven", "hitza " * words) is bad
+
+
+def test_the_first_fault_that_refuses_is_told_with_the_flags_before_it() -> None:
+    verdict = judged(
+        ["a 3 b c d e f"], ["a 3 b c d e f"], copied="flag", length_ratio="refuse",
+        length_bounds=[2.0, 3.0],
+    )  # fmt: skip
+    assert verdict.flags == ("copied",)
+    assert verdict.refused is not None
+    assert verdict.refused.startswith("length_ratio: expected 2 to 3 times the length, found 1.00")
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"answers": ["yes", "Yes", "no"]}, ["bai", "Bai", "ez"]),
+        ({"choices": ["Yes", "No"], "answer": 0}, ["Bai", "Ez"]),
+        ({"answers": ["yes", "maybe"]}, None),
+        ({"answers": ["yes, it is"]}, None),
+        ({"text": "yes"}, None),
+        ({}, None),
+    ],
+)
+def test_answers_that_are_all_yes_or_no_need_no_engine(
+    columns: dict[str, Any], expected: list[str] | None
+) -> None:
+    assert closed("vqa", {"question": "is it?", **columns}, EN, EU) == expected
+
+
+def test_a_language_that_cannot_be_told_passes_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert Identifier("zzz", ["en"])("the cat sits on the mat") == ("zzz", 1.0)
+    assert "zzz: no language identification" in caplog.text
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Sentences that people translated: the message catalogues of the programs installed here."""
+    found = {}
+    for path in sorted(Path("/usr/share/locale/eu/LC_MESSAGES").glob("*.mo")):
+        with path.open("rb") as file:
+            catalogue = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+        for english, basque in catalogue.items():
+            if isinstance(english, str) and isinstance(basque, str) and len(english.split()) >= 6:
+                found[english] = basque
+    return sorted(found.items())
+
+
+CATALOGUES = pairs()
+
+
+@pytest.mark.skipif(
+    len(CATALOGUES) < 200, reason="few Basque message catalogues in /usr/share/locale"
+)
+def test_real_translations_are_told_from_their_sources() -> None:
+    checker = Checker(Checks(**{**OFF, "language": "refuse"}), "caption", EN, EU)
+    rows = [(Row(0, "r", "caption", [english]), english, basque) for english, basque in CATALOGUES]
+    good = sum(checker(row, [basque]).refused is None for row, _, basque in rows)
+    caught = sum(checker(row, [english]).refused is not None for row, english, _ in rows)
+    assert good / len(rows) > 0.97
+    assert caught / len(rows) > 0.95
