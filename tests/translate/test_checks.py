@@ -11,7 +11,7 @@ from ikusi.translate.identify import Identifier
 from ikusi.translate.settings import Checks
 
 EN, EU = language.load("en"), language.load("eu")
-OFF = dict.fromkeys(
+OFF: dict[str, Any] = dict.fromkeys(
     ("language", "copied", "length_ratio", "repetition", "preserved", "options", "yes_no"), "off"
 )
 
@@ -23,9 +23,9 @@ def judged(source: list[str], target: list[str], row_type: str = "vqa", **action
 
 
 def fault(name: str, source: list[str] | str, target: list[str] | str, **more: Any) -> bool:
-    pair = [[text] if isinstance(text, str) else text for text in (source, target)]
-    refused = judged(*pair, **{name: "refuse"}, **more)
-    flagged = judged(*pair, **{name: "flag"}, **more)
+    before, after = ([text] if isinstance(text, str) else text for text in (source, target))
+    refuse, flag = ({name: action, **more} for action in ("refuse", "flag"))
+    refused, flagged = judged(before, after, **refuse), judged(before, after, **flag)
     assert (refused.refused is None) == (flagged.flags == ())
     assert refused.refused is None or refused.refused.startswith(f"{name}: expected")
     return refused.refused is not None

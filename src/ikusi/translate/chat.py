@@ -185,13 +185,14 @@ class ChatTranslator:
         """Ask for what nobody says by chance; some servers take a schema and do not keep to it."""
         import openai
 
-        asked = {"role": "user", "content": "Say hello in one word."}
+        asked: Any = {"role": "user", "content": "Say hello in one word."}
+        schema: Any = _schema(prompt.probe_schema())
         try:
             answer = await client.chat.completions.create(
                 model=self._settings.model,
-                messages=[asked],  # type: ignore[list-item]
+                messages=[asked],
                 max_tokens=20,
-                response_format=_schema(prompt.probe_schema()),  # type: ignore[arg-type]
+                response_format=schema,
             )
             return "".join((answer.choices[0].message.content or "").split()) == '{"n":7}'
         except (openai.OpenAIError, ValueError, LookupError, TypeError, AttributeError):
@@ -262,7 +263,7 @@ class ChatTranslator:
         """
         import openai
 
-        messages = self._writer.messages(row)
+        messages: Any = self._writer.messages(row)
         try:
             async with asyncio.timeout(self._settings.deadline):
                 answer = await client.chat.completions.create(
@@ -282,7 +283,9 @@ class ChatTranslator:
         self._silent, self._answered = 0, self._answered + 1
         return self._said(answer, tries, messages)
 
-    def _said(self, answer: Any, tries: _Tries, messages: list[prompt.Message]) -> tuple[str, bool]:
+    def _said(
+        self, answer: Any, tries: _Tries, messages: list[prompt.Message]
+    ) -> tuple[str, str | None]:
         """Text and end of an answer, whatever form it came in; counts its tokens."""
         usage = getattr(answer, "usage", None)
         read, written = (

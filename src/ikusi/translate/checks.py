@@ -64,7 +64,7 @@ class Checker:
             return Verdict(f"texts: expected {len(row.texts)}, found {len(texts)}")
         if not all(text and not text.isspace() for text in texts):
             return Verdict("texts: expected words in all, found an empty one")
-        flags = []
+        flags: list[str] = []
         for name, refuses, look in self._looks:
             problem = look(row, texts)
             if problem is None:
