@@ -20,7 +20,7 @@ COMMANDS = {
     ],
     "data list": [],
     "data import": [
-        *["source", "--output", "--path", "--split", "--limit", "--sample", "--seed"],
+        *["source", "--output", "options", "--path", "--split", "--limit", "--sample", "--seed"],
     ],
     "data show": ["corpus", "--count", "--seed", "--flagged", "--html"],
     "study": ["recipe", "overrides", "--studies", "--workers", "--status"],

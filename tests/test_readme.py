@@ -20,6 +20,7 @@ CHEAP = [
     ["recipe", "schema"],
     ["language", "list"],
     ["language", "show"],
+    ["data", "list"],
 ]
 
 # Rooms and folders shown file by file. The others are one line each.
@@ -27,6 +28,7 @@ SHOWN = {
     "src/ikusi": "*.py",
     "src/ikusi/languages": "*.yaml",
     "src/ikusi/data": "*.py",
+    "src/ikusi/translate": "*.py",
     "src/ikusi/model": "*.py",
     "src/ikusi/train": "*.py",
     "src/ikusi/evaluate": "*.py",
@@ -34,6 +36,7 @@ SHOWN = {
     "src/ikusi/study": "*.py",
     "src/ikusi/miniature": "*.*",
     "recipes": "*.yaml",
+    "recipes/translate": "*.yaml",
     "docs": "*.md",
     "bench": "*.py",
 }

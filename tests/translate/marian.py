@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from filelock import FileLock
@@ -75,9 +76,13 @@ def tokenizer_files(folder: Path, pieces: int = PIECES) -> None:
     vocabulary.pop("<s>", None)
     vocabulary = {piece: place for place, piece in enumerate(vocabulary)}
     vocabulary["<pad>"] = len(vocabulary)
-    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False))
+    write_vocabulary(folder, vocabulary)
     told = {"source_lang": "en", "target_lang": "eu", "tokenizer_class": "MarianTokenizer"}
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
+
+
+def write_vocabulary(folder: Path, vocabulary: dict[str, int]) -> None:
+    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False))
 
 
 def _train(folder: Path) -> None:
@@ -112,7 +117,7 @@ def _train(folder: Path) -> None:
     model.save_pretrained(folder)
 
 
-def config(pieces: int, pad: int, **sizes: int) -> "object":
+def config(pieces: int, pad: int, **sizes: int) -> Any:
     """A small Marian; `sizes` make it another."""
     from transformers import MarianConfig
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,17 @@ def test_greedy_translations_are_those_of_transformers(checkpoint: Path, compute
     assert ours == theirs
     right = sum(said == basque for said, (_, basque) in zip(ours, HELD_OUT, strict=True))
     assert right >= 0.9 * len(HELD_OUT)
+
+
+def test_the_reference_is_transformers_itself(checkpoint: Path) -> None:
+    from transformers import MarianMTModel, MarianTokenizer
+
+    english = [pair[0] for pair in HELD_OUT[:20]]
+    tokenizer = MarianTokenizer.from_pretrained(checkpoint)
+    batch = tokenizer(english, padding=True, return_tensors="pt")
+    written = MarianMTModel.from_pretrained(checkpoint).generate(**batch, max_new_tokens=40)
+    theirs = tokenizer.batch_decode(written, skip_special_tokens=True)
+    assert [said.text for said in slow(checkpoint).translate(english)] == theirs
 
 
 def test_beam_search_gives_what_transformers_gives(checkpoint: Path) -> None:
@@ -96,6 +108,21 @@ def test_a_model_is_converted_once(checkpoint: Path, monkeypatch: pytest.MonkeyP
     fast(checkpoint)
     monkeypatch.setattr(nmt, "_convert", lambda *_: pytest.fail("converted again"))
     assert fast(checkpoint).translate(["The dog is big."])[0].text == "Txakurra handia da."
+
+
+def test_two_workers_that_start_at_once_convert_once(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert, calls = nmt._convert, []
+
+    def counted(checkpoint: Path, folder: Path) -> None:
+        calls.append(folder)
+        convert(checkpoint, folder)
+
+    monkeypatch.setattr(nmt, "_convert", counted)
+    with ThreadPoolExecutor(2) as workers:
+        first, second = workers.map(nmt.converted, [checkpoint, checkpoint])
+    assert (first, len(calls)) == (second, 1)
 
 
 def test_a_converted_folder_is_taken_as_it_is(checkpoint: Path, tmp_path: Path) -> None:
