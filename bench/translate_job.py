@@ -131,7 +131,7 @@ def killed(folder: Path, kills: int) -> tuple[int, bool]:
     for _ in range(kills):
         worker = subprocess.Popen([sys.executable, __file__, "--slow", str(folder)])
         try:
-            worker.wait(2.5 + random.random())
+            worker.wait(1.5 + random.random())
         except subprocess.TimeoutExpired:
             worker.send_signal(signal.SIGKILL)
             worker.wait()
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--slow", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.slow:
-        job(asked.slow, Instant(costly=True, wait=0.001), shard_rows=64).run()
+        job(asked.slow, Instant(costly=True, wait=0.005), shard_rows=64).run()
     elif asked.measure:
         print(json.dumps(measured(Path(asked.measure[0]), asked.measure[1] == "True")))
     else:

@@ -1,172 +1,229 @@
-"""Captions by a sentence-level model: the whole job against transformers and bare CTranslate2.
+"""A translation model run in four ways on the same captions, in one run.
 
-    python bench/translate_nmt.py [--captions 2000] [--beam 1]
+    python bench/translate_nmt.py [--captions 2048] [--threads 1] [--compute-type int8] [--times 3]
 
-The model has the size of a real MarianMT (6 + 6 layers, 512 wide, 32,000 pieces) and random
-weights, and every translation is made 16 tokens long, so that no way is lucky with shorter ones. In
-one run: transformers' `generate` on batches of 32 (on an eighth of the captions: it is that slow),
-CTranslate2 fed captions that are encoded and sorted by length already, and a whole job of ours from
-corpus to corpus. All in 8-bit weights but transformers; one thread a core.
+Ways: a loop of transformers' `generate` in batches of 32 (on fewer captions: it is slow); bare
+CTranslate2 on captions that are already split into tokens and sorted by length; our engine under a
+`SentenceTranslator`; and a whole job, from corpus to corpus, with every check. The model is a
+MarianMT as OPUS-MT's are (6 + 6 layers, 512 wide, 32,000 pieces) with random weights. It never ends
+by itself, and writes 16 tokens for every caption, greedily. Captions are 8 to 15 made-up words.
+Each way is timed several times, in turns, and its fastest time counts.
 """
 
 import argparse
+import itertools
+import json
 import os
 import platform
 import random
-import sys
+import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import ctranslate2
+import sentencepiece
 import torch
 import transformers
-from transformers import MarianMTModel, MarianTokenizer
-from translate_job import WORDS
+from transformers import MarianConfig, MarianMTModel, MarianTokenizer
 
-from ikusi import language
 from ikusi.data.corpus import Corpus, CorpusWriter
+from ikusi.translate import nmt
+from ikusi.translate.contract import Row, Verdict
 from ikusi.translate.gather import gather
 from ikusi.translate.job import Job
 from ikusi.translate.nmt import CTranslate2Engine
 from ikusi.translate.sentences import SentenceTranslator
-from ikusi.translate.settings import Checks, Command, CTranslate2, Translation
+from ikusi.translate.settings import Checks, CTranslate2, Translation
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from translate import marian
-
-PIECES, LENGTH = 32_000, 16
-
-
-def checkpoint(folder: Path) -> Path:
-    """A random MarianMT of realistic size with a tokenizer of the test's grammar."""
-    marian.tokenizer_files(folder)
-    tokenizer = MarianTokenizer.from_pretrained(folder)
-    torch.manual_seed(0)
-    sizes = {
-        "d_model": 512, "encoder_layers": 6, "decoder_layers": 6, "encoder_attention_heads": 8,
-        "decoder_attention_heads": 8, "encoder_ffn_dim": 2048, "decoder_ffn_dim": 2048,
-        "max_position_embeddings": 512,
-    }  # fmt: skip
-    pad = tokenizer.pad_token_id
-    # The vocabulary is filled up, so that the output layer costs what a real one costs.
-    vocabulary = {**tokenizer.get_vocab()}
-    del vocabulary["<pad>"]
-    for number in range(PIECES - 1 - len(vocabulary)):
-        vocabulary[f"filler{number}"] = len(vocabulary)
-    vocabulary["<pad>"] = pad = len(vocabulary)
-    marian.write_vocabulary(folder, vocabulary)
-    model = MarianMTModel(marian.config(PIECES, pad, **sizes))
-    with torch.no_grad():
-        model.get_input_embeddings().weight[pad] = 0.0
-    model.save_pretrained(folder)
-    return folder
+PIECES, WRITTEN, BATCH = 32_000, 16, 32
+ALWAYS = Checks(
+    language="flag", copied="flag", repetition="flag", options="flag", yes_no="flag"
+)  # nothing is refused, so that every row goes through every check
 
 
 def captions(count: int) -> list[str]:
-    """Captions of 8 to 15 words, all different."""
-    chance, parts = random.Random(0), list(WORDS)
-    return [
-        f"{' '.join(chance.choice(parts) for _ in range(chance.randint(3, 5)))} {number}."
-        for number in range(count)
-    ]
+    """Different captions of 8 to 15 words; some words are far more usual than others."""
+    chance = random.Random(0)
+    syllables = [first + last for first in "bdfgklmnprstvz" for last in ("a", "en", "i", "or", "u")]
+    words = ["".join(chance.choices(syllables, k=chance.randint(1, 4))) for _ in range(40_000)]
+    often = list(itertools.accumulate(place**-0.7 for place in range(1, len(words) + 1)))
+    texts = (
+        chance.choices(words, cum_weights=often, k=chance.randint(8, 15)) for _ in range(count)
+    )
+    return [" ".join(text).capitalize() + "." for text in texts]
 
 
-def by_transformers(folder: Path, texts: Sequence[str], beam: int) -> float:
-    """Captions a second of a batched `generate` loop."""
+def checkpoint(folder: Path) -> None:
+    """A MarianMT with its SentencePiece models."""
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(captions(100_000)),
+        model_prefix=str(folder / "source"),
+        vocab_size=PIECES,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    (folder / "source.spm").write_bytes((folder / "source.model").read_bytes())
+    (folder / "target.spm").write_bytes((folder / "source.model").read_bytes())
+    pieces = [line.split("\t")[0] for line in (folder / "source.vocab").open(encoding="utf-8")]
+    known = ["</s>", "<unk>", *(piece for piece in pieces if piece[:1] + piece[-1:] != "<>")]
+    vocabulary = {piece: place for place, piece in enumerate([*known, "<pad>"])}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+    told = {"source_lang": "en", "target_lang": "eu", "tokenizer_class": "MarianTokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
+    pad = vocabulary["<pad>"]
+    torch.manual_seed(0)
+    config = MarianConfig(
+        vocab_size=len(vocabulary),
+        d_model=512,
+        encoder_layers=6,
+        decoder_layers=6,
+        encoder_attention_heads=8,
+        decoder_attention_heads=8,
+        encoder_ffn_dim=2048,
+        decoder_ffn_dim=2048,
+        max_position_embeddings=512,
+        scale_embedding=True,
+        pad_token_id=pad,
+        eos_token_id=0,
+        decoder_start_token_id=pad,
+        num_beams=1,
+    )
+    model = MarianMTModel(config)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[pad] = 0.0
+        model.final_logits_bias[0, 0] = -1e4  # it never ends
+    model.save_pretrained(folder)
+
+
+def by_transformers(folder: Path, texts: Sequence[str]) -> Callable[[], int]:
+    """The loop that most people write."""
     tokenizer = MarianTokenizer.from_pretrained(folder)
     model = MarianMTModel.from_pretrained(folder).eval()
-    started = time.perf_counter()
-    for start in range(0, len(texts), 32):
-        batch = tokenizer(list(texts[start : start + 32]), return_tensors="pt", padding=True)
-        with torch.inference_mode():
-            model.generate(
-                **batch, num_beams=beam, do_sample=False, min_new_tokens=LENGTH,
-                max_new_tokens=LENGTH, max_length=None,
-            )  # fmt: skip
-    return len(texts) / (time.perf_counter() - started)
+
+    def run() -> int:
+        said: list[str] = []
+        for start in range(0, len(texts), BATCH):
+            batch = tokenizer(list(texts[start : start + BATCH]), padding=True, return_tensors="pt")
+            with torch.inference_mode():
+                written = model.generate(**batch, num_beams=1, max_new_tokens=WRITTEN)
+            assert written.shape[1] == WRITTEN + 1, written.shape
+            said += tokenizer.batch_decode(written, skip_special_tokens=True)
+        return len(said)
+
+    return run
 
 
-def bare(engine: CTranslate2Engine, texts: Sequence[str], beam: int) -> float:
-    """Captions a second of CTranslate2 alone, on what is encoded and sorted before."""
-    encoded = sorted(([*tokens, "</s>"] for tokens in engine._encode(texts)), key=len)
-    started = time.perf_counter()
-    engine._translator.translate_batch(
-        encoded, beam_size=beam, patience=2, batch_type="tokens", max_batch_size=2048,
-        min_decoding_length=LENGTH, max_decoding_length=LENGTH, disable_unk=True,
-    )  # fmt: skip
-    return len(texts) / (time.perf_counter() - started)
+def by_bare_ctranslate2(engine: CTranslate2Engine, texts: Sequence[str]) -> Callable[[], int]:
+    """CTranslate2 with nothing around it: the same model, tokens instead of texts."""
+    pieces = sentencepiece.SentencePieceProcessor(
+        model_file=str(Path(engine._settings.model) / "source.spm")
+    )
+    tokens = sorted(([*some, "</s>"] for some in pieces.encode(list(texts), out_type=str)), key=len)
+
+    def run() -> int:
+        results = engine._translator.translate_batch(
+            tokens,
+            beam_size=1,
+            max_decoding_length=WRITTEN,
+            batch_type="tokens",
+            max_batch_size=engine._settings.batch_tokens,
+        )
+        assert {len(result.hypotheses[0]) for result in results} == {WRITTEN}
+        return len(results)
+
+    return run
 
 
-class Fixed(CTranslate2Engine):
-    """Our engine, held to the same length."""
+def by_translator(engine: CTranslate2Engine, texts: Sequence[str]) -> Callable[[], int]:
+    """Rows through a `SentenceTranslator`."""
+    rows = [Row(place, str(place), "caption", [text]) for place, text in enumerate(texts)]
 
-    def __init__(self, settings: CTranslate2) -> None:
-        super().__init__(settings)
-        translator, made = self._translator, self._translator.translate_batch
+    def run() -> int:
+        translator = SentenceTranslator(engine, "en")  # a new one, that remembers nothing
+        return len(list(translator.translate(rows, lambda row, said: Verdict())))
 
-        class Held:
-            def translate_batch(self, source: Any, **options: Any) -> Any:
-                options |= {"min_decoding_length": LENGTH, "max_decoding_length": LENGTH}
-                return made(source, **options)
-
-            unload_model = translator.unload_model
-
-        self._translator = Held()
+    return run
 
 
-def whole_job(engine: CTranslate2Engine, texts: Sequence[str], folder: Path) -> float:
-    """Captions a second of a job, from corpus to corpus, with all checks as they are by default."""
+def by_job(engine: CTranslate2Engine, texts: Sequence[str], folder: Path) -> Callable[[], int]:
+    """From corpus to corpus."""
     with CorpusWriter(folder / "corpus", "caption", ["en"]) as writer:
-        for number, text in enumerate(texts):
-            writer.add_row(f"row-{number}", None, {"en": {"text": text}})
-    # Random weights say nothing in any language: faults are flagged, so that rows go all the way.
-    flags: dict[str, Any] = {"language": "flag", "repetition": "flag", "copied": "flag"}
-    made = Translation(
-        name="bench", language="eu", engine=Command(kind="command", command=["none"]),
-        checks=Checks(**flags),
-    )  # fmt: skip
-    started = time.perf_counter()
-    translator = SentenceTranslator(engine, language.load("en").code)
-    job = Job(made, Corpus.open(folder / "corpus"), folder / "work", translator)
-    job.run()
-    counts = gather(job, folder / "out")
-    seconds = time.perf_counter() - started
-    assert counts["rows_in"] == len(texts), counts
-    return len(texts) / seconds
+        for place, text in enumerate(texts):
+            writer.add_row(str(place), None, {"en": {"text": text}})
+    settings = Translation(name="bench", language="eu", engine=engine._settings, checks=ALWAYS)
+    corpus = Corpus.open(folder / "corpus")
+
+    def run() -> int:
+        with tempfile.TemporaryDirectory() as aside:
+            job = Job(settings, corpus, Path(aside, "work"), SentenceTranslator(engine, "en"))
+            job.run()
+            return int(gather(job, Path(aside, "out"))["rows"])
+
+    return run
+
+
+def timed(run: Callable[[], int]) -> dict[str, float]:
+    """Captions a second, by the clock and by processor time."""
+    started, processor = time.perf_counter(), time.process_time()
+    count = run()
+    return {
+        "clock": count / (time.perf_counter() - started),
+        "processor": count / (time.process_time() - processor),
+    }
+
+
+def measured(asked: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
+    """The fastest of each way's times."""
+    model = folder / "model"
+    model.mkdir()
+    checkpoint(model)
+    texts = captions(asked.captions)
+    settings = CTranslate2(kind="ctranslate2", model=str(model), compute_type=asked.compute_type)
+    engine = CTranslate2Engine(settings)
+    ways = {
+        f"transformers, batches of {BATCH}": by_transformers(model, texts[: asked.captions // 16]),
+        "bare CTranslate2": by_bare_ctranslate2(engine, texts),
+        "engine and translator": by_translator(engine, texts),
+        "job": by_job(engine, texts, folder),
+    }
+    found: dict[str, dict[str, float]] = {name: {} for name in ways}
+    for _ in range(asked.times):
+        for name, run in ways.items():
+            for kind, rate in timed(run).items():
+                found[name][kind] = max(rate, found[name].get(kind, 0.0))
+    shutil.rmtree(engine.folder)
+    return found
 
 
 def main() -> None:
-    """Print the table of docs/benchmarks.md."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--captions", type=int, default=2000)
-    parser.add_argument("--beam", type=int, default=1)
+    """Measure all ways and print them side by side."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--captions", type=int, default=2048)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--compute-type", choices=["int8", "float32"], default="int8")
+    parser.add_argument("--times", type=int, default=3)
     asked = parser.parse_args()
-    torch.set_num_threads(os.cpu_count() or 1)
-    texts = captions(asked.captions)
-    with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "model").mkdir()
-        folder = checkpoint(Path(name) / "model")
-        settings = CTranslate2(
-            kind="ctranslate2", model=str(folder), compute_type="int8", beam_size=asked.beam
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked.threads])
+    torch.set_num_threads(asked.threads)
+    nmt.LONGEST = WRITTEN
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(asked, Path(folder))
+    first, bare, *_ = found.values()
+    print("| way | captions/s | of transformers | of bare CTranslate2 | captions/s of processor |")
+    print("|---|--:|--:|--:|--:|")
+    for name, kept in found.items():
+        rates = {kind: kept["clock"] / base["clock"] for kind, base in (("a", first), ("b", bare))}
+        print(
+            f"| {name} | {kept['clock']:.1f} | {rates['a']:.1f} x | {rates['b']:.0%} | "
+            f"{kept['processor']:.1f} |"
         )
-        engine, fixed = CTranslate2Engine(settings), Fixed(settings)
-        bare(engine, texts[:200], asked.beam)  # to warm up
-        found = {"transformers, batches of 32": by_transformers(folder, texts[::8], asked.beam)}
-        found["CTranslate2 alone, sorted"] = bare(engine, texts, asked.beam)
-        found["the whole job"] = whole_job(fixed, texts, Path(name))
-    job, slow, fast = found["the whole job"], *list(found.values())[:2]
-    print("| | captions/s |\n|---|--:|")
-    for way, pace in found.items():
-        print(f"| {way} | {pace:,.1f} |")
-    print(f"\nThe job: {job / slow:.1f} times transformers, {job / fast:.0%} of CTranslate2 alone")
-    print(f"beam {asked.beam}, {asked.captions} captions, {os.cpu_count()} cores")
-    versions = f"ctranslate2 {ctranslate2.__version__}, transformers {transformers.__version__}"
-    print(f"{versions}, torch {torch.__version__}, {platform.platform()}")
+    print(f"{asked.compute_type}, {asked.threads} thread(s), {asked.captions} captions; ", end="")
+    versions: dict[str, Any] = {"ctranslate2": ctranslate2, "transformers": transformers}
+    print(", ".join(f"{name} {module.__version__}" for name, module in versions.items()), end=", ")
+    print(f"torch {torch.__version__}, {platform.machine()}")
 
 
 if __name__ == "__main__":
