@@ -4,11 +4,13 @@
 
 A local server answers half of the URLs with pictures of five formats and the others with what the
 web is full of: dead links, pages instead of pictures, files that are cut or lie about their size,
-decompression bombs, redirect loops, redirects to private networks, slow and broken servers.
+decompression bombs, redirect loops, redirects to private networks, other pictures than the hash
+says, slow and broken servers.
 Exits with 1 if one is told for something else. Peak memory includes the server's.
 """
 
 import argparse
+import hashlib
 import platform
 import resource
 import sys
@@ -24,41 +26,58 @@ from ikusi import artifact
 from ikusi.data.fetch import FetchSettings, Wanted, fetch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from data.picture_server import EXPECTED, PictureServer
+from data.picture_server import EXPECTED, FORMATS, PictureServer, encoded
+
+KINDS = [
+    *EXPECTED.items(),
+    *[("again", "ok"), ("moved", "ok"), ("same", "ok"), ("other", "hash mismatch")],
+]
 
 
-def wanted(count: int) -> dict[str, str]:
+def paths(count: int) -> dict[str, str]:
     """Paths and what becomes of them: half are pictures."""
-    kinds = [*EXPECTED.items(), *[("again", "ok"), ("moved", "ok")]]
     found: dict[str, str] = {}
     for number in range(count):
-        kind, reason = ("ok", "ok") if number % 2 else kinds[number // 2 % len(kinds)]
+        kind, reason = ("ok", "ok") if number % 2 else KINDS[number // 2 % len(KINDS)]
         found[f"{kind}-{number}"] = reason
     return found
+
+
+def digest(path: str) -> str | None:
+    """The hash that is given for a picture, if one is; that of `other` is wrong."""
+    kind, _, number = path.rpartition("-")
+    picture = encoded(FORMATS[int(number) % len(FORMATS)], colour=int(number))
+    return {"same": hashlib.sha256(picture).hexdigest(), "other": "0" * 64}.get(kind)
 
 
 def main() -> int:
     """Print how many of each kind were told for what they are."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--urls", type=int, default=2000)
-    expected = wanted(parser.parse_args().urls)
+    expected = paths(parser.parse_args().urls)
     settings = FetchSettings(
         concurrency=64, per_host=64, timeout=2.0, retries=1, max_bytes=2_000_000,
-        allow=("127.0.0.1/32",),
+        on_mismatch="drop", allow=("127.0.0.1/32",),
     )  # fmt: skip
     told: Counter[tuple[str, str]] = Counter()
-    with PictureServer().started() as server, tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        ledger = fetch((Wanted(server.url(path)) for path in expected), Path(folder), settings)
+    with PictureServer().started() as server, tempfile.TemporaryDirectory() as name:
+        folder, started = Path(name), time.perf_counter()
+        wanted = [Wanted(server.url(path), digest(path)) for path in expected]
+        ledger = fetch(wanted, folder / "mixed", settings)
         seconds = time.perf_counter() - started
         for path, reason in expected.items():
             told[reason, ledger.reason(server.url(path)) or "ok"] += 1
+        good = [Wanted(server.url(f"ok-{number}")) for number in range(len(expected))]
+        started = time.perf_counter()
+        pictures = fetch(good, folder / "good", settings).counts()["ok"]
+        speed = pictures / (time.perf_counter() - started)
     print("| is | told as | URLs |\n|---|---|--:|")
     for (reason, found), count in sorted(told.items()):
         print(f"| {reason} | {found} | {count} |")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     wrong = sum(count for (reason, found), count in told.items() if reason != found)
     print(f"\n{len(expected)} URLs in {seconds:.1f} s, {wrong} told wrongly, peak {peak:,.0f} MiB")
+    print(f"{pictures} good pictures of 16x16 alone: {speed:,.0f} a second")
     versions = f"aiohttp {aiohttp.__version__}, pillow {PIL.__version__}"
     print(f"{versions}, Python {artifact.versions()['python']}, {platform.platform()}")
     return int(wrong > 0)

@@ -21,6 +21,7 @@ COMMANDS = {
     "data list": [],
     "data import": [
         *["source", "--output", "options", "--path", "--split", "--limit", "--sample", "--seed"],
+        *["--on-mismatch", "--retry-dead"],
     ],
     "data show": ["corpus", "--count", "--seed", "--flagged", "--html"],
     "study": ["recipe", "overrides", "--studies", "--workers", "--status"],

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import random
 import struct
 import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import unquote
 
 from PIL import Image
 
@@ -37,7 +39,8 @@ def bomb(side: int = 30_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
-# Path -> what becomes of it; `/ok-N` and `/again-N` are pictures too.
+PICTURES = ("ok", "same", "other")
+# Path -> what becomes of it; `/again-N` and `/moved-N` lead to pictures.
 EXPECTED = {
     "missing": "not found", "gone": "gone", "forbidden": "forbidden", "teapot": "refused",
     "error": "server error", "busy": "too many requests", "page": "not an image",
@@ -46,6 +49,7 @@ EXPECTED = {
     "zipbomb": "too many bytes", "loop": "redirect loop", "far": "too many redirects",
     "private": "private address", "inside": "private address", "ftp": "unsupported scheme",
     "nowhere": "broken answer", "slow": "timeout", "drip": "timeout", "hang": "connection lost",
+    "removed": "placeholder", "nonsense": "not an image",
     "garbage": "broken answer", "flood": "broken answer", "badchunk": "broken answer",
 }  # fmt: skip
 
@@ -89,7 +93,7 @@ class PictureServer:
         self.most = max(self.most, self.running)
         try:
             line = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
-            path = line.strip("/")
+            path = unquote(line).strip("/")
             self.requests[path] += 1
             await self._answer(path, path.rpartition("-")[0] or path, writer)
             await writer.drain()
@@ -100,9 +104,9 @@ class PictureServer:
             writer.close()
 
     async def _answer(self, path: str, kind: str, writer: asyncio.StreamWriter) -> None:
-        number = int(path.rpartition("-")[2]) if path.rpartition("-")[2].isdigit() else 0
+        number = int(path.rpartition("-")[2]) if path.rpartition("-")[2].isdecimal() else 0
         picture = encoded(FORMATS[number % len(FORMATS)], colour=number)
-        if kind == "ok" or (kind == "again" and self.requests[path] > 1):
+        if kind in PICTURES or (kind == "again" and self.requests[path] > 1):
             writer.write(head(200, len(picture)) + picture)
         elif kind in ("again", "busy"):
             writer.write(head(429, 0, "Retry-After: 0"))
@@ -119,6 +123,12 @@ class PictureServer:
             writer.write(head(301, 0, f"Location: {target.get(kind, f'/far-{number + 1}')}"))
         elif kind == "slow":
             await asyncio.sleep(5)
+        elif kind == "lazy":
+            await asyncio.sleep(0.2)
+            picture = encoded(colour=number)
+            writer.write(head(200, len(picture)) + picture)
+        elif kind == "random":
+            writer.write(damaged(number))
         elif kind == "drip":
             writer.write(head(200, 1000))
             for _ in range(50):
@@ -132,6 +142,16 @@ class PictureServer:
                 await writer.drain()
 
 
+def damaged(seed: int) -> bytes:
+    """A good answer in which a few bytes, anywhere, became others, came or went."""
+    chance, picture = random.Random(seed), encoded(FORMATS[seed % len(FORMATS)])
+    answer = bytearray(head(200, len(picture), "Retry-After: 0") + picture)
+    for _ in range(chance.randint(1, 8)):
+        at, length = chance.randrange(len(answer)), chance.randint(0, 3)
+        answer[at : at + length] = chance.randbytes(chance.randint(0, 3))
+    return bytes(answer)
+
+
 def head(status: int, length: int, *more: str, kind: str = "image/png") -> bytes:
     lines = [f"HTTP/1.1 {status} X", f"Content-Type: {kind}", f"Content-Length: {length}", *more]
     return ("\r\n".join([*lines, "Connection: close"]) + "\r\n\r\n").encode()
@@ -139,6 +159,7 @@ def head(status: int, length: int, *more: str, kind: str = "image/png") -> bytes
 
 PAGE = b"<html>This photo is no longer available</html>"
 PICTURE = encoded("PNG", side=64)
+DEFLATED = zlib.compress(PICTURE)[2:-4]  # bare, as some servers have it
 ZIPPED = gzip.compress(b"\0" * 20_000_000)
 SIMPLE = {
     "missing": head(404, 0),
@@ -157,6 +178,10 @@ SIMPLE = {
     "inside": head(302, 0, "Location: http://[::ffff:10.0.0.1]/x"),
     "ftp": head(302, 0, "Location: ftp://127.0.0.1/x"),
     "nowhere": head(302, 0),
+    "nonsense": head(200, 5, "Content-Encoding: br") + b"\x00\xff{}'",
+    "removed": head(302, 0, "Location: /images/removed.png"),
+    "deflated": head(200, len(DEFLATED), "Content-Encoding: deflate") + DEFLATED,
+    "late": head(429, 0, "Retry-After: Wed, 21 Oct 2065 07:28:00 GMT"),
     "hang": b"",
     "garbage": b"\x00\xffnot http at all\r\n\r\n",
     "flood": b"HTTP/1.1 200 OK\r\n" + b"X-Flood: " + b"y" * 500_000 + b"\r\n\r\n",

@@ -1,13 +1,17 @@
 """Commands on corpora and the public data sets they are made from."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ikusi.errors import InputError
+
+if TYPE_CHECKING:
+    from ikusi.data.importing import Fetcher
+    from ikusi.data.ledger import Ledger, Wanted
 
 app = typer.Typer(help="Make corpora from public data sets, look at them.", no_args_is_help=True)
 
@@ -44,6 +48,12 @@ def import_(
         int | None, typer.Option(min=1, help="So many rows, chosen by a hash of seed and id.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+    on_mismatch: Annotated[
+        Literal["keep", "drop"], typer.Option(help="What to do with a picture of another hash.")
+    ] = "keep",
+    retry_dead: Annotated[
+        bool, typer.Option("--retry-dead", help="Ask again for links remembered as dead.")
+    ] = False,
 ) -> None:
     """Make a corpus from a public data set, on the hub or on disk.
 
@@ -53,6 +63,7 @@ def import_(
     """
     from ikusi.data import importing
 
+    tell = _teller()
     counts = importing.import_corpus(
         source,
         output,
@@ -61,7 +72,9 @@ def import_(
         limit,
         sample,
         seed,
-        progress=_teller(),
+        fetcher=_fetcher(on_mismatch, retry_dead, tell),
+        progress=lambda rows: tell(f"{rows:,} rows read"),
+        again=retry_dead,
         **_settings(options or []),
     )
     for name, count in counts.items():
@@ -95,17 +108,33 @@ def show(
         typer.echo(shows.to_page(opened, chosen, html))
 
 
-def _teller() -> Callable[[int], None]:
-    """Tells the rows read so far, now and then."""
+def _teller() -> Callable[[str], None]:
+    """Tells how far it is, now and then."""
     told = time.monotonic()
 
-    def tell(rows: int) -> None:
+    def tell(line: str) -> None:
         nonlocal told
         if time.monotonic() - told >= EVERY:
             told = time.monotonic()
-            typer.echo(f"{rows:,} rows read", err=True)
+            typer.echo(line, err=True)
 
     return tell
+
+
+def _fetcher(
+    on_mismatch: Literal["keep", "drop"], retry_dead: bool, tell: Callable[[str], None]
+) -> "Fetcher":
+    """What fetches pictures; loaded only when there are some to fetch."""
+
+    def fetched(wanted: "Iterable[Wanted]") -> "Ledger":
+        from ikusi.data.fetch import FetchSettings, cached
+
+        settings = FetchSettings(on_mismatch=on_mismatch, retry_dead=retry_dead)
+        return cached(settings, lambda urls, good: tell(f"{urls:,} URLs asked, {good:,} pictures"))(
+            wanted
+        )
+
+    return fetched
 
 
 def _settings(given: Sequence[str]) -> dict[str, Any]:

@@ -1,20 +1,25 @@
 """Which addresses a program may reach on behalf of a table of URLs: public ones alone.
 
-A URL in somebody's data must not make this machine ask its own network. Every address is checked
-where it is connected to, after its name was resolved, so that no second answer of a name server
-can slip in another.
+A URL in somebody's data must not make this machine ask its own network. Names are checked when
+they are resolved, and every address once more when the socket to it is made: what was checked is
+what is connected to, however the host was spelt, and no second answer of a name server slips in.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from ikusi.errors import InputError
+
 Network = IPv4Network | IPv6Network
+# All that IANA has given out for hosts of the public internet (RFC 4291, 2.4).
+GLOBAL_UNICAST = IPv6Network("2000::/3")
 NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -32,19 +37,23 @@ def check(address: str, allowed: Sequence[Network] = ()) -> None:
     found = ip_address(address.partition("%")[0])
     if any(found in network for network in allowed if network.version == found.version):
         return
-    for inner in (found, *_embedded(found)):
-        if not inner.is_global or inner.is_multicast:
-            raise PrivateAddressError(address)
+    if not _is_public(found):
+        raise PrivateAddressError(address)
 
 
-def _embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
-    """IPv4 addresses that an IPv6 address leads to."""
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv4Address):
-        return []
-    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        return address.is_global and not address.is_multicast
+    if address.ipv4_mapped:
+        return _is_public(address.ipv4_mapped)
     if address in NAT64:
-        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
-    return [inner for inner in found if inner is not None]
+        return _is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+    inner = [address.sixtofour, *(address.teredo or ())]
+    return (
+        address in GLOBAL_UNICAST
+        and address.is_global
+        and all(_is_public(one) for one in inner if one is not None)
+    )
 
 
 def is_literal(host: str) -> bool:
@@ -57,8 +66,15 @@ def is_literal(host: str) -> bool:
 
 
 def networks(names: Sequence[str]) -> list[Network]:
-    """Networks by their names, such as `10.0.0.0/8`."""
-    return [ip_network(name) for name in names]
+    """Networks by their names.
+
+    Raises:
+        InputError: one is no network.
+    """
+    try:
+        return [ip_network(name) for name in names]
+    except ValueError as error:
+        raise InputError(f"allow: expected networks such as 10.0.0.0/8, found: {error}") from None
 
 
 class PublicResolver(AbstractResolver):
@@ -83,3 +99,14 @@ class PublicResolver(AbstractResolver):
     async def close(self) -> None:
         """Nothing is held."""
         await self._resolver.close()
+
+
+def guarded_sockets(allowed: Sequence[Network]) -> Callable[[Any], socket.socket]:
+    """Makes sockets as aiohttp's connector wants them, for addresses that pass `check`."""
+
+    def socket_to(info: Any) -> socket.socket:
+        family, kind, protocol, _, address = info
+        check(address[0], allowed)
+        return socket.socket(family, kind, protocol)
+
+    return socket_to

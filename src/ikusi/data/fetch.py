@@ -6,20 +6,23 @@ The paper lost 10 to 16 % of its pictures to dead links; here each has its reaso
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import importlib.metadata
 import os
 import random
-import sqlite3
 import ssl
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import aiohttp
 from PIL import Image, UnidentifiedImageError
@@ -27,27 +30,19 @@ from yarl import URL
 
 from ikusi.data import addresses
 from ikusi.data.images import FORMATS, MAX_PIXELS, decode
+from ikusi.data.ledger import PASSING, Found, Ledger, Wanted, place
+from ikusi.data.turns import Host, Turns
 from ikusi.errors import InputError
 
-OK, DEAD, FAILED = "ok", "dead", "failed"
-# Reasons that may pass: the next run asks again. The others are remembered.
-PASSING = {
-    "timeout", "server error", "too many requests", "connection refused", "connection lost",
-    "name not resolved", "truncated", "TLS",
-}  # fmt: skip
-STATUSES = {401: "forbidden", 403: "forbidden", 404: "not found", 410: "gone", 451: "forbidden"}
-LONGEST_REST = 60.0  # seconds between tries, whatever a server asks for
-TABLE = """create table if not exists pictures (
-    url text primary key, status text, reason text, http integer, bytes integer, sha256 text,
-    flag text, path text, fetched text)"""
+STATUSES = {401: "forbidden", 403: "forbidden", 404: "not found", 408: "timeout", 410: "gone"}
+REDIRECTS = (301, 302, 303, 307, 308)
+# What servers redirect to in place of a picture that is gone.
+PLACEHOLDERS = {"removed", "photo_unavailable", "image_unavailable", "unavailable", "no_image"}
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A picture that is wanted: where it is, and the SHA-256 of its bytes where that is known."""
-
-    url: str
-    sha256: str | None = None
+def _user_agent() -> str:
+    version = importlib.metadata.version("ikusi")
+    return f"ikusi/{version} (fetches pictures of public data sets)"
 
 
 @dataclass(frozen=True)
@@ -55,9 +50,9 @@ class FetchSettings:
     """How pictures are fetched.
 
     Args:
-        concurrency: requests under way at once.
-        per_host: of these, to one host.
-        timeout: seconds that one picture may take, from first to last byte.
+        concurrency: URLs under way at once.
+        per_host: of these, of one host.
+        timeout: seconds that one try may take, from the first name looked up to the last byte.
         connect: seconds that a connection may take.
         retries: further tries of what may pass.
         max_bytes: largest file.
@@ -65,8 +60,10 @@ class FetchSettings:
         max_redirects: most redirects that are followed.
         on_mismatch: what a wrong hash does: `keep` the picture with a flag, or `drop` it.
         retry_dead: ask again for what is remembered as dead.
+        user_agent: what servers are told of who asks.
         allow: networks that may be reached although they are private, such as `127.0.0.1/32`.
-        use_proxy: go through the proxy that the environment names, which then resolves names.
+        use_proxy: go through the proxy that the environment names, which then resolves names. A
+            proxy in a private network has to be allowed.
     """
 
     concurrency: int = 64
@@ -77,102 +74,28 @@ class FetchSettings:
     max_bytes: int = 64 * 2**20
     max_pixels: int = MAX_PIXELS
     max_redirects: int = 5
-    on_mismatch: str = "keep"
+    on_mismatch: Literal["keep", "drop"] = "keep"
     retry_dead: bool = False
+    user_agent: str = field(default_factory=_user_agent)
     allow: tuple[str, ...] = ()
     use_proxy: bool = False
 
 
-class Ledger:
-    """What became of every URL: a table in SQLite beside the pictures."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._table = sqlite3.connect(folder / "ledger.sqlite", isolation_level=None)
-        self._table.execute("pragma journal_mode = wal")
-        self._table.execute(TABLE)
-
-    def picture(self, url: str) -> bytes | None:
-        """The bytes behind a URL; None if there are none."""
-        row = self._row(url)
-        if row is None or row[0] != OK:
-            return None
-        try:
-            return (self.folder / row[2]).read_bytes()
-        except FileNotFoundError:  # somebody cleaned up
-            return None
-
-    def reason(self, url: str) -> str | None:
-        """Why there is no picture behind a URL; None if there is one, or nobody asked."""
-        row = self._row(url)
-        return None if row is None or row[0] == OK else str(row[1])
-
-    def flag(self, url: str) -> str | None:
-        """What is odd about a picture that was kept: `hash mismatch`."""
-        found = self._table.execute("select flag from pictures where url = ?", (url,)).fetchone()
-        return found[0] if found else None
-
-    def counts(self) -> dict[str, int]:
-        """URLs by what became of them: `ok`, and each reason."""
-        rows = self._table.execute(
-            "select coalesce(reason, status), count(*) from pictures group by 1 order by 2 desc"
-        )
-        return dict(rows.fetchall())
-
-    def is_settled(self, url: str, retry_dead: bool) -> bool:
-        """Whether a URL need not be asked for again."""
-        row = self._row(url)
-        if row is None:
-            return False
-        if row[0] == OK:
-            return (self.folder / row[2]).exists()
-        return row[0] == DEAD and not retry_dead
-
-    def _row(self, url: str) -> tuple[str, str | None, str] | None:
-        row: tuple[str, str | None, str] | None = self._table.execute(
-            "select status, reason, path from pictures where url = ?", (url,)
-        ).fetchone()
-        return row
-
-    def note(self, url: str, found: Found) -> None:
-        """Write down what became of a URL; it is there however the process ends."""
-        status = OK if found.reason is None else FAILED if found.reason in PASSING else DEAD
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        row = (url, status, found.reason, found.http, found.bytes, found.sha256, found.flag)
-        self._table.execute(
-            "insert or replace into pictures values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*row, place(url) if status == OK else None, now),
-        )
-
-    def close(self) -> None:
-        """Close the table."""
-        self._table.close()
-
-
-@dataclass(frozen=True)
-class Found:
-    """What one URL gave: a picture, or the reason why not."""
-
-    reason: str | None
-    http: int | None = None
-    bytes: int = 0
-    sha256: str | None = None
-    flag: str | None = None
-
-
 class _NoPictureError(Exception):
-    """Why a URL gives no picture; with how long a server asks to wait."""
+    """Why a URL gives no picture."""
 
     def __init__(self, reason: str, http: int | None = None, rest: float = 0.0) -> None:
         super().__init__(reason)
-        self.reason, self.http, self.rest = reason, http, rest
+        self.found = Found(reason, http, rest=rest)
 
 
-def place(url: str) -> str:
-    """Where the picture of a URL is kept, below the folder of the ledger."""
-    name = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{name[:2]}/{name[2:4]}/{name}"
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A file as it came."""
+
+    data: bytes
+    http: int
+    is_compressed: bool
 
 
 def fetch(
@@ -184,17 +107,37 @@ def fetch(
     """Fetch what is not fetched yet; kill it anywhere, the next call goes on.
 
     Args:
-        urls: what is wanted; read as the work goes on, each URL once.
+        urls: what is wanted; read in a thread as the work goes on, each URL once.
         folder: where pictures and ledger are kept, for all runs.
         settings: limits and manners.
         progress: told the URLs settled in this run, and how many of them have a picture.
 
     Returns:
         The ledger, with every URL that was wanted.
+
+    Raises:
+        InputError: the folder cannot be written, or a setting is wrong.
     """
-    ledger = Ledger(Path(folder))
-    asyncio.run(_Fetcher(ledger, settings or FetchSettings(), progress).run(urls))
+    settings = settings or FetchSettings()
+    allowed = addresses.networks(settings.allow)
+    ledger = Ledger(folder, settings.on_mismatch)
+    with ThreadPoolExecutor(os.cpu_count()) as decoders:
+        fetcher = _Fetcher(ledger, settings, allowed, progress, decoders)
+        try:
+            asyncio.run(fetcher.run(urls))
+        except BaseExceptionGroup as group:  # the first of the workers' errors ends the others
+            raise group.exceptions[0] from None
     return ledger
+
+
+def cached(
+    settings: FetchSettings | None = None, progress: Callable[[int, int], None] | None = None
+) -> Callable[[Iterable[Wanted]], Ledger]:
+    """`fetch` into the user's cache folder, which all imports share."""
+    import platformdirs
+
+    folder = platformdirs.user_cache_path("ikusi") / "pictures"
+    return functools.partial(fetch, folder=folder, settings=settings, progress=progress)
 
 
 class _Fetcher:
@@ -202,31 +145,38 @@ class _Fetcher:
         self,
         ledger: Ledger,
         settings: FetchSettings,
+        allowed: list[addresses.Network],
         progress: Callable[[int, int], None] | None,
+        decoders: ThreadPoolExecutor,
     ) -> None:
         self.ledger, self.settings, self.progress = ledger, settings, progress
-        self.allowed = addresses.networks(settings.allow)
+        self.allowed, self.decoders = allowed, decoders
         self.counts: Counter[bool] = Counter()
 
     async def run(self, urls: Iterable[Wanted]) -> None:
-        """Workers take URLs from one iterator, so that few are in memory at a time."""
-        wanted = self._unsettled(urls)
-        async with self._session() as session:
-            workers = [self._work(wanted, session) for _ in range(self.settings.concurrency)]
-            await asyncio.gather(*workers)
+        """A fixed number of workers take turns, so that few URLs are in memory at a time."""
+        many = self.settings.concurrency
+        # Names are looked up in these: slow name servers must not hold each other up.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(many + 1))
+        turns = Turns(self.settings.per_host, ahead=16 * many)
+        async with self._session() as session, asyncio.TaskGroup() as group:
+            workers = [group.create_task(self._work(turns, session)) for _ in range(many)]
+            await turns.feed(urls, self._is_needed)
+            for worker in workers:
+                worker.cancel()
 
     def _session(self) -> aiohttp.ClientSession:
         settings = self.settings
-        version = importlib.metadata.version("ikusi")
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=settings.concurrency,
                 limit_per_host=settings.per_host,
                 resolver=addresses.PublicResolver(self.allowed),
+                socket_factory=addresses.guarded_sockets(self.allowed),
             ),
-            timeout=aiohttp.ClientTimeout(total=settings.timeout, connect=settings.connect),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect),
             headers={
-                "User-Agent": f"ikusi/{version} (fetches pictures of public data sets)",
+                "User-Agent": settings.user_agent,
                 "Accept": "image/*,*/*;q=0.5",
                 "Accept-Encoding": "identity",
             },
@@ -235,41 +185,46 @@ class _Fetcher:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
-    def _unsettled(self, urls: Iterable[Wanted]) -> Iterator[Wanted]:
-        seen: set[bytes] = set()
-        for wanted in urls:
-            name = hashlib.sha256(wanted.url.encode("utf-8", "surrogatepass")).digest()[:12]
-            if name in seen:
-                continue
-            seen.add(name)
-            if not self.ledger.is_settled(wanted.url, self.settings.retry_dead):
-                yield wanted
+    def _is_needed(self, wanted: Wanted) -> bool:
+        is_new = self.ledger.ask(wanted.url)
+        return is_new and not self.ledger.is_settled(wanted, self.settings.retry_dead)
 
-    async def _work(self, urls: Iterator[Wanted], session: aiohttp.ClientSession) -> None:
-        for wanted in urls:
-            found = await self._settled(wanted, session)
-            self.ledger.note(wanted.url, found)
-            self.counts[found.reason is None] += 1
+    async def _work(self, turns: Turns, session: aiohttp.ClientSession) -> None:
+        while True:
+            wanted, host = await turns.take()
+            found = await self._settled(wanted, host, session)
+            self.counts[self.ledger.note(wanted, found)] += 1
+            turns.give_back(host)
             if self.progress:
                 self.progress(self.counts.total(), self.counts[True])
 
-    async def _settled(self, wanted: Wanted, session: aiohttp.ClientSession) -> Found:
+    async def _settled(self, wanted: Wanted, host: Host, session: aiohttp.ClientSession) -> Found:
         """Try until a picture comes, or a reason that will stay."""
-        for number in range(self.settings.retries + 1):
-            try:
-                data, http = await self._bytes(wanted.url, session)
-                return await asyncio.to_thread(self._kept, wanted, data, http)
-            except _NoPictureError as error:
-                last = error
-            except Exception as error:  # whatever a server sends must not end the others' work
-                last = _NoPictureError(_reason(error))
-            if last.reason not in PASSING or number == self.settings.retries:
+        loop = asyncio.get_running_loop()
+        tries = self.settings.retries + 1
+        for number in range(tries):
+            await asyncio.sleep(max(0.0, host.rest_until - loop.time()))
+            if host.given_up:
                 break
-            rest = max(last.rest, 0.5 * 2**number * (1 + random.random()))
-            await asyncio.sleep(min(rest, LONGEST_REST))
-        return Found(last.reason, last.http)
+            found = await self._tried(wanted, session)
+            host.learn(found, loop.time())
+            if found.reason not in PASSING or host.given_up or number == tries - 1:
+                return found
+            await asyncio.sleep(0.5 * 2**number * (1 + random.random()))
+        return Found(host.given_up)
 
-    async def _bytes(self, url: str, session: aiohttp.ClientSession) -> tuple[bytes, int]:
+    async def _tried(self, wanted: Wanted, session: aiohttp.ClientSession) -> Found:
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                answer = await self._answer(wanted.url, session)
+        except _NoPictureError as error:
+            return error.found
+        except Exception as error:  # whatever a server sends must not end the others' work
+            return Found(_reason(error))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.decoders, self._kept, wanted.url, answer)
+
+    async def _answer(self, url: str, session: aiohttp.ClientSession) -> _Answer:
         """Follow redirects by hand, each hop checked, and read what is at their end."""
         at, seen = self._checked(url), set()
         for _ in range(self.settings.max_redirects + 1):
@@ -277,86 +232,111 @@ class _Fetcher:
                 raise _NoPictureError("redirect loop")
             seen.add(at)
             async with session.get(at, allow_redirects=False) as response:
-                if response.status not in (301, 302, 303, 307, 308):
-                    return await self._body(response), response.status
+                if response.status not in REDIRECTS:
+                    return await self._body(response)
                 target = response.headers.get("Location", "")
                 if not target:
                     raise _NoPictureError("broken answer", response.status)
                 at = self._checked(target, at)
+                if PurePosixPath(at.path).stem.lower() in PLACEHOLDERS:
+                    raise _NoPictureError("placeholder", response.status)
         raise _NoPictureError("too many redirects")
 
     def _checked(self, url: str, base: URL | None = None) -> URL:
         """A URL that may be asked for.
 
         Raises:
-            _NoPictureError: it is malformed, of another scheme, or leads to a private address.
+            _NoPictureError: it is malformed, or of another scheme.
+            PrivateAddressError: it leads to a private address.
         """
         try:
-            found = base.join(URL(url)) if base else URL(url)
-            host = found.host
+            found = base.join(URL(url.strip())) if base else URL(url.strip())
+            host = found.raw_host
         except (ValueError, TypeError) as error:
             raise _NoPictureError("bad URL") from error
         if found.scheme not in ("http", "https"):
-            reason = "bad URL" if not found.scheme else "unsupported scheme"
-            raise _NoPictureError(reason)
+            raise _NoPictureError("unsupported scheme" if found.scheme else "bad URL")
         if not host:
             raise _NoPictureError("bad URL")
         if addresses.is_literal(host):
             addresses.check(host, self.allowed)
-        return found.with_fragment(None)
+        # Names and passwords in a URL are somebody's secret, or a trick.
+        return found.with_user(None).with_fragment(None)
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _body(self, response: aiohttp.ClientResponse) -> _Answer:
+        """Read no more than is allowed; a page is told by its first character."""
         _check_status(response)
-        length = response.content_length or 0
-        if length > self.settings.max_bytes:
-            raise _NoPictureError("too many bytes", response.status)
-        if response.content_type.startswith(("text/", "application/json", "video/", "audio/")):
-            raise _NoPictureError("not an image", response.status)
-        parts, size = [], 0
+        most, status = self.settings.max_bytes, response.status
+        if (response.content_length or 0) > most:
+            raise _NoPictureError("too many bytes", status)
+        parts: list[bytes] = []
+        size = 0
         async for part in response.content.iter_chunked(2**16):
+            if not parts and part.lstrip().startswith(b"<"):
+                raise _NoPictureError("not an image", status)
             size += len(part)
-            if size > self.settings.max_bytes:
-                raise _NoPictureError("too many bytes", response.status)
+            if size > most:
+                raise _NoPictureError("too many bytes", status)
             parts.append(part)
-        data = b"".join(parts)
-        if response.headers.get("Content-Encoding", "identity").lower() in ("gzip", "deflate"):
-            data = self._inflated(data)
-        if not data:
-            raise _NoPictureError("empty", response.status)
-        return data
+        if not size:
+            raise _NoPictureError("empty", status)
+        packed = response.headers.get("Content-Encoding", "").lower()
+        return _Answer(b"".join(parts), status, packed in ("gzip", "x-gzip", "deflate"))
 
-    def _inflated(self, data: bytes) -> bytes:
-        """Undo a compression that was not asked for, never beyond the limit."""
-        found = zlib.decompressobj(wbits=47).decompress(data, self.settings.max_bytes + 1)
-        if len(found) > self.settings.max_bytes:
-            raise _NoPictureError("too many bytes")
-        return found
-
-    def _kept(self, wanted: Wanted, data: bytes, http: int) -> Found:
-        """Check that bytes are a picture and write them to their place; runs in a thread."""
-        digest = hashlib.sha256(data).hexdigest()
-        flag = "hash mismatch" if wanted.sha256 and digest != wanted.sha256.lower() else None
-        if flag and self.settings.on_mismatch == "drop":
-            return Found(flag, http, len(data), digest)
-        reason = _fault(data, self.settings.max_pixels)
+    def _kept(self, url: str, answer: _Answer) -> Found:
+        """Check that a file is a picture and write it to its place; runs in a thread."""
+        data, most = answer.data, self.settings.max_bytes
+        if answer.is_compressed:  # which was not asked for
+            try:
+                data = _inflated(data, most)
+            except zlib.error:
+                return Found("broken answer", answer.http)
+            if len(data) > most:
+                return Found("too many bytes", answer.http)
+        reason, digest = _fault(data, self.settings.max_pixels), hashlib.sha256(data).hexdigest()
         if reason is None:
-            path = self.ledger.folder / place(wanted.url)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            aside.write_bytes(data)
-            os.replace(aside, path)
-        return Found(reason, http, len(data), digest, flag)
+            _write(self.ledger.folder / place(url), data)
+        return Found(reason, answer.http, len(data), digest)
+
+
+def _write(path: Path, data: bytes) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(data)
+        os.replace(aside, path)
+    except OSError as error:
+        raise InputError(f"{path}: expected to write a picture, found: {error}") from None
+
+
+def _inflated(data: bytes, most: int) -> bytes:
+    """Undo a compression, to at most one byte more than is allowed."""
+    zlib_or_gzip, bare = 47, -15
+    for kind in (zlib_or_gzip, bare):
+        with suppress(zlib.error):
+            return zlib.decompressobj(kind).decompress(data, most + 1)
+    raise zlib.error("neither gzip nor deflate")
 
 
 def _check_status(response: aiohttp.ClientResponse) -> None:
     status = response.status
     if status == 200:
         return
-    if status == 429 or status >= 500:
-        reason = "too many requests" if status == 429 else "server error"
-        told = response.headers.get("Retry-After", "")
-        raise _NoPictureError(reason, status, float(told) if told.isdigit() else 0.0)
+    rest = _rest(response.headers.get("Retry-After", ""))
+    if status == 429:
+        raise _NoPictureError("too many requests", status, rest)
+    if status >= 500:
+        raise _NoPictureError("server error", status, rest if status == 503 else 0.0)
     raise _NoPictureError(STATUSES.get(status, "refused"), status)
+
+
+def _rest(told: str) -> float:
+    """Seconds of a Retry-After header: a number or a date (RFC 9110, 10.2.3); 0 if it is none."""
+    with suppress(ValueError):
+        return max(0.0, float(told))
+    with suppress(ValueError, TypeError, OverflowError):
+        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+    return 0.0
 
 
 def _fault(data: bytes, max_pixels: int) -> str | None:
@@ -373,7 +353,7 @@ def _fault(data: bytes, max_pixels: int) -> str | None:
         return "broken image"
     try:
         decode(data, max_pixels)
-    except InputError:
+    except (InputError, MemoryError):
         return "broken image"
     return None
 
@@ -381,7 +361,6 @@ def _fault(data: bytes, max_pixels: int) -> str | None:
 def _reason(error: BaseException) -> str:
     """The name of what went wrong on the way."""
     kinds: list[tuple[str, type[BaseException] | tuple[type[BaseException], ...]]] = [
-        ("private address", addresses.PrivateAddressError),
         ("bad URL", (aiohttp.InvalidURL, UnicodeError)),
         ("name not resolved", aiohttp.ClientConnectorDNSError),
         ("TLS", (aiohttp.ClientSSLError, ssl.SSLError)),
@@ -392,7 +371,6 @@ def _reason(error: BaseException) -> str:
         ("connection lost", (aiohttp.ClientConnectionError, ConnectionError, OSError)),
     ]
     causes = [error, error.__cause__, error.__context__, getattr(error, "os_error", None)]
-    for name, kind in kinds[:1]:
-        if any(isinstance(cause, kind) for cause in causes):
-            return name
+    if any(isinstance(cause, addresses.PrivateAddressError) for cause in causes):
+        return "private address"
     return next((name for name, kind in kinds if isinstance(error, kind)), "broken answer")

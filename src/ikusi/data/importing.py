@@ -61,6 +61,7 @@ def import_corpus(
     seed: int = 0,
     fetcher: Fetcher | None = None,
     progress: Callable[[int], None] | None = None,
+    again: bool = False,
     **options: Any,
 ) -> dict[str, int]:
     """Write a data set as a corpus; do nothing where it is written already.
@@ -79,6 +80,7 @@ def import_corpus(
         seed: of the sample.
         fetcher: gets the pictures behind URLs; else `ikusi.data.fetch` with the user's cache.
         progress: told the rows read so far.
+        again: write the corpus also where it is there already, since pictures may have come back.
         options: settings of the data set (`Source.options`).
 
     Returns:
@@ -106,7 +108,7 @@ def import_corpus(
     }
     print_ = artifact.fingerprint(VERSION, asked, _state(path, settings))
     folder = Path(folder)
-    if not artifact.is_current(folder, print_):
+    if again or not artifact.is_current(folder, print_):
         origin = Origin(Path(path) if path else None, split)
         read = functools.partial(_chosen, found, origin, settings, limit, sample, seed)
         inputs = {source: str(path or found.home)}
@@ -178,11 +180,9 @@ def _fetched(read: Callable[[], Iterator[Item]], fetcher: Fetcher | None) -> Led
 
 
 def _default_fetcher() -> Fetcher:
-    import platformdirs
+    from ikusi.data.fetch import cached
 
-    from ikusi.data.fetch import fetch
-
-    return functools.partial(fetch, folder=platformdirs.user_cache_path("ikusi") / "pictures")
+    return cached()
 
 
 def _written(
