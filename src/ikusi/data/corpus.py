@@ -100,15 +100,19 @@ class CorpusWriter:
             raise InputError(f"{self.folder}: row {id}: {reason}")
         if reason:
             row = {"image_id": image_id, "group": group, "task": task, "texts": texts}
-            told = json.dumps(row, ensure_ascii=False, default=str)
-            bad = {"id": str(id), "reason": reason, "row": told}
-            self._bad.add({name: _storable(text) for name, text in bad.items()})
+            self.set_aside(id, reason, row)
             return False
         self._ids.add(id)
         keys = {"id": id, "image_id": image_id, "group": group, "task": task}
         for code, table in self._tables.items():
             table.add({**keys, **texts[code]})
         return True
+
+    def set_aside(self, id: str, reason: str, row: Any) -> None:
+        """Put into the quarantine what is no row, as JSON; bytes in it are told by their number."""
+        told = json.dumps(row, ensure_ascii=False, default=_told)
+        bad = {"id": str(id), "reason": reason, "row": told}
+        self._bad.add({name: _storable(text) for name, text in bad.items()})
 
     def _fault(
         self, id: str, image_id: str | None, texts: Mapping[str, Mapping[str, Any]]
@@ -266,6 +270,10 @@ def _first_difference(expected: pa.Table, found: pa.Table, language: str) -> str
             if ours != theirs:
                 return f"row {number}: expected {name} {ours} as in {language}, found {theirs}"
     return f"expected columns as in {language}, found {found.schema}".replace("\n", "; ")
+
+
+def _told(value: Any) -> str:
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)
 
 
 def _storable(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import io
-import json
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -307,17 +306,6 @@ class _Writer(CorpusWriter):
             return False
         return self.add_row(row.id, picture.image_id, row.texts, row.group, row.task)
 
-    def set_aside(self, id: str, reason: str, row: Any) -> None:
-        """Put what is no row into the quarantine."""
-        told = json.dumps(row, ensure_ascii=False, default=_short)
-        texts = {"id": id, "reason": reason, "row": told}
-        self._bad.add(
-            {
-                name: text.encode("utf-8", "backslashreplace").decode()
-                for name, text in texts.items()
-            }
-        )
-
     def _store(self, picture: Picture, found: Future[_Found]) -> str | None:
         """Store a picture; says why it is dead."""
         try:
@@ -327,8 +315,3 @@ class _Writer(CorpusWriter):
         size = read.width, read.height
         self.add_image(picture.image_id, read.data, read.format, *size, picture.source)
         return None
-
-
-def _short(value: Any) -> str:
-    """What JSON cannot hold: pictures by their size."""
-    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)
