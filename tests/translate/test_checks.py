@@ -1,5 +1,3 @@
-import gettext
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +7,7 @@ from ikusi.translate.checks import Checker, closed
 from ikusi.translate.contract import Row, Verdict
 from ikusi.translate.identify import Identifier
 from ikusi.translate.settings import Checks
+from translate.catalogues import PAIRS
 
 EN, EU = language.load("en"), language.load("eu")
 OFF: dict[str, Any] = dict.fromkeys(
@@ -180,27 +179,10 @@ def test_a_language_that_cannot_be_told_passes_and_says_so(
     assert "zzz: no language identification" in caplog.text
 
 
-def pairs() -> list[tuple[str, str]]:
-    """Sentences that people translated: the message catalogues of the programs installed here."""
-    found = {}
-    for path in sorted(Path("/usr/share/locale/eu/LC_MESSAGES").glob("*.mo")):
-        with path.open("rb") as file:
-            catalogue = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
-        for english, basque in catalogue.items():
-            if isinstance(english, str) and isinstance(basque, str) and len(english.split()) >= 6:
-                found[english] = basque
-    return sorted(found.items())
-
-
-CATALOGUES = pairs()
-
-
-@pytest.mark.skipif(
-    len(CATALOGUES) < 200, reason="few Basque message catalogues in /usr/share/locale"
-)
+@pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")
 def test_real_translations_are_told_from_their_sources() -> None:
     checker = Checker(Checks(**{**OFF, "language": "refuse"}), "caption", EN, EU)
-    rows = [(Row(0, "r", "caption", [english]), english, basque) for english, basque in CATALOGUES]
+    rows = [(Row(0, "r", "caption", [english]), english, basque) for english, basque in PAIRS]
     good = sum(checker(row, [basque]).refused is None for row, _, basque in rows)
     caught = sum(checker(row, [english]).refused is not None for row, english, _ in rows)
     assert good / len(rows) > 0.97

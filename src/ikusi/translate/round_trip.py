@@ -57,9 +57,11 @@ class CommandScorer:
         Raises:
             InputError: it failed, or printed another number of scores than there are texts.
         """
+        if not pairs:
+            return []
         with tempfile.TemporaryDirectory() as folder:
             files = {"source": Path(folder, "source.txt"), "target": Path(folder, "target.txt")}
-            for (_, file), texts in zip(files.items(), zip(*pairs, strict=True), strict=True):
+            for file, texts in zip(files.values(), zip(*pairs, strict=True), strict=True):
                 lines = (" ".join(text.split()) + "\n" for text in texts)
                 file.write_text("".join(lines), encoding="utf-8")
             scores = self._printed([part.format(**files) for part in self.settings.command])
