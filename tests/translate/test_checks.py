@@ -124,6 +124,20 @@ def test_what_must_come_through_is_compared(source: str, target: str, bad: bool)
     assert fault("preserved", source, target) is bad
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "bad"),
+    [
+        ("A boat near Bilbao in Spain", "Itsasontzi bat Bilboko uretan, Espainian", True),
+        ("A boat near Bilbao", "Itsasontzi bat Bilboko uretan", False),
+        ("The queen of Málaga", "Malagako erregina", False),
+        ("The red boat", "Itsasontzi gorria", False),
+        ("a visit to Zarautz", "bisita bat", True),
+    ],
+)
+def test_names_that_left_no_trace_are_noticed(source: str, target: str, bad: bool) -> None:
+    assert fault("names", source, target) is bad
+
+
 def test_two_options_translated_alike_are_noticed() -> None:
     source = ["which?", "a couch", "a sofa", "a bed"]
     assert fault(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,8 @@ TOKENS = re.compile(
 )
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 SIGNS = re.compile(r"[`<@{%]|://|www\.")  # without one of these there is none of those
+WORD = re.compile(r"[^\W\d_]{3,}")
+NAME = re.compile(r"(?<=[\w,;] )[A-Z][^\W\d_A-Z]{2,}")  # a capital within a sentence
 FEW = 2  # words: a text as short may well be a name, and stays what it is
 LOOP_WORDS, LOOP_TIMES, LOOP_PERIOD = 6, 3, 8
 SLACK = 10  # characters: short texts vary in length more
@@ -48,6 +51,7 @@ class Checker:
             "language": self._language,
             "length_ratio": self._length_ratio,
             "preserved": self._preserved,
+            "names": self._names,
         }
         self._looks = [
             (name, action == "refuse", look)
@@ -130,6 +134,13 @@ class Checker:
             return None
         return f"expected {_listed(kept - found)}, found {_listed(found - kept)}"
 
+    def _names(self, row: Row, texts: Sequence[str]) -> str | None:
+        found = {_root(word) for text in texts for word in WORD.findall(text)}
+        lost = [
+            name for text in row.texts for name in NAME.findall(text) if _root(name) not in found
+        ]
+        return f"expected {', '.join(map(_short, lost[:5]))}, found no trace" if lost else None
+
 
 def closed(
     row_type: str, columns: Mapping[str, Any], source: LanguagePack, target: LanguagePack
@@ -159,6 +170,12 @@ def _plain(text: str) -> str:
 
 def _short(text: str) -> str:
     return " ".join(text.split())[:60]
+
+
+def _root(word: str) -> str:
+    """The first three letters, without case and accents: names take endings."""
+    plain = unicodedata.normalize("NFKD", word.casefold())
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))[:3]
 
 
 def _listed(found: Counter[str]) -> str:

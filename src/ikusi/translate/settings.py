@@ -167,6 +167,11 @@ class Checks(Section):
     preserved: Action = Field(
         default="flag", description="Numbers, URLs, code and <image> that got lost or came."
     )
+    names: Action = Field(
+        default="off",
+        description="Names that left no trace: no word begins with their first three letters. Also "
+        "finds months and languages, which English writes like names.",
+    )
     options: Action = Field(
         default="refuse", description="Options that are no longer as many, or no longer differ."
     )
