@@ -40,7 +40,8 @@ def test_one_command_makes_a_parallel_corpus_and_a_report(
     asked = ["translate", recipe, "--corpus", tmp_path / "corpus", "--output", tmp_path / "out"]
     assert command(*asked) == 0
     shown = capsys.readouterr()
-    assert "rows_in 10 rows 10 quarantined 0" in shown.out
+    assert shown.out.split()[:6] == ["10", "rows", "in", "10", "rows", "0"]
+    assert shown.out.splitlines()[-1] == f"report: {tmp_path / 'out.work/report.html'}"
     assert "10 of 10 rows" in shown.err
     both = Corpus.open(tmp_path / "out")
     assert both.row("eu", 3)["choices"] == ["A CAT", "A DOG", "HAT 3"]

@@ -54,7 +54,8 @@ def translate(
         typer.echo(_reported(output))
     else:
         counts = _translated(loaded, corpus, output, rank, world, retry, limit)
-        typer.echo(" ".join(f"{name} {count}" for name, count in counts.items()))
+        for name, count in counts.items():
+            typer.echo(f"{count:10,} {name.replace('_', ' ')}")
         if rank is None:
             typer.echo(_reported(output))
 
@@ -87,9 +88,10 @@ def _translated(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _reported(output: Path) -> Path:
+def _reported(output: Path) -> str:
+    """Write the report; says what was set aside or flagged, and where the page is."""
     from ikusi.translate import report, run
 
     page = run.working_folder(output) / "report.html"
-    report.write(run.working_folder(output), page)
-    return page
+    found = report.write(run.working_folder(output), page)
+    return "\n".join([*report.summary(found), f"report: {page}"])

@@ -154,17 +154,14 @@ def about(folder: Path) -> dict[str, Any]:
     return told
 
 
-def summary(folder: Path) -> str:
-    """The counts in a few lines, for a terminal."""
-    found = gathered(folder)
-    lines = [f"{found.statuses[status]:10,} {status}" for status in STATUSES]
-    lines += [f"{count:10,} quarantined: {kind}" for kind, count in found.reasons.most_common()]
-    lines += [f"{count:10,} flagged: {flag}" for flag, count in found.flags.most_common()]
-    return "\n".join(lines)
+def summary(found: Gathered) -> list[str]:
+    """Why rows were set aside and what was flagged, a line each, for a terminal."""
+    lines = [f"{count:10,} set aside: {kind}" for kind, count in found.reasons.most_common()]
+    return lines + [f"{count:10,} flagged: {flag}" for flag, count in found.flags.most_common()]
 
 
-def write(folder: Path, output: Path) -> None:
-    """Write the page for a working folder, finished or not.
+def write(folder: Path, output: Path) -> Gathered:
+    """Write the page for a working folder, finished or not; returns what it says.
 
     Raises:
         InputError: there is nothing to report on yet.
@@ -175,8 +172,10 @@ def write(folder: Path, output: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found = gathered(folder)
     page = environment.get_template("report.html.j2").render(
-        about=about(folder), found=gathered(folder), statuses=STATUSES
+        about=about(folder), found=found, statuses=STATUSES
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     artifact.write_text(output, page)
+    return found
