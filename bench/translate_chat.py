@@ -62,7 +62,6 @@ def bare(found: ChatTranslator, url: str, asked: Sequence[Row]) -> float:
     """Rows a second of a loop over the SDK with as many requests at once."""
 
     async def loop() -> None:
-        client = openai.AsyncOpenAI(base_url=url, api_key="none")
         places = asyncio.Semaphore(AT_ONCE)
 
         async def one(row: Row) -> None:
@@ -70,7 +69,8 @@ def bare(found: ChatTranslator, url: str, asked: Sequence[Row]) -> float:
                 messages: Any = found._writer.messages(row)
                 await client.chat.completions.create(messages=messages, **found._options(row, 0))
 
-        await asyncio.gather(*map(one, asked))
+        async with openai.AsyncOpenAI(base_url=url, api_key="none") as client:
+            await asyncio.gather(*map(one, asked))
 
     started = time.perf_counter()
     asyncio.run(loop())

@@ -35,7 +35,7 @@ def llama(slots: int = 4) -> Iterator[str]:
     params.model.path = weights()
     params.n_ctx, params.n_parallel, params.port = 1024 * slots, slots, 0
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-    params.warmup = False
+    params.warmup, params.verbosity = False, 0
     server = xllamacpp.Server(params)
     yield f"{server.listening_address}/v1"
     del server

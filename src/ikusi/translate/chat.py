@@ -103,11 +103,12 @@ class ChatTranslator:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, daemon=True)
         thread.start()
+        client = None
         try:
             client, pace = asyncio.run_coroutine_threadsafe(self._opened(), loop).result()
             yield from self._stream(rows, check, client, pace, loop)
         finally:
-            asyncio.run_coroutine_threadsafe(_stopped(), loop).result()
+            asyncio.run_coroutine_threadsafe(_stopped(client), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
@@ -355,9 +356,11 @@ def _schema(schema: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _stopped() -> None:
-    """End what is still under way, when a job is stopped."""
+async def _stopped(client: AsyncOpenAI | None) -> None:
+    """End what is still under way, when a job is stopped, and hang up."""
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    if client is not None:
+        await client.close()
