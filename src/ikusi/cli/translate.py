@@ -5,17 +5,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ikusi.cli.arguments import INTERRUPTED, Overrides, RecipeFile
+from ikusi.cli.arguments import INTERRUPTED
 
 if TYPE_CHECKING:
     from ikusi.translate.settings import Translation
 
 
 def translate(
-    recipe: RecipeFile,
+    recipe: Annotated[
+        Path,
+        typer.Argument(metavar="RECIPE", help="How to translate, as YAML; docs/translation.md."),
+    ],
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus to translate.")],
     output: Annotated[Path, typer.Option(help="Folder of the new corpus, with one language more.")],
-    overrides: Overrides = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Changes to it, such as engine.beam_size=1."),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Translate only the first rows, for a look.")
     ] = None,
