@@ -89,6 +89,23 @@ def test_what_is_refused_is_quarantined_with_every_attempt(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.parametrize("costly", [True, False])
+def test_another_language_is_refused_and_counted(tmp_path: Path, costly: bool) -> None:
+    """Costly engines are asked again row by row; others are judged a shard at a time."""
+    texts = [{"text": "The cat sits on the mat"}, {"text": "Katua alfonbraren gainean dago orain"}]
+    made = job(
+        corpus(tmp_path / "corpus", "caption", texts + [{"text": f"a {n}"} for n in range(6)]),
+        tmp_path / "work",
+        Capitals(costly=costly),
+        settings(language="refuse"),
+    )
+    progress = made.run()
+    counts = gather(made, tmp_path / "out")
+    assert (progress.ok, progress.quarantined) == (counts["rows"], counts["quarantined"]) == (7, 1)
+    bad = pq.read_table(tmp_path / "out/quarantine.parquet").to_pylist()
+    assert bad[0]["reason"].startswith("language: expected eu, found en (")
+
+
 def test_rows_that_say_the_same_are_asked_for_once(tmp_path: Path) -> None:
     texts = [{"text": f"a cat {number % 3}"} for number in range(20)] + [{"text": "bad"}] * 2
     engine = Capitals()

@@ -58,9 +58,8 @@ class Checker:
             for name, look in looks.items()
             if (action := getattr(settings, name)) != "off"
         ]
-        if settings.language != "off":
-            codes = [source.code, target.code, *settings.distractors]
-            self._identifier = Identifier(target.code, codes)
+        codes = [source.code, target.code, *settings.distractors]
+        self._identifier = Identifier(target.code, codes) if settings.language != "off" else None
 
     def __call__(self, row: Row, texts: Sequence[str]) -> Verdict:
         """Judge the translated texts of a row."""
@@ -106,16 +105,10 @@ class Checker:
         return None
 
     def _language(self, row: Row, texts: Sequence[str]) -> str | None:
-        text = " ".join(texts)
-        if SIGNS.search(text):
-            text = TOKENS.sub(" ", text)
-        if text.count(" ") + 1 < self.settings.language_words:
+        text = spoken(texts, self.settings.language_words)
+        if text is None or self._identifier is None:
             return None
-        found, probability = self._identifier(text)
-        least = self.settings.language_probability
-        if found == self._identifier.expected or probability < least:
-            return None
-        return f"expected {self._identifier.expected}, found {found} ({probability:.2f})"
+        return foreign(self._identifier.expected, *self._identifier(text), self.settings)
 
     def _length_ratio(self, row: Row, texts: Sequence[str]) -> str | None:
         before, after = (sum(map(len, some)) + SLACK for some in (row.texts, texts))
@@ -140,6 +133,21 @@ class Checker:
             name for text in row.texts for name in NAME.findall(text) if _root(name) not in found
         ]
         return f"expected {', '.join(map(_short, lost[:5]))}, found no trace" if lost else None
+
+
+def spoken(texts: Sequence[str], least: int) -> str | None:
+    """What a row says, to tell its language by; None if that is less than so many words."""
+    text = " ".join(texts)
+    if SIGNS.search(text):
+        text = TOKENS.sub(" ", text)
+    return text if text.count(" ") + 1 >= least else None
+
+
+def foreign(expected: str, found: str, probability: float, settings: Checks) -> str | None:
+    """What is wrong with a row in the language found, if it is not the one expected."""
+    if found == expected or probability < settings.language_probability:
+        return None
+    return f"expected {expected}, found {found} ({probability:.2f})"
 
 
 def closed(

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ikusi import artifact, language
 from ikusi.data.corpus import Corpus
@@ -20,6 +20,7 @@ from ikusi.translate import plan as plans
 from ikusi.translate import shards as on_disk
 from ikusi.translate.checks import Checker
 from ikusi.translate.contract import CUT, Check, Outcome, Row, Translator, Verdict
+from ikusi.translate.scorers import LanguageJudge, Scorer
 from ikusi.translate.settings import Translation
 from ikusi.translate.shards import Made, Record, Shards
 
@@ -59,13 +60,6 @@ class Progress:
         return (self.total - self.done) / self.rows_per_second if self.asked else float("inf")
 
 
-class Scorer(Protocol):
-    """Judges the rows of a whole shard: slow by the row, fast by the thousand."""
-
-    def judged(self, records: Sequence[Record]) -> list[Record]:
-        """The same rows, in order, with scores, flags and refusals added."""
-
-
 ProgressCall = Callable[[Progress], None]
 
 
@@ -98,10 +92,15 @@ class Job:
                 f"{corpus.folder}: expected a corpus without {target.code}, found one with it"
             )
         self.settings, self.translator, self.folder = settings, translator, folder
-        self.scorers, self.limit = scorers, limit
+        self.scorers, self.limit = list(scorers), limit
+        checks = settings.checks
+        if not translator.costly and checks.language != "off":
+            # Nothing is asked for again, so all rows of a shard can be told at once, and faster.
+            self.scorers.insert(0, LanguageJudge(checks, source.code, target.code))
+            checks = checks.model_copy(update={"language": "off"})
         self.plan = plans.make(corpus, source, target, settings.shard_rows, limit)
         self.shards = Shards(folder)
-        self.check = _storable(Checker(settings.checks, corpus.row_type, source, target))
+        self.check = _storable(Checker(checks, corpus.row_type, source, target))
         self._fingerprints = {
             "translator": artifact.fingerprint(
                 VERSION, settings.source_language, settings.language, translator.settings()
@@ -266,9 +265,13 @@ class _Work:
 
     def _write(self, number: int) -> None:
         shard = self._open.pop(number)
+        records = shard.records
         for scorer in self.job.scorers:
-            shard.records = scorer.judged(shard.records)
-        self.job.shards.write(number, shard.made, shard.records)
+            records = scorer.judged(records)
+        refused = sum(found["status"] == on_disk.OK for found in shard.records)
+        refused -= sum(found["status"] == on_disk.OK for found in records)
+        self._count({on_disk.OK: -refused, on_disk.QUARANTINED: refused})
+        self.job.shards.write(number, shard.made, records)
 
     def _count(self, counts: dict[str, int]) -> None:
         for status, count in counts.items():

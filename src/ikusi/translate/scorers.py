@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ikusi.translate import shards
+from ikusi.translate.checks import foreign, spoken
+from ikusi.translate.identify import Identifier
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.sentences import engine
 from ikusi.translate.settings import Action, Checks
 from ikusi.translate.shards import Record
+
+
+class Scorer(Protocol):
+    """Judges the rows of a whole shard: slow by the row, fast by the thousand."""
+
+    def judged(self, records: Sequence[Record]) -> list[Record]:
+        """The same rows, in order, with scores, flags and refusals added."""
 
 
 class PairScorer(Protocol):
@@ -55,6 +64,39 @@ class Threshold:
             return {**shards.refuse(found, reason), "score": score}
         flags += [self.name] if low and self.action == "flag" else []
         return {**found, "flags": flags, "score": score}
+
+
+class LanguageJudge:
+    """The check of the language for many rows at once, where no answer can be asked for again.
+
+    Args:
+        checks: with the threshold and what a foreign language does to a row.
+        source: code of the source language.
+        target: code of the target language.
+    """
+
+    def __init__(self, checks: Checks, source: str, target: str) -> None:
+        self.checks = checks
+        self.identifier = Identifier(target, [source, target, *checks.distractors])
+
+    def judged(self, records: Sequence[Record]) -> list[Record]:
+        """The same rows, in order, with flags and refusals added."""
+        told = [
+            spoken(found["texts"], self.checks.language_words) if found["texts"] else None
+            for found in records
+        ]
+        languages = iter(self.identifier.many([text for text in told if text is not None]))
+        return [
+            found if text is None else self._judged(found, *next(languages))
+            for found, text in zip(records, told, strict=True)
+        ]
+
+    def _judged(self, found: Record, code: str, probability: float) -> Record:
+        reason = foreign(self.identifier.expected, code, probability, self.checks)
+        flags = [flag for flag in found["flags"] if flag != "language"]
+        if reason is not None and self.checks.language == "refuse":
+            return shards.refuse({**found, "flags": flags}, f"language: {reason}")
+        return {**found, "flags": flags + ["language"] * (reason is not None)}
 
 
 def opened(checks: Checks, language: str) -> list[Threshold]:
