@@ -93,9 +93,7 @@ def import_corpus(
         raise InputError("datasets: expected the package, found none: pip install 'ikusi[data]'")
     found = sources.load(source)
     settings = _settings(found, options)
-    for name, count in (("limit", limit), ("sample", sample)):
-        if count is not None and count < 1:
-            raise InputError(f"{name}: expected 1 or more, found {count}")
+    _check_counts(limit=limit, sample=sample)
     asked = {
         "source": source,
         "path": str(path) if path else None,
@@ -117,6 +115,12 @@ def import_corpus(
             artifact.add_counts(staging, **counts)
     record = artifact.manifest(folder) or {}
     return dict(record["counts"])
+
+
+def _check_counts(**counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise InputError(f"{name}: expected 1 or more, found {count}")
 
 
 def _settings(source: Source, options: Mapping[str, Any]) -> Section:
