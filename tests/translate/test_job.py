@@ -194,6 +194,19 @@ def test_workers_share_the_work_and_the_last_call_puts_it_together(tmp_path: Pat
     assert len(Corpus.open(tmp_path / "out")) == 30
 
 
+def test_the_same_worker_twice_at_once_is_refused(tmp_path: Path) -> None:
+    found = numbered(tmp_path / "corpus", "caption", 8)
+
+    class Meanwhile(Capitals):
+        def translate(self, rows, check):  # type: ignore[no-untyped-def]
+            with pytest.raises(InputError, match="expected no other run on worker 0 of 2"):
+                job(found, tmp_path / "work").run(0, 2)
+            job(found, tmp_path / "work").run(1, 2)
+            return super().translate(rows, check)
+
+    assert job(found, tmp_path / "work", Meanwhile()).run(0, 2).ok == 4
+
+
 def test_a_longer_source_asks_only_for_its_new_rows(tmp_path: Path) -> None:
     job(numbered(tmp_path / "corpus", "caption", 10), tmp_path / "work").run()
     engine = Capitals()

@@ -12,10 +12,10 @@ from typing import Literal
 
 from ikusi import artifact, recipe
 from ikusi.errors import InputError
+from ikusi.lock import alone_in
 from ikusi.recipe import Recipe
 from ikusi.study import graph, layout, results
 from ikusi.study.graph import State, Step
-from ikusi.study.lock import alone_in
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def run_steps(
     states = graph.states(wanted, folder)
     if all(state.status == "current" for state in states.values()):
         return Outcome(states, folder)
-    with alone_in(folder):
+    with alone_in(folder, "this study"):
         states = graph.states(wanted, folder)  # another run may just have ended
         if shown is not None:
             artifact.write_text(folder / "recipe.yaml", recipe.show(shown))

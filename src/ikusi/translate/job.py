@@ -16,6 +16,7 @@ from typing import Any
 from ikusi import artifact, language
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
+from ikusi.lock import alone_in
 from ikusi.translate import plan as plans
 from ikusi.translate import shards as on_disk
 from ikusi.translate.checks import Checker
@@ -132,8 +133,10 @@ class Job:
         work = _Work(self, retry, progress or (lambda _: None))
         mine = range(rank, self.plan.shards, world)
         work.progress.total = sum(len(self.plan.asked(number)) for number in mine)
-        for outcome in self.translator.translate(work.rows(mine), self.check):
-            work.settle(outcome)
+        name = f"worker {rank} of {world}"
+        with alone_in(self.folder / "workers" / name.replace(" ", "-"), name):
+            for outcome in self.translator.translate(work.rows(mine), self.check):
+                work.settle(outcome)
         return work.progress
 
     def made(self, number: int) -> Made:

@@ -1,4 +1,4 @@
-"""One run at a time on a study's folder."""
+"""One process at a time on a folder."""
 
 import json
 import os
@@ -15,14 +15,14 @@ from ikusi.errors import InputError
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a study's folder, or refuse and say which process holds it.
+def alone_in(folder: Path, work: str) -> Iterator[None]:
+    """Hold a folder for some work, or refuse and say which process holds it.
 
     The system itself frees the lock when its process ends, also by SIGKILL, so a lock is never
     stale; `running.json` only says whose it is.
 
     Raises:
-        InputError: another process runs this study.
+        InputError: another process is at this work.
     """
     folder.mkdir(parents=True, exist_ok=True)
     holder = folder / "running.json"
@@ -38,7 +38,7 @@ def alone_in(folder: Path) -> Iterator[None]:
                 holder.unlink(missing_ok=True)
     except Timeout:
         raise InputError(
-            f"{folder}: expected no other run on this study, found {_told(holder)}"
+            f"{folder}: expected no other run on {work}, found {_told(holder)}"
         ) from None
 
 
