@@ -81,13 +81,9 @@ def test_any_answer_gives_as_many_texts_or_a_reason(answer: str, name: str, layo
     "morsel",
     ["<think>", "*", "**", "-", "- ", "```\n", "1.", ", 1.", "Galdera: ", "{", '{"a":', " ", "\n"],
 )  # fmt: skip
-def test_long_answers_take_no_longer_than_their_length(layout: Format, morsel: str) -> None:
-    """Linear time: ten times the text must not take a hundred times as long."""
-
-    def seconds(count: int) -> float:
-        began = time.process_time()
-        with suppress(UnreadableError):
-            parse("**Galdera:** " + morsel * count, row("choice"), LABELS, layout)
-        return time.process_time() - began
-
-    assert seconds(20_000) < 40 * seconds(2_000) + 0.2
+def test_a_very_long_answer_does_not_hang_the_job(layout: Format, morsel: str) -> None:
+    """A tenth of a second if time grows with the length; hours if it grows with its square."""
+    began = time.process_time()
+    with suppress(UnreadableError):
+        parse("**Galdera:** " + morsel * 100_000, row("choice"), LABELS, layout)
+    assert time.process_time() - began < 20
