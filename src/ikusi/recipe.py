@@ -179,6 +179,11 @@ class Recipe(Section):
     connector: Literal["linear", "mlp2x_gelu"] = Field(
         default="linear", description="Layer between encoder and LLM; the paper's is linear."
     )
+    image_aspect: Literal["square", "pad"] = Field(
+        default="square",
+        description="How a picture is brought to the encoder's square: its middle is cut out, or "
+        "its sides are filled up with the mean colour.",
+    )
     stages: Stages = Field(description="The two training stages.")
     text_only: TextOnly = Field(description="Instructions without a picture.")
     grid: Grid = Field(description="The runs that are compared.")

@@ -93,6 +93,15 @@ def test_fewer_resamples_retrain_nothing(bases: list[str]) -> None:
     assert kinds == {"evaluate", "report"}
 
 
+def test_another_aspect_of_pictures_makes_everything_from_alignment_on_anew(
+    bases: list[str],
+) -> None:
+    before, after = load(bases), load(bases, "image_aspect=pad")
+    unmoved = set(fingerprints(before)) - redone(before, after)
+    assert unmoved == {"data", "evaluate/english-backbone", "evaluate/adapted-backbone"}
+    assert by_name(after)["align/english"].settings["image_aspect"] == "pad"
+
+
 def test_a_retrained_base_makes_its_own_runs_stale(bases: list[str], tmp_path: Path) -> None:
     before = fingerprints(load(bases))
     (tmp_path / "adapted" / "model.safetensors").write_bytes(b"other weights")

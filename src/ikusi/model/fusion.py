@@ -40,11 +40,13 @@ from ikusi.model.parts import (
     open_language_model,
     open_tokenizer,
     open_vision_tower,
+    padded,
     prepare_tokens,
 )
 from ikusi.model.tokens import set_image_token
 
 __all__ = [
+    "ASPECTS",
     "CONNECTORS",
     "assemble",
     "connector_parameters",
@@ -64,6 +66,10 @@ CONNECTORS = {"linear": "linear", "mlp2x_gelu": "gelu"}
 """Connector name -> activation of the stock projector."""
 
 
+ASPECTS = ("square", "pad")
+"""How a picture that is not square is brought to the encoder's square."""
+
+
 def assemble(
     vision: str | Path | PreTrainedModel,
     llm: str | Path | PreTrainedModel,
@@ -73,6 +79,7 @@ def assemble(
     feature_layer: int = -2,
     seed: int = 0,
     image_processor: Any = None,
+    aspect: str = "square",
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
     """Fuse a vision encoder and an LLM with a fresh connector.
 
@@ -80,12 +87,16 @@ def assemble(
     model then shares); the tokenizer defaults to the LLM's folder. `image_token` defaults to the
     tokenizer's own or a reserved one, and is added only where there is neither. `feature_layer`:
     the hidden states of the encoder that the connector reads (the last but one, as in LLaVA).
+    `aspect`: "square" is the encoder's own preprocessing, which cuts out a picture's middle (CLIP)
+    or squashes it (SigLIP); "pad" fills up its shorter side with the mean colour, as LLaVA-1.5.
     The whole model takes the LLM's dtype and device.
 
     Raises InputError where the parts cannot be told as a stock LLaVA.
     """
     if connector not in CONNECTORS:
         raise InputError(f"connector: expected one of {', '.join(CONNECTORS)}, found {connector!r}")
+    if aspect not in ASPECTS:
+        raise InputError(f"aspect: expected one of {', '.join(ASPECTS)}, found {aspect!r}")
     tower = open_vision_tower(vision)
     language_model = open_language_model(llm)
     speaker = open_tokenizer(llm if tokenizer is None else tokenizer)
@@ -95,8 +106,10 @@ def assemble(
     config = _config(tower, language_model, speaker, CONNECTORS[connector], feature_layer, extra)
     model = _join(config, tower, language_model, seed)
     _end_generation(model, language_model, speaker)
+    size = tower.config.image_size
+    seeing = image_processor or open_image_processor(vision, size)
     processor = LlavaProcessor(
-        image_processor=image_processor or open_image_processor(vision, tower.config.image_size),
+        image_processor=padded(seeing, size) if aspect == "pad" else seeing,
         tokenizer=speaker,
         patch_size=tower.config.patch_size,
         vision_feature_select_strategy=config.vision_feature_select_strategy,

@@ -25,6 +25,7 @@ from transformers import (
     AutoTokenizer,
     CLIPImageProcessorPil,
     ImageProcessingMixin,
+    LlavaImageProcessorPil,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -37,6 +38,10 @@ logger = logging.getLogger(__name__)
 
 IMAGE_TOKENS = ("<|image|>", "<image>", "<|image_pad|>", "<image_soft_token>", "[IMG]")
 PAD_TOKENS = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>")
+KEPT_BY_PADDING = (
+    *("resample", "do_convert_rgb", "do_rescale", "rescale_factor"),
+    *("do_normalize", "image_mean", "image_std"),
+)
 RESERVED = re.compile(r"reserved|unused|control_\d|extra_\d")
 
 
@@ -168,6 +173,21 @@ def open_image_processor(vision: str | Path | PreTrainedModel, image_size: int) 
             logger.info("%s: no image processor, using CLIP's at %d pixels", vision, image_size)
     square = {"height": image_size, "width": image_size}
     return CLIPImageProcessorPil(size={"shortest_edge": image_size}, crop_size=square)
+
+
+def padded(image_processor: Any, image_size: int) -> LlavaImageProcessorPil:
+    """LLaVA-1.5's preprocessing with the numbers of `image_processor`: the shorter side is filled
+    up on both ends with the mean colour, then the square is resized to `image_size`. Nothing is
+    cut off, whatever the original cuts."""
+    own = image_processor.to_dict()
+    square = {"height": image_size, "width": image_size}
+    return LlavaImageProcessorPil(
+        **{name: own[name] for name in KEPT_BY_PADDING if name in own},
+        do_pad=True,
+        do_center_crop=False,
+        size=square,
+        crop_size=square,  # unused, but transformers reads off it how many tokens an image takes
+    )
 
 
 def _pil_class(settings: dict[str, Any]) -> Any:

@@ -65,6 +65,7 @@ class _Layout:
             "vision": vision,
             "backbone": backbone,
             "connector": self.recipe.connector,
+            "image_aspect": self.recipe.image_aspect,
             "feature_layer": self.recipe.vision_feature_layer,
             "stage": stage.model_dump(mode="json"),
             "seed": self.recipe.seed,

@@ -51,6 +51,7 @@ def align(
     vision: str,
     backbone: str,
     connector: str,
+    image_aspect: str,
     feature_layer: int,
     stage: dict[str, Any],
     seed: int,
@@ -65,6 +66,7 @@ def align(
         connector=connector,
         feature_layer=feature_layer,
         seed=seed,
+        aspect=image_aspect,
     )
     settings = Stage.model_validate(stage)
     languages = (language_code, source_code)
