@@ -26,6 +26,9 @@ COMMANDS = {
     "data show": ["corpus", "--count", "--seed", "--flagged", "--html"],
     "study": ["recipe", "overrides", "--studies", "--workers", "--status"],
     "train": ["recipe", "--stage", "--run", "overrides", "--studies"],
+    "inspect": [
+        *["checkpoint", "corpus", "--language", "--count", "--id", "--html", "--max-length"],
+    ],
     "evaluate": [
         *["checkpoint", "--data", "--output", "--benchmark", "--language", "--bootstrap"],
     ],

@@ -26,6 +26,7 @@ for command in (
     translate.translate,
     study.study,
     study.train,
+    study.inspect,
     study.evaluate,
     study.chat,
     study.report,

@@ -83,6 +83,39 @@ def chat(
     chat_terminal.start(layout.checkpoint(checkpoint), image, question, max_new_tokens)
 
 
+def inspect(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a run of a study, or of a model.")],
+    corpus: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
+    language: Annotated[
+        str | None, typer.Option(help="A language's code; the corpus's first by default.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many rows, from the first.")] = 3,
+    id: Annotated[list[str] | None, typer.Option(help="This row instead; may be repeated.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with pictures instead of printing.")
+    ] = None,
+    max_length: Annotated[int, typer.Option(min=1, help="Longest sample, in tokens.")] = 8192,
+) -> None:
+    """Show rows as training sees them: what is given, learnt, a picture, or cut.
+
+    Example: ikusi inspect studies/emoji-eu/align/english studies/emoji-eu/data/instructions
+    --language eu --count 5 --html rows.html
+    """
+    from ikusi.data.corpus import Corpus
+    from ikusi.model import inspect as inspects
+    from ikusi.model import inspect_view
+    from ikusi.study import layout
+
+    opened = Corpus.open(corpus)
+    places = inspects.places(opened, count, id or [])
+    reader = inspects.open_reader(layout.checkpoint(checkpoint))
+    rows = inspects.read(reader, opened, language or opened.languages[0], places, max_length)
+    if html is None:
+        inspect_view.to_terminal(reader, rows)
+    else:
+        typer.echo(inspect_view.to_page(reader, opened, rows, html))
+
+
 def report(
     study: Annotated[Path, typer.Argument(help="Folder of a study.")],
     output: Annotated[Path, typer.Option(help="Folder to write the report to.")],

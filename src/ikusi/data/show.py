@@ -132,23 +132,23 @@ def to_terminal(drawn: Sequence[Sample], console: Console | None = None) -> None
     """Print samples, a table each, with a column for every language."""
     console = console or Console()
     for sample in drawn:
-        table = Table(title=Text(_harmless(sample.about)), title_justify="left", expand=True)
+        table = Table(title=Text(harmless(sample.about)), title_justify="left", expand=True)
         for side in sample.sides:
             table.add_column(side.language, ratio=1, overflow="fold")
         table.add_row(*(_column(side) for side in sample.sides))
         if sample.image_id:
-            table.caption = Text(f"image {_harmless(sample.image_id)}")
+            table.caption = Text(f"image {harmless(sample.image_id)}")
         console.print(table)
 
 
 def _column(side: Side) -> Text:
     text = Text()
     for line in side.lines:
-        text.append(f"{_harmless(line.label)}: ", "dim")
-        text.append(_harmless(line.text), "green" if line.right else "")
+        text.append(f"{harmless(line.label)}: ", "dim")
+        text.append(harmless(line.text), "green" if line.right else "")
         text.append(" ✓\n" if line.right else "\n")
     for told in _provenance(side):
-        text.append(f"{_harmless(told)}\n", "yellow")
+        text.append(f"{harmless(told)}\n", "yellow")
     text.rstrip()
     return text
 
@@ -160,7 +160,7 @@ def _provenance(side: Side) -> list[str]:
     return [*told, side.translator] if side.translator else told
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Text without what a terminal would obey."""
     return "".join(
         "\N{REPLACEMENT CHARACTER}"
@@ -179,14 +179,14 @@ def to_page(corpus: Corpus, drawn: Sequence[Sample], path: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"thumbnail": _thumbnail, "provenance": _provenance}
+    environment.filters |= {"thumbnail": thumbnail, "provenance": _provenance}
     page = environment.get_template(TEMPLATE).render(corpus=corpus, samples=drawn)
     path.parent.mkdir(parents=True, exist_ok=True)
     artifact.write_text(path, page)
     return path
 
 
-def _thumbnail(image: Image.Image) -> str:
+def thumbnail(image: Image.Image) -> str:
     """A picture as a data URI, made smaller."""
     small, buffer = image.copy(), io.BytesIO()
     small.thumbnail((SIDE, SIDE))

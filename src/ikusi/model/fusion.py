@@ -52,9 +52,11 @@ __all__ = [
     "connector_parameters",
     "embed",
     "features_per_image",
+    "features_told",
     "image_features",
     "load",
     "load_language_model",
+    "load_processor",
     "project",
     "save",
     "trainable",
@@ -140,12 +142,19 @@ def load(
     stock: Any = LlavaForConditionalGeneration
     model, report = stock.from_pretrained(folder, dtype=dtype or "auto", output_loading_info=True)
     check_loaded(folder, report)
-    processor = AutoProcessor.from_pretrained(folder, backend="pil")
+    _freeze_identity(model)
+    return model.eval(), load_processor(folder)
+
+
+def load_processor(folder: str | Path) -> LlavaProcessor:
+    """Open a LLaVA checkpoint's processor alone: its image processor, and its tokenizer with its
+    image token and chat template."""
+    processor: Any = AutoProcessor.from_pretrained(folder, backend="pil")
     set_image_token(processor.tokenizer, processor.image_token)
     if processor.tokenizer.chat_template is None:
         processor.tokenizer.chat_template = processor.chat_template
-    _freeze_identity(model)
-    return model.eval(), processor
+    opened: LlavaProcessor = processor
+    return opened
 
 
 def trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
@@ -182,9 +191,14 @@ def connector_parameters(model: LlavaForConditionalGeneration) -> list[nn.Parame
 
 def features_per_image(model: LlavaForConditionalGeneration, processor: LlavaProcessor) -> int:
     """Image tokens that each image takes in a conversation."""
-    vision: Any = model.config.vision_config
+    return features_told(model.config, processor)
+
+
+def features_told(config: LlavaConfig, processor: LlavaProcessor) -> int:
+    """The same from the configuration, without the model."""
+    vision: Any = config.vision_config
     patches = (vision.image_size // vision.patch_size) ** 2
-    dropped = model.config.vision_feature_select_strategy == "default"
+    dropped = config.vision_feature_select_strategy == "default"
     return int(patches + processor.num_additional_image_tokens - dropped)
 
 

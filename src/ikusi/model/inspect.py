@@ -1,0 +1,259 @@
+"""Rows of a corpus exactly as training sees them: which tokens are given, learnt, features of a
+picture, or cut.
+
+Every row goes through `ikusi.data.mixture.conversation` and `ikusi.model.chat.encode`, which are
+what training calls, and its text is read back from the tokens these give. Nothing is rendered in
+another way, so what is shown is what is learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+
+from ikusi import language, yamlfile
+from ikusi.data.corpus import Corpus
+from ikusi.data.mixture import conversation
+from ikusi.errors import InputError
+from ikusi.model import chat, fusion
+
+Kind = Literal["prompt", "supervised", "image", "cut"]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What turns rows into tokens: a LLaVA's processor, or the tokenizer of a bare LLM.
+
+    `image_tokens`: features per image, 0 for a bare LLM; `image_token_id`: what stands for one.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    processor: Any = None
+    image_tokens: int = 0
+    image_token_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Neighbouring tokens of one kind, as the text they spell; an image is a piece of its own."""
+
+    kind: Kind
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as training sees it.
+
+    `tokens` are those a sample is trained with, `image_tokens` and `supervised` of them; `cut`
+    are lost beyond the longest sample. `unknown`: tokens that stand for text the tokenizer cannot
+    spell. `picture`: the row's own, and `seen`: what the encoder is given of it.
+    """
+
+    id: str
+    language: str
+    pieces: Sequence[Piece]
+    tokens: int
+    image_tokens: int
+    supervised: int
+    cut: int
+    unknown: int
+    picture: Image.Image | None
+    seen: Image.Image | None
+
+
+def open_reader(checkpoint: Path) -> Reader:
+    """Open what a checkpoint makes tokens with; its weights are left alone.
+
+    Raises:
+        InputError: the folder holds no model.
+    """
+    if not checkpoint.is_dir():
+        raise InputError(f"{checkpoint}: expected the folder of a model, found none")
+    try:
+        config = AutoConfig.from_pretrained(checkpoint)
+        if config.model_type != "llava":
+            return Reader(AutoTokenizer.from_pretrained(checkpoint))
+        processor: Any = fusion.load_processor(checkpoint)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{checkpoint}: expected a model, found none: {error}") from error
+    features = fusion.features_told(config, processor)
+    return Reader(processor.tokenizer, processor, features, config.image_token_id)
+
+
+def read(
+    reader: Reader,
+    corpus: Corpus,
+    code: str,
+    places: Sequence[int],
+    max_length: int,
+) -> list[Row]:
+    """The rows of `corpus` at `places`, in the language `code`.
+
+    Raises:
+        InputError: a row cannot be trained on (nothing to learn, an image beyond `max_length`, a
+            picture for a bare LLM); it starts with the row's id.
+    """
+    captions = corpus.row_type == "caption"
+    prompts = language.load(code).prompts.get("caption", []) if captions else []
+    return [_row(reader, corpus, code, place, prompts, max_length) for place in places]
+
+
+def places(corpus: Corpus, count: int, ids: Sequence[str] = ()) -> list[int]:
+    """Where the rows called `ids` stand, or without any the first `count`.
+
+    Raises:
+        InputError: there is no such row.
+    """
+    for id in ids:
+        if id not in corpus.ids:
+            near = yamlfile.nearest(id, corpus.ids)
+            hint = f"; did you mean {near}?" if near else ""
+            raise InputError(f"{corpus.folder}: expected a row {id}, found none{hint}")
+    return [corpus.ids.index(id) for id in ids] or list(range(min(count, len(corpus))))
+
+
+def _row(
+    reader: Reader,
+    corpus: Corpus,
+    code: str,
+    place: int,
+    prompts: Sequence[str],
+    max_length: int,
+) -> Row:
+    row = corpus.row(code, place)
+    messages = conversation(row, corpus.row_type, prompts)
+    if row["image_id"] is not None and reader.processor is None:
+        raise InputError(f"{row['id']}: expected text alone for a bare LLM, found a picture")
+    images = (reader.image_tokens, reader.image_token_id)
+    kept = chat.encode(reader.tokenizer, messages, *images, max_length, row=row["id"])
+    whole = chat.encode(reader.tokenizer, messages, *images, row=row["id"])
+    picture = None if row["image_id"] is None else corpus.image(row["image_id"])
+    return Row(
+        id=row["id"],
+        language=code,
+        pieces=pieces(reader, whole, len(kept.input_ids)),
+        tokens=len(kept.input_ids),
+        image_tokens=kept.image_tokens,
+        supervised=sum(kept.supervised),
+        cut=kept.cut,
+        unknown=_unknown(reader.tokenizer, kept.input_ids),
+        picture=picture,
+        seen=None if picture is None else _seen(reader.processor.image_processor, picture),
+    )
+
+
+def pieces(reader: Reader, whole: chat.Encoded, kept: int) -> list[Piece]:
+    """An encoded conversation as pieces whose texts join to what its tokens spell.
+
+    Tokens from number `kept` on are cut. An image's tokens are spelled once. A character whose
+    bytes two pieces share stands in the second.
+    """
+    cells = _cells(reader, whole, kept)
+    ids = [token for token, _ in cells]
+    text, start, passed, found = _spelled(reader.tokenizer, ids), 0, 0, []
+    # Neighbouring images are told apart by their place.
+    neighbours = groupby(enumerate(cells), lambda cell: (cell[1][1], _place_of_image(*cell)))
+    for (kind, _), run in neighbours:
+        width = len(list(run))
+        passed += width
+        end = max(start, _agreed(_spelled(reader.tokenizer, ids[:passed]), text))
+        found.append(
+            Piece(kind, text[start:end], reader.image_tokens if kind == "image" else width)
+        )
+        start = end
+    return found
+
+
+def _cells(reader: Reader, whole: chat.Encoded, kept: int) -> list[tuple[int, Kind]]:
+    """Each token with its kind, but one cell for all the tokens of an image."""
+    cells: list[tuple[int, Kind]] = []
+    place = 0
+    while place < len(whole.input_ids):
+        token = whole.input_ids[place]
+        if token == reader.image_token_id:
+            cells.append((token, "image"))
+            place += reader.image_tokens
+            continue
+        learnt: Kind = "supervised" if whole.supervised[place] else "prompt"
+        cells.append((token, learnt if place < kept else "cut"))
+        place += 1
+    return cells
+
+
+def _place_of_image(place: int, cell: tuple[int, Kind]) -> int | None:
+    return place if cell[1] == "image" else None
+
+
+def _spelled(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    """What tokens spell, control tokens included."""
+    return str(
+        tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    )
+
+
+def _agreed(beginning: str, text: str) -> int:
+    """How far `beginning` is that of `text`: it may end within a character."""
+    return len(beginning if text.startswith(beginning) else beginning.rstrip("\ufffd"))
+
+
+def _unknown(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> int:
+    """Tokens for what the tokenizer cannot spell; some name a token that ends texts as theirs."""
+    unknown = tokenizer.unk_token_id
+    others = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    return 0 if unknown is None or unknown in others else list(ids).count(unknown)
+
+
+def _seen(image_processor: Any, picture: Image.Image) -> Image.Image:
+    """A picture after preprocessing: what the encoder is given, as a picture again."""
+    pixels = image_processor(images=[picture], return_tensors="np")["pixel_values"][0]
+    values = np.moveaxis(np.asarray(pixels, dtype=np.float64), 0, -1)  # [H, W, 3]
+    if image_processor.do_normalize:
+        values = values * np.array(image_processor.image_std) + np.array(image_processor.image_mean)
+    if image_processor.do_rescale:
+        values = values / image_processor.rescale_factor
+    return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class Total:
+    """Sums over rows; `share` of the tokens are supervised."""
+
+    rows: int
+    tokens: int
+    image_tokens: int
+    supervised: int
+    cut: int
+
+    @property
+    def share(self) -> float:
+        """Supervised tokens among all."""
+        return self.supervised / self.tokens if self.tokens else 0.0
+
+
+def total(rows: Sequence[Row]) -> Total:
+    """What rows come to."""
+    names = ("tokens", "image_tokens", "supervised", "cut")
+    return Total(len(rows), *(sum(getattr(row, name) for row in rows) for name in names))
+
+
+def counts(of: Row | Total) -> str:
+    """The counts in words."""
+    told = [
+        f"{of.tokens:,} tokens",
+        f"{of.image_tokens:,} of them image",
+        f"{of.supervised:,} supervised",
+        f"{of.cut:,} cut",
+    ]
+    if isinstance(of, Total):
+        rows = "1 row" if of.rows == 1 else f"{of.rows:,} rows"
+        return ", ".join([rows, *told, f"{of.share:.1%} of all tokens supervised"])
+    return ", ".join([*told, f"{of.unknown:,} unknown"] if of.unknown else told)

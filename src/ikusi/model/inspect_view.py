@@ -1,0 +1,108 @@
+"""Rows as training sees them, printed or as one HTML page; colour is never all that tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ikusi import artifact
+from ikusi.data.corpus import Corpus
+from ikusi.data.show import harmless, thumbnail
+from ikusi.model.inspect import Kind, Piece, Reader, Row, counts, total
+from ikusi.model.tokens import control
+
+TEMPLATE = "inspect.html.j2"
+MEANINGS: dict[Kind, str] = {
+    "prompt": "given, not learnt",
+    "supervised": "what the model learns to say",
+    "image": "features of a picture",
+    "cut": "beyond the longest sample, never seen",
+}
+STYLES: dict[Kind, str] = {
+    "prompt": "dim",
+    "supervised": "green",
+    "image": "blue",
+    "cut": "red strike",
+}
+NEWLINE, SPACE = "↵", "·"  # what stands for a line's end, and for a space at the edge of a piece
+
+
+def parts(reader: Reader, text: str) -> Iterator[tuple[str, str]]:
+    """The text of a piece in parts, each with its form: text, control, newline or space (those at
+    the edges of the piece)."""
+    controls = control(reader.tokenizer)[0].pattern
+    special = rf"(?P<control>{controls})|(?P<newline>\n)|(?P<space>\A +| +\Z)"
+    start = 0
+    for match in re.finditer(special, text):
+        if match.start() > start:
+            yield harmless(text[start : match.start()]), "text"
+        yield harmless(match[0]), str(match.lastgroup)
+        start = match.end()
+    if start < len(text):
+        yield harmless(text[start:]), "text"
+
+
+def to_terminal(reader: Reader, rows: Sequence[Row], console: Console | None = None) -> None:
+    """Print rows, a line or more for each piece, and what they come to."""
+    console = console or Console()
+    for row in rows:
+        size = "" if row.picture is None else f" · picture {_size(row.picture)}"
+        console.print(Text(f"{harmless(row.id)} · {row.language}{size}", "bold"))
+        table = Table.grid(padding=(0, 1))
+        for column in ({"min_width": 10}, {"justify": "right"}, {"overflow": "fold"}):
+            table.add_column(**column)
+        for piece in row.pieces:
+            style = STYLES[piece.kind]
+            table.add_row(
+                Text(piece.kind, style), Text(_times(piece), style), _shown(reader, piece)
+            )
+        console.print(table)
+        console.print(Text(counts(row) + "\n", "italic"))
+    for kind, meaning in MEANINGS.items():
+        console.print(Text.assemble((f"{kind:10} ", STYLES[kind]), meaning))
+    console.print(Text(counts(total(rows)), "bold"))
+
+
+def _times(piece: Piece) -> str:
+    return f"×{piece.tokens}"
+
+
+def _size(image: Image.Image) -> str:
+    return f"{image.width} x {image.height}"
+
+
+def _shown(reader: Reader, piece: Piece) -> Text:
+    text, style = Text(), STYLES[piece.kind]
+    for part, form in parts(reader, piece.text):
+        text.append(
+            {"newline": f"{NEWLINE}\n", "space": SPACE * len(part)}.get(form, part),
+            f"bold {style}" if form == "control" else style,
+        )
+    text.rstrip()
+    return text
+
+
+def to_page(reader: Reader, corpus: Corpus, rows: Sequence[Row], path: Path) -> Path:
+    """Write rows as one HTML page that needs no other file; returns its path."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"thumbnail": thumbnail, "counts": counts, "size": _size}
+    environment.filters["parts"] = lambda text: parts(reader, text)
+    page = environment.get_template(TEMPLATE).render(
+        corpus=corpus, rows=rows, total=total(rows), meanings=MEANINGS
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    artifact.write_text(path, page)
+    return path
