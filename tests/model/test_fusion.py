@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -11,7 +11,9 @@ import torch
 from PIL import Image
 from torch import nn
 from transformers import (
+    AutoModelForImageTextToText,
     AutoProcessor,
+    AutoTokenizer,
     CLIPVisionConfig,
     CLIPVisionModel,
     GemmaConfig,
@@ -33,14 +35,37 @@ TALK = [
     {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Zer da hau?"}]},
     {"role": "assistant", "content": [{"type": "text", "text": "Katua da."}]},
 ]
-PAIRS: dict[str, tuple[Any, Any, str, str]] = {
-    "clip + llama": (CLIPVisionConfig, LlamaConfig, "llama-3.1", "linear"),
-    "clip + qwen2": (CLIPVisionConfig, Qwen2Config, "chatml", "mlp2x_gelu"),
-    "clip + qwen3, tied": (CLIPVisionConfig, Qwen3Config, "qwen-3", "linear"),
-    "siglip + gemma": (SiglipVisionConfig, GemmaConfig, "gemma", "linear"),
-    "clip + mistral": (CLIPVisionConfig, MistralConfig, "mistral", "linear"),
-    "siglip + llama": (SiglipVisionConfig, LlamaConfig, "plain", "mlp2x_gelu"),
-    "clip + llama, parts": (CLIPVisionConfig, LlamaConfig, "llava-parts", "linear"),
+ANOTHER_TURN = [*TALK, {"role": "user", "content": [{"type": "text", "text": "A dog?"}]}]
+
+
+class Pair(NamedTuple):
+    """An encoder with or without a class token, and an LLM that speaks as its family does."""
+
+    vision: Any
+    language: Any
+    family: str
+    connector: str
+    tied: bool = False
+    aspect: str = "square"
+
+    def llm(self) -> Any:
+        words = len(tokenizer(self.family))
+        return llm(self.language, words, tie_word_embeddings=self.tied).eval()
+
+
+PAIRS = {
+    "clip + llama": Pair(CLIPVisionConfig, LlamaConfig, "llama-3.1", "linear"),
+    "clip + small llama, tied": Pair(CLIPVisionConfig, LlamaConfig, "chatml", "linear", tied=True),
+    "clip + qwen2": Pair(CLIPVisionConfig, Qwen2Config, "chatml", "mlp2x_gelu"),
+    "siglip + qwen2": Pair(SiglipVisionConfig, Qwen2Config, "chatml", "linear", aspect="pad"),
+    "clip + qwen3, tied": Pair(CLIPVisionConfig, Qwen3Config, "qwen-3", "linear", tied=True),
+    "siglip + qwen3": Pair(SiglipVisionConfig, Qwen3Config, "qwen-3", "mlp2x_gelu"),
+    "siglip + gemma, tied": Pair(SiglipVisionConfig, GemmaConfig, "gemma", "linear", tied=True),
+    "clip + gemma": Pair(CLIPVisionConfig, GemmaConfig, "gemma", "mlp2x_gelu", aspect="pad"),
+    "clip + mistral": Pair(CLIPVisionConfig, MistralConfig, "mistral", "linear"),
+    "siglip + mistral": Pair(SiglipVisionConfig, MistralConfig, "mistral", "mlp2x_gelu"),
+    "siglip + llama": Pair(SiglipVisionConfig, LlamaConfig, "plain", "mlp2x_gelu"),
+    "clip + llama, parts": Pair(CLIPVisionConfig, LlamaConfig, "llava-parts", "linear"),
 }
 
 
@@ -51,8 +76,7 @@ def picture() -> Image.Image:
 
 @dataclass
 class Fused:
-    family: str
-    connector: str
+    pair: Pair
     model: LlavaForConditionalGeneration
     processor: Any
     folder: Path
@@ -62,24 +86,48 @@ class Fused:
     @property
     def inputs(self) -> Any:
         """What stock transformers alone makes of a question about a picture."""
-        prompt = self.stock_processor.apply_chat_template(TALK[:1], add_generation_prompt=True)
-        plain = not prompt.startswith(self.stock_processor.tokenizer.bos_token or "\0")
-        return self.stock_processor(
-            images=picture(), text=prompt, return_tensors="pt", add_special_tokens=plain
-        )
+        return served(self.stock_processor, TALK[:1])
+
+    def encoding(self) -> tuple[int, int]:
+        """What training and evaluation ask for: features per image, and the image token's id."""
+        features = fusion.features_per_image(self.model, self.processor)
+        return features, self.model.config.image_token_id
+
+
+def served(processor: Any, talk: list[Any]) -> Any:
+    """A conversation about the picture as whoever serves a stock LLaVA hands it to transformers."""
+    shown = [
+        {
+            "role": message["role"],
+            "content": [
+                part | {"image": picture()} if part["type"] == "image" else part
+                for part in message["content"]
+            ],
+        }
+        for message in talk
+    ]
+    return processor.apply_chat_template(
+        shown, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+    )
+
+
+def fuse(pair: Pair, folder: Path) -> Fused:
+    model, processor = fusion.assemble(
+        tower(pair.vision), pair.llm(), tokenizer(pair.family), pair.connector, aspect=pair.aspect
+    )
+    fusion.save(model, processor, folder)
+    return Fused(pair, model, processor, folder, *opened(folder))
+
+
+def opened(folder: Path) -> tuple[Any, Any]:
+    """A checkpoint opened by whoever has transformers and no code of ours."""
+    model = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    return model, AutoProcessor.from_pretrained(folder)
 
 
 @pytest.fixture(scope="module", params=list(PAIRS))
 def fused(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fused:
-    vision, language, family, connector = PAIRS[request.param]
-    words = tokenizer(family)
-    backbone = llm(language, len(words), tie_word_embeddings=language is Qwen3Config)
-    model, processor = fusion.assemble(tower(vision), backbone, words, connector)
-    folder = tmp_path_factory.mktemp("fused")
-    fusion.save(model, processor, folder)
-    stock = LlavaForConditionalGeneration.from_pretrained(folder).eval()
-    opened = AutoProcessor.from_pretrained(folder)
-    return Fused(family, connector, model, processor, folder, stock, opened)
+    return fuse(PAIRS[request.param], tmp_path_factory.mktemp("fused"))
 
 
 def test_stock_transformers_opens_the_checkpoint_and_gives_the_same_logits(fused: Fused) -> None:
@@ -97,13 +145,33 @@ def test_load_gives_the_same_logits(fused: Fused) -> None:
     }
 
 
-def test_our_prompt_is_the_stock_processors_prompt(fused: Fused) -> None:
-    words = fused.processor.tokenizer
-    features = fusion.features_per_image(fused.model, fused.processor)
-    prompt = chat.prompt_ids(words, TALK[:1], features, fused.model.config.image_token_id)
+def test_training_evaluation_and_serving_ask_token_for_token_alike(fused: Fused) -> None:
+    words, encoding = fused.processor.tokenizer, fused.encoding()
+    prompt = chat.prompt_ids(words, TALK[:1], *encoding)
     assert prompt == fused.inputs["input_ids"][0].tolist()
-    whole = chat.encode(words, TALK, features, fused.model.config.image_token_id)
-    assert whole.input_ids[: len(prompt)] == prompt
+    trained = chat.encode(words, TALK, *encoding)
+    assert trained.input_ids[: len(prompt)] == prompt
+    assert trained.supervised.index(True) == len(prompt)
+
+
+def test_a_template_written_out_first_gives_the_same_tokens(fused: Fused) -> None:
+    stock = fused.stock_processor
+    text = stock.apply_chat_template(TALK[:1], add_generation_prompt=True)
+    plain = not text.startswith(stock.tokenizer.bos_token or "\0")
+    inputs = stock(images=picture(), text=text, return_tensors="pt", add_special_tokens=plain)
+    assert torch.equal(inputs["input_ids"], fused.inputs["input_ids"])
+    assert torch.equal(inputs["pixel_values"], fused.inputs["pixel_values"])
+
+
+def test_a_conversation_goes_on_token_for_token_alike(fused: Fused) -> None:
+    asked = chat.prompt_ids(fused.processor.tokenizer, ANOTHER_TURN, *fused.encoding())
+    assert asked == served(fused.stock_processor, ANOTHER_TURN)["input_ids"][0].tolist()
+
+
+def test_the_checkpoint_holds_the_chat_template(fused: Fused) -> None:
+    template = fused.processor.tokenizer.chat_template
+    assert fused.stock_processor.chat_template == template
+    assert AutoTokenizer.from_pretrained(fused.folder).chat_template == template
 
 
 def test_image_tokens_are_as_many_as_image_features(fused: Fused) -> None:
@@ -124,9 +192,31 @@ def test_features_in_two_steps_are_the_stock_forward(fused: Fused) -> None:
         assert torch.equal(logits, model(**inputs).logits)
 
 
+@pytest.mark.parametrize("connector", fusion.CONNECTORS)
+def test_checkpoints_that_keep_the_class_token_are_read_like_their_own_code(
+    connector: str, tmp_path: Path
+) -> None:
+    """As some stock LLaVAs do: 17 features of 16 patches."""
+    made = fuse(Pair(CLIPVisionConfig, LlamaConfig, "llama-3.1", connector), tmp_path / "dropped")
+    made.model.config.vision_feature_select_strategy = "full"
+    made.processor.vision_feature_select_strategy = "full"
+    made.model.config.image_seq_length = 17
+    fusion.save(made.model, made.processor, tmp_path / "kept")
+    stock, processor = opened(tmp_path / "kept")
+    model, ours = fusion.load(tmp_path / "kept")
+    inputs = served(processor, TALK[:1])
+    features = fusion.features_per_image(model, ours)
+    asked = chat.prompt_ids(ours.tokenizer, TALK[:1], features, model.config.image_token_id)
+    assert features == 17 and asked == inputs["input_ids"][0].tolist()
+    with torch.no_grad():
+        projected = fusion.project(model, fusion.image_features(model, inputs["pixel_values"]))
+        embeddings = fusion.embed(model, inputs["input_ids"], projected)
+        assert torch.equal(model(inputs_embeds=embeddings).logits, stock(**inputs).logits)
+
+
 def test_generation_stops_at_the_end_of_a_turn_and_pads_with_another_token(fused: Fused) -> None:
     words, settings = fused.stock_processor.tokenizer, fused.stock.generation_config
-    ending = words.convert_tokens_to_ids(ENDS[fused.family])
+    ending = words.convert_tokens_to_ids(ENDS[fused.pair.family])
     stops = settings.eos_token_id
     assert ending in (stops if isinstance(stops, list) else [stops])
     assert settings.pad_token_id == words.pad_token_id
@@ -134,12 +224,17 @@ def test_generation_stops_at_the_end_of_a_turn_and_pads_with_another_token(fused
 
 
 def test_text_alone_is_answered_as_by_the_llm(fused: Fused) -> None:
-    kind = PAIRS[next(n for n, p in PAIRS.items() if p[2] == fused.family)][1]
-    alone = llm(kind, len(tokenizer(fused.family)), tie_word_embeddings=kind is Qwen3Config).eval()
+    alone = fused.pair.llm()
     tokens = torch.arange(7, 17)[None]
     with torch.no_grad():
         size = alone.config.vocab_size
         assert torch.equal(fused.model(tokens).logits[..., :size], alone(tokens).logits)
+
+
+def test_embeddings_stay_tied_or_apart_as_in_the_llm(fused: Fused) -> None:
+    for model in (fused.model, fused.stock):
+        shared = model.get_output_embeddings().weight is model.get_input_embeddings().weight
+        assert shared == fused.pair.tied == model.config.tie_word_embeddings
 
 
 def test_the_linear_connector_is_one_linear_layer_and_stays_one() -> None:
