@@ -149,6 +149,9 @@ def test_a_cut_anywhere_even_within_a_character_loses_no_text(family: str) -> No
         assert sum(piece.tokens for piece in found if piece.kind == "cut") == (
             len(whole.input_ids) - kept
         )
+        seen = "".join(piece.text for piece in found if piece.kind != "cut")
+        within = words.decode(whole.input_ids[:kept], clean_up_tokenization_spaces=False)
+        assert seen == within.rstrip("\N{REPLACEMENT CHARACTER}")
 
 
 def test_neighbouring_images_are_told_apart(tmp_path: Path) -> None:
