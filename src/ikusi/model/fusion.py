@@ -21,7 +21,6 @@ import torch
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
-    AutoProcessor,
     LlavaConfig,
     LlavaForConditionalGeneration,
     LlavaProcessor,
@@ -34,8 +33,10 @@ from ikusi.model.chat import end_of_turn
 from ikusi.model.parts import (
     check_loaded,
     extra_tokens,
+    features_told,
     grow_vocabulary,
     load_language_model,
+    load_processor,
     open_image_processor,
     open_language_model,
     open_tokenizer,
@@ -43,7 +44,6 @@ from ikusi.model.parts import (
     padded,
     prepare_tokens,
 )
-from ikusi.model.tokens import set_image_token
 
 __all__ = [
     "ASPECTS",
@@ -52,11 +52,9 @@ __all__ = [
     "connector_parameters",
     "embed",
     "features_per_image",
-    "features_told",
     "image_features",
     "load",
     "load_language_model",
-    "load_processor",
     "project",
     "save",
     "trainable",
@@ -146,17 +144,6 @@ def load(
     return model.eval(), load_processor(folder)
 
 
-def load_processor(folder: str | Path) -> LlavaProcessor:
-    """Open a LLaVA checkpoint's processor alone: its image processor, and its tokenizer with its
-    image token and chat template."""
-    processor: Any = AutoProcessor.from_pretrained(folder, backend="pil")
-    set_image_token(processor.tokenizer, processor.image_token)
-    if processor.tokenizer.chat_template is None:
-        processor.tokenizer.chat_template = processor.chat_template
-    opened: LlavaProcessor = processor
-    return opened
-
-
 def trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
     """Let only `parts` ("connector", "llm", "vision") learn, and count what learns in each.
 
@@ -192,14 +179,6 @@ def connector_parameters(model: LlavaForConditionalGeneration) -> list[nn.Parame
 def features_per_image(model: LlavaForConditionalGeneration, processor: LlavaProcessor) -> int:
     """Image tokens that each image takes in a conversation."""
     return features_told(model.config, processor)
-
-
-def features_told(config: LlavaConfig, processor: LlavaProcessor) -> int:
-    """The same from the configuration, without the model."""
-    vision: Any = config.vision_config
-    patches = (vision.image_size // vision.patch_size) ** 2
-    dropped = config.vision_feature_select_strategy == "default"
-    return int(patches + processor.num_additional_image_tokens - dropped)
 
 
 def image_features(model: LlavaForConditionalGeneration, pixel_values: Tensor) -> Tensor:

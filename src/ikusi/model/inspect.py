@@ -22,7 +22,8 @@ from ikusi import language, yamlfile
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import conversation
 from ikusi.errors import InputError
-from ikusi.model import chat, fusion
+from ikusi.model import chat
+from ikusi.model.parts import features_told, load_processor
 
 Kind = Literal["prompt", "supervised", "image", "cut"]
 
@@ -82,10 +83,10 @@ def open_reader(checkpoint: Path) -> Reader:
         config = AutoConfig.from_pretrained(checkpoint)
         if config.model_type != "llava":
             return Reader(AutoTokenizer.from_pretrained(checkpoint))
-        processor: Any = fusion.load_processor(checkpoint)
+        processor: Any = load_processor(checkpoint)
     except (OSError, ValueError) as error:
         raise InputError(f"{checkpoint}: expected a model, found none: {error}") from error
-    features = fusion.features_told(config, processor)
+    features = features_told(config, processor)
     return Reader(processor.tokenizer, processor, features, config.image_token_id)
 
 

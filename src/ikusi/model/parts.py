@@ -22,10 +22,13 @@ from transformers import (
     AutoImageProcessor,
     AutoModel,
     AutoModelForCausalLM,
+    AutoProcessor,
     AutoTokenizer,
     CLIPImageProcessorPil,
     ImageProcessingMixin,
+    LlavaConfig,
     LlavaImageProcessorPil,
+    LlavaProcessor,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -58,6 +61,17 @@ def load_language_model(
         raise InputError(f"{folder}: expected a causal LLM, found none: {error}") from error
     check_loaded(folder, report)
     return model.eval(), AutoTokenizer.from_pretrained(folder)
+
+
+def load_processor(folder: str | Path) -> LlavaProcessor:
+    """Open a LLaVA checkpoint's processor alone: its image processor, and its tokenizer with its
+    image token and chat template."""
+    processor: Any = AutoProcessor.from_pretrained(folder, backend="pil")
+    set_image_token(processor.tokenizer, processor.image_token)
+    if processor.tokenizer.chat_template is None:
+        processor.tokenizer.chat_template = processor.chat_template
+    opened: LlavaProcessor = processor
+    return opened
 
 
 def open_vision_tower(vision: str | Path | PreTrainedModel) -> Any:
@@ -160,6 +174,14 @@ def extra_tokens(config: Any, feature_layer: int) -> int:
             f"feature_layer: expected one of {len(states)} hidden states, found {feature_layer}"
         )
     return int(states[feature_layer].shape[1]) - (config.image_size // config.patch_size) ** 2
+
+
+def features_told(config: LlavaConfig, processor: LlavaProcessor) -> int:
+    """Image tokens that each image takes in a conversation, from the configuration alone."""
+    vision: Any = config.vision_config
+    patches = (vision.image_size // vision.patch_size) ** 2
+    dropped = config.vision_feature_select_strategy == "default"
+    return int(patches + processor.num_additional_image_tokens - dropped)
 
 
 def open_image_processor(vision: str | Path | PreTrainedModel, image_size: int) -> Any:
