@@ -76,6 +76,22 @@ class Miniature(Section):
     seed: int = Field(default=0, ge=0, description="Seed of the scenes and of the split.")
 
 
+class Lora(Section):
+    """Low-rank adapters in the LLM in place of its own weights (arXiv 2106.09685)."""
+
+    rank: int = Field(default=64, ge=1, description="Rank of each adapter.")
+    alpha: Positive = Field(default=128, description="Adapters are scaled by alpha / rank.")
+    dropout: Share = Field(default=0.05, description="Dropout before each adapter.")
+    targets: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
+        default=["all-linear"],
+        min_length=1,
+        description="Layers that get one, by the ends of their names; all-linear: every one.",
+    )
+    quantize: Literal["none", "nf4"] = Field(
+        default="none", description="Hold the LLM's own weights in 4 bits (QLoRA) on the way."
+    )
+
+
 class Stage(Section):
     """One training stage."""
 
@@ -87,12 +103,19 @@ class Stage(Section):
         default=None,
         description="Share of rows in the target language; none where the grid sets it.",
     )
-    optimizer: Literal["adamw", "muon"] = Field(
-        default="adamw", description="AdamW, or Muon for matrices with AdamW for the rest."
+    lora: Lora | None = Field(
+        default=None, description="Adapters instead of the LLM's own weights; none: no adapters."
+    )
+    optimizer: Literal["adamw", "adamw8bit", "muon"] = Field(
+        default="adamw",
+        description="AdamW, AdamW with 8-bit moments, or Muon for matrices and AdamW for the rest.",
     )
     learning_rate: Positive = Field(description="Peak learning rate.")
     batch_size: int = Field(ge=1, description="Samples in one optimiser step.")
     epochs: Positive = Field(description="Passes over the stage's rows.")
+    max_steps: int | None = Field(
+        default=None, ge=1, description="End after so many steps; none: after all epochs."
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="Weight decay.")
     warmup_ratio: Share = Field(
         default=0.03, description="Share of the steps in which the learning rate rises."
@@ -101,7 +124,7 @@ class Stage(Section):
         default="cosine", description="How the learning rate falls after warm-up."
     )
     precision: Literal["bf16", "fp32"] = Field(
-        default="bf16", description="Number format of the computation; weights stay in fp32."
+        default="bf16", description="Number format of the computation; what learns stays in fp32."
     )
     max_length: int = Field(
         default=8192, ge=16, description="Longest sample, in tokens; text beyond it is cut."
@@ -111,6 +134,37 @@ class Stage(Section):
     )
     save_every: int = Field(
         default=100, ge=1, description="Optimiser steps between checkpoints to resume from."
+    )
+
+    @model_validator(mode="after")
+    def _lora_fits(self) -> "Stage":
+        if self.lora and "llm" not in self.trainable:
+            raise _wrong("nothing, as llm is not trainable", ("lora",), found=self.lora.rank)
+        return self
+
+
+class Compute(Section):
+    """What training runs on. None of it changes what is learnt, beyond the last bits."""
+
+    parallel: Literal["ddp", "fsdp", "zero2", "zero3"] = Field(
+        default="ddp",
+        description="What several processes share: each holds everything (ddp), or PyTorch (fsdp) "
+        "or DeepSpeed (zero2, zero3) divide weights, gradients and optimiser among them.",
+    )
+    processes: int = Field(default=1, ge=1, description="Processes for a training, one a GPU.")
+    micro_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most tokens in one forward pass; none: 16,384.",
+    )
+    data_workers: int | None = Field(
+        default=None,
+        ge=0,
+        description="Processes that read pictures ahead for each training process; none: 4 "
+        "beside a GPU, 0 on the CPU.",
+    )
+    report_to: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
+        default=[], description="Trackers that transformers knows: tensorboard, wandb, trackio."
     )
 
 
@@ -185,6 +239,12 @@ class Recipe(Section):
         "its sides are filled up with the mean colour.",
     )
     stages: Stages = Field(description="The two training stages.")
+    cache_features: bool = Field(
+        default=False,
+        description="Compute what a frozen encoder says of each picture once, for all runs, and "
+        "keep it on disk.",
+    )
+    compute: Compute = Field(default=Compute(), description="What training runs on.")
     text_only: TextOnly = Field(description="Instructions without a picture.")
     grid: Grid = Field(description="The runs that are compared.")
     benchmarks: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
