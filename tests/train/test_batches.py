@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ikusi.model import fusion
 from ikusi.train.attention import explicit_kernel, fused_kernel, packed_attention, packing
-from ikusi.train.batches import EncodedSample, collate, split
+from ikusi.train.batches import Batch, EncodedSample, collate, distinct_pictures, divide
+from ikusi.train.packed import PackedModel
 from ikusi.train.steps import Encoder
-from ikusi.train.trainer import PackedModel
 from train.samples import Samples, language_model, multimodal_model
 
 
@@ -21,16 +21,20 @@ def encoded(samples: Samples, model: Any, processor: Any) -> tuple[Encoder, list
     return encoder, [encoder.encode(i) for i in range(len(samples))]
 
 
+def shown(encoder: Encoder, rows: list[EncodedSample]) -> Batch:
+    pictures = distinct_pictures(rows)
+    return collate(rows, encoder.pixels(pictures) if pictures else None)
+
+
 def packed_gradients(
     model: Any, encoder: Encoder, rows: list[EncodedSample], most_tokens: int | None = None
 ) -> tuple[float, dict[str, Tensor]]:
     model.zero_grad()
     total, supervised = 0.0, sum(len(row.supervised) for row in rows)
     with packed_attention(model):
-        for part in split(rows, most_tokens):
-            batch = collate(part)
-            pixels = encoder.pixels(batch.pictures) if batch.pictures else None
-            loss = PackedModel(model, bf16=False)(batch, pixels) / supervised
+        for cell in divide([len(row) for row in rows], 1, most_tokens)[0]:
+            batch = shown(encoder, [rows[place] for place in cell])
+            loss = PackedModel(model, bf16=False)(batch) / supervised
             loss.backward()
             total += float(loss.detach())
     return total, gradients(model)
@@ -99,7 +103,7 @@ def test_parts_of_a_step_add_up_to_the_whole_step() -> None:
     whole = packed_gradients(model, encoder, rows)
     tokens = sum(map(len, rows))
     for most, parts in ((None, 1), (tokens // 2 + 10, 2), (tokens // 4 + 12, 4)):
-        assert len(split(rows, most)) == parts
+        assert len(divide([len(row) for row in rows], 1, most)[0]) == parts
         assert_same(packed_gradients(model, encoder, rows, most), whole)
 
 
@@ -113,12 +117,10 @@ def test_editing_one_sample_leaves_the_logits_of_the_others_as_they_were() -> No
     rows[0].input_ids.setflags(write=True)
 
     def logits() -> tuple[list[str], Tensor]:
-        batch = collate(rows)
+        batch = shown(encoder, rows)
         owners = [row.id for row in batch.samples for _ in row.supervised]
         with packed_attention(model), torch.no_grad():
-            return owners, PackedModel(model, bf16=False).logits(
-                batch, encoder.pixels(batch.pictures)
-            )
+            return owners, PackedModel(model, bf16=False).logits(batch)
 
     owners, before = logits()
     rows[0].input_ids[:] = edited
@@ -153,10 +155,9 @@ def test_bf16_stays_near_fp32() -> None:
     samples = Samples(9)
     model, processor = multimodal_model()
     encoder, rows = encoded(samples, model, processor)
-    batch = collate(rows)
-    pixels = encoder.pixels(batch.pictures)
+    batch = shown(encoder, rows)
     with packed_attention(model), torch.no_grad():
-        exact = float(PackedModel(model, bf16=False)(batch, pixels))
-        near = float(PackedModel(model, bf16=True)(batch, pixels))
+        exact = float(PackedModel(model, bf16=False)(batch))
+        near = float(PackedModel(model, bf16=True)(batch))
     assert near == pytest.approx(exact, rel=0.01)
     assert near != exact

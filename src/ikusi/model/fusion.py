@@ -44,6 +44,7 @@ from ikusi.model.parts import (
     padded,
     prepare_tokens,
 )
+from ikusi.model.vision import tower_features, unreached
 
 __all__ = [
     "ASPECTS",
@@ -147,8 +148,9 @@ def load(
 def trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
     """Let only `parts` ("connector", "llm", "vision") learn, and count what learns in each.
 
-    A bare LLM has the one part "llm". The identity of a linear connector never learns. Raises
-    InputError for a part the model does not have.
+    A bare LLM has the one part "llm". The identity of a linear connector never learns, nor does
+    what an encoder has above the layer that is read. Raises InputError for a part the model does
+    not have.
     """
     available = _parts(model)
     unknown = [part for part in parts if part not in available]
@@ -162,7 +164,9 @@ def trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
         parameters = available[part]
         for parameter in parameters:
             parameter.requires_grad_(True)
-        counts[part] = sum(parameter.numel() for parameter in parameters)
+        for parameter in _unreached(model) if part == "vision" else []:
+            parameter.requires_grad_(False)
+        counts[part] = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
     told = ", ".join(f"{part} {count:,}" for part, count in counts.items()) or "nothing"
     logger.info("trainable: %s of %s parameters", told, f"{total:,}")
@@ -181,17 +185,19 @@ def features_per_image(model: LlavaForConditionalGeneration, processor: LlavaPro
     return features_told(model.config, processor)
 
 
-def image_features(model: LlavaForConditionalGeneration, pixel_values: Tensor) -> Tensor:
+def image_features(
+    model: LlavaForConditionalGeneration, pixel_values: Tensor, tower: nn.Module | None = None
+) -> Tensor:
     """What the connector reads: tower features [I, N, D] of `pixel_values` [I, 3, H, W].
 
     With `project`, exactly the stock model's `get_image_features`; apart from it, features of a
-    frozen tower can be computed once and kept.
+    frozen tower can be computed once and kept. `tower`: the encoder where it has been taken out of
+    the model (`without_encoder`).
     """
-    layers = model.config.vision_feature_layer
-    states = model.model.vision_tower(pixel_values, output_hidden_states=True).hidden_states
-    first = int(model.config.vision_feature_select_strategy == "default")
-    chosen = [layers] if isinstance(layers, int) else layers
-    return torch.cat([states[layer][:, first:] for layer in chosen], dim=-1)
+    config = model.config
+    encoder = model.model.vision_tower if tower is None else tower
+    layers, strategy = config.vision_feature_layer, config.vision_feature_select_strategy
+    return tower_features(encoder, pixel_values, layers, strategy)
 
 
 @torch.no_grad()
@@ -349,6 +355,15 @@ def _parts(model: PreTrainedModel) -> dict[str, list[nn.Parameter]]:
         "llm": list({id(parameter): parameter for parameter in llm}.values()),
         "vision": list(model.model.vision_tower.parameters()),
     }
+
+
+def _unreached(model: Any) -> list[nn.Parameter]:
+    """Parameters of the encoder that its features do not depend on."""
+    vision, tower = model.config.vision_config, model.model.vision_tower
+    shape = (1, vision.num_channels, vision.image_size, vision.image_size)
+    blank = torch.zeros(shape, dtype=tower.dtype, device=tower.device)
+    with torch.enable_grad():
+        return unreached(tower, image_features(model, blank))
 
 
 def _expect_llava(folder: str | Path) -> None:

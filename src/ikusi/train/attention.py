@@ -1,9 +1,10 @@
 """Attention among samples laid end to end in one row, each blind to all the others.
 
-transformers knows packed rows too, but without flash-attention it writes out a T x T mask for them:
-sixty times the work for 4,000 tokens of 64-token samples. Here samples of like length are attended
-to together, padded to the longest among them and a little more, so that shapes recur. What
-fills the row up behind the last sample attends to nothing.
+On a GPU, in bf16 or fp16, a kernel for samples of varying length does it: torch's own
+`varlen_attn`, or flash-attention's where torch has none. Elsewhere transformers would write out a
+T x T mask: sixty times the work for 4,000 tokens of 64-token samples. Here samples of like length
+are attended to together, padded to the longest among them and a little more, so that shapes recur.
+What fills the row up behind the last sample attends to nothing.
 
 Legend of shapes: T tokens of the row, N samples of a bucket, L longest of them, H query heads,
 K key and value heads, D width of a head.
@@ -11,10 +12,12 @@ K key and value heads, D width of a head.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cache
+from inspect import signature
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -52,13 +55,20 @@ class Packing:
     offsets: Tensor
     buckets: tuple[Bucket, ...]
 
-    def to(self, device: torch.device) -> Packing:
+    def to(self, device: torch.device, non_blocking: bool = False) -> Packing:
         """The same on another device."""
+        return self._with(lambda part: part.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Packing:
+        """The same in memory that a GPU copies from without waiting."""
+        return self._with(lambda part: part.pin_memory())
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Packing:
         buckets = tuple(
-            bucket if bucket.places is None else replace(bucket, places=bucket.places.to(device))
+            bucket if bucket.places is None else replace(bucket, places=change(bucket.places))
             for bucket in self.buckets
         )
-        return Packing(self.offsets.to(device), buckets)
+        return Packing(change(self.offsets), buckets)
 
 
 def packing(lengths: Sequence[int]) -> Packing:
@@ -126,16 +136,63 @@ def attend(
         # Rotary embeddings leave fp32 behind; every kernel below is faster in the half type.
         dtype = torch.get_autocast_dtype(kind)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
-    parts = [
-        _attend_bucket(query, key, value, bucket, scale, dropout, sliding_window)
-        for bucket in packing.buckets
-    ]
+    kernel = varlen_kernel() if kind == "cuda" and not dropout else None
+    if kernel is not None and query.dtype in (torch.bfloat16, torch.float16):
+        parts = [_attend_varlen(kernel, query, key, value, packing, scale, sliding_window)]
+    else:
+        parts = [
+            _attend_bucket(query, key, value, bucket, scale, dropout, sliding_window)
+            for bucket in packing.buckets
+        ]
     if behind := query.shape[2] - packing.buckets[-1].stop:
         parts.append(parts[0].new_zeros(behind, *parts[0].shape[1:]))
     return (parts[0] if len(parts) == 1 else torch.cat(parts))[None], None
 
 
 AttentionInterface.register(NAME, attend)
+
+
+def told(device: torch.device, bf16: bool) -> str:
+    """Which kernel attends on a device, in words for the log."""
+    kernel = varlen_kernel() if device.type == "cuda" and bf16 else None
+    if kernel is None:
+        return "torch's scaled_dot_product_attention, samples of like length together"
+    return f"{kernel.__module__}.{kernel.__name__}"
+
+
+@cache
+def varlen_kernel() -> Callable[..., Tensor] | None:
+    """A kernel for samples of varying length: torch's, else flash-attention's, else none."""
+    with suppress(ImportError):
+        from torch.nn.attention.varlen import varlen_attn
+
+        if "window_size" in signature(varlen_attn).parameters:
+            return cast(Callable[..., Tensor], varlen_attn)
+    with suppress(ImportError):
+        from flash_attn import flash_attn_varlen_func
+
+        return cast(Callable[..., Tensor], flash_attn_varlen_func)
+    return None
+
+
+def _attend_varlen(
+    kernel: Callable[..., Tensor],
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packing: Packing,
+    scale: float,
+    window: int | None,
+) -> Tensor:
+    """The mixed values of all samples' tokens, [tokens, H, D], by a GPU's kernel."""
+    stop, longest = packing.buckets[-1].stop, max(bucket.longest for bucket in packing.buckets)
+    rows = [states[0, :, :stop].transpose(0, 1) for states in (query, key, value)]
+    places = (packing.offsets, packing.offsets, longest, longest)
+    seen = (-1 if window is None else window - 1, 0)
+    if kernel.__module__.startswith("flash_attn"):
+        return kernel(*rows, *places, softmax_scale=scale, causal=True, window_size=seen)
+    grouped = query.shape[1] != key.shape[1]
+    return kernel(*rows, *places, scale=scale, window_size=seen, enable_gqa=grouped)
 
 
 def _attend_bucket(

@@ -10,8 +10,10 @@ Legend of shapes: T tokens (filled up), S supervised tokens, I places where an i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,8 +71,10 @@ class Batch:
     """Samples end to end in one row.
 
     `input_ids`, `position_ids` [1, T]: positions start anew with each sample. `sources` [S, filled
-    up]: the positions whose logits predict `targets` [S]. `pictures`: the distinct ones;
-    `image_index` [I]: which of them stands at each place, in the order of the row.
+    up]: the positions whose logits predict `targets` [S]. `images`: of the distinct pictures, the
+    features [I, N, D] of a frozen encoder, or the pixels [I, 3, H, W]; None without pictures.
+    `image_index` [P]: which of them stands at each of the P places, in the order of the row.
+    `counted`: False for one that only keeps a process in step with the others; its loss is nothing.
     """
 
     input_ids: Tensor
@@ -78,19 +82,41 @@ class Batch:
     packing: Packing
     sources: Tensor
     targets: Tensor
-    pictures: tuple[Picture, ...]
+    images: Tensor | None
     image_index: Tensor
     samples: tuple[EncodedSample, ...]
+    counted: bool = True
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
-        moved = ("input_ids", "position_ids", "packing", "sources", "targets", "image_index")
-        return replace(self, **{name: getattr(self, name).to(device) for name in moved})
+        return self._with(lambda part: part.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """The same in memory that a GPU copies from without waiting."""
+        return self._with(lambda part: part.pin_memory())
+
+    def _with(self, change: Callable[[Any], Any]) -> Batch:
+        parts = {name: getattr(self, name) for name in TENSORS}
+        return replace(self, **{n: change(part) for n, part in parts.items() if part is not None})
 
 
-def collate(samples: Sequence[EncodedSample]) -> Batch:
-    """Lay samples end to end, the longest first (like lengths side by side attend faster)."""
-    ordered = sorted(samples, key=len, reverse=True)
+TENSORS = ("input_ids", "position_ids", "packing", "sources", "targets", "images", "image_index")
+
+
+def distinct_pictures(samples: Sequence[EncodedSample]) -> list[Picture]:
+    """The pictures of samples, each once, in the order in which `collate` wants their images."""
+    shown = (sample.picture for sample in _ordered(samples) if sample.images)
+    return list(dict.fromkeys(picture for picture in shown if picture is not None))
+
+
+def collate(
+    samples: Sequence[EncodedSample], images: Tensor | None = None, counted: bool = True
+) -> Batch:
+    """Lay samples end to end, the longest first (like lengths side by side attend faster).
+
+    `images`: of `distinct_pictures(samples)`, in that order.
+    """
+    ordered = _ordered(samples)
     layout = packing([len(sample) for sample in ordered])
     starts = layout.offsets.tolist()
     ids = np.concatenate([sample.input_ids for sample in ordered]).astype(np.int64)
@@ -100,35 +126,63 @@ def collate(samples: Sequence[EncodedSample]) -> Batch:
     ).astype(np.int64)
     ids, positions = (_filled(row, ROW_MULTIPLE, row[0]) for row in (ids, positions))
     sources = _filled(learned - 1, SUPERVISED_MULTIPLE, 0)
+    places = {picture: place for place, picture in enumerate(distinct_pictures(samples))}
     shown = [sample.picture for sample in ordered for _ in range(sample.images) if sample.picture]
-    distinct = {picture: place for place, picture in enumerate(dict.fromkeys(shown))}
     return Batch(
         input_ids=torch.from_numpy(ids)[None],
         position_ids=torch.from_numpy(positions)[None],
         packing=layout,
         sources=torch.from_numpy(sources),
         targets=torch.from_numpy(ids[learned]),
-        pictures=tuple(distinct),
-        image_index=torch.tensor([distinct[picture] for picture in shown], dtype=torch.long),
+        images=images,
+        image_index=torch.tensor([places[picture] for picture in shown], dtype=torch.long),
         samples=tuple(ordered),
+        counted=counted,
     )
+
+
+def _ordered(samples: Sequence[EncodedSample]) -> list[EncodedSample]:
+    return sorted(samples, key=len, reverse=True)
 
 
 def _filled(values: npt.NDArray[np.int64], multiple: int, value: int) -> npt.NDArray[np.int64]:
     return np.pad(values, (0, -len(values) % multiple), constant_values=value)
 
 
-def split(samples: Sequence[EncodedSample], most_tokens: int | None) -> list[list[EncodedSample]]:
-    """Divide samples, in order, into parts of at most `most_tokens` tokens each.
+def divide(
+    lengths: Sequence[int], processes: int, most_tokens: int | None
+) -> list[list[list[int]]]:
+    """Share the samples of one optimiser step among processes, and cut each share into parts.
 
-    A single sample that is longer makes a part of its own. One part where there is no limit.
+    Every process gets as many parts as any other, because where weights are sharded the processes
+    must meet at every layer; and parts are about equally long, because the longest is waited for.
+    Where samples are too few some parts are empty. A part has at most `most_tokens` tokens, unless
+    a single sample has more.
+
+    Returns:
+        Positions in `lengths`: one list per process, of its parts, each in rising order.
+
+    >>> divide([5, 9, 4, 2, 3], processes=2, most_tokens=8)
+    [[[1], [2]], [[0], [3, 4]]]
     """
-    parts: list[list[EncodedSample]] = []
-    tokens = 0
-    for sample in samples:
-        if not parts or (most_tokens is not None and tokens + len(sample) > most_tokens):
-            parts.append([])
-            tokens = 0
-        parts[-1].append(sample)
-        tokens += len(sample)
-    return parts
+    most = sum(lengths) if most_tokens is None else max(most_tokens, *lengths)
+    parts = max(1, -(-sum(lengths) // (processes * most)))
+    while True:
+        cells = _level(lengths, processes * parts)
+        if all(sum(lengths[i] for i in cell) <= most for cell in cells) or parts >= len(lengths):
+            return [cells[process::processes] for process in range(processes)]
+        parts += 1
+
+
+def _level(lengths: Sequence[int], count: int) -> list[list[int]]:
+    """Positions in `count` groups whose sums are near each other: the longest first, each to the
+    group that has least."""
+    if count == 1:
+        return [list(range(len(lengths)))]
+    heap = [(0, group) for group in range(count)]
+    groups: list[list[int]] = [[] for _ in range(count)]
+    for place in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        held, group = heapq.heappop(heap)
+        groups[group].append(place)
+        heapq.heappush(heap, (held + lengths[place], group))
+    return [sorted(group) for group in groups]

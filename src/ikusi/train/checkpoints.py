@@ -1,8 +1,10 @@
 """What a killed stage goes on from: written aside, flushed, renamed; never pickled.
 
-`resume/step-00000120/`: `weights.safetensors` (what learns), `optimizer.safetensors`,
-`random.safetensors`, `state.json` (settings of the optimiser, schedule, random state, counts) and
-`trainer_state.json` (transformers' own: the place in the data).
+`resume/step-00000120/` holds `tensors-00000.safetensors` and more, as needed (every weight that
+learns under its name, and what the optimiser keeps for it under `NAME//exp_avg` and the like),
+`random-00000.safetensors` for each process, `state.json` (schedule, counts, the names of all
+files) and `trainer_state.json` (transformers' own: the place in the data). Nothing in it depends
+on how many processes wrote it, or on how they divided the model.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import logging
 import os
 import random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,14 @@ from torch import Tensor, nn
 from transformers import TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
+from ikusi.errors import IkusiError
+from ikusi.train.parallel import Holder, Replicated, meet
+
 logger = logging.getLogger(__name__)
 
-WEIGHTS, OPTIMIZER, RANDOM = "weights.safetensors", "optimizer.safetensors", "random.safetensors"
 STATE = "state.json"
+SHARD_BYTES = 2 << 30
+MOMENT = "//"  # between a weight's name and that of a moment of it
 
 
 def path_of(folder: Path, step: int) -> Path:
@@ -37,38 +43,58 @@ def path_of(folder: Path, step: int) -> Path:
 
 def save(
     path: Path,
-    weights: Mapping[str, Tensor],
+    weights: Mapping[str, nn.Parameter],
     optimizer: Any,
     scheduler: Any,
     trainer_state: TrainerState,
     state: Mapping[str, Any],
+    *,
+    holder: Holder | None = None,
+    process: int = 0,
 ) -> None:
     """Write a checkpoint, and only then remove the older ones beside it.
 
-    `state`: anything else to go on from, as JSON.
+    Every process must call it; the first one writes what all share.
+
+    Args:
+        weights: what learns, by name.
+        state: anything else to go on from, as JSON.
+        holder: how weights and moments are divided among processes; not at all by default.
+
+    Raises:
+        IkusiError: it could not be written, as on a full disk; what was there before stays.
     """
     staging = path.with_suffix(".partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    save_file({name: _plain(tensor) for name, tensor in weights.items()}, staging / WEIGHTS)
-    tensors, settings = _optimizer_state(optimizer)
-    save_file(tensors, staging / OPTIMIZER)
-    generators, numbers = _random_state()
-    save_file(generators, staging / RANDOM)
-    told = {
-        "optimizer": settings,
-        "scheduler": scheduler.state_dict(),
-        "random": numbers,
-        **state,
-    }
-    (staging / STATE).write_text(json.dumps(told), encoding="utf-8")
-    trainer_state.save_to_json(str(staging / TRAINER_STATE_NAME))
+    if process == 0:
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+    meet()
+    try:
+        files = _write_tensors(staging, weights, optimizer, holder or Replicated(), process == 0)
+        _write_random(staging, process)
+        meet()
+        if process == 0:
+            told = {"tensors": files, "scheduler": scheduler.state_dict(), **state}
+            (staging / STATE).write_text(json.dumps(told), encoding="utf-8")
+            trainer_state.save_to_json(str(staging / TRAINER_STATE_NAME))
+            _promote(staging, path)
+    except (OSError, safetensors.SafetensorError) as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        kept = latest(path.parent)
+        raise IkusiError(
+            f"{path}: expected to write the checkpoint, found {error}; "
+            f"the last whole one is {kept.name if kept else 'none'}"
+        ) from error
+    meet()
+
+
+def _promote(staging: Path, path: Path) -> None:
     for file in (*staging.iterdir(), staging):
         _flush(file)
     shutil.rmtree(path, ignore_errors=True)
     os.rename(staging, path)
     _flush(path.parent)
-    for other in path.parent.iterdir():
+    for other in path.parent.glob("step-*"):
         if other != path:
             shutil.rmtree(other, ignore_errors=True)
 
@@ -77,11 +103,10 @@ def latest(folder: Path) -> Path | None:
     """The last checkpoint that can be read whole; None where there is none."""
     for path in sorted(folder.glob("step-*[0-9]"), reverse=True):
         try:
-            state(path)
-            for name in (WEIGHTS, OPTIMIZER, RANDOM):
+            for name in (*state(path)["tensors"], _random_name(0)):
                 with safetensors.safe_open(path / name, "pt"):
                     pass
-        except (OSError, ValueError, safetensors.SafetensorError) as error:
+        except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
             logger.warning("%s: damaged, not resumed from: %s", path, error)
         else:
             return path
@@ -94,58 +119,113 @@ def state(path: Path) -> dict[str, Any]:
     return found
 
 
-def load_weights(path: Path, weights: Mapping[str, nn.Parameter]) -> None:
+def load_weights(
+    path: Path, weights: Mapping[str, nn.Parameter], holder: Holder | None = None
+) -> None:
     """Put the weights that learn in place, each by its name."""
-    kept = load_file(path / WEIGHTS)
-    if kept.keys() != weights.keys():
+    kept = {name for name, _ in _names(path) if MOMENT not in name}
+    if kept != weights.keys():
         raise ValueError(f"{path}: expected the weights {sorted(weights)}, found {sorted(kept)}")
-    with torch.no_grad():
-        for name, parameter in weights.items():
-            parameter.copy_(kept[name])
+    for name, tensor in _tensors(path):
+        if MOMENT not in name:
+            (holder or Replicated()).set_weight(weights[name], tensor)
 
 
-def load_optimizer(path: Path, optimizer: Any, scheduler: Any) -> None:
+def load_optimizer(
+    path: Path,
+    weights: Mapping[str, nn.Parameter],
+    optimizer: Any,
+    scheduler: Any,
+    holder: Holder | None = None,
+) -> None:
     """Put the optimiser and the schedule back to where they were."""
-    kept = state(path)
-    states: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in load_file(path / OPTIMIZER).items():
-        number, name = key.split(".", 1)
-        states.setdefault(int(number), {})[name] = tensor
-    optimizer.load_state_dict({"state": states, "param_groups": kept["optimizer"]})
-    scheduler.load_state_dict(kept["scheduler"])
+    moments: dict[nn.Parameter, dict[str, Tensor]] = {}
+    for name, tensor in _tensors(path):
+        if MOMENT in name:
+            weight, _, moment = name.partition(MOMENT)
+            moments.setdefault(weights[weight], {})[moment] = tensor
+    (holder or Replicated()).set_moments(optimizer, moments)
+    scheduler.load_state_dict(state(path)["scheduler"])
+    for group, rate in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
+        group["lr"] = rate
 
 
-def load_random(path: Path) -> None:
-    """Put the random generators of Python, NumPy and torch back to where they were."""
-    kept = state(path)["random"]
-    generators = load_file(path / RANDOM)
+def load_random(path: Path, process: int = 0) -> None:
+    """Put the random generators of Python, NumPy and torch back to where they were.
+
+    A process that the checkpoint does not know takes the state of one that it knows.
+    """
+    known = len(list(path.glob(_random_name("*"))))
+    file = path / _random_name(process % known)
+    generators = load_file(file)
+    with safetensors.safe_open(file, "pt") as opened:
+        kept = json.loads(opened.metadata()["numbers"])
     version, internal, gauss = kept["python"]
     random.setstate((version, tuple(internal), gauss))
     name, position, has_gauss, cached = kept["numpy"]
     np.random.set_state((name, generators["numpy"].numpy(), position, has_gauss, cached))
     torch.set_rng_state(generators["torch"])
-    for number in range(torch.cuda.device_count()):
-        if f"cuda.{number}" in generators:
-            torch.cuda.set_rng_state(generators[f"cuda.{number}"], number)
+    if "cuda" in generators and torch.cuda.is_available():
+        torch.cuda.set_rng_state(generators["cuda"])
 
 
-def _optimizer_state(optimizer: Any) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
-    whole = optimizer.state_dict()
-    tensors = {
-        f"{number}.{name}": _plain(value)
-        for number, values in whole["state"].items()
-        for name, value in values.items()
-    }
-    return tensors, whole["param_groups"]
+def _write_tensors(
+    folder: Path, weights: Mapping[str, nn.Parameter], optimizer: Any, holder: Holder, writes: bool
+) -> list[str]:
+    """Write weights and moments a few gigabytes at a time, so that one process never holds all
+    that others hold; returns the names of the files."""
+    files: list[str] = []
+    held: dict[str, Tensor] = {}
+
+    def write() -> None:
+        files.append(f"tensors-{len(files):05d}.safetensors")
+        save_file(held, folder / files[-1])
+        held.clear()
+
+    for name, tensor in _whole(weights, optimizer, holder):
+        if not writes:
+            continue
+        held[name] = _plain(tensor)
+        if sum(t.nbytes for t in held.values()) > SHARD_BYTES:
+            write()
+    if held:
+        write()
+    return files
 
 
-def _random_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _whole(
+    weights: Mapping[str, nn.Parameter], optimizer: Any, holder: Holder
+) -> Iterator[tuple[str, Tensor]]:
+    for name, parameter in weights.items():
+        yield name, holder.weight(parameter)
+        for moment, value in holder.moments(optimizer, parameter).items():
+            yield f"{name}{MOMENT}{moment}", value
+
+
+def _names(path: Path) -> Iterator[tuple[str, Path]]:
+    for file in state(path)["tensors"]:
+        with safetensors.safe_open(path / file, "pt") as opened:
+            yield from ((name, path / file) for name in sorted(opened.keys()))
+
+
+def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
+    for file in state(path)["tensors"]:
+        with safetensors.safe_open(path / file, "pt") as opened:
+            yield from ((name, opened.get_tensor(name)) for name in sorted(opened.keys()))
+
+
+def _write_random(folder: Path, process: int) -> None:
     name, keys, position, has_gauss, cached = np.random.get_state()
     generators = {"torch": torch.get_rng_state(), "numpy": torch.from_numpy(np.asarray(keys))}
-    for number in range(torch.cuda.device_count()):
-        generators[f"cuda.{number}"] = torch.cuda.get_rng_state(number)
+    if torch.cuda.is_available():
+        generators["cuda"] = torch.cuda.get_rng_state()
     numbers = {"python": random.getstate(), "numpy": [name, position, has_gauss, cached]}
-    return generators, numbers
+    metadata = {"numbers": json.dumps(numbers)}
+    save_file(generators, folder / _random_name(process), metadata)
+
+
+def _random_name(process: int | str) -> str:
+    return f"random-{process:05d}.safetensors" if process != "*" else "random-*.safetensors"
 
 
 def _plain(tensor: Tensor) -> Tensor:

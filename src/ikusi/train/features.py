@@ -1,93 +1,166 @@
-"""What a frozen vision encoder says of each picture, computed once and kept in memory."""
+"""What a frozen vision encoder says of pictures: batch by batch, or once for all on disk.
+
+Features on disk are one array per corpus (`features.npy`) that training processes map into
+memory, beside the ids of its rows (`image_ids.json`).
+"""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from transformers import LlavaForConditionalGeneration
+from torch.utils.data import DataLoader, Dataset
 
-from ikusi.model import fusion
+from ikusi.errors import InputError
+from ikusi.model.vision import tower_features
 from ikusi.train.batches import Picture
 
 logger = logging.getLogger(__name__)
 
+FEATURES, IMAGE_IDS, GROUPS = "features.npy", "image_ids.json", "groups_done"
 IMAGES_AT_ONCE = 32
-Pixels = Callable[[Sequence[Picture]], Tensor]
+SPARE = 0.05  # of the disk stays free
 
 
-def encode_images(model: LlavaForConditionalGeneration, pixels: Tensor, bf16: bool) -> Tensor:
-    """Features [I, N, D] of `pixels` [I, 3, H, W] by a frozen encoder, without gradients."""
-    tower = model.model.vision_tower
-    tower.eval()
-    kind = tower.device.type
-    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bf16):
-        return fusion.image_features(model, pixels.to(tower.device))
+@torch.no_grad()
+def encode_images(
+    tower: Any, pixels: Tensor, layers: int | Sequence[int], strategy: str, *, bf16: bool
+) -> Tensor:
+    """Features [I, N, D] of `pixels` [I, 3, H, W] by a frozen encoder, some at a time.
+
+    `layers`, `strategy`: as in `tower_features`.
+    """
+    with torch.autocast(tower.device.type, torch.bfloat16, enabled=bf16):
+        groups = [
+            tower_features(tower, group.to(tower.device, tower.dtype), layers, strategy)
+            for group in pixels.split(IMAGES_AT_ONCE)
+        ]
+    return groups[0] if len(groups) == 1 else torch.cat(groups)
 
 
-class FeatureCache:
-    """Features of a frozen encoder by picture, within a budget of memory.
+class StoredFeatures:
+    """Features of corpora whose pictures were all encoded once.
 
-    Pictures are always encoded in the same groups (neighbours in `pictures`), because the last
-    bits of a matrix product depend on its shape, and a stage that was resumed must see the bits
-    that an undisturbed one sees. So list `pictures` in the order in which they will be asked for.
-
-    Features are kept in fp16 when computed in bf16, which loses nothing that matters, and in fp32
-    otherwise. When the budget is full the group used longest ago is dropped.
+    Args:
+        folders: number of a corpus in the mixture -> the folder `store` wrote for it.
     """
 
-    def __init__(
-        self,
-        model: LlavaForConditionalGeneration,
-        pictures: Sequence[Picture],
-        pixels: Pixels,
-        *,
-        bf16: bool,
-        budget: int = 2 << 30,
-    ) -> None:
-        distinct = list(dict.fromkeys(pictures))
-        self._groups = [
-            distinct[start : start + IMAGES_AT_ONCE]
-            for start in range(0, len(distinct), IMAGES_AT_ONCE)
-        ]
-        self._place = {
-            picture: (number, row)
-            for number, group in enumerate(self._groups)
-            for row, picture in enumerate(group)
-        }
-        self._model, self._pixels = model, pixels
-        self._bf16, self._budget, self._bytes = bf16, budget, 0
-        self._kept: OrderedDict[int, Tensor] = OrderedDict()
-        self.encoded = 0
+    def __init__(self, folders: Mapping[int, Path]) -> None:
+        self._folders = dict(folders)
+        self._open: dict[int, tuple[np.ndarray, dict[str, int]]] = {}
 
-    def get(self, pictures: Sequence[Picture]) -> Tensor:
+    def __call__(self, pictures: Sequence[Picture]) -> Tensor:
         """Features [I, N, D] of these pictures, in their order."""
-        places = [self._place[picture] for picture in pictures]
-        groups = {number: self._group(number) for number in dict.fromkeys(n for n, _ in places)}
-        return torch.stack([groups[number][row] for number, row in places])
+        rows = []
+        for number, image_id in pictures:
+            features, places = self._corpus(number)
+            rows.append(features[places[image_id]])
+        return torch.from_numpy(np.stack(rows))
 
-    def _group(self, number: int) -> Tensor:
-        if number in self._kept:
-            self._kept.move_to_end(number)
-            return self._kept[number]
-        group = self._groups[number]
-        found = encode_images(self._model, self._pixels(group), self._bf16)
-        found = found.half() if self._bf16 else found
-        self.encoded += len(group)
-        size = found.element_size() * found.nelement()
-        if not self._kept:
-            self._tell(size // len(group))
-        while self._kept and self._bytes + size > self._budget:
-            dropped = self._kept.popitem(last=False)[1]
-            self._bytes -= dropped.element_size() * dropped.nelement()
-        self._kept[number] = found
-        self._bytes += size
-        return found
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_folders": self._folders, "_open": {}}  # another process maps the file itself
 
-    def _tell(self, size: int) -> None:
-        total = len(self._place) * size / 1e6
-        told = "frozen encoder: features of %d images, %.0f MB in all, kept within %.0f MB"
-        logger.info(told, len(self._place), total, self._budget / 1e6)
+    def _corpus(self, number: int) -> tuple[np.ndarray, dict[str, int]]:
+        if number not in self._open:
+            folder = self._folders[number]
+            ids = json.loads((folder / IMAGE_IDS).read_text(encoding="utf-8"))
+            array = np.load(folder / FEATURES, mmap_mode="r")
+            self._open[number] = array, {image_id: place for place, image_id in enumerate(ids)}
+        return self._open[number]
+
+
+def store(
+    folder: Path,
+    corpus: Any,
+    tower: Any,
+    image_processor: Any,
+    *,
+    layers: int | Sequence[int],
+    strategy: str,
+    bf16: bool,
+    workers: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Encode every picture of a corpus and keep what comes out, in fp16 where it is computed in
+    bf16, in fp32 otherwise.
+
+    Says first what it will take. A killed run goes on behind the last picture it told of.
+
+    Raises:
+        InputError: a picture cannot be opened, or the disk has too little room.
+    """
+    ids = list(dict.fromkeys(image_id for image_id in corpus.image_ids if image_id))
+    pictures = _Pictures(corpus, image_processor, ids)
+    if not ids:
+        raise InputError(f"{corpus.folder}: expected pictures, found none")
+    first = encode_images(tower, pictures[0], layers, strategy, bf16=bf16)
+    shape, dtype = (len(ids), *first.shape[1:]), np.float16 if bf16 else np.float32
+    _afford(folder, corpus, shape, dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    array, groups = _opened(folder, shape, dtype)
+    rest = range(groups, len(pictures))
+    loader = DataLoader(pictures, batch_size=None, sampler=rest, num_workers=workers)
+    for group, pixels in zip(rest, loader, strict=True):
+        found = encode_images(tower, pixels, layers, strategy, bf16=bf16)
+        start = group * IMAGES_AT_ONCE
+        array[start : start + len(found)] = found.float().cpu().numpy()
+        array.flush()
+        (folder / GROUPS).write_text(str(group + 1), encoding="utf-8")
+        if progress:
+            progress(start + len(found), len(ids))
+    (folder / IMAGE_IDS).write_text(json.dumps(ids), encoding="utf-8")
+    (folder / GROUPS).unlink(missing_ok=True)
+
+
+class _Pictures(Dataset[Tensor]):
+    """A corpus's pictures in groups, as pixels [I, 3, H, W]."""
+
+    def __init__(self, corpus: Any, image_processor: Any, ids: Sequence[str]) -> None:
+        self._corpus, self._processor, self._ids = corpus, image_processor, ids
+
+    def __len__(self) -> int:
+        return -(-len(self._ids) // IMAGES_AT_ONCE)
+
+    def __getitem__(self, group: int) -> Tensor:
+        ids = self._ids[group * IMAGES_AT_ONCE : (group + 1) * IMAGES_AT_ONCE]
+        images = [self._corpus.image(image_id) for image_id in ids]
+        pixels: Tensor = self._processor(images=images, return_tensors="pt")["pixel_values"]
+        return pixels
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[group] for group in range(len(self)))
+
+
+def _afford(folder: Path, corpus: Any, shape: tuple[int, ...], dtype: Any) -> None:
+    """Tell what the array will take; refuse where the disk has too little."""
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    told = f"{shape[0]:,} pictures x {shape[1]} x {shape[2]} x {np.dtype(dtype).itemsize} bytes"
+    logger.info("%s: features will take %s = %.2f GB", corpus.folder, told, size / 1e9)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    disk = shutil.disk_usage(folder.parent)
+    already = (folder / FEATURES).stat().st_size if (folder / FEATURES).exists() else 0
+    if size - already > disk.free - SPARE * disk.total:
+        raise InputError(
+            f"{folder}: expected room for {size / 1e9:.2f} GB of features ({told}), "
+            f"found {disk.free / 1e9:.2f} GB free"
+        )
+
+
+def _opened(folder: Path, shape: tuple[int, ...], dtype: Any) -> tuple[np.memmap, int]:
+    """The array on disk, and how many groups of its rows are there already."""
+    path, note = folder / FEATURES, folder / GROUPS
+    if path.exists() and note.exists():
+        return np.lib.format.open_memmap(path, "r+"), int(note.read_text(encoding="utf-8"))
+    array = np.lib.format.open_memmap(path, "w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):  # else a full disk would show as a crash on writing
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array, 0

@@ -16,13 +16,15 @@ from ikusi.train.batches import EncodedSample
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a stage is. `tokens_per_second` and `seconds_left` go by the last steps' pace."""
+    """Where a stage is. `tokens_per_second` and `seconds_left` go by the last steps' pace; `mfu`
+    is the share of the device's speed that the last step used."""
 
     step: int
     total: int
     loss: float
     tokens_per_second: float
     seconds_left: float
+    mfu: float
 
 
 ProgressCall = Callable[[Progress], None]
@@ -50,6 +52,11 @@ class Counts:
             self.cut_rows += sample.cut > 0
             self.cut_tokens += sample.cut
             self.languages[sample.language] += 1
+
+    def update(self, other: Counts) -> None:
+        """Count all that `other` counted too."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
 
     def told(self) -> dict[str, Any]:
         """As JSON; `Counts.read` takes it back."""

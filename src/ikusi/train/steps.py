@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,16 @@ from torch.utils.data import Dataset
 
 from ikusi.errors import InputError
 from ikusi.model import chat, fusion
-from ikusi.train.batches import EncodedSample, Picture, encoded_sample
+from ikusi.train.batches import (
+    Batch,
+    EncodedSample,
+    Picture,
+    collate,
+    distinct_pictures,
+    divide,
+    encoded_sample,
+)
+from ikusi.train.progress import Counts
 
 MOST_KEPT = 200_000  # encoded samples; beyond it each pass encodes anew
 
@@ -61,12 +71,13 @@ class Encoder:
     """
 
     def __init__(self, samples: Samples, model: Any, processor: Any, max_length: int) -> None:
-        self._samples, self._processor, self._max_length = samples, processor, max_length
+        self._samples, self._max_length = samples, max_length
         self.tokenizer = getattr(processor, "tokenizer", processor)
-        self.image_tokens, self._image_token_id = 0, None
+        self.image_tokens, self._image_token_id, self._image_processor = 0, None, None
         if hasattr(processor, "image_processor"):
             self.image_tokens = fusion.features_per_image(model, processor)
             self._image_token_id = model.config.image_token_id
+            self._image_processor = processor.image_processor
         self._first: dict[Picture, int] = {}
 
     def encode(self, index: int) -> EncodedSample:
@@ -87,17 +98,12 @@ class Encoder:
         picture = self._picture(index)
         return encoded_sample(sample.id, sample.language, picture, encoded, self.image_tokens)
 
-    def pictures(self) -> list[Picture]:
-        """All distinct pictures, in the order in which the first pass meets them."""
-        found = (self._picture(int(index)) for index in self._samples.order(0))
-        return list(dict.fromkeys(picture for picture in found if picture is not None))
-
     def pixels(self, pictures: Sequence[Picture]) -> Tensor:
         """Pixels [I, 3, H, W] of these pictures, by the model's own preprocessing."""
         images = [
             self._samples[self._first[picture]].corpus.image(picture[1]) for picture in pictures
         ]
-        found = self._processor.image_processor(images=images, return_tensors="pt")
+        found = self._image_processor(images=images, return_tensors="pt")
         pixels: Tensor = found["pixel_values"]
         return pixels
 
@@ -109,28 +115,100 @@ class Encoder:
         return number, image_id
 
 
-class Steps(Dataset[list[EncodedSample]]):
-    """Step i of a stage -> the samples it trains on.
+@dataclass(frozen=True)
+class Portion:
+    """What one process computes in one optimiser step, and what all of them do together.
 
-    The passes run on from one another, each in its own order; `epochs` may be a fraction. The last
-    step takes what is left. Any step can be asked for at once, so resuming costs nothing.
+    `parts`: its batches, one forward pass each, as many as every other process has. Of all
+    processes: `supervised` tokens, `counts`, `ids` of the samples, and how many tokens each has
+    (`lengths`).
     """
 
-    def __init__(self, samples: Samples, encoder: Encoder, batch_size: int, epochs: float) -> None:
+    parts: list[Batch]
+    supervised: int
+    counts: Counts
+    ids: tuple[str, ...]
+    lengths: tuple[int, ...]
+
+    def pin_memory(self) -> Portion:
+        """The same in memory that a GPU copies from without waiting."""
+        return replace(self, parts=[part.pin_memory() for part in self.parts])
+
+
+Images = Callable[[Sequence[Picture]], Tensor]
+"""Distinct pictures -> their pixels [I, 3, H, W], or their features [I, N, D]."""
+
+
+class Steps(Dataset["Portion | InputError"]):
+    """Step i of a stage -> what this process computes in it.
+
+    The passes run on from one another, each in its own order; `epochs` may be a fraction. The last
+    step takes what is left. Any step can be asked for at once, so resuming costs nothing. Every
+    process reads the text of all of a step's samples, so that nothing need be agreed upon, but
+    opens only its own pictures. A row that cannot be used is the InputError itself: raised in a
+    process that reads ahead, it would lose its one line.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        encoder: Encoder,
+        *,
+        batch_size: int,
+        epochs: float,
+        max_steps: int | None = None,
+        images: Images | None = None,
+        most_tokens: int | None = None,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
         self._samples, self._encoder, self._size = samples, encoder, batch_size
         self.rows = round(epochs * len(samples))
+        if max_steps is not None:
+            self.rows = min(self.rows, max_steps * batch_size)
         if not self.rows:
             raise InputError(f"expected rows to train on, found {epochs} x {len(samples)}")
-        self._keep = epochs > 1 and len(samples) <= MOST_KEPT
+        self._images, self._most_tokens = images or encoder.pixels, most_tokens
+        self._process, self._processes = process, processes
+        self._keep = self.rows > len(samples) and len(samples) <= MOST_KEPT
         self._encoded: dict[int, EncodedSample] = {}
         self._order: tuple[int, Sequence[int] | np.ndarray] = (-1, [])
 
     def __len__(self) -> int:
         return -(-self.rows // self._size)
 
-    def __getitem__(self, step: int) -> list[EncodedSample]:
+    def __getitem__(self, step: int) -> Portion | InputError:
+        try:
+            samples = self.samples(step)
+            parts = self._parts(samples)
+        except InputError as error:
+            return error
+        counts = Counts()
+        counts.add(samples)
+        lengths = tuple(map(len, samples))
+        ids = tuple(sample.id for sample in samples)
+        return Portion(parts, counts.supervised_tokens, counts, ids, lengths)
+
+    def samples(self, step: int) -> list[EncodedSample]:
+        """All samples of a step, in order."""
         last = min((step + 1) * self._size, self.rows)
         return [self._sample(self._index(place)) for place in range(step * self._size, last)]
+
+    def _parts(self, samples: Sequence[EncodedSample]) -> list[Batch]:
+        lengths = [len(sample) for sample in samples]
+        shares = divide(lengths, self._processes, self._most_tokens)
+        # Where samples are too few for all, the shortest is computed again and counts nothing.
+        shortest = min(samples, key=len)
+        return [
+            self._batch([samples[place] for place in cell], counted=True)
+            if cell
+            else self._batch([shortest], counted=False)
+            for cell in shares[self._process]
+        ]
+
+    def _batch(self, samples: Sequence[EncodedSample], *, counted: bool) -> Batch:
+        pictures = distinct_pictures(samples)
+        return collate(samples, self._images(pictures) if pictures else None, counted)
 
     def _index(self, place: int) -> int:
         epoch, within = divmod(place, len(self._samples))

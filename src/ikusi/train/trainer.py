@@ -1,117 +1,45 @@
 """transformers' `Trainer` on batches without padding.
 
-Its loop, optimiser, schedule and clipping are used as they are. Ours are the batches, the loss,
-what a checkpoint holds, and the line of metrics after each step.
+Its loop, optimiser, schedule, clipping and trackers are used as they are. Ours are the batches,
+the loss, how a model is divided, what a checkpoint holds, and the line of metrics of each step.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, SequentialSampler
-from transformers import (
-    LlavaForConditionalGeneration,
-    PreTrainedModel,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from ikusi.errors import IkusiError
-from ikusi.model import fusion
-from ikusi.train import checkpoints
-from ikusi.train.batches import Batch, EncodedSample, collate, split
-from ikusi.train.features import FeatureCache, Pixels
+from ikusi.errors import IkusiError, InputError
+from ikusi.train import checkpoints, parallel
+from ikusi.train.batches import Batch
 from ikusi.train.optimizer import MuonAdamW
-from ikusi.train.progress import Counts, Metrics, Progress, ProgressCall
-from ikusi.train.steps import Steps
+from ikusi.train.packed import PackedModel
+from ikusi.train.progress import Counts
+from ikusi.train.steps import Portion, Steps
 
-PACE = 0.9  # share of the earlier pace in the running mean of seconds per step
+Encode = Callable[[Tensor], Tensor]
+"""Pixels [I, 3, H, W] -> features [I, N, D] of a frozen encoder."""
 
-
-class PackedModel(nn.Module):
-    """A multimodal model, or a bare LLM, that reads a `Batch` and answers with its loss.
-
-    `bf16`: compute in bf16 by autocast; the weights keep their dtype (fp32 in training).
-    """
-
-    def __init__(self, model: PreTrainedModel, *, bf16: bool) -> None:
-        super().__init__()
-        self.model: Any = model
-        self._bf16 = bf16
-
-    def forward(self, batch: Batch, images: Tensor | None = None) -> Tensor:
-        """Sum of the cross entropies of the batch's supervised tokens (nats).
-
-        `images`: of the batch's distinct pictures, the features [I, N, D] of a frozen encoder, or
-        the pixels [I, 3, H, W] for one that learns; None without pictures. Call it inside
-        `packed_attention`.
-        """
-        logits = self.logits(batch, images)
-        return F.cross_entropy(logits.float(), batch.targets, reduction="sum")
-
-    def logits(self, batch: Batch, images: Tensor | None = None) -> Tensor:
-        """Logits [S, V] at the supervised positions, for what comes next."""
-        kind = batch.input_ids.device.type
-        with torch.autocast(kind, torch.bfloat16, enabled=self._bf16):
-            output = self.model(
-                **self._inputs(batch, images),
-                position_ids=batch.position_ids,
-                packing=batch.packing,
-                use_cache=False,
-                logits_to_keep=batch.sources,
-            )
-        logits: Tensor = output.logits[0, : len(batch.targets)]
-        return logits
-
-    def _inputs(self, batch: Batch, images: Tensor | None) -> dict[str, Tensor]:
-        if not isinstance(self.model, LlavaForConditionalGeneration):
-            return {"input_ids": batch.input_ids}
-        if images is None:
-            embeddings = fusion.embed(self.model, batch.input_ids, None)
-            # A batch of text alone trains what a mixed one does, with gradients of zero: else a
-            # stage that trains the connector alone would have nothing to differentiate.
-            learns = [p for p in fusion.connector_parameters(self.model) if p.requires_grad]
-            touched = sum((parameter.sum() for parameter in learns), start=embeddings.new_zeros(()))
-            return {"inputs_embeds": embeddings + 0.0 * touched}
-        features = fusion.image_features(self.model, images) if images.dim() == 4 else images
-        weight = self.model.model.multi_modal_projector.linear_1.weight
-        projected = fusion.project(self.model, features.to(weight.dtype))
-        shown = projected.index_select(0, batch.image_index)
-        return {"inputs_embeds": fusion.embed(self.model, batch.input_ids, shown)}
-
-
-@dataclass
-class Images:
-    """Where the trainer gets its pictures from: a cache, or pixels where the encoder learns."""
-
-    cache: FeatureCache | None
-    pixels: Pixels
-
-    def of(self, batch: Batch) -> Tensor | None:
-        """What `PackedModel` wants for a batch."""
-        if not batch.pictures:
-            return None
-        found = self.cache.get(batch.pictures) if self.cache else self.pixels(batch.pictures)
-        return found.to(batch.input_ids.device)
+AHEAD = 4  # steps that a process reads ahead
 
 
 class StageTrainer(Trainer):
-    """Trains a `PackedModel`; an item of its data is all the samples of one optimiser step.
+    """Trains a `PackedModel`; an item of its data is this process's portion of one step.
 
-    `most_tokens`: a step's samples are computed in parts of at most so many tokens; the loss is
-    normalised by the supervised tokens of the whole step, so parts do not change it.
+    `strategy`: how the model is divided (`parallel.strategy`). `encode`: the frozen encoder; None
+    where it learns inside the model. The loss is normalised by the supervised tokens of the whole
+    step, over all its parts and processes, so neither changes it.
     """
 
     def __init__(
@@ -119,62 +47,105 @@ class StageTrainer(Trainer):
         model: PackedModel,
         args: TrainingArguments,
         steps: Steps,
-        images: Images,
         *,
+        encode: Encode | None,
+        strategy: str,
+        bf16: bool,
         muon: bool,
-        most_tokens: int | None,
         identity: str,
-        metrics: Path,
-        progress: ProgressCall | None,
+        resume_folder: Path,
+        workers: int = 0,
     ) -> None:
         self.counts, self.loss, self.gradient_norm = Counts(), float("nan"), float("nan")
-        self.images, self._most_tokens, self.identity = images, most_tokens, identity
-        self._muon = muon
+        self.waited, self.portion = 0.0, Portion([], 0, Counts(), (), ())
+        self.identity, self.strategy, self._resume_folder = identity, strategy, resume_folder
+        self._encode, self._muon, self._workers = encode, muon, workers
+        self._holder = parallel.holder(strategy)
+        self.trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        if strategy == "fsdp":
+            parallel.shard(model, bf16=bf16)
+            model._is_accelerate_prepared = True  # type: ignore[assignment]
+        if not strategy.startswith("zero"):  # DeepSpeed keeps fp32 weights of its own
+            in_fp32(model)
         super().__init__(model=model, args=args, train_dataset=steps)
         self.remove_callback(PrinterCallback)
-        self.reporter = Reporter(self, metrics, progress)
-        self.add_callback(self.reporter)
 
-    def get_train_dataloader(self) -> DataLoader[list[EncodedSample]]:
+    def get_train_dataloader(self) -> DataLoader[Portion]:
         """Steps in their order. (They are shuffled already; skipping some of them reads none.)"""
         steps: Any = self.train_dataset
         return DataLoader(
-            steps, batch_size=1, sampler=SequentialSampler(steps), collate_fn=itemgetter(0)
+            steps,
+            batch_size=1,
+            sampler=SequentialSampler(steps),
+            collate_fn=itemgetter(0),
+            num_workers=self._workers,
+            prefetch_factor=AHEAD if self._workers else None,
+            pin_memory=self.args.device.type == "cuda",
         )
 
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], None]:
+        """The next portion, and how long it was waited for."""
+        began = time.perf_counter()
+        found = next(epoch_iterator)
+        self.waited = time.perf_counter() - began
+        if isinstance(found, InputError):
+            raise found
+        return [found], None
+
     def training_step(
-        self,
-        model: nn.Module,
-        inputs: Sequence[EncodedSample],
-        num_items_in_batch: Tensor | int | None = None,
+        self, model: nn.Module, inputs: Portion, num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
         """Gradients of one step; returns its loss, the mean over its supervised tokens."""
         model.train()
-        supervised = sum(len(sample.supervised) for sample in inputs)
+        self.portion = inputs
+        # What processes add up they also divide by their number.
+        scale = self.args.world_size / inputs.supervised
         total = torch.zeros((), device=self.args.device)
-        for part in split(inputs, self._most_tokens):
-            batch = collate(part).to(self.args.device)
-            loss = model(batch, self.images.of(batch)) / supervised
-            self.accelerator.backward(loss)
-            total += loss.detach()
-        self.loss = total.item()
-        if not torch.isfinite(total):
-            self._refuse(inputs)
-        self.counts.add(inputs)
-        self.reporter.step_samples = inputs
-        return total
+        for number, part in enumerate(inputs.parts):
+            last = number == len(inputs.parts) - 1
+            with self._alone(model, last):
+                loss = model(self._prepared(part))
+                total += loss.detach()
+                if last:
+                    self._note(parallel.all_reduced(total.clone()) / inputs.supervised)
+                self.accelerator.backward(loss * scale)
+        self.counts.update(inputs.counts)
+        return torch.tensor(self.loss, device=self.args.device)
 
-    def _refuse(self, samples: Sequence[EncodedSample]) -> None:
-        named = " ".join(sample.id for sample in samples)
-        raise IkusiError(
-            f"step {self.state.global_step + 1}: expected a finite loss, found {self.loss}; "
-            f"its samples: {named}"
-        )
+    def _alone(self, model: nn.Module, last: bool) -> AbstractContextManager[Any]:
+        """Gradients of parts before the last one need not be shared yet. (Where they are divided,
+        they must be: nobody has room for all of them.)"""
+        self.accelerator.gradient_state._set_sync_gradients(last)
+        if last or self.strategy != "ddp":
+            return nullcontext()
+        return self.accelerator.no_sync(model)
+
+    def _prepared(self, part: Batch) -> Batch:
+        batch = part.to(self.args.device)
+        if batch.images is None or self._encode is None or batch.images.dim() == 3:
+            return batch
+        return replace(batch, images=self._encode(batch.images))
+
+    def _note(self, loss: Tensor) -> None:
+        """Keep a step's loss; refuse one that would spoil the weights."""
+        self.loss = loss.item()
+        self._expect_finite("loss", self.loss)
+
+    def _expect_finite(self, what: str, found: float) -> None:
+        if not math.isfinite(found):
+            raise IkusiError(
+                f"step {self.state.global_step + 1}: expected a finite {what}, found {found}; "
+                f"its samples: {' '.join(self.portion.ids)}"
+            )
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
         norm = super()._clip_grad_norm(model)
-        self.gradient_norm = float(norm)
-        return norm
+        whole = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+        self.gradient_norm = float(whole)
+        self._expect_finite("gradient", self.gradient_norm)
+        return whole
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW as `Trainer` makes it, or Muon beside AdamW."""
@@ -188,17 +159,43 @@ class StageTrainer(Trainer):
         """The parameters that learn, by name."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
+    def whole_state(self) -> dict[str, Tensor]:
+        """All weights, put together in the memory of the first process; for others, nothing."""
+        found = {}
+        for name, parameter in self.model.named_parameters(remove_duplicate=False):
+            whole = self._holder.weight(parameter)
+            if self.args.process_index == 0:
+                found[name.removeprefix("model.")] = whole.detach().cpu()
+        return found
+
+    def _move_model_to_device(self, model: nn.Module, device: torch.device) -> None:
+        if self.strategy != "fsdp":  # its shards are where they belong
+            super()._move_model_to_device(model, device)
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Nothing: `ikusi.train.cost` counts them."""
+        return 0
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Nothing: metrics are written step by step."""
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        path = checkpoints.path_of(Path(self.args.output_dir), self.state.global_step)
+        path = checkpoints.path_of(self._resume_folder, self.state.global_step)
         own = {
             "step": self.state.global_step,
             "identity": self.identity,
             "counts": self.counts.told(),
         }
-        checkpoints.save(path, self.learning(), self.optimizer, self.lr_scheduler, self.state, own)
+        checkpoints.save(
+            path,
+            self.learning(),
+            self.optimizer,
+            self.lr_scheduler,
+            self.state,
+            own,
+            holder=self._holder,
+            process=self.args.process_index,
+        )
 
     def resume(self, path: Path) -> None:
         """Train on from a checkpoint to the end."""
@@ -208,74 +205,27 @@ class StageTrainer(Trainer):
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: nn.Module | None = None
     ) -> None:
-        checkpoints.load_weights(Path(resume_from_checkpoint), self.learning())
+        """Nothing yet: weights are put in place once they are divided."""
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is not None:
-            checkpoints.load_optimizer(Path(checkpoint), self.optimizer, self.lr_scheduler)
+    def _prepare_for_training(
+        self, max_steps: int, train_dataloader: Any, resume_from_checkpoint: str | None
+    ) -> Any:
+        """Divide the model and make optimiser and schedule; then put what was kept in place.
+        (The `Trainer` would look for a checkpoint in DeepSpeed's own form.)"""
+        prepared = super()._prepare_for_training(max_steps, train_dataloader, None)
+        if resume_from_checkpoint is not None:
+            path, learning = Path(resume_from_checkpoint), self.learning()
+            checkpoints.load_weights(path, learning, self._holder)
+            checkpoints.load_optimizer(
+                path, learning, self.optimizer, self.lr_scheduler, self._holder
+            )
+        return prepared
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
-            checkpoints.load_random(Path(checkpoint))
+            checkpoints.load_random(Path(checkpoint), self.args.process_index)
 
 
-class Reporter(TrainerCallback):
-    """Writes the line of metrics and calls back after each step."""
-
-    def __init__(self, trainer: StageTrainer, path: Path, progress: ProgressCall | None) -> None:
-        self._trainer, self._path, self._progress = trainer, path, progress
-        self._metrics: Metrics | None = None
-        self._clock, self._pace, self._rate = 0.0, float("nan"), float("nan")
-        self.step_samples: Sequence[EncodedSample] = ()
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Open the file, without the steps that are about to be made again."""
-        self._metrics = Metrics(self._path, state.global_step)
-        self._clock = time.perf_counter()
-
-    def on_pre_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Note the learning rate of this step, before the schedule moves on."""
-        schedule: Any = self._trainer.lr_scheduler
-        self._rate = schedule.get_last_lr()[0]
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Tell of the step that was just made."""
-        now = time.perf_counter()
-        seconds, self._clock = max(now - self._clock, 1e-9), now
-        first = self._pace != self._pace
-        self._pace = seconds if first else PACE * self._pace + (1 - PACE) * seconds
-        of_step = Counts()
-        of_step.add(self.step_samples)
-        self._write(state.global_step, seconds, of_step)
-        if self._progress:
-            left = (state.max_steps - state.global_step) * self._pace
-            speed = of_step.tokens / seconds
-            loss = self._trainer.loss
-            self._progress(Progress(state.global_step, state.max_steps, loss, speed, left))
-
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Close the file."""
-        if self._metrics:
-            self._metrics.close()
-
-    def _write(self, step: int, seconds: float, counts: Counts) -> None:
-        assert self._metrics is not None, "training has begun"
-        self._metrics.write(
-            step=step,
-            loss=self._trainer.loss,
-            learning_rate=self._rate,
-            gradient_norm=self._trainer.gradient_norm,
-            tokens=counts.tokens,
-            tokens_per_second=round(counts.tokens / seconds, 1),
-            samples_per_second=round(counts.rows / seconds, 2),
-            supervised_share=round(counts.supervised_tokens / counts.tokens, 4),
-            languages=counts.told()["languages"],
-        )
+def in_fp32(model: nn.Module) -> None:
+    """Hold what learns in fp32, whatever it is computed in."""
+    model._apply(lambda tensor: tensor.float() if tensor.requires_grad else tensor)

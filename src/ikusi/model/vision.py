@@ -1,0 +1,53 @@
+"""The vision encoder of a multimodal model: what it says of pictures, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import LlavaForConditionalGeneration
+
+__all__ = ["has_encoder", "tower_features", "unreached", "without_encoder"]
+
+
+def tower_features(
+    tower: nn.Module, pixels: Tensor, layers: int | Sequence[int], strategy: str
+) -> Tensor:
+    """Features [I, N, D] of `pixels` [I, 3, H, W]: the hidden states of `layers`, side by side.
+
+    `strategy`: "default" leaves out the first one (CLIP's CLS), "full" keeps all.
+    """
+    states = tower(pixels, output_hidden_states=True).hidden_states
+    first = int(strategy == "default")
+    chosen = [layers] if isinstance(layers, int) else layers
+    return torch.cat([states[layer][:, first:] for layer in chosen], dim=-1)
+
+
+def has_encoder(model: LlavaForConditionalGeneration) -> bool:
+    """Whether the vision encoder is in its place (see `without_encoder`)."""
+    return not isinstance(model.model.vision_tower, nn.Identity)
+
+
+@contextmanager
+def without_encoder(model: LlavaForConditionalGeneration) -> Iterator[Any]:
+    """Take the vision encoder out for a while, and hand it over.
+
+    A frozen one has no part in what is trained: nothing need shard, wrap or synchronise it.
+    """
+    tower = model.model.vision_tower
+    model.model.vision_tower = nn.Identity()
+    try:
+        yield tower
+    finally:
+        model.model.vision_tower = tower
+
+
+def unreached(tower: nn.Module, features: Tensor) -> list[nn.Parameter]:
+    """The encoder's parameters that `features` do not depend on, such as those of layers above
+    the one that is read: they could never learn."""
+    parameters = [parameter for parameter in tower.parameters() if parameter.requires_grad]
+    gradients = torch.autograd.grad(features.sum(), parameters, allow_unused=True)
+    return [p for p, gradient in zip(parameters, gradients, strict=True) if gradient is None]
