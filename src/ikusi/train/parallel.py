@@ -173,8 +173,8 @@ class Zero:
 
     def weight(self, parameter: nn.Parameter) -> Tensor:
         """See `Holder`."""
+        from deepspeed.runtime.zero import GatheredParameters
         from deepspeed.utils import safe_get_full_fp32_param
-        from deepspeed.zero import GatheredParameters
 
         if parameter.requires_grad:
             found: Tensor = safe_get_full_fp32_param(parameter)
@@ -186,27 +186,47 @@ class Zero:
         """See `Holder`."""
         from deepspeed.utils import safe_set_full_fp32_param
 
-        safe_set_full_fp32_param(parameter, whole)
+        safe_set_full_fp32_param(parameter, whole.to(parameter.device))
 
     def moments(self, optimizer: Any, parameter: nn.Parameter) -> dict[str, Tensor]:
         """See `Holder`."""
         from deepspeed.utils import safe_get_full_optimizer_state
 
+        states = self._states(optimizer)
         found = {name: safe_get_full_optimizer_state(parameter, name) for name in self.MOMENTS}
-        return {**found, "step": next(self._steps(optimizer)).float()}
+        return {**found, "step": states[0]["step"].float().clone()}
 
     def set_moments(self, optimizer: Any, kept: Mapping[nn.Parameter, dict[str, Tensor]]) -> None:
         """See `Holder`."""
         from deepspeed.utils import safe_set_full_optimizer_state
 
+        states = self._states(optimizer)
         for parameter, moments in kept.items():
             for name in self.MOMENTS:
-                safe_set_full_optimizer_state(parameter, moments[name], name)
-        for step in self._steps(optimizer):
-            step.fill_(next(iter(kept.values()))["step"].item())
+                safe_set_full_optimizer_state(parameter, moments[name].to(parameter.device), name)
+            for state in states:
+                state["step"].fill_(moments["step"].item())
 
-    def _steps(self, optimizer: Any) -> Iterable[Any]:
-        return (state["step"] for state in _inner(optimizer).state.values())
+    def _states(self, optimizer: Any) -> list[dict[str, Tensor]]:
+        """What torch's AdamW keeps for this process's slice of each group, made if need be.
+
+        (DeepSpeed leaves it to the first step, and then ZeRO-2 links the parameters of the first
+        group alone to it.)
+        """
+        from deepspeed.utils import lazy_init_hp_params_optimizer_state
+
+        zero, inner = optimizer.optimizer, _inner(optimizer)
+        second = hasattr(zero, "single_partition_of_fp32_groups")
+        slices = (
+            zero.single_partition_of_fp32_groups if second else zero.fp32_partitioned_groups_flat
+        )
+        for number, part in enumerate(slices):
+            if not inner.state[part]:
+                zeros = {name: torch.zeros_like(part) for name in self.MOMENTS}
+                inner.state[part] = {"step": torch.zeros((), device=part.device), **zeros}
+            if second:
+                lazy_init_hp_params_optimizer_state(zero.bit16_groups[number], part, inner.state)
+        return [inner.state[part] for part in slices]
 
 
 def holder(chosen: str) -> Holder:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from ikusi.model import fusion
 from ikusi.train import parallel
@@ -53,6 +54,7 @@ def write(
 
 def shell(model: PreTrainedModel, state: dict[str, Tensor], dtype: torch.dtype) -> PreTrainedModel:
     """A model of the same kind that holds `state` and nothing else, in `dtype`."""
+    unset_hf_deepspeed_config()  # under ZeRO-3 the new model would wait to be divided as well
     with torch.device("meta"):
         made = type(model)(model.config)
     converted = {

@@ -1,0 +1,76 @@
+"""Several processes train as one does, whatever they share, and go on where another left off."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+TESTS = Path(__file__).parents[1]
+# Two samples a step: in many of them one process has only text. The last step has one sample.
+STAGE = {"batch_size": 2, "epochs": 1, "learning_rate": 1e-3, "save_every": 2}
+ROWS = 13
+
+
+def train(output: Path, *, processes: int = 1, stop: int | None = None, **told: Any) -> str:
+    """Train in `processes` new processes; returns what they wrote."""
+    output.mkdir(parents=True, exist_ok=True)
+    settings = output.with_suffix(".json")
+    whole = {"rows": ROWS, "stage": STAGE, "output": str(output), "stop": stop, **told}
+    settings.write_text(json.dumps(whole))
+    command = [str(TESTS / "train" / "rank.py"), str(settings)]
+    if processes > 1:
+        command = [
+            *("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)),
+            *command,
+        ]
+    paths = os.pathsep.join([str(TESTS), *sys.path])
+    environment = {
+        **os.environ,
+        "PYTHONPATH": paths,
+        "DS_ACCELERATOR": "cpu",
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert (done.returncode == 0) == (stop is None), done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def lines(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(output: Path) -> dict[str, torch.Tensor]:
+    return load_file(output / "checkpoint" / "model.safetensors")
+
+
+def assert_same_training(found: Path, wanted: Path) -> None:
+    for one, other in zip(lines(found), lines(wanted), strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
+        assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-3)
+        assert one["learning_rate"] == other["learning_rate"]
+        assert one["languages"] == other["languages"]
+    ours, theirs = weights(found), weights(wanted)
+    assert ours.keys() == theirs.keys()
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-4, rtol=1e-3, msg=name)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("alone") / "run"
+    train(output)
+    return output
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp", "zero2", "zero3"])
+def test_two_processes_train_as_one(parallel: str, alone: Path, tmp_path: Path) -> None:
+    train(tmp_path / "run", processes=2, compute={"parallel": parallel})
+    assert_same_training(tmp_path / "run", alone)
