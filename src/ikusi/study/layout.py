@@ -20,7 +20,7 @@ NOTES = ("*.md", "training.json", "retrieval.json")
 
 
 def steps(recipe_: Recipe) -> list[Step]:
-    """Every step of a study, each after what it needs.
+    """Every step of a study, each after what it needs; without benchmarks it ends with training.
 
     Raises:
         InputError: a base model or a corpus does not exist.
@@ -29,6 +29,8 @@ def steps(recipe_: Recipe) -> list[Step]:
     made = [layout.data()] if _uses_miniature(recipe_) else []
     made += [layout.align(name) for name in recipe_.grid.backbones]
     made += [layout.instruct(run) for run in recipe_.runs()]
+    if not recipe_.benchmarks:
+        return made
     evaluations = [layout.evaluate(run) for run in recipe_.runs()]
     if layout.text_only_benchmarks():
         evaluations += [layout.evaluate_backbone(name) for name in recipe_.grid.backbones]
@@ -50,6 +52,7 @@ class _Layout:
         self.models = {name: _model(name) for name in models}
 
     def data(self) -> Step:
+        assert self.recipe.miniature is not None  # the recipe's own check
         settings = {"miniature": self.recipe.miniature.model_dump(mode="json"), **self.languages}
         # Which packages and which concepts the pictures and names are taken from.
         tables = sorted((Path(__file__).parents[1] / "miniature").glob("*.yaml"))
@@ -172,9 +175,7 @@ def content(folder: Path) -> str:
 
 
 def _uses_miniature(recipe_: Recipe) -> bool:
-    stages = [recipe_.stages.align.corpus, recipe_.stages.instruct.corpus]
-    names = [*stages, recipe_.text_only.corpus, *recipe_.benchmarks]
-    return any(name.startswith(MINIATURE) for name in names)
+    return any(name.startswith(MINIATURE) for _, name in recipe_.data())
 
 
 def _made(*names: str) -> tuple[str, ...]:

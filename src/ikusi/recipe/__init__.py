@@ -5,7 +5,6 @@ A recipe names the languages, the models that are joined, the two training stage
 field says what it is; ``show`` and ``json_schema`` are written from those same descriptions.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -13,53 +12,33 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from ikusi import language, yamlfile
+from ikusi.recipe.rehearsal import rehearsed
+from ikusi.recipe.training import Compute, Lora, Part, Stage, Stages
+from ikusi.recipe.values import Name, Share, Text, no_repeats, worker_count, wrong
 from ikusi.yamlfile import Section
 
-BENCHMARKS = Path(__file__).parent / "evaluate" / "benchmarks"
+__all__ = [
+    "Compute",
+    "Grid",
+    "Lora",
+    "Miniature",
+    "Part",
+    "Recipe",
+    "Run",
+    "Stage",
+    "Stages",
+    "TextOnly",
+    "benchmark_names",
+    "json_schema",
+    "load",
+    "rehearsal",
+    "show",
+]
 
-
-def _wrong(expected: str, key: yamlfile.Key = (), **context: Any) -> PydanticCustomError:
-    """A mistake that is told as ``expected ..., found ...``; ``key`` is below the field at hand."""
-    return PydanticCustomError(
-        "expected", "{expected}", {"expected": expected, "key": key, **context}
-    )
-
-
-def _share(value: float) -> float:
-    if not 0 <= value <= 1:
-        raise _wrong("a share between 0 and 1")
-    return value
-
-
-def _workers(value: object) -> object:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if value == "auto" or (whole and int(str(value)) >= 1):
-        return value
-    raise _wrong("auto or a whole number of at least 1")
-
-
-def _plain_name(value: str) -> str:
-    # It becomes the name of a folder.
-    if not re.fullmatch(r"\w[\w.-]*", value):
-        raise _wrong("a name of letters, digits, dots and dashes")
-    return value
-
-
-def _no_repeats(values: list[Any]) -> list[Any]:
-    for i, value in enumerate(values):
-        if value in values[:i]:
-            raise _wrong("each entry once", (i,), found=value)
-    return values
-
-
-Share = Annotated[float, AfterValidator(_share)]
-Name = Annotated[str, AfterValidator(_plain_name)]
-Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Part = Literal["connector", "llm", "vision"]
+BENCHMARKS = Path(__file__).parents[1] / "evaluate" / "benchmarks"
+MINIATURE = "miniature/"  # how the names of corpora and benchmarks begin that a study makes
 
 
 class Miniature(Section):
@@ -76,105 +55,6 @@ class Miniature(Section):
     seed: int = Field(default=0, ge=0, description="Seed of the scenes and of the split.")
 
 
-class Lora(Section):
-    """Low-rank adapters in the LLM in place of its own weights (arXiv 2106.09685)."""
-
-    rank: int = Field(default=64, ge=1, description="Rank of each adapter.")
-    alpha: Positive = Field(default=128, description="Adapters are scaled by alpha / rank.")
-    dropout: Share = Field(default=0.05, description="Dropout before each adapter.")
-    targets: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
-        default=["all-linear"],
-        min_length=1,
-        description="Layers that get one, by the ends of their names; all-linear: every one.",
-    )
-    quantize: Literal["none", "nf4"] = Field(
-        default="none", description="Hold the LLM's own weights in 4 bits (QLoRA) on the way."
-    )
-
-
-class Stage(Section):
-    """One training stage."""
-
-    corpus: Text = Field(description="Corpus it trains on: `miniature/...` or a folder.")
-    trainable: Annotated[list[Part], AfterValidator(_no_repeats)] = Field(
-        min_length=1, description="Parts that learn: connector, llm, vision; the rest is frozen."
-    )
-    ratio: Share | None = Field(
-        default=None,
-        description="Share of rows in the target language; none where the grid sets it.",
-    )
-    lora: Lora | None = Field(
-        default=None, description="Adapters instead of the LLM's own weights; none: no adapters."
-    )
-    optimizer: Literal["adamw", "adamw8bit", "muon"] = Field(
-        default="adamw",
-        description="AdamW, AdamW with 8-bit moments, or Muon for matrices and AdamW for the rest.",
-    )
-    learning_rate: Positive = Field(description="Peak learning rate.")
-    batch_size: int = Field(ge=1, description="Samples in one optimiser step.")
-    epochs: Positive = Field(description="Passes over the stage's rows.")
-    max_steps: int | None = Field(
-        default=None, ge=1, description="End after so many steps; none: after all epochs."
-    )
-    weight_decay: float = Field(default=0.0, ge=0, description="Weight decay.")
-    warmup_ratio: Share = Field(
-        default=0.03, description="Share of the steps in which the learning rate rises."
-    )
-    scheduler: Literal["cosine"] = Field(
-        default="cosine", description="How the learning rate falls after warm-up."
-    )
-    precision: Literal["bf16", "fp32"] = Field(
-        default="bf16", description="Number format of the computation; what learns stays in fp32."
-    )
-    max_length: int = Field(
-        default=8192, ge=16, description="Longest sample, in tokens; text beyond it is cut."
-    )
-    gradient_checkpointing: bool = Field(
-        default=False, description="Compute activations twice to hold fewer in memory."
-    )
-    save_every: int = Field(
-        default=100, ge=1, description="Optimiser steps between checkpoints to resume from."
-    )
-
-    @model_validator(mode="after")
-    def _lora_fits(self) -> "Stage":
-        if self.lora and "llm" not in self.trainable:
-            raise _wrong("nothing, as llm is not trainable", ("lora",), found=self.lora.rank)
-        return self
-
-
-class Compute(Section):
-    """What training runs on. None of it changes what is learnt, beyond the last bits."""
-
-    parallel: Literal["ddp", "fsdp", "zero2", "zero3"] = Field(
-        default="ddp",
-        description="What several processes share: each holds everything (ddp), or PyTorch (fsdp) "
-        "or DeepSpeed (zero2, zero3) divide weights, gradients and optimiser among them.",
-    )
-    processes: int = Field(default=1, ge=1, description="Processes for a training, one a GPU.")
-    micro_tokens: int | None = Field(
-        default=None,
-        ge=1,
-        description="Most tokens in one forward pass; none: 16,384.",
-    )
-    data_workers: int | None = Field(
-        default=None,
-        ge=0,
-        description="Processes that read pictures ahead for each training process; none: 4 "
-        "beside a GPU, 0 on the CPU.",
-    )
-    report_to: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
-        default=[], description="Trackers that transformers knows: tensorboard, wandb, trackio."
-    )
-
-
-class Stages(Section):
-    """The two stages of late fusion (paper, section 3.2)."""
-
-    align: Stage = Field(description="Alignment: captions teach the connector alone.")
-    instruct: Stage = Field(description="Instruction tuning of the connector and the LLM.")
-
-
 class TextOnly(Section):
     """Instructions without a picture, added to the instruction stage in some runs."""
 
@@ -186,13 +66,13 @@ class TextOnly(Section):
 class Grid(Section):
     """The runs that are compared: every combination of the three lists."""
 
-    backbones: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
+    backbones: Annotated[list[str], AfterValidator(no_repeats)] = Field(
         min_length=1, description="Names of backbones, from `backbones`."
     )
-    ratios: Annotated[list[Share], AfterValidator(_no_repeats)] = Field(
+    ratios: Annotated[list[Share], AfterValidator(no_repeats)] = Field(
         min_length=1, description="Shares of instruction rows in the target language."
     )
-    text_only: Annotated[list[bool], AfterValidator(_no_repeats)] = Field(
+    text_only: Annotated[list[bool], AfterValidator(no_repeats)] = Field(
         min_length=1, description="Without (false) and with (true) text-only rows."
     )
 
@@ -215,10 +95,19 @@ class Recipe(Section):
         default="en", description="Language the data comes from: the code of a language pack."
     )
     seed: int = Field(default=0, ge=0, description="Seed of training, mixing and resampling.")
-    workers: Annotated[int | Literal["auto"], BeforeValidator(_workers)] = Field(
+    workers: Annotated[int | Literal["auto"], BeforeValidator(worker_count)] = Field(
         default="auto", description="Steps run at once; auto is one for each processor core."
     )
-    miniature: Miniature = Field(description="How much of the miniature's data is made.")
+    rehearse: bool = Field(
+        default=False,
+        description="Replace every model by a packaged miniature and train a few steps on tiny "
+        "batches, on whatever machine, to see that all else is in order.",
+    )
+    miniature: Miniature | None = Field(
+        default=None,
+        description="How much of the miniature's data is made; needed where a corpus or a "
+        "benchmark is one of the miniature's.",
+    )
     vision: Text = Field(description="Vision encoder: `miniature/encoder`, a folder or a hub id.")
     backbones: dict[Name, Text] = Field(
         min_length=1,
@@ -245,10 +134,13 @@ class Recipe(Section):
         "keep it on disk.",
     )
     compute: Compute = Field(default=Compute(), description="What training runs on.")
-    text_only: TextOnly = Field(description="Instructions without a picture.")
+    text_only: TextOnly | None = Field(
+        default=None,
+        description="Instructions without a picture; needed where the grid adds them.",
+    )
     grid: Grid = Field(description="The runs that are compared.")
-    benchmarks: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
-        min_length=1, description="Benchmarks by name, such as `miniature/vqa`."
+    benchmarks: Annotated[list[str], AfterValidator(no_repeats)] = Field(
+        description="Benchmarks by name, such as `miniature/vqa`; none: it ends with training."
     )
     bootstrap: int = Field(
         default=1000, ge=1, description="Resamples behind every confidence interval."
@@ -257,26 +149,46 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> "Recipe":
         if self.language == self.source_language:
-            raise _wrong(
-                "a language other than source_language", ("language",), found=self.language
-            )
+            raise wrong("a language other than source_language", ("language",), found=self.language)
         for i, name in enumerate(self.grid.backbones):
             if name not in self.backbones:
                 near = yamlfile.nearest(name, self.backbones)
                 expected = f"a name in backbones ({', '.join(self.backbones)})"
-                raise _wrong(expected, ("grid", "backbones", i), found=name, near=near)
+                raise wrong(expected, ("grid", "backbones", i), found=name, near=near)
         percents = [round(ratio * 100) for ratio in self.grid.ratios]
         for i, percent in enumerate(percents):
             if percent in percents[:i]:
                 found = self.grid.ratios[i]
-                raise _wrong("shares that differ by a percent", ("grid", "ratios", i), found=found)
+                raise wrong("shares that differ by a percent", ("grid", "ratios", i), found=found)
         if self.stages.align.ratio is None:
-            raise _wrong("a share between 0 and 1", ("stages", "align", "ratio"), found=None)
+            raise wrong("a share between 0 and 1", ("stages", "align", "ratio"), found=None)
         if self.stages.instruct.ratio is not None:
             found = self.stages.instruct.ratio
             place = ("stages", "instruct", "ratio")
-            raise _wrong("nothing, as grid.ratios sets it", place, found=found)
+            raise wrong("nothing, as grid.ratios sets it", place, found=found)
         return self
+
+    @model_validator(mode="after")
+    def _data_is_described(self) -> "Recipe":
+        if self.text_only is None and any(self.grid.text_only):
+            expected = "keys and values, as grid.text_only holds true"
+            raise wrong(expected, ("text_only",), found=None)
+        made = [(key, name) for key, name in self.data() if name.startswith(MINIATURE)]
+        if self.miniature is None and made:
+            key, name = made[0]
+            expected = f"keys and values, as {yamlfile.dotted(key)} is {name}"
+            raise wrong(expected, ("miniature",), found=None)
+        return self
+
+    def data(self) -> list[tuple[yamlfile.Key, str]]:
+        """Every corpus and benchmark that the runs use: its key in the recipe, and its name."""
+        stages = [(name, getattr(self.stages, name)) for name in Stages.model_fields]
+        named: list[tuple[yamlfile.Key, str]] = [
+            (("stages", name, "corpus"), stage.corpus) for name, stage in stages
+        ]
+        if self.text_only and any(self.grid.text_only):
+            named.append((("text_only", "corpus"), self.text_only.corpus))
+        return named + [(("benchmarks", i), name) for i, name in enumerate(self.benchmarks)]
 
     def runs(self) -> list[Run]:
         """Every run of the grid, in the order of its lists.
@@ -329,7 +241,12 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         if name not in names:
             near = yamlfile.nearest(name, names)
             raise document.error(("benchmarks", i), "the name of a benchmark", name, near)
-    return recipe
+    return rehearsal(recipe) if recipe.rehearse else recipe
+
+
+def rehearsal(recipe: Recipe) -> Recipe:
+    """The same study with miniature models, a few steps each: for any machine, in minutes."""
+    return Recipe.model_validate(rehearsed(recipe.model_dump()))
 
 
 @cache

@@ -1,0 +1,64 @@
+"""A big recipe made small, so that all of it can be tried before a machine is paid for."""
+
+from pathlib import Path
+from typing import Any
+
+PACKAGED = Path(__file__).parents[1] / "miniature" / "data"
+ENCODER, FIRST, ADAPTED = "encoder", "llama-en", "llama-{}"
+
+MOST_STEPS, MOST_SAMPLES, MOST_TOKENS, MOST_RANK = 3, 4, 2048, 4
+
+
+def rehearsed(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe says, changed so that any machine trains each of its runs in seconds.
+
+    Models become those that ship with the package, stages end after a few steps of few samples in
+    one process, and what asks for a GPU is left out. What stays is what a long run dies of: the
+    corpora and their rows, languages and shares, what learns, checkpoints, the order of steps.
+
+    Args:
+        recipe: a recipe as plain values (`Recipe.model_dump`).
+
+    Returns:
+        The same with other values, called `NAME-rehearsal`; itself no longer a rehearsal to come.
+    """
+    stages = {name: _stage(stage) for name, stage in recipe["stages"].items()}
+    text_only = recipe["text_only"]
+    if text_only:
+        # No more than there are steps for; a first sample of the corpus then does.
+        text_only = {**text_only, "rows": min(text_only["rows"], MOST_STEPS * MOST_SAMPLES)}
+    return {
+        **recipe,
+        "name": f"{recipe['name']}-rehearsal",
+        "rehearse": False,
+        "vision": f"miniature/{ENCODER}",
+        "vision_feature_layer": max(recipe["vision_feature_layer"], -2),
+        "backbones": _backbones(list(recipe["backbones"]), recipe["language"]),
+        "stages": stages,
+        "compute": {},
+        "text_only": text_only,
+    }
+
+
+def _stage(stage: dict[str, Any]) -> dict[str, Any]:
+    lora = stage["lora"]
+    if lora:
+        rank = min(lora["rank"], MOST_RANK)
+        # Named layers are those of another LLM, and 4-bit weights want a GPU.
+        lora = {**lora, "rank": rank, "targets": ["all-linear"], "quantize": "none"}
+    return {
+        **stage,
+        "lora": lora,
+        "optimizer": "adamw",
+        "batch_size": min(stage["batch_size"], MOST_SAMPLES),
+        "max_steps": min(stage["max_steps"] or MOST_STEPS, MOST_STEPS),
+        "max_length": min(stage["max_length"], MOST_TOKENS),
+        "precision": "fp32",
+    }
+
+
+def _backbones(names: list[str], language: str) -> dict[str, str]:
+    """The first becomes the English LLM; the others the adapted one, where one ships."""
+    adapted = ADAPTED.format(language)
+    others = adapted if (PACKAGED / adapted).is_dir() else FIRST
+    return {name: f"miniature/{others if i else FIRST}" for i, name in enumerate(names)}

@@ -1,0 +1,109 @@
+"""The part of a recipe that says how models are trained: two stages, and what they run on."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from ikusi.recipe.values import Positive, Share, Text, no_repeats, wrong
+from ikusi.yamlfile import Section
+
+Part = Literal["connector", "llm", "vision"]
+
+
+class Lora(Section):
+    """Low-rank adapters in the LLM in place of its own weights (arXiv 2106.09685)."""
+
+    rank: int = Field(default=64, ge=1, description="Rank of each adapter.")
+    alpha: Positive = Field(default=128, description="Adapters are scaled by alpha / rank.")
+    dropout: Share = Field(default=0.05, description="Dropout before each adapter.")
+    targets: Annotated[list[str], AfterValidator(no_repeats)] = Field(
+        default=["all-linear"],
+        min_length=1,
+        description="Layers that get one, by the ends of their names; all-linear: every one.",
+    )
+    quantize: Literal["none", "nf4"] = Field(
+        default="none", description="Hold the LLM's own weights in 4 bits (QLoRA) on the way."
+    )
+
+
+class Stage(Section):
+    """One training stage."""
+
+    corpus: Text = Field(description="Corpus it trains on: `miniature/...` or a folder.")
+    trainable: Annotated[list[Part], AfterValidator(no_repeats)] = Field(
+        min_length=1, description="Parts that learn: connector, llm, vision; the rest is frozen."
+    )
+    ratio: Share | None = Field(
+        default=None,
+        description="Share of rows in the target language; none where the grid sets it.",
+    )
+    lora: Lora | None = Field(
+        default=None, description="Adapters instead of the LLM's own weights; none: no adapters."
+    )
+    optimizer: Literal["adamw", "adamw8bit", "muon"] = Field(
+        default="adamw",
+        description="AdamW, AdamW with 8-bit moments, or Muon for matrices and AdamW for the rest.",
+    )
+    learning_rate: Positive = Field(description="Peak learning rate.")
+    batch_size: int = Field(ge=1, description="Samples in one optimiser step.")
+    epochs: Positive = Field(description="Passes over the stage's rows.")
+    max_steps: int | None = Field(
+        default=None, ge=1, description="End after so many steps; none: after all epochs."
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="Weight decay.")
+    warmup_ratio: Share = Field(
+        default=0.03, description="Share of the steps in which the learning rate rises."
+    )
+    scheduler: Literal["cosine"] = Field(
+        default="cosine", description="How the learning rate falls after warm-up."
+    )
+    precision: Literal["bf16", "fp32"] = Field(
+        default="bf16", description="Number format of the computation; what learns stays in fp32."
+    )
+    max_length: int = Field(
+        default=8192, ge=16, description="Longest sample, in tokens; text beyond it is cut."
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="Compute activations twice to hold fewer in memory."
+    )
+    save_every: int = Field(
+        default=100, ge=1, description="Optimiser steps between checkpoints to resume from."
+    )
+
+    @model_validator(mode="after")
+    def _lora_fits(self) -> "Stage":
+        if self.lora and "llm" not in self.trainable:
+            raise wrong("nothing, as llm is not trainable", ("lora",), found=self.lora.rank)
+        return self
+
+
+class Compute(Section):
+    """What training runs on. None of it changes what is learnt, beyond the last bits."""
+
+    parallel: Literal["ddp", "fsdp", "zero2", "zero3"] = Field(
+        default="ddp",
+        description="What several processes share: each holds everything (ddp), or PyTorch (fsdp) "
+        "or DeepSpeed (zero2, zero3) divide weights, gradients and optimiser among them.",
+    )
+    processes: int = Field(default=1, ge=1, description="Processes for a training, one a GPU.")
+    micro_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most tokens in one forward pass; none: 16,384.",
+    )
+    data_workers: int | None = Field(
+        default=None,
+        ge=0,
+        description="Processes that read pictures ahead for each training process; none: 4 "
+        "beside a GPU, 0 on the CPU.",
+    )
+    report_to: Annotated[list[str], AfterValidator(no_repeats)] = Field(
+        default=[], description="Trackers that transformers knows: tensorboard, wandb, trackio."
+    )
+
+
+class Stages(Section):
+    """The two stages of late fusion (paper, section 3.2)."""
+
+    align: Stage = Field(description="Alignment: captions teach the connector alone.")
+    instruct: Stage = Field(description="Instruction tuning of the connector and the LLM.")

@@ -1,0 +1,51 @@
+"""What a single value of a recipe may be, and how a wrong one is told."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from ikusi import yamlfile
+
+
+def wrong(expected: str, key: yamlfile.Key = (), **context: Any) -> PydanticCustomError:
+    """A mistake that is told as ``expected ..., found ...``; ``key`` is below the field at hand."""
+    return PydanticCustomError(
+        "expected", "{expected}", {"expected": expected, "key": key, **context}
+    )
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise wrong("a share between 0 and 1")
+    return value
+
+
+def worker_count(value: object) -> object:
+    """Check a number of workers; `auto` is one."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value == "auto" or (whole and int(str(value)) >= 1):
+        return value
+    raise wrong("auto or a whole number of at least 1")
+
+
+def _plain_name(value: str) -> str:
+    # It becomes the name of a folder.
+    if not re.fullmatch(r"\w[\w.-]*", value):
+        raise wrong("a name of letters, digits, dots and dashes")
+    return value
+
+
+def no_repeats(values: list[Any]) -> list[Any]:
+    """Check that no entry is there twice."""
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise wrong("each entry once", (i,), found=value)
+    return values
+
+
+Share = Annotated[float, AfterValidator(_share)]
+Name = Annotated[str, AfterValidator(_plain_name)]
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
