@@ -44,8 +44,10 @@ def _stage(stage: dict[str, Any]) -> dict[str, Any]:
     lora = stage["lora"]
     if lora:
         rank = min(lora["rank"], MOST_RANK)
+        alpha = lora["alpha"] * rank / lora["rank"]
         # Named layers are those of another LLM, and 4-bit weights want a GPU.
-        lora = {**lora, "rank": rank, "targets": ["all-linear"], "quantize": "none"}
+        less = {"rank": rank, "alpha": alpha, "targets": ["all-linear"], "quantize": "none"}
+        lora = {**lora, **less}
     return {
         **stage,
         "lora": lora,

@@ -1,0 +1,125 @@
+"""The recipes for real models: what the paper prints, and every one of them rehearsed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+from typer.testing import CliRunner
+
+from data_rows import instruction, picture
+from ikusi import language, recipe
+from ikusi.cli import app
+from ikusi.data.corpus import CorpusWriter
+from ikusi.recipe import Recipe
+from ikusi.study import layout
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+REAL = ["basque-8b", "basque-8b-lora", "forkme"]
+CODES = [file.stem for file in language.PACKAGED.glob("*.yaml") if file.stem != "en"]
+
+
+def load(name: str, *changes: str) -> Recipe:
+    return recipe.load(RECIPES / f"{name}.yaml", changes)
+
+
+def write(folder: Path, row_type: str, code: str, pictures: int) -> None:
+    """A corpus of 16 rows in English and in one language more."""
+    with CorpusWriter(folder, row_type, ["en", code]) as writer:
+        for number in range(pictures):
+            writer.add_image(str(number), picture("red", 40 + number), "PNG", 40, 40, "made up")
+        for number in range(16):
+            turns = instruction(number)
+            told = {"en": turns["en"], code: turns["eu"]}
+            if row_type == "caption":
+                told = {spoken: {"text": f"{number} {spoken}"} for spoken in told}
+            writer.add_row(str(number), str(number % pictures) if pictures else None, told)
+
+
+@pytest.fixture
+def corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with small corpora where each recipe says that its own are."""
+    monkeypatch.chdir(tmp_path)
+    for name in REAL:
+        one = load(name)
+        assert one.text_only is not None
+        for corpus, row_type, pictures in (
+            (one.stages.align.corpus, "caption", 5),
+            (one.stages.instruct.corpus, "instruction", 5),
+            (one.text_only.corpus, "instruction", 0),
+        ):
+            if not Path(corpus).is_dir():
+                write(Path(corpus), row_type, one.language, pictures)
+    return tmp_path
+
+
+def test_the_plan_is_the_papers_sixteen_runs_on_two_aligned_backbones(corpora: Path) -> None:
+    steps = layout.steps(load("basque-8b"))
+    assert {step.name for step in steps if step.kind == "instruct"} == {
+        f"instruct/{backbone}-{share}{text}"
+        for backbone in ("llama", "latxa")
+        for share in ("000", "020", "080", "100")
+        for text in ("", "-text")
+    }
+    assert {step.name for step in steps if step.kind != "instruct"} == {
+        "align/llama",
+        "align/latxa",
+    }
+    assert all(step.settings["text_only"] for step in steps if step.name.endswith("-text"))
+
+
+def test_what_the_paper_prints_is_in_its_recipe() -> None:
+    """Sections 3.1, 5, 5.1, 5.2 and appendix A of arXiv 2511.09396."""
+    paper = load("basque-8b")
+    assert paper.vision == "openai/clip-vit-large-patch14-336"
+    assert paper.connector == "linear"
+    assert paper.backbones == {
+        "llama": "meta-llama/Llama-3.1-8B-Instruct",
+        "latxa": "HiTZ/Latxa-Llama-3.1-8B-Instruct",
+    }
+    align, instruct, added = paper.stages.align, paper.stages.instruct, paper.text_only
+    assert align.trainable == ["connector"]
+    assert instruct.trainable == ["connector", "llm"]
+    assert (align.ratio, align.learning_rate, align.batch_size) == (0.8, 1e-3, 32)
+    assert (instruct.learning_rate, instruct.batch_size) == (2e-5, 128)
+    assert instruct.weight_decay == 0.01
+    for stage in (align, instruct):
+        assert (stage.optimizer, stage.scheduler) == ("adamw", "cosine")
+        assert (stage.warmup_ratio, stage.precision, stage.max_length) == (0.03, "bf16", 8192)
+        assert stage.gradient_checkpointing
+        assert stage.lora is None
+    assert added is not None
+    assert (added.rows, added.ratio) == (29_000, 0.8)
+    assert paper.compute.parallel == "zero3"
+
+
+def test_one_gpu_takes_adapters_and_fewer_runs() -> None:
+    paper, small = load("basque-8b"), load("basque-8b-lora")
+    assert small.stages.instruct.lora is not None
+    assert small.stages.instruct.lora.rank == 64
+    assert (small.compute.parallel, small.compute.processes) == ("ddp", 1)
+    assert {run.name for run in small.runs()} < {run.name for run in paper.runs()}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_forkme_takes_any_packaged_language(code: str) -> None:
+    """With models that are there: those of a rehearsal too."""
+    assert load("forkme", f"language={code}").language == code
+    rehearsed = load("forkme", f"language={code}", "rehearse=true")
+    places = [rehearsed.vision, *map(rehearsed.backbone, rehearsed.backbones)]
+    assert [place for place in places if not Path(layout.base(place)).is_dir()] == []
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_rehearsal_trains_on_this_machine(name: str, corpora: Path) -> None:
+    """The command itself, from alignment to a checkpoint with what the recipe adds."""
+    run = "latxa-020-text" if name == "basque-8b" else "llama-020-text"
+    words = ["train", str(RECIPES / f"{name}.yaml"), "rehearse=true", "--stage", "instruct"]
+    outcome = CliRunner().invoke(app, [*words, "--run", run])
+    assert outcome.exit_code == 0, outcome.output
+    trained = corpora / "studies" / f"{name}-rehearsal" / "instruct" / run
+    summary = json.loads((trained / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["steps"], summary["counts"]["rows"]) == (3, 12)
+    assert set(summary["counts"]["languages"]) <= {"en", load(name).language}
+    with safe_open(trained / "checkpoint" / "model.safetensors", "np") as weights:
+        assert any("multi_modal_projector" in key for key in weights.keys())  # noqa: SIM118
