@@ -27,6 +27,7 @@ CHEAP = [
 SHOWN = {
     "src/ikusi": "*.py",
     "src/ikusi/languages": "*.yaml",
+    "src/ikusi/recipe": "*.py",
     "src/ikusi/data": "*.py",
     "src/ikusi/translate": "*.py",
     "src/ikusi/model": "*.py",

@@ -1,6 +1,6 @@
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -11,15 +11,18 @@ from ikusi.errors import InputError
 from ikusi.recipe import Recipe
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-SMALL = """\
-name: small
-language: eu
+MINIATURE = """\
 miniature: {concepts: 12, train_scenes: 9, caption_scenes: 9, test_scenes: 3, text_rows: 9,
             image_size: 32}
+"""
+SMALL = f"""\
+name: small
+language: eu
+{MINIATURE}\
 vision: miniature/encoder
 backbones:
   english: miniature/llama-en
-  adapted: miniature/llama-{language}
+  adapted: miniature/llama-{{language}}
 stages:
   align:
     corpus: miniature/captions
@@ -34,7 +37,7 @@ stages:
     learning_rate: 1e-3
     batch_size: 4
     epochs: 0.5
-text_only: {corpus: miniature/text, rows: 8}
+text_only: {{corpus: miniature/text, rows: 8}}
 grid:
   backbones: [english]
   ratios: [0, 0.2]
@@ -167,6 +170,12 @@ def test_overrides_change_one_key_each(small: Path) -> None:
          "found it again (first at small.yaml:23)"),
         ("text_only: {corpus: miniature/text, rows: 8}", "text_only: yes",
          "small.yaml:23: text_only: expected keys and values, found yes"),
+        ("text_only: {corpus: miniature/text, rows: 8}\n", "",
+         "small.yaml:1: text_only: expected keys and values, as grid.text_only holds true, "
+         "found nothing"),
+        (MINIATURE, "",
+         "small.yaml:1: miniature: expected keys and values, as stages.align.corpus is "
+         "miniature/captions, found nothing"),
         ("grid:", "grid: [",
          "small.yaml:26: expected YAML, found a syntax error "
          "(expected ',' or ']', but got '<scalar>')"),
@@ -267,7 +276,7 @@ def test_a_missing_file_is_told_with_the_nearest(small: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_what_is_shown_is_the_same_recipe(tmp_path: Path, path: Path) -> None:
-    loaded = recipe.load(path)
+    loaded = recipe.load(path, ["stages.instruct.learning_rate=2e-3"])
     text = recipe.show(loaded)
     (tmp_path / "shown.yaml").write_text(text, encoding="utf-8")
     assert recipe.load(tmp_path / "shown.yaml") == loaded
@@ -276,7 +285,8 @@ def test_what_is_shown_is_the_same_recipe(tmp_path: Path, path: Path) -> None:
 
 
 def models(model: type[BaseModel]) -> list[type[BaseModel]]:
-    inner = [info.annotation for info in model.model_fields.values()]
+    kinds = [info.annotation for info in model.model_fields.values()]
+    inner = [each for kind in kinds for each in (kind, *get_args(kind))]
     nested = [kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)]
     return [model, *(deep for kind in nested for deep in models(kind))]
 
@@ -285,6 +295,32 @@ def models(model: type[BaseModel]) -> list[type[BaseModel]]:
 def test_every_field_says_what_it_is(model: type[BaseModel]) -> None:
     silent = [name for name, info in model.model_fields.items() if not info.description]
     assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        (["grid.text_only=[false]", "text_only=null"], None),
+        (["stages.align.corpus=a", "stages.instruct.corpus=b", "benchmarks=[]"],
+         "text_only.corpus"),
+        (["stages.align.corpus=a", "stages.instruct.corpus=b", "text_only.corpus=c"],
+         "benchmarks[0]"),
+        (["stages.align.corpus=a", "stages.instruct.corpus=b", "grid.text_only=[false]",
+          "benchmarks=[]"], None),
+    ],
+)  # fmt: skip
+def test_the_miniature_is_needed_where_its_data_is_used(
+    small: Path, changes: list[str], missing: str | None
+) -> None:
+    """A text-only corpus that no run adds is no use of it, and a model that ships is none."""
+    if missing is not None:
+        told = message(small, [*changes, "miniature=null"])
+        assert told.startswith(
+            f"command line: miniature: expected keys and values, as {missing} is miniature/"
+        )
+    else:
+        kept = [] if changes[-1] == "text_only=null" else ["miniature=null"]
+        assert recipe.load(small, [*changes, *kept]).runs()
 
 
 def test_a_recipe_cannot_be_changed(small: Path) -> None:
