@@ -1,12 +1,15 @@
-"""Training without padding against the usual way, on the same samples, in one run.
+"""Training without padding against the usual ways, on the same samples, in one run.
 
     python bench/train_padding_free.py [--precision bf16|fp32] [--batches 6] [--threads 1]
+        [--samples 55] [--vocabulary 2048]
 
-Usual: samples in random order, padded on the right to the batch's longest, an attention mask, all
-logits (as LLaVA trains). Ours: samples end to end, logits at supervised positions. Both
-take the same optimiser steps on the same small Llama (4 layers, 160 wide, 2,048 tokens), on batches
-of 55 samples of 40 to 300 tokens of random tokens whose lengths are skewed (log-normal): many short
-ones, few long ones. Each runs in a process of its own, so that the peak of memory is its own.
+Padded: samples in random order, padded on the right to the batch's longest, an attention mask, all
+logits (as LLaVA trains). Grouped: the same, but batches are of samples of like length, as
+transformers' `group_by_length` makes them, at its best: sorted over all samples. Packed: samples
+end to end, logits at supervised positions. All take as many optimiser steps on the same samples
+and the same small Llama (4 layers, 160 wide), on samples of 40 to 300 random tokens whose lengths
+are skewed (log-normal): many short ones, few long ones. Each runs in a process of its own, so that
+the peak of memory is its own.
 """
 
 import argparse
@@ -25,29 +28,34 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from ikusi.train.attention import packed_attention
 from ikusi.train.batches import EncodedSample, collate
-from ikusi.train.trainer import PackedModel
-
-VOCABULARY, SAMPLES = 2048, 55
+from ikusi.train.packed import PackedModel
 
 
-def samples(batches: int) -> list[list[EncodedSample]]:
-    """Batches of random tokens; the last quarter of each sample is supervised."""
+def samples(batches: int, each: int, vocabulary: int, grouped: bool) -> list[list[EncodedSample]]:
+    """Batches of random tokens; the last quarter of each sample is supervised.
+
+    `grouped`: samples of like length share a batch; the batches then come in random order.
+    """
     generator = np.random.default_rng(0)
 
     def one() -> EncodedSample:
         length = int(np.clip(generator.lognormal(4.2, 0.45), 40, 300))
-        ids = generator.integers(0, VOCABULARY, length).astype(np.int32)
+        ids = generator.integers(0, vocabulary, length).astype(np.int32)
         supervised = np.arange(length * 3 // 4, length).astype(np.int32)
         return EncodedSample("", "", None, ids, supervised, images=0, cut=0)
 
-    return [[one() for _ in range(SAMPLES)] for _ in range(batches)]
+    found = [one() for _ in range(batches * each)]
+    if grouped:
+        found.sort(key=len)
+    made = [found[start : start + each] for start in range(0, len(found), each)]
+    return [made[place] for place in generator.permutation(batches)] if grouped else made
 
 
-def model() -> LlamaForCausalLM:
+def model(vocabulary: int) -> LlamaForCausalLM:
     """The LLM that both ways train, from the same seed."""
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=VOCABULARY,
+        vocab_size=vocabulary,
         hidden_size=160,
         intermediate_size=432,
         num_hidden_layers=4,
@@ -81,18 +89,20 @@ def packed_loss(llm: Any, rows: list[EncodedSample], bf16: bool) -> torch.Tensor
     return loss / len(batch.targets)
 
 
-def measure(way: str, precision: str, batches: int, threads: int) -> dict[str, float]:
-    """Train in this process; the first batch warms up and is not timed."""
-    torch.set_num_threads(threads)
-    loss_of: Callable[..., torch.Tensor] = {"padded": padded_loss, "packed": packed_loss}[way]
-    llm, data = model().train(), samples(batches + 1)
+def measure(way: str, asked: argparse.Namespace) -> dict[str, float]:
+    """Train in this process; one batch warms up and is not timed."""
+    torch.set_num_threads(asked.threads)
+    loss_of: Callable[..., torch.Tensor] = packed_loss if way == "packed" else padded_loss
+    llm = model(asked.vocabulary).train()
+    data = samples(asked.batches, asked.samples, asked.vocabulary, way == "grouped")
+    data = [data[0], *data]
     optimizer = torch.optim.AdamW(llm.parameters(), lr=1e-3, fused=True)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = processor = 0.0
     for number, rows in enumerate(data):
         if number == 1:
             started, processor = time.perf_counter(), time.process_time()
-        loss = loss_of(llm, rows, precision == "bf16")
+        loss = loss_of(llm, rows, asked.precision == "bf16")
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -112,24 +122,28 @@ def main() -> None:
     parser.add_argument("--precision", choices=["bf16", "fp32"], default="bf16")
     parser.add_argument("--batches", type=int, default=6)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--samples", type=int, default=55, help="in a batch")
+    parser.add_argument("--vocabulary", type=int, default=2048)
     asked = parser.parse_args()
     found = {}
-    for way in ("padded", "packed"):
+    for way in ("padded", "grouped", "packed"):
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            arguments = (way, asked.precision, asked.batches, asked.threads)
-            found[way] = pool.apply(measure, arguments)
+            found[way] = pool.apply(measure, (way, asked))
     print(f"{'':8} samples/s  tokens/s  tokens/s of processor time  peak MB  last loss")
     for way, kept in found.items():
-        rate = SAMPLES * asked.batches / kept["seconds"]
+        rate = asked.samples * asked.batches / kept["seconds"]
         print(
             f"{way:8} {rate:9.1f} {kept['tokens'] / kept['seconds']:9.0f} "
             f"{kept['tokens'] / kept['processor']:27.0f} {kept['memory']:8.0f} {kept['loss']:10.4f}"
         )
-    faster = found["padded"]["processor"] / found["packed"]["processor"]
-    smaller = found["padded"]["memory"] / found["packed"]["memory"]
-    print(f"packed: {faster:.2f} x as fast by processor time, {smaller:.2f} x less memory")
+    for way in ("padded", "grouped"):
+        faster = found[way]["processor"] / found["packed"]["processor"]
+        share = found["packed"]["memory"] / found[way]["memory"]
+        told = f"{faster:.2f} x its speed by processor time, {share:.0%} of its memory"
+        print(f"packed against {way}: {told}")
     print(
-        f"{asked.precision}, {asked.threads} thread(s), {platform.machine()}, "
+        f"{asked.precision}, {asked.threads} thread(s), {asked.samples} samples in a batch, "
+        f"vocabulary {asked.vocabulary}, {platform.machine()}, "
         f"torch {torch.__version__}, transformers {transformers.__version__}"
     )
 
