@@ -25,7 +25,7 @@ COMMANDS = {
     ],
     "data show": ["corpus", "--count", "--seed", "--flagged", "--html"],
     "study": ["recipe", "overrides", "--studies", "--workers", "--status"],
-    "train": ["recipe", "--stage", "--run", "overrides", "--studies"],
+    "train": ["recipe", "--stage", "--run", "overrides", "--studies", "--nproc"],
     "inspect": [
         *["checkpoint", "corpus", "--language", "--count", "--id", "--html", "--max-length"],
     ],

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ikusi import recipe
 from ikusi.recipe import Compute, Lora, Recipe
+from ikusi.study import layout
 
 STUDY = Path(__file__).parents[1] / "recipes" / "emoji-eu.yaml"
 BIG = [
@@ -34,7 +35,8 @@ def test_its_models_ship_and_it_asks_for_no_gpu() -> None:
     assert (little.vision_feature_layer, little.text_only and little.text_only.rows) == (-2, 12)
     for stage in (little.stages.align, little.stages.instruct):
         assert (stage.batch_size, stage.max_steps, stage.max_length) == (4, 3, 2048)
-        assert (stage.optimizer, stage.precision) == ("adamw", "fp32")
+        assert stage.precision == "fp32"
+    assert little.stages.align.optimizer == "adamw"
     assert little.stages.instruct.lora == Lora(rank=4, alpha=8)
 
 
@@ -42,12 +44,17 @@ def test_nothing_else_changes() -> None:
     big, little = recipe.load(STUDY, BIG), rehearsed(*BIG)
     changed = {key for key in Recipe.model_fields if getattr(big, key) != getattr(little, key)}
     models = {"vision", "vision_feature_layer", "backbones"}
-    assert changed == {"name", "stages", "compute", "text_only"} | models
+    assert changed == {"name", "stages", "cache_features", "compute", "text_only"} | models
     assert little.runs() == big.runs()
     smaller = {"batch_size", "max_steps", "max_length", "precision", "optimizer", "lora"}
     for name in ("align", "instruct"):
         before, after = (getattr(one.stages, name).model_dump() for one in (big, little))
         assert {key for key in before if before[key] != after[key]} <= smaller
+    assert little.stages.instruct.optimizer == big.stages.instruct.optimizer == "muon"
+
+
+def test_pictures_of_a_whole_corpus_are_not_encoded_for_a_few_steps() -> None:
+    assert [step.name for step in layout.steps(rehearsed()) if step.kind == "features"] == []
 
 
 def test_what_is_small_already_stays() -> None:

@@ -307,9 +307,17 @@ def test_trainable_freezes_the_rest_and_says_so(caplog: pytest.LogCaptureFixture
     assert counts == {"connector": 32 * 48 + 48 + 48 * 48 + 48}
     assert "trainable: connector 3,936 of" in caplog.text
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 3936
+    # What the encoder has above the layer that is read cannot learn.
+    unread = [
+        p
+        for name, p in model.model.vision_tower.named_parameters()
+        if "layers.2." in name or "post_layernorm" in name
+    ]
+    assert unread
     assert sum(fusion.trainable(model, ["connector", "llm", "vision"]).values()) == sum(
         p.numel() for p in model.parameters()
-    )
+    ) - sum(p.numel() for p in unread)
+    assert not any(p.requires_grad for p in unread)
     assert fusion.trainable(model, []) == {}
 
 

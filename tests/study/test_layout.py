@@ -47,13 +47,16 @@ def by_name(of: Recipe) -> dict[str, Step]:
 
 def test_a_run_needs_its_data_and_the_alignment_of_its_backbone(bases: list[str]) -> None:
     steps = by_name(load(bases))
-    assert steps["instruct/adapted-020-text"].inputs == ("data", "align/adapted")
+    needed = ("data", "features/instructions", "align/adapted")
+    assert steps["instruct/adapted-020-text"].inputs == needed
     assert steps["evaluate/adapted-020"].inputs == ("data", "instruct/adapted-020")
     assert steps["evaluate/english-backbone"].inputs == ("data",)
     assert steps["evaluate/english-backbone"].settings["benchmarks"] == ["miniature/bertaqa"]
     kinds = [step.kind for step in steps.values()]
     counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
-    assert counts == {"data": 1, "align": 2, "instruct": 16, "evaluate": 18, "report": 1}
+    assert counts == {
+        "data": 1, "features": 2, "align": 2, "instruct": 16, "evaluate": 18, "report": 1
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

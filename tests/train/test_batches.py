@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from ikusi.model import fusion
+from ikusi.train import packed
 from ikusi.train.attention import explicit_kernel, fused_kernel, packed_attention, packing
 from ikusi.train.batches import Batch, EncodedSample, collate, distinct_pictures, divide
 from ikusi.train.packed import PackedModel
@@ -105,6 +108,49 @@ def test_parts_of_a_step_add_up_to_the_whole_step() -> None:
     for most, parts in ((None, 1), (tokens // 2 + 10, 2), (tokens // 4 + 12, 4)):
         assert len(divide([len(row) for row in rows], 1, most)[0]) == parts
         assert_same(packed_gradients(model, encoder, rows, most), whole)
+
+
+@settings(deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=40),
+    processes=st.integers(1, 5),
+    most=st.none() | st.integers(1, 120),
+)
+def test_a_step_is_divided_evenly_and_nothing_is_lost(
+    lengths: list[int], processes: int, most: int | None
+) -> None:
+    shares = divide(lengths, processes, most)
+    assert len(shares) == processes
+    assert len({len(parts) for parts in shares}) == 1  # every process has as many parts
+    cells = [cell for parts in shares for cell in parts]
+    assert sorted(place for cell in cells for place in cell) == list(range(len(lengths)))
+    limit = max(most or sum(lengths), *lengths, 0)
+    assert all(sum(lengths[place] for place in cell) <= limit for cell in cells)
+
+
+def test_logits_a_part_at_a_time_give_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = Samples(9)
+    model, processor = multimodal_model()
+    fusion.trainable(model, ["connector", "llm"])
+    encoder, rows = encoded(samples, model, processor)
+    whole = packed_gradients(model, encoder, rows)
+    monkeypatch.setattr(packed, "MOST_LOGITS", 4 * model.lm_head.out_features)
+    assert_same(packed_gradients(model, encoder, rows), whole)
+
+
+def test_a_batch_that_does_not_count_touches_everything_and_changes_nothing() -> None:
+    samples = Samples(6)
+    model, processor = multimodal_model()
+    fusion.trainable(model, ["connector", "llm"])
+    rows = encoded(samples, model, processor)[1]
+    text = collate([row for row in rows if not row.images], counted=False)
+    with packed_attention(model):
+        loss = PackedModel(model, bf16=False)(text)
+        loss.backward()
+    assert loss == 0
+    found = [p.grad for p in model.parameters() if p.requires_grad]
+    assert found
+    assert all(gradient is not None and not gradient.any() for gradient in found)
 
 
 def test_editing_one_sample_leaves_the_logits_of_the_others_as_they_were() -> None:

@@ -1,47 +1,102 @@
-"""A frozen encoder's features: each picture once, within a budget, the same bits whatever comes."""
+"""Features of a frozen encoder, stored once for all: the same as computed on the way."""
 
-from collections.abc import Sequence
+import json
+import shutil
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
 import torch
-from torch import Tensor
 
-from ikusi.train.batches import Picture
-from ikusi.train.features import IMAGES_AT_ONCE, FeatureCache
-from train.samples import multimodal_model
+from ikusi.data.corpus import Corpus
+from ikusi.data.mixture import Mixture, MixturePart
+from ikusi.errors import InputError
+from ikusi.model import fusion
+from ikusi.train.features import FEATURES, IMAGES_AT_ONCE, StoredFeatures, encode_images, store
+from ikusi.train.stages import train_stage
+from train.samples import multimodal_model, stage
+from train.test_corpus_training import corpus
 
-PICTURES = [(0, str(number)) for number in range(IMAGES_AT_ONCE * 2 + 5)]
-BYTES_EACH = 4 * 16 * 2  # 4 features of 16 numbers in fp16
-
-
-def pixels(pictures: Sequence[Picture]) -> Tensor:
-    made = [torch.Generator().manual_seed(int(image_id)) for _, image_id in pictures]
-    return torch.stack([torch.randn(3, 16, 16, generator=generator) for generator in made])
+PICTURES = IMAGES_AT_ONCE * 2 + 5
 
 
-def cache(budget: int = 1 << 20) -> FeatureCache:
-    return FeatureCache(multimodal_model()[0], PICTURES, pixels, bf16=True, budget=budget)
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return corpus(tmp_path_factory.mktemp("corpus") / "many", "instruction", PICTURES, PICTURES)
 
 
-def test_each_picture_is_encoded_once() -> None:
-    whole = cache()
-    first = whole.get(PICTURES[:3])
-    again = whole.get(list(reversed(PICTURES)))
-    assert first.shape == (3, 4, 16)
-    assert first.dtype == torch.float16
-    assert torch.equal(again[-3:], first.flip(0))
-    assert whole.encoded == len(PICTURES)
+def stored(folder: Path, pictures: Corpus, **changes: Any) -> StoredFeatures:
+    model, processor = multimodal_model()
+    settings = {"layers": -2, "strategy": "default", "bf16": False, **changes}
+    store(folder, pictures, model.model.vision_tower, processor.image_processor, **settings)
+    return StoredFeatures({0: folder})
 
 
-def test_bits_do_not_depend_on_what_was_asked_for_before() -> None:
-    onward, backward = cache(), cache()
-    found = {picture: onward.get([picture])[0] for picture in PICTURES}
-    for picture in reversed(PICTURES):
-        assert torch.equal(backward.get([picture])[0], found[picture])
+def test_stored_features_are_the_encoders(many: Corpus, tmp_path: Path) -> None:
+    model, processor = multimodal_model()
+    asked = ["3", "68", "3", "40"]
+    images = [many.image(image_id) for image_id in asked]
+    pixels = processor.image_processor(images=images, return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        wanted = fusion.image_features(model, pixels)
+    found = stored(tmp_path / "f", many)([(0, image_id) for image_id in asked])
+    torch.testing.assert_close(found, wanted)
+    half = stored(tmp_path / "h", many, bf16=True)([(0, image_id) for image_id in asked])
+    assert half.dtype == torch.float16
+    torch.testing.assert_close(half.float(), wanted, atol=0.05, rtol=0.05)
+    alone = encode_images(model.model.vision_tower, pixels, -2, "default", bf16=False)
+    torch.testing.assert_close(alone, wanted)
 
 
-def test_a_small_budget_encodes_anew_to_the_same_bits() -> None:
-    whole, small = cache(), cache(budget=BYTES_EACH * IMAGES_AT_ONCE)
-    for _ in range(2):
-        assert torch.equal(small.get(PICTURES[-8:]), whole.get(PICTURES[-8:]))
-        assert torch.equal(small.get(PICTURES[:8]), whole.get(PICTURES[:8]))
-    assert small.encoded > whole.encoded
+def test_a_killed_run_goes_on_to_the_same_bytes(many: Corpus, tmp_path: Path) -> None:
+    class KilledError(Exception):
+        pass
+
+    def kill(done: int, total: int) -> None:
+        assert total == PICTURES
+        if done == 2 * IMAGES_AT_ONCE:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        stored(tmp_path / "f", many, progress=kill)
+    seen: list[int] = []
+    stored(tmp_path / "f", many, progress=lambda done, total: seen.append(done))
+    assert seen == [PICTURES]
+    stored(tmp_path / "g", many)
+    assert (tmp_path / "f" / FEATURES).read_bytes() == (tmp_path / "g" / FEATURES).read_bytes()
+
+
+def test_training_on_stored_features_opens_no_picture(
+    many: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {}
+    features = stored(tmp_path / "f", many)
+    for name, kept in (("computed", None), ("stored", features)):
+        if kept:
+            monkeypatch.setattr(Corpus, "image", None)
+        model, processor = multimodal_model()
+        mixture = Mixture([MixturePart(many, 0.5)], "eu", "en", seed=0)
+        output = tmp_path / name
+        settings = stage(epochs=1, batch_size=16)
+        train_stage(model, processor, mixture, settings, output=output, seed=0, features=kept)
+        lines = (output / "metrics.jsonl").read_text().splitlines()
+        found[name] = [json.loads(line)["loss"] for line in lines]
+    assert found["stored"] == pytest.approx(found["computed"], rel=1e-4)
+
+
+def test_a_disk_with_too_little_room_is_told_before_anything_is_written(
+    many: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 10**4, 10**4))
+    told = rf"expected room for 0\.00 GB of features \({PICTURES} pictures x 4 x 16 x 4 bytes\)"
+    with pytest.raises(InputError, match=told):
+        stored(tmp_path / "f", many)
+    assert not (tmp_path / "f").exists()
+
+
+def test_features_on_disk_are_a_plain_array(many: Corpus, tmp_path: Path) -> None:
+    stored(tmp_path / "f", many)
+    assert np.load(tmp_path / "f" / FEATURES).shape == (PICTURES, 4, 16)

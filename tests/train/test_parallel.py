@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 TESTS = Path(__file__).parents[1]
 # Two samples a step: in many of them one process has only text. The last step has one sample.
-STAGE = {"batch_size": 2, "epochs": 1, "learning_rate": 1e-3, "save_every": 2}
+STAGE = {"batch_size": 2, "epochs": 1, "learning_rate": 1e-3, "save_every": 1}
 ROWS = 13
 
 
@@ -74,3 +74,13 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_train_as_one(parallel: str, alone: Path, tmp_path: Path) -> None:
     train(tmp_path / "run", processes=2, compute={"parallel": parallel})
     assert_same_training(tmp_path / "run", alone)
+
+
+def test_each_goes_on_where_another_was_killed(alone: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    train(output, stop=2)
+    for place, parallel in enumerate(("zero3", "fsdp", "zero2", "ddp")):
+        stop = 3 + place if place < 3 else None
+        told = train(output, processes=2, stop=stop, compute={"parallel": parallel})
+        assert "going on from" in told
+    assert_same_training(output, alone)

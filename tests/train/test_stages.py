@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -204,6 +205,72 @@ def test_a_loss_that_is_not_a_number_is_told_with_its_samples(tmp_path: Path) ->
         model.lm_head.weight[3] = float("nan")
     with pytest.raises(IkusiError, match=r"^step 1: expected a finite loss, found nan; .*row-\d+"):
         train_stage(model, processor, Samples(), stage(), output=tmp_path, seed=0)
+
+
+def test_a_full_disk_is_told_and_the_last_whole_checkpoint_stays(tmp_path: Path) -> None:
+    model, processor = multimodal_model()
+
+    def fill(progress: Progress) -> None:
+        if progress.step == 3:  # as if the disk had little room left from here on
+            limit = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit))
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    told = r"step-00000004: expected to write the checkpoint, .* whole one is step-00000002$"
+    try:
+        with pytest.raises(IkusiError, match=told):
+            train_stage(
+                model, processor, Samples(), stage(), output=tmp_path, seed=0, progress=fill
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert [path.name for path in (tmp_path / "resume").iterdir()] == ["step-00000002"]
+
+
+def test_training_ahead_in_other_processes_changes_nothing(tmp_path: Path) -> None:
+    for workers in (0, 2):
+        model, processor = multimodal_model()
+        compute = Compute(data_workers=workers)
+        output = tmp_path / str(workers)
+        train_stage(model, processor, Samples(), stage(), output=output, seed=0, compute=compute)
+    found, wanted = weights(tmp_path / "2"), weights(tmp_path / "0")
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_a_tracker_of_the_trainer_gets_every_step(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    model, processor = multimodal_model()
+    compute = Compute(report_to=["tensorboard"])
+    train_stage(model, processor, Samples(), stage(), output=tmp_path, seed=0, compute=compute)
+    events = EventAccumulator(str(next((tmp_path / "runs").iterdir())))
+    events.Reload()
+    for name in ("loss", "mfu", "data_wait_seconds", "rows/eu"):
+        tag = next(tag for tag in events.Tags()["scalars"] if tag.endswith(name))
+        assert [event.step for event in events.Scalars(tag)][-1] == 6, name
+    assert metrics(tmp_path)[0]["mfu"] > 0
+
+
+def test_no_more_steps_than_asked_for(tmp_path: Path) -> None:
+    model, processor = multimodal_model()
+    summary = train_stage(model, processor, Samples(), stage(max_steps=2), output=tmp_path, seed=0)
+    assert summary["steps"] == 2
+    assert summary["counts"]["rows"] == 8
+
+
+def test_an_encoder_that_learns_stays_inside(tmp_path: Path) -> None:
+    model, processor = multimodal_model()
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    settings = stage(trainable=["connector", "llm", "vision"], epochs=1)
+    train_stage(model, processor, Samples(), settings, output=tmp_path, seed=0)
+    changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert any("vision_tower" in name for name in changed)
+    unread = [name for name in before if "vision_tower" in name and "layers.1." in name]
+    assert unread
+    assert not changed.intersection(unread)
 
 
 def test_a_picture_for_a_bare_llm_is_refused_by_its_row(tmp_path: Path) -> None:

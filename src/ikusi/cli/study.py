@@ -37,12 +37,17 @@ def train(
     run: Annotated[str, typer.Option(help="A run of the grid; for align, a backbone.")],
     overrides: Overrides = None,
     studies: Studies = Path("studies"),
+    nproc: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that train it together; the recipe's by default."),
+    ] = None,
 ) -> None:
     """Train one model of a study, and only what it needs.
 
-    Example: ikusi train recipes/emoji-eu.yaml --stage instruct --run english-020
+    Example: ikusi train recipes/emoji-eu.yaml --stage instruct --run english-020 --nproc 2
     """
-    loaded, folder = opened(recipe, overrides, studies)
+    more = [] if nproc is None else [f"compute.processes={nproc}"]
+    loaded, folder = opened(recipe, [*(overrides or []), *more], studies)
     bring_up_to_date(loaded, folder, 1, only=[f"{stage}/{run}"])
 
 

@@ -35,6 +35,8 @@ def rehearsed(recipe: dict[str, Any]) -> dict[str, Any]:
         "vision_feature_layer": max(recipe["vision_feature_layer"], -2),
         "backbones": _backbones(list(recipe["backbones"]), recipe["language"]),
         "stages": stages,
+        # All pictures of a corpus would be encoded for the few that are trained on.
+        "cache_features": False,
         "compute": {},
         "text_only": text_only,
     }
@@ -51,7 +53,8 @@ def _stage(stage: dict[str, Any]) -> dict[str, Any]:
     return {
         **stage,
         "lora": lora,
-        "optimizer": "adamw",
+        # 8-bit moments want a GPU.
+        "optimizer": stage["optimizer"].replace("adamw8bit", "adamw"),
         "batch_size": min(stage["batch_size"], MOST_SAMPLES),
         "max_steps": min(stage["max_steps"] or MOST_STEPS, MOST_STEPS),
         "max_length": min(stage["max_length"], MOST_TOKENS),

@@ -127,11 +127,12 @@ def _go(
     def score(name: str) -> float | None:
         return results.mean_score(results.read(folder / name), shown.language) if shown else None
 
-    count = worker_count(workers)
+    processes = max(step.compute.get("processes", 1) for step in wanted)
+    count = worker_count(workers, processes)
     cells = progress.cells(shown) if shown else []
     board = progress.Board(folder.name, folder, wanted, count, cells, score)
     with progress.display(board, Console()) as display:
-        Scheduler(wanted, states, folder, count, display, made).run()
+        Scheduler(wanted, states, folder, count, display, processes, made).run()
 
 
 def _named(patterns: Sequence[str], steps: Sequence[Step]) -> list[str]:

@@ -29,6 +29,8 @@ class Step:
         settings: the function's keyword arguments, as plain JSON values.
         reads: content fingerprints of what it reads besides its inputs (base models, language
             packs), by name.
+        compute: what it runs on (`ikusi.recipe.Compute`); it does not change what comes out, and is
+            no part of the fingerprint.
         resumes: the function goes on from what a killed attempt left in its folder; otherwise
             it starts from an empty one.
         version: raised by hand when the function's meaning changes.
@@ -39,6 +41,7 @@ class Step:
     inputs: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     reads: Mapping[str, str] = field(default_factory=dict)
+    compute: Mapping[str, Any] = field(default_factory=dict)
     resumes: bool = False
     version: int = 1
 

@@ -11,7 +11,7 @@ from ikusi import artifact, language, recipe
 from ikusi.errors import InputError
 from ikusi.miniature import shipped
 from ikusi.miniature.shipped import PREFIX as MINIATURE
-from ikusi.recipe import Recipe, Run
+from ikusi.recipe import Recipe, Run, Stage
 from ikusi.study.graph import Step
 
 FUNCTIONS = "ikusi.study.steps"
@@ -27,6 +27,7 @@ def steps(recipe_: Recipe) -> list[Step]:
     """
     layout = _Layout(recipe_)
     made = [layout.data()] if _uses_miniature(recipe_) else []
+    made += layout.features()
     made += [layout.align(name) for name in recipe_.grid.backbones]
     made += [layout.instruct(run) for run in recipe_.runs()]
     if not recipe_.benchmarks:
@@ -61,6 +62,34 @@ class _Layout:
         }
         return Step("data", f"{FUNCTIONS}:data", (), settings, reads | self.packs)
 
+    def features(self) -> list[Step]:
+        """One for each corpus whose pictures a frozen encoder looks at."""
+        return list(
+            {step.name: step for step in map(self._features, self._stages()) if step}.values()
+        )
+
+    def _stages(self) -> list[Stage]:
+        return [self.recipe.stages.align, self.recipe.stages.instruct]
+
+    def _features(self, stage: Stage) -> Step | None:
+        if not self.recipe.cache_features or "vision" in stage.trainable:
+            return None
+        exact = any(other.precision == "fp32" for other in self._stages())
+        settings = {
+            "vision": self.recipe.vision,
+            "corpus": stage.corpus,
+            "feature_layer": self.recipe.vision_feature_layer,
+            "image_aspect": self.recipe.image_aspect,
+            "precision": "fp32" if exact else "bf16",
+        }
+        reads = {self.recipe.vision: self.models[self.recipe.vision]} | _corpora(stage.corpus)
+        name = f"features/{stage.corpus.removeprefix(MINIATURE).strip('./').replace('/', '-')}"
+        inputs = _made(stage.corpus)
+        return Step(name, f"{FUNCTIONS}:features", inputs, settings, reads, resumes=True)
+
+    def _computed(self) -> dict[str, Any]:
+        return self.recipe.compute.model_dump(mode="json")
+
     def align(self, name: str) -> Step:
         vision, backbone = self.recipe.vision, self.recipe.backbone(name)
         stage = self.recipe.stages.align
@@ -71,13 +100,15 @@ class _Layout:
             "image_aspect": self.recipe.image_aspect,
             "feature_layer": self.recipe.vision_feature_layer,
             "stage": stage.model_dump(mode="json"),
+            "features": seen.name if (seen := self._features(stage)) else None,
             "seed": self.recipe.seed,
             **self.languages,
         }
         models = {place: self.models[place] for place in (vision, backbone)}
         reads = models | self.packs | _corpora(stage.corpus)
-        name, function, inputs = f"align/{name}", f"{FUNCTIONS}:align", _made(stage.corpus)
-        return Step(name, function, inputs, settings, reads, resumes=True)
+        name, function = f"align/{name}", f"{FUNCTIONS}:align"
+        inputs = (*_made(stage.corpus), *([seen.name] if seen else []))
+        return Step(name, function, inputs, settings, reads, self._computed(), resumes=True)
 
     def instruct(self, run: Run) -> Step:
         text_only = self.recipe.text_only if run.text_only else None
@@ -88,12 +119,14 @@ class _Layout:
             "aligned": aligned,
             "stage": stage.model_dump(mode="json"),
             "text_only": text_only.model_dump(mode="json") if text_only else None,
+            "features": seen.name if (seen := self._features(stage)) else None,
             "seed": self.recipe.seed,
             **self.languages,
         }
         name, function = f"instruct/{run.name}", f"{FUNCTIONS}:instruct"
-        inputs, reads = (*_made(*corpora), aligned), _corpora(*corpora)
-        return Step(name, function, inputs, settings, reads, resumes=True)
+        inputs = (*_made(*corpora), *([seen.name] if seen else []), aligned)
+        reads = _corpora(*corpora)
+        return Step(name, function, inputs, settings, reads, self._computed(), resumes=True)
 
     def evaluate(self, run: Run) -> Step:
         names, trained = self.recipe.benchmarks, f"instruct/{run.name}"
@@ -110,7 +143,7 @@ class _Layout:
         return Step(f"evaluate/{name}-backbone", function, _made(*names), settings, reads)
 
     def report(self, evaluations: Sequence[Step]) -> Step:
-        settings = {"recipe": self.recipe.model_dump(mode="json", exclude={"workers"})}
+        settings = {"recipe": self.recipe.model_dump(mode="json", exclude={"workers", "compute"})}
         inputs = tuple(step.name for step in evaluations)
         return Step("report", f"{FUNCTIONS}:report", inputs, settings, self.packs)
 

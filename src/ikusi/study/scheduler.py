@@ -37,15 +37,16 @@ class _Worker:
     step: str | None = None
 
 
-def worker_count(asked: int | Literal["auto"]) -> int:
-    """How many steps run at once: as asked, or one for each GPU, or one for each core."""
+def worker_count(asked: int | Literal["auto"], processes: int = 1) -> int:
+    """How many steps run at once: as asked, or as many as there are GPUs, or else cores, for
+    trainings of `processes` processes each."""
     if asked != "auto":
         return asked
     if gpus := accelerators():
-        return len(gpus)
+        return max(1, len(gpus) // processes)
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return max(1, len(os.sched_getaffinity(0)) // processes)
+    return max(1, (os.cpu_count() or 1) // processes)
 
 
 def log_path(folder: Path, name: str) -> Path:
@@ -63,6 +64,7 @@ class Scheduler:
     Attributes:
         steps: ordered steps (`graph.ordered`).
         states: where each stands (`graph.states`); updated in place.
+        processes: how many a training has, each with a GPU of its own where there are some.
         made: called with each step that was made, before those that need it start.
     """
 
@@ -71,6 +73,7 @@ class Scheduler:
     folder: Path
     workers: int
     watcher: Watcher
+    processes: int = 1
     made: Callable[[Step], None] = lambda step: None
     _pool: list[_Worker] = field(default_factory=list, init=False)
 
@@ -122,15 +125,16 @@ class Scheduler:
     def _start_worker(self) -> _Worker:
         spawn = multiprocessing.get_context("spawn")
         slot = min(set(range(self.workers)) - {worker.slot for worker in self._pool})
-        gpus = accelerators()
-        gpu = gpus[slot % len(gpus)] if gpus else None
-        ours, theirs = spawn.Pipe()
+        gpus, first = accelerators(), slot * self.processes
+        ours = [gpus[(first + i) % len(gpus)] for i in range(self.processes)] if gpus else []
+        allotted = ",".join(dict.fromkeys(ours)) or None
+        near, far = spawn.Pipe()
         process = spawn.Process(
-            target=serve, args=(theirs, self.folder, gpu), name=f"ikusi worker {slot}"
+            target=serve, args=(far, self.folder, allotted), name=f"ikusi worker {slot}"
         )
         process.start()
-        theirs.close()  # so that the worker's death ends the connection
-        worker = _Worker(process, ours, slot)
+        far.close()  # so that the worker's death ends the connection
+        worker = _Worker(process, near, slot)
         self._pool.append(worker)
         return worker
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import set_seed
 
 from ikusi import language
@@ -15,10 +16,11 @@ from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.evaluate import benchmark
 from ikusi.evaluate.run import evaluate as measure_checkpoint
-from ikusi.model import fusion
-from ikusi.recipe import Miniature, Stage, TextOnly
+from ikusi.model import fusion, parts
+from ikusi.recipe import Compute, Miniature, Stage, TextOnly
 from ikusi.study import layout
 from ikusi.study.worker import Context
+from ikusi.train.features import StoredFeatures, store
 from ikusi.train.progress import Progress
 from ikusi.train.stages import train_stage
 
@@ -44,6 +46,43 @@ def data(
     corpora.build(settings, language_code, source_code, packs, output, progress)
 
 
+def features(
+    output: Path,
+    context: Context,
+    *,
+    vision: str,
+    corpus: str,
+    feature_layer: int,
+    image_aspect: str,
+    precision: str,
+) -> None:
+    """Encode every picture of a corpus once, for all trainings with a frozen encoder."""
+    place = layout.base(vision)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    half = precision == "bf16" and device.type == "cuda"
+    dtype = torch.bfloat16 if half else torch.float32
+    tower = parts.open_vision_tower(place).eval().to(device, dtype)
+    extra, size = parts.extra_tokens(tower.config, feature_layer), tower.config.image_size
+    image_processor = parts.open_image_processor(place, size)
+    if image_aspect == "pad":
+        image_processor = parts.padded(image_processor, size)
+
+    def progress(done: int, total: int) -> None:
+        context.progress(done / total, f"{done:,} of {total:,} pictures")
+
+    store(
+        output,
+        Corpus.open(layout.corpus_path(corpus, context.study)),
+        tower,
+        image_processor,
+        layers=feature_layer,
+        strategy="default" if extra else "full",
+        bf16=precision == "bf16",
+        workers=Compute.model_validate(context.compute).data_workers or 0,
+        progress=progress,
+    )
+
+
 def align(
     output: Path,
     context: Context,
@@ -54,6 +93,7 @@ def align(
     image_aspect: str,
     feature_layer: int,
     stage: dict[str, Any],
+    features: str | None,
     seed: int,
     language_code: str,
     source_code: str,
@@ -70,10 +110,10 @@ def align(
     )
     settings = Stage.model_validate(stage)
     languages = (language_code, source_code)
-    parts = [_part(settings.corpus, settings.ratio, None, context, languages)]
-    mixture = Mixture(parts, *languages, seed)
-    fusion.calibrate(model, _some_pictures(processor, parts[0].corpus))
-    _train(model, processor, mixture, settings, seed, output, context)
+    captions = _part(settings.corpus, settings.ratio, None, context, languages)
+    mixture = Mixture([captions], *languages, seed)
+    fusion.calibrate(model, _some_pictures(processor, captions.corpus))
+    _train(model, processor, mixture, settings, features, seed, output, context)
 
 
 def instruct(
@@ -83,6 +123,7 @@ def instruct(
     aligned: str,
     stage: dict[str, Any],
     text_only: dict[str, Any] | None,
+    features: str | None,
     seed: int,
     language_code: str,
     source_code: str,
@@ -92,12 +133,12 @@ def instruct(
     model, processor = fusion.load(layout.checkpoint(context.study / aligned))
     settings = Stage.model_validate(stage)
     languages = (language_code, source_code)
-    parts = [_part(settings.corpus, settings.ratio, None, context, languages)]
+    mixed = [_part(settings.corpus, settings.ratio, None, context, languages)]
     if text_only:
         added = TextOnly.model_validate(text_only)
-        parts.append(_part(added.corpus, added.ratio, added.rows, context, languages))
-    mixture = Mixture(parts, *languages, seed)
-    _train(model, processor, mixture, settings, seed, output, context)
+        mixed.append(_part(added.corpus, added.ratio, added.rows, context, languages))
+    mixture = Mixture(mixed, *languages, seed)
+    _train(model, processor, mixture, settings, features, seed, output, context)
 
 
 def evaluate(output: Path, context: Context, *, checkpoint: str, **measured: Any) -> None:
@@ -187,13 +228,26 @@ def _train(
     processor: Any,
     mixture: Mixture,
     stage: Stage,
+    features: str | None,
     seed: int,
     output: Path,
     context: Context,
 ) -> None:
+    """Train a stage; `features`: the step that stored those of the first corpus's pictures."""
+
     def progress(made: Progress) -> None:
-        pace = f"{made.tokens_per_second:,.0f} tokens/s"
+        pace = f"{made.tokens_per_second:,.0f} tokens/s, MFU {made.mfu:.0%}"
         words = f"step {made.step} of {made.total}, loss {made.loss:.3f}, {pace}"
         context.progress(made.step / made.total, words)
 
-    train_stage(model, processor, mixture, stage, output=output, seed=seed, progress=progress)
+    train_stage(
+        model,
+        processor,
+        mixture,
+        stage,
+        output=output,
+        seed=seed,
+        compute=Compute.model_validate(context.compute),
+        features=StoredFeatures({0: context.study / features}) if features else None,
+        progress=progress,
+    )

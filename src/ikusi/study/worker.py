@@ -10,12 +10,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from ikusi import artifact
 from ikusi.errors import InputError
@@ -64,10 +65,12 @@ class Context:
 
     Attributes:
         study: the study's folder, where the inputs lie under their steps' names.
+        compute: what the step runs on, as plain values (`ikusi.recipe.Compute`).
     """
 
     study: Path
     send: Callable[[Report], None]
+    compute: Mapping[str, Any] = field(default_factory=dict)
     _last: float = field(default=float("-inf"), init=False)
 
     def progress(self, fraction: float, note: str = "") -> None:
@@ -87,21 +90,21 @@ def accelerators(devices: Path = Path("/dev")) -> list[str]:
     return [str(number) for number in sorted(int(match[1]) for match in found if match)]
 
 
-def serve(connection: Connection, study: Path, accelerator: str | None) -> None:
+def serve(connection: Connection, study: Path, accelerators: str | None) -> None:
     """Run the orders that arrive until one is None or the parent is gone.
 
     Args:
         connection: orders come in; `Report`, `Done` and `Failed` go out.
         study: the study's folder.
-        accelerator: the one GPU that this worker may use, or None for the CPU.
+        accelerators: the GPUs that this worker may use, or None for the CPU.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    _be_killed_with_parent()
-    _claim_hardware(accelerator)
+    be_killed_with_parent()
+    _claim_hardware(accelerators)
     while (order := connection.recv()) is not None:
-        connection.send(_run(order, Context(study, connection.send)))
+        connection.send(_run(order, study, connection.send))
 
 
 def _leave(*signal_and_frame: object) -> None:
@@ -117,52 +120,63 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def _be_killed_with_parent() -> None:
-    """Where the kernel offers it: the thread above may wait long for its turn."""
+def be_killed_with_parent() -> None:
+    """Where the kernel offers it: a thread that waits for the parent may wait long for its turn."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _claim_hardware(accelerator: str | None) -> None:
-    """Before torch is imported: one thread a worker on the CPU, one GPU a worker otherwise.
+def _claim_hardware(gpus: str | None) -> None:
+    """Before torch is imported: one thread a process on the CPU, one GPU a process otherwise.
 
     One thread always, not cores / workers: the sum of a matrix product depends on how threads
     split it, and a study must not depend on the number of workers.
     """
     os.environ.update(TOKENIZERS_PARALLELISM="false")
-    if accelerator is not None:
-        os.environ.update(CUDA_VISIBLE_DEVICES=accelerator)
+    if gpus is not None:
+        os.environ.update(CUDA_VISIBLE_DEVICES=gpus)
     else:
+        os.environ.update(DS_ACCELERATOR="cpu")
         os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 
-def _run(order: Order, context: Context) -> Done | Failed:
+def _run(order: Order, study: Path, send: Callable[[Report], None]) -> Done | Failed:
     began = time.monotonic()
     step = order.step
     with _output_in(order.log):
         try:
-            function = _resolve(step.function)
             with artifact.folder(
-                context.study / step.name,
+                study / step.name,
                 fingerprint=order.fingerprint,
                 inputs=order.inputs,
                 settings=dict(step.settings),
                 keep_partial=step.resumes,
             ) as staging:
-                function(staging, context, **step.settings)
+                _call(step, staging, study, send)
         except Exception as error:
             traceback.print_exc()
-            return Failed(_one_line(error), isinstance(error, InputError))
+            return Failed(one_line(error), isinstance(error, InputError))
         return Done(time.monotonic() - began)
 
 
-def _resolve(function: str) -> Callable[..., None]:
+def _call(step: Step, staging: Path, study: Path, send: Callable[[Report], None]) -> None:
+    if step.compute.get("processes", 1) == 1:
+        resolve(step.function)(staging, Context(study, send, step.compute), **step.settings)
+        return
+    from ikusi.study import ranks
+
+    ranks.launch(step.function, step.settings, step.compute, staging, study, send)
+
+
+def resolve(function: str) -> Callable[..., None]:
+    """The function that `module:name` names."""
     module, _, name = function.partition(":")
     found: Callable[..., None] = getattr(importlib.import_module(module), name)
     return found
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """An error as one line for people."""
     words = " ".join(str(error).split())
     if isinstance(error, InputError):
         return words

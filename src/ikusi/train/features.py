@@ -69,6 +69,10 @@ class StoredFeatures:
         return {"_folders": self._folders, "_open": {}}  # another process maps the file itself
 
     def _corpus(self, number: int) -> tuple[np.ndarray, dict[str, int]]:
+        if number not in self._folders:
+            raise InputError(
+                f"corpus {number} of the mixture: expected stored features, found none"
+            )
         if number not in self._open:
             folder = self._folders[number]
             ids = json.loads((folder / IMAGE_IDS).read_text(encoding="utf-8"))

@@ -119,7 +119,9 @@ class Replicated:
     def moments(self, optimizer: Any, parameter: nn.Parameter) -> dict[str, Tensor]:
         """See `Holder`."""
         state = _inner(optimizer).state.get(parameter, {})
-        return {name: self._whole(value) for name, value in state.items() if value is not None}
+        # bitsandbytes counts steps in plain numbers, torch in tensors of floats.
+        tensors = {n: v if isinstance(v, Tensor) else torch.tensor(v) for n, v in state.items()}
+        return {name: self._whole(value) for name, value in tensors.items()}
 
     def set_moments(self, optimizer: Any, kept: Mapping[nn.Parameter, dict[str, Tensor]]) -> None:
         """See `Holder`."""
@@ -136,8 +138,8 @@ class Replicated:
     def _whole(self, value: Tensor) -> Tensor:
         return value
 
-    def _share(self, name: str, value: Tensor, parameter: nn.Parameter) -> Tensor:
-        return value
+    def _share(self, name: str, value: Tensor, parameter: nn.Parameter) -> Any:
+        return int(value) if value.ndim == 0 and value.dtype == torch.int64 else value
 
 
 class Sharded(Replicated):
@@ -156,7 +158,7 @@ class Sharded(Replicated):
         gathered: Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value
         return gathered
 
-    def _share(self, name: str, value: Tensor, parameter: nn.Parameter) -> Tensor:
+    def _share(self, name: str, value: Tensor, parameter: nn.Parameter) -> Any:
         from torch.distributed.tensor import DTensor, distribute_tensor
 
         if not isinstance(parameter, DTensor) or value.shape != parameter.shape:
@@ -184,9 +186,13 @@ class Zero:
 
     def set_weight(self, parameter: nn.Parameter, whole: Tensor) -> None:
         """See `Holder`."""
+        from deepspeed.runtime.zero import GatheredParameters
         from deepspeed.utils import safe_set_full_fp32_param
 
         safe_set_full_fp32_param(parameter, whole.to(parameter.device))
+        # That was the optimiser's copy; this is the one that is computed with.
+        with torch.no_grad(), GatheredParameters([parameter], modifier_rank=0):
+            parameter.copy_(whole)
 
     def moments(self, optimizer: Any, parameter: nn.Parameter) -> dict[str, Tensor]:
         """See `Holder`."""

@@ -64,11 +64,11 @@ def train_stage(
 ) -> dict[str, Any]:
     """Train `model` on `mixture` as `stage` says.
 
-    Writes `output/checkpoint/` (a stock LLaVA, or a bare LLM, in the dtype it came in),
-    `output/metrics.jsonl` (a line per step) and, last of all, `output/summary.json`; with adapters
-    also `output/adapter/`, and the checkpoint then has them merged. `output/resume/` holds what a
-    killed stage goes on from when it is called again with the same arguments; the weights it ends
-    with are those of an undisturbed one, bit for bit on the same machine with as many threads.
+    Writes `output/checkpoint/` (a stock LLaVA, or a bare LLM; in bf16 if it came in bf16, else in
+    fp32), `output/metrics.jsonl` (a line per step) and, last of all, `output/summary.json`; with
+    adapters also `output/adapter/`, and the checkpoint then has them merged. `output/resume/` holds
+    what a killed stage goes on from when it is called again with the same arguments; the weights it
+    ends with are those of an undisturbed one, bit for bit on the same machine with as many threads.
 
     Under torchrun every process calls it with the same arguments; `compute.parallel` says what
     they share, and only the first one writes.
@@ -121,14 +121,16 @@ class _Work:
 
     def __post_init__(self) -> None:
         self.bf16 = self.stage.precision == "bf16"
-        self.dtype, self.parameters = self.model.dtype, saving.size(self.model)
+        came_in_bf16 = self.model.dtype == torch.bfloat16
+        self.dtype = torch.bfloat16 if came_in_bf16 else torch.float32
+        self.parameters = saving.size(self.model)
         self.encoder = Encoder(self.mixture, self.model, self.processor, self.stage.max_length)
         launched = get_cpu_distributed_information()  # as torchrun told every process
         self.strategy = parallel.strategy(self.compute, launched.world_size)
         parallel.check(self.stage, self.strategy)
         self.steps = self._steps(launched.rank, launched.world_size)
         self.arguments = self._arguments(len(self.steps))
-        if not self.bf16:
+        if not (self.bf16 and came_in_bf16):
             self.model.float()
 
     @contextmanager
@@ -238,7 +240,7 @@ class _Work:
             disable_tqdm=True,
             remove_unused_columns=False,
             ddp_find_unused_parameters=False,
-            use_cpu=not torch.cuda.is_available(),
+            use_cpu=not torch.accelerator.is_available(),
             deepspeed=parallel.deepspeed_settings(self.strategy, bf16=self.bf16),
         )
         if arguments.world_size == 1:

@@ -73,7 +73,8 @@ class Encoder:
     def __init__(self, samples: Samples, model: Any, processor: Any, max_length: int) -> None:
         self._samples, self._max_length = samples, max_length
         self.tokenizer = getattr(processor, "tokenizer", processor)
-        self.image_tokens, self._image_token_id, self._image_processor = 0, None, None
+        self.image_tokens, self._image_token_id = 0, None
+        self._image_processor: Any = None
         if hasattr(processor, "image_processor"):
             self.image_tokens = fusion.features_per_image(model, processor)
             self._image_token_id = model.config.image_token_id

@@ -1,0 +1,62 @@
+"""A step in two processes, which torchrun starts."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ikusi import study
+from ikusi.study.graph import Step
+
+TOGETHER = '''
+import json, time
+import torch
+import torch.distributed as dist
+from ikusi.errors import InputError
+
+
+def add(output, context, number):
+    """Each process adds its rank and the number; the first one writes the sum."""
+    dist.init_process_group("gloo")
+    total = torch.tensor(dist.get_rank() + number)
+    dist.all_reduce(total)
+    context.progress(1.0, f"rank {dist.get_rank()} is done")
+    if dist.get_rank() == 0:
+        told = {"total": int(total), "processes": dist.get_world_size(), **context.compute}
+        (output / "total.json").write_text(json.dumps(told))
+    dist.barrier()
+
+
+def refuse(output, context):
+    """The second process refuses its input while the first one waits for it."""
+    dist.init_process_group("gloo")
+    if dist.get_rank() == 1:
+        raise InputError("row-7: expected an answer, found none")
+    dist.barrier()
+'''
+
+
+@pytest.fixture
+def together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "together.py").write_text(TOGETHER)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return "together"
+
+
+def test_processes_work_together_and_the_first_one_tells(together: str, tmp_path: Path) -> None:
+    compute = {"processes": 2, "parallel": "zero2"}
+    step = Step("align/a", f"{together}:add", (), {"number": 10}, compute=compute)
+    outcome = study.run_steps([step], tmp_path / "study", "auto")
+    assert outcome.exit_code == 0
+    told = json.loads((tmp_path / "study" / "align/a" / "total.json").read_text())
+    assert told == {"total": 21, "processes": 2, "parallel": "zero2"}
+    assert outcome.states["align/a"].note == "rank 0 is done"
+
+
+def test_what_one_process_refuses_is_told_in_one_line(together: str, tmp_path: Path) -> None:
+    step = Step("align/a", f"{together}:refuse", compute={"processes": 2})
+    outcome = study.run_steps([step], tmp_path / "study", 1)
+    assert outcome.exit_code == 3
+    assert outcome.states["align/a"].message == "row-7: expected an answer, found none"
