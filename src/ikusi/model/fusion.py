@@ -49,10 +49,12 @@ __all__ = [
     "ASPECTS",
     "CONNECTORS",
     "assemble",
+    "check_same_logits",
     "connector_parameters",
     "embed",
     "features_per_image",
     "image_features",
+    "llava_config",
     "load",
     "load_language_model",
     "project",
@@ -136,12 +138,25 @@ def load(
 
     Raises InputError where `folder` holds no LLaVA, or its weights do not fit its configuration.
     """
-    _expect_llava(folder)
+    llava_config(folder)
     stock: Any = LlavaForConditionalGeneration
     model, report = stock.from_pretrained(folder, dtype=dtype or "auto", output_loading_info=True)
     check_loaded(folder, report)
     _freeze_identity(model)
     return model.eval(), load_processor(folder)
+
+
+def llava_config(folder: str | Path) -> LlavaConfig:
+    """The configuration of a LLaVA checkpoint. Raises InputError where `folder` holds none."""
+    try:
+        config = AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: expected a LLaVA checkpoint, found none: {error}") from error
+    if config.model_type != "llava":
+        raise InputError(
+            f"{folder}: expected a LLaVA checkpoint, found a {config.model_type!r} one"
+        )
+    return config
 
 
 def trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
@@ -283,7 +298,7 @@ def _join(config: LlavaConfig, tower: Any, llm: Any, seed: int) -> LlavaForCondi
     model.model.multi_modal_projector.to_empty(device=llm.device).to(llm.dtype)
     _initialise_connector(model, seed)
     _freeze_identity(model)
-    _check_same_logits(model.eval(), llm.eval())
+    check_same_logits(model.eval(), llm.eval())
     return model
 
 
@@ -312,7 +327,7 @@ def _freeze_identity(model: LlavaForConditionalGeneration) -> None:
         model.model.multi_modal_projector.linear_2.requires_grad_(False)
 
 
-def _check_same_logits(model: Any, llm: Any) -> None:
+def check_same_logits(model: Any, llm: Any) -> None:
     """Refuse LLMs that do to their logits what the stock class would leave out (soft caps, scales);
     a few tokens show it."""
     if model.device.type == "meta":
@@ -349,12 +364,3 @@ def _parts(model: PreTrainedModel) -> dict[str, list[nn.Parameter]]:
         "llm": list({id(parameter): parameter for parameter in llm}.values()),
         "vision": list(model.model.vision_tower.parameters()),
     }
-
-
-def _expect_llava(folder: str | Path) -> None:
-    try:
-        kind = AutoConfig.from_pretrained(folder).model_type
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: expected a LLaVA checkpoint, found none: {error}") from error
-    if kind != "llava":
-        raise InputError(f"{folder}: expected a LLaVA checkpoint, found a {kind!r} one")
