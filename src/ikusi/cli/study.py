@@ -130,7 +130,7 @@ def export(
 ) -> None:
     """Write a model for other programs; what serves LLaVA reads the checkpoint itself.
 
-    Example: ikusi export studies/emoji-eu/instruct/basque-100 --to llm --output basque-llm
+    Example: ikusi export studies/emoji-eu/instruct/adapted-020 --to llm --output basque-llm
     """
     from ikusi.model import export as exports
     from ikusi.study import layout

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -54,23 +53,24 @@ def export(
 
     `output` is new or empty; it is written aside and then renamed. `llama_cpp`: the folder of
     llama.cpp, where its converter is; else that is looked for on the PATH. All weights keep the
-    checkpoint's dtype, and memory holds the checkpoint once.
+    checkpoint's dtype, and stay mapped from their files rather than read into memory.
 
     Raises InputError where `output` holds files, `checkpoint` is no LLaVA or not one that the
     target can compute, or the converter is missing or fails.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output}: expected a new or empty folder, found something in it")
-    config = fusion.llava_config(checkpoint)
-    if to == "gguf":
-        converter = _converter(llama_cpp)
-        mmproj.check(config)
+    converter = _converter(llama_cpp) if to == "gguf" else []
     model, processor = fusion.load(checkpoint)
-    with _written(checkpoint, to, output) as staging:
+    if to == "gguf":
+        mmproj.check(model.config)
+    origin, settings = {"checkpoint": str(checkpoint)}, {"to": to}
+    name = artifact.fingerprint("export", origin, settings)
+    with artifact.folder(output, fingerprint=name, inputs=origin, settings=settings) as staging:
         if to == "llm":
             _save_llm(model, text_tokenizer(processor), staging)
         else:
-            _to_gguf(model, processor, staging, converter)
+            _to_gguf(model, processor, staging, output.name, converter)
 
 
 def language_model(model: LlavaForConditionalGeneration) -> PreTrainedModel:
@@ -99,6 +99,7 @@ def text_tokenizer(processor: LlavaProcessor) -> PreTrainedTokenizerBase:
     come out differently all the same.
     """
     tokenizer: Any = deepcopy(processor.tokenizer)
+    tokenizer._set_processor_class(None)
     for name in OF_THE_PROCESSOR:
         tokenizer.init_kwargs.pop(name, None)
     template = without_image_parts(str(tokenizer.chat_template), processor.image_token)
@@ -122,14 +123,6 @@ def _asked(tokenizer: Any) -> list[int]:
     return ids
 
 
-@contextmanager
-def _written(checkpoint: Path, to: str, output: Path) -> Iterator[Path]:
-    origin = {"checkpoint": str(checkpoint)}
-    name = artifact.fingerprint("export", to, origin)
-    with artifact.folder(output, fingerprint=name, inputs=origin, settings={"to": to}) as staging:
-        yield staging
-
-
 def _save_llm(
     model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, folder: Path
 ) -> None:
@@ -149,20 +142,32 @@ def _to_gguf(
     model: LlavaForConditionalGeneration,
     processor: LlavaProcessor,
     folder: Path,
+    name: str,
     converter: list[str],
 ) -> None:
-    if not getattr(processor.image_processor, "do_pad", False):
-        logger.warning(
-            "llama.cpp pads pictures that are not square; this model learnt from cut or squashed "
-            "ones (image_aspect: pad in a recipe is what llama.cpp does)"
-        )
-    mmproj.write(model, processor, folder / MMPROJ_FILE, folder.name)
+    for caveat in _caveats(model.config, processor):
+        logger.warning("llama.cpp %s", caveat)
+    mmproj.write(model, processor, folder / MMPROJ_FILE, name)
     tokenizer = text_tokenizer(processor)
     tokenizer.chat_template = _for_llama_cpp(processor, tokenizer)
     with tempfile.TemporaryDirectory(dir=folder) as aside:
-        _save_llm(model, tokenizer, Path(aside))
-        number = mmproj.NUMBERS[model.dtype].lower()
-        _convert([*converter, aside, "--outfile", str(folder / LLM_FILE), "--outtype", number])
+        llm = Path(aside) / name  # after which the converter names what it writes
+        _save_llm(model, tokenizer, llm)
+        _convert(converter, llm, folder / LLM_FILE, mmproj.NUMBERS[model.dtype].lower())
+
+
+def _caveats(config: LlavaConfig, processor: LlavaProcessor) -> Iterator[str]:
+    """Where llama.cpp itself will not see pictures as the LLaVA does."""
+    if mmproj.has_class_token(config):
+        yield (
+            "puts the class token of a CLIP encoder in the wrong place, so pictures reach the LLM "
+            f"askew; until {REPOSITORY}/pull/25844 is in your build, answers about them suffer"
+        )
+    if not getattr(processor.image_processor, "do_pad", False):
+        yield (
+            "pads pictures that are not square, while this model learnt from cut or squashed ones "
+            "(image_aspect: pad in a recipe trains it as llama.cpp will use it)"
+        )
 
 
 def _for_llama_cpp(processor: LlavaProcessor, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -187,9 +192,11 @@ def _converter(llama_cpp: Path | None) -> list[str]:
     return [on_path]
 
 
-def _convert(command: list[str]) -> None:
+def _convert(converter: list[str], folder: Path, file: Path, numbers: str) -> None:
+    command = [*converter, str(folder), "--outfile", str(file), "--outtype", numbers]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    outfile = Path(command[command.index("--outfile") + 1])
-    if done.returncode or not outfile.is_file():
-        told = [line for line in done.stderr.splitlines() if line.strip()] or ["nothing told"]
-        raise InputError(f"{CONVERTER}: expected a converted LLM, found: {told[-1].strip()}")
+    if done.returncode or not file.is_file():
+        told = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise InputError(
+            f"{CONVERTER}: expected a converted LLM, found: {told[-1] if told else 'nothing'}"
+        )

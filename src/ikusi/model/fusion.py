@@ -54,7 +54,6 @@ __all__ = [
     "embed",
     "features_per_image",
     "image_features",
-    "llava_config",
     "load",
     "load_language_model",
     "project",
@@ -138,25 +137,12 @@ def load(
 
     Raises InputError where `folder` holds no LLaVA, or its weights do not fit its configuration.
     """
-    llava_config(folder)
+    _expect_llava(folder)
     stock: Any = LlavaForConditionalGeneration
     model, report = stock.from_pretrained(folder, dtype=dtype or "auto", output_loading_info=True)
     check_loaded(folder, report)
     _freeze_identity(model)
     return model.eval(), load_processor(folder)
-
-
-def llava_config(folder: str | Path) -> LlavaConfig:
-    """The configuration of a LLaVA checkpoint. Raises InputError where `folder` holds none."""
-    try:
-        config = AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: expected a LLaVA checkpoint, found none: {error}") from error
-    if config.model_type != "llava":
-        raise InputError(
-            f"{folder}: expected a LLaVA checkpoint, found a {config.model_type!r} one"
-        )
-    return config
 
 
 def trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
@@ -364,3 +350,12 @@ def _parts(model: PreTrainedModel) -> dict[str, list[nn.Parameter]]:
         "llm": list({id(parameter): parameter for parameter in llm}.values()),
         "vision": list(model.model.vision_tower.parameters()),
     }
+
+
+def _expect_llava(folder: str | Path) -> None:
+    try:
+        kind = AutoConfig.from_pretrained(folder).model_type
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: expected a LLaVA checkpoint, found none: {error}") from error
+    if kind != "llava":
+        raise InputError(f"{folder}: expected a LLaVA checkpoint, found a {kind!r} one")

@@ -39,8 +39,7 @@ def check(config: LlavaConfig) -> None:
     _expect("vision encoder", vision.model_type, TOWERS)
     _expect("activation of the vision encoder", vision.hidden_act, tuple(ENCODERS))
     _expect("activation of the connector", config.projector_hidden_act, CONNECTORS)
-    has_class = vision.model_type == "clip_vision_model"
-    wanted = "default" if has_class else "full"
+    wanted = "default" if has_class_token(config) else "full"
     _expect("vision_feature_select_strategy", config.vision_feature_select_strategy, (wanted,))
     layers = feature_layers(config)
     if layers != sorted(set(layers)) or layers[0] < 1:
@@ -51,6 +50,11 @@ def check(config: LlavaConfig) -> None:
             f"vision encoder: expected an intermediate size that is not its hidden size, "
             f"found {vision.hidden_size} for both"
         )
+
+
+def has_class_token(config: LlavaConfig) -> bool:
+    """Whether the encoder puts a class token before its patches."""
+    return bool(config.vision_config.model_type == "clip_vision_model")
 
 
 def feature_layers(config: LlavaConfig) -> list[int]:
