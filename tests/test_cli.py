@@ -33,6 +33,7 @@ COMMANDS = {
         *["checkpoint", "--data", "--output", "--benchmark", "--language", "--bootstrap"],
     ],
     "chat": ["checkpoint", "--image", "--question", "--max-new-tokens"],
+    "export": ["checkpoint", "--to", "--output", "--llama-cpp"],
     "report": ["study", "--output"],
     "recipe show": ["recipe", "overrides"],
     "recipe check": ["recipe", "overrides"],

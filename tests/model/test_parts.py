@@ -36,6 +36,16 @@ def test_added_tokens_get_the_mean_embedding() -> None:
         torch.testing.assert_close(layer.weight[old], layer.weight[:old].mean(dim=0))
 
 
+def test_tokens_are_added_also_where_unknown_words_have_a_token_of_their_own() -> None:
+    words = tokenizer("mistral")
+    words.unk_token = "<unk>"
+    model, processor = fusion.assemble(tower(), llm(words=len(words)), words)
+    own = processor.tokenizer
+    assert len(own) == len(words) + 2
+    assert model.config.image_token_id == own.get_vocab()["<image>"] != own.unk_token_id
+    assert own.pad_token_id not in (own.unk_token_id, model.config.image_token_id)
+
+
 def test_the_tokenizer_that_was_handed_in_is_left_as_it_was() -> None:
     words = tokenizer("mistral")
     size, template = len(words), words.chat_template

@@ -29,6 +29,7 @@ for command in (
     study.inspect,
     study.evaluate,
     study.chat,
+    study.export,
     study.report,
 ):
     app.command()(command)

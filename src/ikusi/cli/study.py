@@ -121,6 +121,30 @@ def inspect(
         typer.echo(inspect_view.to_page(reader, opened, rows, html))
 
 
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a run of a study, or of a model.")],
+    to: Annotated[
+        Literal["llm", "gguf"],
+        typer.Option(help="The LLM alone for transformers, or all of it for llama.cpp."),
+    ],
+    output: Annotated[Path, typer.Option(help="Folder to write to; new, or empty.")],
+    llama_cpp: Annotated[
+        Path | None,
+        typer.Option(help="Folder of llama.cpp, whose converter is used; else one on the PATH."),
+    ] = None,
+) -> None:
+    """Write a model for other programs; what serves LLaVA reads the checkpoint itself.
+
+    Example: ikusi export studies/emoji-eu/instruct/adapted-020 --to llm --output basque-llm
+    """
+    from ikusi.model import export as exports
+    from ikusi.study import layout
+
+    exports.export(layout.checkpoint(checkpoint), to, output, llama_cpp)
+    for path in sorted(output.iterdir()):
+        typer.echo(path)
+
+
 def report(
     study: Annotated[Path, typer.Argument(help="Folder of a study.")],
     output: Annotated[Path, typer.Option(help="Folder to write the report to.")],

@@ -50,6 +50,7 @@ __all__ = [
     "ASPECTS",
     "CONNECTORS",
     "assemble",
+    "check_same_logits",
     "connector_parameters",
     "embed",
     "features_per_image",
@@ -289,7 +290,7 @@ def _join(config: LlavaConfig, tower: Any, llm: Any, seed: int) -> LlavaForCondi
     model.model.multi_modal_projector.to_empty(device=llm.device).to(llm.dtype)
     _initialise_connector(model, seed)
     _freeze_identity(model)
-    _check_same_logits(model.eval(), llm.eval())
+    check_same_logits(model.eval(), llm.eval())
     return model
 
 
@@ -318,7 +319,7 @@ def _freeze_identity(model: LlavaForConditionalGeneration) -> None:
         model.model.multi_modal_projector.linear_2.requires_grad_(False)
 
 
-def _check_same_logits(model: Any, llm: Any) -> None:
+def check_same_logits(model: Any, llm: Any) -> None:
     """Refuse LLMs that do to their logits what the stock class would leave out (soft caps, scales);
     a few tokens show it."""
     if model.device.type == "meta":

@@ -35,7 +35,7 @@ from transformers import (
 
 from ikusi.errors import InputError
 from ikusi.model.chat import end_of_turn, render, takes_strings
-from ikusi.model.tokens import control, set_image_token, with_image_parts
+from ikusi.model.tokens import control, control_tokens, set_image_token, with_image_parts
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,8 @@ def _free_token(
 
 
 def _ensure_special(tokenizer: PreTrainedTokenizerBase, token: str) -> None:
-    if tokenizer.convert_tokens_to_ids(token) not in control(tokenizer)[1]:
+    # By its text: asked for the id of a token it lacks, a tokenizer gives its unknown token's.
+    if control_tokens(tokenizer, token) != [token]:
         tokenizer.add_special_tokens(
             {"extra_special_tokens": [token]}, replace_extra_special_tokens=False
         )

@@ -61,8 +61,24 @@ def with_image_parts(template: str, image_token: str) -> str:
     Anything that serves the checkpoint (`AutoProcessor.apply_chat_template` included) then builds
     exactly the prompt `render` builds. Already prefixed templates are returned as they are.
     """
-    prelude = _template_file("image_parts.jinja").replace("IMAGE_TOKEN", image_token)
+    prelude = _image_parts(image_token)
     return template if template.startswith(prelude) else prelude + template
+
+
+def without_image_parts(template: str, image_token: str) -> str:
+    """The LLM's own chat template again: what `with_image_parts` was given."""
+    return template.removeprefix(_image_parts(image_token))
+
+
+def with_text_parts(template: str) -> str:
+    """Prefix a template that wants lists of parts so that it also takes contents as strings."""
+    return _template_file("text_parts.jinja") + template
+
+
+def with_media_lines(template: str) -> str:
+    """Prefix a template so that llama.cpp's mark of an image is a line of its own, as `render`
+    writes images."""
+    return _template_file("llama_cpp_images.jinja") + template
 
 
 def image_token(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -96,6 +112,10 @@ def control(tokenizer: PreTrainedTokenizerBase) -> tuple[re.Pattern[str], frozen
         known = (len(tokenizer), (pattern, frozenset(special.values())))
         _known[tokenizer] = known
     return known[1]
+
+
+def _image_parts(image_token: str) -> str:
+    return _template_file("image_parts.jinja").replace("IMAGE_TOKEN", image_token)
 
 
 def _template_file(name: str) -> str:
