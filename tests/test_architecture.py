@@ -89,7 +89,8 @@ def test_functions_are_short(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_library_code_reads_no_environment(path: Path) -> None:
     """Settings come from recipes and arguments. Only a worker sets variables, for libraries, and
-    reads one: the job queue tells no other way which GPUs it may use."""
+    reads one: the job queue tells no other way which GPUs it may use. (`study.torchrun` passes on
+    those that say which process of how many this is.)"""
     text = path.read_text(encoding="utf-8")
     if name(path) == "src/ikusi/study/worker.py":
         text = text.replace('os.environ.get("CUDA_VISIBLE_DEVICES")', "")

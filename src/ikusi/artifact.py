@@ -78,7 +78,7 @@ def folder(
 ) -> Iterator[Path]:
     """Write a folder aside and give it its name only when it is whole.
 
-    Yields the staging folder ``path.with_name(path.name + ".partial")``. When the block ends
+    Yields the staging folder ``staging_path(path)``. When the block ends
     well, ``manifest.json`` is added and the staging folder takes the place of ``path``; when it
     raises, ``path`` is left as it was.
 
@@ -118,9 +118,14 @@ def folder(
         raise
 
 
+def staging_path(path: Path) -> Path:
+    """Where ``folder`` writes until it is whole."""
+    return path.with_name(path.name + ".partial")
+
+
 def _stage(path: Path, fingerprint: str, keep_partial: bool) -> tuple[Path, int]:
     """Make the staging folder or take up the one left behind; also count the attempts."""
-    staging = path.with_name(path.name + ".partial")
+    staging = staging_path(path)
     previous = _read_json(staging / _ATTEMPT) or {}
     resumes = keep_partial and previous.get("fingerprint") == fingerprint
     if staging.exists() and not resumes:

@@ -35,13 +35,18 @@ def opened(path: Path, overrides: Sequence[str] | None, studies: Path) -> "tuple
 def bring_up_to_date(
     loaded: "Recipe", folder: Path, workers: int | None, only: Sequence[str] | None = None
 ) -> None:
-    """Run the steps of a study that are not done, and end with its exit code."""
+    """Run the steps of a study that are not done, and end with its exit code.
+
+    Of the processes that torchrun started, the first does so; the others follow it.
+    """
     from ikusi import study as studies
+    from ikusi.study import torchrun
 
     try:
-        outcome = studies.run(loaded, folder, workers, only)
+        outcome = torchrun.led(lambda: studies.run(loaded, folder, workers, only))
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from there", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    typer.echo(outcome.told())
-    raise typer.Exit(outcome.exit_code)
+    if outcome is not None:
+        typer.echo(outcome.told())
+        raise typer.Exit(outcome.exit_code)

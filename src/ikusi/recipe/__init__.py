@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from ikusi import language, yamlfile
 from ikusi.recipe.rehearsal import rehearsed
-from ikusi.recipe.training import Compute, Lora, Part, Stage, Stages
+from ikusi.recipe.training import Compute, Lora, Part, Slurm, Stage, Stages
 from ikusi.recipe.values import Name, Share, Text, no_repeats, worker_count, wrong
 from ikusi.yamlfile import Section
 
@@ -27,6 +27,7 @@ __all__ = [
     "Part",
     "Recipe",
     "Run",
+    "Slurm",
     "Stage",
     "Stages",
     "TextOnly",
@@ -96,7 +97,8 @@ class Recipe(Section):
     )
     seed: int = Field(default=0, ge=0, description="Seed of training, mixing and resampling.")
     workers: Annotated[int | Literal["auto"], BeforeValidator(worker_count)] = Field(
-        default="auto", description="Steps run at once; auto is one for each processor core."
+        default="auto",
+        description="Steps run at once; auto is one for each GPU, or else core; with SLURM 32.",
     )
     rehearse: bool = Field(
         default=False,

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, Field, model_validator
 from ikusi.recipe.values import Positive, Share, Text, no_repeats, wrong
 from ikusi.yamlfile import Section
 
+READERS_BESIDE_GPU = 4
+
 Part = Literal["connector", "llm", "vision"]
 
 
@@ -77,6 +79,32 @@ class Stage(Section):
         return self
 
 
+class Slurm(Section):
+    """How a SLURM cluster is asked for machines; its words are sbatch's."""
+
+    nodes: int = Field(
+        default=1, ge=1, description="Machines for a training, each with `processes` processes."
+    )
+    minutes: int = Field(
+        ge=1,
+        description="Longest time of a job. A step that is not done by then queues again and goes "
+        "on from its last checkpoint.",
+    )
+    partition: Text | None = Field(default=None, description="Partition; none: the cluster's own.")
+    account: Text | None = Field(default=None, description="Account that is charged.")
+    gpus: bool = Field(default=True, description="Ask for a GPU for each process.")
+    cpus_per_task: int | None = Field(
+        default=None, ge=1, description="Processor cores for each process."
+    )
+    mem: Text | None = Field(default=None, description="Memory of each machine, such as 400G.")
+    setup: list[Text] = Field(
+        default=[], description="Shell commands that come first on the machine: module load ..."
+    )
+    options: dict[str, str | int | bool] = Field(
+        default={}, description="Any other option of sbatch: {qos: high, constraint: a100}."
+    )
+
+
 class Compute(Section):
     """What training runs on. None of it changes what is learnt, beyond the last bits."""
 
@@ -85,7 +113,11 @@ class Compute(Section):
         description="What several processes share: each holds everything (ddp), or PyTorch (fsdp) "
         "or DeepSpeed (zero2, zero3) divide weights, gradients and optimiser among them.",
     )
-    processes: int = Field(default=1, ge=1, description="Processes for a training, one a GPU.")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        description="Processes for a training, one a GPU; with `slurm`, on each of its machines.",
+    )
     micro_tokens: int | None = Field(
         default=None,
         ge=1,
@@ -100,6 +132,17 @@ class Compute(Section):
     report_to: Annotated[list[str], AfterValidator(no_repeats)] = Field(
         default=[], description="Trackers that transformers knows: tensorboard, wandb, trackio."
     )
+    slurm: Slurm | None = Field(
+        default=None,
+        description="Hand trainings, features and measurements to a SLURM cluster as jobs; none: "
+        "they run here.",
+    )
+
+    def readers(self, *, beside_gpu: bool) -> int:
+        """Processes that read pictures ahead for one training process."""
+        if self.data_workers is not None:
+            return self.data_workers
+        return READERS_BESIDE_GPU if beside_gpu else 0
 
 
 class Stages(Section):

@@ -17,6 +17,8 @@ from ikusi.recipe import Recipe
 from ikusi.study import graph, layout, results
 from ikusi.study.graph import State, Step
 
+MOST_JOBS = 32  # in a cluster's queue at once
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -69,8 +71,13 @@ def run(
         only: names of steps, `*` allowed (`instruct/english-*`); they and what they need.
 
     Raises:
-        InputError: a named step, base or corpus does not exist, or the study is running already.
+        InputError: a named step, base or corpus does not exist, the study is running already, or
+            it asks for a cluster's machines in a process that torchrun has started on some.
     """
+    from ikusi.study import torchrun
+
+    if recipe_.compute.slurm and torchrun.group():
+        raise InputError("compute.slurm: expected none, as torchrun has machines already; found it")
     asked = recipe_.workers if workers is None else workers
     return run_steps(layout.steps(recipe_), folder, asked, only=only, shown=recipe_)
 
@@ -118,7 +125,7 @@ def _go(
     from rich.console import Console
 
     from ikusi.study import progress
-    from ikusi.study.scheduler import Scheduler, worker_count
+    from ikusi.study.scheduler import Scheduler
 
     def made(step: Step) -> None:
         if step.kind == "evaluate":
@@ -127,12 +134,24 @@ def _go(
     def score(name: str) -> float | None:
         return results.mean_score(results.read(folder / name), shown.language) if shown else None
 
-    processes = max(step.compute.get("processes", 1) for step in wanted)
-    count = worker_count(workers, processes)
+    count, gpus = _workers(workers, wanted)
     cells = progress.cells(shown) if shown else []
     board = progress.Board(folder.name, folder, wanted, count, cells, score)
     with progress.display(board, Console()) as display:
-        Scheduler(wanted, states, folder, count, display, processes, made).run()
+        Scheduler(wanted, states, folder, count, display, gpus, made).run()
+
+
+def _workers(asked: int | Literal["auto"], steps: Sequence[Step]) -> tuple[int, int]:
+    """How many workers there are at once, and how many GPUs each has, if there are any."""
+    from ikusi.study import torchrun
+    from ikusi.study.scheduler import worker_count
+
+    if group := torchrun.group():
+        return 1, group.processes
+    if any(step.compute.get("slurm") for step in steps):
+        return (MOST_JOBS if asked == "auto" else asked), 0
+    processes = max(step.compute.get("processes", 1) for step in steps)
+    return worker_count(asked, processes), processes
 
 
 def _named(patterns: Sequence[str], steps: Sequence[Step]) -> list[str]:

@@ -85,10 +85,13 @@ class _Layout:
         reads = {self.recipe.vision: self.models[self.recipe.vision]} | _corpora(stage.corpus)
         name = f"features/{stage.corpus.removeprefix(MINIATURE).strip('./').replace('/', '-')}"
         inputs = _made(stage.corpus)
-        return Step(name, f"{FUNCTIONS}:features", inputs, settings, reads, resumes=True)
+        function, alone = f"{FUNCTIONS}:features", self._computed(alone=True)
+        return Step(name, function, inputs, settings, reads, alone, resumes=True)
 
-    def _computed(self) -> dict[str, Any]:
-        return self.recipe.compute.model_dump(mode="json")
+    def _computed(self, *, alone: bool = False) -> dict[str, Any]:
+        """What a step runs on; `alone`: in one process always."""
+        shared = {"parallel", "processes", "micro_tokens", "report_to"} if alone else set()
+        return self.recipe.compute.model_dump(mode="json", exclude=shared)
 
     def align(self, name: str) -> Step:
         vision, backbone = self.recipe.vision, self.recipe.backbone(name)
@@ -133,14 +136,16 @@ class _Layout:
         settings = {"checkpoint": trained, **self._measured(names)}
         name, function = f"evaluate/{run.name}", f"{FUNCTIONS}:evaluate"
         reads, inputs = self._definitions(names), (*_made(*names), trained)
-        return Step(name, function, inputs, settings, reads, resumes=True)
+        alone = self._computed(alone=True)
+        return Step(name, function, inputs, settings, reads, alone, resumes=True)
 
     def evaluate_backbone(self, name: str) -> Step:
         names, model = self.text_only_benchmarks(), self.recipe.backbone(name)
         settings = {"model": model, **self._measured(names)}
         reads = self._definitions(names) | {model: self.models[model]}
         function = f"{FUNCTIONS}:evaluate_backbone"
-        return Step(f"evaluate/{name}-backbone", function, _made(*names), settings, reads)
+        name, alone = f"evaluate/{name}-backbone", self._computed(alone=True)
+        return Step(name, function, _made(*names), settings, reads, alone)
 
     def report(self, evaluations: Sequence[Step]) -> Step:
         settings = {"recipe": self.recipe.model_dump(mode="json", exclude={"workers", "compute"})}

@@ -1,7 +1,8 @@
-"""One step of a study in several processes: `torchrun` starts this module in each of them.
+"""One step of a study in several processes, or in processes elsewhere.
 
-The worker that was given the step waits for them. They tell it how far they are, and what went
-wrong, in files beside the step's output.
+They are started by torchrun here, by a torchrun that runs Ikusi itself (`torchrun`), or by a
+cluster (`slurm`); each then calls `main`. The worker that was given the step waits for them. What
+they are to do, how far they are and what went wrong stands in files in `jobs/STEP/` of the study.
 """
 
 from __future__ import annotations
@@ -9,101 +10,186 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ikusi import artifact
 from ikusi.errors import IkusiError, InputError
-from ikusi.study.worker import Context, Report, be_killed_with_parent, one_line, resolve
+from ikusi.study.worker import (
+    Context,
+    Report,
+    accelerators,
+    be_killed_with_parent,
+    claim_hardware,
+    one_line,
+    resolve,
+)
 
-ORDER, PROGRESS, FAILURE = "order.json", "progress.json", "failure.json"
+JOBS = "jobs"
+TASK, PROGRESS, FAILURE, DONE = "task.json", "progress.json", "failure.json", "done.json"
 SECONDS_BETWEEN_LOOKS = 0.2
 
 
-def launch(
-    function: str,
-    settings: Mapping[str, Any],
-    compute: Mapping[str, Any],
-    output: Path,
-    study: Path,
-    send: Callable[[Report], None],
-) -> None:
-    """Run `function(output, context, **settings)` in `compute["processes"]` processes at once.
+@dataclass(frozen=True)
+class Task:
+    """A step as its processes are told of it: what they call, and where it writes.
+
+    Attributes:
+        folder: where this is told, and what becomes of it.
+        compute: what the step runs on, as plain values (`ikusi.recipe.Compute`).
+    """
+
+    folder: Path
+    function: str
+    settings: Mapping[str, Any]
+    compute: Mapping[str, Any]
+    output: Path
+    study: Path
+    fingerprint: str
+
+    def told(self) -> dict[str, Any]:
+        """As JSON, with whole paths: the processes may run in another folder."""
+        paths = {name: str(getattr(self, name).absolute()) for name in ("output", "study")}
+        values = asdict(self) | paths
+        del values["folder"]
+        return values
+
+    def is_told(self) -> bool:
+        """Whether just this is what the folder already holds."""
+        try:
+            known = json.loads((self.folder / TASK).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return bool(known == json.loads(json.dumps(self.told())))
+
+    def tell(self) -> None:
+        """Write it down in a folder that holds nothing else."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        artifact.write_json(_made(self.folder) / TASK, self.told())
+
+
+class Processes(Protocol):
+    """Processes at work on a task."""
+
+    def poll(self) -> int | None:
+        """None while they work; then 0 if all went well."""
+
+    def told(self) -> str:
+        """What they wait for, or how they ended, in a few words; often nothing."""
+
+    def stop(self) -> None:
+        """End those that are left; called in any case."""
+
+
+Starter = Callable[[Task], Processes]
+
+
+def run(task: Task, start: Starter, send: Callable[[Report], None]) -> None:
+    """Have a task done, passing on how far it is.
 
     Raises:
         InputError, IkusiError: what the first process to fail told.
     """
-    with tempfile.TemporaryDirectory(prefix="ikusi-") as name:
-        folder = Path(name)
-        order = {
-            "function": function,
-            "settings": dict(settings),
-            "compute": dict(compute),
-            "output": str(output.absolute()),
-            "study": str(study.absolute()),
-        }
-        artifact.write_json(folder / ORDER, order)
-        command = [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc_per_node", str(compute["processes"])),
-            *("-m", "ikusi.study.ranks", str(folder)),
-        ]
-        process = subprocess.Popen(command, preexec_fn=be_killed_with_parent)
-        try:
-            while process.poll() is None:
-                _pass_on(folder / PROGRESS, send)
-                time.sleep(SECONDS_BETWEEN_LOOKS)
-        finally:
-            process.terminate()
-            process.wait()
-        _pass_on(folder / PROGRESS, send)
-        if process.returncode:
-            raise _failure(folder / FAILURE, process.returncode)
+    processes = start(task)
+    try:
+        while (code := processes.poll()) is None:
+            _pass_on(task.folder / PROGRESS, processes.told(), send)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    finally:
+        processes.stop()
+    _pass_on(task.folder / PROGRESS, "", send)
+    if code:
+        raise _failure(task.folder / FAILURE, processes.told() or f"one ended with code {code}")
+    shutil.rmtree(task.folder, ignore_errors=True)
 
 
-def _pass_on(path: Path, send: Callable[[Report], None]) -> None:
-    if path.exists():
-        send(Report(*json.loads(path.read_text(encoding="utf-8"))))
+def here(task: Task) -> Processes:
+    """Start them with torchrun, on this machine."""
+    task.tell()
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+        *("--nproc_per_node", str(task.compute["processes"])),
+        *("-m", "ikusi.study.ranks", str(task.folder)),
+    ]
+    return Here(subprocess.Popen(command, preexec_fn=be_killed_with_parent))
 
 
-def _failure(path: Path, code: int) -> IkusiError:
+@dataclass(frozen=True)
+class Here:
+    """Processes on this machine: one, and what it has started."""
+
+    process: subprocess.Popen[bytes]
+
+    def poll(self) -> int | None:
+        """See `Processes`."""
+        return self.process.poll()
+
+    def told(self) -> str:
+        """See `Processes`."""
+        return ""
+
+    def stop(self) -> None:
+        """See `Processes`."""
+        self.process.terminate()
+        self.process.wait()
+
+
+def _pass_on(path: Path, waits: str, send: Callable[[Report], None]) -> None:
+    fraction, note = json.loads(path.read_text(encoding="utf-8")) if path.exists() else (0.0, "")
+    if waits or note:
+        send(Report(fraction, waits or note))
+
+
+def _failure(path: Path, otherwise: str) -> IkusiError:
     if not path.exists():
-        return IkusiError(f"one of the processes ended with code {code}; its log says more")
+        return IkusiError(f"its processes left no message: {otherwise}; its log says more")
     told = json.loads(path.read_text(encoding="utf-8"))
     return (InputError if told["bad_input"] else IkusiError)(told["message"])
 
 
 def main(folder: Path) -> None:
-    """Do this process's share of what `launch` ordered."""
+    """Do this process's share of the task that `folder` holds."""
     be_killed_with_parent()
+    claim_hardware(",".join(accelerators()) or None)
     from accelerate.utils import get_cpu_distributed_information
+    from transformers.utils.logging import disable_progress_bar
 
-    rank = get_cpu_distributed_information().rank  # as torchrun told this process
+    rank = get_cpu_distributed_information().rank  # as this process was told when it was started
     first = rank == 0
     form = f"%(asctime)s {rank} %(name)s %(levelname)s %(message)s"
-    logging.basicConfig(level=logging.INFO if first else logging.WARNING, format=form)
-    order = json.loads((folder / ORDER).read_text(encoding="utf-8"))
+    logging.basicConfig(level=logging.INFO if first else logging.ERROR, format=form)
+    disable_progress_bar()  # of libraries; they go to logs
+    told = json.loads((folder / TASK).read_text(encoding="utf-8"))
 
     def send(report: Report) -> None:
         if first:
             artifact.write_json(folder / PROGRESS, [report.fraction, report.note])
 
-    context = Context(Path(order["study"]), send, order["compute"])
+    context = Context(Path(told["study"]), send, told["compute"])
     try:
-        resolve(order["function"])(Path(order["output"]), context, **order["settings"])
+        resolve(told["function"])(Path(told["output"]), context, **told["settings"])
     except Exception as error:
         traceback.print_exc()
-        told = {"message": one_line(error), "bad_input": isinstance(error, InputError)}
         if not (folder / FAILURE).exists():  # others fail because one did
-            artifact.write_json(folder / FAILURE, told)
+            bad_input = isinstance(error, InputError)
+            failure = {"message": one_line(error), "bad_input": bad_input}
+            artifact.write_json(folder / FAILURE, failure)
         sys.stderr.flush()
         os._exit(1)  # without waiting for the others, who may wait for this one
+    if first:
+        artifact.write_json(folder / DONE, {})
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
 
 
 if __name__ == "__main__":

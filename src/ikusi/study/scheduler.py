@@ -64,7 +64,7 @@ class Scheduler:
     Attributes:
         steps: ordered steps (`graph.ordered`).
         states: where each stands (`graph.states`); updated in place.
-        processes: how many a training has, each with a GPU of its own where there are some.
+        gpus: how many each worker has, where there are some.
         made: called with each step that was made, before those that need it start.
     """
 
@@ -73,7 +73,7 @@ class Scheduler:
     folder: Path
     workers: int
     watcher: Watcher
-    processes: int = 1
+    gpus: int = 1
     made: Callable[[Step], None] = lambda step: None
     _pool: list[_Worker] = field(default_factory=list, init=False)
 
@@ -125,8 +125,8 @@ class Scheduler:
     def _start_worker(self) -> _Worker:
         spawn = multiprocessing.get_context("spawn")
         slot = min(set(range(self.workers)) - {worker.slot for worker in self._pool})
-        gpus, first = accelerators(), slot * self.processes
-        ours = [gpus[(first + i) % len(gpus)] for i in range(self.processes)] if gpus else []
+        gpus, first = accelerators(), slot * self.gpus
+        ours = [gpus[(first + i) % len(gpus)] for i in range(self.gpus)] if gpus else []
         allotted = ",".join(dict.fromkeys(ours)) or None
         near, far = spawn.Pipe()
         process = spawn.Process(

@@ -58,6 +58,7 @@ def features(
 ) -> None:
     """Encode every picture of a corpus once, for all trainings with a frozen encoder."""
     place = layout.base(vision)
+    compute = Compute.model_validate(context.compute)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     half = precision == "bf16" and device.type == "cuda"
     dtype = torch.bfloat16 if half else torch.float32
@@ -78,7 +79,7 @@ def features(
         layers=feature_layer,
         strategy="default" if extra else "full",
         bf16=precision == "bf16",
-        workers=Compute.model_validate(context.compute).data_workers or 0,
+        workers=compute.readers(beside_gpu=device.type == "cuda"),
         progress=progress,
     )
 

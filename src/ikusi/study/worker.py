@@ -16,14 +16,25 @@ from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ikusi import artifact
 from ikusi.errors import InputError
 from ikusi.study.graph import Step
 
+if TYPE_CHECKING:
+    from ikusi.study.ranks import Starter
+    from ikusi.study.torchrun import Group
+
 SECONDS_BETWEEN_REPORTS = 0.2
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# What a process on the CPU is told before torch is imported.
+CLAIMED = {
+    "DS_ACCELERATOR": "cpu",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 @dataclass(frozen=True)
@@ -102,9 +113,13 @@ def serve(connection: Connection, study: Path, accelerators: str | None) -> None
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     be_killed_with_parent()
-    _claim_hardware(accelerators)
+    claim_hardware(accelerators)
+    from ikusi.study import torchrun
+
+    if group := torchrun.group():
+        group.set_aside()
     while (order := connection.recv()) is not None:
-        connection.send(_run(order, study, connection.send))
+        connection.send(_run(order, study, connection.send, group))
 
 
 def _leave(*signal_and_frame: object) -> None:
@@ -126,7 +141,7 @@ def be_killed_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _claim_hardware(gpus: str | None) -> None:
+def claim_hardware(gpus: str | None) -> None:
     """Before torch is imported: one thread a process on the CPU, one GPU a process otherwise.
 
     One thread always, not cores / workers: the sum of a matrix product depends on how threads
@@ -136,36 +151,55 @@ def _claim_hardware(gpus: str | None) -> None:
     if gpus is not None:
         os.environ.update(CUDA_VISIBLE_DEVICES=gpus)
     else:
-        os.environ.update(DS_ACCELERATOR="cpu")
-        os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+        os.environ.update(CLAIMED)
 
 
-def _run(order: Order, study: Path, send: Callable[[Report], None]) -> Done | Failed:
+def _run(
+    order: Order, study: Path, send: Callable[[Report], None], group: "Group | None"
+) -> Done | Failed:
+    from ikusi.study import ranks, slurm
+
     began = time.monotonic()
-    step = order.step
+    step, output = order.step, study / order.step.name
     with _output_in(order.log):
         try:
+            task = ranks.Task(
+                study / ranks.JOBS / step.name.replace("/", "-"),
+                step.function,
+                step.settings,
+                step.compute,
+                artifact.staging_path(output),
+                study,
+                order.fingerprint,
+            )
+            slurm.settle(task)
             with artifact.folder(
-                study / step.name,
+                output,
                 fingerprint=order.fingerprint,
                 inputs=order.inputs,
                 settings=dict(step.settings),
                 keep_partial=step.resumes,
             ) as staging:
-                _call(step, staging, study, send)
+                if start := _starter(step, group):
+                    ranks.run(task, start, send)
+                else:
+                    context = Context(study, send, step.compute)
+                    resolve(step.function)(staging, context, **step.settings)
         except Exception as error:
             traceback.print_exc()
             return Failed(one_line(error), isinstance(error, InputError))
         return Done(time.monotonic() - began)
 
 
-def _call(step: Step, staging: Path, study: Path, send: Callable[[Report], None]) -> None:
-    if step.compute.get("processes", 1) == 1:
-        resolve(step.function)(staging, Context(study, send, step.compute), **step.settings)
-        return
-    from ikusi.study import ranks
+def _starter(step: Step, group: "Group | None") -> "Starter | None":
+    """What starts the processes of a step that its worker does not do itself."""
+    from ikusi.study import ranks, slurm
 
-    ranks.launch(step.function, step.settings, step.compute, staging, study, send)
+    if group is not None:
+        return group.start if "processes" in step.compute else None
+    if step.compute.get("slurm"):
+        return slurm.start
+    return ranks.here if step.compute.get("processes", 1) > 1 else None
 
 
 def resolve(function: str) -> Callable[..., None]:

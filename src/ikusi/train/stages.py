@@ -46,7 +46,6 @@ logger = logging.getLogger(__name__)
 
 METRICS, SUMMARY, RESUME = "metrics.jsonl", "summary.json", "resume"
 MOST_TOKENS = 16_384  # in one forward pass, where `compute.micro_tokens` says nothing
-WORKERS_BESIDE_GPU = 4
 OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw8bit": "adamw_bnb_8bit", "muon": "adamw_torch"}
 
 
@@ -159,7 +158,7 @@ class _Work:
             muon=self.stage.optimizer == "muon",
             identity=identity,
             resume_folder=self.output / RESUME,
-            workers=self._workers(),
+            workers=self.compute.readers(beside_gpu=self.arguments.device.type == "cuda"),
         )
         if self.arguments.process_index == 0:
             trainer.add_callback(self._reporter(trainer, tower, progress))
@@ -205,11 +204,6 @@ class _Work:
         config: Any = self.model.config
         layers, strategy = config.vision_feature_layer, config.vision_feature_select_strategy
         return partial(encode_images, tower, layers=layers, strategy=strategy, bf16=self.bf16)
-
-    def _workers(self) -> int:
-        if self.compute.data_workers is not None:
-            return self.compute.data_workers
-        return WORKERS_BESIDE_GPU if self.arguments.device.type == "cuda" else 0
 
     def _reporter(self, trainer: StageTrainer, tower: Any, progress: Any) -> Reporter:
         device = self.arguments.device
