@@ -42,7 +42,19 @@ def _shown(pack: dict[str, Any], key: str) -> str:
         value = value.get(part, "") if isinstance(value, dict) else ""
     if isinstance(value, dict):
         return "\n".join(f"{name}: {item}" for name, item in value.items())
-    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ("\n" if any(" " in item for item in value) else ", ").join(value)
+    return str(value)
+
+
+def pack_fields() -> str:
+    """Every key of a language pack."""
+    schema = language.LanguagePack.model_json_schema()
+    rows = [
+        (f"`{key}`", _type(field), "yes" if key in schema["required"] else "", field["description"])
+        for key, field in schema["properties"].items()
+    ]
+    return table(("key", "type", "required", "meaning"), rows)
 
 
 def benchmark_table() -> str:
@@ -141,6 +153,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "attribution": lambda: packages.attribution().strip(),
     "attribution-encoder": lambda: packages.attribution("encoder").strip(),
     "benchmarks": benchmark_table,
+    "pack-fields": pack_fields,
     "recipe-fields": recipe_fields,
     "retrieval": retrieval,
     "sources": source_table,

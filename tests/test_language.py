@@ -58,11 +58,12 @@ def test_no_wording_inflects_the_word_it_is_given(code: str) -> None:
         assert not [wording for wording in wordings if re.search(r"\}[\w'’-]|[\w-]\{", wording)]
 
 
-def test_basque_sentences_are_marked_until_a_speaker_has_checked_them() -> None:
+def test_what_is_basque_in_the_pack_is_marked_until_a_speaker_has_checked_them() -> None:
     pack = language.load("eu")
     sentences = [f"prompts.{task}" for task in pack.prompts]
     sentences += [f"statements.{kind}" for kind in pack.statements]
-    assert sorted(pack.to_review) == sorted(sentences)
+    words = ["number_words", "yes_words", "no_words", "endings"]
+    assert sorted(pack.to_review) == sorted(sentences + words)
 
 
 @pytest.mark.parametrize("code", PACKS)
@@ -127,6 +128,10 @@ def test_an_unknown_language_is_told_with_the_nearest() -> None:
         ("  red: \"red\"\n", "", "11: colours: expected a word for red, found nothing"),
         ('"ten"]', '"ten"', "11: expected YAML, found a syntax error ("),
         (', "ten"]', "]", "10: numbers: expected the 11 words from 0 to 10, found a list of 10"),
+        ('stemmer: "english"', 'stemmer: "englihs"', "stemmer: expected a Snowball stemmer, found "
+         "englihs (did you mean english?)"),
+        ('  none: 0', '  none: "0"', "number_words.none: expected a whole number, found 0"),
+        ('  none: 0', '  none: -1', "number_words.none: expected at least 0, found -1"),
         ("{colour}", "{colour", "statements.caption[0]: expected text with {named} fields"),
         ("to_review: []", "to_review: [prompts.wath]", "to_review[0]: expected a key of this pack, "
          "found prompts.wath (did you mean prompts.what?)"),
@@ -163,6 +168,13 @@ def test_check_lists_every_fault_of_a_draft(tmp_path: Path) -> None:
         "xx.yaml: prompts.left[0]: expected a sentence, found none",
         "xx.yaml: prompts.right: expected 3 wordings, found 0",
         "xx.yaml: prompts.present[0]: expected {x}, found {y}",
+    ]
+
+
+def test_an_article_that_is_a_number_word_is_a_fault() -> None:
+    pack = language.load("gl").model_copy(update={"articles": ["a", "unha", "un"]})
+    assert language.check(pack) == [
+        f"gl.yaml: articles: expected no word for a number, found {word}" for word in ("unha", "un")
     ]
 
 

@@ -68,6 +68,18 @@ def _fields_are_named(templates: dict[str, list[str]]) -> dict[str, list[str]]:
     return templates
 
 
+def _stemmer_exists(name: str) -> str:
+    if name:
+        import snowballstemmer
+
+        known = snowballstemmer.algorithms()
+        if name not in known:
+            near = yamlfile.nearest(name, known)
+            context = {"expected": "a Snowball stemmer", "near": near}
+            raise PydanticCustomError("expected", "{expected}", context)
+    return name
+
+
 Templates = Annotated[dict[str, list[str]], AfterValidator(_fields_are_named)]
 
 
@@ -91,12 +103,37 @@ class LanguagePack(BaseModel):
     colours: Annotated[dict[str, str], AfterValidator(_all_colours)] = Field(
         description="The word for each colour, as one answers `What colour is it?`."
     )
+    number_words: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict,
+        description="Further words or phrases for numbers (other genders or cases, `none`) -> the "
+        "number, for an answer's normaliser.",
+    )
+    yes_words: list[str] = Field(
+        default_factory=list,
+        description="Further words or phrases that inclusion reads as `yes`; the VQA accuracy "
+        "does not.",
+    )
+    no_words: list[str] = Field(default_factory=list, description="The same for `no`.")
     articles: list[str] = Field(
         default_factory=list, description="Words that an answer's normaliser drops."
     )
     contractions: dict[str, str] = Field(
         default_factory=dict,
         description="Contractions written without their mark -> as they are written with it.",
+    )
+    stemmer: Annotated[str, AfterValidator(_stemmer_exists)] = Field(
+        default="",
+        description="Snowball stemmer by which the `stem` variant of inclusion compares words.",
+    )
+    endings: list[str] = Field(
+        default_factory=list,
+        description="Endings that inflection adds; the `stem` variant of inclusion takes words "
+        "that differ only in these for one.",
+    )
+    distractors: list[str] = Field(
+        default_factory=list,
+        description="Codes of languages in which a model may answer although it is asked in this "
+        "one.",
     )
     labels: dict[str, str] = Field(
         default_factory=dict, description="Single words that prompts are laid out with."
@@ -248,6 +285,11 @@ def check(pack: LanguagePack, reference: LanguagePack | None = None) -> list[str
         f"{pack.code}.yaml: {key}: expected a word, found none"
         for key, word in words.items()
         if not word.strip()
+    ]
+    messages += [
+        f"{pack.code}.yaml: articles: expected no word for a number, found {word}"
+        for word in pack.articles
+        if word in pack.numbers or word in pack.number_words
     ]
     for part in ("prompts", "statements"):
         messages += _check_templates(pack.code, part, getattr(pack, part), getattr(reference, part))

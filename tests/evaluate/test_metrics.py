@@ -4,7 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ikusi.evaluate.metrics import Normaliser, contains, coverage, inclusion, vqa_accuracy
+from ikusi import language
+from ikusi.evaluate.metrics import (
+    AGGREGATES,
+    TEXT_METRICS,
+    UNITS,
+    Normaliser,
+    contains,
+    coverage,
+    inclusion,
+    inclusion_name,
+    text_metrics,
+    vqa_accuracy,
+    vqa_accuracy_normalised,
+)
 from ikusi.language import LanguagePack
 
 ENGLISH = LanguagePack.model_construct(
@@ -18,6 +31,7 @@ WELSH = LanguagePack.model_construct(
     contractions={},
 )
 EN, CY = Normaliser(ENGLISH), Normaliser(WELSH)
+PACKAGED = {code: Normaliser(language.load(code)) for code in ("en", "eu", "gl")}
 
 
 @pytest.mark.parametrize(
@@ -57,13 +71,15 @@ def test_official_processing_of_english(text: str, expected: str) -> None:
 )
 def test_ten_annotators_are_left_out_one_by_one(matches: int, expected: float) -> None:
     answers = ["red"] * matches + ["blue"] * (10 - matches)
-    assert vqa_accuracy("Red", answers, EN) == pytest.approx(expected)
+    assert vqa_accuracy("red", answers, EN) == pytest.approx(expected)
 
 
 def test_text_is_processed_only_where_annotators_disagree() -> None:
     assert vqa_accuracy("the dog", ["dog"] * 9 + ["cat"], EN) == 1
     assert vqa_accuracy("the dog", ["dog"] * 10, EN) == 0
-    assert vqa_accuracy("DOG ", ["dog"] * 10, EN) == 1
+    assert vqa_accuracy("DOG ", ["dog"] * 10, EN) == 0
+    assert vqa_accuracy("dog ", ["dog"] * 10, EN) == 1
+    assert vqa_accuracy_normalised("The DOG ", ["dog"] * 10, EN) == 1
 
 
 def test_number_words_match_digits() -> None:
@@ -81,8 +97,11 @@ def test_a_short_list_is_a_set_of_acceptable_answers() -> None:
 
 def test_an_answer_that_processing_empties_is_never_right() -> None:
     assert vqa_accuracy("the", ["a"], EN) == 0
-    for unit in ("token_span", "token_prefix", "substring"):
+    for unit in UNITS:
         assert inclusion("a plane", ["A", "", " ? "], EN, unit) == 0
+    assert set(text_metrics("a plane", ["A", "", " ? "], EN).values()) == {0}
+    assert set(text_metrics("", [""] * 10, EN).values()) == {0}
+    assert set(text_metrics("a plane", [], EN).values()) == {0}
     assert coverage("a plane", ["A"], EN) == 0
     assert coverage("a plane", [], EN) == 0
 
@@ -145,3 +164,53 @@ def test_scores_are_shares_and_saying_a_gold_answer_includes_it(
     assert inclusion(said, answers, EN) == float(bool(EN.tokens(said))) or any(
         contains(said, answer, EN, "token_span") for answer in answers
     )
+
+
+@given(st.text(max_size=30), st.lists(st.text(max_size=6), max_size=12))
+def test_all_metrics_at_once_are_each_metric_by_itself(said: str, gold: list[str]) -> None:
+    found = text_metrics(said, gold, PACKAGED["eu"])
+    single = {
+        "vqa_accuracy": vqa_accuracy(said, gold, PACKAGED["eu"]),
+        "vqa_accuracy_normalised": vqa_accuracy_normalised(said, gold, PACKAGED["eu"]),
+        "coverage": coverage(said, gold, PACKAGED["eu"]),
+    }
+    for unit in UNITS:
+        for aggregate in AGGREGATES:
+            name = inclusion_name(unit, aggregate)
+            single[name] = inclusion(said, gold, PACKAGED["eu"], unit, aggregate)
+    assert found == single
+    assert tuple(found) == TEXT_METRICS
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "gold"),
+    [
+        ("en", "There are none.", "0"),
+        ("en", "yeah, it is", "yes"),
+        ("en", "Nope", "no"),
+        ("eu", "Biak dira", "2"),
+        ("eu", "Bat ere ez", "zero"),
+        ("eu", "Ez dago batere ez", "0"),
+        ("eu", "Baietz uste dut", "bai"),
+        ("eu", "Ezetz dio", "Ez"),
+        ("gl", "Hai dúas mesas", "2"),
+        ("gl", "unha", "un"),
+        ("gl", "Ningunha", "cero"),
+    ],
+)
+def test_words_for_numbers_yes_and_no_are_read_in_every_form(
+    code: str, said: str, gold: str
+) -> None:
+    assert inclusion(said, [gold], PACKAGED[code]) == 1
+
+
+def test_a_phrase_for_a_number_is_not_read_word_by_word() -> None:
+    assert PACKAGED["eu"].tokens("Bat ere ez dago") == ("0", "dago")
+    assert PACKAGED["eu"].tokens("bat ere") == ("1", "ere")
+    assert PACKAGED["eu"].official("Bat ere ez.") == "0"
+
+
+def test_words_for_yes_and_no_leave_the_accuracy_as_it_is() -> None:
+    assert vqa_accuracy("yeah", ["yes"] * 9 + ["no"], PACKAGED["en"]) == 0
+    assert vqa_accuracy_normalised("yeah", ["yes"] * 10, PACKAGED["en"]) == 0
+    assert vqa_accuracy("none", ["0"] * 9 + ["no"], PACKAGED["en"]) == 1

@@ -79,6 +79,9 @@ def test_a_drafted_pack_can_be_studied_at_once(code: str, tmp_path: Path) -> Non
     language.write(drafted, path, drafted["to_review"], language.load("en"))
     drafted_pack = language.load(path)
     assert language.check(drafted_pack) == []
+    assert drafted_pack.stemmer == (
+        "irish" if code == "ga" else ""
+    )  # Snowball has no other of them
     assert "prompts.what" in drafted_pack.to_review and "# check" in path.read_text()
     tiny = Miniature(
         concepts=30, train_scenes=3, caption_scenes=2, test_scenes=3, text_rows=4, image_size=32

@@ -1,68 +1,67 @@
 """How a generated answer is compared with the gold answers.
 
-Two families, each named for what it is:
+Every metric is named for what it is:
 
 * ``vqa_accuracy``: the official accuracy of VQAv2 (https://visualqa.org/evaluation.html), exact
-  match after the official text processing, averaged over the annotators left out one by one.
-* ``inclusion``: the rule of arXiv 2511.09396, section 4.2.1: an answer is right when it contains
-  a gold answer anywhere. Models that were never taught one-word answers need it.
+  match after the official text processing, averaged over the annotators left out one by one;
+  ``vqa_accuracy_normalised``: the same with every text processed, as lmms-eval has it.
+* ``inclusion_<aggregate>_<unit>``: the rule of arXiv 2511.09396, section 4.2.1: an answer is right
+  when it contains a gold answer anywhere. Models that were never taught one-word answers need it.
+* ``coverage``: the share of the gold answers that a description contains.
 
-What is true of one language only (number words, articles, contractions) comes from its language
-pack, so the official English processing is one case among many.
+A gold answer that the text processing leaves empty is never matched, by any of them.
 """
 
-import re
-import unicodedata
 from collections.abc import Sequence
-from typing import Literal
+from functools import cache
+from typing import Literal, get_args
 
-from ikusi.language import LanguagePack
+from ikusi.evaluate.normalise import Normaliser, Reading, one_line
 
-Unit = Literal["token_span", "token_prefix", "substring"]
+Unit = Literal["token_span", "substring", "token_prefix", "stem"]
 Aggregate = Literal["any", "soft"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 
 ANNOTATORS = 10
 """Answers per question in VQAv2; the leave-one-out accuracy is defined for that many."""
 
-SHORTEST_STEM = 3
+SHORTEST_PREFIX = 3
 """Gold words shorter than this never match as the beginning of a longer word."""
 
-_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
-_DIGIT_COMMA_DIGIT = re.compile(r"\d,\d")
-_PERIOD_BEFORE_NO_DIGIT = re.compile(r"\.(?!\d)")
-_OFFICIAL_PERIOD_LIMIT = 32  # the official code passes re.UNICODE, which is 32, as the count
-_APOSTROPHES = str.maketrans({"\u2019": "'", "\u02bc": "'"})
-_WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:'\w+)*")
 
+def inclusion_name(unit: Unit, aggregate: Aggregate) -> str:
+    """Return the name of an inclusion metric.
 
-class Normaliser:
-    """The text processing of one language, built from its pack.
-
-    ``official`` follows the official VQA evaluation step by step, odd corners included;
-    ``tokens`` is the plain word sequence that inclusion looks into.
+    >>> inclusion_name("token_span", "any")
+    'inclusion_any_token_span'
     """
+    return f"inclusion_{aggregate}_{unit}"
 
-    def __init__(self, pack: LanguagePack) -> None:
-        self._numbers = {word.lower(): str(value) for value, word in enumerate(pack.numbers)}
-        self._articles = frozenset(word.lower() for word in pack.articles)
-        self._contractions = dict(pack.contractions)
 
-    def official(self, text: str) -> str:
-        """Return ``text`` as the official VQA code compares it: punctuation, numbers, articles."""
-        return self._words(_strip_punctuation(_one_line(text)))
+TEXT_METRICS = (
+    "vqa_accuracy",
+    "vqa_accuracy_normalised",
+    *(inclusion_name(unit, aggregate) for unit in UNITS for aggregate in AGGREGATES),
+    "coverage",
+)
+"""The names that ``text_metrics`` gives, in its order."""
 
-    def tokens(self, text: str) -> tuple[str, ...]:
-        """Return the words of ``text``: lower case, without articles, number words as digits.
 
-        Unlike the official processing it never glues two words together.
-        """
-        plain = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).lower()
-        return tuple(self._words(" ".join(_WORD.findall(plain))).split())
-
-    def _words(self, text: str) -> str:
-        words = (self._numbers.get(word, word) for word in text.lower().split())
-        kept = (word for word in words if word not in self._articles)
-        return " ".join(self._contractions.get(word, word) for word in kept)
+def text_metrics(text: str, gold: Sequence[str], normaliser: Normaliser) -> dict[str, float]:
+    """Return every metric of one free answer, by name; each in [0, 1]."""
+    said = normaliser.read(text)
+    readings = {answer: normaliser.read(answer) for answer in gold}
+    metrics = {
+        "vqa_accuracy": vqa_accuracy(text, gold, normaliser),
+        "vqa_accuracy_normalised": vqa_accuracy_normalised(text, gold, normaliser),
+    }
+    for unit in UNITS:
+        held = {answer: _holds(said, reading, unit) for answer, reading in readings.items()}
+        found = [held[answer] for answer in gold]
+        for aggregate in AGGREGATES:
+            metrics[inclusion_name(unit, aggregate)] = _aggregated(found, aggregate)
+    return metrics | {"coverage": coverage(text, list(readings), normaliser)}
 
 
 def vqa_accuracy(prediction: str, answers: Sequence[str], normaliser: Normaliser) -> float:
@@ -70,19 +69,30 @@ def vqa_accuracy(prediction: str, answers: Sequence[str], normaliser: Normaliser
 
     Each annotator is left out in turn and the prediction scores ``min(1, matches / 3)`` against
     the others, so 0, 1, 2, 3, 4 matches of ten give 0, 0.3, 0.6, 0.9, 1. As in the official code,
-    text is processed only where the annotators disagree. Annotators are told apart by position,
-    not by comparing records, so ten equal answers count as ten.
+    text is processed only where the annotators disagree: where all ten gave one answer, it must be
+    given letter by letter, capitals included. Annotators are told apart by position, not by
+    comparing records, so ten equal answers count as ten.
 
     A list shorter than ten is no set of annotators but of acceptable answers: any of them,
-    processed, scores 1. An answer that the processing leaves empty is never matched.
+    processed, scores 1.
     """
-    gold = [_one_line(answer) for answer in answers]
-    said = _one_line(prediction)
+    gold = [one_line(answer) for answer in answers]
     if len(gold) < ANNOTATORS or len(set(gold)) > 1:
-        gold = [normaliser.official(answer) for answer in gold]
-        said = normaliser.official(said)
-    matches = [bool(answer) and answer.lower() == said.lower() for answer in gold]
-    return _agreement(matches)
+        return vqa_accuracy_normalised(prediction, answers, normaliser)
+    return _agreement([bool(gold[0]) and gold[0] == one_line(prediction)] * len(gold))
+
+
+def vqa_accuracy_normalised(
+    prediction: str, answers: Sequence[str], normaliser: Normaliser
+) -> float:
+    """Return ``vqa_accuracy`` with the text always processed, whether annotators agree or not.
+
+    So does lmms-eval. It differs in texts with several commas between two digits, in lists shorter
+    than ten, and where equal answers have no ``answer_id`` to tell them apart.
+    """
+    said = normaliser.read(prediction).official
+    gold = [normaliser.read(answer).official for answer in answers]
+    return _agreement([bool(answer) and answer == said for answer in gold])
 
 
 def inclusion(
@@ -94,14 +104,19 @@ def inclusion(
 ) -> float:
     """Return how far ``prediction`` contains the gold answers, in [0, 1].
 
-    ``unit`` says what containing means: ``token_span``, the answer's words stand in the prediction
-    as whole words, in order and together; ``token_prefix``, the same, but the last of them may
-    go on (inflection by suffixes); ``substring``, the characters occur anywhere, which also finds
-    "no" in "north". ``aggregate`` is ``any`` (1 if some answer is contained) or ``soft`` (the
-    leave-one-out agreement of ``vqa_accuracy``). An empty gold answer is never contained.
+    ``unit`` says what containing means:
+
+    * ``token_span``: the answer's words stand in the prediction whole, in order, together;
+    * ``substring``: the characters occur anywhere, which also finds "no" in "north";
+    * ``token_prefix``: as ``token_span``, but the last word may go on (inflection by suffixes);
+    * ``stem``: as ``token_span``, but words are compared by ``Normaliser.stems``; for a language
+      whose pack says nothing about inflection it is ``token_prefix``.
+
+    ``aggregate`` is ``any`` (1 if some answer is contained) or ``soft`` (the leave-one-out
+    agreement of ``vqa_accuracy``).
     """
     found = [contains(prediction, answer, normaliser, unit) for answer in answers]
-    return float(any(found)) if aggregate == "any" else _agreement(found)
+    return _aggregated(found, aggregate)
 
 
 def coverage(
@@ -111,49 +126,52 @@ def coverage(
 
     It scores a free description of a picture against the names of what is drawn.
     """
-    distinct = {normaliser.tokens(answer): answer for answer in answers}
+    distinct = {normaliser.read(answer).words: answer for answer in answers}
     found = [contains(prediction, answer, normaliser, unit) for answer in distinct.values()]
     return sum(found) / len(found) if found else 0.0
 
 
 def contains(prediction: str, answer: str, normaliser: Normaliser, unit: Unit) -> bool:
     """Tell whether one gold answer occurs in ``prediction``; ``unit`` as in ``inclusion``."""
-    words, said = normaliser.tokens(answer), normaliser.tokens(prediction)
-    if not words:
+    return _holds(normaliser.read(prediction), normaliser.read(answer), unit)
+
+
+def _holds(said: Reading, gold: Reading, unit: Unit) -> bool:
+    if not gold.words:
         return False
     if unit == "substring":
-        return " ".join(words) in " ".join(said)
-    spans = (said[start : start + len(words)] for start in range(len(said) - len(words) + 1))
+        return gold.words in said.words
     if unit == "token_span":
-        return words in spans
-    return any(span[:-1] == words[:-1] and _begins(span[-1], words[-1]) for span in spans)
+        return f" {gold.words} " in f" {said.words} "
+    if unit == "stem" and gold.stems is not None and said.stems is not None:
+        return _holds_stems(said.stems, gold.stems)
+    last = gold.words.rpartition(" ")[2]
+    end = "" if len(last) >= SHORTEST_PREFIX else " "
+    return f" {gold.words}{end}" in f" {said.words} "
 
 
-def _begins(word: str, stem: str) -> bool:
-    return word == stem or (len(stem) >= SHORTEST_STEM and word.startswith(stem))
+def _holds_stems(said: Sequence[frozenset[str]], gold: Sequence[frozenset[str]]) -> bool:
+    first, rest = gold[0], gold[1:]
+    for start in range(len(said) - len(rest)):
+        if not first.isdisjoint(said[start]):
+            span = said[start + 1 : start + len(gold)]
+            if not any(ours.isdisjoint(theirs) for ours, theirs in zip(rest, span, strict=True)):
+                return True
+    return False
+
+
+def _aggregated(found: Sequence[bool], aggregate: Aggregate) -> float:
+    return float(any(found)) if aggregate == "any" else _agreement(found)
 
 
 def _agreement(matches: Sequence[bool]) -> float:
-    if len(matches) < ANNOTATORS:
-        return float(any(matches))
     total = sum(matches)
-    return sum(min(1.0, (total - match) / 3) for match in matches) / len(matches)
+    if len(matches) < ANNOTATORS:
+        return float(total > 0)
+    return _left_out_one_by_one(total, len(matches))
 
 
-def _one_line(text: str) -> str:
-    return text.replace("\n", " ").replace("\t", " ").strip()
-
-
-def _strip_punctuation(text: str) -> str:
-    """Delete or blank punctuation as the official code does.
-
-    A mark that touches a space anywhere in the text is deleted everywhere, and so is every mark
-    once the text has a comma between digits; otherwise the mark becomes a space. This joins the
-    first two words of "dog,cat, bird", as it does officially.
-    """
-    digits = _DIGIT_COMMA_DIGIT.search(text) is not None
-    stripped = text
-    for mark in _PUNCTUATION:
-        deleted = digits or mark + " " in text or " " + mark in text
-        stripped = stripped.replace(mark, "" if deleted else " ")
-    return _PERIOD_BEFORE_NO_DIGIT.sub("", stripped, count=_OFFICIAL_PERIOD_LIMIT)
+@cache
+def _left_out_one_by_one(matching: int, annotators: int) -> float:
+    matches = [True] * matching + [False] * (annotators - matching)
+    return sum(min(1.0, (matching - match) / 3) for match in matches) / annotators

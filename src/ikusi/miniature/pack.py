@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import snowballstemmer
+
 from ikusi import language
 from ikusi.miniature.cldr import Locale, locale
 
@@ -77,18 +79,26 @@ def draft(code: str) -> dict[str, Any]:
     statements = {
         kind: [STATEMENTS[kind]] * len(said) for kind, said in reference.statements.items()
     }
+    name = locale("en").languages.get(code, code)
+    stemmer = name.lower()  # Snowball names its stemmers as CLDR names languages in English
     missing = [f"colours.{name}" for name in language.COLOURS if name not in colours]
     return {
         "code": code,
-        "name": locale("en").languages.get(code, code),
+        "name": name,
         "autonym": words.languages.get(code, code),
         "yes": yes_no[0] if yes_no else "✓",
         "no": yes_no[1] if yes_no else "✗",
         "and_word": conjunction.strip(" ,") or ",",
         "numbers": numbers or [str(number) for number in range(11)],
         "colours": {name: colours.get(name, name) for name in language.COLOURS},
+        "number_words": {},
+        "yes_words": [],
+        "no_words": [],
         "articles": [],
         "contractions": {},
+        "stemmer": stemmer if stemmer in snowballstemmer.algorithms() else "",
+        "endings": [],
+        "distractors": [],
         "labels": {name: "?" if name == "question" else "=" for name in reference.labels},
         "prompts": prompts,
         "statements": statements,
@@ -96,7 +106,11 @@ def draft(code: str) -> dict[str, Any]:
             *(["numbers"] if numbers is None else []),
             "yes",
             "no",
+            "number_words",
+            "yes_words",
+            "no_words",
             "articles",
+            "endings",
             "colours",
             *missing,
             *(f"labels.{name}" for name in reference.labels),

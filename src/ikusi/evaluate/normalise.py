@@ -1,0 +1,145 @@
+"""How the words of one language are read before answers are compared.
+
+What is true of one language only (number words, articles, contractions, endings) comes from its
+language pack, so the official English processing is one case among many.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import snowballstemmer
+
+from ikusi.language import LanguagePack
+
+SHORTEST_BASE = 2
+"""Letters that must be left of a word when an ending is taken off."""
+
+REMEMBERED = 2**15
+"""Texts and words whose reading is kept: gold answers recur, and so do the words of answers."""
+
+_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
+_MARK = re.compile(rf"[.{re.escape(_PUNCTUATION)}]")
+_DIGIT_COMMA_DIGIT = re.compile(r"\d,\d")
+_PERIOD_BEFORE_NO_DIGIT = re.compile(r"\.(?!\d)")
+_OFFICIAL_PERIOD_LIMIT = 32  # the official code passes re.UNICODE, which is 32, as the count
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u02bc": "'"})
+_WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:'\w+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One text as every metric needs it.
+
+    ``official`` is the text after the official VQA processing, ``words`` its words joined by
+    single spaces. ``stems`` has, for each word, all it may be an inflected form of; it is None
+    where the pack says nothing about inflection.
+    """
+
+    official: str
+    words: str
+    stems: tuple[frozenset[str], ...] | None
+
+
+class Normaliser:
+    """The text processing of one language, built from its pack.
+
+    ``official`` follows the official VQA evaluation step by step, odd corners included;
+    ``tokens`` is the plain word sequence that inclusion looks into. Only the latter reads the
+    pack's ``yes_words`` and ``no_words``.
+    """
+
+    def __init__(self, pack: LanguagePack) -> None:
+        numbers = {word.lower(): str(value) for value, word in enumerate(pack.numbers)}
+        numbers |= {word.lower(): str(value) for word, value in pack.number_words.items()}
+        answers = {word.lower(): pack.yes.lower() for word in pack.yes_words}
+        answers |= {word.lower(): pack.no.lower() for word in pack.no_words}
+        self._numbers = _replacer(numbers)
+        self._numbers_and_answers = _replacer(answers | numbers)
+        self._articles = frozenset(word.lower() for word in pack.articles)
+        self._contractions = dict(pack.contractions)
+        self._endings = tuple(pack.endings)
+        self._stem = snowballstemmer.stemmer(pack.stemmer).stemWord if pack.stemmer else None
+        self._stems = lru_cache(REMEMBERED)(self._stems_of)
+        self._read = lru_cache(REMEMBERED)(self._read_anew)
+
+    def official(self, text: str) -> str:
+        """Return ``text`` as the official VQA code compares it: punctuation, numbers, articles."""
+        plain = one_line(text)
+        if _MARK.search(plain):
+            plain = _strip_punctuation(plain)
+        return " ".join(self._kept(self._numbers(plain.lower().split())))
+
+    def tokens(self, text: str) -> tuple[str, ...]:
+        """Return the words of ``text``: lower case, without articles, number words as digits.
+
+        Unlike the official processing it never glues two words together.
+        """
+        if not text.isascii():
+            text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES)
+        return tuple(self._kept(self._numbers_and_answers(_WORD.findall(text.lower()))))
+
+    def stems(self, word: str) -> frozenset[str] | None:
+        """Return all that ``word`` may be a form of, or None where the pack does not say.
+
+        These are its Snowball stem, if the pack names a stemmer, and what is left of it without
+        each of the pack's endings that it has. Two words are forms of one where these meet.
+        """
+        return self._stems(word) if self._endings or self._stem else None
+
+    def read(self, text: str) -> Reading:
+        """Return ``text`` in every form that metrics compare; the latest texts are remembered."""
+        return self._read(text)
+
+    def _read_anew(self, text: str) -> Reading:
+        words = self.tokens(text)
+        inflects = self._endings or self._stem
+        stems = tuple(map(self._stems, words)) if inflects else None
+        return Reading(self.official(text), " ".join(words), stems)
+
+    def _kept(self, words: Sequence[str]) -> list[str]:
+        kept = [word for word in words if word not in self._articles]
+        return [self._contractions.get(word, word) for word in kept]
+
+    def _stems_of(self, word: str) -> frozenset[str]:
+        stems = {self._stem(word)} if self._stem else {word}
+        for ending in self._endings:
+            if word.endswith(ending) and len(word) >= len(ending) + SHORTEST_BASE:
+                stems.add(word[: -len(ending)])
+        return frozenset(stems)
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` without line breaks and tabs, as the official code begins."""
+    return text.replace("\n", " ").replace("\t", " ").strip()
+
+
+def _replacer(table: Mapping[str, str]) -> Callable[[Sequence[str]], Sequence[str]]:
+    """A function that replaces the table's phrases, then its words, in a sequence of words."""
+    phrases = sorted((key for key in table if " " in key), key=len, reverse=True)
+    pattern = re.compile(rf"(?<!\S)(?:{'|'.join(map(re.escape, phrases))})(?!\S)")
+
+    def replaced(words: Sequence[str]) -> Sequence[str]:
+        if phrases and len(words) > 1:
+            words = pattern.sub(lambda match: table[match[0]], " ".join(words)).split()
+        return [table.get(word, word) for word in words]
+
+    return replaced
+
+
+def _strip_punctuation(text: str) -> str:
+    """Delete or blank punctuation as the official code does.
+
+    A mark that touches a space anywhere in the text is deleted everywhere, and so is every mark
+    once the text has a comma between digits; otherwise the mark becomes a space. This joins the
+    first two words of "dog,cat, bird", as it does officially.
+    """
+    digits = _DIGIT_COMMA_DIGIT.search(text) is not None
+    stripped = text
+    for mark in _PUNCTUATION:
+        if mark in text:
+            deleted = digits or mark + " " in text or " " + mark in text
+            stripped = stripped.replace(mark, "" if deleted else " ")
+    return _PERIOD_BEFORE_NO_DIGIT.sub("", stripped, count=_OFFICIAL_PERIOD_LIMIT)
