@@ -36,6 +36,11 @@ class Identifier:
         else:
             logger.warning("%s: no language identification, so that check is off", expected)
 
+    @property
+    def able(self) -> bool:
+        """Whether languages are told apart; where not, every text passes for the target's."""
+        return self._identifier is not None
+
     @cached_property
     def _automaton(self) -> _Automaton:
         return _Automaton(self._identifier)
