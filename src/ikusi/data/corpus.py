@@ -190,6 +190,10 @@ class Corpus:
         found: dict[str, Any] = self._rows_of(language).row(index)
         return found
 
+    def take(self, language: str, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """Several rows, in the order of `indices`; many times as fast as one by one."""
+        return self._rows_of(language).take(indices)
+
     def table(self, language: str) -> pa.Table:
         """All rows of one language."""
         return pq.read_table(self._rows_of(language).path, memory_map=True)
@@ -207,6 +211,14 @@ class Corpus:
     def image(self, image_id: str) -> Image.Image:
         """A picture, decoded to RGB."""
         return decode(self.image_bytes(image_id), name=f"{self.folder}: image {image_id}")
+
+    def image_digests(self) -> dict[str, str]:
+        """The SHA-256 of each picture's bytes, by its id."""
+        return {
+            image_id: digest
+            for part in self._parts
+            for image_id, digest in zip(part.column("image_id"), part.column("sha256"), strict=True)
+        }
 
     @cached_property
     def _parts(self) -> list[_Groups]:
@@ -358,6 +370,17 @@ class _Groups:
         offset = index - int(self.starts[number])
         values: dict[str, Any] = self._group(number).slice(offset, 1).to_pylist()[0]
         return values
+
+    def take(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        numbers = np.searchsorted(self.starts, indices, side="right") - 1
+        found: list[Any] = [None] * len(indices)
+        for number in np.unique(numbers):
+            places = np.flatnonzero(numbers == number)
+            offsets = np.asarray(indices)[places] - self.starts[number]
+            rows = self._group(int(number)).take(pa.array(offsets)).to_pylist()
+            for place, row in zip(places, rows, strict=True):
+                found[place] = row
+        return found
 
     def _group(self, number: int) -> pa.Table:
         if number not in self._held:

@@ -282,7 +282,7 @@ def _tokenise(tokenizer: PreTrainedTokenizerBase, text: str, cuts: Sequence[int]
     edges = [0, *cuts, len(text)]
     ids = _opening(tokenizer, text)
     for begin, end in pairwise(edges):
-        ids += _piece(tokenizer, text[begin:end], continued=begin > 0)
+        ids += piece(tokenizer, text[begin:end], continued=begin > 0)
     return ids
 
 
@@ -295,7 +295,7 @@ def _opening(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return list(first) if first == [tokenizer.bos_token_id] else []
 
 
-def _piece(tokenizer: PreTrainedTokenizerBase, text: str, continued: bool) -> list[int]:
+def piece(tokenizer: PreTrainedTokenizerBase, text: str, continued: bool) -> list[int]:
     """Ids of one piece; one that continues a text hangs on a control token, so that tokenizers
     which put a space before a text's first word do not put one here."""
     if not continued or not text:
