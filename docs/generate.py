@@ -60,7 +60,7 @@ def pack_fields() -> str:
 def benchmark_table() -> str:
     """Every benchmark with what it mirrors, how it is scored, and by what."""
     found = [benchmark.load(name) for name in benchmark.available()]
-    rows = [(f"`{b.name}`", b.mirrors, b.scorer, b.metric, b.description) for b in found]
+    rows = [(f"`{b.name}`", b.mirrors, b.scorer, b.primary, b.description) for b in found]
     return table(("benchmark", "mirrors", "scorer", "primary metric", "what"), rows)
 
 

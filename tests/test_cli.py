@@ -30,7 +30,8 @@ COMMANDS = {
         *["checkpoint", "corpus", "--language", "--count", "--id", "--html", "--max-length"],
     ],
     "evaluate": [
-        *["checkpoint", "--data", "--output", "--benchmark", "--language", "--bootstrap"],
+        *["model", "--benchmark", "--language", "--data", "--corpus", "--output", "--batch-size"],
+        *["--dtype", "--bootstrap"],
     ],
     "chat": ["checkpoint", "--image", "--question", "--max-new-tokens"],
     "export": ["checkpoint", "--to", "--output", "--llama-cpp"],

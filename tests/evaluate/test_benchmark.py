@@ -1,50 +1,95 @@
-"""Benchmark files: what ships loads, and mistakes are told in one line."""
+"""Benchmarks are data: every packaged one loads, mistakes are told, prompts wrap questions."""
 
 from pathlib import Path
 
 import pytest
 
+from ikusi import language, recipe
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark
+
+PAPER = ["aokvqa", "bertaqa", "pixmo_capqa", "vqav2", "wildvision"]
 
 
 def test_every_packaged_benchmark_loads_under_its_own_name() -> None:
     names = benchmark.available()
-    assert {"miniature/vqa", "miniature/aokvqa", "miniature/capqa"} <= set(names)
+    assert [name for name in names if "/" not in name] == PAPER
+    assert len([name for name in names if name.startswith("miniature/")]) == 5
     for name in names:
         loaded = benchmark.load(name)
-        assert loaded.name == name and loaded.description and loaded.mirrors
+        assert loaded.name == name
+        assert loaded.description and loaded.mirrors
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(InputError, match=r"miniature/vq: .*did you mean miniature/vqa\?"):
+    with pytest.raises(InputError, match=r"did you mean miniature/vqa\?"):
         benchmark.load("miniature/vq")
 
 
-TEXT = (benchmark.PACKAGED / "miniature" / "vqa.yaml").read_text(encoding="utf-8")
+VQA = (recipe.BENCHMARKS / "miniature" / "vqa.yaml").read_text(encoding="utf-8")
+BERTAQA = (recipe.BENCHMARKS / "bertaqa.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("text", "old", "new", "message"),
     [
-        ("scorer: generate", "scorer: options", "scorer: expected options for choice rows"),
-        ("metric: inclusion", "metric: accuracy", "metric: expected accuracy for options"),
-        ("max_new_tokens: 12", "max_new_tokens: 0", "max_new_tokens: expected none for options"),
-        ("metric: inclusion", "metrik: inclusion", "metrik.*did you mean metric"),
-        ("unit: token_span", "prompts: {en: Hello}", r"prompts\.en: expected text with"),
+        (VQA, "unit:", "units:", r":\d+: units: expected a known key.*did you mean unit\?"),
+        (
+            VQA,
+            "metric: inclusion",
+            "metric: bleu",
+            r":\d+: metric: expected accuracy or inclusion or",
+        ),
+        (
+            VQA,
+            "metric: inclusion",
+            "metric: accuracy",
+            "metric: expected accuracy for options, another",
+        ),
+        (VQA, "metric: inclusion", "metric: none", "metric: expected none for open rows"),
+        (VQA, "max_new_tokens: 12\n", "", "max_new_tokens: expected none for options, more than"),
+        (VQA, "scorer: generate", "scorer: options", "scorer: expected options for choice rows"),
+        (VQA, "text_only: false\n", "", "text_only: expected a value, found nothing"),
+        (VQA, "unit:", 'prompts: {eu: "Zer da?"}\nunit:', "prompts.eu: expected text with {quest"),
+        (BERTAQA, "{options}", "", r"prompts.any: expected text with {options}"),
+        (BERTAQA, "any:", "eu:", "prompts: expected one for `any`, with {options}, found eu"),
+        (BERTAQA, "few_shots: 5", "few_shots: -1", "few_shots: expected .*0"),
     ],
 )
-def test_mistakes_are_told_in_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(TEXT.replace(old, new), encoding="utf-8")
+def test_mistakes_are_told_in_one_line(
+    tmp_path: Path, text: str, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "own.yaml"
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(InputError, match=message) as caught:
         benchmark.read(path)
     assert "\n" not in str(caught.value)
 
 
-def test_the_prompt_wraps_the_question_per_language(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(TEXT + 'prompts: {en: "{question}\\nOne word."}\n', encoding="utf-8")
-    loaded = benchmark.read(path)
-    assert loaded.prompt("en", "What {is} it?") == "What {is} it?\nOne word."
-    assert loaded.prompt("cy", "Beth?") == "Beth?"
+def test_the_prompt_wraps_the_question_per_language() -> None:
+    eu, gl = language.load("eu"), language.load("gl")
+    vqa = benchmark.load("vqav2")
+    assert vqa.prompt(eu, "Zer da {hau}?").startswith("Zer da {hau}?\nErantzun galderari")
+    assert vqa.prompt(gl, "Que é?") == "Que é?", "a language without a wording of its own"
+    trivia = benchmark.load("bertaqa")
+    asked = trivia.prompt(eu, "Non dago?", ["Bilbo", "{question}", "Irun"])
+    assert asked == "Galdera: Non dago?\nA: Bilbo\nB: {question}\nC: Irun\nErantzuna:"
+    assert trivia.said(["Bilbo", "Donostia", "Irun"]) == ("A", "B", "C")
+    assert benchmark.load("aokvqa").said(["a", "b"]) == ("a", "b")
+
+
+def test_the_primary_metric_names_unit_and_aggregate() -> None:
+    assert benchmark.load("vqav2").primary == "inclusion_any_token_span"
+    assert benchmark.load("bertaqa").primary == "accuracy_without_end"
+    assert benchmark.load("aokvqa").primary == "accuracy"
+
+
+def test_ones_own_benchmark_needs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "benchmarks" / "mine" / "vqa.yaml"
+    place.parent.mkdir(parents=True)
+    place.write_text(VQA.replace("miniature/vqa", "mine/vqa"), encoding="utf-8")
+    assert "mine/vqa" in benchmark.available()
+    assert benchmark.load("mine/vqa").name == "mine/vqa"
+    assert benchmark.load(str(place)).name == "mine/vqa"

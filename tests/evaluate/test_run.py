@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil, LlamaForCausalLM
 
 import tiny_llava as tiny
+from ikusi import language
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.errors import InputError
-from ikusi.evaluate import benchmark
+from ikusi.evaluate import benchmark, engines, run
+from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.run import evaluate
-from ikusi.evaluate.subject import Subject
 from ikusi.language import LanguagePack
 from ikusi.model import chat, fusion
 
@@ -27,13 +27,12 @@ NAMES = ["vqa", "aokvqa", "capqa", "wildvision", "bertaqa"]
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "dog": (120, 80, 40), "cat": (90, 90, 90)}
 
 
-def pack() -> LanguagePack:
-    return LanguagePack.model_construct(
-        numbers=["no", "a", "two", "three"], articles=["the"], contractions={}
-    )
+def pack(code: str) -> LanguagePack:
+    words: dict[str, Any] = {"numbers": ["no", "a", "two", "three"], "articles": ["the"]}
+    return language.load("en").model_copy(update={"code": code, "contractions": {}, **words})
 
 
-PACKS = {language: pack() for language in LANGUAGES}
+PACKS = {code: pack(code) for code in LANGUAGES}
 
 
 @pytest.fixture(scope="module")
@@ -87,15 +86,32 @@ def benchmarks(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Benchmark
                 image_id = None if bench.text_only else f"{name}-{drawn}"
                 if image_id:
                     writer.add_image(image_id, png(colour), "PNG", 16, 16, "test")
-                row = {language: texts(name, drawn, number) for language in LANGUAGES}
+                row = {code: texts(name, drawn, number) for code in LANGUAGES}
                 group = "knowledge" if bench.text_only else ("style" if number < 2 else "concept")
                 writer.add_row(f"{name}-{number}", image_id, row, group, "what")
         found.append((bench, Corpus.open(folder / name)))
     return found
 
 
+def evaluate(
+    checkpoint: Path,
+    benchmarks: Sequence[tuple[Benchmark, Corpus]],
+    languages: Sequence[str],
+    packs: Mapping[str, LanguagePack],
+    output: Path,
+    *,
+    batch_size: int = 64,
+    **settings: Any,
+) -> dict[str, Any]:
+    engine = engines.open_local(checkpoint, batch_size=batch_size)
+    return run.evaluate(engine, benchmarks, languages, packs, output, **settings)
+
+
 def rows_of(folder: Path) -> list[dict[str, Any]]:
+    """Rows without their times."""
     rows: list[dict[str, Any]] = pq.read_table(folder / "rows.parquet").to_pylist()
+    for row in rows:
+        assert row.pop("seconds") > 0
     return rows
 
 
@@ -115,11 +131,15 @@ def test_rows_and_figures_of_every_benchmark_and_language(
     )
     rows = rows_of(tmp_path)
     assert len(rows) == 5 * 2 * 4 and calls[-1] == (40, 40)
-    order = [(f"miniature/{name}", language) for name in NAMES for language in LANGUAGES]
+    order = [(f"miniature/{name}", code) for name in NAMES for code in LANGUAGES]
     assert list(dict.fromkeys((row["benchmark"], row["language"]) for row in rows)) == order
     assert [row["position"] for row in rows[:4]] == [0, 1, 2, 3]
     assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8")) == found
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.json", "rows.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "results.json",
+        "rows.parquet",
+        "run.json",
+    ]
     vqa = found["miniature/vqa"]["en"]
     assert list(vqa) == ["all", "concept", "style"]
     assert vqa["all"]["n"] == 4 and vqa["style"]["n"] == 2 and vqa["all"]["pictures"] == 4
@@ -127,9 +147,9 @@ def test_rows_and_figures_of_every_benchmark_and_language(
     choice = found["miniature/aokvqa"]["cy"]["all"]
     assert choice["chance"] == 0.25 and choice["majority"] == 0.25
     assert found["miniature/capqa"]["en"]["all"]["chance"] == 0.5
-    for name, language in order:
-        mine = [r["correct"] for r in rows if (r["benchmark"], r["language"]) == (name, language)]
-        figures = found[name][language]["all"]
+    for name, code in order:
+        mine = [r["correct"] for r in rows if (r["benchmark"], r["language"]) == (name, code)]
+        figures = found[name][code]["all"]
         assert figures["score"] == pytest.approx(sum(mine) / 4)
         assert figures["low"] <= figures["score"] <= figures["high"]
 
@@ -222,17 +242,17 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
     assert finished and not (cut / "results.json").exists()
 
     answered: list[str] = []
-    asked = Subject.prompt
+    asked = Asker.query
 
-    def spy(self: Subject, question: str, picture: str | None, row: str = "") -> Any:
-        answered.append(row)
-        return asked(self, question, picture, row)
+    def spy(self: Asker, row: Any) -> Any:
+        answered.append(row["id"])
+        return asked(self, row)
 
-    monkeypatch.setattr(Subject, "prompt", spy)
+    monkeypatch.setattr(Asker, "query", spy)
     evaluate(checkpoint, benchmarks, LANGUAGES, PACKS, cut, **settings)
     assert 0 < len(answered) < 20, "only what was missing is asked again"
-    for name in ("rows.parquet", "results.json"):
-        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+    assert rows_of(cut) == rows_of(whole)
+    assert (cut / "results.json").read_bytes() == (whole / "results.json").read_bytes()
 
 
 def test_parts_of_another_run_are_not_taken_up(
@@ -284,7 +304,7 @@ def test_what_does_not_fit_is_refused_before_any_work(
     with pytest.raises(InputError, match="expected rows in eu, found en, cy"):
         evaluate(checkpoint, [(vqa, vqa_rows)], ["eu"], PACKS, tmp_path)
     with pytest.raises(InputError, match="cy: expected a language pack"):
-        evaluate(checkpoint, [(vqa, vqa_rows)], LANGUAGES, {"en": pack()}, tmp_path)
+        evaluate(checkpoint, [(vqa, vqa_rows)], LANGUAGES, {"en": pack("en")}, tmp_path)
     with pytest.raises(InputError, match="expected the folder of a model"):
         evaluate(tmp_path / "none", [(vqa, vqa_rows)], LANGUAGES, PACKS, tmp_path)
     assert not list(tmp_path.iterdir())

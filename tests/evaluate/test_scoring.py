@@ -8,8 +8,9 @@ import torch
 from transformers import LlavaForConditionalGeneration
 
 import tiny_llava as tiny
+from ikusi.evaluate import prefix, score
 from ikusi.evaluate.generate import Answer, greedy_answers
-from ikusi.evaluate.prefix import Prompt, SharedPrefix, cut, groups
+from ikusi.evaluate.prefix import Prompt, SharedPrefix, groups
 from ikusi.evaluate.score import option_scores, pick, summarise
 from ikusi.model import chat
 
@@ -38,7 +39,9 @@ def prompt(question: str, picture: str | None) -> Prompt:
     if picture:
         content.insert(0, {"type": "image"})
     messages = [{"role": "user", "content": content}]
-    return Prompt(tuple(chat.prompt_ids(WORDS, messages, tiny.PICTURE_TOKENS, IMAGE)), picture)
+    ids = tuple(chat.prompt_ids(WORDS, messages, tiny.PICTURE_TOKENS, IMAGE))
+    shared = len(ids) - ids[::-1].index(IMAGE) if picture else 0
+    return Prompt(ids, (picture,) if picture else (), shared)
 
 
 PROMPTS = [
@@ -59,7 +62,7 @@ def tokens(option: str) -> list[int]:
 def each_group(batch_size: int) -> list[tuple[list[int], SharedPrefix]]:
     return [
         (rows, SharedPrefix(llava(), [PROMPTS[i] for i in rows], features(), IMAGE, batch_size))
-        for rows in groups(PROMPTS, IMAGE, batch_size)
+        for rows in groups(PROMPTS, batch_size)
     ]
 
 
@@ -83,14 +86,14 @@ def answers_in_batches(batch_size: int, limit: int) -> list[Answer]:
 
 def plain(read: Prompt) -> dict[str, torch.Tensor]:
     inputs = {"input_ids": torch.tensor([read.ids])}
-    if read.picture:
-        inputs["pixel_values"] = PICTURES[read.picture].unsqueeze(0)
+    if read.pictures:
+        inputs["pixel_values"] = torch.stack([PICTURES[name] for name in read.pictures])
     return inputs
 
 
 @torch.no_grad()
 def plain_scores(read: Prompt, option: Sequence[int]) -> list[float]:
-    inputs = plain(Prompt((*read.ids, *option), read.picture))
+    inputs = plain(Prompt((*read.ids, *option), read.pictures))
     logits = llava()(**inputs).logits[0, len(read.ids) - 1 : -1]
     return logits.log_softmax(-1)[range(len(option)), list(option)].tolist()
 
@@ -99,6 +102,28 @@ def test_option_scores_equal_one_plain_forward_per_option() -> None:
     for read, row in zip(PROMPTS, scores_in_batches(3), strict=True):
         for option, scores in zip(OPTIONS, row, strict=False):
             assert scores == pytest.approx(plain_scores(read, tokens(option)), abs=1e-4)
+
+
+def test_options_apart_score_as_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = scores_in_batches(3)
+    monkeypatch.setattr(score, "_all_is_seen", lambda model, state: False)
+    for first, second in zip(together, scores_in_batches(3), strict=True):
+        for left, right in zip(first, second, strict=True):
+            assert left == pytest.approx(right, abs=1e-4)
+
+
+def test_a_batch_holds_no_more_logits_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = scores_in_batches(32)
+    monkeypatch.setattr(prefix, "LOGITS_HELD", 20 * len(WORDS))
+    sizes = [
+        len(batch)
+        for _, shared in each_group(32)
+        for batch, _ in shared.batches(range(len(shared.prompts)), dict.fromkeys(range(9), 10))
+    ]
+    assert max(sizes) == 2
+    for first, second in zip(whole, scores_in_batches(32), strict=True):
+        for left, right in zip(first, second, strict=True):
+            assert left == pytest.approx(right, abs=1e-4)
 
 
 def test_batch_size_changes_no_score() -> None:
@@ -140,16 +165,16 @@ def test_a_picture_is_read_once_for_all_its_questions() -> None:
         shared = SharedPrefix(llava(), many, features(), IMAGE, batch_size=64)
     finally:
         hook.remove()
-    assert [tuple(size) for size in sizes] == [(2, cut(many[0], IMAGE))]
+    assert [tuple(size) for size in sizes] == [(2, many[0].shared)]
     assert shared.prompts == many
 
 
 def test_groups_hold_one_cut_and_at_most_a_batch_of_beginnings() -> None:
-    found = groups(PROMPTS, IMAGE, 2)
+    found = groups(PROMPTS, 2)
     assert sorted(row for rows in found for row in rows) == list(range(len(PROMPTS)))
     for rows in found:
-        assert len({cut(PROMPTS[row], IMAGE) for row in rows}) == 1
-        assert len({PROMPTS[row].picture for row in rows}) <= 2
+        assert len({PROMPTS[row].shared for row in rows}) == 1
+        assert len({PROMPTS[row].beginning for row in rows}) <= 2
 
 
 def test_features_must_fit_the_image_run() -> None:
@@ -159,10 +184,11 @@ def test_features_must_fit_the_image_run() -> None:
 
 
 def test_an_option_is_summed_with_and_without_its_end() -> None:
-    score = summarise([-1.0, -2.0, -0.5], "\u00e9e")
-    assert (score.total, score.without_end) == (-3.5, -3.0)
-    assert score.per_token == pytest.approx(-3.5 / 3)
-    assert score.per_byte == pytest.approx(-3.5 / 3)
+    found = summarise([-1.0, -2.0, -0.5], "\u00e9e")
+    assert (found.total, found.without_end) == (-3.5, -3.0)
+    assert found.per_token == pytest.approx(-3.5 / 3)
+    assert found.per_byte == pytest.approx(-3.5 / 3)
+    assert summarise([-1.0, -2.0], "x", ends=False).without_end == -3.0
 
 
 def test_ties_are_told_and_go_to_the_first() -> None:

@@ -19,8 +19,8 @@ from ikusi import artifact, language, recipe
 from ikusi.data.corpus import CorpusWriter
 from ikusi.evaluate import benchmark, results
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.metrics import Normaliser
-from ikusi.evaluate.rows import SCHEMA, text_metrics
+from ikusi.evaluate.metrics import Normaliser, text_metrics
+from ikusi.evaluate.rows import SCHEMA
 from ikusi.recipe import Recipe, Run
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -115,6 +115,7 @@ class Folder:
             "prediction": CHOICES[pick],
             "pick": pick,
             "tied": False,
+            "scores": [-1.0] * len(CHOICES),
             "correct": float(right),
             "metrics": json.dumps({"accuracy": float(right)}),
         }
@@ -122,12 +123,12 @@ class Folder:
     def _text(self, bench: Benchmark, code: str, number: int, right: bool) -> dict[str, Any]:
         gold = [THINGS[number % len(THINGS)]]
         said = gold[0] if right else "I <do not> know & cannot say"
-        metrics = text_metrics(said, gold, bench, Normaliser(self.packs[code]))
+        metrics = text_metrics(said, gold, Normaliser(self.packs[code]))
         return {
             "gold": json.dumps(gold),
             "prediction": said,
             "hit_limit": False,
-            "correct": metrics[bench.metric],
+            "correct": metrics[bench.primary],
             "metrics": json.dumps(metrics),
         }
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import typer
 
-from ikusi.cli import data, language, miniature, recipe, study, translate
+from ikusi.cli import data, evaluate, language, miniature, recipe, study, translate
+from ikusi.cli.arguments import ManyValues
 from ikusi.errors import InputError
 
 INPUT_FAULT = 3
@@ -27,12 +28,12 @@ for command in (
     study.study,
     study.train,
     study.inspect,
-    study.evaluate,
+    evaluate.evaluate,
     study.chat,
     study.export,
     study.report,
 ):
-    app.command()(command)
+    app.command(cls=ManyValues)(command)
 for name, group in (
     ("data", data.app),
     ("recipe", recipe.app),

@@ -1,10 +1,11 @@
 """Arguments that several commands share, and what is done with them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 if TYPE_CHECKING:
     from ikusi.recipe import Recipe
@@ -20,6 +21,37 @@ Studies = Annotated[Path, typer.Option(help="Folder that holds the studies' fold
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Steps run at once; the recipe's figure by default.")
 ]
+
+
+class ManyValues(typer.core.TyperCommand):
+    """A command whose repeatable options take several values: `--language eu en`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, an option's further values as if it stood before each."""
+        many = {
+            name
+            for parameter in self.params
+            if isinstance(parameter, typer.core.TyperOption) and parameter.multiple
+            for name in parameter.opts
+        }
+        return super().parse_args(ctx, _spread(args, many))
+
+
+def _spread(args: Sequence[str], many: Collection[str]) -> list[str]:
+    """Repeat an option of several values before each of them.
+
+    >>> _spread(["model", "--language", "eu", "en", "--seed", "1"], {"--language"})
+    ['model', '--language', 'eu', '--language', 'en', '--seed', '1']
+    """
+    found: list[str] = []
+    option = None
+    for place, word in enumerate(args):
+        if word.startswith("-") or option is None:
+            option = word if word in many else None
+            found.append(word)
+        else:
+            found += [word] if args[place - 1] == option else [option, word]
+    return found
 
 
 def opened(path: Path, overrides: Sequence[str] | None, studies: Path) -> "tuple[Recipe, Path]":

@@ -51,25 +51,6 @@ def train(
     bring_up_to_date(loaded, folder, 1, only=[f"{stage}/{run}"])
 
 
-def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder of a run of a study, or of a model.")],
-    data: Annotated[Path, typer.Option(help="Data folder of a study: where benchmarks are.")],
-    output: Annotated[Path, typer.Option(help="Folder to write rows and results to.")],
-    benchmark: Annotated[list[str], typer.Option(help="A benchmark's name; may be repeated.")],
-    language: Annotated[list[str], typer.Option(help="A language's code; may be repeated.")],
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples behind each interval.")] = 1000,
-) -> None:
-    """Measure any checkpoint on benchmarks.
-
-    Example: ikusi evaluate studies/emoji-eu/instruct/english-020
-    --data studies/emoji-eu/data --benchmark miniature/vqa --language eu --output measured
-    """
-    from ikusi.study import layout, steps
-
-    steps.measure(layout.checkpoint(checkpoint), data, benchmark, language, output, bootstrap)
-    typer.echo((output / "results.json").read_text(encoding="utf-8"))
-
-
 def chat(
     checkpoint: Annotated[Path, typer.Argument(help="Folder of a run of a study, or of a model.")],
     image: Annotated[Path | None, typer.Option(help="A picture to talk about.")] = None,

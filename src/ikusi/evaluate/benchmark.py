@@ -4,6 +4,8 @@ A benchmark is one YAML file in ``benchmarks/``, named by its path there: a new 
 and no code.
 """
 
+import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -11,12 +13,16 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ikusi import yamlfile
-from ikusi.errors import InputError
+from ikusi import recipe, yamlfile
+from ikusi.language import LanguagePack
 
-PACKAGED = Path(__file__).parent / "benchmarks"
+_FIELD = re.compile(r"\{(\w+)\}")
 
-Metric = Literal["accuracy", "inclusion", "vqa_accuracy", "coverage"]
+Metric = Literal["accuracy", "inclusion", "vqa_accuracy", "coverage", "none"]
+Target = Literal["text", "letter"]
+Normalisation = Literal["sum", "without_end", "per_token", "per_byte"]
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class Benchmark(BaseModel):
@@ -28,25 +34,60 @@ class Benchmark(BaseModel):
     title: str = Field(min_length=1, description="Its name in tables and figures.")
     mirrors: str = Field(description="The published benchmark it stands for, and where from.")
     corpus: str = Field(min_length=1, description="Name of the corpus folder with its rows.")
-    row_type: Literal["vqa", "choice"] = Field(
-        description="Type of the corpus: vqa has gold answers, choice has options."
+    row_type: Literal["vqa", "choice", "open"] = Field(
+        description="Type of the corpus: vqa has gold answers, choice has options, open neither."
     )
     scorer: Literal["options", "generate"] = Field(
         description="options: the option with the highest log-probability; generate: free text."
     )
-    metric: Metric = Field(description="The primary metric, the one figures show.")
-    unit: Literal["token_span", "token_prefix", "substring"] = Field(
+    metric: Metric = Field(
+        description="The primary metric, the one figures show; none: answers are only kept."
+    )
+    target: Target = Field(
+        default="text", description="What is scored of an option: its text, or its letter."
+    )
+    normalisation: Normalisation = Field(
+        default="sum",
+        description="Which log-probability decides: the sum with the end of the turn, without it, "
+        "or the first over its tokens or bytes. All are kept.",
+    )
+    unit: Literal["token_span", "token_prefix", "stem", "substring"] = Field(
         default="token_span", description="What it means that a text contains a gold answer."
     )
     aggregate: Literal["any", "soft"] = Field(
         default="any", description="Whether one gold answer is enough, or annotators are counted."
+    )
+    normaliser: str | None = Field(
+        default=None,
+        description="Code of the language whose pack compares answers; default: the row's own.",
     )
     max_new_tokens: int = Field(
         default=0, ge=0, description="Length limit of a generated answer; 0 where none is."
     )
     prompts: dict[str, str] = Field(
         default_factory=dict,
-        description="Language -> the text put to the model, with {question}; default: that alone.",
+        description="Language -> the text put to the model, with {question}, and {options} where "
+        "they are shown; {label_question} and {label_answer} are the pack's words. `any` stands "
+        "for all other languages; default: the question alone.",
+    )
+    option_line: str = Field(
+        default="{letter}. {text}", description="How an option is shown in {options}, a line each."
+    )
+    few_shots: int = Field(
+        default=0,
+        ge=0,
+        description="Rows of the corpus, with their answers, that come before each question.",
+    )
+    format: Literal["chat", "completion"] = Field(
+        default="chat",
+        description="chat: by the model's chat template, few-shots as turns; completion: plain "
+        "text that the answer goes on from, as for an LLM that knows no chat.",
+    )
+    chance: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Score of a blind guess; default: one in as many options, else 0.",
     )
     text_only: bool = Field(description="Whether it needs no picture, so a backbone can take it.")
     description: str = Field(description="What is asked and how it is scored, in a few lines.")
@@ -55,20 +96,56 @@ class Benchmark(BaseModel):
     def _parts_agree(self) -> Self:
         options = self.scorer == "options"
         if options != (self.row_type == "choice"):
-            raise _mismatch("scorer", "options for choice rows, generate for vqa rows", self.scorer)
+            raise _mismatch("scorer", "options for choice rows, generate for others", self.scorer)
         if options != (self.metric == "accuracy"):
             raise _mismatch("metric", "accuracy for options, another for generate", self.metric)
+        if (self.row_type == "open") != (self.metric == "none"):
+            raise _mismatch("metric", "none for open rows, another for vqa rows", self.metric)
         if options == bool(self.max_new_tokens):
             expected = "none for options, more than 0 for generate"
             raise _mismatch("max_new_tokens", expected, str(self.max_new_tokens))
+        if self.few_shots and self.row_type == "open":
+            raise _mismatch("few_shots", "0, as open rows have no answers", str(self.few_shots))
+        return self
+
+    @model_validator(mode="after")
+    def _prompts_are_whole(self) -> Self:
         for language, prompt in self.prompts.items():
             if "{question}" not in prompt:
                 raise _mismatch(f"prompts.{language}", "text with {question}", prompt)
+            if self.target == "letter" and "{options}" not in prompt:
+                raise _mismatch(f"prompts.{language}", "text with {options}", prompt)
+        if self.target == "letter" and "any" not in self.prompts:
+            raise _mismatch("prompts", "one for `any`, with {options}", ", ".join(self.prompts))
         return self
 
-    def prompt(self, language: str, question: str) -> str:
-        """Return what is put to the model for one row's question."""
-        return self.prompts.get(language, "{question}").replace("{question}", question)
+    @property
+    def primary(self) -> str:
+        """Name of the primary metric among a row's metrics, its unit and aggregate included."""
+        if self.metric == "inclusion":
+            return f"inclusion_{self.aggregate}_{self.unit}"
+        if self.metric == "accuracy" and self.normalisation != "sum":
+            return f"accuracy_{self.normalisation}"
+        return self.metric
+
+    def prompt(self, pack: LanguagePack, question: str, choices: Sequence[str] = ()) -> str:
+        """Return what is put to the model for one row."""
+        template = self.prompts.get(pack.code, self.prompts.get("any", "{question}"))
+        lines = (
+            self.option_line.replace("{letter}", letter).replace("{text}", text)
+            for letter, text in zip(LETTERS, choices, strict=False)
+        )
+        values = {
+            "question": question,
+            "options": "\n".join(lines),
+            "label_question": pack.labels.get("question", ""),
+            "label_answer": pack.labels.get("answer", ""),
+        }
+        return _FIELD.sub(lambda found: values.get(found[1], found[0]), template)
+
+    def said(self, choices: Sequence[str]) -> tuple[str, ...]:
+        """Return what is scored as the answer for each option."""
+        return tuple(LETTERS[: len(choices)]) if self.target == "letter" else tuple(choices)
 
 
 def _mismatch(key: str, expected: str, found: str) -> PydanticCustomError:
@@ -77,25 +154,18 @@ def _mismatch(key: str, expected: str, found: str) -> PydanticCustomError:
 
 
 def available() -> list[str]:
-    """Return the names of all benchmarks, sorted."""
-    files = PACKAGED.rglob("*.yaml")
-    return sorted(file.relative_to(PACKAGED).with_suffix("").as_posix() for file in files)
+    """Return the names of all benchmarks: the packaged ones and those in ./benchmarks."""
+    return recipe.benchmark_names()
 
 
 @cache
 def load(name: str) -> Benchmark:
-    """Read a benchmark by name, such as ``miniature/vqa``.
+    """Read a benchmark by name, such as ``vqav2`` or ``miniature/vqa``, or by its file's path.
 
     Raises:
         InputError: there is none of that name, or its file is wrong.
     """
-    if name not in available():
-        near = yamlfile.nearest(name, available())
-        hint = f" (did you mean {near}?)" if near else ""
-        raise InputError(
-            f"{name}: expected a benchmark ({', '.join(available())}), found none{hint}"
-        )
-    return read(PACKAGED / f"{name}.yaml")
+    return read(recipe.benchmark_file(name))
 
 
 def read(path: Path) -> Benchmark:

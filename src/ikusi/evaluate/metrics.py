@@ -48,6 +48,9 @@ TEXT_METRICS = (
 """The names that ``text_metrics`` gives, in its order."""
 
 
+_INCLUSIONS = {inclusion_name(unit, rule): (unit, rule) for unit in UNITS for rule in AGGREGATES}
+
+
 def text_metrics(text: str, gold: Sequence[str], normaliser: Normaliser) -> dict[str, float]:
     """Return every metric of one free answer, by name; each in [0, 1]."""
     said = normaliser.read(text)
@@ -62,6 +65,17 @@ def text_metrics(text: str, gold: Sequence[str], normaliser: Normaliser) -> dict
         for aggregate in AGGREGATES:
             metrics[inclusion_name(unit, aggregate)] = _aggregated(found, aggregate)
     return metrics | {"coverage": coverage(text, list(readings), normaliser)}
+
+
+def text_metric(name: str, text: str, gold: Sequence[str], normaliser: Normaliser) -> float:
+    """Return one of ``TEXT_METRICS``."""
+    if name == "coverage":
+        return coverage(text, gold, normaliser)
+    if name == "vqa_accuracy":
+        return vqa_accuracy(text, gold, normaliser)
+    if name == "vqa_accuracy_normalised":
+        return vqa_accuracy_normalised(text, gold, normaliser)
+    return inclusion(text, gold, normaliser, *_INCLUSIONS[name])
 
 
 def vqa_accuracy(prediction: str, answers: Sequence[str], normaliser: Normaliser) -> float:

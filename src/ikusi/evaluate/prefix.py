@@ -1,9 +1,9 @@
 """Prompts that begin alike are read once.
 
 All questions about one picture, in every benchmark and both languages, begin with the same tokens
-up to the last image token. That beginning is by far the longest part of a prompt, so its keys and
-values are computed once per picture and every question goes on from a copy. The result is that of
-reading each prompt alone: nothing here is approximate.
+up to the last image token, and all questions after the same few-shots with these. That beginning
+is by far the longest part of a prompt, so its keys and values are computed once and every question
+goes on from a copy. The result is that of reading each prompt alone: nothing here is approximate.
 
 Legend of shapes: N rows, S tokens read so far, L new tokens, V vocabulary, P picture features.
 """
@@ -18,13 +18,29 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
+LOGITS_HELD = 2**28
+"""Logits of a batch held at once: 1 GiB in fp32."""
+
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is put to the model: token ids with the image run expanded, and its picture's key."""
+    """What is put to the model: token ids with image runs expanded, and its pictures' keys.
+
+    ``shared``: how many tokens, from the first, prompts of the same pictures may have in common;
+    all image tokens are among them.
+    """
 
     ids: tuple[int, ...]
-    picture: str | None = None
+    pictures: tuple[str, ...] = ()
+    shared: int = 0
+
+    @property
+    def beginning(self) -> "Beginning":
+        """What is read once for all prompts that have it."""
+        return self.pictures, self.ids[: self.shared]
+
+
+Beginning = tuple[tuple[str, ...], tuple[int, ...]]
 
 
 @dataclass
@@ -92,9 +108,8 @@ def _with_room(states: Tensor, room: int) -> Tensor:
 class SharedPrefix:
     """A group of prompts and the keys and values of their distinct beginnings.
 
-    ``features`` maps a picture's key to its projected features [P, hidden]. Prompts are cut after
-    their last image token; all prompts of a group must be cut at the same length, as ``groups``
-    arranges.
+    ``features`` maps a picture's key to its projected features [P, hidden]. All prompts of a group
+    must share the same number of tokens, as ``groups`` arranges.
     """
 
     def __init__(
@@ -106,21 +121,34 @@ class SharedPrefix:
         batch_size: int,
     ) -> None:
         self.model, self.prompts, self.batch_size = model, prompts, batch_size
-        self._cut = cut(prompts[0], image_token_id)
-        beginnings: dict[tuple[str | None, tuple[int, ...]], int] = {}
+        self._cut = prompts[0].shared
+        beginnings: dict[Beginning, int] = {}
         self._place = [
-            beginnings.setdefault((prompt.picture, prompt.ids[: self._cut]), len(beginnings))
-            for prompt in prompts
+            beginnings.setdefault(prompt.beginning, len(beginnings)) for prompt in prompts
         ]
         self._cache: Cache | None = None
         if self._cut:
             self._cache = _read_beginnings(model, list(beginnings), features, image_token_id)
 
-    def batches(self, rows: Sequence[int]) -> Iterator[tuple[list[int], State]]:
-        """Yield the numbered prompts in batches of like length, each read to its end."""
-        order = sorted(rows, key=lambda row: len(self.prompts[row].ids))
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
+    def batches(
+        self, rows: Sequence[int], more: Mapping[int, int] | None = None
+    ) -> Iterator[tuple[list[int], State]]:
+        """Yield the numbered prompts in batches of like length, each read to its end.
+
+        ``more``: how many tokens of each row are read, and their logits held, after its prompt.
+        """
+        order = sorted(rows, key=lambda row: (len(self.prompts[row].ids), (more or {}).get(row, 1)))
+        most = max(1, LOGITS_HELD // int(self.model.config.get_text_config().vocab_size))
+        batch: list[int] = []
+        width = 0
+        for row in order:
+            wider = max(width, (more or {}).get(row, 1))
+            if batch and (len(batch) == self.batch_size or (len(batch) + 1) * wider > most):
+                yield batch, self._read(batch)
+                batch, wider = [], (more or {}).get(row, 1)
+            batch.append(row)
+            width = wider
+        if batch:
             yield batch, self._read(batch)
 
     def _read(self, rows: Sequence[int]) -> State:
@@ -136,29 +164,20 @@ class SharedPrefix:
         return State(cache, mask, forward(self.model, cache, mask, ids, keep=1)[:, -1])
 
 
-def cut(prompt: Prompt, image_token_id: int | None) -> int:
-    """Return how many tokens of a prompt can be shared: up to its last image token, or none."""
-    if image_token_id is None or prompt.picture is None:
-        return 0
-    return len(prompt.ids) - prompt.ids[::-1].index(image_token_id)
+def groups(prompts: Sequence[Prompt], batch_size: int) -> list[list[int]]:
+    """Split prompt numbers into groups that share as many tokens, of ``batch_size`` beginnings.
 
-
-def groups(
-    prompts: Sequence[Prompt], image_token_id: int | None, batch_size: int
-) -> list[list[int]]:
-    """Split prompt numbers into groups of one cut and at most ``batch_size`` beginnings.
-
-    Prompts about one picture should stand near each other; their order within a cut is kept.
+    Prompts of one beginning should stand near each other; their order is kept.
     """
     by_cut: dict[int, list[int]] = {}
     for row, prompt in enumerate(prompts):
-        by_cut.setdefault(cut(prompt, image_token_id), []).append(row)
+        by_cut.setdefault(prompt.shared, []).append(row)
     found: list[list[int]] = []
-    for length, rows in sorted(by_cut.items()):
-        seen: set[tuple[str | None, tuple[int, ...]]] = set()
+    for _, rows in sorted(by_cut.items()):
+        seen: set[Beginning] = set()
         found.append([])
         for row in rows:
-            beginning = (prompts[row].picture, prompts[row].ids[:length])
+            beginning = prompts[row].beginning
             if beginning not in seen and len(seen) == batch_size:
                 seen.clear()
                 found.append([])
@@ -174,18 +193,22 @@ def forward(
     ids: Tensor | None = None,
     embeddings: Tensor | None = None,
     keep: int = 0,
+    positions: Tensor | None = None,
 ) -> Tensor:
     """Read L more tokens and return the logits [N, keep or L, V] in fp32; ``cache`` grows.
 
-    ``mask`` [N, S + L] covers old and new tokens. Positions count tokens and skip padding, so
-    padding never moves a token.
+    ``mask`` [N, S + L] covers old and new tokens; or it says for each new token which tokens it
+    sees [N, 1, L, S + L], 0 or minus infinity, and ``positions`` [N, L] are given. Else positions
+    count tokens and skip padding, so padding never moves a token.
     """
-    length = mask.shape[1] - cache.get_seq_length()
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -length:]
+    if positions is None:
+        length = mask.shape[1] - cache.get_seq_length()
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -length:]
+        mask = mask.long()
     output = model(
         input_ids=ids,
         inputs_embeds=embeddings,
-        attention_mask=mask.long(),
+        attention_mask=mask,
         position_ids=positions,
         past_key_values=cache,
         use_cache=True,
@@ -219,17 +242,19 @@ def _select(cache: Cache, rows: Tensor) -> Cache:
 
 def _read_beginnings(
     model: PreTrainedModel,
-    beginnings: Sequence[tuple[str | None, tuple[int, ...]]],
+    beginnings: Sequence[Beginning],
     features: Mapping[str, Tensor],
     image_token_id: int | None,
 ) -> Cache:
     ids = torch.tensor([tokens for _, tokens in beginnings], device=model.device)
     embeddings = model.get_input_embeddings()(ids)
-    seen = torch.cat([features[picture] for picture, _ in beginnings if picture is not None])
     places = torch.eq(ids, image_token_id if image_token_id is not None else -1)
-    if int(places.sum()) != len(seen):
-        raise ValueError(f"expected {len(seen)} image tokens, found {int(places.sum())}")
-    embeddings[places] = seen.to(embeddings)
+    seen = [features[key] for pictures, _ in beginnings for key in pictures]
+    found = sum(map(len, seen))
+    if int(places.sum()) != found:
+        raise ValueError(f"expected {found} image tokens, found {int(places.sum())}")
+    if seen:
+        embeddings[places] = torch.cat(seen).to(embeddings)
     cache = DynamicCache(config=model.config)
     forward(model, cache, torch.ones_like(places), embeddings=embeddings, keep=1)
     return cache

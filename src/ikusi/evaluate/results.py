@@ -1,89 +1,177 @@
-"""From rows to figures: scores with intervals, chance, and what a blind guesser would reach."""
+"""From rows to figures: scores with intervals, chance, and what a blind guesser would reach.
+
+Rows are read a batch at a time, as often as need be: memory holds a few numbers for each.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from hashlib import blake2b
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.metrics import Normaliser
-from ikusi.evaluate.rows import text_metric
+from ikusi.evaluate.metrics import Normaliser, text_metric
 from ikusi.evaluate.statistics import bootstrap_interval, majority_baseline
 
 ALL = "all"
 
 
+COUNTED = (
+    *("id", "image_id", "group", "language", "pick", "scores", "tied", "hit_limit"),
+    *("said_language", "failure", "correct", "metrics"),
+)
+
+
+class Rows(Protocol):
+    """Rows as in ``rows.SCHEMA``: a table, or a stretch of a file."""
+
+    def select(self, columns: Sequence[str]) -> "Rows":
+        """The same rows with some of their columns."""
+
+    def to_batches(self) -> Iterable[pa.RecordBatch]:
+        """All of them, again each time."""
+
+
 def summarise(
-    table: pa.Table, benchmark: Benchmark, normaliser: Normaliser, resamples: int, seed: int
+    rows: Rows, benchmark: Benchmark, normaliser: Normaliser, resamples: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Return the figures of one benchmark in one language, for each group and for ``all``.
 
-    ``table`` holds its rows as in ``rows.SCHEMA``. Each entry has ``n`` rows and ``pictures``, the
-    ``metric``, its mean ``score`` with the bounds ``low`` and ``high`` of the 95 % cluster
-    bootstrap over pictures, ``chance``, ``majority`` (the best constant answer per task, see
-    ``_majority``), the means of all ``metrics``, the share of answers that ``hit_limit`` and the
-    number of ``ties``.
+    Each entry has ``n`` rows and ``pictures``, the ``metric``, its sum ``right`` and mean
+    ``score`` with the bounds ``low`` and ``high`` of the 95 % cluster bootstrap over pictures,
+    ``chance``, ``majority`` (the best constant answer per task, see ``_majority``), the means of
+    all ``metrics``, the share of answers that ``hit_limit``, how many were long enough to tell
+    their language (``language_told``) and the share of those not in the one asked in
+    (``other_language``), the number of ``ties`` and of rows that ``failed`` to be answered.
+    Score, baselines and interval are none where answers are only kept.
     """
-    rows = table.to_pylist()
-    groups = sorted({row["group"] for row in rows} - {None})
-    entries = {ALL: rows} | {group: [r for r in rows if r["group"] == group] for group in groups}
+    counts: dict[str, _Counts] = {ALL: _Counts()}
+    for row in _records(rows, COUNTED):
+        counts[ALL].add(row)
+        if row["group"] is not None:
+            counts.setdefault(row["group"], _Counts()).add(row)
+    names = [ALL, *sorted(set(counts) - {ALL})]
+    majority = _majority(rows, counts, benchmark, normaliser)
     return {
-        name: _figures(part, benchmark, normaliser, resamples, seed)
-        for name, part in entries.items()
-        if part
+        name: counts[name].figures(benchmark, majority.get(name), resamples, seed)
+        for name in names
+        if counts[name].correct
     }
 
 
-def _figures(
-    rows: Sequence[Mapping[str, Any]],
-    benchmark: Benchmark,
-    normaliser: Normaliser,
-    resamples: int,
-    seed: int,
-) -> dict[str, Any]:
-    clusters = [row["image_id"] or row["id"] for row in rows]
-    correct = [row["correct"] for row in rows]
-    score, low, high = bootstrap_interval(correct, clusters, resamples, seed)
-    gold = [json.loads(row["gold"]) for row in rows]
-    options = benchmark.scorer == "options"
-    metrics = [json.loads(row["metrics"]) for row in rows]
-    return {
-        "n": len(rows),
-        "pictures": len({row["image_id"] for row in rows} - {None}),
-        "metric": benchmark.metric,
-        "score": score,
-        "low": low,
-        "high": high,
-        "chance": float(np.mean([1 / len(g["choices"]) for g in gold])) if options else 0.0,
-        "majority": _majority(gold, [row["task"] for row in rows], benchmark, normaliser),
-        "metrics": {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]},
-        "hit_limit": None if options else float(np.mean([row["hit_limit"] for row in rows])),
-        "ties": sum(bool(row["tied"]) for row in rows),
-    }
+def _records(rows: Rows, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for batch in rows.select(columns).to_batches():
+        yield from batch.to_pylist()
+
+
+class _Counts:
+    """What is kept of the rows of a group."""
+
+    def __init__(self) -> None:
+        self.correct = array("d")
+        self.clusters = array("q")
+        self.pictures: set[int] = set()
+        self.totals: Counter[str] = Counter()
+        self.metrics: Counter[str] = Counter()
+        self.guess = 0.0
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.correct.append(np.nan if row["correct"] is None else row["correct"])
+        cluster = _number(row["image_id"] or row["id"])
+        self.clusters.append(cluster)
+        if row["image_id"]:
+            self.pictures.add(cluster)
+        self.metrics.update(json.loads(row["metrics"]))
+        if row["pick"] is not None:
+            self.guess += 1 / len(row["scores"])
+        told = row["said_language"]
+        self.totals["ties"] += bool(row["tied"])
+        self.totals["failed"] += row["failure"] is not None
+        self.totals["hit_limit"] += bool(row["hit_limit"])
+        self.totals["language_told"] += told is not None
+        self.totals["other_language"] += told is not None and told != row["language"]
+
+    def figures(
+        self, benchmark: Benchmark, majority: float | None, resamples: int, seed: int
+    ) -> dict[str, Any]:
+        n, options = len(self.correct), benchmark.scorer == "options"
+        scored = benchmark.metric != "none"
+        chance = self.guess / n if benchmark.chance is None else benchmark.chance
+        score = low = high = None
+        if scored:
+            score, low, high = bootstrap_interval(self.correct, self.clusters, resamples, seed)
+        told = self.totals["language_told"]
+        return {
+            "n": n,
+            "pictures": len(self.pictures),
+            "metric": benchmark.primary,
+            "right": float(np.sum(self.correct)) if scored else None,
+            "score": score,
+            "low": low,
+            "high": high,
+            "chance": chance if scored else None,
+            "majority": majority if scored else None,
+            "metrics": {name: total / n for name, total in self.metrics.items()},
+            "hit_limit": None if options else self.totals["hit_limit"] / n,
+            "language_told": None if options else told,
+            "other_language": self.totals["other_language"] / told if told else None,
+            "ties": self.totals["ties"],
+            "failed": self.totals["failed"],
+        }
+
+
+def _number(name: str) -> int:
+    """A picture's or row's name as a number that takes less room."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _majority(
-    gold: Sequence[Any], tasks: Sequence[str | None], benchmark: Benchmark, normaliser: Normaliser
-) -> float:
-    """Return what the most frequent answer of each task would score.
+    rows: Rows, groups: Iterable[str], benchmark: Benchmark, normaliser: Normaliser
+) -> dict[str, float]:
+    """Return what the most frequent answer of each task would score, for each group.
 
     For options, the better of always choosing one position and always choosing one wording.
     """
-    if benchmark.scorer == "generate":
+    if benchmark.metric == "none":
+        return {}
+    if benchmark.scorer == "options":
+        kinds: list[Gold] = [_position, _wording]
+        score = _same
+    else:
+        kinds = [list]
+        score = partial(_worth, name=benchmark.primary, normaliser=normaliser)
+    return {
+        group: max(majority_baseline(partial(_gold, rows, group, kind), score) for kind in kinds)
+        for group in groups
+    }
 
-        def score(answer: str, row: int) -> float:
-            return text_metric(benchmark.metric, answer, gold[row], benchmark, normaliser)
 
-        return majority_baseline(gold, score, tasks)
-    positions = [str(row["answer"]) for row in gold]
-    wordings = [row["choices"][row["answer"]] for row in gold]
-    return max(
-        majority_baseline(
-            [[answer] for answer in answers],
-            lambda answer, row, given=answers: float(given[row] == answer),  # type: ignore[misc]
-            tasks,
-        )
-        for answers in (positions, wordings)
-    )
+Gold = Callable[[Any], Sequence[str]]
+
+
+def _gold(rows: Rows, group: str, kind: Gold) -> Iterator[tuple[str | None, Sequence[str]]]:
+    """The task and the gold answers of each row of a group."""
+    for row in _records(rows, ("group", "task", "gold")):
+        if group in (ALL, row["group"]):
+            yield row["task"], kind(json.loads(row["gold"]))
+
+
+def _position(gold: Any) -> list[str]:
+    return [str(gold["answer"])]
+
+
+def _wording(gold: Any) -> list[str]:
+    return [gold["choices"][gold["answer"]]]
+
+
+def _same(answer: str, gold: Sequence[str]) -> float:
+    return float(answer == gold[0])
+
+
+def _worth(answer: str, gold: Sequence[str], *, name: str, normaliser: Normaliser) -> float:
+    return text_metric(name, answer, gold, normaliser)

@@ -17,9 +17,8 @@ from pyarrow import dataset
 
 from ikusi import artifact
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.generate import Answer
-from ikusi.evaluate.metrics import Normaliser, coverage, inclusion, vqa_accuracy
-from ikusi.evaluate.score import pick, summarise
+from ikusi.evaluate.engine import Query, Reply
+from ikusi.evaluate.plan import Item
 
 SCHEMA = pa.schema(
     [
@@ -40,83 +39,46 @@ SCHEMA = pa.schema(
         ("scores_per_token", pa.list_(pa.float64())),
         ("scores_per_byte", pa.list_(pa.float64())),
         ("hit_limit", pa.bool_()),
+        ("said_language", pa.string()),
+        ("failure", pa.string()),
         ("correct", pa.float64()),
         ("metrics", pa.string()),
         ("prompt_hash", pa.string()),
+        ("seconds", pa.float64()),
     ]
 )
 """Columns of ``rows.parquet``. ``position`` is the row's place in its corpus; ``gold`` is JSON: a
 list of answers, or ``{"answer", "choices"}``; ``scores`` are log-probabilities in nats (see
-``score.OptionScore``); ``correct`` is the primary metric in [0, 1]; ``metrics`` is JSON with all
-of them; ``prompt_hash`` names the prompt's tokens."""
+``engine.OptionScore``); ``said_language`` is the language of a generated answer where it can be
+told; ``failure`` says why there is no answer; ``correct`` is the primary metric in [0, 1], or none
+where answers are only kept; ``metrics`` is JSON with all of them; ``prompt_hash`` names the
+prompt; ``seconds`` is the row's share of the time its batch took."""
+
+ROWS_AT_ONCE = 4096
+"""Rows held while parts are joined and read: a row group."""
 
 
-TEXT_METRICS = ("inclusion", "inclusion_prefix", "vqa_accuracy", "coverage")
-"""What a free answer is measured by; ``inclusion_prefix`` allows for inflection by suffixes."""
-
-
-def choice_outcome(
-    row: Mapping[str, Any], token_scores: Sequence[Sequence[float]]
+def record(
+    bench: Benchmark,
+    item: Item,
+    row: Mapping[str, Any],
+    query: Query,
+    reply: Reply,
+    outcome: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the columns that say which option was picked, by which scores, and if it is right.
-
-    The primary score is the plain sum; accuracies under the other ones are kept as metrics.
-    """
-    choices, answer = list(row["choices"]), int(row["answer"])
-    sums = [summarise(scores, text) for scores, text in zip(token_scores, choices, strict=True)]
-    columns = {
-        "scores": [score.total for score in sums],
-        "scores_without_end": [score.without_end for score in sums],
-        "scores_per_token": [score.per_token for score in sums],
-        "scores_per_byte": [score.per_byte for score in sums],
-    }
-    right = {name: float(pick(scores)[0] == answer) for name, scores in columns.items()}
-    chosen, tied = pick(columns["scores"])
-    metrics = {name.replace("scores", "accuracy"): value for name, value in right.items()}
-    return columns | {
-        "gold": _json({"answer": answer, "choices": choices}),
-        "prediction": choices[chosen],
-        "pick": chosen,
-        "tied": tied,
-        "correct": right["scores"],
-        "metrics": _json(metrics),
-    }
-
-
-def answer_outcome(
-    row: Mapping[str, Any], text: str, answer: Answer, benchmark: Benchmark, normaliser: Normaliser
-) -> dict[str, Any]:
-    """Return the columns that say what was answered in free text and how it scores."""
-    gold = list(row["answers"])
-    metrics = text_metrics(text, gold, benchmark, normaliser)
+    """Return one row of ``rows.parquet``."""
     return {
-        "gold": _json(gold),
-        "prediction": text,
-        "hit_limit": answer.hit_limit,
-        "correct": metrics[benchmark.metric],
-        "metrics": _json(metrics),
+        "benchmark": bench.name,
+        "language": item.language,
+        "position": item.position,
+        **{name: row.get(name) for name in ("id", "image_id", "group", "task")},
+        "question": query.question,
+        **outcome,
+        "gold": None if outcome["gold"] is None else _json(outcome["gold"]),
+        "metrics": _json(outcome["metrics"]),
+        "prompt_hash": reply.prompt,
+        "seconds": reply.seconds,
     }
-
-
-def text_metrics(
-    text: str, gold: Sequence[str], benchmark: Benchmark, normaliser: Normaliser
-) -> dict[str, float]:
-    """Return every metric of one free answer, by name."""
-    return {name: text_metric(name, text, gold, benchmark, normaliser) for name in TEXT_METRICS}
-
-
-def text_metric(
-    name: str, text: str, gold: Sequence[str], benchmark: Benchmark, normaliser: Normaliser
-) -> float:
-    """Return one of ``TEXT_METRICS``; what inclusion means is for the benchmark to say."""
-    unit, aggregate = benchmark.unit, benchmark.aggregate
-    if name == "vqa_accuracy":
-        return vqa_accuracy(text, gold, normaliser)
-    if name == "coverage":
-        return coverage(text, gold, normaliser, unit)
-    if name == "inclusion_prefix":
-        return inclusion(text, gold, normaliser, "token_prefix", aggregate)
-    return inclusion(text, gold, normaliser, unit, aggregate)
 
 
 class Parts:
@@ -138,32 +100,62 @@ class Parts:
 
     def write(self, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a finished part aside, then give it its name."""
-        table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+        columns = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
         aside = self.path(number).with_suffix(".writing")
-        pq.write_table(table, aside)
+        pq.write_table(pa.table(columns, schema=SCHEMA), aside)
         os.replace(aside, self.path(number))
 
-    def merge(self, target: Path, order: Sequence[tuple[str, str]]) -> Iterator[pa.Table]:
-        """Write all parts as one file, yielding each stretch as it is written.
-
-        ``order`` lists (benchmark, language); each becomes a run of row groups in corpus order, so
-        only one of them is in memory at a time.
-        """
-        parts = dataset.dataset(sorted(self.folder.glob("part-*.parquet")), schema=SCHEMA)
-        aside = target.with_name(target.name + ".writing")
-        with pq.ParquetWriter(aside, SCHEMA) as writer:
-            for benchmark, language in order:
-                chosen = (dataset.field("benchmark") == benchmark) & (
-                    dataset.field("language") == language
-                )
-                table = parts.to_table(filter=chosen).sort_by("position")
-                writer.write_table(table)
-                yield table
-        os.replace(aside, target)
+    def stretch(self, benchmark: str, language: str, count: int) -> Iterator[pa.Table]:
+        """Yield the ``count`` rows of a benchmark in a language, in the order of their corpus."""
+        found = dataset.dataset(sorted(self.folder.glob("part-*.parquet")), schema=SCHEMA)
+        position = dataset.field("position")
+        for start in range(0, count, ROWS_AT_ONCE):
+            window = (position >= start) & (position < start + ROWS_AT_ONCE)
+            yield found.to_table(
+                filter=about(benchmark, language) & window, batch_readahead=2, fragment_readahead=2
+            ).sort_by("position")
 
     def delete(self) -> None:
         """Delete the parts, once what was made of them is written."""
         shutil.rmtree(self.folder)
+
+
+class Stretch:
+    """The rows of a benchmark in a language, read from ``rows.parquet`` as often as need be.
+
+    A row group holds those of one benchmark in one language.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        benchmark: str,
+        language: str,
+        columns: Sequence[str] = tuple(SCHEMA.names),
+    ) -> None:
+        self.path, self.key, self.columns = path, (benchmark, language), list(columns)
+
+    def select(self, columns: Sequence[str]) -> "Stretch":
+        """The same rows with some of their columns."""
+        return Stretch(self.path, *self.key, columns)
+
+    def to_batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield them a row group at a time."""
+        with pq.ParquetFile(self.path) as file:
+            for number in range(file.num_row_groups):
+                if _key(file.metadata.row_group(number)) == self.key:
+                    yield from file.read_row_group(number, self.columns).to_batches()
+
+
+def _key(group: Any) -> tuple[str, str]:
+    """Benchmark and language of a row group, which its statistics tell."""
+    first, second = (group.column(place).statistics for place in (0, 1))
+    return first.min, second.min
+
+
+def about(benchmark: str, language: str) -> dataset.Expression:
+    """The filter for a benchmark in a language."""
+    return (dataset.field("benchmark") == benchmark) & (dataset.field("language") == language)
 
 
 def _json(value: Any) -> str:

@@ -1,61 +1,38 @@
-"""One evaluation: a checkpoint, its benchmarks and languages, the rows and the figures.
-
-Work is ordered by picture, not by benchmark: each picture is decoded, encoded and read by the LLM
-once, and all questions about it, in every benchmark and language, are answered before the next.
-"""
+"""One evaluation: a model, its benchmarks and languages, the rows and the figures."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
+from PIL import Image
 
 from ikusi import artifact
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import results
+from ikusi.evaluate.ask import Asker, picture_keys
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.generate import greedy_answers
-from ikusi.evaluate.metrics import Normaliser
-from ikusi.evaluate.prefix import Prompt, SharedPrefix, groups
-from ikusi.evaluate.rows import Parts, answer_outcome, choice_outcome
-from ikusi.evaluate.score import option_scores
-from ikusi.evaluate.subject import Subject, open_subject
+from ikusi.evaluate.engine import Engine, Query, check
+from ikusi.evaluate.ledger import Ledger, Pair
+from ikusi.evaluate.plan import Item, Plan
+from ikusi.evaluate.rows import Parts, record
+from ikusi.evaluate.verdict import Judges
 from ikusi.language import LanguagePack
 
 logger = logging.getLogger(__name__)
 
 Benchmarks = Sequence[tuple[Benchmark, Corpus]]
 Progress = Callable[[int, int], None]
+Pictures = Mapping[str, Any]
 
-ROWS_PER_PICTURE = 8
-"""A part file ends at ``batch_size`` pictures or this many rows for each."""
-
-
-class Item(NamedTuple):
-    """One row to answer: benchmark number, language, place in the corpus, key of its picture."""
-
-    benchmark: int
-    language: str
-    position: int
-    picture: str | None
-
-
-@dataclass
-class _Asked:
-    """An item with its corpus row and prompt; ``outcome`` holds the columns its answer fills."""
-
-    item: Item
-    row: Mapping[str, Any]
-    question: str
-    prompt: Prompt
-    outcome: dict[str, Any]
+FAILED = 0.01
+"""Share of rows without an answer above which an evaluation ends with an error."""
 
 
 def evaluate(
-    checkpoint: Path,
+    engine: Engine,
     benchmarks: Benchmarks,
     languages: Sequence[str],
     packs: Mapping[str, LanguagePack],
@@ -63,63 +40,151 @@ def evaluate(
     *,
     bootstrap: int = 1000,
     seed: int = 0,
-    batch_size: int = 64,
-    dtype: torch.dtype = torch.float32,
-    device: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Measure a checkpoint and return the figures, which ``results.json`` also holds.
+    """Measure a model and return the figures, which ``results.json`` also holds.
 
-    ``checkpoint`` is a LLaVA folder, or a bare LLM's for text-only benchmarks. ``output`` gets
-    ``rows.parquet`` (see ``rows.SCHEMA``) and ``results.json``: benchmark -> language -> group or
-    ``all`` -> figures (see ``results.summarise``). A run interrupted here goes on from its
-    finished parts and ends with the same files. ``batch_size`` bounds pictures and sequences in
-    memory and, in fp32, changes no score. ``progress`` gets (rows done, rows in all).
+    ``output`` gets ``rows.parquet`` (see ``rows.SCHEMA``), ``results.json``: benchmark -> language
+    -> group or ``all`` -> figures (see ``results.summarise``), and ``run.json``: model, versions,
+    what is measured. What is there already, of the same model, stays; only what is new or has
+    changed is asked. A run interrupted here goes on from its finished parts and ends with the same
+    files. ``progress`` gets (rows done, rows in all).
 
     Raises:
-        InputError: a benchmark and its corpus do not fit, a language has no rows or no pack, or
-            the checkpoint cannot take the benchmark.
+        InputError: a benchmark and its corpus do not fit, a language has no rows or no pack, the
+            model cannot take the benchmark, ``output`` holds another model's results, or more
+            than 1 % of the rows got no answer.
     """
-    _check(benchmarks, languages, packs)
-    subject = open_subject(checkpoint, dtype, device or _best_device())
-    _check_subject(subject, checkpoint, benchmarks)
-    chunks = list(_chunks(_plan(benchmarks, languages), batch_size))
-    parts = Parts(output / "parts", _plan_name(checkpoint, benchmarks, chunks, dtype))
-    normalisers = {language: Normaliser(packs[language]) for language in languages}
-    total, done = sum(map(len, chunks)), 0
-    for number, chunk in enumerate(chunks):
-        if not parts.path(number).exists():
-            parts.write(number, _answer(subject, chunk, benchmarks, normalisers, batch_size))
-        done += len(chunk)
-        if progress:
-            progress(done, total)
-    return _conclude(parts, output, benchmarks, languages, normalisers, bootstrap, seed)
-
-
-def _conclude(
-    parts: Parts,
-    output: Path,
-    benchmarks: Benchmarks,
-    languages: Sequence[str],
-    normalisers: Mapping[str, Normaliser],
-    bootstrap: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Join the parts, compute the figures of each stretch, write both, delete the parts."""
-    order = [(bench, language) for bench, _ in benchmarks for language in languages]
-    tables = parts.merge(output / "rows.parquet", [(b.name, language) for b, language in order])
-    found: dict[str, Any] = {bench.name: {} for bench, _ in benchmarks}
-    for (bench, language), table in zip(order, tables, strict=True):
-        figures = results.summarise(table, bench, normalisers[language], bootstrap, seed)
-        found[bench.name][language] = figures
-        logger.info("%s %s: %.4f", bench.name, language, figures[results.ALL]["score"])
-    artifact.write_json(output / "results.json", found)
+    _check(engine, benchmarks, languages, packs)
+    ledger = Ledger(output, engine)
+    asked = [
+        Pair(bench, corpus, packs[language], engine)
+        for bench, corpus in benchmarks
+        for language in languages
+    ]
+    todo = [pair for pair in asked if not ledger.has(pair)]
+    parts = _answer_all(engine, todo, packs, output, progress)
+    ledger.write_rows(parts, todo)
+    found = ledger.write_results(asked, packs, bootstrap, seed)
     parts.delete()
+    _check_failures(output, found, asked)
     return found
 
 
+def _answer_all(
+    engine: Engine,
+    todo: Sequence[Pair],
+    packs: Mapping[str, LanguagePack],
+    output: Path,
+    progress: Progress | None,
+) -> Parts:
+    """Answer all rows of some benchmarks and languages, those of finished parts excepted."""
+    work = _Work(engine, todo, packs)
+    parts = Parts(output / "parts", artifact.fingerprint([p.name for p in todo], work.plan.cuts))
+    sizes = list(work.plan.sizes())
+    left = [number for number in range(len(sizes)) if not parts.path(number).exists()]
+    done = sum(sizes) - sum(sizes[number] for number in left)
+    if progress and sizes:
+        progress(done, sum(sizes))
+    for number, rows in work.answered(left):
+        parts.write(number, rows)
+        done += sizes[number]
+        if progress:
+            progress(done, sum(sizes))
+    return parts
+
+
+class _Work:
+    """The rows to answer, and all that is needed to."""
+
+    def __init__(
+        self, engine: Engine, todo: Sequence[Pair], packs: Mapping[str, LanguagePack]
+    ) -> None:
+        self.engine = engine
+        found: dict[str, tuple[Benchmark, Corpus, list[str]]] = {}
+        for pair in todo:
+            known = found.setdefault(pair.benchmark.name, (pair.benchmark, pair.corpus, []))
+            known[2].append(pair.pack.code)
+        self.benchmarks = list(found.values())
+        corpora = [corpus for _, corpus, _ in self.benchmarks]
+        keys = picture_keys(corpora)
+        languages = [codes for _, _, codes in self.benchmarks]
+        self.plan = Plan(corpora, languages, keys, engine.batch_size)
+        self.judges = Judges(packs, [pair.pack.code for pair in todo])
+        self.askers = {
+            (number, code): Asker(bench, corpus, packs[code], keys[number])
+            for number, (bench, corpus, codes) in enumerate(self.benchmarks)
+            for code in codes
+        }
+
+    def answered(self, numbers: Sequence[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """Yield the rows of each numbered part; the next one's pictures are opened meanwhile."""
+        with ThreadPoolExecutor(1, thread_name_prefix="pictures") as ahead:
+            waiting: list[Future[_Opened]] = [ahead.submit(self._open, n) for n in numbers[:1]]
+            for place, number in enumerate(numbers):
+                opened = waiting.pop().result()
+                waiting += [ahead.submit(self._open, n) for n in numbers[place + 1 : place + 2]]
+                yield number, self._answer(opened)
+
+    def _open(self, number: int) -> "_Opened":
+        items = self.plan.part(number)
+        rows = self._rows(items)
+        queries = [
+            self.askers[item.benchmark, item.language].query(row)
+            for item, row in zip(items, rows, strict=True)
+        ]
+        images: dict[str, Image.Image] = {}
+        for item, row, query in zip(items, rows, queries, strict=True):
+            self._add_pictures(images, item, row, query)
+        return items, rows, queries, self.engine.prepare(images)
+
+    def _rows(self, items: Sequence[Item]) -> list[dict[str, Any]]:
+        """The corpora's rows of some items, in their order."""
+        places: dict[tuple[int, str], list[int]] = {}
+        for place, item in enumerate(items):
+            places.setdefault((item.benchmark, item.language), []).append(place)
+        found: dict[int, dict[str, Any]] = {}
+        for (number, code), own in places.items():
+            corpus = self.benchmarks[number][1]
+            found |= zip(own, corpus.take(code, [items[n].position for n in own]), strict=True)
+        return [found[place] for place in range(len(items))]
+
+    def _add_pictures(
+        self, images: dict[str, Image.Image], item: Item, row: Mapping[str, Any], query: Query
+    ) -> None:
+        """Open the pictures of a query: the row's own, and those of its few-shots."""
+        missing = [key for key in query.pictures if key not in images]
+        if not missing:
+            return
+        corpus = self.benchmarks[item.benchmark][1]
+        asker = self.askers[item.benchmark, item.language]
+        ids = {asker.pictures[row["image_id"]]: row["image_id"], **asker.shot_pictures()}
+        images.update({key: corpus.image(ids[key]) for key in missing})
+
+    def _answer(self, opened: "_Opened") -> list[dict[str, Any]]:
+        items, rows, queries, pictures = opened
+        replies = self.engine.answer(queries, pictures)
+        outcomes = self.judges.judge(
+            [(self.benchmarks[item.benchmark][0], item.language) for item in items],
+            rows,
+            replies,
+        )
+        return [
+            record(self.benchmarks[item.benchmark][0], item, row, query, reply, outcome)
+            for item, row, query, reply, outcome in zip(
+                items, rows, queries, replies, outcomes, strict=True
+            )
+        ]
+
+
+_Opened = tuple[list[Item], list[dict[str, Any]], list[Query], Pictures]
+
+
 def _check(
-    benchmarks: Benchmarks, languages: Sequence[str], packs: Mapping[str, LanguagePack]
+    engine: Engine,
+    benchmarks: Benchmarks,
+    languages: Sequence[str],
+    packs: Mapping[str, LanguagePack],
 ) -> None:
     for bench, corpus in benchmarks:
         if corpus.row_type != bench.row_type:
@@ -135,150 +200,18 @@ def _check(
                     f"{bench.name}: corpus {bench.corpus}: expected rows in {language}, "
                     f"found {', '.join(corpus.languages)}"
                 )
+        check(engine, bench.name, bench.text_only, bench.scorer == "options")
     for language in languages:
         if language not in packs:
             raise InputError(f"{language}: expected a language pack, found none")
 
 
-def _check_subject(subject: Subject, checkpoint: Path, benchmarks: Benchmarks) -> None:
-    for bench, _ in benchmarks:
-        if subject.processor is None and not bench.text_only:
+def _check_failures(output: Path, found: Mapping[str, Any], asked: Sequence[Pair]) -> None:
+    for pair in asked:
+        figures = found[pair.benchmark.name][pair.pack.code][results.ALL]
+        if figures["failed"] > FAILED * figures["n"]:
             raise InputError(
-                f"{checkpoint}: {bench.name}: expected a model that sees pictures, found a bare LLM"
+                f"{output}: {pair.benchmark.name} {pair.pack.code}: expected an answer to at least "
+                f"99 % of {figures['n']} rows, found none to {figures['failed']}; why is in "
+                "rows.parquet, column failure"
             )
-
-
-def _best_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _plan(benchmarks: Benchmarks, languages: Sequence[str]) -> list[Item]:
-    """Return all rows, those about one picture together, text-only rows last.
-
-    Pictures are told apart by content: corpora that hold the same picture share it.
-    """
-    about: dict[str | None, list[tuple[int, int]]] = {}
-    for number, (_, corpus) in enumerate(benchmarks):
-        keys: dict[str | None, str | None] = {None: None}
-        for position, image_id in enumerate(corpus.image_ids):
-            if image_id is not None and image_id not in keys:
-                keys[image_id] = artifact.fingerprint(corpus.image_bytes(image_id))
-            about.setdefault(keys[image_id], []).append((number, position))
-    ordered = sorted(about.items(), key=lambda entry: entry[0] is None)
-    return [
-        Item(number, language, position, picture)
-        for picture, rows in ordered
-        for number, position in rows
-        for language in languages
-    ]
-
-
-def _chunks(items: Sequence[Item], batch_size: int) -> Iterator[list[Item]]:
-    """Cut the work into parts of at most ``batch_size`` pictures."""
-    chunk: list[Item] = []
-    pictures: set[str | None] = set()
-    for item in items:
-        full = item.picture not in pictures and len(pictures) == batch_size
-        if chunk and (full or len(chunk) == batch_size * ROWS_PER_PICTURE):
-            yield chunk
-            chunk, pictures = [], set()
-        chunk.append(item)
-        pictures.add(item.picture)
-    if chunk:
-        yield chunk
-
-
-def _plan_name(
-    checkpoint: Path, benchmarks: Benchmarks, chunks: Sequence[Sequence[Item]], dtype: torch.dtype
-) -> str:
-    """Name a run by everything its parts depend on."""
-    weights = [
-        (file.name, file.stat().st_size, file.stat().st_mtime_ns)
-        for file in sorted(Path(checkpoint).iterdir())
-    ]
-    asked = [(bench, corpus.ids) for bench, corpus in benchmarks]
-    return artifact.fingerprint(weights, asked, [list(map(list, c)) for c in chunks], str(dtype))
-
-
-@torch.inference_mode()
-def _answer(
-    subject: Subject,
-    chunk: Sequence[Item],
-    benchmarks: Benchmarks,
-    normalisers: Mapping[str, Normaliser],
-    batch_size: int,
-) -> list[dict[str, Any]]:
-    """Answer one part's rows and return them as records, in the part's order."""
-    asked = [_ask(subject, item, *benchmarks[item.benchmark]) for item in chunk]
-    pictured = {one.item.picture: one for one in asked if one.item.picture is not None}
-    images = {
-        picture: benchmarks[one.item.benchmark][1].image(one.row["image_id"])
-        for picture, one in pictured.items()
-    }
-    features = subject.features(images, batch_size)
-    image_token = subject.image_token_id
-    for rows in groups([one.prompt for one in asked], image_token, batch_size):
-        part = [asked[row] for row in rows]
-        prompts = [one.prompt for one in part]
-        shared = SharedPrefix(subject.model, prompts, features, image_token, batch_size)
-        _choose(subject, shared, part, benchmarks)
-        _speak(subject, shared, part, benchmarks, normalisers)
-    return [_record(one, benchmarks[one.item.benchmark][0]) for one in asked]
-
-
-def _ask(subject: Subject, item: Item, bench: Benchmark, corpus: Corpus) -> _Asked:
-    row = corpus.row(item.language, item.position)
-    question = bench.prompt(item.language, row["question"])
-    where = f"{bench.corpus}/{item.language}: row {row['id']}"
-    return _Asked(item, row, question, subject.prompt(question, item.picture, where), {})
-
-
-def _choose(
-    subject: Subject, shared: SharedPrefix, part: Sequence[_Asked], benchmarks: Benchmarks
-) -> None:
-    """Score the options of the part's choice rows."""
-    rows = [i for i, one in enumerate(part) if _scorer(one, benchmarks) == "options"]
-    options = [
-        [subject.continuation(one.prompt, one.question, text) for text in one.row["choices"]]
-        for one in (part[row] for row in rows)
-    ]
-    for row, scores in zip(rows, option_scores(shared, rows, options), strict=True):
-        part[row].outcome = choice_outcome(part[row].row, scores)
-
-
-def _speak(
-    subject: Subject,
-    shared: SharedPrefix,
-    part: Sequence[_Asked],
-    benchmarks: Benchmarks,
-    normalisers: Mapping[str, Normaliser],
-) -> None:
-    """Generate the answers of the part's other rows, benchmarks of one length limit together."""
-    rows = [i for i, one in enumerate(part) if _scorer(one, benchmarks) == "generate"]
-    limits: dict[int, list[int]] = {}
-    for row in rows:
-        bench = benchmarks[part[row].item.benchmark][0]
-        limits.setdefault(bench.max_new_tokens, []).append(row)
-    for limit, chosen in limits.items():
-        answers = greedy_answers(shared, chosen, subject.stops, limit)
-        for one, answer in zip((part[row] for row in chosen), answers, strict=True):
-            bench = benchmarks[one.item.benchmark][0]
-            text, normaliser = subject.text(answer.ids), normalisers[one.item.language]
-            one.outcome = answer_outcome(one.row, text, answer, bench, normaliser)
-
-
-def _scorer(one: _Asked, benchmarks: Benchmarks) -> str:
-    return benchmarks[one.item.benchmark][0].scorer
-
-
-def _record(one: _Asked, bench: Benchmark) -> dict[str, Any]:
-    kept = {name: one.row.get(name) for name in ("id", "image_id", "group", "task")}
-    return {
-        "benchmark": bench.name,
-        "language": one.item.language,
-        "position": one.item.position,
-        **kept,
-        "question": one.question,
-        "prompt_hash": artifact.fingerprint(list(one.prompt.ids)),
-        **one.outcome,
-    }

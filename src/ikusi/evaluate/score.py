@@ -5,27 +5,16 @@ read once and every option goes on from it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 
+from ikusi.evaluate.engine import OptionScore
 from ikusi.evaluate.prefix import SharedPrefix, State, forward, pad
-
-
-@dataclass(frozen=True)
-class OptionScore:
-    """Log-probability of one option, in nats.
-
-    ``total`` sums over the option's tokens and the token that ends the turn, so that an option
-    which is the beginning of another has to stop to win; ``without_end`` leaves that token out.
-    ``per_token`` is ``total`` over all those tokens, ``per_byte`` over the option's UTF-8 bytes.
-    """
-
-    total: float
-    without_end: float
-    per_token: float
-    per_byte: float
 
 
 def option_scores(
@@ -37,30 +26,106 @@ def option_scores(
     ``rows[i]``, the end of turn included. The result has the same nesting.
     """
     wanted = dict(zip(rows, options, strict=True))
-    found: dict[int, list[list[float]]] = {row: [] for row in rows}
-    for batch, state in shared.batches(rows):
-        flat = [(place, option) for place, row in enumerate(batch) for option in wanted[row]]
-        for start in range(0, len(flat), shared.batch_size):
-            part = flat[start : start + shared.batch_size]
-            scores = _score_batch(shared, state, part)
-            for (place, _), values in zip(part, scores, strict=True):
-                found[batch[place]].append(values)
+    found: dict[int, list[list[float]]] = {}
+    more = {row: 1 + sum(map(len, texts)) for row, texts in wanted.items()}
+    for batch, state in shared.batches(rows, more):
+        scored = _side_by_side if _all_is_seen(shared.model, state) else _apart
+        asked = [wanted[row] for row in batch]
+        found |= dict(zip(batch, scored(shared, state, asked), strict=True))
     return [found[row] for row in rows]
 
 
-def summarise(token_scores: Sequence[float], text: str) -> OptionScore:
-    """Sum up one option's token log-probabilities, the last being that of the end of turn."""
+def summarise(token_scores: Sequence[float], text: str, ends: bool = True) -> OptionScore:
+    """Sum up one option's token log-probabilities; ``ends``: the last is that of the turn's end."""
     total = sum(token_scores)
-    size = len(text.encode())
-    return OptionScore(
-        total, sum(token_scores[:-1]), total / len(token_scores), total / max(1, size)
-    )
+    size = max(1, len(text.encode()))
+    without = sum(token_scores[:-1]) if ends else total
+    return OptionScore(total, without, total / len(token_scores), total / size)
 
 
 def pick(scores: Sequence[float]) -> tuple[int, bool]:
     """Return the number of the highest score, the first among equals, and whether it was tied."""
     best = max(scores)
     return scores.index(best), scores.count(best) > 1
+
+
+def _all_is_seen(model: PreTrainedModel, state: State) -> bool:
+    """Whether every layer sees all tokens, by kernels that can be told which."""
+    plain = all(type(layer) is DynamicLayer for layer in state.cache.layers)
+    config: Any = model.config
+    text = config.get_text_config()
+    return plain and text._attn_implementation in ("sdpa", "eager")
+
+
+def _side_by_side(
+    shared: SharedPrefix, state: State, asked: Sequence[Sequence[Sequence[int]]]
+) -> list[list[list[float]]]:
+    """Read all options of a question in one row, none of which sees another.
+
+    So what was read before is neither copied nor read again for each of them. ``state`` is used up.
+    """
+    device = shared.model.device
+    # The last token of each is only predicted, never read.
+    laid = [[token for option in options for token in option[:-1]] for options in asked]
+    after = state.logits.unsqueeze(1)
+    if any(laid):
+        ids, mask = pad(laid, left=False, device=device)
+        own = _spans(asked, ids.shape[1], device)
+        sees = torch.cat(
+            [state.mask.unsqueeze(1).expand(-1, ids.shape[1], -1), own & mask.unsqueeze(1)], dim=2
+        )
+        places = state.mask.sum(dim=1, keepdim=True) + own.sum(dim=2) - 1
+        dtype = shared.model.dtype
+        bias = torch.zeros(sees.shape, dtype=dtype, device=device)
+        bias = bias.masked_fill(~sees, torch.finfo(dtype).min).unsqueeze(1)
+        read = forward(shared.model, state.cache, bias, ids, positions=places.clamp(min=0))
+        after = torch.cat([after, read], dim=1)
+    return [_split(after[row].log_softmax(dim=-1), options) for row, options in enumerate(asked)]
+
+
+def _spans(asked: Sequence[Sequence[Sequence[int]]], width: int, device: torch.device) -> Tensor:
+    """Which of the new tokens each of them sees [N, L, L]: itself and those of its option before.
+
+    Padding sees itself, so that no row of attention is empty.
+    """
+    owner = torch.full((len(asked), width), -1, dtype=torch.long)
+    for row, options in enumerate(asked):
+        start = 0
+        for number, option in enumerate(options):
+            owner[row, start : start + len(option) - 1] = number
+            start += len(option) - 1
+    same = owner.unsqueeze(2) == owner.unsqueeze(1)
+    causal = torch.ones(width, width, dtype=torch.bool).tril()
+    found = same & causal & (owner >= 0).unsqueeze(2)
+    return (found | torch.eye(width, dtype=torch.bool)).to(device)
+
+
+def _split(logs: Tensor, options: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Log-probabilities of each option's tokens; ``logs`` [1 + L, V]: after the question first."""
+    start = 1
+    places: list[int] = []
+    tokens: list[int] = []
+    for option in options:
+        places += [0, *range(start, start + len(option) - 1)]
+        tokens += option
+        start += len(option) - 1
+    device = logs.device
+    chosen = logs[torch.tensor(places, device=device), torch.tensor(tokens, device=device)].tolist()
+    ends = list(accumulate(map(len, options)))
+    return [chosen[end - len(option) : end] for end, option in zip(ends, options, strict=True)]
+
+
+def _apart(
+    shared: SharedPrefix, state: State, asked: Sequence[Sequence[Sequence[int]]]
+) -> list[list[list[float]]]:
+    """Read each option in a row of its own, for layers that see only so far back."""
+    found: list[list[list[float]]] = [[] for _ in asked]
+    flat = [(place, option) for place, options in enumerate(asked) for option in options]
+    for start in range(0, len(flat), shared.batch_size):
+        part = flat[start : start + shared.batch_size]
+        for (place, _), values in zip(part, _score_batch(shared, state, part), strict=True):
+            found[place].append(values)
+    return found
 
 
 def _score_batch(

@@ -5,7 +5,7 @@ All functions are pure and deterministic for a seed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -131,24 +131,24 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def majority_baseline(
-    gold: Sequence[Sequence[str]],
-    score: Callable[[str, int], float],
-    strata: Sequence[Hashable] | None = None,
+    rows: Callable[[], Iterable[tuple[Hashable, Sequence[str]]]],
+    score: Callable[[str, Sequence[str]], float],
 ) -> float:
     """Return the mean score of always giving the most frequent gold answer.
 
-    ``gold``: the acceptable answers of each row. ``score(answer, row)``: what ``answer`` would
-    score on that row. ``strata``: the kind of question of each row; a blind guesser has read the
-    question, so the most frequent answer is found, and given, per kind. Ties go to the answer
-    that comes first.
+    ``rows()``: the kind of question and the acceptable answers of each row, again at each call. A
+    blind guesser has read the question, so the most frequent answer is found, and given, for each
+    kind. ``score(answer, gold)``: what an answer would score. Ties go to the answer that comes
+    first.
     """
-    labels = [None] * len(gold) if strata is None else list(strata)
     counts: dict[Hashable, Counter[str]] = {}
-    for label, answers in zip(labels, gold, strict=True):
-        counts.setdefault(label, Counter()).update(dict.fromkeys(answers, 1))
-    constant = {label: own.most_common(1)[0][0] if own else "" for label, own in counts.items()}
-    scores = [score(constant[label], row) for row, label in enumerate(labels)]
-    return sum(scores) / len(scores)
+    for kind, answers in rows():
+        counts.setdefault(kind, Counter()).update(dict.fromkeys(answers, 1))
+    constant = {kind: own.most_common(1)[0][0] if own else "" for kind, own in counts.items()}
+    total = number = 0.0
+    for kind, answers in rows():
+        total, number = total + score(constant[kind], answers), number + 1
+    return total / number
 
 
 def _paired(a: Values, b: Values) -> npt.NDArray[np.float64]:

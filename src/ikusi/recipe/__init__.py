@@ -14,6 +14,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from ikusi import language, yamlfile
+from ikusi.errors import InputError
 from ikusi.recipe.rehearsal import rehearsed
 from ikusi.recipe.training import Compute, Lora, Part, Slurm, Stage, Stages
 from ikusi.recipe.values import Name, Share, Text, no_repeats, worker_count, wrong
@@ -31,6 +32,7 @@ __all__ = [
     "Stage",
     "Stages",
     "TextOnly",
+    "benchmark_file",
     "benchmark_names",
     "json_schema",
     "load",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 BENCHMARKS = Path(__file__).parents[1] / "evaluate" / "benchmarks"
+OWN_BENCHMARKS = Path("benchmarks")
 MINIATURE = "miniature/"  # how the names of corpora and benchmarks begin that a study makes
 
 
@@ -216,9 +219,34 @@ class Recipe(Section):
 
 
 def benchmark_names() -> list[str]:
-    """Names of the packaged benchmarks, such as ``miniature/vqa``."""
-    files = BENCHMARKS.rglob("*.yaml")
-    return sorted(file.relative_to(BENCHMARKS).with_suffix("").as_posix() for file in files)
+    """Names of all benchmarks: the packaged ones, such as ``vqav2``, and those in ./benchmarks."""
+    return sorted(
+        {
+            file.relative_to(place).with_suffix("").as_posix()
+            for place in (OWN_BENCHMARKS, BENCHMARKS)
+            for file in place.rglob("*.yaml")
+        }
+    )
+
+
+def benchmark_file(name: str) -> Path:
+    """Where a benchmark's definition is: one's own in ./benchmarks comes before a packaged one.
+
+    Args:
+        name: such as ``miniature/vqa``, or the path of a YAML file.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    for place in (OWN_BENCHMARKS, BENCHMARKS):
+        if (place / f"{name}.yaml").is_file():
+            return place / f"{name}.yaml"
+    names = benchmark_names()
+    near = yamlfile.nearest(name, names)
+    hint = f" (did you mean {near}?)" if near else ""
+    raise InputError(f"{name}: expected a benchmark ({', '.join(names)}), found none{hint}")
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:

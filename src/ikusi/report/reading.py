@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from ikusi import artifact, language, recipe
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
-from ikusi.evaluate import benchmark
+from ikusi.evaluate import benchmark, corpora
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.language import LanguagePack
 from ikusi.recipe import Recipe, Run
@@ -121,8 +121,9 @@ class Study:
 
     @cached_property
     def benchmarks(self) -> dict[str, Benchmark]:
-        """The recipe's benchmarks by name, in its order."""
-        return {name: benchmark.load(name) for name in self.recipe.benchmarks}
+        """The recipe's benchmarks by name, in its order; not those whose answers are only kept."""
+        found = {name: benchmark.load(name) for name in self.recipe.benchmarks}
+        return {name: known for name, known in found.items() if known.metric != "none"}
 
     @property
     def close_ended(self) -> list[str]:
@@ -201,10 +202,12 @@ class Study:
         return None
 
     def corpus(self, name: str) -> Corpus | None:
-        """The corpus of a benchmark: the study's own, or where its name says; none if gone."""
-        own = self.folder / "data" / "benchmarks" / self.benchmarks[name].corpus
-        place = own if own.is_dir() else Path(self.benchmarks[name].corpus)
-        return Corpus.open(place) if (place / "corpus.json").is_file() else None
+        """The corpus of a benchmark, the study's own or a given one; none if it is gone."""
+        codes = [pack.code for pack in self.languages]
+        try:
+            return corpora.find([self.benchmarks[name]], codes, self.folder / "data")[0][1]
+        except InputError:
+            return None
 
     def steps(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         """Each finished step of the recipe: name, manifest, training summary (or nothing)."""

@@ -34,7 +34,18 @@ class Table:
         return path
 
 
-FIGURES = ("n", "pictures", "metric", "score", "low", "high", "chance", "majority", "hit_limit")
+FIGURES = (
+    "n",
+    "pictures",
+    "metric",
+    "right",
+    "score",
+    "low",
+    "high",
+    "chance",
+    "majority",
+    "hit_limit",
+)
 
 
 def scores(study: Study) -> Table:
@@ -201,7 +212,7 @@ def _board(study: Study, name: str) -> Board:
         for code, by_group in first.items()
     }
     sizes = [found.get("n", 0) for found in first[codes[0]]] if models else []
-    return Board(known.title, known.metric, known.description, groups, sizes, lines, guesses)
+    return Board(known.title, known.primary, known.description, groups, sizes, lines, guesses)
 
 
 def every(study: Study, found: Sequence[Finding]) -> list[Table]:

@@ -135,14 +135,15 @@ class _Layout:
         names, trained = self.recipe.benchmarks, f"instruct/{run.name}"
         settings = {"checkpoint": trained, **self._measured(names)}
         name, function = f"evaluate/{run.name}", f"{FUNCTIONS}:evaluate"
-        reads, inputs = self._definitions(names), (*_made(*names), trained)
+        reads = self._definitions(names) | self._asked(names)
+        inputs = (*_made(*names), trained)
         alone = self._computed(alone=True)
         return Step(name, function, inputs, settings, reads, alone, resumes=True)
 
     def evaluate_backbone(self, name: str) -> Step:
         names, model = self.text_only_benchmarks(), self.recipe.backbone(name)
         settings = {"model": model, **self._measured(names)}
-        reads = self._definitions(names) | {model: self.models[model]}
+        reads = self._definitions(names) | self._asked(names) | {model: self.models[model]}
         function = f"{FUNCTIONS}:evaluate_backbone"
         name, alone = f"evaluate/{name}-backbone", self._computed(alone=True)
         return Step(name, function, _made(*names), settings, reads, alone)
@@ -159,6 +160,17 @@ class _Layout:
     def _definitions(self, names: Sequence[str]) -> dict[str, str]:
         prints = {name: artifact.fingerprint(self.benchmarks[name]) for name in names}
         return {f"benchmark {name}": value for name, value in prints.items()} | self.packs
+
+    def _asked(self, names: Sequence[str]) -> dict[str, str]:
+        """Contents of the benchmarks' corpora that the study does not make itself."""
+        given = [name for name in names if not name.startswith(MINIATURE)]
+        if not given:
+            return {}
+        from ikusi.evaluate import benchmark, corpora  # heavy, and the miniature needs none of it
+
+        languages = (self.recipe.language, self.recipe.source_language)
+        found = corpora.find(list(map(benchmark.load, given)), languages, corpora.CORPORA)
+        return {f"corpus {known.name}": content(corpus.folder) for known, corpus in found}
 
     def _measured(self, names: Sequence[str]) -> dict[str, Any]:
         return {
@@ -189,12 +201,6 @@ def corpus_path(name: str, study: Path) -> Path:
     if name.startswith(MINIATURE):
         return study / "data" / name.removeprefix(MINIATURE)
     return Path(name)
-
-
-def benchmark_path(corpus: str, data: Path) -> Path:
-    """Where a benchmark's corpus is: in a data folder's `benchmarks`, or where its name says."""
-    inside = data / "benchmarks" / corpus
-    return inside if inside.is_dir() else Path(corpus)
 
 
 def content(folder: Path) -> str:
@@ -236,6 +242,6 @@ def _model(name: str) -> str:
 
 
 def _definition(name: str) -> dict[str, Any]:
-    path = recipe.BENCHMARKS / f"{name}.yaml"
+    path = recipe.benchmark_file(name)
     definition: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return definition

@@ -4,7 +4,7 @@ Every function is called in a worker process as `function(output, context, **set
 writes to `output`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,7 @@ from transformers import set_seed
 from ikusi import language
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture, MixturePart
-from ikusi.evaluate import benchmark
-from ikusi.evaluate.run import evaluate as measure_checkpoint
+from ikusi.evaluate import benchmark, corpora, engines, run
 from ikusi.model import fusion, parts
 from ikusi.recipe import Compute, Miniature, Stage, TextOnly
 from ikusi.study import layout
@@ -159,36 +158,6 @@ def report(output: Path, context: Context, *, recipe: dict[str, Any]) -> None:
     page.write(context.study, output)
 
 
-def measure(
-    checkpoint: Path,
-    data: Path,
-    benchmarks: Sequence[str],
-    languages: Sequence[str],
-    output: Path,
-    bootstrap: int,
-    progress: Callable[[int, int], None] | None = None,
-    seed: int = 0,
-) -> None:
-    """Measure any checkpoint on benchmarks whose corpora are in a study's data folder.
-
-    Raises:
-        InputError: a benchmark, its corpus, a language or the checkpoint does not exist.
-    """
-    found = [benchmark.load(name) for name in benchmarks]
-    pairs = [(known, Corpus.open(layout.benchmark_path(known.corpus, data))) for known in found]
-    packs = {code: language.load(code) for code in languages}
-    measure_checkpoint(
-        checkpoint,
-        pairs,
-        languages,
-        packs,
-        output,
-        bootstrap=bootstrap,
-        seed=seed,
-        progress=progress,
-    )
-
-
 def _measure(
     checkpoint: Path,
     output: Path,
@@ -204,8 +173,14 @@ def _measure(
         context.progress(done / max(total, 1), f"{done} of {total} questions")
 
     languages = (language_code, source_code)
-    place = context.study / "data"
-    measure(checkpoint, place, benchmarks, languages, output, bootstrap, progress, seed)
+    found = corpora.find(
+        [benchmark.load(name) for name in benchmarks], languages, context.study / "data"
+    )
+    packs = {code: language.load(code) for code in languages}
+    engine = engines.open_local(checkpoint)
+    run.evaluate(
+        engine, found, languages, packs, output, bootstrap=bootstrap, seed=seed, progress=progress
+    )
 
 
 def _part(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from copy import copy
 from functools import cache, cached_property
 from typing import Any
 
@@ -130,11 +131,12 @@ def _labels() -> tuple[str, ...]:
 
 @cache
 def _restricted(codes: tuple[str, ...]) -> Any:
-    identifier = _opened()
+    identifier = copy(_opened())
     identifier.set_languages(list(codes))
     return identifier
 
 
+@cache
 def _opened() -> Any:
     from py3langid import langid
 

@@ -1,0 +1,183 @@
+"""What an evaluation adds to its model: seconds for 15,000 questions, memory by their number.
+
+    python bench/evaluate_overhead.py [--rows 2500 25000]
+
+The paper's three close-ended benchmarks, each with as many rows, in two languages. Pictures are
+small, and the model's place is taken by one that answers at once with numbers drawn from a seed:
+what is timed is reading corpora, wording and tokenising prompts and options, metrics, rows on disk,
+intervals and baselines. Every size runs in a process of its own, for its peak of memory.
+"""
+
+import argparse
+import io
+import json
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from transformers import AutoTokenizer
+
+from ikusi import artifact, language
+from ikusi.data.corpus import CorpusWriter
+from ikusi.evaluate import benchmark, corpora, run
+from ikusi.evaluate.engine import OptionScore, Query, Reply, fingerprint
+from ikusi.miniature import shipped
+from ikusi.model.forms import Forms
+from ikusi.model.tokens import with_image_parts
+
+NAMES = ("vqav2", "aokvqa", "pixmo_capqa")
+LANGUAGES = ("en", "eu")
+PACKS = {code: language.load(code) for code in LANGUAGES}
+THINGS = {
+    "en": [
+        "dog",
+        "cat",
+        "horse",
+        "car",
+        "house",
+        "tree",
+        "boat",
+        "bird",
+        "table",
+        "chair",
+        "red",
+        "blue",
+        "two",
+        "three",
+    ],
+    "eu": [
+        "txakurra",
+        "katua",
+        "zaldia",
+        "autoa",
+        "etxea",
+        "zuhaitza",
+        "itsasontzia",
+        "txoria",
+        "mahaia",
+        "aulkia",
+        "gorria",
+        "urdina",
+        "bi",
+        "hiru",
+    ],
+}
+YES_NO = {code: [pack.yes, pack.no] for code, pack in PACKS.items()}
+WORDING = {"en": "what is there near the {} on the left?", "eu": "zer dago ezkerreko {} ondoan?"}
+
+
+class Instant:
+    """An engine that takes no time but for its prompts: it answers by lot."""
+
+    name = "instant"
+    sees = scores_options = True
+    batch_size = 64
+
+    def __init__(self) -> None:
+        words = AutoTokenizer.from_pretrained(shipped.path("miniature/llama-en"))
+        words.chat_template = with_image_parts(words.chat_template, "<|image|>")
+        self._forms = Forms(words, 576, words.convert_tokens_to_ids("<|image|>"))
+        self._lot = random.Random(0)
+
+    def identity(self) -> Any:
+        """Nothing that changes."""
+        return "instant"
+
+    def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Image.Image]:
+        """Pictures as they are."""
+        return pictures
+
+    def answer(self, queries: Sequence[Query], pictures: Mapping[str, Any]) -> list[Reply]:
+        """Tokenise all prompts and options, then draw scores and words."""
+        messages, rows = [q.messages for q in queries], [q.where for q in queries]
+        prompts = self._forms.prompts(messages, rows)
+        said = self._forms.continuations(messages, [q.options for q in queries], rows)
+        found = []
+        for query, (ids, _), options in zip(queries, prompts, said, strict=True):
+            scores = tuple(self._score(len(option)) for option in options)
+            text = " ".join(self._lot.choices([*THINGS["en"], *THINGS["eu"]], k=8))
+            found.append(Reply(fingerprint(ids), scores, "" if query.options else text))
+        return found
+
+    def _score(self, tokens: int) -> OptionScore:
+        total = -self._lot.random() * tokens
+        return OptionScore(total, total, total / tokens, total / tokens)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def write(folder: Path, name: str, rows: int) -> None:
+    """Write a parallel corpus of so many rows, each about a picture of its own."""
+    lot = random.Random(name)
+    with CorpusWriter(folder, benchmark.load(name).row_type, LANGUAGES) as writer:
+        for number in range(rows):
+            image_id = f"{name}-{number}"
+            writer.add_image(image_id, picture(lot), "PNG", 16, 16, "made")
+            drawn = [lot.randrange(len(THINGS["en"])) for _ in range(10)]
+            texts = {code: row(name, code, drawn, number) for code in LANGUAGES}
+            writer.add_row(f"{name}-{number}", image_id, texts)
+
+
+def picture(lot: random.Random) -> bytes:
+    """A small picture of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), tuple(lot.randrange(256) for _ in range(3))).save(file, "PNG")
+    return file.getvalue()
+
+
+def row(name: str, code: str, drawn: Sequence[int], number: int) -> dict[str, Any]:
+    """A row in the manner of a benchmark."""
+    words = THINGS[code]
+    question = WORDING[code].format(words[drawn[0]]) + f" ({number})"
+    if name == "vqav2":
+        return {"question": question, "answers": [words[d] for d in drawn]}
+    choices = YES_NO[code] if name == "pixmo_capqa" else [words[d] for d in drawn[:4]]
+    return {"question": question, "choices": choices, "answer": drawn[5] % len(choices)}
+
+
+def measure(rows: int) -> dict[str, Any]:
+    """Evaluate once; ``rows`` of each benchmark."""
+    with tempfile.TemporaryDirectory() as place:
+        for name in NAMES:
+            write(Path(place) / name, name, rows)
+        engine = Instant()
+        artifact._forget_peak_memory()
+        began = time.perf_counter()
+        found = corpora.find([benchmark.load(name) for name in NAMES], LANGUAGES, Path(place))
+        run.evaluate(engine, found, LANGUAGES, PACKS, Path(place) / "measured")
+        seconds = time.perf_counter() - began
+    questions = rows * len(NAMES) * len(LANGUAGES)
+    return {"questions": questions, "seconds": seconds, "MiB": artifact.peak_memory_mb()}
+
+
+def main() -> None:
+    """Measure every size and print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, nargs="+", default=[2500, 25000])
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        print(json.dumps(measure(given.rows[0])))
+        return
+    print("| questions | seconds | questions/s | peak memory, MiB |\n|--:|--:|--:|--:|")
+    for rows in given.rows:
+        command = [sys.executable, __file__, "--child", "--rows", str(rows)]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        found = json.loads(told.splitlines()[-1])
+        count, seconds = found["questions"], found["seconds"]
+        print(f"| {count:,} | {seconds:.1f} | {count / seconds:,.0f} | {found['MiB']:,.0f} |")
+    print(f"\n{platform.processor() or platform.machine()}, {artifact.versions()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The command that measures a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ikusi.cli.arguments import INTERRUPTED
+
+if TYPE_CHECKING:
+    from ikusi.evaluate.engine import Engine
+
+
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of a run of a study or of a model, or a hub id in the cache. Comes first."
+        ),
+    ],
+    benchmark: Annotated[
+        list[str], typer.Option(help="Benchmarks by name or file: `--benchmark vqav2 aokvqa`.")
+    ],
+    language: Annotated[list[str], typer.Option(help="Codes of languages: `--language eu en`.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with the corpora; by default that of the run's study, or corpora/."
+        ),
+    ] = None,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FOLDER", help="Where a benchmark's corpus is instead."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to, or to add to; by default measured/MODEL."),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Pictures and sequences at once.")
+    ] = None,
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"] | None,
+        typer.Option(help="Precision; by default bfloat16 on a GPU, float32 elsewhere."),
+    ] = None,
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples behind each interval.")] = 1000,
+) -> None:
+    """Measure any model on benchmarks, in any language they have.
+
+    Stop it at any time: the same command goes on from there. More benchmarks or languages can be
+    added later to the same output.
+
+    Example: ikusi evaluate llava-hf/llava-1.5-7b-hf --benchmark vqav2 aokvqa --language eu en
+    """
+    from rich.console import Console
+
+    from ikusi.evaluate import progress
+
+    place = output or Path("measured") / _name(model)
+    opened = _opened(model, batch_size, dtype)
+    try:
+        found = _measured(opened, model, benchmark, language, data, corpus or [], place, bootstrap)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from there", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        opened.close()
+    asked = {name: found[name] for name in found if found[name]}
+    Console(width=None if Console().is_terminal else 160).print(progress.table(asked, language))
+    typer.echo(f"rows: {place / 'rows.parquet'}\nfigures: {place / 'results.json'}")
+
+
+def _opened(model: str, batch_size: int | None, dtype: str | None) -> "Engine":
+    from ikusi.evaluate import engines
+    from ikusi.study import layout
+
+    folder = Path(model)
+    place = str(layout.checkpoint(folder)) if folder.is_dir() else model
+    return engines.open_local(place, dtype=dtype, batch_size=batch_size or 64)
+
+
+def _measured(
+    engine: "Engine",
+    model: str,
+    benchmarks: list[str],
+    languages: list[str],
+    data: Path | None,
+    corpora: list[str],
+    output: Path,
+    bootstrap: int,
+) -> dict[str, Any]:
+    from ikusi import language
+    from ikusi.evaluate import benchmark, progress, run
+    from ikusi.evaluate import corpora as places
+
+    found = [benchmark.load(name) for name in dict.fromkeys(benchmarks)]
+    codes = list(dict.fromkeys(languages))
+    pairs = places.find(found, codes, data or _data(Path(model)), _given(corpora))
+    packs = {code: language.load(code) for code in codes}
+    with progress.shown() as tell:
+        return run.evaluate(engine, pairs, codes, packs, output, bootstrap=bootstrap, progress=tell)
+
+
+def _data(run: Path) -> Path:
+    """The data of the study that a run is part of, or ``corpora``."""
+    own = [folder / "data" for folder in run.resolve().parents if (folder / "recipe.yaml").exists()]
+    return own[0] if own else Path("corpora")
+
+
+def _given(corpora: list[str]) -> dict[str, Path]:
+    from ikusi.errors import InputError
+
+    pairs = [entry.partition("=") for entry in corpora]
+    for entry, (_, equals, _) in zip(corpora, pairs, strict=True):
+        if not equals:
+            raise InputError(f"--corpus: expected NAME=FOLDER, found {entry}")
+    return {name: Path(folder) for name, _, folder in pairs}
+
+
+def _name(model: str) -> str:
+    """What results are kept under: the model's name, or those of a study and its run."""
+    parts = [part for part in Path(model).parts if part not in (".", "..", "/", "checkpoint")]
+    if "instruct" in parts[1:-1] or "align" in parts[1:-1]:
+        return f"{parts[-3]}-{parts[-1]}"
+    return "--".join(parts) if not Path(model).exists() else parts[-1]

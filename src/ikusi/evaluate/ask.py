@@ -1,0 +1,100 @@
+"""From a row of a benchmark to what is put to a model."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from ikusi.data.corpus import Corpus
+from ikusi.errors import InputError
+from ikusi.evaluate.benchmark import Benchmark
+from ikusi.evaluate.engine import Message, Query
+from ikusi.language import LanguagePack
+
+Row = Mapping[str, Any]
+
+
+class Asker:
+    """Words the questions of one benchmark in one language.
+
+    Its few-shots are the rows whose hashed ids are smallest, the same for all questions, so that
+    they are read once; a row among them is asked after the next one instead of itself.
+
+    Args:
+        benchmark: how rows are worded.
+        corpus: where they are.
+        pack: of their language.
+        pictures: image id -> the key that a picture goes by.
+    """
+
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        corpus: Corpus,
+        pack: LanguagePack,
+        pictures: Mapping[str | None, str | None],
+    ) -> None:
+        self.benchmark, self.corpus, self.pack, self.pictures = benchmark, corpus, pack, pictures
+
+    def query(self, row: Row) -> Query:
+        """Return what is put to the model for a row."""
+        choices = tuple(row.get("choices") or ())
+        return Query(
+            f"{self.benchmark.corpus}/{self.pack.code}: row {row['id']}",
+            (*self._shots(row["id"]), self._question(row)),
+            self.benchmark.said(choices) if self.benchmark.scorer == "options" else (),
+            self.benchmark.max_new_tokens,
+            shared=2 * self.benchmark.few_shots,
+            completion=self.benchmark.format == "completion",
+        )
+
+    def shot_pictures(self) -> dict[str | None, str | None]:
+        """Key -> image id of the few-shots' pictures."""
+        shots = self._few_shots if self.benchmark.few_shots else []
+        return {self.pictures[row["image_id"]]: row["image_id"] for row, _ in shots}
+
+    def _shots(self, asked: str) -> list[Message]:
+        if not self.benchmark.few_shots:
+            return []
+        others = [messages for row, messages in self._few_shots if row["id"] != asked]
+        return [message for messages in others[: self.benchmark.few_shots] for message in messages]
+
+    def _question(self, row: Row) -> Message:
+        text = self.benchmark.prompt(self.pack, row["question"], row.get("choices") or ())
+        key = self.pictures[row["image_id"]]
+        image = [{"type": "image", "key": key}] if key is not None else []
+        return {"role": "user", "content": [*image, {"type": "text", "text": text}]}
+
+    @cached_property
+    def _few_shots(self) -> list[tuple[Row, list[Message]]]:
+        wanted = self.benchmark.few_shots
+        ids = self.corpus.ids
+        if len(ids) <= wanted:
+            raise InputError(
+                f"{self.benchmark.name}: corpus {self.benchmark.corpus}: expected more than "
+                f"{wanted} rows, as {wanted} are shown before each question, found {len(ids)}"
+            )
+        places = sorted(range(len(ids)), key=lambda place: _rank(ids[place]))[: wanted + 1]
+        rows = [self.corpus.row(self.pack.code, place) for place in places]
+        return [(row, [self._question(row), self._answer(row)]) for row in rows]
+
+    def _answer(self, row: Row) -> Message:
+        if self.benchmark.row_type == "choice":
+            text = self.benchmark.said(row["choices"])[row["answer"]]
+        else:
+            text = max(row["answers"], key=list(row["answers"]).count)
+        return {"role": "assistant", "content": [{"type": "text", "text": text}]}
+
+
+def _rank(id: str) -> str:
+    return hashlib.sha256(id.encode()).hexdigest()
+
+
+def picture_keys(corpora: Sequence[Corpus]) -> list[dict[str | None, str | None]]:
+    """Name each corpus's pictures by content, so that those that several hold are one."""
+    found = []
+    for corpus in corpora:
+        keys: dict[str | None, str | None] = {None: None}
+        keys.update(corpus.image_digests())
+        found.append(keys)
+    return found

@@ -1,0 +1,72 @@
+"""Where a model runs: here, in vLLM, or behind a server."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ikusi.errors import InputError
+from ikusi.evaluate.engine import Engine
+
+if TYPE_CHECKING:
+    import torch
+
+
+def open_local(
+    checkpoint: str | Path,
+    *,
+    dtype: "torch.dtype | str | None" = None,
+    device: str | None = None,
+    batch_size: int = 64,
+) -> Engine:
+    """Open a model in this process.
+
+    A LLaVA and a bare LLM get the fast way (``engines.local``), any other model that takes images
+    and text the general one (``engines.general``).
+
+    Args:
+        checkpoint: a folder, or a hub id that is in the cache.
+        dtype: None is bf16 on a GPU and fp32 elsewhere.
+        device: None is a GPU where there is one.
+        batch_size: pictures, and sequences, worked on at once.
+
+    Raises:
+        InputError: there is no model, or none that answers.
+    """
+    import torch
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+    )
+
+    from ikusi.evaluate.engines import general, local
+
+    place = _folder(checkpoint)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    usual = "bfloat16" if device.startswith("cuda") else "float32"
+    form = dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype or usual)
+    try:
+        kind = AutoConfig.from_pretrained(place).model_type
+    except (OSError, ValueError) as error:
+        raise InputError(f"{checkpoint}: expected a model, found none: {error}") from error
+    if kind != "llava" and kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+        return general.open_general(place, form, device, batch_size)
+    if kind == "llava" or kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return local.open_local(place, kind, form, device, batch_size)
+    raise InputError(f"{checkpoint}: expected a model that answers, found {kind}")
+
+
+def _folder(checkpoint: str | Path) -> Path:
+    """Where a checkpoint is: a folder, or what the hub's cache holds of that name."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    if Path(checkpoint).is_dir():
+        return Path(checkpoint)
+    name, _, revision = str(checkpoint).partition("@")
+    try:
+        return Path(snapshot_download(name, revision=revision or None, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError, OSError) as error:
+        raise InputError(
+            f"{checkpoint}: expected the folder of a model, or a hub id that is in the cache "
+            f"(hf download {name}), found none"
+        ) from error

@@ -1,0 +1,139 @@
+"""What an evaluation's folder holds: of which model, which benchmarks in which languages.
+
+``run.json`` names the model and, for each benchmark and language, a fingerprint of all that its
+rows depend on. So more can be asked of a model later, and only that is.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ikusi import artifact
+from ikusi.data.corpus import Corpus
+from ikusi.errors import InputError
+from ikusi.evaluate import results
+from ikusi.evaluate.benchmark import Benchmark
+from ikusi.evaluate.engine import Engine
+from ikusi.evaluate.rows import SCHEMA, Parts, Stretch
+from ikusi.evaluate.verdict import normaliser
+from ikusi.language import LanguagePack
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A benchmark in a language, put to a model."""
+
+    benchmark: Benchmark
+    corpus: Corpus
+    pack: LanguagePack
+    engine: Engine = field(repr=False)
+
+    @property
+    def key(self) -> Key:
+        """Names of benchmark and language."""
+        return self.benchmark.name, self.pack.code
+
+    @cached_property
+    def name(self) -> str:
+        """Fingerprint of all that its rows depend on."""
+        with (self.corpus.folder / f"{self.pack.code}.parquet").open("rb") as file:
+            texts = file_digest(file, "sha256").hexdigest()
+        return artifact.fingerprint(self.benchmark, texts, self.pack, self.engine.identity())
+
+
+class Ledger:
+    """The folder of an evaluation.
+
+    Raises:
+        InputError: it holds the results of another model.
+    """
+
+    def __init__(self, folder: Path, engine: Engine) -> None:
+        self.folder, self.engine = folder, engine
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = folder / "run.json"
+        self._rows = folder / "rows.parquet"
+        self._model = artifact.fingerprint(engine.identity())
+        told = json.loads(self._file.read_text("utf-8")) if self._file.exists() else {}
+        if told and told["identity"] != self._model:
+            raise InputError(
+                f"{folder}: expected a new folder or results of {engine.name}, found those of "
+                f"{told['model']}" + (", as it was then" if told["model"] == engine.name else "")
+            )
+        self._done: dict[Key, str] = {
+            (bench, language): name
+            for bench, languages in told.get("measured", {}).items()
+            for language, name in languages.items()
+        }
+
+    def has(self, pair: Pair) -> bool:
+        """Whether the rows of a benchmark in a language are there, as they would be made now."""
+        return self._done.get(pair.key) == pair.name
+
+    def write_rows(self, parts: Parts, new: Sequence[Pair]) -> None:
+        """Join what was there with what is new; each stretch in the order of its corpus."""
+        if not new:
+            return
+        made = {pair.key: pair for pair in new}
+        aside = self._rows.with_name(self._rows.name + ".writing")
+        with pq.ParquetWriter(aside, SCHEMA) as writer:
+            for key in dict.fromkeys([*self._done, *made]):
+                for table in self._tables(key, parts, made.get(key)):
+                    writer.write_table(table)
+        os.replace(aside, self._rows)
+        self._done |= {pair.key: pair.name for pair in new}
+
+    def _tables(self, key: Key, parts: Parts, pair: Pair | None) -> Iterator[pa.Table]:
+        if pair is not None:
+            yield from parts.stretch(*key, len(pair.corpus))
+        else:
+            for batch in Stretch(self._rows, *key).to_batches():
+                yield pa.Table.from_batches([batch])
+
+    def write_results(
+        self, asked: Sequence[Pair], packs: Mapping[str, LanguagePack], resamples: int, seed: int
+    ) -> dict[str, Any]:
+        """Compute the figures of what was asked from the rows; others stay as they are."""
+        path = self.folder / "results.json"
+        found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        found = {name: found.get(name, {}) for name, _ in self._done}
+        for pair in asked:
+            bench, language = pair.key
+            figures = results.summarise(
+                Stretch(self._rows, bench, language),
+                pair.benchmark,
+                normaliser(pair.benchmark, pair.pack),
+                resamples,
+                seed,
+            )
+            found[bench][language] = figures
+            logger.info("%s %s: %s", bench, language, figures[results.ALL]["score"])
+        artifact.write_json(path, found)
+        self._write()
+        return found
+
+    def _write(self) -> None:
+        measured: dict[str, dict[str, str]] = {}
+        for (bench, language), name in self._done.items():
+            measured.setdefault(bench, {})[language] = name
+        about = {
+            "model": self.engine.name,
+            "identity": self._model,
+            "engine": self.engine.identity(),
+            "versions": artifact.versions(),
+            "measured": measured,
+        }
+        artifact.write_json(self._file, about)

@@ -1,0 +1,126 @@
+"""From a reply to its verdict under every metric."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ikusi import language
+from ikusi.evaluate.benchmark import Benchmark
+from ikusi.evaluate.engine import OptionScore, Reply
+from ikusi.evaluate.metrics import Normaliser, text_metrics
+from ikusi.evaluate.said import AnswerLanguage
+from ikusi.evaluate.score import pick
+from ikusi.language import LanguagePack
+
+Row = Mapping[str, Any]
+Outcome = dict[str, Any]
+
+COLUMNS = {
+    "sum": ("scores", "total"),
+    "without_end": ("scores_without_end", "without_end"),
+    "per_token": ("scores_per_token", "per_token"),
+    "per_byte": ("scores_per_byte", "per_byte"),
+}
+"""Which log-probability decides -> its column, and its name in ``OptionScore``."""
+
+
+class Judges:
+    """Compares answers with the gold ones, each in its language.
+
+    Args:
+        packs: of the languages, by code.
+        languages: those of the rows.
+    """
+
+    def __init__(self, packs: Mapping[str, LanguagePack], languages: Sequence[str]) -> None:
+        self.packs = packs
+        self._normalisers: dict[str, Normaliser] = {}
+        self._codes = list(dict.fromkeys(languages))
+        self._tell: dict[str, AnswerLanguage] = {}
+
+    def judge(
+        self,
+        asked: Sequence[tuple[Benchmark, str]],
+        rows: Sequence[Row],
+        replies: Sequence[Reply],
+    ) -> list[Outcome]:
+        """Return the columns that each reply fills; ``asked``: benchmark and language of each."""
+        said = self._languages([code for _, code in asked], replies)
+        found = []
+        for (bench, code), row, reply, told in zip(asked, rows, replies, said, strict=True):
+            if bench.scorer == "options":
+                found.append(choice_outcome(bench, row, reply.scores))
+            else:
+                found.append(answer_outcome(bench, row, reply, self.normaliser(bench, code), told))
+        return found
+
+    def normaliser(self, bench: Benchmark, asked: str) -> Normaliser:
+        """The text processing of a benchmark's answers in the language it is asked in."""
+        code = bench.normaliser or asked
+        if code not in self._normalisers:
+            self._normalisers[code] = normaliser(bench, self.packs[asked])
+        return self._normalisers[code]
+
+    def _languages(self, asked: Sequence[str], replies: Sequence[Reply]) -> list[str | None]:
+        """The language each generated answer is in, as far as can be told."""
+        found: list[str | None] = [None] * len(replies)
+        places: dict[str, list[int]] = {}
+        for place, (code, reply) in enumerate(zip(asked, replies, strict=True)):
+            if reply.text:
+                places.setdefault(code, []).append(place)
+        for code, own in places.items():
+            told = self._teller(code).many([replies[place].text for place in own])
+            for place, one in zip(own, told, strict=True):
+                found[place] = one
+        return found
+
+    def _teller(self, code: str) -> AnswerLanguage:
+        if code not in self._tell:
+            others = [other for other in self._codes if other != code]
+            self._tell[code] = AnswerLanguage(code, [*others, *self.packs[code].distractors])
+        return self._tell[code]
+
+
+def normaliser(bench: Benchmark, pack: LanguagePack) -> Normaliser:
+    """The text processing that a benchmark names, or else of the rows' own language."""
+    if bench.normaliser is None or bench.normaliser == pack.code:
+        return Normaliser(pack)
+    return Normaliser(language.load(bench.normaliser))
+
+
+def choice_outcome(bench: Benchmark, row: Row, scores: Sequence[OptionScore]) -> Outcome:
+    """Return the columns that say which option was picked, by which scores, and if it is right.
+
+    The accuracies under all log-probabilities are kept as metrics, whichever decides.
+    """
+    choices, answer = list(row["choices"]), int(row["answer"])
+    columns = {name: [getattr(score, part) for score in scores] for name, part in COLUMNS.values()}
+    metrics = {
+        name.replace("scores", "accuracy"): float(pick(values)[0] == answer)
+        for name, values in columns.items()
+    }
+    chosen, tied = pick(columns[COLUMNS[bench.normalisation][0]])
+    return columns | {
+        "gold": {"answer": answer, "choices": choices},
+        "prediction": choices[chosen],
+        "pick": chosen,
+        "tied": tied,
+        "correct": metrics[bench.primary],
+        "metrics": metrics,
+    }
+
+
+def answer_outcome(
+    bench: Benchmark, row: Row, reply: Reply, normaliser: Normaliser, said: str | None
+) -> Outcome:
+    """Return the columns that say what was answered in free text, in what language, how well."""
+    columns: Outcome = {
+        "prediction": reply.text,
+        "hit_limit": reply.hit_limit,
+        "said_language": said,
+        "failure": reply.failure,
+    }
+    if bench.metric == "none":
+        return columns | {"gold": None, "metrics": {}, "correct": None}
+    gold = list(row["answers"])
+    metrics = text_metrics(reply.text, gold, normaliser)
+    return columns | {"gold": gold, "metrics": metrics, "correct": metrics[bench.primary]}
