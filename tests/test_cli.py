@@ -32,6 +32,7 @@ COMMANDS = {
     "evaluate": [
         *["checkpoint", "--data", "--output", "--benchmark", "--language", "--bootstrap"],
     ],
+    "compare": ["runs", "--metric", "--group", "--show", "--output", "--bootstrap"],
     "chat": ["checkpoint", "--image", "--question", "--max-new-tokens"],
     "export": ["checkpoint", "--to", "--output", "--llama-cpp"],
     "report": ["study", "--output"],

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from ikusi.cli import data, language, miniature, recipe, study, translate
+from ikusi.cli import compare, data, language, miniature, recipe, study, translate
 from ikusi.errors import InputError
 
 INPUT_FAULT = 3
@@ -28,6 +28,7 @@ for command in (
     study.train,
     study.inspect,
     study.evaluate,
+    compare.compare,
     study.chat,
     study.export,
     study.report,
