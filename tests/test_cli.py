@@ -33,6 +33,7 @@ COMMANDS = {
         *["model", "--benchmark", "--language", "--data", "--corpus", "--output", "--batch-size"],
         *["--dtype", "--bootstrap"],
     ],
+    "compare": ["runs", "--metric", "--group", "--show", "--output", "--bootstrap"],
     "chat": ["checkpoint", "--image", "--question", "--max-new-tokens"],
     "export": ["checkpoint", "--to", "--output", "--llama-cpp"],
     "report": ["study", "--output"],

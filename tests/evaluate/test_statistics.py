@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import binom, bootstrap, sem
 
 from ikusi.evaluate import statistics
 
@@ -83,6 +83,89 @@ def test_runs_of_different_length_cannot_be_paired() -> None:
             test([1.0], [1.0, 0.0])
 
 
+def test_a_paired_difference_without_clusters_is_scipys_bootstrap() -> None:
+    generator = np.random.default_rng(7)
+    a = (generator.random(150) < 0.6).astype(float)
+    b = (generator.random(150) < 0.5).astype(float)
+    ours = statistics.paired_difference(a, b, n=20_000, seed=1)
+    theirs = bootstrap((a - b,), np.mean, n_resamples=20_000, method="percentile", rng=2)
+    assert (ours.low, ours.high) == pytest.approx(theirs.confidence_interval, abs=0.008)
+    shares = theirs.bootstrap_distribution
+    p_value = 2 * min((shares <= 0).mean(), (shares >= 0).mean())
+    assert ours.p_value == pytest.approx(p_value, abs=0.01)
+
+
+def test_a_paired_difference_of_pictures_is_scipys_bootstrap_of_their_totals() -> None:
+    generator = np.random.default_rng(8)
+    pictures = np.repeat(np.arange(60), generator.integers(1, 6, 60))
+    gap = generator.integers(-1, 2, len(pictures)) + generator.random(60)[pictures] - 0.4
+    totals, sizes = np.bincount(pictures, gap), np.bincount(pictures)
+
+    def mean(total: np.ndarray, size: np.ndarray, axis: int) -> np.ndarray:
+        return np.asarray(total.sum(axis) / size.sum(axis))
+
+    theirs = bootstrap(
+        (totals, sizes), mean, paired=True, n_resamples=20_000, method="percentile", rng=3
+    )
+    ours = statistics.paired_difference(gap, np.zeros_like(gap), list(pictures), n=20_000)
+    assert (ours.low, ours.high) == pytest.approx(theirs.confidence_interval, abs=0.008)
+
+
+def test_the_standard_error_of_single_rows_is_scipys() -> None:
+    values = np.random.default_rng(4).random(50)
+    assert statistics.standard_error(values) == pytest.approx(sem(values))
+
+
+def test_the_standard_error_over_pictures_is_that_of_statsmodels() -> None:
+    """OLS on a constant, cov_type="cluster" with its correction, statsmodels 0.15."""
+    values = [0.0, 1.0, 1.0, 0.5, -1.0, 0.0, 1.0, 0.0, 0.25, 1.0, -1.0, 1.0]
+    pictures = [0, 0, 1, 1, 1, 2, 3, 3, 4, 4, 4, 4]
+    error = statistics.standard_error(values, pictures)
+    assert error == pytest.approx(0.07036070878180366, rel=1e-12)
+    with pytest.raises(ValueError, match="at least two clusters, found 1"):
+        statistics.standard_error([1.0, 0.0], ["a", "a"])
+
+
+def test_the_detectable_difference_is_found_in_four_studies_of_five() -> None:
+    """Studies are simulated at exactly that difference: questions come in pairs about a picture
+    and half of the pairs share their fate."""
+
+    def study(
+        generator: np.random.Generator, pictures: int, shift: float
+    ) -> tuple[np.ndarray, list[int]]:
+        luck = generator.random((pictures, 2))
+        luck[: pictures // 2, 1] = luck[: pictures // 2, 0]
+        gap = (luck < 0.15 + shift / 2).astype(float) - (luck > 0.85 + shift / 2)
+        return gap.ravel(), list(np.repeat(np.arange(pictures), 2))
+
+    large = statistics.standard_error(*study(np.random.default_rng(0), 40_000, 0.1))
+    shift = statistics.detectable(large * np.sqrt(40_000 / 200))
+    found = 0
+    for seed in range(400):
+        gap, pictures = study(np.random.default_rng(seed), 200, shift)
+        test = statistics.paired_difference(gap, np.zeros_like(gap), pictures, n=600, seed=seed)
+        found += test.p_value <= 0.05
+    assert shift == pytest.approx(0.09, abs=0.02)
+    assert found / 400 == pytest.approx(0.8, abs=0.06)  # three standard errors
+
+
+def test_few_pictures_that_differ_cannot_give_a_smaller_p_value_than_their_signs() -> None:
+    gap = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    assert statistics.least_p_value(gap) == 2 * binom.pmf(3, 3, 0.5)
+    assert statistics.least_p_value(gap, ["a", "a", "b", "b", "c", "d"]) == 0.5
+    assert statistics.least_p_value([1.0, -1.0, 0.0], ["a", "a", "b"]) == 1.0
+    assert statistics.least_p_value(np.ones(5000)) == 0.0
+
+
+def test_a_difference_is_tested_against_a_bound_as_against_zero() -> None:
+    a, b = np.random.default_rng(9).random((2, 80))
+    plain = statistics.paired_difference(a + 0.2, b, seed=4)
+    moved = statistics.exceeds(a + 0.3, b, 0.1, seed=4)
+    assert moved.p_value == plain.p_value
+    assert moved[:3] == pytest.approx([value + 0.1 for value in plain[:3]])
+    assert statistics.exceeds(b, a + 0.3, 0.1).p_value == 1.0
+
+
 def test_equivalence_needs_a_narrow_interval_inside_the_margin() -> None:
     generator = np.random.default_rng(2)
     a = generator.integers(0, 2, 4000).astype(float)
@@ -91,6 +174,8 @@ def test_equivalence_needs_a_narrow_interval_inside_the_margin() -> None:
     assert statistics.equivalence(a, b, margin=0.02).equivalent
     assert not statistics.equivalence(a[:30], b[:30], margin=0.02).equivalent
     assert not statistics.equivalence(a, 1 - a[::-1], margin=0.001).equivalent
+    within = statistics.equivalence(a, b, margin=0.02)
+    assert within.p_value <= 0.05 < statistics.equivalence(a[:30], b[:30], margin=0.02).p_value
     with pytest.raises(ValueError, match="margin"):
         statistics.equivalence(a, b, margin=0)
 
@@ -99,13 +184,17 @@ def test_mcnemar_counts_discordant_rows_only() -> None:
     a = [1.0] * 8 + [0.0] + [1.0] * 50
     b = [0.0] * 8 + [1.0] + [1.0] * 50
     # 8 against 1 of 9: 2 * (1 + 9) / 2**9
-    assert statistics.mcnemar(a, b) == pytest.approx(20 / 512)
-    assert statistics.mcnemar(a, a) == 1.0
+    assert statistics.mcnemar(a, b) == (8, 1, pytest.approx(20 / 512))
+    assert statistics.mcnemar(a, a) == (0, 0, 1.0)
 
 
 def test_holm_matches_a_worked_example_and_keeps_order() -> None:
     assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert statistics.holm([]) == []
+    # multipletests(..., method="holm") of statsmodels 0.15
+    p_values = [0.0004, 0.021, 0.012, 0.3, 0.0131, 0.049, 0.8]
+    expected = [0.0028, 0.084, 0.072, 0.6, 0.072, 0.147, 0.8]
+    assert statistics.holm(p_values) == pytest.approx(expected)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from ikusi.cli import data, evaluate, language, miniature, recipe, study, translate
+from ikusi.cli import compare, data, evaluate, language, miniature, recipe, study, translate
 from ikusi.cli.arguments import ManyValues
 from ikusi.errors import InputError
 
@@ -29,6 +29,7 @@ for command in (
     study.train,
     study.inspect,
     evaluate.evaluate,
+    compare.compare,
     study.chat,
     study.export,
     study.report,

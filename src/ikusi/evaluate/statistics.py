@@ -10,10 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 Values = Sequence[float] | npt.NDArray[np.float64]
 Clusters = Sequence[Hashable] | npt.NDArray[np.generic] | None
+
+FEWEST = 30
+"""Bootstrap intervals from fewer pictures than this are too narrow to decide anything."""
 
 _CELLS = 4_000_000  # drawn cluster numbers held at once: 32 MB
 
@@ -36,12 +39,24 @@ class Difference(NamedTuple):
 
 
 class Equivalence(NamedTuple):
-    """Whether ``a - b`` lies within the margin, judged by its ``1 - 2 alpha`` interval."""
+    """Whether ``a - b`` lies within the margin, judged by its ``1 - 2 alpha`` interval.
+
+    ``p_value`` is the larger of the two one-sided tests'.
+    """
 
     mean: float
     low: float
     high: float
+    p_value: float
     equivalent: bool
+
+
+class McNemar(NamedTuple):
+    """Rows that only ``a`` and rows that only ``b`` got right, and the exact p-value of those."""
+
+    only_a: int
+    only_b: int
+    p_value: float
 
 
 def bootstrap_interval(
@@ -84,6 +99,35 @@ def paired_difference(
     return Difference(float(gap.mean()), float(low), float(high), p_value)
 
 
+def least_p_value(values: Values, clusters: Clusters = None) -> float:
+    """Return the smallest two-sided p-value that the signs of the clusters' sums allow.
+
+    That is ``2 ** (1 - d)`` where ``d`` sums are not zero: the sign test's when all agree. A
+    bootstrap of few such clusters gives less, which is more than they can show.
+    """
+    sums, _ = _cluster_totals(np.asarray(values, dtype=np.float64), clusters)
+    return min(1.0, 2.0 ** (1 - int((~np.isclose(sums, 0)).sum())))
+
+
+def exceeds(
+    a: Values,
+    b: Values,
+    bound: float,
+    clusters: Clusters = None,
+    n: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Difference:
+    """Test that the mean of ``a - b`` is above a bound; otherwise like ``paired_difference``.
+
+    The p-value is two-sided; where the mean is not above the bound it is 1.
+    """
+    gap = _paired(a, b) - bound
+    shifted = paired_difference(gap, np.zeros_like(gap), clusters, n, seed, confidence)
+    p_value = shifted.p_value if shifted.mean > 0 else 1.0
+    return Difference(shifted.mean + bound, shifted.low + bound, shifted.high + bound, p_value)
+
+
 def equivalence(
     a: Values,
     b: Values,
@@ -100,23 +144,55 @@ def equivalence(
     """
     if margin <= 0:
         raise ValueError(f"margin: expected a positive number, found {margin}")
-    gap = _paired(a, b)
-    mean, low, high = bootstrap_interval(gap, clusters, n, seed, confidence=1 - 2 * alpha)
-    return Equivalence(mean, low, high, -margin < low and high < margin)
+    confidence = 1 - 2 * alpha
+    not_less = exceeds(a, b, -margin, clusters, n, seed, confidence)
+    not_more = exceeds(b, a, -margin, clusters, n, seed, confidence)
+    worse = max(not_less.p_value, not_more.p_value)
+    p_value = worse / 2 if worse < 1 else 1.0
+    mean, low, high, _ = not_less
+    return Equivalence(mean, low, high, p_value, -margin < low and high < margin)
 
 
-def mcnemar(a: Values, b: Values) -> float:
-    """Return the exact two-sided McNemar p-value of two runs' right/wrong answers.
+def standard_error(values: Values, clusters: Clusters = None) -> float:
+    """Return the standard error of the mean of ``values``, robust to how rows of a cluster agree.
 
-    A row is right where its score is at least one half. Without discordant rows p is 1.
+    The sandwich estimate with the correction ``G / (G - 1)`` for ``G`` clusters; where every row
+    stands alone it is the ordinary ``s / sqrt(n)``. Fewer than two clusters raise ``ValueError``.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    sums, sizes = _cluster_totals(sample, clusters)
+    if len(sums) < 2:
+        raise ValueError(f"expected at least two clusters, found {len(sums)}")
+    residuals = sums - sample.mean() * sizes
+    correction = len(sums) / (len(sums) - 1)
+    return float(np.sqrt(correction * np.square(residuals).sum()) / sample.size)
+
+
+def detectable(error: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Return the smallest true difference that a test finds with probability ``power``.
+
+    ``error``: the standard error of the difference. The test is two-sided at level ``alpha`` and
+    the estimate taken as normal (Bloom 1995, "Minimum detectable effects").
+
+    >>> round(detectable(0.01), 4)
+    0.028
+    """
+    return float((norm.ppf(1 - alpha / 2) + norm.ppf(power)) * error)
+
+
+def mcnemar(a: Values, b: Values) -> McNemar:
+    """Return the discordant counts of two runs' right/wrong answers, and the exact two-sided p.
+
+    A row is right where its score is at least one half. Without discordant rows p is 1. Rows count
+    as independent, also where they share a picture.
     """
     right_a, right_b = (np.asarray(side, dtype=np.float64) >= 0.5 for side in (a, b))
     if right_a.shape != right_b.shape:
         raise ValueError(f"expected runs of equal length, found {len(a)} and {len(b)} rows")
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    if only_a + only_b == 0:
-        return 1.0
-    return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
+    found = only_a + only_b
+    p_value = float(binomtest(only_a, found, 0.5).pvalue) if found else 1.0
+    return McNemar(only_a, only_b, p_value)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -64,6 +64,7 @@ class Look:
     marker: str | None = None
     hollow: bool = False
     width: float = 1.6
+    alpha: float | None = None
 
     def line(self) -> Line2D:
         """A sample of the line, for a legend."""
@@ -79,16 +80,22 @@ class Look:
             "markerfacecolor": PAPER if self.hollow else self.colour,
             "markeredgecolor": self.colour,
             "linewidth": self.width,
+            "alpha": self.alpha,
         }
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot. ``alt`` says in words what it shows."""
+    """One plot. ``alt`` says in words what it shows; ``size`` is in inches.
+
+    ``grid``: the axis along which values are read off.
+    """
 
     title: str
     alt: str
     draw: Callable[[Axes], None]
+    size: tuple[float, float] = PANEL
+    grid: Literal["x", "y"] = "y"
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,8 @@ def write(figure: Figure, folder: Path) -> list[Path]:
     rows, columns = len(figure.rows), max(len(row) for row in figure.rows)
     paths = [folder / f"{figure.name}.{suffix}" for suffix in ("svg", "png")]
     with mpl.rc_context(STYLE):
-        width, height = PANEL[0] * columns, PANEL[1] * rows + 0.5
+        width = max(panel.size[0] for panel in figure.panels) * columns
+        height = max(panel.size[1] for panel in figure.panels) * rows + 0.5
         canvas = _canvas(max(width, 6), height)
         axes = canvas.subplots(rows, columns, squeeze=False)
         for line, row in zip(axes, figure.rows, strict=True):
@@ -132,7 +140,7 @@ def write(figure: Figure, folder: Path) -> list[Path]:
 def inline(panel: Panel, name: str) -> str:
     """A panel as an SVG element for a page, in the page's own colours; ``name`` prefixes ids."""
     with mpl.rc_context(STYLE):
-        canvas = _canvas(*PANEL)
+        canvas = _canvas(*panel.size)
         _draw(panel, canvas.subplots())
         _settle(canvas)
         file = io.StringIO()
@@ -166,7 +174,7 @@ def _settle(canvas: Canvas) -> None:
 def _draw(panel: Panel, axes: Axes) -> None:
     panel.draw(axes)
     axes.set_title(panel.title)
-    axes.grid(axis="y", color=FAINT, alpha=0.25, linewidth=0.6)
+    axes.grid(axis=panel.grid, color=FAINT, alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ikusi.errors import InputError
-from ikusi.evaluate.statistics import Interval, bootstrap_interval, paired_difference
+from ikusi.evaluate.statistics import Interval, bootstrap_interval, equivalence, exceeds
 from ikusi.report.reading import Evaluation, Scores
 
 MARGIN = 0.03
@@ -93,9 +93,11 @@ def compare(
 
     The p-value is two-sided; on the wrong side of the bound it is 1.
     """
-    p_value, difference = _shifted(sample, above, resampling, 1 - ALPHA)
-    size = (len(sample.values), sample.pictures)
-    return Part(name, difference, 1 - ALPHA, above, None, refuted_below, p_value, *size, role)
+    drawn = (sample.clusters, resampling.n, resampling.seed)
+    tested = exceeds(sample.values, np.zeros_like(sample.values), above, *drawn, 1 - ALPHA)
+    difference, size = Interval(*tested[:3]), (len(sample.values), sample.pictures)
+    bounds = (above, None, refuted_below)
+    return Part(name, difference, 1 - ALPHA, *bounds, tested.p_value, *size, role)
 
 
 def equivalent(name: str, sample: Sample, resampling: Resampling) -> Part:
@@ -103,31 +105,11 @@ def equivalent(name: str, sample: Sample, resampling: Resampling) -> Part:
 
     Two one-sided tests; the p-value is the larger of theirs.
     """
-    confidence = 1 - 2 * ALPHA
-    not_less, difference = _shifted(sample, -MARGIN, resampling, confidence)
-    mirrored = Sample(-sample.values, sample.clusters)
-    not_more, _ = _shifted(mirrored, -MARGIN, resampling, confidence)
-    worse = max(not_less, not_more)
-    p_value = worse / 2 if worse < 1 else 1.0
-    size = (len(sample.values), sample.pictures)
-    return Part(name, difference, confidence, -MARGIN, MARGIN, -MARGIN, p_value, *size)
-
-
-def _shifted(
-    sample: Sample, bound: float, resampling: Resampling, confidence: float
-) -> tuple[float, Interval]:
-    """The two-sided p-value against a bound, 1 on its wrong side, and the difference itself."""
-    shifted = paired_difference(
-        sample.values - bound,
-        np.zeros_like(sample.values),
-        sample.clusters,
-        resampling.n,
-        resampling.seed,
-        confidence,
-    )
-    p_value = shifted.p_value if shifted.mean > 0 else 1.0
-    low, high = shifted.low + bound, shifted.high + bound
-    return p_value, Interval(shifted.mean + bound, low, high)
+    drawn = (sample.clusters, resampling.n, resampling.seed)
+    tested = equivalence(sample.values, np.zeros_like(sample.values), MARGIN, *drawn, ALPHA)
+    difference, size = Interval(*tested[:3]), (len(sample.values), sample.pictures)
+    bounds = (-MARGIN, MARGIN, -MARGIN)
+    return Part(name, difference, 1 - 2 * ALPHA, *bounds, tested.p_value, *size)
 
 
 def gaps(pairs: Sequence[Pair], benchmarks: Sequence[str], language: str) -> Sample:

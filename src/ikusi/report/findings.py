@@ -14,14 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from ikusi.evaluate.statistics import holm
+from ikusi.evaluate.statistics import FEWEST, holm
 from ikusi.report import claims, evidence
 from ikusi.report.claims import LOW, MOST, WHOLE, Claim
 from ikusi.report.evidence import ALPHA, MARGIN, Part, Resampling
 from ikusi.report.reading import Study
-
-FEWEST = 30
-"""Bootstrap intervals from fewer pictures than this are too narrow to decide anything."""
 
 Verdict = Literal["supported", "not supported", "inconclusive", "not tested"]
 
@@ -145,6 +142,11 @@ def _named(value: float) -> str:
 def signed(value: float) -> str:
     """A difference with its sign, as print sets it."""
     return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def p_value(value: float) -> str:
+    """A p-value as print sets it."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def bound(value: float) -> str:

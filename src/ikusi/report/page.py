@@ -57,7 +57,7 @@ def _rendered(
         "bound": findings.bound,
         "score": lambda value: f"{value:.2f}",
         "percent": lambda value: f"{value * 100:.0f}\N{NO-BREAK SPACE}%",
-        "p": _p_value,
+        "p": findings.p_value,
         "cell": _cell,
         "duration": _duration,
         "spaced": lambda name: name.replace("_", " "),
@@ -144,10 +144,6 @@ def _guessing(study: Study) -> float:
     one = next(iter(study.evaluations.values()))
     reached = [evidence.guessing(one, name, study.target.code) for name in study.close_ended]
     return sum(reached) / len(reached)
-
-
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _cell(value: object) -> str:

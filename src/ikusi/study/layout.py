@@ -196,6 +196,13 @@ def checkpoint(folder: Path) -> Path:
     return inside if inside.is_dir() else folder
 
 
+def evaluation(folder: Path) -> Path:
+    """Where a run of a study was measured; any other folder is left as it is."""
+    run = folder.resolve()
+    beside = run.parent.parent / "evaluate" / run.name
+    return beside if run.parent.name == "instruct" and beside.is_dir() else folder
+
+
 def corpus_path(name: str, study: Path) -> Path:
     """Where a training corpus is: in the study's own data, or where its name says."""
     if name.startswith(MINIATURE):

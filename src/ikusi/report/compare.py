@@ -1,0 +1,223 @@
+"""A comparison of evaluations for people: a table in the terminal, files, and one HTML page."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from ikusi import artifact
+from ikusi.data.show import harmless
+from ikusi.evaluate.compare import ALL, ALPHA, POWER, Cell, Comparison, examples
+from ikusi.evaluate.statistics import FEWEST
+from ikusi.report import compare_figure, drawing
+from ikusi.report.findings import p_value, signed
+from ikusi.report.tables import Table
+
+TEMPLATE = "compare.html.j2"
+SHOWN = 200
+"""Rows on the page, at most, of those that are scored differently; the file has all of them."""
+
+WIDTH = 124  # characters that the table needs where the terminal does not say how many it has
+
+
+def write(comparison: Comparison, output: Path) -> Path:
+    """Write a comparison's files and return the path of its page.
+
+    ``output`` gets ``comparison.json``, ``table.csv``, ``differences.parquet`` (see
+    ``evaluate.compare.DIFFERENCES``), ``differences.svg``, ``differences.png`` and ``index.html``;
+    the same comparison gives the same bytes.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    records = [cell.record() for cell in comparison.cells]
+    artifact.write_json(output / "comparison.json", _told(comparison, records))
+    table = Table("table", "", list(records[0]), [list(record.values()) for record in records])
+    table.write(output)
+    pq.write_table(comparison.differences, output / "differences.parquet")
+    drawing.write(compare_figure.figure(comparison), output)
+    page = output / "index.html"
+    artifact.write_text(page, _rendered(comparison))
+    return page
+
+
+def _told(comparison: Comparison, records: list[dict[str, Any]]) -> dict[str, Any]:
+    keys = ("baseline", "runs", "metric", "resamples", "seed")
+    return {
+        **{key: getattr(comparison, key) for key in keys},
+        "alpha": ALPHA,
+        "power": POWER,
+        "cells": records,
+        "unmatched": [joined._asdict() for joined in comparison.unmatched],
+        "lacking": [lacking._asdict() for lacking in comparison.lacking],
+    }
+
+
+def to_terminal(comparison: Comparison, show: int = 0, console: Console | None = None) -> None:
+    """Print a table for each run, what to know of it, and ``show`` rows that differ."""
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=max(console.width, WIDTH))
+    for run in comparison.runs:
+        console.print(_grid(comparison, run))
+    for sentence in (summary(comparison), *explained(comparison), *notes(comparison)):
+        console.print(Text(harmless(sentence)))
+    for row in examples(comparison, show):
+        console.print(_example(comparison, row))
+
+
+def _grid(comparison: Comparison, run: str) -> Grid:
+    title = Text(f"{run} against {comparison.baseline}", "bold")
+    grid = Grid(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("benchmark\nlanguage", no_wrap=True)
+    for head in ("rows\npictures", "baseline (right)\n95 %", "run (right)\n95 %"):
+        grid.add_column(head, justify="right")
+    for head in ("difference\n95 %", "p\nHolm's p", "run : baseline\nMcNemar's p", "detectable"):
+        grid.add_column(head, justify="right")
+    for cell in comparison.cells:
+        if cell.run == run:
+            first = "bold" if cell.differs else "not dim"
+            grid.add_row(*(Text.assemble((a, first), ("\n" + b, "dim")) for a, b in _lines(cell)))
+    return grid
+
+
+def _lines(cell: Cell) -> Iterator[tuple[str, str]]:
+    """What the columns of the terminal's table hold, two lines each."""
+    yield harmless(cell.benchmark), f"  {harmless(place(cell))}"
+    yield str(cell.n), str(cell.clusters)
+    for score, right in zip((cell.baseline, cell.score), cell.right, strict=True):
+        yield f"{score.mean:.3f} ({counted(right)})", f"{score.low:.3f}–{score.high:.3f}"
+    low, high = signed(cell.difference.low), signed(cell.difference.high)
+    yield f"{'* ' * cell.differs}{signed(cell.difference.mean)}", f"{low} to {high}"
+    yield p_value(cell.difference.p_value), p_value(cell.adjusted)
+    tested = cell.mcnemar
+    yield (f"{tested.only_a} : {tested.only_b}", p_value(tested.p_value)) if tested else ("–", "")
+    yield "–" if cell.detectable is None else f"{cell.detectable:.3f}", ""
+
+
+def _example(comparison: Comparison, row: Mapping[str, Any]) -> Text:
+    """A row that is scored differently, as text."""
+    head = (row["run"], row["benchmark"], row["language"], row["group"], row["id"])
+    text = Text("\n" + harmless(" · ".join(part for part in head if part)), "bold")
+    lines = (("question", row["question"], None), ("gold", gold(row["gold"]), None))
+    said = (
+        (comparison.baseline, row["baseline_prediction"], row["baseline_score"]),
+        (row["run"], row["run_prediction"], row["run_score"]),
+    )
+    for label, words, score in (*lines, *said):
+        ending = "" if score is None else f"  ({mark(score)} {score:.2f})"
+        text.append(f"\n  {label}: {harmless(words or '(nothing)')}{ending}", "not bold")
+    return text
+
+
+def place(cell: Cell) -> str:
+    """The language of a cell, and its group where it is not about all rows."""
+    return cell.language if cell.group == ALL else f"{cell.language} · {cell.group}"
+
+
+def counted(right: float) -> str:
+    """A number of right answers; with decimals where scores are fractions."""
+    return f"{right:.0f}" if right.is_integer() else f"{right:.2f}"
+
+
+def gold(text: str) -> str:
+    """The right answers of a row of ``differences``, to be read."""
+    found = json.loads(text)
+    return str(found["choices"][found["answer"]]) if isinstance(found, dict) else " / ".join(found)
+
+
+def mark(score: float) -> str:
+    """How right an answer is, as a sign."""
+    return "✓" if score >= 1 else "◐" if score > 0 else "✗"
+
+
+def summary(comparison: Comparison) -> str:
+    """What came out, in a sentence."""
+    cells, rows = comparison.cells, comparison.differences.num_rows
+    stand = sum(cell.differs for cell in cells)
+    return (
+        f"{stand} of {_several(len(cells), 'difference')} "
+        f"{'stands' if stand == 1 else 'stand'} after Holm's correction at level {ALPHA} (*); "
+        f"{_several(rows, 'row')} scored differently."
+    )
+
+
+def explained(comparison: Comparison) -> Iterator[str]:
+    """How to read the table."""
+    metric = comparison.metric or "each benchmark's primary metric"
+    yield (
+        f"Difference: run less baseline, by {metric}, on the rows both have. Intervals (95 %) and "
+        f"p: bootstrap over pictures, {comparison.resamples} resamples; p is no smaller than a "
+        "sign test of the pictures could give. McNemar's exact test takes rows as independent."
+    )
+    yield (
+        f"Detectable: the smallest true difference that one such test at level {ALPHA} would find "
+        f"in {POWER:.0%} of studies of this size. A difference below it may be there and not show."
+    )
+
+
+def notes(comparison: Comparison) -> Iterator[str]:
+    """What was not compared or was not the same, each in a sentence; nothing goes unsaid."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for run, bench, code, without in comparison.lacking:
+        lacking.setdefault((run, without), []).append(f"{bench} {code}")
+    what = comparison.metric or "rows"
+    for (run, without), asked in lacking.items():
+        yield f"Not compared for {run}, as {without} has no {what} there: {', '.join(asked)}."
+    for told in comparison.unmatched:
+        where = f"{told.benchmark} {told.language}"
+        if told.only_baseline or told.only_run:
+            yield (
+                f"Left out of {where}: {_several(told.only_baseline, 'row')} only in "
+                f"{comparison.baseline}, {told.only_run} only in {told.run}; {told.rows} in both."
+            )
+        if told.other_prompts:
+            yield (
+                f"Other prompts in {where}: {told.other_prompts} of {_several(told.rows, 'row')} "
+                f"of {told.run} ({told.other_questions} in other words). Right between models with "
+                "other tokenizers or chat templates; between others, find out why."
+            )
+    few = [cell for cell in comparison.cells if cell.clusters < FEWEST]
+    if few:
+        yield (
+            f"Few pictures: {_several(len(few), 'comparison')} with fewer than {FEWEST}, whose "
+            "intervals are too narrow."
+        )
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _rendered(comparison: Comparison) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"signed": signed, "p": p_value, "counted": counted, "place": place}
+    environment.filters |= {"gold": gold, "mark": mark, "score": lambda value: f"{value:.3f}"}
+    figure = compare_figure.figure(comparison)
+    return environment.get_template(TEMPLATE).render(
+        comparison=comparison,
+        summary=summary(comparison),
+        explained=list(explained(comparison)),
+        notes=list(notes(comparison)),
+        figure=figure,
+        panels=[
+            (panel.alt, drawing.inline(panel, f"panel-{number}"))
+            for number, panel in enumerate(figure.panels)
+        ],
+        legend=[
+            (look.label, drawing.sample(look, f"look-{number}"))
+            for number, look in enumerate(figure.looks)
+        ],
+        rows=examples(comparison, SHOWN),
+    )

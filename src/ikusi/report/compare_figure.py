@@ -1,0 +1,87 @@
+"""The figure of a comparison: each difference with its interval, over what could be detected."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from matplotlib.axes import Axes
+
+from ikusi.evaluate.compare import ALL, Cell, Comparison
+from ikusi.report.drawing import DASHES, FAINT, INK, MARKERS, PALETTE, Figure, Look, Panel
+from ikusi.report.findings import signed
+
+WIDTH, LINE, MARGIN = 5.4, 0.27, 1.0  # inches: of a panel, of a line, around the lines
+GAP = 0.5  # between benchmarks, in lines
+STANDS = Look("stands after correction", INK, "", "o")
+OPEN = Look("does not", INK, "", "o", hollow=True)
+BAND = Look("minimum detectable", FAINT, width=7, alpha=0.3)
+
+
+def figure(comparison: Comparison) -> Figure:
+    """A panel for each run, a line for each benchmark, language and group."""
+    codes = dict.fromkeys(cell.language for cell in comparison.cells)
+    looks = {
+        code: Look(code, PALETTE[i % 4], DASHES[0], MARKERS[i % 4]) for i, code in enumerate(codes)
+    }
+    reach = 1.08 * max(map(_reach, comparison.cells)) or 1.0
+    panels = []
+    for run in comparison.runs:
+        cells = [cell for cell in comparison.cells if cell.run == run]
+        if cells:
+            panels.append(_panel(f"{run} − {comparison.baseline}", cells, looks, reach))
+    return Figure(
+        "differences",
+        "Differences",
+        "Difference in score with its 95 % interval; above zero the run is better than the "
+        "baseline. The band holds true differences that this many pictures would miss more often "
+        "than one time in five.",
+        [[panel] for panel in panels],
+        [STANDS, OPEN, BAND],
+    )
+
+
+def _reach(cell: Cell) -> float:
+    difference = cell.difference
+    return max(abs(difference.low), abs(difference.high), cell.detectable or 0.0)
+
+
+def _panel(title: str, cells: Sequence[Cell], looks: Mapping[str, Look], reach: float) -> Panel:
+    heights, y = [], 0.0
+    for before, cell in zip([None, *cells], cells, strict=False):
+        y += 0 if before is None else 1 if before.benchmark == cell.benchmark else 1 + GAP
+        heights.append(y)
+    told = "; ".join(
+        f"{_label(cell)} {signed(cell.difference.mean)} "
+        f"[{signed(cell.difference.low)}, {signed(cell.difference.high)}]"
+        for cell in cells
+    )
+    size = (WIDTH, MARGIN + LINE * (heights[-1] + 1))
+    draw = partial(_draw, cells=cells, heights=heights, looks=looks, reach=reach)
+    return Panel(title, f"{title}: {told}", draw, size, "x")
+
+
+def _label(cell: Cell) -> str:
+    parts = (cell.benchmark, cell.language, "" if cell.group == ALL else cell.group)
+    return " · ".join(part for part in parts if part)
+
+
+def _draw(
+    axes: Axes,
+    cells: Sequence[Cell],
+    heights: Sequence[float],
+    looks: Mapping[str, Look],
+    reach: float,
+) -> None:
+    for y, cell in zip(heights, cells, strict=True):
+        if cell.detectable is not None:
+            reached = axes.barh(y, 2 * cell.detectable, 0.8, -cell.detectable, color=FAINT)
+            reached[0].set(alpha=BAND.alpha, linewidth=0)
+        look = looks[cell.language]
+        axes.hlines(y, cell.difference.low, cell.difference.high, look.colour, linewidth=1.6)
+        point = Look(look.label, look.colour, "", look.marker, hollow=not cell.differs)
+        axes.plot([cell.difference.mean], [y], **point.style())
+    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    axes.set_yticks(heights, [_label(cell) for cell in cells])
+    axes.set_ylim(heights[-1] + 0.7, -0.7)
+    axes.set_xlim(-reach, reach)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("difference in score")
