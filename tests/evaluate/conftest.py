@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluate import measured
+import measured
 from ikusi.data.corpus import Corpus
 from ikusi.evaluate.benchmark import Benchmark
 

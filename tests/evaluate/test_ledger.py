@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from evaluate.measured import LANGUAGES, PACKS, evaluate, png, rows_of
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark, run
 from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.engine import Query, Reply
+from measured import LANGUAGES, PACKS, evaluate, png, rows_of
 
 
 def test_more_can_be_asked_of_a_model_later_and_only_that_is(

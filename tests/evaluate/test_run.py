@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from evaluate.measured import COLOURS, LANGUAGES, NAMES, PACKS, evaluate, pack, rows_of
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark
 from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.model import chat, fusion
+from measured import COLOURS, LANGUAGES, NAMES, PACKS, evaluate, pack, rows_of
 
 
 def test_rows_and_figures_of_every_benchmark_and_language(

@@ -11,7 +11,7 @@ import tiny_llava as tiny
 from ikusi.evaluate import prefix, score
 from ikusi.evaluate.generate import Answer, greedy_answers
 from ikusi.evaluate.prefix import Prompt, SharedPrefix, groups
-from ikusi.evaluate.score import option_scores, pick, summarise
+from ikusi.evaluate.score import Tokens, option_scores, pick, summarise
 from ikusi.model import chat
 
 WORDS = tiny.tokenizer()
@@ -69,11 +69,11 @@ def each_group(batch_size: int) -> list[tuple[list[int], SharedPrefix]]:
 @torch.no_grad()
 def scores_in_batches(batch_size: int) -> list[list[list[float]]]:
     options = [[tokens(option) for option in OPTIONS[: 2 + i % 3]] for i in range(len(PROMPTS))]
-    found: dict[int, list[list[float]]] = {}
+    found: dict[int, list[Tokens]] = {}
     for rows, shared in each_group(batch_size):
         part = option_scores(shared, range(len(rows)), [options[i] for i in rows])
         found.update(zip(rows, part, strict=True))
-    return [found[i] for i in range(len(PROMPTS))]
+    return [[tokens.values for tokens in found[i]] for i in range(len(PROMPTS))]
 
 
 @torch.no_grad()
@@ -102,6 +102,17 @@ def test_option_scores_equal_one_plain_forward_per_option() -> None:
     for read, row in zip(PROMPTS, scores_in_batches(3), strict=True):
         for option, scores in zip(OPTIONS, row, strict=False):
             assert scores == pytest.approx(plain_scores(read, tokens(option)), abs=1e-4)
+
+
+@torch.no_grad()
+def test_an_option_is_greedy_where_it_is_what_would_be_said() -> None:
+    for rows, shared in each_group(4):
+        places = range(len(rows))
+        said = [[answer.ids] for answer in greedy_answers(shared, places, {END}, 5)]
+        other = [[[(ids[0][0] + 1) % len(WORDS), *ids[0][1:]]] if ids[0] else [[0]] for ids in said]
+        said = [ids if ids[0] else [[END]] for ids in said]
+        assert all(found[0].greedy for found in option_scores(shared, places, said))
+        assert not any(found[0].greedy for found in option_scores(shared, places, other))
 
 
 def test_options_apart_score_as_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:

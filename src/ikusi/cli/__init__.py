@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from ikusi.cli import compare, data, evaluate, language, miniature, recipe, study, translate
+from ikusi.cli import compare, data, evaluate, language, miniature, recipe, study, tasks, translate
 from ikusi.cli.arguments import ManyValues
 from ikusi.errors import InputError
 
@@ -30,6 +30,7 @@ for command in (
     study.inspect,
     evaluate.evaluate,
     compare.compare,
+    tasks.tasks,
     study.chat,
     study.export,
     study.report,

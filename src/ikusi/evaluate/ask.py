@@ -48,6 +48,10 @@ class Asker:
             completion=self.benchmark.format == "completion",
         )
 
+    def shot_ids(self) -> list[str]:
+        """Ids of the few-shots, and of the row that stands in for one that is asked."""
+        return [str(row["id"]) for row, _ in self._few_shots] if self.benchmark.few_shots else []
+
     def shot_pictures(self) -> dict[str | None, str | None]:
         """Key -> image id of the few-shots' pictures."""
         shots = self._few_shots if self.benchmark.few_shots else []

@@ -62,13 +62,15 @@ class OptionScore:
     ``total`` sums over the option's tokens and the token that ends the turn, so that an option
     which is the beginning of another has to stop to win; ``without_end`` leaves that token out.
     ``per_token`` is ``total`` over all those tokens, ``per_byte`` over the option's UTF-8 bytes.
-    In a completion, where no turn ends, ``total`` is ``without_end``.
+    In a completion, where no turn ends, ``total`` is ``without_end``. ``greedy``: each of its
+    tokens is the most probable one, where the engine tells.
     """
 
     total: float
     without_end: float
     per_token: float
     per_byte: float
+    greedy: bool | None = None
 
 
 @dataclass(frozen=True)

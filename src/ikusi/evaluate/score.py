@@ -6,7 +6,7 @@ read once and every option goes on from it.
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,16 +17,23 @@ from ikusi.evaluate.engine import OptionScore
 from ikusi.evaluate.prefix import SharedPrefix, State, forward, pad
 
 
+class Tokens(NamedTuple):
+    """Log-probabilities of an option's tokens, and whether each is the most probable one."""
+
+    values: list[float]
+    greedy: bool
+
+
 def option_scores(
     shared: SharedPrefix, rows: Sequence[int], options: Sequence[Sequence[Sequence[int]]]
-) -> list[list[list[float]]]:
-    """Return the log-probability of every token of every option.
+) -> list[list[Tokens]]:
+    """Return the log-probabilities of the tokens of every option.
 
     ``rows`` numbers prompts of ``shared``; ``options[i]`` are the token ids of each option of
     ``rows[i]``, the end of turn included. The result has the same nesting.
     """
     wanted = dict(zip(rows, options, strict=True))
-    found: dict[int, list[list[float]]] = {}
+    found: dict[int, list[Tokens]] = {}
     more = {row: 1 + sum(map(len, texts)) for row, texts in wanted.items()}
     for batch, state in shared.batches(rows, more):
         scored = _side_by_side if _all_is_seen(shared.model, state) else _apart
@@ -35,12 +42,14 @@ def option_scores(
     return [found[row] for row in rows]
 
 
-def summarise(token_scores: Sequence[float], text: str, ends: bool = True) -> OptionScore:
+def summarise(
+    token_scores: Sequence[float], text: str, ends: bool = True, greedy: bool | None = None
+) -> OptionScore:
     """Sum up one option's token log-probabilities; ``ends``: the last is that of the turn's end."""
     total = sum(token_scores)
     size = max(1, len(text.encode()))
     without = sum(token_scores[:-1]) if ends else total
-    return OptionScore(total, without, total / len(token_scores), total / size)
+    return OptionScore(total, without, total / len(token_scores), total / size, greedy)
 
 
 def pick(scores: Sequence[float]) -> tuple[int, bool]:
@@ -59,7 +68,7 @@ def _all_is_seen(model: PreTrainedModel, state: State) -> bool:
 
 def _side_by_side(
     shared: SharedPrefix, state: State, asked: Sequence[Sequence[Sequence[int]]]
-) -> list[list[list[float]]]:
+) -> list[list[Tokens]]:
     """Read all options of a question in one row, none of which sees another.
 
     So what was read before is neither copied nor read again for each of them. ``state`` is used up.
@@ -100,7 +109,7 @@ def _spans(asked: Sequence[Sequence[Sequence[int]]], width: int, device: torch.d
     return (found | torch.eye(width, dtype=torch.bool)).to(device)
 
 
-def _split(logs: Tensor, options: Sequence[Sequence[int]]) -> list[list[float]]:
+def _split(logs: Tensor, options: Sequence[Sequence[int]]) -> list[Tokens]:
     """Log-probabilities of each option's tokens; ``logs`` [1 + L, V]: after the question first."""
     start = 1
     places: list[int] = []
@@ -109,17 +118,20 @@ def _split(logs: Tensor, options: Sequence[Sequence[int]]) -> list[list[float]]:
         places += [0, *range(start, start + len(option) - 1)]
         tokens += option
         start += len(option) - 1
-    device = logs.device
-    chosen = logs[torch.tensor(places, device=device), torch.tensor(tokens, device=device)].tolist()
+    read, said = torch.tensor([places, tokens], device=logs.device)
+    chosen = logs[read, said]
+    best = (chosen == logs.amax(dim=-1)[read]).tolist()
+    values = chosen.tolist()
     ends = list(accumulate(map(len, options)))
-    return [chosen[end - len(option) : end] for end, option in zip(ends, options, strict=True)]
+    spans = [slice(end - len(option), end) for end, option in zip(ends, options, strict=True)]
+    return [Tokens(values[span], all(best[span])) for span in spans]
 
 
 def _apart(
     shared: SharedPrefix, state: State, asked: Sequence[Sequence[Sequence[int]]]
-) -> list[list[list[float]]]:
+) -> list[list[Tokens]]:
     """Read each option in a row of its own, for layers that see only so far back."""
-    found: list[list[list[float]]] = [[] for _ in asked]
+    found: list[list[Tokens]] = [[] for _ in asked]
     flat = [(place, option) for place, options in enumerate(asked) for option in options]
     for start in range(0, len(flat), shared.batch_size):
         part = flat[start : start + shared.batch_size]
@@ -130,7 +142,7 @@ def _apart(
 
 def _score_batch(
     shared: SharedPrefix, state: State, part: Sequence[tuple[int, Sequence[int]]]
-) -> list[list[float]]:
+) -> list[Tokens]:
     device = shared.model.device
     places = torch.tensor([place for place, _ in part], device=device)
     ids, mask = pad([option for _, option in part], left=False, device=device)
@@ -140,13 +152,5 @@ def _score_batch(
         opened = state.select(places)
         read = torch.cat([opened.mask, mask[:, 1:]], dim=1)
         logits = torch.cat([logits, forward(shared.model, opened.cache, read, ids[:, :-1])], dim=1)
-    return [
-        values[: len(option)]
-        for values, (_, option) in zip(_token_scores(logits, ids).tolist(), part, strict=True)
-    ]
-
-
-def _token_scores(logits: Tensor, ids: Tensor) -> Tensor:
-    """Return the log-probability [N, L] of ``ids`` [N, L] under ``logits`` [N, L, V]."""
-    chosen = logits.gather(2, ids.unsqueeze(2)).squeeze(2)
-    return chosen - logits.logsumexp(dim=2)
+    logs = logits.log_softmax(dim=-1)
+    return [_split(logs[row], [option])[0] for row, (_, option) in enumerate(part)]

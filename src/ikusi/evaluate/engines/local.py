@@ -19,7 +19,7 @@ from ikusi.evaluate.engine import OptionScore, Query, Reply, fingerprint
 from ikusi.evaluate.engines import completion
 from ikusi.evaluate.generate import greedy_answers
 from ikusi.evaluate.prefix import Prompt, SharedPrefix, groups
-from ikusi.evaluate.score import option_scores, summarise
+from ikusi.evaluate.score import Tokens, option_scores, summarise
 from ikusi.model import chat, fusion
 from ikusi.model.forms import Forms
 
@@ -183,10 +183,10 @@ def open_local(
     )
 
 
-def _summed(query: Query, found: Sequence[Sequence[float]]) -> tuple[OptionScore, ...]:
+def _summed(query: Query, found: Sequence[Tokens]) -> tuple[OptionScore, ...]:
     return tuple(
-        summarise(values, text, ends=not query.completion)
-        for values, text in zip(found, query.options, strict=True)
+        summarise(tokens.values, text, not query.completion, tokens.greedy)
+        for tokens, text in zip(found, query.options, strict=True)
     )
 
 

@@ -69,17 +69,17 @@ def texts(name: str, drawn: str, number: int) -> dict[str, Any]:
     return {"question": f"what is {drawn} ?", "choices": choices, "answer": number % 4}
 
 
-def five(folder: Path) -> list[tuple[Benchmark, Corpus]]:
+def five(folder: Path, languages: Sequence[str] = LANGUAGES) -> list[tuple[Benchmark, Corpus]]:
     """Write the corpora of the miniature's benchmarks, four rows each."""
     found = []
     for name in NAMES:
         bench = benchmark.load(f"miniature/{name}")
-        with CorpusWriter(folder / name, bench.row_type, LANGUAGES) as writer:
+        with CorpusWriter(folder / name, bench.row_type, languages) as writer:
             for number, (drawn, colour) in enumerate(COLOURS.items()):
                 image_id = None if bench.text_only else f"{name}-{drawn}"
                 if image_id:
                     writer.add_image(image_id, png(colour), "PNG", 16, 16, "test")
-                row = {code: texts(name, drawn, number) for code in LANGUAGES}
+                row = {code: texts(name, drawn, number) for code in languages}
                 group = "knowledge" if bench.text_only else ("style" if number < 2 else "concept")
                 writer.add_row(f"{name}-{number}", image_id, row, group, "what")
         found.append((bench, Corpus.open(folder / name)))

@@ -1,0 +1,164 @@
+"""Task files for lmms-eval and lm-evaluation-harness, from our own benchmarks.
+
+A task is a YAML file and a Python file beside it, which hands the functions to ``task.Task``.
+Names begin with ``ikusi_``: both programs let a task of their own win over one of the same name.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from ikusi import artifact
+from ikusi.data.corpus import Corpus
+from ikusi.errors import InputError
+from ikusi.evaluate.benchmark import Benchmark
+from ikusi.evaluate.metrics import TEXT_METRICS
+
+Suite = Literal["lmms-eval", "lm-eval"]
+
+FUNCTIONS = '''"""Functions of the task {name}, written by `ikusi tasks`."""
+
+from ikusi.evaluate.harness.task import Task
+
+TASK = Task({benchmark!r}, {language!r}, {corpus!r})
+doc_to_text = TASK.doc_to_text
+doc_to_visual = TASK.doc_to_visual
+doc_to_choice = TASK.doc_to_choice
+doc_to_target = TASK.doc_to_target
+few_shots = TASK.few_shots
+lmms_choices = TASK.lmms_choices
+lm_choices = TASK.lm_choices
+text_results = TASK.text_results
+'''
+
+
+class _Function(str):
+    """The name of a function in the file beside a task."""
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+_Dumper.add_representer(
+    _Function, lambda dumper, name: dumper.represent_scalar("!function", str(name))
+)
+
+
+def write(
+    suite: Suite,
+    pairs: Sequence[tuple[Benchmark, Corpus]],
+    languages: Sequence[str],
+    output: Path,
+) -> list[str]:
+    """Write a task for each benchmark in each language and return their names.
+
+    Raises:
+        InputError: a benchmark that the program cannot take.
+    """
+    laid = {"lmms-eval": _for_lmms, "lm-eval": _for_lm}[suite]
+    output.mkdir(parents=True, exist_ok=True)
+    names = []
+    for bench, corpus in pairs:
+        for code in languages:
+            name = task_name(bench.name, code)
+            _write(output, name, bench, corpus, code, laid)
+            names.append(name)
+    return names
+
+
+def usage(suite: Suite, names: Sequence[str], output: Path, asked: Sequence[Benchmark]) -> str:
+    """How to run tasks that were written."""
+    listed = ",".join(names)
+    if suite == "lmms-eval":
+        return (
+            f"python -m lmms_eval --model ikusi --model_args pretrained=MODEL --tasks {listed} "
+            f"--include_path {output} --batch_size 64 --output_path measured --log_samples"
+        )
+    chat = any(bench.format == "chat" for bench in asked)
+    asked_as = "--apply_chat_template --fewshot_as_multiturn " if chat else ""
+    return (
+        f"lm_eval run --model hf --model_args pretrained=LLM --tasks {listed} "
+        f"--include_path {output} {asked_as}--output_path measured --log_samples"
+    )
+
+
+def task_name(benchmark: str, language: str) -> str:
+    """The name of a task.
+
+    >>> task_name("miniature/vqa", "eu")
+    'ikusi_miniature_vqa_eu'
+    """
+    return f"ikusi_{benchmark}_{language}".replace("/", "_").replace("-", "_")
+
+
+def _write(
+    output: Path,
+    name: str,
+    bench: Benchmark,
+    corpus: Corpus,
+    code: str,
+    laid: Callable[[Benchmark, str], dict[str, Any]],
+) -> None:
+    folder = corpus.folder.resolve()
+    rows = {"dataset_path": "parquet", "test_split": "test"}
+    files = {"data_files": {"test": str(folder / f"{code}.parquet")}}
+    settings = {"task": name, **rows, "dataset_kwargs": files, **laid(bench, name)}
+    text = yaml.dump(settings, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    artifact.write_text(output / f"{name}.yaml", f"# Written by `ikusi tasks`.\n{text}")
+    functions = FUNCTIONS.format(name=name, benchmark=bench.name, language=code, corpus=str(folder))
+    artifact.write_text(output / f"{name}.py", functions)
+
+
+def _for_lmms(bench: Benchmark, name: str) -> dict[str, Any]:
+    if bench.few_shots:
+        raise InputError(
+            f"{bench.name}: expected a benchmark without few-shots, as lmms-eval shows none, found "
+            f"{bench.few_shots}; write it for lm-eval, or measure it with `ikusi evaluate`"
+        )
+    asked = _asked(bench, name, ("doc_to_text", "doc_to_visual", "doc_to_target"))
+    if bench.scorer == "options":
+        return asked | {
+            "output_type": "multiple_choice",
+            "doc_to_choice": _Function(f"{name}.doc_to_choice"),
+            "process_results": _Function(f"{name}.lmms_choices"),
+            "target_delimiter": "",
+            "metric_list": _metrics(["accuracy"]),
+        }
+    greedy = {"max_new_tokens": bench.max_new_tokens, "do_sample": False, "temperature": 0}
+    return asked | {
+        "output_type": "generate_until",
+        "process_results": _Function(f"{name}.text_results"),
+        "generation_kwargs": {**greedy, "num_beams": 1},
+        "metric_list": _metrics(TEXT_METRICS),
+    }
+
+
+def _for_lm(bench: Benchmark, name: str) -> dict[str, Any]:
+    if not bench.text_only or bench.scorer != "options":
+        raise InputError(
+            f"{bench.name}: expected a benchmark of options without pictures, as lm-eval scores no "
+            "others; write it for lmms-eval"
+        )
+    asked = _asked(bench, name, ("doc_to_text", "doc_to_target", "doc_to_choice"))
+    shots = {"split": "test", "sampler": "first_n"}
+    return asked | {
+        "output_type": "multiple_choice",
+        "process_results": _Function(f"{name}.lm_choices"),
+        "num_fewshot": bench.few_shots,
+        "fewshot_config": {**shots, "process_docs": _Function(f"{name}.few_shots")},
+        "target_delimiter": " ",
+        "fewshot_delimiter": "\n\n",
+        "metric_list": _metrics(["accuracy"]),
+    }
+
+
+def _asked(bench: Benchmark, name: str, functions: Sequence[str]) -> dict[str, Any]:
+    about = {"description": "", "metadata": {"version": 1.0, "ikusi": bench.description}}
+    return {function: _Function(f"{name}.{function}") for function in functions} | about
+
+
+def _metrics(names: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in names]
