@@ -31,7 +31,7 @@ COMMANDS = {
     ],
     "evaluate": [
         *["model", "--benchmark", "--language", "--data", "--corpus", "--output", "--batch-size"],
-        *["--dtype", "--bootstrap"],
+        *["--dtype", "--limit", "--bootstrap"],
     ],
     "compare": ["runs", "--metric", "--group", "--show", "--output", "--bootstrap"],
     "tasks": ["suite", "--benchmark", "--language", "--output", "--data"],

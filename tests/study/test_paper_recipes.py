@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors import safe_open
@@ -11,6 +12,8 @@ from data_rows import instruction, picture
 from ikusi import language, recipe
 from ikusi.cli import app
 from ikusi.data.corpus import CorpusWriter
+from ikusi.evaluate import benchmark
+from ikusi.evaluate.benchmark import Benchmark
 from ikusi.recipe import Recipe
 from ikusi.study import layout
 
@@ -50,7 +53,26 @@ def corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ):
             if not Path(corpus).is_dir():
                 write(Path(corpus), row_type, one.language, pictures)
+    for name in load("basque-8b").benchmarks:
+        write_benchmark(Path("corpora") / name, benchmark.load(name), "eu")
     return tmp_path
+
+
+def write_benchmark(folder: Path, bench: Benchmark, code: str) -> None:
+    """A benchmark of 12 rows in English and in one language more."""
+    asked: dict[str, Any] = {"question": "What is it?"}
+    row: dict[str, Any] = {
+        "vqa": asked | {"answers": ["red"] * 10},
+        "choice": asked | {"choices": ["yes", "no", "red"], "answer": 1},
+        "open": asked,
+    }[bench.row_type]
+    with CorpusWriter(folder, bench.row_type, ["en", code]) as writer:
+        writer.add_image("0", picture("red", 40), "PNG", 40, 40, "made up")
+        for number in range(12):
+            place = None if bench.text_only else "0"
+            writer.add_row(
+                str(number), place, {"en": row, code: row}, ("local", "global")[number % 2]
+            )
 
 
 def test_the_plan_is_the_papers_sixteen_runs_on_two_aligned_backbones(corpora: Path) -> None:
@@ -61,11 +83,11 @@ def test_the_plan_is_the_papers_sixteen_runs_on_two_aligned_backbones(corpora: P
         for share in ("000", "020", "080", "100")
         for text in ("", "-text")
     }
-    assert {step.name for step in steps if step.kind != "instruct"} == {
-        "align/llama",
-        "align/latxa",
-    }
-    assert all(step.settings["text_only"] for step in steps if step.name.endswith("-text"))
+    assert [step.name for step in steps if step.kind == "align"] == ["align/llama", "align/latxa"]
+    measured = {step.name for step in steps if step.kind == "evaluate"}
+    assert len(measured) == 18 and "evaluate/latxa-backbone" in measured
+    trained = [step for step in steps if step.kind == "instruct"]
+    assert all(step.settings["text_only"] for step in trained if step.name.endswith("-text"))
 
 
 def test_what_the_paper_prints_is_in_its_recipe() -> None:
@@ -123,3 +145,19 @@ def test_a_rehearsal_trains_on_this_machine(name: str, corpora: Path) -> None:
     assert set(summary["counts"]["languages"]) <= {"en", load(name).language}
     with safe_open(trained / "checkpoint" / "model.safetensors", "np") as weights:
         assert any("multi_modal_projector" in key for key in weights.keys())  # noqa: SIM118
+
+
+def test_a_rehearsal_goes_to_the_report(corpora: Path) -> None:
+    """The paper's benchmarks, of which a rehearsal asks a few rows, included."""
+    grid = ["grid.backbones=[latxa]", "grid.ratios=[0.2]", "grid.text_only=[true]"]
+    words = ["study", str(RECIPES / "basque-8b.yaml"), "rehearse=true", *grid]
+    outcome = CliRunner().invoke(app, words)
+    assert outcome.exit_code == 0, outcome.output
+    folder = corpora / "studies" / "basque-8b-rehearsal"
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert (folder / "report" / "index.html").is_file()
+    measured = json.loads((folder / "evaluate/latxa-020-text/results.json").read_text("utf-8"))
+    assert set(measured) == {"vqav2", "aokvqa", "pixmo_capqa", "bertaqa", "wildvision"}
+    assert {one["eu"]["all"]["n"] for one in measured.values()} == {8}
+    assert set(measured["bertaqa"]["en"]) == {"all", "local", "global"}
+    assert results

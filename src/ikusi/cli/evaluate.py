@@ -8,6 +8,8 @@ import typer
 from ikusi.cli.arguments import INTERRUPTED
 
 if TYPE_CHECKING:
+    from ikusi.data.corpus import Corpus
+    from ikusi.evaluate.benchmark import Benchmark
     from ikusi.evaluate.engine import Engine
 
 
@@ -43,6 +45,9 @@ def evaluate(
         Literal["float32", "bfloat16", "float16"] | None,
         typer.Option(help="Precision; by default bfloat16 on a GPU, float32 elsewhere."),
     ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first rows of each benchmark, for a look.")
+    ] = None,
     bootstrap: Annotated[int, typer.Option(min=1, help="Resamples behind each interval.")] = 1000,
 ) -> None:
     """Measure any model on benchmarks, in any language they have.
@@ -59,14 +64,15 @@ def evaluate(
     place = output or Path("measured") / _name(model)
     opened = _opened(model, batch_size, dtype)
     try:
-        found = _measured(opened, model, benchmark, language, data, corpus or [], place, bootstrap)
+        asked = _asked(model, benchmark, language, data, corpus or [])
+        found = _measured(opened, asked, language, place, limit, bootstrap)
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from there", err=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         opened.close()
-    asked = {name: found[name] for name in found if found[name]}
-    Console(width=None if Console().is_terminal else 160).print(progress.table(asked, language))
+    told = {name: figures for name, figures in found.items() if figures}
+    Console(width=None if Console().is_terminal else 160).print(progress.table(told, language))
     typer.echo(f"rows: {place / 'rows.parquet'}\nfigures: {place / 'results.json'}")
 
 
@@ -79,26 +85,32 @@ def _opened(model: str, batch_size: int | None, dtype: str | None) -> "Engine":
     return engines.open_local(place, dtype=dtype, batch_size=batch_size or 64)
 
 
+def _asked(
+    model: str, names: list[str], languages: list[str], data: Path | None, given: list[str]
+) -> "list[tuple[Benchmark, Corpus]]":
+    """Each benchmark with its corpus."""
+    from ikusi.evaluate import benchmark, corpora
+
+    loaded = [benchmark.load(name) for name in dict.fromkeys(names)]
+    return corpora.find(loaded, languages, data or _data(Path(model)), _given(given))
+
+
 def _measured(
     engine: "Engine",
-    model: str,
-    benchmarks: list[str],
+    asked: "list[tuple[Benchmark, Corpus]]",
     languages: list[str],
-    data: Path | None,
-    corpora: list[str],
     output: Path,
+    limit: int | None,
     bootstrap: int,
 ) -> dict[str, Any]:
     from ikusi import language
-    from ikusi.evaluate import benchmark, progress, run
-    from ikusi.evaluate import corpora as places
+    from ikusi.evaluate import progress, run
 
-    found = [benchmark.load(name) for name in dict.fromkeys(benchmarks)]
     codes = list(dict.fromkeys(languages))
-    pairs = places.find(found, codes, data or _data(Path(model)), _given(corpora))
     packs = {code: language.load(code) for code in codes}
     with progress.shown() as tell:
-        return run.evaluate(engine, pairs, codes, packs, output, bootstrap=bootstrap, progress=tell)
+        settings: dict[str, Any] = {"bootstrap": bootstrap, "limit": limit, "progress": tell}
+        return run.evaluate(engine, asked, codes, packs, output, **settings)
 
 
 def _data(run: Path) -> Path:

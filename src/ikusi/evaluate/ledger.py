@@ -40,6 +40,12 @@ class Pair:
     corpus: Corpus
     pack: LanguagePack
     engine: Engine = field(repr=False)
+    limit: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows are asked, from the first."""
+        return len(self.corpus) if self.limit is None else min(self.limit, len(self.corpus))
 
     @property
     def key(self) -> Key:
@@ -51,7 +57,8 @@ class Pair:
         """Fingerprint of all that its rows depend on."""
         with (self.corpus.folder / f"{self.pack.code}.parquet").open("rb") as file:
             texts = file_digest(file, "sha256").hexdigest()
-        return artifact.fingerprint(self.benchmark, texts, self.pack, self.engine.identity())
+        asked = (self.benchmark, texts, self.pack, self.engine.identity(), self.rows)
+        return artifact.fingerprint(*asked)
 
 
 class Ledger:
@@ -98,7 +105,7 @@ class Ledger:
 
     def _tables(self, key: Key, parts: Parts, pair: Pair | None) -> Iterator[pa.Table]:
         if pair is not None:
-            yield from parts.stretch(*key, len(pair.corpus))
+            yield from parts.stretch(*key, pair.rows)
         else:
             for batch in Stretch(self._rows, *key).to_batches():
                 yield pa.Table.from_batches([batch])

@@ -32,6 +32,7 @@ class Plan:
         languages: those in which each benchmark is asked.
         keys: for each corpus, image id -> what tells pictures apart.
         batch_size: pictures of a part.
+        limit: most rows of a corpus, from the first; None is all.
     """
 
     def __init__(
@@ -40,13 +41,14 @@ class Plan:
         languages: Sequence[Sequence[str]],
         keys: Sequence[Mapping[str | None, str | None]],
         batch_size: int,
+        limit: int | None = None,
     ) -> None:
         self.languages = [tuple(codes) for codes in languages]
         numbers: dict[str, int] = {}
         columns = []
         for number, (corpus, key) in enumerate(zip(corpora, keys, strict=True)):
             if self.languages[number]:
-                columns.append(_column(number, corpus, key, numbers))
+                columns.append(_column(number, corpus.image_ids[:limit], key, numbers))
         found = np.concatenate(columns, axis=1) if columns else np.zeros((3, 0), np.int64)
         # Pictures in the order in which they first come; those without any last.
         pictures = np.where(found[0] < 0, len(numbers), found[0])
@@ -92,11 +94,14 @@ class Plan:
 
 
 def _column(
-    number: int, corpus: Corpus, keys: Mapping[str | None, str | None], numbers: dict[str, int]
+    number: int,
+    image_ids: Sequence[str | None],
+    keys: Mapping[str | None, str | None],
+    numbers: dict[str, int],
 ) -> np.ndarray:
     """Picture, benchmark and position of each row of a corpus, int64 [3, N]."""
-    pictures = np.empty(len(corpus), np.int64)
-    for place, image_id in enumerate(corpus.image_ids):
+    pictures = np.empty(len(image_ids), np.int64)
+    for place, image_id in enumerate(image_ids):
         key = keys[image_id]
         pictures[place] = -1 if key is None else numbers.setdefault(key, len(numbers))
-    return np.stack([pictures, np.full(len(corpus), number), np.arange(len(corpus))])
+    return np.stack([pictures, np.full(len(image_ids), number), np.arange(len(image_ids))])

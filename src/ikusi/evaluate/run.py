@@ -40,6 +40,7 @@ def evaluate(
     *,
     bootstrap: int = 1000,
     seed: int = 0,
+    limit: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure a model and return the figures, which ``results.json`` also holds.
@@ -48,7 +49,8 @@ def evaluate(
     -> group or ``all`` -> figures (see ``results.summarise``), and ``run.json``: model, versions,
     what is measured. What is there already, of the same model, stays; only what is new or has
     changed is asked. A run interrupted here goes on from its finished parts and ends with the same
-    files. ``progress`` gets (rows done, rows in all).
+    files. ``limit``: most rows of each benchmark, from the first. ``progress`` gets (rows done,
+    rows in all).
 
     Raises:
         InputError: a benchmark and its corpus do not fit, a language has no rows or no pack, the
@@ -58,7 +60,7 @@ def evaluate(
     _check(engine, benchmarks, languages, packs)
     ledger = Ledger(output, engine)
     asked = [
-        Pair(bench, corpus, packs[language], engine)
+        Pair(bench, corpus, packs[language], engine, limit)
         for bench, corpus in benchmarks
         for language in languages
     ]
@@ -109,7 +111,8 @@ class _Work:
         corpora = [corpus for _, corpus, _ in self.benchmarks]
         keys = picture_keys(corpora)
         languages = [codes for _, _, codes in self.benchmarks]
-        self.plan = Plan(corpora, languages, keys, engine.batch_size)
+        limit = todo[0].limit if todo else None
+        self.plan = Plan(corpora, languages, keys, engine.batch_size, limit)
         self.judges = Judges(packs, [pair.pack.code for pair in todo])
         self.askers = {
             (number, code): Asker(bench, corpus, packs[code], keys[number])

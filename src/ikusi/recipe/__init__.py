@@ -147,6 +147,11 @@ class Recipe(Section):
     benchmarks: Annotated[list[str], AfterValidator(no_repeats)] = Field(
         description="Benchmarks by name, such as `miniature/vqa`; none: it ends with training."
     )
+    benchmark_rows: int | None = Field(
+        default=None,
+        ge=1,
+        description="Rows of each benchmark that are asked, from the first; null: all.",
+    )
     bootstrap: int = Field(
         default=1000, ge=1, description="Resamples behind every confidence interval."
     )

@@ -6,6 +6,7 @@ from typing import Any
 PACKAGED = Path(__file__).parents[1] / "miniature" / "data"
 ENCODER, FIRST, ADAPTED = "encoder", "llama-en", "llama-{}"
 
+MOST_ROWS, MOST_RESAMPLES = 8, 100
 MOST_STEPS, MOST_SAMPLES, MOST_TOKENS, MOST_RANK = 3, 4, 2048, 4
 
 
@@ -39,6 +40,8 @@ def rehearsed(recipe: dict[str, Any]) -> dict[str, Any]:
         "cache_features": False,
         "compute": {},
         "text_only": text_only,
+        "benchmark_rows": MOST_ROWS,
+        "bootstrap": min(recipe["bootstrap"], MOST_RESAMPLES),
     }
 
 

@@ -176,6 +176,7 @@ class _Layout:
         return {
             "benchmarks": list(names),
             "bootstrap": self.recipe.bootstrap,
+            "limit": self.recipe.benchmark_rows,
             "seed": self.recipe.seed,
             **self.languages,
         }

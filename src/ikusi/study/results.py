@@ -37,9 +37,8 @@ def read(folder: Path) -> dict[str, Any]:
 
 def mean_score(results: Mapping[str, Any], language: str) -> float | None:
     """Mean over benchmarks of their score in one language, as the live grid shows it."""
-    scores = [
-        by_language[language]["all"]["score"]
-        for by_language in results.values()
-        if language in by_language
+    found = [
+        by_language[language]["all"] for by_language in results.values() if language in by_language
     ]
+    scores = [figures["score"] for figures in found if figures["score"] is not None]
     return sum(scores) / len(scores) if scores else None

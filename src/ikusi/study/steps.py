@@ -165,6 +165,7 @@ def _measure(
     *,
     benchmarks: Sequence[str],
     bootstrap: int,
+    limit: int | None,
     seed: int,
     language_code: str,
     source_code: str,
@@ -178,9 +179,8 @@ def _measure(
     )
     packs = {code: language.load(code) for code in languages}
     engine = engines.open_local(checkpoint)
-    run.evaluate(
-        engine, found, languages, packs, output, bootstrap=bootstrap, seed=seed, progress=progress
-    )
+    settings: dict[str, Any] = {"bootstrap": bootstrap, "limit": limit, "seed": seed}
+    run.evaluate(engine, found, languages, packs, output, progress=progress, **settings)
 
 
 def _part(
