@@ -64,6 +64,11 @@ def benchmark_table() -> str:
     return table(("benchmark", "mirrors", "scorer", "primary metric", "what"), rows)
 
 
+def benchmark_fields() -> str:
+    """Every key of a benchmark with its type, default and meaning."""
+    return _fields_table(benchmark.Benchmark.model_json_schema())
+
+
 def recipe_fields() -> str:
     """Every key of a recipe with its type, default and meaning, from the fields themselves."""
     return _fields_table(recipe.json_schema())
@@ -159,6 +164,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "sources": source_table,
     "source-options": source_options,
     "translation-fields": translation_fields,
+    "benchmark-fields": benchmark_fields,
 }
 
 
