@@ -66,7 +66,7 @@ class Child:
 
     def __init__(self, words: list[str]) -> None:
         self._started = time.perf_counter()
-        self._complaints = tempfile.TemporaryFile("w+")
+        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, __file__, *words],
             stdout=subprocess.PIPE,
@@ -140,7 +140,8 @@ def main() -> None:
     asked = parser.parse_args()
     steps = sorted(asked.steps)
     if asked.child:
-        return train(asked.child, 2 * steps[-1], steps[0], asked.threads)
+        train(asked.child, 2 * steps[-1], steps[0], asked.threads)
+        return
     if any(step % steps[0] for step in steps):
         parser.error(f"--steps: expected multiples of {steps[0]}, found {asked.steps}")
     print("                    seconds of processor time:")
