@@ -30,8 +30,8 @@ COMMANDS = {
         *["checkpoint", "corpus", "--language", "--count", "--id", "--html", "--max-length"],
     ],
     "evaluate": [
-        *["model", "--benchmark", "--language", "--data", "--corpus", "--output", "--batch-size"],
-        *["--dtype", "--limit", "--bootstrap"],
+        *["model", "--benchmark", "--language", "--data", "--corpus", "--output", "--engine"],
+        *["--url", "--batch-size", "--dtype", "--limit", "--bootstrap"],
     ],
     "compare": ["runs", "--metric", "--group", "--show", "--output", "--bootstrap"],
     "tasks": ["suite", "--benchmark", "--language", "--output", "--data"],

@@ -8,16 +8,16 @@ import typer
 from ikusi.cli.arguments import INTERRUPTED
 
 if TYPE_CHECKING:
-    from ikusi.data.corpus import Corpus
-    from ikusi.evaluate.benchmark import Benchmark
     from ikusi.evaluate.engine import Engine
+    from ikusi.evaluate.run import Benchmarks
 
 
 def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            help="Folder of a run of a study or of a model, or a hub id in the cache. Comes first."
+            help="Folder of a study's run or of a model, a hub id in the cache, or its name on a "
+            "server. Comes first."
         ),
     ],
     benchmark: Annotated[
@@ -38,8 +38,16 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder to write to, or to add to; by default measured/MODEL."),
     ] = None,
+    engine: Annotated[
+        Literal["local", "server"],
+        typer.Option(help="Where the model runs: here, or behind a server."),
+    ] = "local",
+    url: Annotated[
+        str | None,
+        typer.Option(help="Address of the server, such as http://localhost:8000/v1."),
+    ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Pictures and sequences at once.")
+        int | None, typer.Option(min=1, help="Pictures and sequences, or requests, at once.")
     ] = None,
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"] | None,
@@ -62,10 +70,11 @@ def evaluate(
     from ikusi.evaluate import progress
 
     place = output or Path("measured") / _name(model)
-    opened = _opened(model, batch_size, dtype)
+    codes = list(dict.fromkeys(language))
+    pairs = _pairs(model, benchmark, codes, data, corpus or [])
+    opened = _opened(model, engine, url, batch_size, dtype)
     try:
-        asked = _asked(model, benchmark, language, data, corpus or [])
-        found = _measured(opened, asked, language, place, limit, bootstrap)
+        found = _measured(opened, pairs, codes, place, limit, bootstrap)
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from there", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -76,29 +85,49 @@ def evaluate(
     typer.echo(f"rows: {place / 'rows.parquet'}\nfigures: {place / 'results.json'}")
 
 
-def _opened(model: str, batch_size: int | None, dtype: str | None) -> "Engine":
+def _opened(
+    model: str,
+    engine: str,
+    url: str | None,
+    batch_size: int | None,
+    dtype: str | None,
+) -> "Engine":
+    from ikusi.errors import InputError
     from ikusi.evaluate import engines
     from ikusi.study import layout
 
+    if (engine == "server") != (url is not None):
+        found = f"--engine {engine}, --url {url}"
+        raise InputError(f"expected --engine server and --url together, found {found}")
+    if url is not None:
+        if dtype is not None:
+            raise InputError(
+                f"--dtype: expected none for a server, which has its own, found {dtype}"
+            )
+        return engines.open_server(url, model, batch_size=batch_size or 32)
     folder = Path(model)
     place = str(layout.checkpoint(folder)) if folder.is_dir() else model
     return engines.open_local(place, dtype=dtype, batch_size=batch_size or 64)
 
 
-def _asked(
-    model: str, names: list[str], languages: list[str], data: Path | None, given: list[str]
-) -> "list[tuple[Benchmark, Corpus]]":
-    """Each benchmark with its corpus."""
-    from ikusi.evaluate import benchmark, corpora
+def _pairs(
+    model: str,
+    benchmarks: list[str],
+    codes: list[str],
+    data: Path | None,
+    corpora: list[str],
+) -> "Benchmarks":
+    from ikusi.evaluate import benchmark
+    from ikusi.evaluate import corpora as places
 
-    loaded = [benchmark.load(name) for name in dict.fromkeys(names)]
-    return corpora.find(loaded, languages, data or _data(Path(model)), _given(given))
+    found = [benchmark.load(name) for name in dict.fromkeys(benchmarks)]
+    return places.find(found, codes, data or _data(Path(model)), _given(corpora))
 
 
 def _measured(
     engine: "Engine",
-    asked: "list[tuple[Benchmark, Corpus]]",
-    languages: list[str],
+    pairs: "Benchmarks",
+    codes: list[str],
     output: Path,
     limit: int | None,
     bootstrap: int,
@@ -106,11 +135,10 @@ def _measured(
     from ikusi import language
     from ikusi.evaluate import progress, run
 
-    codes = list(dict.fromkeys(languages))
     packs = {code: language.load(code) for code in codes}
     with progress.shown() as tell:
         settings: dict[str, Any] = {"bootstrap": bootstrap, "limit": limit, "progress": tell}
-        return run.evaluate(engine, asked, codes, packs, output, **settings)
+        return run.evaluate(engine, pairs, codes, packs, output, **settings)
 
 
 def _data(run: Path) -> Path:

@@ -1,39 +1,27 @@
 """Translation by a large language model behind any OpenAI-compatible server.
 
-The `openai` SDK repeats what fails on the way (429, 5xx, dropped connections). What arrives and
-cannot be used (cut, unreadable, refused by the checks) is asked for again here, with another seed.
+What fails on the way is repeated by the connection. What arrives and cannot be used (cut,
+unreadable, refused by the checks) is asked for again here, with another seed.
 """
 
 from __future__ import annotations
 
-import asyncio
 import queue
-import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ikusi.errors import InputError
 from ikusi.language import LanguagePack
 from ikusi.translate import prompt
+from ikusi.translate.client import Connection, NotACompletionError, RefusedError, UnreachedError
 from ikusi.translate.contract import Attempt, Check, Outcome, Row
-from ikusi.translate.pace import Pace
 from ikusi.translate.parse import UnreadableError, parse
 from ikusi.translate.settings import Chat
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
-TRANSPORT_RETRIES = 4
 PATIENCE = 12  # requests in a row without any answer: then the server is taken as gone
 WARMER = 0.3  # temperature of further tries where the first has none
 CHARACTERS_PER_TOKEN = 4.0  # until the server has told better
-KEY = "none"  # for servers that want no key; the SDK reads a real one by itself
-
-
-class UnreachedError(Exception):
-    """No answer came at all."""
 
 
 @dataclass
@@ -100,38 +88,29 @@ class ChatTranslator:
             InputError: the server is not there, does not have the model, refuses the key or every
                 request, or has gone.
         """
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, daemon=True)
-        thread.start()
-        client = None
-        try:
-            client, pace = asyncio.run_coroutine_threadsafe(self._opened(), loop).result()
-            yield from self._stream(rows, check, client, pace, loop)
-        finally:
-            asyncio.run_coroutine_threadsafe(_stopped(client), loop).result()
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
+        settings = self._settings
+        with Connection(
+            settings.url,
+            settings.model,
+            settings.deadline,
+            settings.concurrency,
+            key="engine.model",
+        ) as server:
+            if settings.format == "json":
+                self._schema = server.submit(self._keeps_to_schemas(server)).result()
+            yield from self._stream(rows, check, server)
 
-    def _stream(
-        self,
-        rows: Iterable[Row],
-        check: Check,
-        client: AsyncOpenAI,
-        pace: Pace,
-        loop: asyncio.AbstractEventLoop,
-    ) -> Iterator[Outcome]:
+    def _stream(self, rows: Iterable[Row], check: Check, server: Connection) -> Iterator[Outcome]:
         """Keep the server busy: twice as many rows as requests are under way."""
         done: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
         waiting, source, more = 0, iter(rows), True
         while True:
-            while more and waiting < 2 * int(pace.limit) + 2:
+            while more and waiting < 2 * int(server.pace.limit) + 2:
                 row = next(source, None)
                 if row is None:
                     more = False
                     break
-                task = self._row(row, check, client, pace)
-                asyncio.run_coroutine_threadsafe(task, loop).add_done_callback(done.put)
+                server.submit(self._row(row, check, server)).add_done_callback(done.put)
                 waiting += 1
             if not waiting:
                 return
@@ -139,82 +118,30 @@ class ChatTranslator:
             waiting -= 1
             yield outcome
 
-    async def _opened(self) -> tuple[AsyncOpenAI, Pace]:
-        """A client whose server answers, has the model, and is known to keep to schemas or not."""
-        import openai
-
-        pace = Pace(self._settings.concurrency)
-
-        async def heard(response: Any) -> None:
-            if response.status_code == 429 or response.status_code >= 500:
-                pace.trouble()
-
-        options: dict[str, Any] = {
-            "base_url": self._settings.url,
-            "max_retries": TRANSPORT_RETRIES,
-            "timeout": self._settings.deadline,
-            "http_client": openai.DefaultAsyncHttpxClient(event_hooks={"response": [heard]}),
-        }
-        try:
-            client = openai.AsyncOpenAI(**options)
-        except openai.OpenAIError:
-            client = openai.AsyncOpenAI(api_key=KEY, **options)
-        await self._check_model(client)
-        if self._settings.format == "json":
-            self._schema = await self._keeps_to_schemas(client)
-        return client, pace
-
-    async def _check_model(self, client: AsyncOpenAI) -> None:
-        """Compare the model with those the server lists, if it lists any."""
-        import openai
-
-        try:
-            served = [model.id async for model in client.with_options(max_retries=1).models.list()]
-        except openai.APIConnectionError as error:
-            raise self._gone(str(error.__cause__ or error)) from None
-        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise self._gone(error.message) from None
-        except (openai.OpenAIError, ValueError, TypeError, AttributeError):
-            return  # a server without this list, or with another form of it
-        if served and self._settings.model not in served:
-            raise InputError(
-                f"{self._settings.url}: engine.model: expected one of {', '.join(served[:5])}, "
-                f"found {self._settings.model}"
-            )
-
-    async def _keeps_to_schemas(self, client: AsyncOpenAI) -> bool:
+    async def _keeps_to_schemas(self, server: Connection) -> bool:
         """Ask for what nobody says by chance; some servers take a schema and do not keep to it."""
-        import openai
-
         asked: Any = {"role": "user", "content": "Say hello in one word."}
         schema: Any = _schema(prompt.probe_schema())
         try:
-            answer = await client.chat.completions.create(
-                model=self._settings.model,
-                messages=[asked],
-                max_tokens=20,
-                response_format=schema,
-            )
+            answer = await server.ask(messages=[asked], max_tokens=20, response_format=schema)
             return "".join((answer.choices[0].message.content or "").split()) == '{"n":7}'
-        except (openai.OpenAIError, ValueError, LookupError, TypeError, AttributeError):
+        except (UnreachedError, RefusedError, NotACompletionError):
+            return False
+        except (LookupError, TypeError, AttributeError):
             return False
 
-    def _gone(self, told: str) -> InputError:
-        line = " ".join(told.split())[:200]
-        return InputError(f"{self._settings.url}: expected a server that answers, found: {line}")
-
-    async def _row(self, row: Row, check: Check, client: AsyncOpenAI, pace: Pace) -> Outcome:
+    async def _row(self, row: Row, check: Check, server: Connection) -> Outcome:
         """Ask for a row until an answer is good or the tries are used up."""
         tries, unreached = _Tries(), 0
         while len(tries.attempts) + unreached < self._settings.tries:
             try:
-                async with pace.slot():
-                    raw, fault = await self._answer(row, len(tries.attempts), tries, client)
-                    pace.well()
+                async with server.pace.slot():
+                    raw, fault = await self._answer(row, len(tries.attempts), tries, server)
+                    server.pace.well()
             except UnreachedError as error:
-                pace.trouble()
+                server.pace.trouble()
                 unreached += 1
-                self._note_silence(str(error))
+                self._note_silence(str(error), server)
                 continue
             texts, flags, reason = self._read(raw, fault, row, check)
             if reason is None:
@@ -254,7 +181,7 @@ class ChatTranslator:
         return texts, verdict.flags, verdict.refused
 
     async def _answer(
-        self, row: Row, number: int, tries: _Tries, client: AsyncOpenAI
+        self, row: Row, number: int, tries: _Tries, server: Connection
     ) -> tuple[str, str | None]:
         """One request: the answer's text, and why it is none, if so.
 
@@ -262,25 +189,13 @@ class ChatTranslator:
             UnreachedError: no answer came in time, or none at all.
             InputError: the server refuses the key, the model or every request.
         """
-        import openai
-
         messages: Any = self._writer.messages(row)
         try:
-            async with asyncio.timeout(self._settings.deadline):
-                answer = await client.chat.completions.create(
-                    messages=messages, **self._options(row, number)
-                )
-        except (TimeoutError, openai.APIConnectionError) as error:
-            told = str(error.__cause__ or error)
-            raise UnreachedError(told or f"none in {self._settings.deadline:g} s") from None
-        except (openai.RateLimitError, openai.InternalServerError) as error:
-            raise UnreachedError(error.message) from None
-        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise self._gone(error.message) from None
-        except openai.APIStatusError as error:
-            return "", self._note_refusal(error.message)
-        except (ValueError, TypeError, openai.OpenAIError) as error:
-            return "", f"answer: expected a completion, found {' '.join(str(error).split())[:80]}"
+            answer = await server.ask(messages=messages, **self._options(row, number))
+        except RefusedError as error:
+            return "", self._note_refusal(error.told, server)
+        except NotACompletionError as error:
+            return "", f"answer: expected a completion, found {error}"
         self._silent, self._answered = 0, self._answered + 1
         return self._said(answer, tries, messages)
 
@@ -310,7 +225,7 @@ class ChatTranslator:
     def _options(self, row: Row, number: int) -> dict[str, Any]:
         """The fields of a request besides its messages; each try has a seed of its own."""
         settings = self._settings
-        options: dict[str, Any] = {"model": settings.model, "seed": settings.seed + number}
+        options: dict[str, Any] = {"seed": settings.seed + number}
         options["max_tokens"] = settings.max_tokens
         if settings.temperature is not None:
             cold = settings.temperature == 0 and number > 0
@@ -323,7 +238,7 @@ class ChatTranslator:
             options["extra_body"] = settings.extra
         return options
 
-    def _note_silence(self, told: str) -> None:
+    def _note_silence(self, told: str, server: Connection) -> None:
         """Give up on a server that has not answered for long.
 
         Raises:
@@ -331,9 +246,9 @@ class ChatTranslator:
         """
         self._silent += 1
         if self._silent >= max(PATIENCE, 2 * self._settings.tries):
-            raise self._gone(told)
+            raise server.gone(told)
 
-    def _note_refusal(self, told: str) -> str:
+    def _note_refusal(self, told: str, server: Connection) -> str:
         """A request that the server will never take: the row's fault, or the recipe's.
 
         Raises:
@@ -341,7 +256,7 @@ class ChatTranslator:
         """
         self._refused += 1
         if not self._answered and self._refused >= PATIENCE:
-            raise self._gone(told)
+            raise server.gone(told)
         return f"server: {told}"
 
     def close(self) -> None:
@@ -354,13 +269,3 @@ def _schema(schema: dict[str, Any]) -> dict[str, Any]:
         "type": "json_schema",
         "json_schema": {"name": "translation", "strict": True, "schema": schema},
     }
-
-
-async def _stopped(client: AsyncOpenAI | None) -> None:
-    """End what is still under way, when a job is stopped, and hang up."""
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    if client is not None:
-        await client.close()

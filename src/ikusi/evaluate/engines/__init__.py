@@ -55,6 +55,22 @@ def open_local(
     raise InputError(f"{checkpoint}: expected a model that answers, found {kind}")
 
 
+def open_server(url: str, model: str, *, batch_size: int = 32) -> Engine:
+    """Open a model behind an OpenAI-compatible server; see ``engines.server``.
+
+    Args:
+        url: base address, such as http://localhost:8000/v1.
+        model: its name there.
+        batch_size: most requests at once.
+
+    Raises:
+        InputError: the server is not there, does not have the model, or refuses the key.
+    """
+    from ikusi.evaluate.engines import server
+
+    return server.Server(url, model, batch_size)
+
+
 def _folder(checkpoint: str | Path) -> Path:
     """Where a checkpoint is: a folder, or what the hub's cache holds of that name."""
     from huggingface_hub import snapshot_download
