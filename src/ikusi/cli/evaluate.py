@@ -39,8 +39,8 @@ def evaluate(
         typer.Option(help="Folder to write to, or to add to; by default measured/MODEL."),
     ] = None,
     engine: Annotated[
-        Literal["local", "server"],
-        typer.Option(help="Where the model runs: here, or behind a server."),
+        Literal["local", "vllm", "server"],
+        typer.Option(help="Where the model runs: here, in vLLM, behind a server."),
     ] = "local",
     url: Annotated[
         str | None,
@@ -65,14 +65,10 @@ def evaluate(
 
     Example: ikusi evaluate llava-hf/llava-1.5-7b-hf --benchmark vqav2 aokvqa --language eu en
     """
-    from rich.console import Console
-
-    from ikusi.evaluate import progress
-
     place = output or Path("measured") / _name(model)
     codes = list(dict.fromkeys(language))
     pairs = _pairs(model, benchmark, codes, data, corpus or [])
-    opened = _opened(model, engine, url, batch_size, dtype)
+    opened = _opened(model, engine, url, batch_size, dtype, _pictures(pairs))
     try:
         found = _measured(opened, pairs, codes, place, limit, bootstrap)
     except KeyboardInterrupt:
@@ -80,8 +76,15 @@ def evaluate(
         raise typer.Exit(INTERRUPTED) from None
     finally:
         opened.close()
-    told = {name: figures for name, figures in found.items() if figures}
-    Console(width=None if Console().is_terminal else 160).print(progress.table(told, language))
+    _tell({name: found[name] for name in found if found[name]}, language, place)
+
+
+def _tell(found: dict[str, Any], languages: list[str], place: Path) -> None:
+    from rich.console import Console
+
+    from ikusi.evaluate import progress
+
+    Console(width=None if Console().is_terminal else 160).print(progress.table(found, languages))
     typer.echo(f"rows: {place / 'rows.parquet'}\nfigures: {place / 'results.json'}")
 
 
@@ -91,6 +94,7 @@ def _opened(
     url: str | None,
     batch_size: int | None,
     dtype: str | None,
+    pictures: int,
 ) -> "Engine":
     from ikusi.errors import InputError
     from ikusi.evaluate import engines
@@ -107,6 +111,10 @@ def _opened(
         return engines.open_server(url, model, batch_size=batch_size or 32)
     folder = Path(model)
     place = str(layout.checkpoint(folder)) if folder.is_dir() else model
+    if engine == "vllm":
+        return engines.open_vllm(
+            place, dtype=dtype, batch_size=batch_size or 256, pictures=pictures
+        )
     return engines.open_local(place, dtype=dtype, batch_size=batch_size or 64)
 
 
@@ -122,6 +130,11 @@ def _pairs(
 
     found = [benchmark.load(name) for name in dict.fromkeys(benchmarks)]
     return places.find(found, codes, data or _data(Path(model)), _given(corpora))
+
+
+def _pictures(pairs: "Benchmarks") -> int:
+    """The most pictures of one question, those of its few-shots included."""
+    return max((1 + bench.few_shots for bench, _ in pairs if not bench.text_only), default=0)
 
 
 def _measured(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ikusi import artifact
 from ikusi.errors import InputError
 from ikusi.evaluate.engine import Engine
 
@@ -32,7 +33,6 @@ def open_local(
         InputError: there is no model, or none that answers.
     """
     import torch
-    from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
         MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
@@ -40,19 +40,42 @@ def open_local(
 
     from ikusi.evaluate.engines import general, local
 
-    place = _folder(checkpoint)
+    place, kind = _opened(checkpoint)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     usual = "bfloat16" if device.startswith("cuda") else "float32"
     form = dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype or usual)
-    try:
-        kind = AutoConfig.from_pretrained(place).model_type
-    except (OSError, ValueError) as error:
-        raise InputError(f"{checkpoint}: expected a model, found none: {error}") from error
     if kind != "llava" and kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
         return general.open_general(place, form, device, batch_size)
     if kind == "llava" or kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         return local.open_local(place, kind, form, device, batch_size)
     raise InputError(f"{checkpoint}: expected a model that answers, found {kind}")
+
+
+def open_vllm(
+    checkpoint: str | Path, *, dtype: str | None = None, batch_size: int = 256, pictures: int = 1
+) -> Engine:
+    """Open a LLaVA or a bare LLM in vLLM; see ``engines.vllm``.
+
+    Args:
+        checkpoint: a folder, or a hub id that is in the cache.
+        dtype: None is bf16.
+        batch_size: pictures held at once.
+        pictures: most of one prompt, few-shots' included.
+
+    Raises:
+        InputError: there is no such model, or no vLLM.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    from ikusi.evaluate.engines import vllm
+
+    place, kind = _opened(checkpoint)
+    if kind != "llava" and kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise InputError(
+            f"{checkpoint}: expected a LLaVA or a bare LLM, found {kind}: its prompts are not "
+            "known here; let vLLM serve it and ask that server, or run it without vLLM"
+        )
+    return vllm.open_vllm(place, kind, dtype or "bfloat16", batch_size, pictures)
 
 
 def open_server(url: str, model: str, *, batch_size: int = 32) -> Engine:
@@ -69,6 +92,25 @@ def open_server(url: str, model: str, *, batch_size: int = 32) -> Engine:
     from ikusi.evaluate.engines import server
 
     return server.Server(url, model, batch_size)
+
+
+def weights(folder: Path) -> str:
+    """Name the files of a model by their names, sizes and times: reading them takes minutes."""
+    files = [file for file in sorted(folder.iterdir()) if file.is_file()]
+    return artifact.fingerprint(
+        [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    )
+
+
+def _opened(checkpoint: str | Path) -> tuple[Path, str]:
+    """Where a checkpoint is and what kind of model it holds."""
+    from transformers import AutoConfig
+
+    place = _folder(checkpoint)
+    try:
+        return place, str(AutoConfig.from_pretrained(place).model_type)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{checkpoint}: expected a model, found none: {error}") from error
 
 
 def _folder(checkpoint: str | Path) -> Path:

@@ -14,9 +14,8 @@ from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ikusi import artifact
 from ikusi.evaluate.engine import OptionScore, Query, Reply, fingerprint
-from ikusi.evaluate.engines import completion
+from ikusi.evaluate.engines import completion, weights
 from ikusi.evaluate.generate import greedy_answers
 from ikusi.evaluate.prefix import Prompt, SharedPrefix, groups
 from ikusi.evaluate.score import Tokens, option_scores, summarise
@@ -161,11 +160,6 @@ def open_local(
     Raises:
         InputError: the folder holds neither.
     """
-    weights = [
-        (file.name, file.stat().st_size, file.stat().st_mtime_ns)
-        for file in sorted(checkpoint.iterdir())
-        if file.is_file()
-    ]
     model: Any
     processor: Any = None
     if kind == "llava":
@@ -179,7 +173,7 @@ def open_local(
         processor,
         name=str(checkpoint),
         batch_size=batch_size,
-        identity=artifact.fingerprint(weights),
+        identity=weights(checkpoint),
     )
 
 

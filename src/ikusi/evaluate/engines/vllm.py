@@ -1,0 +1,204 @@
+"""A LLaVA or a bare LLM in vLLM, where that is installed (``pip install ikusi[vllm]``).
+
+vLLM is given our tokens, with one image token for each picture, which it expands itself. It was
+written from vLLM's documentation and held against a stand-in only, which implements what is said
+there (``tests/evaluate/stand_in.py``): it has never run with vLLM itself.
+
+vLLM reads prompts whose tokens' log-probabilities are wanted whole, without its cache of prefixes.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from transformers import GenerationConfig, PreTrainedTokenizerBase
+
+from ikusi.errors import InputError
+from ikusi.evaluate.engine import Query, Reply, fingerprint
+from ikusi.evaluate.engines import completion, weights
+from ikusi.evaluate.score import summarise
+from ikusi.model import chat
+from ikusi.model.forms import Forms
+from ikusi.model.parts import load_processor, open_tokenizer
+
+
+class VLLM:
+    """Answers by a model that vLLM runs in this process.
+
+    Args:
+        llm: an open ``vllm.LLM``.
+        tokenizer: the model's own.
+        image_token: the id that stands for a picture; none for a bare LLM.
+        stops: ids that end an answer.
+        pictures: most of one prompt.
+        name: told in results.
+        batch_size: pictures held at once; vLLM itself decides how many prompts it works on.
+        identity: what tells this model's weights from others.
+    """
+
+    scores_options = True
+
+    def __init__(
+        self,
+        llm: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        image_token: int | None,
+        stops: Sequence[int],
+        *,
+        pictures: int = 1,
+        name: str = "",
+        batch_size: int = 256,
+        identity: Any = None,
+    ) -> None:
+        self.llm, self.tokenizer, self.pictures = llm, tokenizer, pictures
+        self.name, self.batch_size, self._identity = name, batch_size, identity
+        self.sees = image_token is not None
+        self._forms = Forms(tokenizer, 1 if self.sees else 0, image_token)
+        self._stops = list(stops)
+
+    def identity(self) -> Any:
+        """Weights, precision and vLLM's version."""
+        return ["vllm", self._identity]
+
+    def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Image.Image]:
+        """Pictures as they are: vLLM prepares them as the checkpoint says."""
+        return pictures
+
+    def answer(self, queries: Sequence[Query], pictures: Mapping[str, Any]) -> list[Reply]:
+        """Answer queries; all prompts go to vLLM together."""
+        began = time.perf_counter()
+        prompts, options = self._prompts(queries), self._options(queries)
+        asked = [self._asked(query, pictures) for query in queries]
+        requests, sampling = [], []
+        for query, ids, images, texts in zip(queries, prompts, asked, options, strict=True):
+            for more in texts or [[]]:
+                requests.append({"prompt_token_ids": [*ids, *more], **images})
+                sampling.append(self._sampling(query))
+        outputs = iter(self.llm.generate(requests, sampling, use_tqdm=False))
+        found = [
+            self._scored(query, texts, outputs) if texts else self._said(next(outputs))
+            for query, texts in zip(queries, options, strict=True)
+        ]
+        seconds = (time.perf_counter() - began) / max(1, len(queries))
+        return [Reply(seconds=seconds, **values) for values in found]
+
+    def _prompts(self, queries: Sequence[Query]) -> list[tuple[int, ...]]:
+        """Tokens of each prompt, a picture as one."""
+        chats = [query for query in queries if not query.completion]
+        said = self._forms.prompts([q.messages for q in chats], [q.where for q in chats])
+        others = [query for query in queries if query.completion]
+        asked, continued = iter(said), iter(completion.prompts(self.tokenizer, others))
+        return [next(continued if query.completion else asked)[0] for query in queries]
+
+    def _options(self, queries: Sequence[Query]) -> list[list[list[int]]]:
+        """Tokens of each query's options."""
+        chats = [query for query in queries if not query.completion]
+        said = self._forms.continuations(
+            [query.messages for query in chats],
+            [query.options for query in chats],
+            [query.where for query in chats],
+        )
+        others = [query for query in queries if query.completion]
+        asked, continued = iter(said), iter(completion.continuations(self.tokenizer, others))
+        return [next(continued if query.completion else asked) for query in queries]
+
+    def _asked(self, query: Query, pictures: Mapping[str, Any]) -> dict[str, Any]:
+        """The pictures of a query as vLLM takes them."""
+        images = [pictures[key] for key in query.pictures]
+        if len(images) > self.pictures:
+            raise InputError(
+                f"{query.where}: expected at most {self.pictures} pictures, for which vLLM was "
+                f"opened, found {len(images)}"
+            )
+        return {"multi_modal_data": {"image": images}} if images else {}
+
+    def _sampling(self, query: Query) -> Any:
+        from vllm import SamplingParams
+
+        if query.options:
+            return SamplingParams(temperature=0, max_tokens=1, prompt_logprobs=0)
+        return SamplingParams(
+            temperature=0, max_tokens=query.max_new_tokens, stop_token_ids=self._stops
+        )
+
+    def _said(self, output: Any) -> dict[str, Any]:
+        answer = output.outputs[0]
+        ids = list(answer.token_ids)
+        if ids and ids[-1] in self._stops:
+            ids.pop()
+        return {
+            "prompt": fingerprint(output.prompt_token_ids),
+            "text": str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip(),
+            "hit_limit": answer.finish_reason == "length",
+        }
+
+    def _scored(
+        self, query: Query, options: Sequence[Sequence[int]], outputs: Iterator[Any]
+    ) -> dict[str, Any]:
+        """Scores of a query's options: what vLLM says of the last tokens of each prompt."""
+        scores, told = [], ""
+        for text, ids in zip(query.options, options, strict=True):
+            output = next(outputs)
+            whole, logs = list(output.prompt_token_ids), output.prompt_logprobs
+            if whole[-len(ids) :] != list(ids) or len(logs) != len(whole):
+                raise InputError(
+                    f"{self.name}: {query.where}: expected vLLM to tell of all {len(whole)} tokens "
+                    f"of the prompt, the option's {len(ids)} last, found {len(logs)}"
+                )
+            values = [
+                float(place[token].logprob)
+                for place, token in zip(logs[-len(ids) :], ids, strict=True)
+            ]
+            scores.append(summarise(values, text, ends=not query.completion))
+            told = fingerprint(whole[: -len(ids)])
+        return {"prompt": told, "scores": tuple(scores)}
+
+    def close(self) -> None:
+        """Nothing is held but the model."""
+
+
+def open_vllm(place: Path, kind: str, dtype: str, batch_size: int, pictures: int) -> VLLM:
+    """Open a LLaVA checkpoint (``kind`` llava), or a bare causal LLM of any other kind.
+
+    Raises:
+        InputError: vLLM is not installed, or cannot open the model.
+    """
+    try:
+        import vllm
+    except ImportError:
+        told = "vllm: expected the package, found none: pip install 'ikusi[vllm]' (needs a GPU)"
+        raise InputError(told) from None
+    tokenizer: Any
+    image_token = None
+    if kind == "llava":
+        processor: Any = load_processor(place)
+        tokenizer = processor.tokenizer
+        image_token = int(tokenizer.convert_tokens_to_ids(processor.image_token))
+    else:
+        tokenizer = open_tokenizer(place)
+    most = {"limit_mm_per_prompt": {"image": max(1, pictures)}} if kind == "llava" else {}
+    llm = vllm.LLM(model=str(place), dtype=dtype, enable_prefix_caching=True, seed=0, **most)
+    return VLLM(
+        llm,
+        tokenizer,
+        image_token,
+        _stops(place, tokenizer),
+        pictures=max(1, pictures),
+        name=str(place),
+        batch_size=batch_size,
+        identity=[weights(place), dtype, vllm.__version__],
+    )
+
+
+def _stops(place: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids that end an answer: the model's own and the one the chat template writes."""
+    try:
+        known = GenerationConfig.from_pretrained(place).eos_token_id
+    except OSError:  # a model without such a file
+        known = tokenizer.eos_token_id
+    found = set(known if isinstance(known, list) else [] if known is None else [known])
+    if tokenizer.chat_template is not None:
+        found.add(int(tokenizer.convert_tokens_to_ids(chat.end_of_turn(tokenizer))))
+    return sorted(found)
