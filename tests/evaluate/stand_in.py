@@ -66,7 +66,8 @@ class LLM:
 
     def _one(self, prompt: Any, sampling: SamplingParams) -> RequestOutput:
         assert sampling.temperature == 0 and set(prompt) <= {"prompt_token_ids", "multi_modal_data"}
-        ids, pixels = list(prompt["prompt_token_ids"]), {}
+        ids: list[int] = list(prompt["prompt_token_ids"])
+        pixels: dict[str, Any] = {}
         if "multi_modal_data" in prompt:
             ids, pixels = self._expanded(ids, prompt["multi_modal_data"]["image"])
         logs = None
