@@ -10,13 +10,13 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 
 from evaluate.families import FAMILIES
-from evaluate.measured import LANGUAGES, PACKS, evaluate, rows_of
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import engines, run
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.engine import Query, Reply
 from ikusi.evaluate.engines.general import General, open_general
+from measured import LANGUAGES, PACKS, evaluate, rows_of
 
 Pairs = Sequence[tuple[Benchmark, Corpus]]
 PICTURES = {

@@ -10,7 +10,6 @@ import openai
 import pytest
 from typer.testing import CliRunner
 
-from evaluate.measured import LANGUAGES, PACKS, evaluate, rows_of
 from evaluate.served import FAULTS, KEY, MODEL, Served
 from ikusi import cli
 from ikusi.data.corpus import Corpus
@@ -19,6 +18,7 @@ from ikusi.evaluate import engines, run
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.engine import Query
 from ikusi.evaluate.engines.server import Server
+from measured import LANGUAGES, PACKS, evaluate, rows_of
 from translate.servers import llama
 
 Pairs = Sequence[tuple[Benchmark, Corpus]]

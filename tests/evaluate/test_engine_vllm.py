@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from evaluate import stand_in
-from evaluate.measured import LANGUAGES, PACKS, evaluate, rows_of
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import engines, run
 from ikusi.evaluate.benchmark import Benchmark
+from measured import LANGUAGES, PACKS, evaluate, rows_of
 
 Pairs = Sequence[tuple[Benchmark, Corpus]]
 
