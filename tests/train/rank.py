@@ -1,14 +1,17 @@
-"""One process of a training, as torchrun starts it: `rank.py SETTINGS.json`."""
+"""One process of a training: as torchrun starts it (`rank.py SETTINGS.json`), or a study does."""
 
 import json
 import logging
 import os
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ikusi.recipe import Compute
+from ikusi.study.worker import Context
 from ikusi.train.progress import Progress
 from ikusi.train.stages import train_stage
 from train.samples import Samples, language_model, multimodal_model, stage
@@ -33,6 +36,26 @@ def main(path: Path) -> None:
         seed=3,
         compute=Compute.model_validate(told.get("compute", {})),
         progress=stop,
+    )
+
+
+def step(output: Path, context: Context, *, rows: int, seconds: float = 0.0, **given: Any) -> None:
+    """A step of a study; it makes one of training and then rests for so many seconds."""
+    model, processor = multimodal_model()
+
+    def rest(now: Progress) -> None:
+        context.progress(now.step / now.total, f"step {now.step}")
+        time.sleep(seconds)
+
+    train_stage(
+        model,
+        processor,
+        Samples(rows),
+        stage(**given),
+        output=output,
+        seed=3,
+        compute=Compute.model_validate(context.compute),
+        progress=rest,
     )
 
 

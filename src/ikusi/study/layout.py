@@ -146,7 +146,7 @@ class _Layout:
         reads = self._definitions(names) | self._asked(names) | {model: self.models[model]}
         function = f"{FUNCTIONS}:evaluate_backbone"
         name, alone = f"evaluate/{name}-backbone", self._computed(alone=True)
-        return Step(name, function, _made(*names), settings, reads, alone)
+        return Step(name, function, _made(*names), settings, reads, alone, resumes=True)
 
     def report(self, evaluations: Sequence[Step]) -> Step:
         settings = {"recipe": self.recipe.model_dump(mode="json", exclude={"workers", "compute"})}

@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -72,7 +73,8 @@ class Task:
     def tell(self) -> None:
         """Write it down in a folder that holds nothing else."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        artifact.write_json(_made(self.folder) / TASK, self.told())
+        self.folder.mkdir(parents=True)
+        artifact.write_json(self.folder / TASK, self.told())
 
 
 class Processes(Protocol):
@@ -97,14 +99,14 @@ def run(task: Task, start: Starter, send: Callable[[Report], None]) -> None:
     Raises:
         InputError, IkusiError: what the first process to fail told.
     """
-    processes = start(task)
+    processes, told = start(task), None
     try:
         while (code := processes.poll()) is None:
-            _pass_on(task.folder / PROGRESS, processes.told(), send)
+            told = _pass_on(_report(task.folder / PROGRESS, processes.told()), told, send)
             time.sleep(SECONDS_BETWEEN_LOOKS)
     finally:
         processes.stop()
-    _pass_on(task.folder / PROGRESS, "", send)
+    _pass_on(_report(task.folder / PROGRESS, ""), told, send)
     if code:
         raise _failure(task.folder / FAILURE, processes.told() or f"one ended with code {code}")
     shutil.rmtree(task.folder, ignore_errors=True)
@@ -141,21 +143,58 @@ class Here:
         self.process.wait()
 
 
-def _pass_on(path: Path, waits: str, send: Callable[[Report], None]) -> None:
-    fraction, note = json.loads(path.read_text(encoding="utf-8")) if path.exists() else (0.0, "")
-    if waits or note:
-        send(Report(fraction, waits or note))
+def _pass_on(
+    report: Report, told: Report | None, send: Callable[[Report], None]
+) -> Report | None:
+    """Send a report that says anything new; returns the last one that was sent."""
+    if report == told or not report.note:
+        return told
+    send(report)
+    return report
+
+
+def _report(path: Path, waits: str) -> Report:
+    """How far the processes are, and what they wait for or else say."""
+    try:
+        fraction, note = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:  # none yet, or it was replaced on another machine while it was read
+        fraction, note = 0.0, ""
+    return Report(fraction, waits or note)
 
 
 def _failure(path: Path, otherwise: str) -> IkusiError:
-    if not path.exists():
+    if (told := _told(path)) is None:
         return IkusiError(f"its processes left no message: {otherwise}; its log says more")
-    told = json.loads(path.read_text(encoding="utf-8"))
     return (InputError if told["bad_input"] else IkusiError)(told["message"])
 
 
-def main(folder: Path) -> None:
-    """Do this process's share of the task that `folder` holds."""
+def tell_failure(folder: Path, error: Exception, attempt: int = 0) -> None:
+    """Say why a task failed; the first to do so counts, as others fail because it did."""
+    if not has_failed(folder, attempt):
+        bad_input = isinstance(error, InputError)
+        told = {"message": one_line(error), "bad_input": bad_input, "attempt": attempt}
+        artifact.write_json(folder / FAILURE, told)
+
+
+def has_failed(folder: Path, attempt: int = 0) -> bool:
+    """Whether one of the processes has told of a failure in this attempt."""
+    told = _told(folder / FAILURE)
+    return told is not None and told["attempt"] == attempt
+
+
+def _told(path: Path) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = None
+    with suppress(FileNotFoundError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def main(folder: Path, attempt: int = 0) -> None:
+    """Do this process's share of the task that `folder` holds.
+
+    Args:
+        attempt: how often all processes of the task have been started anew.
+    """
     be_killed_with_parent()
     claim_hardware(",".join(accelerators()) or None)
     from accelerate.utils import get_cpu_distributed_information
@@ -167,6 +206,8 @@ def main(folder: Path) -> None:
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format=form)
     disable_progress_bar()  # of libraries; they go to logs
     told = json.loads((folder / TASK).read_text(encoding="utf-8"))
+    if first and not has_failed(folder, attempt):
+        (folder / FAILURE).unlink(missing_ok=True)  # what an earlier attempt told
 
     def send(report: Report) -> None:
         if first:
@@ -177,19 +218,11 @@ def main(folder: Path) -> None:
         resolve(told["function"])(Path(told["output"]), context, **told["settings"])
     except Exception as error:
         traceback.print_exc()
-        if not (folder / FAILURE).exists():  # others fail because one did
-            bad_input = isinstance(error, InputError)
-            failure = {"message": one_line(error), "bad_input": bad_input}
-            artifact.write_json(folder / FAILURE, failure)
+        tell_failure(folder, error, attempt)
         sys.stderr.flush()
         os._exit(1)  # without waiting for the others, who may wait for this one
     if first:
         artifact.write_json(folder / DONE, {})
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    return folder
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shutil
 import subprocess
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +22,16 @@ from ikusi import artifact
 from ikusi.errors import IkusiError, InputError
 from ikusi.recipe import Slurm
 from ikusi.study import ranks
-from ikusi.study.ranks import DONE, FAILURE, Task
+from ikusi.study.ranks import DONE, Task
 from ikusi.study.worker import CLAIMED
 
 logger = logging.getLogger(__name__)
 
 JOB = "job.json"
-SECONDS_BETWEEN_QUESTIONS = 15.0
+COMMANDS = ("sbatch", "srun", "squeue", "scancel", "scontrol")
+ATTEMPT = "SLURM_RESTART_COUNT"
+SECONDS_BETWEEN_QUESTIONS = 30.0
+SECONDS_TO_BE_KNOWN = 60.0
 SECONDS_TO_END = 120.0
 MOST_TIMEOUTS = 1000  # how often a job that took all its time may queue again
 
@@ -42,15 +47,14 @@ class Rank:
         from submitit import JobEnvironment
         from submitit.helpers import TorchDistributedEnvironment
 
-        job = JobEnvironment()
+        job, folder = JobEnvironment(), Path(self.folder)
+        _expect_ours(folder, job.job_id)
         if job.num_tasks > 1:
             TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
-        if job.global_rank == 0:  # what an attempt told that was taken off its machines
-            (Path(self.folder) / FAILURE).unlink(missing_ok=True)
-        ranks.main(Path(self.folder))
+        ranks.main(folder, int(os.environ[ATTEMPT]) if ATTEMPT in os.environ else 0)
 
     def checkpoint(self) -> Any:
-        """Called when the job's time is over, or another takes its place: queue it once more."""
+        """What submitit queues once more when the job's time is over or others need its place."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -58,12 +62,17 @@ class Rank:
 
 @dataclass
 class Job:
-    """A job in the queue or at work."""
+    """A job in the queue, at work or ended.
+
+    Attributes:
+        state: in SLURM's words; empty once the queue no longer has it.
+    """
 
     folder: Path
     number: str
     state: str = "PENDING"
     reason: str = ""
+    ended: str = ""
     _asked: float = float("-inf")
     _absences: int = 0
 
@@ -77,14 +86,14 @@ class Job:
         self._absences = 0 if self.state else self._absences + 1
         if self._absences < (1 if done else 2):
             return None
+        if not done:
+            self.ended = f"SLURM job {self.number} ended{_how(self.number)}, see {self.folder}"
         return 0 if done else 1
 
     def told(self) -> str:
         """See `Processes`."""
-        if not self.state:
-            return f"SLURM job {self.number} ended{_how_it_ended(self.number)}, see {self.folder}"
-        if self.state == "RUNNING":
-            return ""
+        if self.ended or self.state in ("", "RUNNING"):
+            return self.ended
         return f"SLURM job {self.number} is {self.state}, {self.reason}"
 
     def stop(self) -> None:
@@ -93,6 +102,18 @@ class Job:
             logger.info("%s\n%s", log.name, log.read_text(encoding="utf-8", errors="replace"))
         if self.state:
             _ask("scancel", self.number)
+            _keep(self.folder, self.number, cancelled=True)
+
+
+def _expect_ours(folder: Path, number: str) -> None:
+    """Refuse to work for a study that was killed before it had noted this job, and knows nothing
+    of it: it may have submitted another."""
+    end = time.monotonic() + SECONDS_TO_BE_KNOWN
+    while not (folder / JOB).exists() and time.monotonic() < end:
+        time.sleep(1)
+    found = (_kept(folder) or {"number": "none"})["number"]
+    if found != number:
+        raise IkusiError(f"{folder}: expected job {number} at work here, found {found}")
 
 
 def start(task: Task) -> Job:
@@ -101,67 +122,88 @@ def start(task: Task) -> Job:
     Raises:
         InputError: there is no SLURM, or it refuses what the recipe asks for.
     """
-    if shutil.which("sbatch") is None:
-        raise InputError("compute.slurm: expected SLURM's commands on the PATH, found no sbatch")
     kept = _kept(task.folder)
-    if kept and task.is_told() and ((task.folder / DONE).exists() or _in_queue(kept)[0]):
-        logger.info("SLURM job %s is at it already", kept)
-        return Job(task.folder, kept)
+    if kept and task.is_told() and ((task.folder / DONE).exists() or _in_queue(kept["number"])[0]):
+        logger.info("SLURM job %s is at it already", kept["number"])
+        return Job(task.folder, kept["number"])
     task.tell()
     number = _submit(task, Slurm.model_validate(task.compute["slurm"]))
-    artifact.write_json(task.folder / JOB, {"number": number})
+    _keep(task.folder, number)
     logger.info("SLURM job %s: %s", number, task.folder)
     return Job(task.folder, number)
 
 
 def settle(task: Task) -> None:
-    """End a job that is at another task in this folder, before its output is made anew."""
+    """End a job that is at another task in this folder, or was cancelled and has not ended yet,
+    before its output is made anew."""
     kept = _kept(task.folder)
-    if kept is None or task.is_told() or not _in_queue(kept)[0]:
+    if kept is None or (task.is_told() and not kept["cancelled"]):
         return
-    _ask("scancel", kept)
-    end = time.monotonic() + SECONDS_TO_END
-    while _in_queue(kept)[0]:
+    number, end = kept["number"], time.monotonic() + SECONDS_TO_END
+    if _in_queue(number)[0]:
+        _ask("scancel", number)
+    while _in_queue(number)[0]:
         if time.monotonic() > end:
-            raise IkusiError(f"SLURM job {kept}: expected to end when cancelled, found it at work")
+            raise IkusiError(f"SLURM job {number}: expected to end when cancelled, found it there")
         time.sleep(1)
+    (task.folder / JOB).unlink()
 
 
-def _kept(folder: Path) -> str | None:
+def _kept(folder: Path) -> dict[str, Any] | None:
+    """What is known of the job that was last at work in a folder."""
     path = folder / JOB
-    return json.loads(path.read_text(encoding="utf-8"))["number"] if path.exists() else None
+    if not path.exists():
+        return None
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return known
+
+
+def _keep(folder: Path, number: str, *, cancelled: bool = False) -> None:
+    artifact.write_json(folder / JOB, {"number": number, "cancelled": cancelled})
 
 
 def _submit(task: Task, asked: Slurm) -> str:
+    """Hand a task to SLURM; returns the job's number."""
     import submitit
     from submitit.core.utils import FailedJobError
+    from submitit.helpers import clean_env
 
-    processes = task.compute.get("processes", 1)
-    values = {
+    missing = [name for name in COMMANDS if shutil.which(name) is None]
+    if missing:
+        raise InputError(f"compute.slurm: expected its commands on the PATH, found no {missing[0]}")
+    executor = submitit.SlurmExecutor(task.folder, max_num_timeout=MOST_TIMEOUTS)
+    # Not `update_parameters`, which reads memory as a number of gigabytes.
+    executor.parameters.update(_parameters(task, asked))
+    inside = "SLURM_JOB_ID" in os.environ  # a study that is a job itself has SLURM's variables
+    try:
+        with clean_env() if inside else nullcontext():
+            return str(executor.submit(Rank(str(task.folder.absolute()))).job_id)
+    except FailedJobError as error:
+        raise InputError(f"compute.slurm: sbatch: {' '.join(str(error).split())}") from error
+
+
+def _parameters(task: Task, asked: Slurm) -> dict[str, Any]:
+    """What submitit writes into the job's script; None leaves an option out."""
+    shared = "processes" in task.compute
+    processes = task.compute["processes"] if shared else 1
+    options = {"requeue": True, **asked.options}
+    return {
         "job_name": f"ikusi-{task.folder.name}",
         "time": asked.minutes,
-        "nodes": asked.nodes if "processes" in task.compute else 1,
+        "nodes": asked.nodes if shared else 1,
         "ntasks_per_node": processes,
         "gpus_per_node": processes if asked.gpus else None,
         "partition": asked.partition,
         "account": asked.account,
         "cpus_per_task": asked.cpus_per_task,
         "mem": asked.mem,
+        # What the study's own process was told, as it is on the CPU.
         "setup": [f"unset {' '.join(CLAIMED)}", *asked.setup],
         "stderr_to_stdout": True,
         "wckey": None,
         "srun_args": ["--kill-on-bad-exit=1"],
-        "additional_parameters": {
-            "requeue": True,
-            **{name: value for name, value in asked.options.items() if value is not False},
-        },
+        "additional_parameters": {n: value for n, value in options.items() if value is not False},
     }
-    executor = submitit.SlurmExecutor(task.folder, max_num_timeout=MOST_TIMEOUTS)
-    executor.parameters.update({name: v for name, v in values.items() if v is not None})
-    try:
-        return str(executor.submit(Rank(str(task.folder.absolute()))).job_id)
-    except FailedJobError as error:
-        raise InputError(f"compute.slurm: sbatch: {' '.join(str(error).split())}") from error
 
 
 def _in_queue(number: str) -> tuple[str, str]:
@@ -173,12 +215,15 @@ def _in_queue(number: str) -> tuple[str, str]:
     return state, reason
 
 
-def _how_it_ended(number: str) -> str:
-    """As far as SLURM still knows it."""
+def _how(number: str) -> str:
+    """How a job ended, as far as SLURM still knows it."""
     told = _ask("scontrol", "--oneliner", "show", "job", number).stdout
     found = re.search(r"JobState=(\S+) Reason=(\S+)", told)
     return f" as {found[1]} ({found[2]})" if found else ""
 
 
 def _ask(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise InputError(f"{command[0]}: expected SLURM's command, found none") from error

@@ -19,8 +19,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ikusi.errors import InputError
-from ikusi.study.ranks import FAILURE, Processes, Task
+from ikusi.errors import IkusiError, InputError
+from ikusi.study import ranks
+from ikusi.study.ranks import Processes, Task
 from ikusi.study.worker import be_killed_with_parent
 
 T = TypeVar("T")
@@ -29,13 +30,14 @@ T = TypeVar("T")
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 PREFIXES = ("TORCHELASTIC_", "GROUP_", "ROLE_")
 STARTED, SHARED_STORE = "TORCHELASTIC_RUN_ID", "TORCHELASTIC_USE_AGENT_STORE"
+RESTARTS = "TORCHELASTIC_RESTART_COUNT"
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_LEAVE = 10.0
 PATIENCE = timedelta(minutes=30)  # with a store that does not answer
 
 # Keys in torchrun's own store, which all processes reach.
-COUNT, ORDER, OVER, END = "ikusi/count", "ikusi/order/{}", "ikusi/over/{}", "ikusi/end"
+COUNT, ORDER, OVER, END = "count", "order/{}", "over/{}", "end"
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,12 @@ class Group:
         return int(self.variables["LOCAL_WORLD_SIZE"])
 
     def store(self) -> Any:
-        """The store that torchrun keeps for all of them."""
-        from torch.distributed import TCPStore
+        """The store that torchrun keeps for all of them, without what an earlier start left."""
+        from torch.distributed import PrefixStore, TCPStore
 
         place = self.variables["MASTER_ADDR"], int(self.variables["MASTER_PORT"])
-        return TCPStore(*place, is_master=False, timeout=PATIENCE)
+        whole = TCPStore(*place, is_master=False, timeout=PATIENCE)
+        return PrefixStore(f"ikusi/{self.variables[RESTARTS]}", whole)
 
     def start(self, task: Task) -> Processes:
         """Share a task with the others; see `ranks.Starter`."""
@@ -94,7 +97,7 @@ def group() -> Group | None:
     if STARTED not in os.environ:
         return None
     found = {name: value for name, value in os.environ.items() if _is_torchruns(name)}
-    if found[SHARED_STORE] != "True":
+    if found.get(SHARED_STORE) != "True":
         variable = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
         raise InputError(f"torchrun: expected a store for all processes, found none ({variable})")
     return Group(found)
@@ -122,7 +125,7 @@ class Led:
 
     def poll(self) -> int | None:
         """See `Processes`. Others may have failed, and this machine's process wait for them."""
-        if self._failed is None and (self.folder / FAILURE).exists():
+        if self._failed is None and ranks.has_failed(self.folder):
             self._failed = time.monotonic()
         code = self.process.poll()
         late = self._failed is not None and time.monotonic() - self._failed > SECONDS_TO_LEAVE
@@ -161,7 +164,7 @@ def _follow(group: Group) -> None:
     store, number = group.store(), 1
     while True:
         if store.check([ORDER.format(number)]):
-            if not store.check([OVER.format(number)]):
+            if not _is_over(store, number):
                 _take_part(group, store, number)
             number += 1
         elif store.check([END]):
@@ -170,15 +173,22 @@ def _follow(group: Group) -> None:
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
+def _is_over(store: Any, number: int) -> bool:
+    """Whether the leader has left a task; one that was killed is known by what came after."""
+    later = (OVER.format(number), ORDER.format(number + 1), END)
+    return any(store.check([key]) for key in later)
+
+
 def _take_part(group: Group, store: Any, number: int) -> None:
     order = json.loads(store.get(ORDER.format(number)))
     folder = Path(order["folder"])
     process, over = group.take_part(folder, order["port"]), None
     while (code := process.poll()) is None:
-        if over is None and store.check([OVER.format(number)]):
+        if over is None and _is_over(store, number):
             over = time.monotonic()
         if over is not None and time.monotonic() - over > SECONDS_TO_LEAVE:
             process.kill()
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    if code and over is None and not (folder / FAILURE).exists():
-        sys.exit(f"its process ended with code {code}")  # and torchrun ends all others
+    if code and over is None:  # and it may have had no time to say why
+        where = f"process {group.variables['RANK']} on {socket.gethostname()}"
+        ranks.tell_failure(folder, IkusiError(f"{where} ended with code {code}"))

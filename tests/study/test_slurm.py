@@ -1,0 +1,141 @@
+"""Steps as jobs of a SLURM cluster: `cluster.py` stands in for it, all else is real."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ikusi import study
+from ikusi.errors import InputError
+from ikusi.recipe import Compute
+from ikusi.study import ranks, slurm
+from ikusi.study.graph import Step
+from ikusi.study.ranks import Task
+
+HERE = Path(__file__).parent
+TRAINING = {"rows": 13, "batch_size": 2, "epochs": 1, "save_every": 1}
+
+PLACES = '''
+import json, os
+import torch.distributed as dist
+
+
+def tell(output, context):
+    """Each process tells where it is and what all of them make together."""
+    dist.init_process_group("gloo")
+    told = [None] * dist.get_world_size()
+    names = ("MASTER_ADDR", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "SLURM_NODEID")
+    dist.all_gather_object(told, {name: os.environ[name] for name in names})
+    if dist.get_rank() == 0:
+        threads = os.environ.get("MKL_NUM_THREADS"), os.environ["FROM_SETUP"]
+        (output / "places.json").write_text(json.dumps([told, threads]))
+
+
+def wait(output, context):
+    """Wait for a file beside the study."""
+    import time
+    while not (context.study.parent / "go").exists():
+        time.sleep(0.05)
+    (output / "waited").touch()
+'''
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The cluster's folder; its commands come first on the PATH, and no job outlives the test."""
+    home, commands, modules = (tmp_path / name for name in ("cluster", "bin", "modules"))
+    for folder in (home, commands, modules):
+        folder.mkdir()
+    for name in slurm.COMMANDS:
+        script = f'#!/bin/sh\nexec {sys.executable} {HERE / "cluster.py"} {name} "$@"\n'
+        (commands / name).write_text(script)
+        (commands / name).chmod(0o755)
+    (modules / "places.py").write_text(PLACES)
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CLUSTER", str(home))
+    paths = [str(modules), str(HERE.parent), *sys.path]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    monkeypatch.setattr(slurm, "SECONDS_BETWEEN_QUESTIONS", 0.2)
+    yield home
+    for job in home.glob("job-*"):
+        (job / "cancelled").touch()
+    wait_for(lambda: all(state(job) not in ("PENDING", "RUNNING") for job in home.glob("job-*")))
+
+
+def state(job: Path) -> str:
+    return (job / "state").read_text()
+
+
+def wait_for(happened: Callable[[], Any], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def compute(processes: int | None = 1, **asked: Any) -> dict[str, Any]:
+    given = {"gpus": False, "minutes": 30, **asked}
+    told = Compute.model_validate({"processes": processes or 1, "slurm": given})
+    return told.model_dump(mode="json", exclude=set() if processes else {"processes"})
+
+
+def task(tmp_path: Path, function: str, settings: dict[str, Any], runs_on: dict[str, Any]) -> Task:
+    output = tmp_path / "study" / "step.partial"
+    output.mkdir(parents=True, exist_ok=True)
+    folder = tmp_path / "study" / "jobs" / "step"
+    return Task(folder, function, settings, runs_on, output, tmp_path / "study", "print")
+
+
+def test_two_machines_know_their_places(cluster: Path, tmp_path: Path) -> None:
+    asked = compute(2, nodes=2, setup=["export FROM_SETUP=yes"])
+    step = Step("align/a", "places:tell", compute=asked, resumes=True)
+    outcome = study.run_steps([step], tmp_path / "study", "auto")
+    assert outcome.exit_code == 0, (tmp_path / "study/logs/align/a.log").read_text()
+    places, others = json.loads((tmp_path / "study/align/a/places.json").read_text())
+    assert [place["RANK"] for place in places] == ["0", "1", "2", "3"]
+    assert [place["LOCAL_RANK"] for place in places] == ["0", "1", "0", "1"]
+    assert [place["SLURM_NODEID"] for place in places] == ["0", "0", "1", "1"]
+    assert {place["MASTER_ADDR"] for place in places} == {"127.0.0.1"}
+    assert {(place["WORLD_SIZE"], place["LOCAL_WORLD_SIZE"]) for place in places} == {("4", "2")}
+    assert others == ["1", "yes"]
+    assert not (tmp_path / "study/jobs/align-a").exists()
+
+
+def test_a_job_that_others_need_the_place_of_goes_on_and_ends_the_same(
+    cluster: Path, tmp_path: Path
+) -> None:
+    """Two processes on two machines, told to leave in the middle of training; and one, undisturbed,
+    in the study's own worker."""
+    alone = Step("align/a", "train.rank:step", (), TRAINING, resumes=True)
+    assert study.run_steps([alone], tmp_path / "alone", 1).exit_code == 0
+    shared = task(tmp_path, "train.rank:step", TRAINING | {"seconds": 0.3}, compute(1, nodes=2))
+    reports: list[str] = []
+
+    def send(report: Any) -> None:
+        reports.append(report.note)
+        if report.note == "step 3":
+            subprocess.run(["scancel", "1", "--signal", "USR2"], check=True)
+
+    ranks.run(shared, slurm.start, send)
+    assert (cluster / "job-1" / "state").read_text() == "COMPLETED"
+    assert any("PENDING" in note for note in reports)
+    told = [json.loads(line) for line in (shared.output / "metrics.jsonl").read_text().splitlines()]
+    path = tmp_path / "alone" / "align/a" / "metrics.jsonl"
+    wanted = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["step"] for line in told] == list(range(1, 8))
+    losses = [line["loss"] for line in wanted]
+    assert [line["loss"] for line in told] == pytest.approx(losses, rel=1e-4)
+    ours, theirs = (
+        load_file(folder / "checkpoint" / "model.safetensors")
+        for folder in (shared.output, tmp_path / "alone" / "align/a")
+    )
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-4, rtol=1e-3, msg=name)
