@@ -26,8 +26,13 @@ def sbatch(script: str) -> None:
     job.mkdir()
     (job / "script.sh").write_text(Path(script).read_text())
     (job / "state").write_text("PENDING")
-    quiet = {name: subprocess.DEVNULL for name in ("stdin", "stdout", "stderr")}
-    subprocess.Popen([sys.executable, __file__, "work", number], start_new_session=True, **quiet)
+    subprocess.Popen(
+        [sys.executable, __file__, "work", number],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     print(f"Submitted batch job {number}")
 
 

@@ -1,8 +1,16 @@
 """Steps small enough to schedule by the dozen, in a module that worker processes can import."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
+
+from ikusi import study
+from ikusi.study.graph import Step
+from study import together
+
+TESTS = Path(__file__).parents[1]
 
 TOY_STEPS = '''
 import json, os, time
@@ -59,3 +67,15 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (folder / "toy_steps.py").write_text(TOY_STEPS)
     monkeypatch.syspath_prepend(folder)
     return "toy_steps"
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process makes of a training, in the study's own worker."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    step = Step("align/a", "train.rank:step", (), together.SETTINGS, resumes=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), *sys.path]))
+        outcome = study.run_steps([step], folder, 1)
+    assert outcome.exit_code == 0, (folder / "logs/align/a.log").read_text()
+    return folder / "align/a"

@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from ikusi import study
-from ikusi.errors import InputError
 from ikusi.recipe import Compute
 from ikusi.study import ranks, slurm
 from ikusi.study.graph import Step
 from ikusi.study.ranks import Task
+from study import together
 
 HERE = Path(__file__).parent
-TRAINING = {"rows": 13, "batch_size": 2, "epochs": 1, "save_every": 1}
 
 PLACES = '''
 import json, os
@@ -110,32 +107,46 @@ def test_two_machines_know_their_places(cluster: Path, tmp_path: Path) -> None:
 
 
 def test_a_job_that_others_need_the_place_of_goes_on_and_ends_the_same(
-    cluster: Path, tmp_path: Path
+    cluster: Path, tmp_path: Path, undisturbed: Path
 ) -> None:
-    """Two processes on two machines, told to leave in the middle of training; and one, undisturbed,
-    in the study's own worker."""
-    alone = Step("align/a", "train.rank:step", (), TRAINING, resumes=True)
-    assert study.run_steps([alone], tmp_path / "alone", 1).exit_code == 0
-    shared = task(tmp_path, "train.rank:step", TRAINING | {"seconds": 0.3}, compute(1, nodes=2))
+    """Two processes on two machines, told to leave in the middle of training, wait in the queue."""
+    settings = together.SETTINGS | {"seconds": 0.3}
+    shared = task(tmp_path, "train.rank:step", settings, compute(1, nodes=2))
     reports: list[str] = []
 
     def send(report: Any) -> None:
+        first = report.note not in reports  # how far it was is told again after the queue
         reports.append(report.note)
-        if report.note == "step 3":
+        if report.note == "step 3" and first:
+            (cluster / "hold").touch()
             subprocess.run(["scancel", "1", "--signal", "USR2"], check=True)
+        elif "step 3" in reports and "PENDING" in report.note:
+            (cluster / "hold").unlink(missing_ok=True)
 
     ranks.run(shared, slurm.start, send)
-    assert (cluster / "job-1" / "state").read_text() == "COMPLETED"
-    assert any("PENDING" in note for note in reports)
-    told = [json.loads(line) for line in (shared.output / "metrics.jsonl").read_text().splitlines()]
-    path = tmp_path / "alone" / "align/a" / "metrics.jsonl"
-    wanted = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line["step"] for line in told] == list(range(1, 8))
-    losses = [line["loss"] for line in wanted]
-    assert [line["loss"] for line in told] == pytest.approx(losses, rel=1e-4)
-    ours, theirs = (
-        load_file(folder / "checkpoint" / "model.safetensors")
-        for folder in (shared.output, tmp_path / "alone" / "align/a")
-    )
-    for name in theirs:
-        torch.testing.assert_close(ours[name], theirs[name], atol=1e-4, rtol=1e-3, msg=name)
+    assert state(cluster / "job-1") == "COMPLETED"
+    waited = reports.index("SLURM job 1 is PENDING, Resources", reports.index("step 3"))
+    assert "step 1" not in reports[waited:]  # it went on, and did not begin anew
+    together.assert_same_training(shared.output, undisturbed)
+
+
+def test_what_sbatch_refuses_is_told(cluster: Path, tmp_path: Path) -> None:
+    step = Step("align/a", "places:wait", compute=compute(partition="nowhere"), resumes=True)
+    outcome = study.run_steps([step], tmp_path / "study", "auto")
+    assert outcome.exit_code == 3
+    told = outcome.states["align/a"].message
+    assert told.startswith("compute.slurm: sbatch:")
+    assert "invalid partition specified: nowhere" in told
+
+
+def test_a_study_that_was_killed_finds_its_job_again(cluster: Path, tmp_path: Path) -> None:
+    """So nothing is submitted twice, whether the job is still at work or done by then."""
+    known = task(tmp_path, "places:wait", {}, compute())
+    first = slurm.start(known)
+    wait_for(lambda: state(cluster / "job-1") == "RUNNING")
+    assert slurm.start(known).number == first.number
+    (tmp_path / "go").touch()
+    wait_for(lambda: state(cluster / "job-1") == "COMPLETED")
+    ranks.run(known, slurm.start, lambda report: None)
+    assert (known.output / "waited").exists()
+    assert [job.name for job in cluster.glob("job-*")] == ["job-1"]
