@@ -340,3 +340,56 @@ def test_the_schema_describes_every_key_and_asks_for_none() -> None:
 
 def test_benchmarks_are_named_by_their_files() -> None:
     assert "miniature/vqa" in recipe.benchmark_names()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            ["stages.instruct.optimizer=muon", "compute={parallel: fsdp, processes: 2}"],
+            "command line: stages.instruct.optimizer: expected adamw in 2 processes with "
+            "compute.parallel fsdp, found muon",
+        ),
+        (
+            ["stages.align.optimizer=adamw8bit", "compute={parallel: zero2, processes: 4}"],
+            "command line: stages.align.optimizer: expected adamw in 4 processes with "
+            "compute.parallel zero2, found adamw8bit",
+        ),
+        (
+            [
+                "stages.instruct.lora={quantize: nf4}",
+                "compute={parallel: zero3, slurm: {minutes: 60, nodes: 2}}",
+            ],
+            "command line: stages.instruct.lora.quantize: expected none in 2 processes with "
+            "compute.parallel zero3, found nf4",
+        ),
+    ],
+)
+def test_an_optimiser_that_a_strategy_cannot_have_is_refused_when_it_is_read(
+    small: Path, changes: list[str], expected: str
+) -> None:
+    assert message(small, changes) == expected
+    recipe.load(small, [changes[0], "compute={parallel: ddp, processes: 2}"])
+    recipe.load(small, [changes[0], "compute.parallel=zero3"])  # of one process, which is alone
+
+
+def test_such_an_optimiser_is_told_by_its_line(small: Path) -> None:
+    learns = "    trainable: [connector, llm]\n"
+    text = SMALL.replace(learns, f"{learns}    optimizer: muon\n")
+    small.write_text(f"{text}compute: {{parallel: zero2, processes: 2}}\n", encoding="utf-8")
+    line = text[: text.index("optimizer")].count("\n") + 1
+    assert message(small).startswith(f"small.yaml:{line}: stages.instruct.optimizer: expected adamw")
+
+
+@pytest.mark.parametrize("name", ["org/llm@", "@main", "org/llm@two words", "a/b/c@main", "a@b@c"])
+def test_a_revision_that_is_none_is_refused(small: Path, name: str) -> None:
+    told = message(small, [f"backbones.english='{name}'"])
+    expected = "expected a folder, or a hub id as NAME or NAME@REVISION"
+    assert told == f"command line: backbones.english: {expected}, found {name}"
+
+
+def test_a_hub_id_may_name_its_revision(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd @ name").mkdir()
+    odd = str(tmp_path / "odd @ name")
+    loaded = recipe.load(small, ["vision=org/clip@refs/pr/3", f"backbones.english={odd}"])
+    assert (loaded.vision, loaded.backbone("english")) == ("org/clip@refs/pr/3", odd)

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -5,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from ikusi import artifact, recipe
+from data_rows import instruction
+from ikusi import artifact, recipe, study
+from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
 from ikusi.recipe import Recipe
 from ikusi.study import graph, layout
@@ -139,13 +142,37 @@ def test_a_corpus_that_is_not_there_is_told(bases: list[str]) -> None:
         layout.steps(load(bases, "stages.align.corpus=/no/such"))
 
 
+def test_a_text_only_corpus_with_too_few_rows_is_refused_before_anything_runs(
+    bases: list[str], tmp_path: Path
+) -> None:
+    corpus = tmp_path / "text"
+    with CorpusWriter(corpus, "instruction", ["en", "eu"]) as writer:
+        for number in range(7):
+            writer.add_row(str(number), None, instruction(number))
+    given = f"text_only.corpus={corpus}"
+    told = re.escape(f"text_only.rows: expected at most the 7 rows of {corpus}, found 8")
+    with pytest.raises(InputError, match=told):
+        study.run(load(bases, given, "text_only.rows=8"), tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+    assert layout.steps(load(bases, given, "text_only.rows=7"))
+    assert layout.steps(load(bases, given, "text_only.rows=8", "grid.text_only=[false]"))
+
+
+def test_another_revision_of_a_model_makes_its_own_runs_stale(bases: list[str]) -> None:
+    before = load(bases, "backbones.adapted=org/llm@v1")
+    assert layout.base(before.backbone("adapted")) == "org/llm@v1"
+    changed = redone(before, load(bases, "backbones.adapted=org/llm@v2"))
+    assert all("adapted" in name or name == "report" for name in changed)
+    assert {"align/adapted", "instruct/adapted-000", "evaluate/adapted-backbone"} <= changed
+
+
 def test_a_finished_study_is_told_at_once_and_without_torch(
     bases: list[str], tmp_path: Path
 ) -> None:
-    study = tmp_path / "studies" / "emoji-eu"
+    folder = tmp_path / "studies" / "emoji-eu"
     known = fingerprints(load(bases))
     for name, value in known.items():
-        with artifact.folder(study / name, fingerprint=value):
+        with artifact.folder(folder / name, fingerprint=value):
             pass
     code = (
         "import sys\n"
@@ -155,7 +182,7 @@ def test_a_finished_study_is_told_at_once_and_without_torch(
     )
     arguments = ["study", str(ROOT / "recipes/emoji-eu.yaml"), *bases]
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments, "--studies", str(study.parent)],
+        [sys.executable, "-c", code, *arguments, "--studies", str(folder.parent)],
         capture_output=True,
         text=True,
         check=True,

@@ -76,7 +76,7 @@ def write_benchmark(folder: Path, bench: Benchmark, code: str) -> None:
 
 
 def test_the_plan_is_the_papers_sixteen_runs_on_two_aligned_backbones(corpora: Path) -> None:
-    steps = layout.steps(load("basque-8b"))
+    steps = layout.steps(load("basque-8b", "text_only.rows=16"))
     assert {step.name for step in steps if step.kind == "instruct"} == {
         f"instruct/{backbone}-{share}{text}"
         for backbone in ("llama", "latxa")
@@ -97,7 +97,7 @@ def test_what_the_paper_prints_is_in_its_recipe() -> None:
     assert paper.connector == "linear"
     assert paper.backbones == {
         "llama": "meta-llama/Llama-3.1-8B-Instruct",
-        "latxa": "HiTZ/Latxa-Llama-3.1-8B-Instruct",
+        "latxa": "HiTZ/Latxa-Llama-3.1-8B-Instruct@exp_2_101",
     }
     align, instruct, added = paper.stages.align, paper.stages.instruct, paper.text_only
     assert align.trainable == ["connector"]

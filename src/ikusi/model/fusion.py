@@ -29,6 +29,7 @@ from transformers import (
 )
 
 from ikusi.errors import InputError
+from ikusi.model import hub
 from ikusi.model.chat import end_of_turn
 from ikusi.model.parts import (
     check_loaded,
@@ -85,10 +86,11 @@ def assemble(
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
     """Fuse a vision encoder and an LLM with a fresh connector.
 
-    `vision`, `llm`, `tokenizer`: checkpoint folders, hub names or loaded objects (which the fused
-    model then shares); the tokenizer defaults to the LLM's folder. `image_token` defaults to the
-    tokenizer's own or a reserved one, and is added only where there is neither. `feature_layer`:
-    the hidden states of the encoder that the connector reads (the last but one, as in LLaVA).
+    `vision`, `llm`, `tokenizer`: checkpoint folders, hub names (`NAME`, `NAME@REVISION`) or loaded
+    objects (which the fused model then shares); the tokenizer defaults to the LLM's. `image_token`
+    defaults to the tokenizer's own or a reserved one, and is added only where there is neither.
+    `feature_layer`: the hidden states of the encoder that the connector reads (the last but one,
+    as in LLaVA).
     `aspect`: "square" is the encoder's own preprocessing, which cuts out a picture's middle (CLIP)
     or squashes it (SigLIP); "pad" fills up its shorter side with the mean colour, as LLaVA-1.5.
     The whole model takes the LLM's dtype and device.
@@ -139,8 +141,11 @@ def load(
     Raises InputError where `folder` holds no LLaVA, or its weights do not fit its configuration.
     """
     _expect_llava(folder)
+    place, pinned = hub.place(folder)
     stock: Any = LlavaForConditionalGeneration
-    model, report = stock.from_pretrained(folder, dtype=dtype or "auto", output_loading_info=True)
+    model, report = stock.from_pretrained(
+        place, **pinned, dtype=dtype or "auto", output_loading_info=True
+    )
     check_loaded(folder, report)
     _freeze_identity(model)
     return model.eval(), load_processor(folder)
@@ -368,8 +373,9 @@ def _unreached(model: Any) -> list[nn.Parameter]:
 
 
 def _expect_llava(folder: str | Path) -> None:
+    place, pinned = hub.place(folder)
     try:
-        kind = AutoConfig.from_pretrained(folder).model_type
+        kind = AutoConfig.from_pretrained(place, **pinned).model_type
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: expected a LLaVA checkpoint, found none: {error}") from error
     if kind != "llava":

@@ -1,7 +1,8 @@
 """The parts a multimodal model is assembled from: encoder, LLM, tokenizer, image processor.
 
-Each is opened from a folder or taken as it is, made ready (an image token, padding, room in the
-vocabulary) and refused, with the reason, where stock LLaVA could not hold it.
+Each is opened from a folder or the hub (NAME, NAME@REVISION) or taken as it is, made ready (an
+image token, padding, room in the vocabulary) and refused, with the reason, where stock LLaVA could
+not hold it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from transformers import (
 )
 
 from ikusi.errors import InputError
+from ikusi.model import hub
 from ikusi.model.chat import end_of_turn, render, takes_strings
 from ikusi.model.tokens import control, control_tokens, set_image_token, with_image_parts
 
@@ -53,20 +55,22 @@ def load_language_model(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Open a text-only causal LLM (a backbone) and its tokenizer. Raises InputError if none."""
     auto: Any = AutoModelForCausalLM
+    place, pinned = hub.place(folder)
     try:
         model, report = auto.from_pretrained(
-            folder, dtype=dtype or "auto", output_loading_info=True
+            place, **pinned, dtype=dtype or "auto", output_loading_info=True
         )
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: expected a causal LLM, found none: {error}") from error
+        raise _none(folder, "a causal LLM", error) from error
     check_loaded(folder, report)
-    return model.eval(), AutoTokenizer.from_pretrained(folder)
+    return model.eval(), open_tokenizer(folder)
 
 
 def load_processor(folder: str | Path) -> LlavaProcessor:
     """Open a LLaVA checkpoint's processor alone: its image processor, and its tokenizer with its
     image token and chat template."""
-    processor: Any = AutoProcessor.from_pretrained(folder, backend="pil")
+    place, pinned = hub.place(folder)
+    processor: Any = AutoProcessor.from_pretrained(place, **pinned, backend="pil")
     set_image_token(processor.tokenizer, processor.image_token)
     if processor.tokenizer.chat_template is None:
         processor.tokenizer.chat_template = processor.chat_template
@@ -77,16 +81,20 @@ def load_processor(folder: str | Path) -> LlavaProcessor:
 def open_vision_tower(vision: str | Path | PreTrainedModel) -> Any:
     """The bare vision encoder, also out of a two-tower checkpoint such as CLIP's.
 
-    Raises InputError where weights are missing.
+    Raises InputError where there is none, or weights are missing.
     """
     if isinstance(vision, PreTrainedModel):
         return vision.vision_model if hasattr(vision.config, "vision_config") else vision
-    config = AutoConfig.from_pretrained(vision)
-    config = getattr(config, "vision_config", config)
-    kind: Any = MODEL_MAPPING[type(config)]
-    tower, report = kind.from_pretrained(
-        vision, config=config, dtype="auto", output_loading_info=True
-    )
+    place, pinned = hub.place(vision)
+    try:
+        config = AutoConfig.from_pretrained(place, **pinned)
+        config = getattr(config, "vision_config", config)
+        kind: Any = MODEL_MAPPING[type(config)]
+        tower, report = kind.from_pretrained(
+            place, **pinned, config=config, dtype="auto", output_loading_info=True
+        )
+    except (OSError, ValueError) as error:
+        raise _none(vision, "a vision encoder", error) from error
     if report["missing_keys"]:
         raise InputError(f"{vision}: vision encoder lacks weights: {_some(report['missing_keys'])}")
     return tower
@@ -109,7 +117,8 @@ def open_tokenizer(source: PreTrainedTokenizerBase | PreTrainedModel | str | Pat
         return deepcopy(source)
     if isinstance(source, PreTrainedModel):
         raise InputError("tokenizer: expected one beside an LLM that is already loaded, found none")
-    return AutoTokenizer.from_pretrained(source)
+    place, pinned = hub.place(source)
+    return AutoTokenizer.from_pretrained(place, **pinned)
 
 
 def prepare_tokens(tokenizer: PreTrainedTokenizerBase, image_token: str | None) -> None:
@@ -190,8 +199,9 @@ def open_image_processor(vision: str | Path | PreTrainedModel, image_size: int) 
     at the encoder's image size."""
     if not isinstance(vision, PreTrainedModel):
         try:
-            settings, _ = ImageProcessingMixin.get_image_processor_dict(vision)
-            return _pil_class(settings).from_pretrained(vision)
+            place, pinned = hub.place(vision)
+            settings, _ = ImageProcessingMixin.get_image_processor_dict(place, **pinned)
+            return _pil_class(settings).from_pretrained(place, **pinned)
         except OSError:
             logger.info("%s: no image processor, using CLIP's at %d pixels", vision, image_size)
     square = {"height": image_size, "width": image_size}
@@ -218,6 +228,11 @@ def _pil_class(settings: dict[str, Any]) -> Any:
     older = settings.get("feature_extractor_type", "").replace("FeatureExtractor", "ImageProcessor")
     name = settings.get("image_processor_type") or older
     return getattr(transformers, name.removesuffix("Fast") + "Pil", AutoImageProcessor)
+
+
+def _none(model: str | Path, expected: str, error: Exception) -> InputError:
+    """One line for what transformers tells in several."""
+    return InputError(f"{model}: expected {expected}, found none: {' '.join(str(error).split())}")
 
 
 def check_loaded(folder: str | Path, report: dict[str, Any]) -> None:

@@ -16,11 +16,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from ikusi import language, yamlfile
 from ikusi.errors import InputError
 from ikusi.recipe.rehearsal import rehearsed
-from ikusi.recipe.training import Compute, Lora, Part, Slurm, Stage, Stages
-from ikusi.recipe.values import Name, Share, Text, no_repeats, worker_count, wrong
+from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
+from ikusi.recipe.values import Model, Name, Share, Text, no_repeats, worker_count, wrong
 from ikusi.yamlfile import Section
 
 __all__ = [
+    "DIVIDING",
     "Compute",
     "Grid",
     "Lora",
@@ -113,10 +114,13 @@ class Recipe(Section):
         description="How much of the miniature's data is made; needed where a corpus or a "
         "benchmark is one of the miniature's.",
     )
-    vision: Text = Field(description="Vision encoder: `miniature/encoder`, a folder or a hub id.")
-    backbones: dict[Name, Text] = Field(
+    vision: Model = Field(
+        description="Vision encoder: `miniature/encoder`, a folder or a hub id, which may name its "
+        "revision: NAME@REVISION."
+    )
+    backbones: dict[Name, Model] = Field(
         min_length=1,
-        description="Name -> LLM: `miniature/...`, a folder or a hub id. "
+        description="Name -> LLM: `miniature/...`, a folder or a hub id (NAME, NAME@REVISION). "
         "`{language}` stands for the target language's code.",
     )
     vision_feature_layer: int = Field(
@@ -189,6 +193,25 @@ class Recipe(Section):
             expected = f"keys and values, as {yamlfile.dotted(key)} is {name}"
             raise wrong(expected, ("miniature",), found=None)
         return self
+
+    @model_validator(mode="after")
+    def _strategies_fit(self) -> "Recipe":
+        if lone := self.undivided(self.compute.together):
+            key, expected, found = lone
+            raise wrong(expected, key, found=found)
+        return self
+
+    def undivided(self, processes: int) -> tuple[yamlfile.Key, str, str] | None:
+        """What no training in so many processes can do: its key, what would do, what is there."""
+        parallel = self.compute.parallel
+        if processes == 1 or parallel not in DIVIDING:
+            return None
+        for name in Stages.model_fields:
+            if lone := getattr(self.stages, name).undivided():
+                key, expected, found = lone
+                expected = f"{expected} in {processes} processes with compute.parallel {parallel}"
+                return ("stages", name, *key), expected, found
+        return None
 
     def data(self) -> list[tuple[yamlfile.Key, str]]:
         """Every corpus and benchmark that the runs use: its key in the recipe, and its name."""

@@ -4,10 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ikusi import yamlfile
 from ikusi.recipe.values import Positive, Share, Text, no_repeats, wrong
 from ikusi.yamlfile import Section
 
 READERS_BESIDE_GPU = 4
+DIVIDING = ("fsdp", "zero2", "zero3")  # of `Compute.parallel`: those that divide matrices
 
 Part = Literal["connector", "llm", "vision"]
 
@@ -78,6 +80,14 @@ class Stage(Section):
             raise wrong("nothing, as llm is not trainable", ("lora",), found=self.lora.rank)
         return self
 
+    def undivided(self) -> tuple[yamlfile.Key, str, str] | None:
+        """What cannot work on a part of a matrix: its key, what would do, and what is there."""
+        if self.optimizer != "adamw":
+            return ("optimizer",), "adamw", self.optimizer
+        if self.lora and self.lora.quantize != "none":
+            return ("lora", "quantize"), "none", self.lora.quantize
+        return None
+
 
 class Slurm(Section):
     """How a SLURM cluster is asked for machines; its words are sbatch's."""
@@ -137,6 +147,11 @@ class Compute(Section):
         description="Hand trainings, features and measurements to a SLURM cluster as jobs; none: "
         "they run here.",
     )
+
+    @property
+    def together(self) -> int:
+        """Processes for a training, on all its machines."""
+        return self.processes * (self.slurm.nodes if self.slurm else 1)
 
     def readers(self, *, beside_gpu: bool) -> int:
         """Processes that read pictures ahead for one training process."""

@@ -1,6 +1,7 @@
 """What a single value of a recipe may be, and how a wrong one is told."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -30,6 +31,14 @@ def worker_count(value: object) -> object:
     raise wrong("auto or a whole number of at least 1")
 
 
+def _model(value: str) -> str:
+    name, at, revision = value.partition("@")
+    pinned = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) and re.fullmatch(r"[\w./-]+", revision)
+    if at and not pinned and not Path(value).is_dir():
+        raise wrong("a folder, or a hub id as NAME or NAME@REVISION")
+    return value
+
+
 def _plain_name(value: str) -> str:
     # It becomes the name of a folder.
     if not re.fullmatch(r"\w[\w.-]*", value):
@@ -48,4 +57,5 @@ def no_repeats(values: list[Any]) -> list[Any]:
 Share = Annotated[float, AfterValidator(_share)]
 Name = Annotated[str, AfterValidator(_plain_name)]
 Text = Annotated[str, Field(min_length=1)]
+Model = Annotated[Text, AfterValidator(_model)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

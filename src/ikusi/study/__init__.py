@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ikusi import artifact, recipe
+from ikusi import artifact, recipe, yamlfile
 from ikusi.errors import InputError
 from ikusi.lock import alone_in
 from ikusi.recipe import Recipe
 from ikusi.study import graph, layout, results
 from ikusi.study.graph import State, Step
+
+if TYPE_CHECKING:
+    from ikusi.study.torchrun import Group
 
 MOST_JOBS = 32  # in a cluster's queue at once
 
@@ -72,12 +75,12 @@ def run(
 
     Raises:
         InputError: a named step, base or corpus does not exist, the study is running already, or
-            it asks for a cluster's machines in a process that torchrun has started on some.
+            its recipe does not fit the processes that torchrun has started.
     """
     from ikusi.study import torchrun
 
-    if recipe_.compute.slurm and torchrun.group():
-        raise InputError("compute.slurm: expected none, as torchrun has machines already; found it")
+    if group := torchrun.group():
+        _fits(recipe_, group)
     asked = recipe_.workers if workers is None else workers
     return run_steps(layout.steps(recipe_), folder, asked, only=only, shown=recipe_)
 
@@ -139,6 +142,15 @@ def _go(
     board = progress.Board(folder.name, folder, wanted, count, cells, score)
     with progress.display(board, Console()) as display:
         Scheduler(wanted, states, folder, count, display, gpus, made).run()
+
+
+def _fits(recipe_: Recipe, group: "Group") -> None:
+    """Check a recipe against what torchrun has started, which it could not know."""
+    if recipe_.compute.slurm:
+        raise InputError("compute.slurm: expected none, as torchrun has machines already; found it")
+    if lone := recipe_.undivided(group.everywhere):
+        key, expected, found = lone
+        raise InputError(f"{yamlfile.dotted(key)}: expected {expected}, found {found}")
 
 
 def _workers(asked: int | Literal["auto"], steps: Sequence[Step]) -> tuple[int, int]:

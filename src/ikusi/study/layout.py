@@ -23,8 +23,9 @@ def steps(recipe_: Recipe) -> list[Step]:
     """Every step of a study, each after what it needs; without benchmarks it ends with training.
 
     Raises:
-        InputError: a base model or a corpus does not exist.
+        InputError: a base model or a corpus does not exist, or has too few rows.
     """
+    _expect_rows(recipe_)
     layout = _Layout(recipe_)
     made = [layout.data()] if _uses_miniature(recipe_) else []
     made += layout.features()
@@ -183,7 +184,7 @@ class _Layout:
 
 
 def base(name: str) -> str:
-    """Where a base model is: a folder, or the hub's name as it stands.
+    """Where a base model is: a folder, or the hub's name as it stands, revision included.
 
     Raises:
         InputError: a `miniature/...` model that has not been made.
@@ -243,8 +244,25 @@ def _corpora(*names: str) -> dict[str, str]:
     return {name: content(Path(name)) for name in given}
 
 
+def _expect_rows(recipe_: Recipe) -> None:
+    """Refuse a given text-only corpus with fewer rows than are to be added."""
+    asked = recipe_.text_only
+    if asked is None or not any(recipe_.grid.text_only) or asked.corpus.startswith(MINIATURE):
+        return
+    if not Path(asked.corpus).is_dir():
+        return  # which is told with the other corpora
+    from ikusi.data.corpus import Corpus  # heavy, and a study without such a corpus needs none
+
+    count = len(Corpus.open(Path(asked.corpus)))
+    if count < asked.rows:
+        raise InputError(
+            f"text_only.rows: expected at most the {count} rows of {asked.corpus}, "
+            f"found {asked.rows}"
+        )
+
+
 def _model(name: str) -> str:
-    """Content of a base model; for one on the hub its name must do."""
+    """Content of a base model; for one on the hub its name and revision must do."""
     place = Path(base(name))
     return content(place) if place.is_dir() else name
 

@@ -143,9 +143,7 @@ class Here:
         self.process.wait()
 
 
-def _pass_on(
-    report: Report, told: Report | None, send: Callable[[Report], None]
-) -> Report | None:
+def _pass_on(report: Report, told: Report | None, send: Callable[[Report], None]) -> Report | None:
     """Send a report that says anything new; returns the last one that was sent."""
     if report == told or not report.note:
         return told

@@ -56,6 +56,11 @@ class Group:
         """How many there are on this machine."""
         return int(self.variables["LOCAL_WORLD_SIZE"])
 
+    @property
+    def everywhere(self) -> int:
+        """How many there are on all machines."""
+        return int(self.variables["WORLD_SIZE"])
+
     def store(self) -> Any:
         """The store that torchrun keeps for all of them, without what an earlier start left."""
         from torch.distributed import PrefixStore, TCPStore

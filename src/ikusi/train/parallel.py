@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ikusi.errors import InputError
-from ikusi.recipe import Compute, Stage
+from ikusi.recipe import DIVIDING, Compute, Stage
+from ikusi.yamlfile import dotted
 
 CLIP = 1.0  # most that the norm of all gradients may be
 
@@ -42,13 +43,13 @@ def strategy(compute: Compute, processes: int) -> str:
 
 
 def check(stage: Stage, chosen: str) -> None:
-    """Raise InputError for an optimiser that cannot work on a part of a matrix."""
-    if chosen not in ("fsdp", "zero2", "zero3"):
-        return
-    if stage.optimizer != "adamw":
-        raise InputError(f"optimizer: expected adamw with {chosen}, found {stage.optimizer}")
-    if stage.lora and stage.lora.quantize != "none":
-        raise InputError(f"lora.quantize: expected none with {chosen}, found {stage.lora.quantize}")
+    """Raise InputError for an optimiser that cannot work on a part of a matrix.
+
+    (A recipe is refused when it is read; this is for those who train without one.)
+    """
+    if chosen in DIVIDING and (lone := stage.undivided()):
+        key, expected, found = lone
+        raise InputError(f"{dotted(key)}: expected {expected} with {chosen}, found {found}")
 
 
 def deepspeed_settings(chosen: str, *, bf16: bool) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from ikusi import artifact
 from ikusi.errors import InputError
 from ikusi.evaluate.engine import Engine
+from ikusi.model import hub
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,7 @@ def open_local(
     and text the general one (``engines.general``).
 
     Args:
-        checkpoint: a folder, or a hub id that is in the cache.
+        checkpoint: a folder, or a hub id that is in the cache, as NAME or NAME@REVISION.
         dtype: None is bf16 on a GPU and fp32 elsewhere.
         device: None is a GPU where there is one.
         batch_size: pictures, and sequences, worked on at once.
@@ -106,25 +107,8 @@ def _opened(checkpoint: str | Path) -> tuple[Path, str]:
     """Where a checkpoint is and what kind of model it holds."""
     from transformers import AutoConfig
 
-    place = _folder(checkpoint)
+    place = hub.folder(checkpoint)
     try:
         return place, str(AutoConfig.from_pretrained(place).model_type)
     except (OSError, ValueError) as error:
         raise InputError(f"{checkpoint}: expected a model, found none: {error}") from error
-
-
-def _folder(checkpoint: str | Path) -> Path:
-    """Where a checkpoint is: a folder, or what the hub's cache holds of that name."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    if Path(checkpoint).is_dir():
-        return Path(checkpoint)
-    name, _, revision = str(checkpoint).partition("@")
-    try:
-        return Path(snapshot_download(name, revision=revision or None, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError, OSError) as error:
-        raise InputError(
-            f"{checkpoint}: expected the folder of a model, or a hub id that is in the cache "
-            f"(hf download {name}), found none"
-        ) from error
