@@ -378,7 +378,8 @@ def test_such_an_optimiser_is_told_by_its_line(small: Path) -> None:
     text = SMALL.replace(learns, f"{learns}    optimizer: muon\n")
     small.write_text(f"{text}compute: {{parallel: zero2, processes: 2}}\n", encoding="utf-8")
     line = text[: text.index("optimizer")].count("\n") + 1
-    assert message(small).startswith(f"small.yaml:{line}: stages.instruct.optimizer: expected adamw")
+    told = message(small)
+    assert told.startswith(f"small.yaml:{line}: stages.instruct.optimizer: expected adamw")
 
 
 @pytest.mark.parametrize("name", ["org/llm@", "@main", "org/llm@two words", "a/b/c@main", "a@b@c"])

@@ -23,6 +23,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+PARTIAL = ".partial"  # how the name of a folder ends that is not whole yet
 _ATTEMPT = ".attempt.json"
 _COUNTS = ".counts.json"
 _VERSIONED = ("ikusi", "torch", "transformers", "accelerate", "pyarrow", "numpy")
@@ -120,7 +121,7 @@ def folder(
 
 def staging_path(path: Path) -> Path:
     """Where ``folder`` writes until it is whole."""
-    return path.with_name(path.name + ".partial")
+    return path.with_name(path.name + PARTIAL)
 
 
 def _stage(path: Path, fingerprint: str, keep_partial: bool) -> tuple[Path, int]:

@@ -102,6 +102,15 @@ class Reporter(TrainerCallback):
         }
 
 
+def run_name(output: Path) -> str:
+    """What a training is called in trackers: its folder, with the two that it lies in.
+
+    >>> run_name(Path("studies/emoji-eu/instruct/english-020.partial"))
+    'emoji-eu/instruct/english-020'
+    """
+    return "/".join(output.absolute().parts[-3:]).removesuffix(artifact.PARTIAL)
+
+
 def peak_memory_mb() -> float | None:
     """Most memory that was held at once: on the GPU, else by this process; MiB."""
     if torch.cuda.is_available():

@@ -35,7 +35,7 @@ from ikusi.train.features import StoredFeatures, encode_images
 from ikusi.train.packed import PackedModel
 from ikusi.train.progress import Progress
 from ikusi.train.progress import ProgressCall as ProgressCall
-from ikusi.train.reporter import Reporter, peak_memory_mb
+from ikusi.train.reporter import Reporter, peak_memory_mb, run_name
 from ikusi.train.saving import CHECKPOINT
 from ikusi.train.steps import Encoder, Samples, Steps
 from ikusi.train.trainer import Encode, StageTrainer
@@ -231,6 +231,7 @@ class _Work:
             logging_strategy="no",
             logging_nan_inf_filter=False,
             report_to=self.compute.report_to or "none",
+            run_name=run_name(self.output),
             disable_tqdm=True,
             remove_unused_columns=False,
             ddp_find_unused_parameters=False,
