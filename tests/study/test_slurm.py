@@ -150,3 +150,17 @@ def test_a_study_that_was_killed_finds_its_job_again(cluster: Path, tmp_path: Pa
     ranks.run(known, slurm.start, lambda report: None)
     assert (known.output / "waited").exists()
     assert [job.name for job in cluster.glob("job-*")] == ["job-1"]
+
+
+def test_a_study_that_is_stopped_cancels_its_job(cluster: Path, tmp_path: Path) -> None:
+    (cluster / "hold").touch()
+    known = task(tmp_path, "places:wait", {}, compute())
+
+    def stop(report: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ranks.run(known, slurm.start, stop)
+    slurm.settle(known)
+    assert state(cluster / "job-1") == "CANCELLED"
+    assert not (known.folder / slurm.JOB).exists()
