@@ -236,6 +236,8 @@ class _Work:
             remove_unused_columns=False,
             ddp_find_unused_parameters=False,
             use_cpu=not torch.accelerator.is_available(),
+            # Casts nothing in training, which we do; DeepSpeed's settings must find it here too.
+            bf16_full_eval=self.bf16,
             deepspeed=parallel.deepspeed_settings(self.strategy, bf16=self.bf16),
         )
         if arguments.world_size == 1:
