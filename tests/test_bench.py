@@ -1,12 +1,26 @@
 """The scripts behind docs/benchmarks.md."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import torch
+from torch import nn
+
 from ikusi import artifact
 
-SCRIPT = Path(__file__).parents[1] / "bench" / "study_times.py"
+BENCH = Path(__file__).parents[1] / "bench"
+SCRIPT, GPU = BENCH / "study_times.py", BENCH / "train_gpu.py"
+TINY = ["--device", "cpu", "--shape", "tiny", "--layers", "2", "--batch", "4", "--steps", "2"]
+
+
+def said(*words: str | Path) -> str:
+    """What a script prints."""
+    asked = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    assert asked.returncode == 0, asked.stderr
+    return asked.stdout
 
 
 def test_times_of_a_study_come_from_its_manifests(tmp_path: Path) -> None:
@@ -24,3 +38,43 @@ def test_a_folder_without_steps_is_refused(tmp_path: Path) -> None:
     asked = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True)
     assert asked.returncode == 1
     assert "finished steps" in asked.stderr
+
+
+def test_both_stages_of_the_gpu_benchmark_train_on_a_cpu_near_the_memory_reckoned() -> None:
+    lines = said(GPU, *TINY).splitlines()
+    for stage in ("align", "instruct"):
+        line = next(line for line in lines if line.startswith(stage))
+        assert float(re.findall(r"([\d.]+) samples/s", line)[0]) > 0
+        assert abs(float(re.findall(r"([+-][\d.]+)%\)", line)[0])) < 20
+
+
+def test_packed_equals_padded_in_the_gpu_benchmark_on_a_cpu() -> None:
+    shown = said(GPU, *TINY, "--parity")
+    assert shown.count("\nok ") + shown.startswith("ok ") == 7
+    assert "DIFFERS" not in shown
+
+
+def test_the_plan_says_what_fits_on_which_card() -> None:
+    rows = [line.split("|") for line in said(GPU, "--plan").splitlines() if line.startswith("| ")]
+    fits = {(row[1].strip(), row[2].strip()): row[-2].strip() for row in rows[1:]}
+    assert fits["QLoRA", "24"] == "fits"
+    assert fits["full, zero3", "2 x 80"] == "too much"
+
+
+def test_a_tally_counts_storages_once_and_forgets_what_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(BENCH)
+    from train_tally import Tally
+
+    layer = nn.Linear(10, 10, bias=False)  # 400 bytes
+    with Tally(layer) as tally:
+        big = torch.zeros(100)
+        view = big.view(10, 10)
+        assert tally.held == 800
+        del big, view
+        assert tally.held == 400
+        layer(torch.zeros(1, 10)).sum().backward()
+    assert layer.weight.grad is not None
+    assert tally.held >= 800
+    assert tally.most >= tally.held

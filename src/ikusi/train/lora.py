@@ -82,7 +82,7 @@ def add(model: PreTrainedModel, settings: Lora, device: torch.device) -> Adapter
         for name, p in model.named_parameters()
         if p.requires_grad and name not in _of_llm(model)
     }
-    layers = _linear_layers(model)
+    layers = linear_layers(model)
     wanted = settings.targets
     endings = sorted({name.rpartition(".")[2] for name in layers})
     if wanted != ["all-linear"]:
@@ -119,7 +119,7 @@ def _of_llm(model: PreTrainedModel) -> set[str]:
     return {name for name, _ in model.named_parameters() if name.startswith(starts)}
 
 
-def _linear_layers(model: PreTrainedModel) -> list[str]:
+def linear_layers(model: PreTrainedModel) -> list[str]:
     """Names of the LLM's linear layers, without its output layer."""
     head = model.get_output_embeddings()
     part = "model.language_model." if isinstance(model, LlavaForConditionalGeneration) else ""

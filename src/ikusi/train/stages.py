@@ -98,7 +98,7 @@ def train_stage(
     work = _Work(model, processor, mixture, stage, compute, output, seed, features)
     with work.encoder_apart() as tower, packed_attention(model):
         trainer = work.trainer(tower, identity, progress)
-        with _checkpointing(model, stage.gradient_checkpointing):
+        with checkpointing(model, stage.gradient_checkpointing):
             _run(trainer, output / RESUME, identity)
         saving.write(trainer, model, processor, tower, work.adapters, work.dtype, output)
     return _finish(trainer, output, work.summary(trainer), started)
@@ -272,7 +272,7 @@ def _run(trainer: StageTrainer, folder: Path, identity: str) -> None:
 
 
 @contextmanager
-def _checkpointing(model: PreTrainedModel, wanted: bool) -> Iterator[None]:
+def checkpointing(model: PreTrainedModel, wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return

@@ -1,0 +1,373 @@
+"""Training at the size of Llama-3.1-8B with CLIP-L/336: speed, memory, the result of padding.
+
+    python bench/train_gpu.py                      # align and instruct: samples/s, MFU, peak memory
+    python bench/train_gpu.py --parity             # packed against padded, and whether samples leak
+    python bench/train_gpu.py --plan               # what fits on 24, 48 and 80 GB (no GPU needed)
+    python bench/train_gpu.py --check              # that reckoning against a tally of all tensors
+    python bench/train_gpu.py --device cpu --shape tiny [--parity]      # all of it in small
+
+Weights are random, in bf16, made on the device from configurations; they are assembled, packed,
+stepped and measured by what a stage is trained with. Align: the LLM is frozen, a sample is a
+picture and 30 tokens of text. Instruct: connector and LLM learn by AdamW, 1,000 tokens a sample,
+`--layers` of the LLM's layers, by default as many as the reckoning says fit. Peak memory is
+torch's on a GPU; on a CPU, a tally of every tensor's bytes.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from train_miniature import machine
+from train_tally import Tally
+from transformers import (
+    CLIPImageProcessorPil,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    TrainingArguments,
+)
+
+from ikusi.miniature import shipped
+from ikusi.model import fusion
+from ikusi.recipe import Lora, Stage
+from ikusi.train import lora
+from ikusi.train.attention import packed_attention, told
+from ikusi.train.batches import EncodedSample, collate
+from ikusi.train.cost import Cost, Memory, peak
+from ikusi.train.features import encode_images
+from ikusi.train.packed import PackedModel
+from ikusi.train.progress import Counts
+from ikusi.train.reporter import Reporter
+from ikusi.train.stages import checkpointing
+from ikusi.train.steps import Portion
+from ikusi.train.trainer import StageTrainer
+
+GB = 1e9
+TARGETS = {"align": "25 samples/s, MFU 50 %", "instruct": "memory within 10 % of what is reckoned"}
+LONG = 480  # tokens of a sample in --check: a CPU then attends as a GPU does, and pads nothing
+SPARE = 0.92  # of a GPU's memory, at most: the rest is its context and what lies between tensors
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of an encoder and an LLM; `text`: tokens of text in a sample to align, to instruct."""
+
+    vision: CLIPVisionConfig
+    llm: LlamaConfig
+    text: tuple[int, int]
+
+
+def clip(hidden: int, inner: int, layers: int, heads: int, size: int, patch: int) -> Any:
+    """The configuration of a CLIP encoder."""
+    return CLIPVisionConfig(
+        hidden_size=hidden,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        image_size=size,
+        patch_size=patch,
+        hidden_act="quick_gelu",
+    )
+
+
+def llama(hidden: int, inner: int, layers: int, heads: int, keys: int, vocabulary: int) -> Any:
+    """The configuration of a Llama."""
+    return LlamaConfig(
+        hidden_size=hidden,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=keys,
+        vocab_size=vocabulary,
+        max_position_embeddings=131072,
+    )
+
+
+SHAPES = {
+    "8b": Shape(
+        clip(1024, 4096, 24, 16, 336, 14), llama(4096, 14336, 32, 32, 8, 128256), (30, 424)
+    ),
+    "small": Shape(clip(128, 512, 4, 4, 112, 14), llama(384, 1344, 8, 6, 6, 8192), (30, 424)),
+    "wide": Shape(clip(128, 512, 4, 4, 112, 14), llama(768, 2688, 4, 12, 4, 16384), (30, 424)),
+    "tiny": Shape(clip(32, 64, 3, 2, 56, 14), llama(64, 160, 3, 4, 2, 4096), (14, 48)),
+}
+
+
+def build(shape: Shape, layers: int, device: str) -> Any:
+    """Encoder and LLM with random weights in bf16, joined as a recipe's are."""
+    config = LlamaConfig(**{**shape.llm.to_dict(), "num_hidden_layers": layers})
+    torch.manual_seed(0)
+    with torch.device(device):
+        tower: Any = CLIPVisionModel._from_config(shape.vision, dtype=torch.bfloat16)
+        llm: Any = LlamaForCausalLM._from_config(config, dtype=torch.bfloat16)
+    size = shape.vision.image_size
+    pictures = CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size=size)
+    words = shipped.path("miniature/llama-en")
+    return fusion.assemble(tower, llm, words, image_processor=pictures)[0]
+
+
+def stage(name: str, again: bool = False, **changed: Any) -> Stage:
+    """Settings of one stage; `again`: activations are computed again."""
+    parts = ["connector"] if name == "align" else ["connector", "llm"]
+    given = {"corpus": "given", "trainable": parts, "learning_rate": 1e-4, "batch_size": 1}
+    return Stage(**{**given, "epochs": 1, "gradient_checkpointing": again, **changed})
+
+
+def samples(model: Any, rows: int, text: int, seed: int) -> list[EncodedSample]:
+    """Rows of a picture and random words; the second half of the words is supervised."""
+    random, patches = np.random.default_rng(seed), model.config.image_seq_length
+    image, length = model.config.image_token_id, model.config.image_seq_length + text
+    made = []
+    for number in range(rows):
+        ids = random.integers(100, model.config.text_config.vocab_size, length).astype(np.int32)
+        ids[ids == image] -= 1
+        ids[1 : 1 + patches] = image
+        answer = np.arange(length - text // 2, length, dtype=np.int32)
+        picture = (seed, str(number))
+        made.append(EncodedSample(str(number), "eu", picture, ids, answer, images=1, cut=0))
+    return made
+
+
+def pixels(model: Any, rows: int, seed: int) -> torch.Tensor:
+    """Random pictures [I, 3, H, W]."""
+    size = model.config.vision_config.image_size
+    return torch.randn(rows, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+class Portions(Dataset[Portion]):
+    """The steps of a stage: each one part of `rows` new samples."""
+
+    def __init__(self, model: Any, steps: int, rows: int, text: int) -> None:
+        self._model, self._steps, self._rows, self._text = model, steps, rows, text
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> Portion:
+        rows = samples(self._model, self._rows, self._text, step)
+        counts = Counts()
+        counts.add(rows)
+        batch = collate(rows, pixels(self._model, self._rows, step))
+        lengths, ids = tuple(map(len, rows)), tuple(row.id for row in rows)
+        return Portion([batch], counts.supervised_tokens, counts, ids, lengths)
+
+
+def train(model: Any, settings: Stage, rows: int, text: int, steps: int, device: str) -> list[Any]:
+    """Train some steps by the stage's own trainer; the line of metrics of each, and the peak of
+    memory in bytes as the last element."""
+    fusion.trainable(model, settings.trainable)
+    bf16 = settings.precision == "bf16"
+    if not bf16:
+        model.float()
+    tower, model.model.vision_tower = model.model.vision_tower.eval(), torch.nn.Identity()
+    config = model.config
+    encode = partial(
+        encode_images,
+        tower,
+        layers=config.vision_feature_layer,
+        strategy=config.vision_feature_select_strategy,
+        bf16=bf16,
+    )
+    tokens = config.image_seq_length
+    cost = Cost.of(model, tower, tokens)
+    if settings.lora:
+        lora.add(model, settings.lora, model.device)
+    with tempfile.TemporaryDirectory() as name, packed_attention(model):
+        arguments = TrainingArguments(
+            output_dir=name,
+            per_device_train_batch_size=1,
+            max_steps=steps,
+            learning_rate=settings.learning_rate,
+            optim="adamw_torch_fused",
+            save_strategy="no",
+            logging_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            use_cpu=device == "cpu",
+        )
+        trainer = StageTrainer(
+            PackedModel(model, bf16=bf16),
+            arguments,
+            Portions(model, steps, rows, text),  # type: ignore[arg-type]
+            encode=encode,
+            strategy="single",
+            bf16=bf16,
+            muon=False,
+            identity="",
+            resume_folder=Path(name) / "resume",
+        )
+        metrics = Path(name) / "metrics.jsonl"
+        dtype = torch.bfloat16 if bf16 and device != "cpu" else torch.float32
+        speed = peak(torch.device(device), dtype)
+        trainer.add_callback(Reporter(trainer, metrics, None, cost, speed))
+        with checkpointing(model, settings.gradient_checkpointing):
+            held = watched(trainer, model, tower, device)
+        lines = metrics.read_text(encoding="utf-8").splitlines()
+    model.model.vision_tower = tower
+    return [*map(json.loads, lines), held]
+
+
+def watched(trainer: StageTrainer, model: Any, tower: Any, device: str) -> int:
+    """Train, and return the most bytes of tensors that were there at once."""
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+        trainer.train()
+        return torch.cuda.max_memory_allocated()
+    with Tally(model, tower) as tally:
+        trainer.train()
+    return tally.most
+
+
+def reckoned(model: Any, settings: Stage, rows: int, text: int) -> Memory:
+    """What the stage should hold."""
+    fusion.trainable(model, settings.trainable)
+    tokens = rows * (model.config.image_seq_length + text)
+    return Memory.of(model, settings, tokens=tokens, supervised=rows * (text // 2), images=rows)
+
+
+def fitting(shape: Shape, settings: Stage, rows: int, text: int, device: str) -> int:
+    """How many layers fit on the device; all of them where it is a CPU."""
+    if device == "cpu":
+        return int(shape.llm.num_hidden_layers)
+    room = SPARE * torch.cuda.get_device_properties(0).total_memory
+    for layers in range(shape.llm.num_hidden_layers, 0, -1):
+        if reckoned(build(shape, layers, "meta"), settings, rows, text).peak <= room:
+            return layers
+    sys.exit(f"--batch: expected fewer than {rows} samples, found no layer that fits {room:.3g}")
+
+
+def measure(asked: argparse.Namespace) -> None:
+    """Print speed and memory of both stages."""
+    shape = SHAPES[asked.shape]
+    print(f"attention: {told(torch.device(asked.device), True)}")
+    for name, text in zip(("align", "instruct"), shape.text, strict=True):
+        settings = stage(name, asked.checkpointing)
+        layers = asked.layers or fitting(shape, settings, asked.batch, text, asked.device)
+        model = build(shape, layers, asked.device)
+        memory = reckoned(model, settings, asked.batch, text)
+        *lines, held = train(model, settings, asked.batch, text, asked.steps, asked.device)
+        timed = lines[len(lines) // 3 :]
+        rate = np.median([line["samples_per_second"] for line in timed])
+        mfu = np.median([line["mfu"] for line in timed])
+        tokens = model.config.image_seq_length + text
+        print(
+            f"{name}: {layers} layers, {asked.batch} x {tokens} tokens: {rate:.2f} samples/s, "
+            f"MFU {mfu:.1%}, peak {held / GB:.3f} GB, reckoned {memory.peak / GB:.3f} GB "
+            f"({memory.peak / held - 1:+.1%}); target: {TARGETS[name]}"
+        )
+        del model
+
+
+LORA = Lora(rank=64, alpha=128, dropout=0.05)
+CHECKED = (
+    ("align", stage("align")),
+    ("adapters", stage("instruct", lora=LORA.model_copy(update={"rank": 8}))),
+    ("instruct", stage("instruct")),
+    ("instruct", stage("instruct", precision="fp32")),
+)
+
+
+def check() -> None:
+    """Print what is reckoned beside what a tally of all tensors finds, at sizes for a CPU."""
+    print("shape  stage     format  again  tokens  tallied MB  reckoned MB  error")
+    for shape_name, rows in (("tiny", 4), ("small", 4), ("wide", 4)):
+        shape = SHAPES[shape_name]
+        text = LONG - (shape.vision.image_size // shape.vision.patch_size) ** 2
+        for name, settings in CHECKED:
+            for again in (False, True):
+                chosen = settings.model_copy(update={"gradient_checkpointing": again})
+                model = build(shape, shape.llm.num_hidden_layers, "cpu")
+                memory = reckoned(model, chosen, rows, text).peak
+                held = train(model, chosen, rows, text, 2, "cpu")[-1]
+                print(
+                    f"{shape_name:6} {name:9} {settings.precision:7} {'yes' if again else 'no':6} "
+                    f"{rows * LONG:6} {held / 1e6:11.1f} {memory / 1e6:12.1f} "
+                    f"{memory / held - 1:+6.1%}"
+                )
+
+
+PLANS = (  # name, card, settings, most tokens in a pass, processes
+    ("align", 24, stage("align", True), 4096, 1),
+    ("align", 48, stage("align", True), 8192, 1),
+    ("align", 80, stage("align", True), 32768, 1),
+    ("QLoRA", 24, stage("instruct", True, optimizer="adamw8bit",
+     lora=LORA.model_copy(update={"quantize": "nf4"})), 4096, 1),
+    ("LoRA", 24, stage("instruct", True, optimizer="adamw8bit", lora=LORA), 2048, 1),
+    ("LoRA", 48, stage("instruct", True, lora=LORA), 8192, 1),
+    ("LoRA", 80, stage("instruct", True, lora=LORA), 32768, 1),
+    *(("full, zero3", 80, stage("instruct", True), 16384, n) for n in (2, 4, 8)),
+)  # fmt: skip
+
+
+def plan() -> None:
+    """Print, as Markdown, what the paper's 8B takes on cards of 24, 48 and 80 GB."""
+    shape = SHAPES["8b"]
+    model = build(shape, shape.llm.num_hidden_layers, "meta")
+    names = (
+        "weights",
+        "encoder",
+        "learning",
+        "optimiser",
+        "copies",
+        "activations",
+        "logits",
+        "lent",
+    )
+    print("| | card | tokens in a pass | " + " | ".join(names) + " | peak, GB | |")
+    print("|---|--:|--:|" + "--:|" * (len(names) + 1) + "---|")
+    for name, card, settings, tokens, processes in PLANS:
+        fusion.trainable(model, settings.trainable)
+        images = tokens // 1000
+        memory = Memory.of(model, settings, tokens=tokens, supervised=tokens // 4,
+                           images=images, processes=processes)  # fmt: skip
+        of = asdict(memory)
+        work = memory.saved + memory.layer
+        parts = (of["frozen"], of["encoder"], of["learning"] + of["gradients"], of["optimizer"],
+                 of["copies"], work, of["logits"], of["gathered"])  # fmt: skip
+        figures = " | ".join(f"{part / GB:.1f}" for part in parts)
+        held = memory.peak_in_parts / GB
+        where = f"{processes} x {card}" if processes > 1 else str(card)
+        fits = "fits" if held <= SPARE * card else "too much"
+        print(f"| {name} | {where} | {tokens:,} | {figures} | {held:.1f} | {fits} |")
+
+
+def main() -> None:
+    """Do what is asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    gpu = torch.cuda.is_available()
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda" if gpu else "cpu")
+    parser.add_argument("--shape", choices=SHAPES, default="8b")
+    parser.add_argument("--layers", type=int, help="of the LLM; default: as many as fit")
+    parser.add_argument("--batch", type=int, default=8, help="samples in a step")
+    parser.add_argument("--steps", type=int, default=12, help="the first third is not timed")
+    parser.add_argument("--checkpointing", action="store_true", help="activations twice")
+    for name in ("parity", "plan", "check"):
+        parser.add_argument(f"--{name}", action="store_true")
+    asked = parser.parse_args()
+    if asked.plan:
+        plan()
+    elif asked.check:
+        check()
+    elif asked.device == "cpu" and asked.shape == "8b":
+        parser.error("--shape: expected tiny, small or wide on a CPU, found 8b")
+    elif asked.parity:
+        from train_parity import parity
+
+        parity(SHAPES[asked.shape], asked)
+    else:
+        measure(asked)
+    print(machine())
+
+
+if __name__ == "__main__":
+    main()
