@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-HOME = Path(os.environ["CLUSTER"])
+HOME = Path(os.environ.get("CLUSTER", ""))
 SECONDS = 0.05
 
 
