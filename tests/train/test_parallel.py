@@ -81,11 +81,8 @@ def test_divided_training_in_bf16_follows_that_in_fp32(
     parallel: str, alone: Path, tmp_path: Path
 ) -> None:
     """As the paper's recipe trains; to what bf16's 8 bits of precision allow."""
-    told = {
-        "compute": {"parallel": parallel},
-        "stage": STAGE | {"precision": "bf16", "save_every": 100},
-    }
-    train(tmp_path / "run", processes=2, **told)
+    settings = STAGE | {"precision": "bf16", "save_every": 100}
+    train(tmp_path / "run", processes=2, compute={"parallel": parallel}, stage=settings)
     for one, other in zip(lines(tmp_path / "run"), lines(alone), strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=0.02)
         assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=0.05)
