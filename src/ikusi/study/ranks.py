@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -185,6 +186,13 @@ def _told(path: Path) -> dict[str, Any] | None:
     with suppress(FileNotFoundError):
         found = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens at."""
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return int(listener.getsockname()[1])
 
 
 def main(folder: Path, attempt: int = 0) -> None:

@@ -31,7 +31,7 @@ JOB = "job.json"
 COMMANDS = ("sbatch", "srun", "squeue", "scancel", "scontrol")
 ATTEMPT = "SLURM_RESTART_COUNT"
 SECONDS_BETWEEN_QUESTIONS = 30.0
-SECONDS_TO_BE_KNOWN = 60.0
+SECONDS_TO_BE_KNOWN = 120.0  # on a disk that shows other machines' files late
 SECONDS_TO_END = 120.0
 MOST_TIMEOUTS = 1000  # how often a job that took all its time may queue again
 
@@ -48,10 +48,14 @@ class Rank:
         from submitit.helpers import TorchDistributedEnvironment
 
         job, folder = JobEnvironment(), Path(self.folder)
+        attempt = int(os.environ[ATTEMPT]) if ATTEMPT in os.environ else 0
         _expect_ours(folder, job.job_id)
         if job.num_tasks > 1:
+            # submitit would reckon one from the job's number, taken or not.
+            port = _port(folder / f"port-{attempt}.json", first=job.global_rank == 0)
+            os.environ.update(MASTER_PORT=str(port))
             TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
-        ranks.main(folder, int(os.environ[ATTEMPT]) if ATTEMPT in os.environ else 0)
+        ranks.main(folder, attempt)
 
     def checkpoint(self) -> Any:
         """What submitit queues once more when the job's time is over or others need its place."""
@@ -114,6 +118,18 @@ def _expect_ours(folder: Path, number: str) -> None:
     found = (_kept(folder) or {"number": "none"})["number"]
     if found != number:
         raise IkusiError(f"{folder}: expected job {number} at work here, found {found}")
+
+
+def _port(path: Path, *, first: bool) -> int:
+    """Where the processes of an attempt meet: the first one finds a port and tells the others."""
+    if first:
+        artifact.write_json(path, ranks.free_port())
+    end = time.monotonic() + SECONDS_TO_BE_KNOWN
+    while not path.exists():
+        if time.monotonic() > end:
+            raise IkusiError(f"{path}: expected the first process to tell of a port, found none")
+        time.sleep(0.2)
+    return int(path.read_text(encoding="utf-8"))
 
 
 def start(task: Task) -> Job:

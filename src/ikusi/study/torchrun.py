@@ -72,7 +72,7 @@ class Group:
     def start(self, task: Task) -> Processes:
         """Share a task with the others; see `ranks.Starter`."""
         task.tell()
-        store, port = self.store(), _free_port()
+        store, port = self.store(), ranks.free_port()
         number = store.add(COUNT, 1)
         order = {"folder": str(task.folder.absolute()), "port": port}
         store.set(ORDER.format(number), json.dumps(order))
@@ -110,12 +110,6 @@ def group() -> Group | None:
 
 def _is_torchruns(name: str) -> bool:
     return name in NAMES or name.startswith(PREFIXES)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass
