@@ -1,7 +1,7 @@
 """Choices and answers by lmms-eval and by us: the same model, pictures, questions and scores.
 
     make parity   # once: sets up .venv-parity, which has lmms-eval
-    .venv-parity/bin/python bench/evaluate_lmms.py [--pictures 16] [--turns 3]
+    .venv-parity/bin/python bench/evaluate_lmms.py [--pictures 16] [--turns 3] [--shape wide]
 
 A LLaVA of random weights that sees a picture as 576 tokens, JPEGs of 640 x 480, a question about
 each in English and in Basque: once with four options, once to be answered in 16 tokens. lmms-eval
@@ -63,15 +63,23 @@ ASKED = {"en": "What is there on the left, near number {}?", "eu": "Zer dago ezk
 TOKENS = 16  # of an answer: lmms-eval's own limit for VQAv2
 
 
-def model(folder: Path) -> Path:
-    """Write a LLaVA of 576 image tokens, small enough for a processor, vision and LLM alike."""
+SHAPES = {
+    "narrow": {"vision": 256, "hidden": 320, "intermediate": 896, "heads": 5, "kv": 5},
+    "wide": {"vision": 384, "hidden": 512, "intermediate": 1408, "heads": 8, "kv": 4},
+}
+"""Widths of encoder and LLM: the wider, the more of the time goes to reading the picture."""
+
+
+def model(folder: Path, shape: str) -> Path:
+    """Write a LLaVA of 576 image tokens, small enough for a processor."""
+    widths = SHAPES[shape]
     torch.manual_seed(0)
     vision = CLIPVisionModel(
         CLIPVisionConfig(
-            hidden_size=384,
-            intermediate_size=1536,
+            hidden_size=widths["vision"],
+            intermediate_size=4 * widths["vision"],
             num_hidden_layers=6,
-            num_attention_heads=6,
+            num_attention_heads=widths["vision"] // 64,
             image_size=336,
             patch_size=14,
         )
@@ -80,11 +88,11 @@ def model(folder: Path) -> Path:
     llm = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(words),
-            hidden_size=512,
-            intermediate_size=1408,
+            hidden_size=widths["hidden"],
+            intermediate_size=widths["intermediate"],
             num_hidden_layers=8,
-            num_attention_heads=8,
-            num_key_value_heads=4,
+            num_attention_heads=widths["heads"],
+            num_key_value_heads=widths["kv"],
             initializer_range=0.1,
             bos_token_id=words.bos_token_id,
             eos_token_id=words.eos_token_id,
@@ -221,12 +229,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.add_argument("--pictures", type=int, default=16, help="of each turn")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--shape", choices=SHAPES, default="narrow")
     parser.add_argument("--only", choices=("choices", "answers"))
     given = parser.parse_args()
     ways: Sequence[Any] = [compare_choices, compare_answers]
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        checkpoint = model(place / "llava")
+        checkpoint = model(place / "llava", given.shape)
         for way in ways:
             if given.only is None or way.__name__.endswith(given.only):
                 way(place, checkpoint, given.pictures, given.turns)

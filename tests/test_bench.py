@@ -54,6 +54,12 @@ def test_packed_equals_padded_in_the_gpu_benchmark_on_a_cpu() -> None:
     assert "DIFFERS" not in shown
 
 
+def test_the_evaluation_of_the_gpu_benchmark_runs_on_a_cpu_and_picks_as_a_plain_loop() -> None:
+    asked = ["--device", "cpu", "--shape", "tiny", "--questions", "4", "--batch-size", "2"]
+    shown = said(BENCH / "evaluate_gpu.py", *asked)
+    assert "2 of 2 picks equal" in shown
+
+
 def test_the_plan_says_what_fits_on_which_card() -> None:
     rows = [line.split("|") for line in said(GPU, "--plan").splitlines() if line.startswith("| ")]
     fits = {(row[1].strip(), row[2].strip()): row[-2].strip() for row in rows[1:]}

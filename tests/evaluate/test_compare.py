@@ -86,7 +86,7 @@ def only(bench: str, code: str, change: Change) -> Change:
 
 def printed(comparison: Comparison, show: int = 0) -> str:
     file = io.StringIO()
-    view.to_terminal(comparison, show, Console(file=file, width=140))
+    view.to_terminal(comparison, show, Console(file=file, width=400))
     return file.getvalue()
 
 
@@ -175,7 +175,7 @@ def test_rows_benchmarks_and_prompts_that_only_one_has_are_told(
 
     short = evaluation(tmp_path / "short", change=only("toy/choice", "eu", fewer))
     found = compare.compare([pair[0], short])
-    assert found.unmatched[0][3:] == (77, 3, 0, 0, 0)
+    assert found.unmatched[0][3:] == (77, 3, 0, 0, 0, 0, 0)
     assert found.cells[0].n == 77
     text = "Left out of toy/choice eu: 3 rows only in weak, 0 only in short; 77 in both."
     assert text in printed(found)
@@ -185,7 +185,28 @@ def test_rows_benchmarks_and_prompts_that_only_one_has_are_told(
     assert "Other prompts in toy/words eu" not in told
     words = evaluation(tmp_path / "words", benchmarks=("toy/words",))
     told = printed(compare.compare([pair[0], words]))
-    assert "as words has no rows there: toy/choice eu, toy/choice en" in told
+    assert "as words has no scores there: toy/choice eu, toy/choice en" in told
+
+
+def test_answers_that_failed_or_are_only_kept_are_told(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def kept(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"gold": None, "metrics": "{}", "correct": None}
+
+    def failed(row: dict[str, Any]) -> dict[str, Any]:
+        return row | ({"failure": "too long"} if row["id"] < "q004" else {})
+
+    runs = [
+        evaluation(tmp_path / name, skill, change=only("toy/words", "eu", kept))
+        for name, skill in (("one", 0.4), ("two", 0.6))
+    ]
+    found = compare.compare(runs)
+    assert len(found.cells) == 3
+    assert "as one or two has no scores there: toy/words eu." in printed(found)
+    broken = evaluation(tmp_path / "broken", change=only("toy/choice", "en", failed))
+    told = printed(compare.compare([pair[0], broken]))
+    assert "Without an answer in toy/choice en, and scored as that: 0 of weak, 4 of broken." in told
 
 
 @pytest.mark.parametrize(
@@ -269,6 +290,7 @@ def test_few_pictures_that_differ_are_not_overrated(
     ]
     found = compare.compare(runs)
     assert {cell.difference.p_value for cell in found.cells} == {2 * 0.5**5}
+    assert {cell.detectable for cell in found.cells} == {None}
     assert "Few pictures: 4 comparisons with fewer than 30" in printed(found)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ikusi.errors import InputError
-from ikusi.evaluate.join import Asked, Joined, Rows, Unmatched, check_metric, has, join, names
+from ikusi.evaluate.join import Asked, Joined, Rows, Unmatched, check_metric, join, names
 from ikusi.evaluate.statistics import (
     Difference,
     Interval,
@@ -63,7 +63,7 @@ class Cell:
     (sums scores where they are fractions). ``difference`` is run less baseline, ``adjusted`` its
     p-value by Holm's method over all cells. ``mcnemar``: none where scores are fractions; its
     ``only_a`` are the run's. ``detectable``: the smallest true difference that would be found four
-    times in five, none where nothing differs and so nothing says how much differences vary.
+    times in five, none where so few pictures differ that no test of them could reach ``ALPHA``.
     """
 
     run: str
@@ -211,7 +211,7 @@ def _either(baseline: Rows, run: Rows) -> list[Asked]:
 
 
 def _lacking(baseline: Rows, run: Rows, asked: Asked, metric: str | None) -> Iterator[Lacking]:
-    without = [rows.name for rows in (baseline, run) if not has(rows, asked, metric)]
+    without = [rows.name for rows in (baseline, run) if not rows.has(asked, metric)]
     if without:
         yield Lacking(run.name, *asked, " or ".join(without))
 
@@ -256,9 +256,8 @@ def _cell(
     baseline, run = joined.baseline[places], joined.run[places]
     gap, drawn = run - baseline, (clusters, resamples, seed)
     difference = paired_difference(run, baseline, *drawn)
-    p_value = max(difference.p_value, least_p_value(gap, clusters))
+    least = least_p_value(gap, clusters)
     binary = np.isin(np.concatenate([baseline, run]), (0.0, 1.0)).all()
-    varies = bool(gap.any()) and len(set(clusters)) > 1
     return Cell(
         *(told.run, told.benchmark, told.language, group, metric),
         n=len(places),
@@ -266,10 +265,14 @@ def _cell(
         right=(float(baseline.sum()), float(run.sum())),
         baseline=bootstrap_interval(baseline, *drawn),
         score=bootstrap_interval(run, *drawn),
-        difference=difference._replace(p_value=p_value),
+        difference=difference._replace(p_value=max(difference.p_value, least)),
         mcnemar=mcnemar(run, baseline) if binary else None,
-        detectable=detectable(standard_error(gap, clusters), ALPHA, POWER) if varies else None,
+        detectable=_detectable(gap, clusters) if least <= ALPHA else None,
     )
+
+
+def _detectable(gap: npt.NDArray[np.float64], clusters: Sequence[str]) -> float:
+    return detectable(standard_error(gap, clusters), ALPHA, POWER)
 
 
 def _corrected(cells: Sequence[Cell]) -> tuple[Cell, ...]:

@@ -24,7 +24,7 @@ from ikusi.errors import InputError
 ROWS = "rows.parquet"
 PRIMARY = "correct"
 SAME = ("gold", "image_id", "group")  # what a row with the same id must share
-_KEYS = ("id", *SAME, "question", "prompt_hash")
+_KEYS = ("id", *SAME, "question", "prompt_hash", "failure")
 
 Asked = tuple[str, str]
 """A benchmark and a language."""
@@ -34,7 +34,7 @@ class Unmatched(NamedTuple):
     """What one benchmark and language came to when it was joined, in rows.
 
     ``other_prompts``: rows in both whose prompts are other tokens; ``other_questions``: those
-    among them that are also worded otherwise.
+    among them that are also worded otherwise. ``failed_*``: rows in both that have no answer.
     """
 
     run: str
@@ -45,6 +45,8 @@ class Unmatched(NamedTuple):
     only_run: int
     other_prompts: int
     other_questions: int
+    failed_baseline: int
+    failed_run: int
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,20 @@ class Rows:
         return found
 
     def metrics(self, asked: Asked) -> list[str]:
-        """Names of all metrics that the rows of a benchmark have."""
-        first = dataset.dataset(self._path).head(1, columns=["metrics"], filter=_only(asked))
-        return list(json.loads(first["metrics"][0].as_py()))
+        """Names of all metrics that the rows of a benchmark have; none where answers are kept."""
+        return list(json.loads(self._first(asked, "metrics")))
+
+    def has(self, asked: Asked, metric: str | None) -> bool:
+        """Whether there are scores of a benchmark in a language by this metric."""
+        if asked not in self.asked:
+            return False
+        if metric is None:
+            return self._first(asked, PRIMARY) is not None
+        return metric in self.metrics(asked)
+
+    def _first(self, asked: Asked, column: str) -> Any:
+        table = dataset.dataset(self._path).head(1, columns=[column], filter=_only(asked))
+        return table[column][0].as_py()
 
     def read(self, asked: Asked, columns: Sequence[str]) -> pa.Table:
         """Some columns of one benchmark and language."""
@@ -150,11 +163,6 @@ def names(folders: Sequence[Path]) -> list[str]:
     return found
 
 
-def has(rows: Rows, asked: Asked, metric: str | None) -> bool:
-    """Whether an evaluation has a benchmark in a language, and the metric there."""
-    return asked in rows.asked and (metric is None or metric in rows.metrics(asked))
-
-
 def check_metric(metric: str, rows: Rows) -> None:
     """Check that at least one benchmark of an evaluation has a metric.
 
@@ -182,20 +190,21 @@ def join(baseline: Rows, run: Rows, asked: Asked, metric: str | None) -> Joined:
     ids = [set(table["id"].to_pylist()) for table in (left, right)]
     both = pa.array(sorted(ids[0] & ids[1]), pa.string())
     places = [pc.index_in(both, table["id"].combine_chunks()) for table in (left, right)]
-    left, right = (table.take(place) for table, place in zip((left, right), places, strict=True))
+    sides = [table.take(place) for table, place in zip((left, right), places, strict=True)]
+    left, right = sides
     _check_same(left, right, (baseline, run), asked)
     other_prompts = pc.not_equal(left["prompt_hash"], right["prompt_hash"])
     other_words = pc.and_(other_prompts, pc.not_equal(left["question"], right["question"]))
     pictures, found = left["image_id"].to_pylist(), both.to_pylist()
     only = (len(ids[0]) - len(both), len(ids[1]) - len(both))
-    changed = (_count(other_prompts), _count(other_words))
+    counts = [other_prompts, other_words, *(table["failure"].is_valid() for table in sides)]
     return Joined(
         ids=tuple(found),
         clusters=tuple(p or f"row {row}" for p, row in zip(pictures, found, strict=True)),
         groups=tuple(left["group"].to_pylist()),
         baseline=left_scores[places[0].to_numpy()],
         run=right_scores[places[1].to_numpy()],
-        unmatched=Unmatched(run.name, *asked, len(both), *only, *changed),
+        unmatched=Unmatched(run.name, *asked, len(both), *only, *map(_count, counts)),
     )
 
 

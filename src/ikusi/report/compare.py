@@ -24,7 +24,7 @@ TEMPLATE = "compare.html.j2"
 SHOWN = 200
 """Rows on the page, at most, of those that are scored differently; the file has all of them."""
 
-WIDTH = 124  # characters that the table needs where the terminal does not say how many it has
+WIDTH = 134  # characters that the table needs where the terminal does not say how many it has
 
 
 def write(comparison: Comparison, output: Path) -> Path:
@@ -157,7 +157,7 @@ def explained(comparison: Comparison) -> Iterator[str]:
     )
     yield (
         f"Detectable: the smallest true difference that one such test at level {ALPHA} would find "
-        f"in {POWER:.0%} of studies of this size. A difference below it may be there and not show."
+        f"in {POWER * 100:.0f} % of studies of this size. A smaller one may be there and not show."
     )
 
 
@@ -166,7 +166,7 @@ def notes(comparison: Comparison) -> Iterator[str]:
     lacking: dict[tuple[str, str], list[str]] = {}
     for run, bench, code, without in comparison.lacking:
         lacking.setdefault((run, without), []).append(f"{bench} {code}")
-    what = comparison.metric or "rows"
+    what = comparison.metric or "scores"
     for (run, without), asked in lacking.items():
         yield f"Not compared for {run}, as {without} has no {what} there: {', '.join(asked)}."
     for told in comparison.unmatched:
@@ -181,6 +181,11 @@ def notes(comparison: Comparison) -> Iterator[str]:
                 f"Other prompts in {where}: {told.other_prompts} of {_several(told.rows, 'row')} "
                 f"of {told.run} ({told.other_questions} in other words). Right between models with "
                 "other tokenizers or chat templates; between others, find out why."
+            )
+        if told.failed_baseline or told.failed_run:
+            yield (
+                f"Without an answer in {where}, and scored as that: {told.failed_baseline} of "
+                f"{comparison.baseline}, {told.failed_run} of {told.run}."
             )
     few = [cell for cell in comparison.cells if cell.clusters < FEWEST]
     if few:

@@ -121,9 +121,9 @@ def write(figure: Figure, folder: Path) -> list[Path]:
     paths = [folder / f"{figure.name}.{suffix}" for suffix in ("svg", "png")]
     with mpl.rc_context(STYLE):
         width = max(panel.size[0] for panel in figure.panels) * columns
-        height = max(panel.size[1] for panel in figure.panels) * rows + 0.5
-        canvas = _canvas(max(width, 6), height)
-        axes = canvas.subplots(rows, columns, squeeze=False)
+        heights = [max(panel.size[1] for panel in row) for row in figure.rows]
+        canvas = _canvas(max(width, 6), sum(heights) + 0.5)
+        axes = canvas.subplots(rows, columns, squeeze=False, height_ratios=heights)
         for line, row in zip(axes, figure.rows, strict=True):
             for place, panel in zip(line, row, strict=False):
                 _draw(panel, place)
