@@ -8,7 +8,7 @@ import torch
 from transformers import LlavaForConditionalGeneration
 
 import tiny_llava as tiny
-from ikusi.evaluate import prefix, score
+from ikusi.evaluate import prefix
 from ikusi.evaluate.generate import Answer, greedy_answers
 from ikusi.evaluate.prefix import Prompt, SharedPrefix, groups
 from ikusi.evaluate.score import Tokens, option_scores, pick, summarise
@@ -117,7 +117,7 @@ def test_an_option_is_greedy_where_it_is_what_would_be_said() -> None:
 
 def test_options_apart_score_as_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     together = scores_in_batches(3)
-    monkeypatch.setattr(score, "_all_is_seen", lambda model, state: False)
+    monkeypatch.setattr(SharedPrefix, "plain", False)
     for first, second in zip(together, scores_in_batches(3), strict=True):
         for left, right in zip(first, second, strict=True):
             assert left == pytest.approx(right, abs=1e-4)
@@ -158,6 +158,22 @@ def test_answers_equal_plain_generation_sample_by_sample(limit: int) -> None:
         )
         assert answer.ids == [token for token in said if token != END]
         assert answer.hit_limit == (END not in said)
+
+
+def test_answers_in_rows_of_their_own_are_those_side_by_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together = answers_in_batches(4, 12)
+    monkeypatch.setattr(SharedPrefix, "plain", False)
+    assert answers_in_batches(4, 12) == together
+
+
+def test_more_questions_than_a_line_holds_are_answered_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = answers_in_batches(8, 12)
+    monkeypatch.setattr(prefix, "LINE", 1)
+    assert answers_in_batches(8, 12) == whole
 
 
 def test_batch_size_changes_no_answer() -> None:

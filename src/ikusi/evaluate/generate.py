@@ -1,7 +1,8 @@
 """Greedy answers, many at once.
 
-The loop goes on from keys and values that other questions share, and drops a row the moment it is
-finished, which the generation of transformers does not; what it says is the same, token for token.
+Questions that begin alike are answered side by side in one row, none seeing another, so what they
+have in common is held and read once at every step; what is said is what the generation of
+transformers says, token for token. Where a layer sees only so far back each has a row of its own.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from transformers import PreTrainedModel
 
-from ikusi.evaluate.prefix import SharedPrefix, State, forward
+from ikusi.evaluate.prefix import Lines, SharedPrefix, State, forward
 
 
 @dataclass
@@ -30,9 +31,43 @@ def greedy_answers(
     ``hit_limit`` tells. Batches hold prompts of like length; their size changes no answer (fp32).
     """
     answers = {row: Answer() for row in rows}
-    for batch, state in shared.batches(rows):
-        _answer_batch(shared.model, state, [answers[row] for row in batch], stops, max_new_tokens)
+    if shared.plain:
+        for lines, state in shared.lines(rows):
+            asked = [[answers[row] for row in line] for line in lines]
+            _answer_lines(shared.model, state, asked, stops, max_new_tokens)
+    else:
+        for batch, alone in shared.batches(rows):
+            asked_alone = [answers[row] for row in batch]
+            _answer_batch(shared.model, alone, asked_alone, stops, max_new_tokens)
     return [answers[row] for row in rows]
+
+
+def _answer_lines(
+    model: PreTrainedModel,
+    state: Lines,
+    answers: list[list[Answer]],
+    stops: Collection[int],
+    max_new_tokens: int,
+) -> None:
+    """Go on with every line until all its questions are answered; ``answers`` is filled."""
+    state.make_room(max_new_tokens)
+    going = torch.zeros(state.logits.shape[:2], dtype=torch.bool)
+    for row, line in enumerate(answers):
+        going[row, : len(line)] = True
+    for step in range(1, max_new_tokens + 1):
+        said = state.logits.argmax(dim=2)
+        listed = said.tolist()
+        for row, place in going.nonzero().tolist():
+            if not _goes_on(listed[row][place], answers[row][place], stops):
+                going[row, place] = False
+        if step == max_new_tokens or not going.any():
+            return
+        left = going.any(dim=1).nonzero()[:, 0]
+        if len(left) <= len(going) // 2:
+            rows = left.to(said.device)
+            state, said, going = state.select(rows), said[rows], going[left]
+            answers = [answers[row] for row in left.tolist()]
+        state.read(model, said, going.to(said.device))
 
 
 def _answer_batch(
@@ -45,7 +80,8 @@ def _answer_batch(
     state.make_room(max_new_tokens)
     for step in range(1, max_new_tokens + 1):
         said = state.logits.argmax(dim=1)
-        going = _record(said.tolist(), answers, stops)
+        listed = zip(said.tolist(), answers, strict=True)
+        going = [n for n, (token, one) in enumerate(listed) if _goes_on(token, one, stops)]
         if not going or step == max_new_tokens:
             return
         if len(going) < len(answers):
@@ -56,13 +92,10 @@ def _answer_batch(
         state = State(state.cache, mask, logits)
 
 
-def _record(said: Sequence[int], answers: Sequence[Answer], stops: Collection[int]) -> list[int]:
-    """Note one token per answer and return the numbers of those that go on."""
-    going = []
-    for number, (token, answer) in enumerate(zip(said, answers, strict=True)):
-        if token in stops:
-            answer.hit_limit = False
-        else:
-            answer.ids.append(token)
-            going.append(number)
-    return going
+def _goes_on(token: int, answer: Answer, stops: Collection[int]) -> bool:
+    """Note a token of an answer; False where it ends it."""
+    if token in stops:
+        answer.hit_limit = False
+        return False
+    answer.ids.append(token)
+    return True

@@ -18,6 +18,10 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
+SEEN, UNSEEN = -1, -2
+LINE = 8
+"""Most questions side by side: each pays for the columns of the others, which it does not see."""
+
 LOGITS_HELD = 2**28
 """Logits of a batch held at once: 1 GiB in fp32."""
 
@@ -61,10 +65,53 @@ class State:
 
     def make_room(self, tokens: int) -> None:
         """Prepare for ``tokens`` more tokens, so that reading one copies none of those before."""
-        self.cache.layers = [
-            _RoomyLayer(layer, tokens) if type(layer) is DynamicLayer else layer
-            for layer in self.cache.layers
-        ]
+        _make_room(self.cache, tokens)
+
+
+@dataclass
+class Lines:
+    """Several questions after each of some beginnings, side by side, read up to a point.
+
+    ``owner`` [N, S] says whose each token is: ``SEEN`` by all, ``UNSEEN`` by any, or the question's
+    place in its line. ``positions`` [N, Q] are those of the questions' last tokens, ``logits``
+    [N, Q, V] those of their next ones, in fp32.
+    """
+
+    cache: Cache
+    owner: Tensor
+    positions: Tensor
+    logits: Tensor
+
+    def select(self, rows: Tensor) -> "Lines":
+        """Return the lines numbered in ``rows`` [M] as a copy."""
+        chosen = _select(self.cache, rows)
+        return Lines(chosen, self.owner[rows], self.positions[rows], self.logits[rows])
+
+    def make_room(self, tokens: int) -> None:
+        """Prepare for ``tokens`` more tokens of every question."""
+        _make_room(self.cache, tokens * self.positions.shape[1])
+
+    def read(self, model: PreTrainedModel, ids: Tensor, going: Tensor) -> None:
+        """Read a token [N, Q] of every question; those that are not ``going`` [N, Q] are over."""
+        questions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+        self._read(model, ids, torch.where(going, questions, UNSEEN), self.positions + 1, 0)
+        self.positions = self.positions + 1
+
+    def _read(
+        self, model: PreTrainedModel, ids: Tensor, owner: Tensor, positions: Tensor, keep: Any
+    ) -> None:
+        """Read tokens [N, L] of known owners; each sees what is seen by all, and its own before."""
+        before, length = self.owner.shape[1], ids.shape[1]
+        self.owner = torch.cat([self.owner, owner], dim=1)
+        sees = (self.owner == SEEN).unsqueeze(1) | (self.owner.unsqueeze(1) == owner.unsqueeze(2))
+        sees = sees & (owner != UNSEEN).unsqueeze(2)
+        new = torch.ones(length, length, dtype=torch.bool, device=ids.device)
+        sees[:, :, before:] &= new.tril()
+        sees[:, :, before:] |= torch.eye(length, dtype=torch.bool, device=ids.device)
+        bias = torch.zeros(sees.shape, dtype=model.dtype, device=ids.device)
+        bias = bias.masked_fill(~sees, torch.finfo(model.dtype).min).unsqueeze(1)
+        places = positions.clamp(min=0)
+        self.logits = forward(model, self.cache, bias, ids, keep=keep, positions=places)
 
 
 class _RoomyLayer(DynamicLayer):
@@ -103,6 +150,13 @@ def _with_room(states: Tensor, room: int) -> Tensor:
     buffer = states.new_empty(rows, heads, length + room, size)
     buffer[:, :, :length] = states
     return buffer
+
+
+def _make_room(cache: Cache, tokens: int) -> None:
+    cache.layers = [
+        _RoomyLayer(layer, tokens) if type(layer) is DynamicLayer else layer
+        for layer in cache.layers
+    ]
 
 
 class SharedPrefix:
@@ -151,6 +205,52 @@ class SharedPrefix:
         if batch:
             yield batch, self._read(batch)
 
+    @property
+    def plain(self) -> bool:
+        """Whether every layer sees all tokens, by kernels that can be told which."""
+        layers = (
+            self._cache.layers if self._cache else DynamicCache(config=self.model.config).layers
+        )
+        kernel = self.model.config.get_text_config()._attn_implementation
+        return all(type(one) is DynamicLayer for one in layers) and kernel in ("sdpa", "eager")
+
+    def lines(self, rows: Sequence[int]) -> Iterator[tuple[list[list[int]], Lines]]:
+        """Yield the numbered prompts in batches, those of one beginning together in lines."""
+        own: dict[int, list[int]] = {}
+        for row in sorted(rows, key=lambda row: len(self.prompts[row].ids)):
+            own.setdefault(self._place[row], []).append(row)
+        cut = [
+            line[start : start + LINE]
+            for line in own.values()
+            for start in range(0, len(line), LINE)
+        ]
+        cut.sort(key=lambda line: (len(line), len(self.prompts[line[-1]].ids)))
+        vocabulary = int(self.model.config.get_text_config().vocab_size)
+        most = max(1, min(self.batch_size, LOGITS_HELD // (LINE * vocabulary)))
+        for start in range(0, len(cut), most):
+            yield cut[start : start + most], self._read_lines(cut[start : start + most])
+
+    def _read_lines(self, lines: Sequence[Sequence[int]]) -> Lines:
+        """Read the endings of each line's prompts side by side, each as wide as the widest."""
+        device, count = self.model.device, max(map(len, lines))
+        ends = [[self.prompts[row].ids[self._cut :] for row in line] for line in lines]
+        width = max(len(end) for line in ends for end in line)
+        padded = [end for line in ends for end in [*line, *[()] * (count - len(line))]]
+        ids, mask = pad(padded, left=True, device=device, width=width)
+        positions = (self._cut + mask.cumsum(dim=1) - 1).view(len(lines), count * width)
+        questions = torch.arange(count, device=device).repeat_interleave(width)
+        mask = mask.view(len(lines), count * width)
+        owner = torch.where(mask, questions, UNSEEN)
+        cache: Cache = DynamicCache(config=self.model.config)
+        if self._cache is not None:
+            places = torch.tensor([self._place[line[0]] for line in lines], device=device)
+            cache = _select(self._cache, places)
+        seen = torch.full((len(lines), self._cut), SEEN, device=device)
+        last = torch.arange(1, count + 1, device=device) * width - 1
+        state = Lines(cache, seen, positions[:, last], torch.empty(0))
+        state._read(self.model, ids.view(len(lines), count * width), owner, positions, last)
+        return state
+
     def _read(self, rows: Sequence[int]) -> State:
         device = self.model.device
         endings = [self.prompts[row].ids[self._cut :] for row in rows]
@@ -192,10 +292,12 @@ def forward(
     mask: Tensor,
     ids: Tensor | None = None,
     embeddings: Tensor | None = None,
-    keep: int = 0,
+    keep: int | Tensor = 0,
     positions: Tensor | None = None,
 ) -> Tensor:
     """Read L more tokens and return the logits [N, keep or L, V] in fp32; ``cache`` grows.
+
+    ``keep``: for how many of the last tokens logits are wanted, 0 for all; or for which.
 
     ``mask`` [N, S + L] covers old and new tokens; or it says for each new token which tokens it
     sees [N, 1, L, S + L], 0 or minus infinity, and ``positions`` [N, L] are given. Else positions
@@ -219,10 +321,10 @@ def forward(
 
 
 def pad(
-    sequences: Sequence[Sequence[int]], left: bool, device: torch.device
+    sequences: Sequence[Sequence[int]], left: bool, device: torch.device, width: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Return the sequences as ids [N, L], padded with 0 on one side, and their mask [N, L]."""
-    width = max(len(sequence) for sequence in sequences)
+    width = max(width, *map(len, sequences))
     ids = torch.zeros(len(sequences), width, dtype=torch.long)
     mask = torch.zeros(len(sequences), width, dtype=torch.bool)
     for row, sequence in enumerate(sequences):

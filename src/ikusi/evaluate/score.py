@@ -6,12 +6,10 @@ read once and every option goes on from it.
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
-from transformers.cache_utils import DynamicLayer
 
 from ikusi.evaluate.engine import OptionScore
 from ikusi.evaluate.prefix import SharedPrefix, State, forward, pad
@@ -36,7 +34,7 @@ def option_scores(
     found: dict[int, list[Tokens]] = {}
     more = {row: 1 + sum(map(len, texts)) for row, texts in wanted.items()}
     for batch, state in shared.batches(rows, more):
-        scored = _side_by_side if _all_is_seen(shared.model, state) else _apart
+        scored = _side_by_side if shared.plain else _apart
         asked = [wanted[row] for row in batch]
         found |= dict(zip(batch, scored(shared, state, asked), strict=True))
     return [found[row] for row in rows]
@@ -56,14 +54,6 @@ def pick(scores: Sequence[float]) -> tuple[int, bool]:
     """Return the number of the highest score, the first among equals, and whether it was tied."""
     best = max(scores)
     return scores.index(best), scores.count(best) > 1
-
-
-def _all_is_seen(model: PreTrainedModel, state: State) -> bool:
-    """Whether every layer sees all tokens, by kernels that can be told which."""
-    plain = all(type(layer) is DynamicLayer for layer in state.cache.layers)
-    config: Any = model.config
-    text = config.get_text_config()
-    return plain and text._attn_implementation in ("sdpa", "eager")
 
 
 def _side_by_side(
