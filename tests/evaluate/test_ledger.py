@@ -90,7 +90,7 @@ class Failing:
     name, sees, scores_options, batch_size = "failing", True, True, 8
 
     def __init__(self, every: int) -> None:
-        self.every = every
+        self.every, self.mended = every, False
 
     def identity(self) -> Any:
         return ["failing", self.every]
@@ -99,7 +99,7 @@ class Failing:
         return pictures
 
     def answer(self, queries: Sequence[Query], pictures: Mapping[str, Any]) -> list[Reply]:
-        failed = {n for n in range(len(queries)) if n % self.every == 0}
+        failed = {n for n in range(len(queries)) if n % self.every == 0 and not self.mended}
         return [
             Reply("", failure="refused", seconds=1.0)
             if n in failed
@@ -122,3 +122,15 @@ def test_rows_without_an_answer_are_counted_and_too_many_end_in_an_error(
     assert all(row["correct"] == 0 for row in rows if row["failure"]), "never a right answer"
     figures = json.loads((tmp_path / "results.json").read_text("utf-8"))["miniature/vqa"]["en"]
     assert figures["all"]["failed"] == 2 and figures["all"]["n"] == 4
+
+
+def test_what_failed_is_asked_again_by_the_next_run(
+    benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
+) -> None:
+    engine = Failing(2)
+    with pytest.raises(InputError, match="found none to 2"):
+        run.evaluate(engine, benchmarks[:1], ["en"], PACKS, tmp_path)
+    engine.mended = True
+    figures = run.evaluate(engine, benchmarks[:1], ["en"], PACKS, tmp_path)["miniature/vqa"]["en"]
+    assert figures["all"]["failed"] == 0
+    assert [row["failure"] for row in rows_of(tmp_path)] == [None] * 4

@@ -168,6 +168,14 @@ def test_answers_in_rows_of_their_own_are_those_side_by_side(
     assert answers_in_batches(4, 12) == together
 
 
+def test_a_batch_of_lines_holds_no_more_questions_than_it_may() -> None:
+    for size in (1, 2, 4):
+        for rows, shared in each_group(size):
+            for lines, state in shared.lines(range(len(rows))):
+                assert len(lines) == 1 or len(lines) * max(map(len, lines)) <= size
+                assert state.logits.shape[:2] == (len(lines), max(map(len, lines)))
+
+
 def test_more_questions_than_a_line_holds_are_answered_alike(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 
+FAILED = 0.01
+"""Share of rows without an answer above which an evaluation ends with an error."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -61,6 +64,11 @@ class Pair:
         return artifact.fingerprint(*asked)
 
 
+def fails(figures: Mapping[str, Any]) -> bool:
+    """Whether too many rows of a benchmark in a language got no answer."""
+    return bool(figures["failed"] > FAILED * figures["n"])
+
+
 class Ledger:
     """The folder of an evaluation.
 
@@ -80,6 +88,7 @@ class Ledger:
                 f"{folder}: expected a new folder or results of {engine.name}, found those of "
                 f"{told['model']}" + (", as it was then" if told["model"] == engine.name else "")
             )
+        self._failed: set[Key] = set()
         self._done: dict[Key, str] = {
             (bench, language): name
             for bench, languages in told.get("measured", {}).items()
@@ -127,6 +136,8 @@ class Ledger:
                 seed,
             )
             found[bench][language] = figures
+            if fails(figures[results.ALL]):
+                self._failed.add(pair.key)
             logger.info("%s %s: %s", bench, language, figures[results.ALL]["score"])
         artifact.write_json(path, found)
         self._write()
@@ -135,6 +146,8 @@ class Ledger:
     def _write(self) -> None:
         measured: dict[str, dict[str, str]] = {}
         for (bench, language), name in self._done.items():
+            if (bench, language) in self._failed:
+                continue  # so that it is asked again
             measured.setdefault(bench, {})[language] = name
         about = {
             "model": self.engine.name,

@@ -108,10 +108,9 @@ class Lines:
         new = torch.ones(length, length, dtype=torch.bool, device=ids.device)
         sees[:, :, before:] &= new.tril()
         sees[:, :, before:] |= torch.eye(length, dtype=torch.bool, device=ids.device)
-        bias = torch.zeros(sees.shape, dtype=model.dtype, device=ids.device)
-        bias = bias.masked_fill(~sees, torch.finfo(model.dtype).min).unsqueeze(1)
         places = positions.clamp(min=0)
-        self.logits = forward(model, self.cache, bias, ids, keep=keep, positions=places)
+        mask = bias(sees, model.dtype)
+        self.logits = forward(model, self.cache, mask, ids, keep=keep, positions=places)
 
 
 class _RoomyLayer(DynamicLayer):
@@ -215,7 +214,10 @@ class SharedPrefix:
         return all(type(one) is DynamicLayer for one in layers) and kernel in ("sdpa", "eager")
 
     def lines(self, rows: Sequence[int]) -> Iterator[tuple[list[list[int]], Lines]]:
-        """Yield the numbered prompts in batches, those of one beginning together in lines."""
+        """Yield the numbered prompts in batches, those of one beginning together in lines.
+
+        A batch holds ``batch_size`` questions at most, but for a line that has more.
+        """
         own: dict[int, list[int]] = {}
         for row in sorted(rows, key=lambda row: len(self.prompts[row].ids)):
             own.setdefault(self._place[row], []).append(row)
@@ -226,9 +228,15 @@ class SharedPrefix:
         ]
         cut.sort(key=lambda line: (len(line), len(self.prompts[line[-1]].ids)))
         vocabulary = int(self.model.config.get_text_config().vocab_size)
-        most = max(1, min(self.batch_size, LOGITS_HELD // (LINE * vocabulary)))
-        for start in range(0, len(cut), most):
-            yield cut[start : start + most], self._read_lines(cut[start : start + most])
+        most = min(self.batch_size, LOGITS_HELD // vocabulary)
+        batch: list[list[int]] = []
+        for line in cut:  # the longest of a batch comes last, and all are held as wide
+            if batch and (len(batch) + 1) * len(line) > most:
+                yield batch, self._read_lines(batch)
+                batch = []
+            batch.append(line)
+        if batch:
+            yield batch, self._read_lines(batch)
 
     def _read_lines(self, lines: Sequence[Sequence[int]]) -> Lines:
         """Read the endings of each line's prompts side by side, each as wide as the widest."""
@@ -284,6 +292,12 @@ def groups(prompts: Sequence[Prompt], batch_size: int) -> list[list[int]]:
             seen.add(beginning)
             found[-1].append(row)
     return found
+
+
+def bias(sees: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is added to attention so that each of L tokens sees what ``sees`` [N, L, S] says."""
+    nothing = torch.zeros(sees.shape, dtype=dtype, device=sees.device)
+    return nothing.masked_fill(~sees, torch.finfo(dtype).min).unsqueeze(1)
 
 
 def forward(

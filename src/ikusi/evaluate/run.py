@@ -15,7 +15,7 @@ from ikusi.evaluate import results
 from ikusi.evaluate.ask import Asker, picture_keys
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.engine import Engine, Query, check
-from ikusi.evaluate.ledger import Ledger, Pair
+from ikusi.evaluate.ledger import Ledger, Pair, fails
 from ikusi.evaluate.plan import Item, Plan
 from ikusi.evaluate.rows import Parts, record
 from ikusi.evaluate.verdict import Judges
@@ -26,9 +26,6 @@ logger = logging.getLogger(__name__)
 Benchmarks = Sequence[tuple[Benchmark, Corpus]]
 Progress = Callable[[int, int], None]
 Pictures = Mapping[str, Any]
-
-FAILED = 0.01
-"""Share of rows without an answer above which an evaluation ends with an error."""
 
 
 def evaluate(
@@ -212,7 +209,7 @@ def _check(
 def _check_failures(output: Path, found: Mapping[str, Any], asked: Sequence[Pair]) -> None:
     for pair in asked:
         figures = found[pair.benchmark.name][pair.pack.code][results.ALL]
-        if figures["failed"] > FAILED * figures["n"]:
+        if fails(figures):
             raise InputError(
                 f"{output}: {pair.benchmark.name} {pair.pack.code}: expected an answer to at least "
                 f"99 % of {figures['n']} rows, found none to {figures['failed']}; why is in "

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ikusi.evaluate.engine import OptionScore
-from ikusi.evaluate.prefix import SharedPrefix, State, forward, pad
+from ikusi.evaluate.prefix import SharedPrefix, State, bias, forward, pad
 
 
 class Tokens(NamedTuple):
@@ -74,10 +74,8 @@ def _side_by_side(
             [state.mask.unsqueeze(1).expand(-1, ids.shape[1], -1), own & mask.unsqueeze(1)], dim=2
         )
         places = state.mask.sum(dim=1, keepdim=True) + own.sum(dim=2) - 1
-        dtype = shared.model.dtype
-        bias = torch.zeros(sees.shape, dtype=dtype, device=device)
-        bias = bias.masked_fill(~sees, torch.finfo(dtype).min).unsqueeze(1)
-        read = forward(shared.model, state.cache, bias, ids, positions=places.clamp(min=0))
+        mask = bias(sees, shared.model.dtype)
+        read = forward(shared.model, state.cache, mask, ids, positions=places.clamp(min=0))
         after = torch.cat([after, read], dim=1)
     return [_split(after[row].log_softmax(dim=-1), options) for row, options in enumerate(asked)]
 
