@@ -2,7 +2,7 @@
 
 Work is ordered by picture, not by benchmark: each picture is decoded, encoded and read by the LLM
 once, and all questions about it, in every benchmark and language, are answered before the next.
-Rows without a picture come last. What is held for a row is ten bytes.
+Rows without a picture come last. The plan holds ten bytes for a row, not the row.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
