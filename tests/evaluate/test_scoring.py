@@ -126,11 +126,12 @@ def test_options_apart_score_as_side_by_side(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_batch_holds_no_more_logits_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = scores_in_batches(32)
     monkeypatch.setattr(prefix, "LOGITS_HELD", 20 * len(WORDS))
-    sizes = [
-        len(batch)
-        for _, shared in each_group(32)
-        for batch, _ in shared.batches(range(len(shared.prompts)), dict.fromkeys(range(9), 10))
-    ]
+    with torch.inference_mode():
+        sizes = [
+            len(batch)
+            for _, shared in each_group(32)
+            for batch, _ in shared.batches(range(len(shared.prompts)), dict.fromkeys(range(9), 10))
+        ]
     assert max(sizes) == 2
     for first, second in zip(whole, scores_in_batches(32), strict=True):
         for left, right in zip(first, second, strict=True):
@@ -171,9 +172,26 @@ def test_answers_in_rows_of_their_own_are_those_side_by_side(
 def test_a_batch_of_lines_holds_no_more_questions_than_it_may() -> None:
     for size in (1, 2, 4):
         for rows, shared in each_group(size):
-            for lines, state in shared.lines(range(len(rows))):
+            with torch.inference_mode():
+                read = list(shared.lines(range(len(rows)), 1))
+            for lines, state in read:
                 assert len(lines) == 1 or len(lines) * max(map(len, lines)) <= size
                 assert state.logits.shape[:2] == (len(lines), max(map(len, lines)))
+
+
+def test_of_what_is_shared_the_last_layer_gives_keys_and_values_alone() -> None:
+    read: list[int] = []
+    hooks = [
+        layer.mlp.register_forward_pre_hook(lambda _, args, at=at: read.append(at))
+        for at, layer in enumerate(llava().model.language_model.layers)
+    ]
+    try:
+        list(each_group(4))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert read
+    assert set(read) == set(range(len(hooks) - 1))
 
 
 def test_more_questions_than_a_line_holds_are_answered_alike(

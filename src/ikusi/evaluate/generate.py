@@ -32,11 +32,11 @@ def greedy_answers(
     """
     answers = {row: Answer() for row in rows}
     if shared.plain:
-        for lines, state in shared.lines(rows):
+        for lines, state in shared.lines(rows, max_new_tokens):
             asked = [[answers[row] for row in line] for line in lines]
             _answer_lines(shared.model, state, asked, stops, max_new_tokens)
     else:
-        for batch, alone in shared.batches(rows):
+        for batch, alone in shared.batches(rows, room=max_new_tokens):
             asked_alone = [answers[row] for row in batch]
             _answer_batch(shared.model, alone, asked_alone, stops, max_new_tokens)
     return [answers[row] for row in rows]
@@ -50,7 +50,6 @@ def _answer_lines(
     max_new_tokens: int,
 ) -> None:
     """Go on with every line until all its questions are answered; ``answers`` is filled."""
-    state.make_room(max_new_tokens)
     going = torch.zeros(state.logits.shape[:2], dtype=torch.bool)
     for row, line in enumerate(answers):
         going[row, : len(line)] = True
@@ -65,7 +64,7 @@ def _answer_lines(
         left = going.any(dim=1).nonzero()[:, 0]
         if len(left) <= len(going) // 2:
             rows = left.to(said.device)
-            state, said, going = state.select(rows), said[rows], going[left]
+            state, said, going = state.select(rows, max_new_tokens - step), said[rows], going[left]
             answers = [answers[row] for row in left.tolist()]
         state.read(model, said, going.to(said.device))
 
@@ -77,7 +76,6 @@ def _answer_batch(
     stops: Collection[int],
     max_new_tokens: int,
 ) -> None:
-    state.make_room(max_new_tokens)
     for step in range(1, max_new_tokens + 1):
         said = state.logits.argmax(dim=1)
         listed = zip(said.tolist(), answers, strict=True)
@@ -86,7 +84,8 @@ def _answer_batch(
             return
         if len(going) < len(answers):
             rows = torch.tensor(going, device=said.device)
-            state, said, answers = state.select(rows), said[rows], [answers[i] for i in going]
+            state, said = state.select(rows, max_new_tokens - step), said[rows]
+            answers = [answers[place] for place in going]
         mask = torch.cat([state.mask, state.mask.new_ones(len(answers), 1)], dim=1)
         logits = forward(model, state.cache, mask, said.unsqueeze(1), keep=1)[:, -1]
         state = State(state.cache, mask, logits)

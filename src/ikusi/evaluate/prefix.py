@@ -10,6 +10,7 @@ Legend of shapes: N rows, S tokens read so far, L new tokens, V vocabulary, P pi
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,13 +60,12 @@ class State:
     mask: Tensor
     logits: Tensor
 
-    def select(self, rows: Tensor) -> "State":
-        """Return the state of the rows numbered in ``rows`` [M], repeats allowed, as a copy."""
-        return State(_select(self.cache, rows), self.mask[rows], self.logits[rows])
+    def select(self, rows: Tensor, room: int = 0) -> "State":
+        """Return the rows numbered in ``rows`` [M], repeats allowed, as a copy.
 
-    def make_room(self, tokens: int) -> None:
-        """Prepare for ``tokens`` more tokens, so that reading one copies none of those before."""
-        _make_room(self.cache, tokens)
+        It has ``room`` for so many more tokens: reading them copies none of those before.
+        """
+        return State(_select(self.cache, rows, room), self.mask[rows], self.logits[rows])
 
 
 @dataclass
@@ -82,14 +82,10 @@ class Lines:
     positions: Tensor
     logits: Tensor
 
-    def select(self, rows: Tensor) -> "Lines":
-        """Return the lines numbered in ``rows`` [M] as a copy."""
-        chosen = _select(self.cache, rows)
+    def select(self, rows: Tensor, room: int) -> "Lines":
+        """Return the lines numbered in ``rows`` [M] as a copy, for ``room`` more tokens of each."""
+        chosen = _select(self.cache, rows, room * self.positions.shape[1])
         return Lines(chosen, self.owner[rows], self.positions[rows], self.logits[rows])
-
-    def make_room(self, tokens: int) -> None:
-        """Prepare for ``tokens`` more tokens of every question."""
-        _make_room(self.cache, tokens * self.positions.shape[1])
 
     def read(self, model: PreTrainedModel, ids: Tensor, going: Tensor) -> None:
         """Read a token [N, Q] of every question; those that are not ``going`` [N, Q] are over."""
@@ -119,16 +115,26 @@ class _RoomyLayer(DynamicLayer):
     The stock layer concatenates, which copies everything read so far at every step.
     """
 
-    def __init__(self, layer: DynamicLayer, room: int) -> None:
+    def __init__(self, room: int) -> None:
         super().__init__()
-        self.lazy_initialization(layer.keys, layer.values)
-        self.is_initialized = True
-        self._buffers = [_with_room(layer.keys, room), _with_room(layer.values, room)]
-        self._show(layer.keys.shape[-2])
+        self._room = room
+        self._buffers: list[Tensor] = []
+
+    @classmethod
+    def copied(cls, layer: DynamicLayer, rows: Tensor, room: int) -> "_RoomyLayer":
+        """Return the numbered rows of a layer, with room for so many more tokens."""
+        found, length = cls(layer.get_seq_length() + room), layer.get_seq_length()
+        found._open(len(rows), layer.keys, layer.values)
+        for buffer, states in zip(found._buffers, (layer.keys, layer.values), strict=True):
+            torch.index_select(states, 0, rows, out=buffer[:, :, :length])
+        found._show(length)
+        return found
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
+        if not self._buffers:
+            self._open(len(key_states), key_states, value_states)
         start = self.get_seq_length()
         end = start + key_states.shape[-2]
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
@@ -136,26 +142,30 @@ class _RoomyLayer(DynamicLayer):
         self._show(end)
         return self.keys, self.values
 
-    def batch_select_indices(self, indices: Tensor) -> None:
-        self._buffers = [buffer[indices] for buffer in self._buffers]
-        self._show(self.get_seq_length())
+    def _open(self, rows: int, *alike: Tensor) -> None:
+        self.lazy_initialization(*alike)
+        for states in alike:
+            _, heads, _, size = states.shape
+            self._buffers.append(states.new_empty(rows, heads, self._room, size))
 
     def _show(self, length: int) -> None:
         self.keys, self.values = (buffer[:, :, :length] for buffer in self._buffers)
 
 
-def _with_room(states: Tensor, room: int) -> Tensor:
-    rows, heads, length, size = states.shape
-    buffer = states.new_empty(rows, heads, length + room, size)
-    buffer[:, :, :length] = states
-    return buffer
+class _Read(Exception):  # noqa: N818 (a way out, not an error)
+    """The last layer has its keys and values: nothing after them is wanted."""
 
 
-def _make_room(cache: Cache, tokens: int) -> None:
-    cache.layers = [
-        _RoomyLayer(layer, tokens) if type(layer) is DynamicLayer else layer
-        for layer in cache.layers
-    ]
+class _LastLayer(DynamicLayer):
+    """A layer whose keys and values are the last thing that is wanted of a model."""
+
+    def update(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        super().update(*args, **kwargs)
+        raise _Read
+
+
+PLAIN = (DynamicLayer, _LastLayer, _RoomyLayer)
+"""Layers in which each token sees all before it."""
 
 
 class SharedPrefix:
@@ -184,25 +194,27 @@ class SharedPrefix:
             self._cache = _read_beginnings(model, list(beginnings), features, image_token_id)
 
     def batches(
-        self, rows: Sequence[int], more: Mapping[int, int] | None = None
+        self, rows: Sequence[int], more: Mapping[int, int] | None = None, room: int = 0
     ) -> Iterator[tuple[list[int], State]]:
         """Yield the numbered prompts in batches of like length, each read to its end.
 
-        ``more``: how many tokens of each row are read, and their logits held, after its prompt.
+        ``more``: how many tokens of each row are read, and their logits held, after its prompt;
+        ``room``: for how many tokens there is to be room besides.
         """
-        order = sorted(rows, key=lambda row: (len(self.prompts[row].ids), (more or {}).get(row, 1)))
+        more = more or {}
+        order = sorted(rows, key=lambda row: (len(self.prompts[row].ids), more.get(row, 1)))
         most = max(1, LOGITS_HELD // int(self.model.config.get_text_config().vocab_size))
         batch: list[int] = []
         width = 0
         for row in order:
-            wider = max(width, (more or {}).get(row, 1))
+            wider = max(width, more.get(row, 1))
             if batch and (len(batch) == self.batch_size or (len(batch) + 1) * wider > most):
-                yield batch, self._read(batch)
-                batch, wider = [], (more or {}).get(row, 1)
+                yield batch, self._read(batch, width + room)
+                batch, wider = [], more.get(row, 1)
             batch.append(row)
             width = wider
         if batch:
-            yield batch, self._read(batch)
+            yield batch, self._read(batch, width + room)
 
     @property
     def plain(self) -> bool:
@@ -211,12 +223,13 @@ class SharedPrefix:
             self._cache.layers if self._cache else DynamicCache(config=self.model.config).layers
         )
         kernel = self.model.config.get_text_config()._attn_implementation
-        return all(type(one) is DynamicLayer for one in layers) and kernel in ("sdpa", "eager")
+        return all(type(one) in PLAIN for one in layers) and kernel in ("sdpa", "eager")
 
-    def lines(self, rows: Sequence[int]) -> Iterator[tuple[list[list[int]], Lines]]:
+    def lines(self, rows: Sequence[int], room: int) -> Iterator[tuple[list[list[int]], Lines]]:
         """Yield the numbered prompts in batches, those of one beginning together in lines.
 
-        A batch holds ``batch_size`` questions at most, but for a line that has more.
+        A batch holds ``batch_size`` questions at most, but for a line that has more; there is room
+        for ``room`` more tokens of each.
         """
         own: dict[int, list[int]] = {}
         for row in sorted(rows, key=lambda row: len(self.prompts[row].ids)):
@@ -232,13 +245,13 @@ class SharedPrefix:
         batch: list[list[int]] = []
         for line in cut:  # the longest of a batch comes last, and all are held as wide
             if batch and (len(batch) + 1) * len(line) > most:
-                yield batch, self._read_lines(batch)
+                yield batch, self._read_lines(batch, room)
                 batch = []
             batch.append(line)
         if batch:
-            yield batch, self._read_lines(batch)
+            yield batch, self._read_lines(batch, room)
 
-    def _read_lines(self, lines: Sequence[Sequence[int]]) -> Lines:
+    def _read_lines(self, lines: Sequence[Sequence[int]], room: int) -> Lines:
         """Read the endings of each line's prompts side by side, each as wide as the widest."""
         device, count = self.model.device, max(map(len, lines))
         ends = [[self.prompts[row].ids[self._cut :] for row in line] for line in lines]
@@ -249,27 +262,27 @@ class SharedPrefix:
         questions = torch.arange(count, device=device).repeat_interleave(width)
         mask = mask.view(len(lines), count * width)
         owner = torch.where(mask, questions, UNSEEN)
-        cache: Cache = DynamicCache(config=self.model.config)
-        if self._cache is not None:
-            places = torch.tensor([self._place[line[0]] for line in lines], device=device)
-            cache = _select(self._cache, places)
+        cache = self._begun([line[0] for line in lines], (width + room) * count)
         seen = torch.full((len(lines), self._cut), SEEN, device=device)
         last = torch.arange(1, count + 1, device=device) * width - 1
         state = Lines(cache, seen, positions[:, last], torch.empty(0))
         state._read(self.model, ids.view(len(lines), count * width), owner, positions, last)
         return state
 
-    def _read(self, rows: Sequence[int]) -> State:
+    def _read(self, rows: Sequence[int], room: int) -> State:
         device = self.model.device
         endings = [self.prompts[row].ids[self._cut :] for row in rows]
         ids, mask = pad(endings, left=True, device=device)
-        if self._cache is None:
-            cache: Cache = DynamicCache(config=self.model.config)
-        else:
-            places = torch.tensor([self._place[row] for row in rows], device=device)
-            cache = _select(self._cache, places)
-            mask = torch.cat([mask.new_ones(len(rows), self._cut), mask], dim=1)
+        cache = self._begun(rows, ids.shape[1] + room)
+        mask = torch.cat([mask.new_ones(len(rows), self._cut), mask], dim=1)
         return State(cache, mask, forward(self.model, cache, mask, ids, keep=1)[:, -1])
+
+    def _begun(self, rows: Sequence[int], room: int) -> Cache:
+        """What the numbered prompts begin with, and room for so many more tokens in each row."""
+        if self._cache is None:
+            return _fresh(self.model, room)
+        places = torch.tensor([self._place[row] for row in rows], device=self.model.device)
+        return _select(self._cache, places, room)
 
 
 def groups(prompts: Sequence[Prompt], batch_size: int) -> list[list[int]]:
@@ -348,10 +361,26 @@ def pad(
     return ids.to(device), mask.to(device)
 
 
-def _select(cache: Cache, rows: Tensor) -> Cache:
-    """Copy the numbered rows of a cache; the original stays as it is."""
+def _fresh(model: PreTrainedModel, room: int) -> Cache:
+    """A cache of nothing, for so many tokens."""
+    cache: Cache = DynamicCache(config=model.config)
+    cache.layers = [
+        _RoomyLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers
+    ]
+    return cache
+
+
+def _select(cache: Cache, rows: Tensor, room: int) -> Cache:
+    """Copy the numbered rows of a cache, with room for more tokens; the original stays as it is."""
     chosen = copy.copy(cache)
-    chosen.layers = [copy.copy(layer) for layer in cache.layers]
+    chosen.layers = [_select_layer(layer, rows, room) for layer in cache.layers]
+    return chosen
+
+
+def _select_layer(layer: Any, rows: Tensor, room: int) -> Any:
+    if type(layer) in PLAIN:
+        return _RoomyLayer.copied(layer, rows, room)
+    chosen = copy.copy(layer)
     chosen.batch_select_indices(rows)
     return chosen
 
@@ -371,6 +400,15 @@ def _read_beginnings(
         raise ValueError(f"expected {found} image tokens, found {int(places.sum())}")
     if seen:
         embeddings[places] = torch.cat(seen).to(embeddings)
+    return _keys_and_values(model, embeddings)
+
+
+def _keys_and_values(model: PreTrainedModel, embeddings: Tensor) -> Cache:
+    """Read rows [N, S, hidden] for what later tokens need of them, which is not their output."""
     cache = DynamicCache(config=model.config)
-    forward(model, cache, torch.ones_like(places), embeddings=embeddings, keep=1)
+    if type(cache.layers[-1]) is DynamicLayer:
+        cache.layers[-1] = _LastLayer()
+    mask = torch.ones(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
+    with suppress(_Read):
+        forward(model, cache, mask, embeddings=embeddings, keep=1)
     return cache

@@ -137,7 +137,7 @@ def _score_batch(
     logits = state.logits[places].unsqueeze(1)
     if ids.shape[1] > 1:
         # The last token is only predicted, never read.
-        opened = state.select(places)
+        opened = state.select(places, room=ids.shape[1] - 1)
         read = torch.cat([opened.mask, mask[:, 1:]], dim=1)
         logits = torch.cat([logits, forward(shared.model, opened.cache, read, ids[:, :-1])], dim=1)
     logs = logits.log_softmax(dim=-1)
