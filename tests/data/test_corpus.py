@@ -1,3 +1,4 @@
+import hashlib
 import json
 import pickle
 from collections.abc import Callable
@@ -63,8 +64,19 @@ def test_what_is_held_in_memory_is_bounded_by_bytes(
     corpus = instructions(40)
     for number in range(20):
         corpus.image_bytes(f"image-{number}")
-        groups = corpus._parts[0]._held.values()
+        groups = corpus._pictures.parts[0]._held.values()
         assert len(groups) == 1 or sum(group.nbytes for group in groups) <= 500
+
+
+def test_pictures_are_told_apart_by_what_they_show(instructions: Make) -> None:
+    corpus = instructions(6)
+    names = dict.fromkeys(name for name in corpus.image_ids if name)
+    expected = {n: hashlib.sha256(corpus.image_bytes(n)).hexdigest()[:32] for n in names}
+    assert {name: corpus.image_digest(name) for name in names} == expected
+    told = ["" if name is None else expected[name] for name in corpus.image_ids]
+    assert [digest.decode() for digest in corpus.row_digests()] == told
+    with pytest.raises(InputError, match="expected picture no-such, found none"):
+        corpus.image_digest("no-such")
 
 
 def test_a_corpus_travels_to_another_process(instructions: Make) -> None:

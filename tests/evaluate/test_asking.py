@@ -12,7 +12,7 @@ from ikusi import language
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark, engines
-from ikusi.evaluate.ask import Asker, picture_keys
+from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.engine import Query
 from ikusi.evaluate.engines.local import Local
@@ -42,7 +42,7 @@ def llm() -> Any:
 
 
 def queries(bench: Benchmark, corpus: Corpus, code: str) -> list[Query]:
-    asker = Asker(bench, corpus, language.load(code), picture_keys([corpus])[0])
+    asker = Asker(bench, corpus, language.load(code))
     return [asker.query(corpus.row(code, place)) for place in range(len(corpus))]
 
 

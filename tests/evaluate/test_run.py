@@ -140,7 +140,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
 
     with pytest.raises(KilledError):
         evaluate(checkpoint, benchmarks, LANGUAGES, PACKS, cut, progress=kill, **settings)
-    finished = sorted(cut.glob("parts/part-*.parquet"))
+    finished = sorted(cut.glob("parts/part-*.arrow"))
     assert finished and not (cut / "results.json").exists()
 
     answered: list[str] = []

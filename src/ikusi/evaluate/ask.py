@@ -1,7 +1,7 @@
 """From a row of a benchmark to what is put to a model."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,8 @@ Row = Mapping[str, Any]
 class Asker:
     """Words the questions of one benchmark in one language.
 
+    Pictures go by their content, so that those that several corpora hold are one.
+
     Its few-shots are the rows whose hashed ids are smallest, the same for all questions, so that
     they are read once; a row among them is asked after the next one instead of itself.
 
@@ -24,17 +26,10 @@ class Asker:
         benchmark: how rows are worded.
         corpus: where they are.
         pack: of their language.
-        pictures: image id -> the key that a picture goes by.
     """
 
-    def __init__(
-        self,
-        benchmark: Benchmark,
-        corpus: Corpus,
-        pack: LanguagePack,
-        pictures: Mapping[str | None, str | None],
-    ) -> None:
-        self.benchmark, self.corpus, self.pack, self.pictures = benchmark, corpus, pack, pictures
+    def __init__(self, benchmark: Benchmark, corpus: Corpus, pack: LanguagePack) -> None:
+        self.benchmark, self.corpus, self.pack = benchmark, corpus, pack
 
     def query(self, row: Row) -> Query:
         """Return what is put to the model for a row."""
@@ -52,10 +47,11 @@ class Asker:
         """Ids of the few-shots, and of the row that stands in for one that is asked."""
         return [str(row["id"]) for row, _ in self._few_shots] if self.benchmark.few_shots else []
 
-    def shot_pictures(self) -> dict[str | None, str | None]:
-        """Key -> image id of the few-shots' pictures."""
+    def pictures(self, row: Row) -> dict[str, str]:
+        """Key -> image id of the pictures that a row's query may have, its few-shots' included."""
         shots = self._few_shots if self.benchmark.few_shots else []
-        return {self.pictures[row["image_id"]]: row["image_id"] for row, _ in shots}
+        shown = [row["image_id"], *(shot["image_id"] for shot, _ in shots)]
+        return {self.corpus.image_digest(name): name for name in shown if name is not None}
 
     def _shots(self, asked: str) -> list[Message]:
         if not self.benchmark.few_shots:
@@ -65,8 +61,9 @@ class Asker:
 
     def _question(self, row: Row) -> Message:
         text = self.benchmark.prompt(self.pack, row["question"], row.get("choices") or ())
-        key = self.pictures[row["image_id"]]
-        image = [{"type": "image", "key": key}] if key is not None else []
+        name, image = row["image_id"], []
+        if name is not None:
+            image = [{"type": "image", "key": self.corpus.image_digest(name)}]
         return {"role": "user", "content": [*image, {"type": "text", "text": text}]}
 
     @cached_property
@@ -92,13 +89,3 @@ class Asker:
 
 def _rank(id: str) -> str:
     return hashlib.sha256(id.encode()).hexdigest()
-
-
-def picture_keys(corpora: Sequence[Corpus]) -> list[dict[str | None, str | None]]:
-    """Name each corpus's pictures by content, so that those that several hold are one."""
-    found = []
-    for corpus in corpora:
-        keys: dict[str | None, str | None] = {None: None}
-        keys.update(corpus.image_digests())
-        found.append(keys)
-    return found

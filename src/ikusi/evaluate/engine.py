@@ -5,11 +5,11 @@ the model runs: here, in vLLM, or behind a server. Nothing else of an evaluation
 """
 
 import hashlib
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 from PIL import Image
 
 from ikusi.errors import InputError
@@ -92,7 +92,7 @@ class Reply:
 
 def fingerprint(ids: Sequence[int]) -> str:
     """Name a prompt by its tokens."""
-    return hashlib.sha256(np.asarray(ids, dtype=np.int64).tobytes()).hexdigest()[:16]
+    return hashlib.sha256(struct.pack(f"<{len(ids)}I", *ids)).hexdigest()[:16]
 
 
 class Engine(Protocol):

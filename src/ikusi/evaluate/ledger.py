@@ -114,7 +114,7 @@ class Ledger:
 
     def _tables(self, key: Key, parts: Parts, pair: Pair | None) -> Iterator[pa.Table]:
         if pair is not None:
-            yield from parts.stretch(*key, pair.rows)
+            yield from parts.stretch(*key)
         else:
             for batch in Stretch(self._rows, *key).to_batches():
                 yield pa.Table.from_batches([batch])

@@ -12,7 +12,7 @@ Every metric is named for what it is:
 A gold answer that the text processing leaves empty is never matched, by any of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Literal, get_args
 
@@ -55,16 +55,17 @@ def text_metrics(text: str, gold: Sequence[str], normaliser: Normaliser) -> dict
     """Return every metric of one free answer, by name; each in [0, 1]."""
     said = normaliser.read(text)
     readings = {answer: normaliser.read(answer) for answer in gold}
-    metrics = {
-        "vqa_accuracy": vqa_accuracy(text, gold, normaliser),
-        "vqa_accuracy_normalised": vqa_accuracy_normalised(text, gold, normaliser),
-    }
+    same = {answer: _same(said, reading) for answer, reading in readings.items()}
+    normalised = _agreement([same[answer] for answer in gold])
+    agreed = _agreed(gold)
+    exact = normalised if agreed is None else _given(text, agreed, len(gold))
+    metrics = {"vqa_accuracy": exact, "vqa_accuracy_normalised": normalised}
     for unit in UNITS:
-        held = {answer: _holds(said, reading, unit) for answer, reading in readings.items()}
-        found = [held[answer] for answer in gold]
+        held = {answer for answer, reading in readings.items() if _holds(said, reading, unit)}
+        found = [answer in held for answer in gold] if held else [False] * len(gold)
         for aggregate in AGGREGATES:
             metrics[inclusion_name(unit, aggregate)] = _aggregated(found, aggregate)
-    return metrics | {"coverage": coverage(text, list(readings), normaliser)}
+    return metrics | {"coverage": _covered(said, readings.values(), "token_span")}
 
 
 def text_metric(name: str, text: str, gold: Sequence[str], normaliser: Normaliser) -> float:
@@ -90,10 +91,10 @@ def vqa_accuracy(prediction: str, answers: Sequence[str], normaliser: Normaliser
     A list shorter than ten is no set of annotators but of acceptable answers: any of them,
     processed, scores 1.
     """
-    gold = [one_line(answer) for answer in answers]
-    if len(gold) < ANNOTATORS or len(set(gold)) > 1:
+    agreed = _agreed(answers)
+    if agreed is None:
         return vqa_accuracy_normalised(prediction, answers, normaliser)
-    return _agreement([bool(gold[0]) and gold[0] == one_line(prediction)] * len(gold))
+    return _given(prediction, agreed, len(answers))
 
 
 def vqa_accuracy_normalised(
@@ -104,9 +105,8 @@ def vqa_accuracy_normalised(
     So does lmms-eval. It differs in texts with several commas between two digits, in lists shorter
     than ten, and where equal answers have no ``answer_id`` to tell them apart.
     """
-    said = normaliser.read(prediction).official
-    gold = [normaliser.read(answer).official for answer in answers]
-    return _agreement([bool(answer) and answer == said for answer in gold])
+    said = normaliser.read(prediction)
+    return _agreement([_same(said, normaliser.read(answer)) for answer in answers])
 
 
 def inclusion(
@@ -140,9 +140,7 @@ def coverage(
 
     It scores a free description of a picture against the names of what is drawn.
     """
-    distinct = {normaliser.read(answer).words: answer for answer in answers}
-    found = [contains(prediction, answer, normaliser, unit) for answer in distinct.values()]
-    return sum(found) / len(found) if found else 0.0
+    return _covered(normaliser.read(prediction), map(normaliser.read, answers), unit)
 
 
 def contains(prediction: str, answer: str, normaliser: Normaliser, unit: Unit) -> bool:
@@ -150,15 +148,35 @@ def contains(prediction: str, answer: str, normaliser: Normaliser, unit: Unit) -
     return _holds(normaliser.read(prediction), normaliser.read(answer), unit)
 
 
+def _agreed(answers: Sequence[str]) -> str | None:
+    """What all annotators answered; None where they differ, or are too few to be annotators."""
+    distinct = {one_line(answer) for answer in set(answers)}
+    return distinct.pop() if len(answers) >= ANNOTATORS and len(distinct) == 1 else None
+
+
+def _given(prediction: str, agreed: str, annotators: int) -> float:
+    return _agreement([bool(agreed) and agreed == one_line(prediction)] * annotators)
+
+
+def _same(said: Reading, gold: Reading) -> bool:
+    return bool(gold.official) and gold.official == said.official
+
+
+def _covered(said: Reading, gold: Iterable[Reading], unit: Unit) -> float:
+    distinct = {reading.words: reading for reading in gold}
+    found = [_holds(said, reading, unit) for reading in distinct.values()]
+    return sum(found) / len(found) if found else 0.0
+
+
 def _holds(said: Reading, gold: Reading, unit: Unit) -> bool:
     if not gold.words:
         return False
-    if unit == "substring":
+    if unit == "stem" and gold.stems is not None and said.stems is not None:
+        return _holds_stems(said.stems, gold.stems)
+    if unit == "substring" or gold.words not in said.words:
         return gold.words in said.words
     if unit == "token_span":
         return f" {gold.words} " in f" {said.words} "
-    if unit == "stem" and gold.stems is not None and said.stems is not None:
-        return _holds_stems(said.stems, gold.stems)
     last = gold.words.rpartition(" ")[2]
     end = "" if len(last) >= SHORTEST_PREFIX else " "
     return f" {gold.words}{end}" in f" {said.words} "

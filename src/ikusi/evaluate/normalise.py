@@ -17,7 +17,7 @@ from ikusi.language import LanguagePack
 SHORTEST_BASE = 2
 """Letters that must be left of a word when an ending is taken off."""
 
-REMEMBERED = 2**15
+REMEMBERED = 2**13
 """Texts and words whose reading is kept: gold answers recur, and so do the words of answers."""
 
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
@@ -63,7 +63,8 @@ class Normaliser:
         self._endings = tuple(pack.endings)
         self._stem = snowballstemmer.stemmer(pack.stemmer).stemWord if pack.stemmer else None
         self._stems = lru_cache(REMEMBERED)(self._stems_of)
-        self._read = lru_cache(REMEMBERED)(self._read_anew)
+        self.read = lru_cache(REMEMBERED)(self._read)
+        """A text in every form that metrics compare; the latest texts are remembered."""
 
     def official(self, text: str) -> str:
         """Return ``text`` as the official VQA code compares it: punctuation, numbers, articles."""
@@ -89,11 +90,7 @@ class Normaliser:
         """
         return self._stems(word) if self._endings or self._stem else None
 
-    def read(self, text: str) -> Reading:
-        """Return ``text`` in every form that metrics compare; the latest texts are remembered."""
-        return self._read(text)
-
-    def _read_anew(self, text: str) -> Reading:
+    def _read(self, text: str) -> Reading:
         words = self.tokens(text)
         inflects = self._endings or self._stem
         stems = tuple(map(self._stems, words)) if inflects else None

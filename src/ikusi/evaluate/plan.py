@@ -5,7 +5,7 @@ once, and all questions about it, in every benchmark and language, are answered 
 Rows without a picture come last. The plan holds ten bytes for a row, not the row.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +30,6 @@ class Plan:
     Args:
         corpora: of each benchmark.
         languages: those in which each benchmark is asked.
-        keys: for each corpus, image id -> what tells pictures apart.
         batch_size: pictures of a part.
         limit: most rows of a corpus, from the first; None is all.
     """
@@ -39,25 +38,20 @@ class Plan:
         self,
         corpora: Sequence[Corpus],
         languages: Sequence[Sequence[str]],
-        keys: Sequence[Mapping[str | None, str | None]],
         batch_size: int,
         limit: int | None = None,
     ) -> None:
         self.languages = [tuple(codes) for codes in languages]
-        numbers: dict[str, int] = {}
-        columns = []
-        for number, (corpus, key) in enumerate(zip(corpora, keys, strict=True)):
-            if self.languages[number]:
-                columns.append(_column(number, corpus.image_ids[:limit], key, numbers))
-        found = np.concatenate(columns, axis=1) if columns else np.zeros((3, 0), np.int64)
-        # Pictures in the order in which they first come; those without any last.
-        pictures = np.where(found[0] < 0, len(numbers), found[0])
+        shown = [corpus.row_digests()[:limit] for corpus in corpora]
+        pictures = _in_order(np.concatenate(shown) if shown else np.zeros(0, "S32"))
         order = np.argsort(pictures, kind="stable")
-        self._pictures = pictures[order].astype(np.int32)
-        self._benchmarks = found[1][order].astype(np.int16)
-        self._positions = found[2][order].astype(np.int32)
+        self._pictures = pictures[order]
+        sizes = np.array([len(rows) for rows in shown], np.int64)
+        self._benchmarks = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)[order]
+        positions = [np.arange(size, dtype=np.int32) for size in sizes]
+        self._positions = np.concatenate([*positions, np.zeros(0, np.int32)])[order]
         counts = np.array([len(codes) for codes in self.languages], np.int64)
-        self._asked = counts[self._benchmarks] if columns else np.zeros(0, np.int64)
+        self._asked = counts[self._benchmarks]
         self.cuts = self._cuts(batch_size)
 
     def __len__(self) -> int:
@@ -93,15 +87,9 @@ class Plan:
         return [*cuts, len(self._pictures)] if len(self._pictures) else [0]
 
 
-def _column(
-    number: int,
-    image_ids: Sequence[str | None],
-    keys: Mapping[str | None, str | None],
-    numbers: dict[str, int],
-) -> np.ndarray:
-    """Picture, benchmark and position of each row of a corpus, int64 [3, N]."""
-    pictures = np.empty(len(image_ids), np.int64)
-    for place, image_id in enumerate(image_ids):
-        key = keys[image_id]
-        pictures[place] = -1 if key is None else numbers.setdefault(key, len(numbers))
-    return np.stack([pictures, np.full(len(image_ids), number), np.arange(len(image_ids))])
+def _in_order(pictures: np.ndarray) -> np.ndarray:
+    """Number pictures in the order in which they first come, int32 [N]; no picture comes last."""
+    _, first, inverse = np.unique(pictures, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int32)
+    rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
+    return np.where(pictures == b"", np.int32(len(first)), rank[inverse])

@@ -6,7 +6,7 @@ Rows are read a batch at a time, as often as need be: memory holds a few numbers
 import json
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.metrics import Normaliser, text_metric
-from ikusi.evaluate.statistics import bootstrap_interval, majority_baseline
+from ikusi.evaluate.statistics import bootstrap_interval, majority_baselines
 
 ALL = "all"
 
@@ -56,7 +56,7 @@ def summarise(
         if row["group"] is not None:
             counts.setdefault(row["group"], _Counts()).add(row)
     names = [ALL, *sorted(set(counts) - {ALL})]
-    majority = _majority(rows, counts, benchmark, normaliser)
+    majority = _majority(rows, benchmark, normaliser)
     return {
         name: counts[name].figures(benchmark, majority.get(name), resamples, seed)
         for name in names
@@ -130,43 +130,37 @@ def _number(name: str) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def _majority(
-    rows: Rows, groups: Iterable[str], benchmark: Benchmark, normaliser: Normaliser
-) -> dict[str, float]:
+def _majority(rows: Rows, benchmark: Benchmark, normaliser: Normaliser) -> dict[str, float]:
     """Return what the most frequent answer of each task would score, for each group.
 
     For options, the better of always choosing one position and always choosing one wording.
     """
     if benchmark.metric == "none":
         return {}
-    if benchmark.scorer == "options":
-        kinds: list[Gold] = [_position, _wording]
-        score = _same
-    else:
-        kinds = [list]
+    score = _same
+    if benchmark.scorer != "options":
         score = partial(_worth, name=benchmark.primary, normaliser=normaliser)
-    return {
-        group: max(majority_baseline(partial(_gold, rows, group, kind), score) for kind in kinds)
-        for group in groups
-    }
+    found: dict[str, float] = {}
+    for (group, _), worth in majority_baselines(partial(_guessed, rows), score).items():
+        found[group] = max(worth, found.get(group, 0.0))
+    return found
 
 
-Gold = Callable[[Any], Sequence[str]]
+Guesser = tuple[str, str]
+"""Of a group of rows, and what it goes by."""
 
 
-def _gold(rows: Rows, group: str, kind: Gold) -> Iterator[tuple[str | None, Sequence[str]]]:
-    """The task and the gold answers of each row of a group."""
+def _guessed(rows: Rows) -> Iterator[tuple[Guesser, str | None, Sequence[str]]]:
+    """Guesser, task and gold answers, for each row of a group and each guesser of that."""
     for row in _records(rows, ("group", "task", "gold")):
-        if group in (ALL, row["group"]):
-            yield row["task"], kind(json.loads(row["gold"]))
-
-
-def _position(gold: Any) -> list[str]:
-    return [str(gold["answer"])]
-
-
-def _wording(gold: Any) -> list[str]:
-    return [gold["choices"][gold["answer"]]]
+        gold = json.loads(row["gold"])
+        if isinstance(gold, list):
+            ways = {"answer": gold}
+        else:
+            ways = {"position": [str(gold["answer"])], "wording": [gold["choices"][gold["answer"]]]}
+        for group in (ALL,) if row["group"] is None else (ALL, row["group"]):
+            for way, answers in ways.items():
+                yield (group, way), row["task"], answers
 
 
 def _same(answer: str, gold: Sequence[str]) -> float:

@@ -7,13 +7,15 @@ memory does not grow with their number and an interrupted run goes on where it s
 import json
 import os
 import shutil
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import dataset
 
 from ikusi import artifact
 from ikusi.evaluate.benchmark import Benchmark
@@ -82,7 +84,7 @@ def record(
 
 
 class Parts:
-    """The part files of a run: ``part-00000.parquet`` and on, each whole or absent."""
+    """The part files of a run: ``part-00000.arrow`` and on, each whole or absent."""
 
     def __init__(self, folder: Path, plan: str) -> None:
         """Open ``folder`` for the run named by ``plan``; parts of another run are deleted."""
@@ -96,24 +98,43 @@ class Parts:
 
     def path(self, number: int) -> Path:
         """Return where part ``number`` is, once it is finished."""
-        return self.folder / f"part-{number:05d}.parquet"
+        return self.folder / f"part-{number:05d}.arrow"
 
     def write(self, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a finished part aside, then give it its name."""
         columns = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
         aside = self.path(number).with_suffix(".writing")
-        pq.write_table(pa.table(columns, schema=SCHEMA), aside)
+        with pa.ipc.new_file(str(aside), SCHEMA) as file:
+            file.write_table(pa.table(columns, schema=SCHEMA))
         os.replace(aside, self.path(number))
 
-    def stretch(self, benchmark: str, language: str, count: int) -> Iterator[pa.Table]:
-        """Yield the ``count`` rows of a benchmark in a language, in the order of their corpus."""
-        found = dataset.dataset(sorted(self.folder.glob("part-*.parquet")), schema=SCHEMA)
-        position = dataset.field("position")
-        for start in range(0, count, ROWS_AT_ONCE):
-            window = (position >= start) & (position < start + ROWS_AT_ONCE)
-            yield found.to_table(
-                filter=about(benchmark, language) & window, batch_readahead=2, fragment_readahead=2
-            ).sort_by("position")
+    def stretch(self, benchmark: str, language: str) -> Iterator[pa.Table]:
+        """Yield the rows of a benchmark in a language, in the order of their corpus.
+
+        Pictures come in about that order, so few parts have rows of what is yielded at once.
+        """
+        places = np.array(self._places[benchmark, language]).reshape(-1, 3)
+        places = places[np.argsort(places[:, 0])]
+        for start in range(0, len(places), ROWS_AT_ONCE):
+            _, numbers, rows = places[start : start + ROWS_AT_ONCE].T
+            own = [self._read(n).take(rows[numbers == n]) for n in np.unique(numbers)]
+            yield pa.concat_tables(own).sort_by("position")
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], "array[int]"]:
+        """Position, part and place in it of each row of a benchmark in a language, in turn."""
+        found: dict[tuple[str, str], array[int]] = {}
+        for path in self.folder.glob("part-*.arrow"):
+            number = int(path.stem.removeprefix("part-"))
+            keys = self._read(number).select(["benchmark", "language", "position"]).to_pydict()
+            for row, (benchmark, language, position) in enumerate(zip(*keys.values(), strict=True)):
+                own = found.setdefault((benchmark, language), array("i"))
+                own.extend((position, number, row))
+        return found
+
+    def _read(self, number: int) -> pa.Table:
+        with pa.OSFile(str(self.path(number))) as file, pa.ipc.open_file(file) as part:
+            return part.read_all()
 
     def delete(self) -> None:
         """Delete the parts, once what was made of them is written."""
@@ -151,11 +172,6 @@ def _key(group: Any) -> tuple[str, str]:
     """Benchmark and language of a row group, which its statistics tell."""
     first, second = (group.column(place).statistics for place in (0, 1))
     return first.min, second.min
-
-
-def about(benchmark: str, language: str) -> dataset.Expression:
-    """The filter for a benchmark in a language."""
-    return (dataset.field("benchmark") == benchmark) & (dataset.field("language") == language)
 
 
 def _json(value: Any) -> str:

@@ -12,7 +12,7 @@ from ikusi import artifact
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import results
-from ikusi.evaluate.ask import Asker, picture_keys
+from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.engine import Engine, Query, check
 from ikusi.evaluate.ledger import Ledger, Pair, fails
@@ -106,25 +106,28 @@ class _Work:
             known[2].append(pair.pack.code)
         self.benchmarks = list(found.values())
         corpora = [corpus for _, corpus, _ in self.benchmarks]
-        keys = picture_keys(corpora)
         languages = [codes for _, _, codes in self.benchmarks]
         limit = todo[0].limit if todo else None
-        self.plan = Plan(corpora, languages, keys, engine.batch_size, limit)
-        self.judges = Judges(packs, [pair.pack.code for pair in todo])
+        self.plan = Plan(corpora, languages, engine.batch_size, limit)
+        generated = [p.pack.code for p in todo if p.benchmark.scorer != "options"]
+        self.judges = Judges(packs, [pair.pack.code for pair in todo], generated)
         self.askers = {
-            (number, code): Asker(bench, corpus, packs[code], keys[number])
+            (number, code): Asker(bench, corpus, packs[code])
             for number, (bench, corpus, codes) in enumerate(self.benchmarks)
             for code in codes
         }
 
     def answered(self, numbers: Sequence[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """Yield the rows of each numbered part; the next one's pictures are opened meanwhile."""
-        with ThreadPoolExecutor(1, thread_name_prefix="pictures") as ahead:
+        if not numbers:
+            return
+        with ThreadPoolExecutor(2, thread_name_prefix="ahead") as ahead:
+            ready = ahead.submit(self.judges.open)
             waiting: list[Future[_Opened]] = [ahead.submit(self._open, n) for n in numbers[:1]]
             for place, number in enumerate(numbers):
                 opened = waiting.pop().result()
                 waiting += [ahead.submit(self._open, n) for n in numbers[place + 1 : place + 2]]
-                yield number, self._answer(opened)
+                yield number, self._answer(opened, ready)
 
     def _open(self, number: int) -> "_Opened":
         items = self.plan.part(number)
@@ -158,12 +161,13 @@ class _Work:
             return
         corpus = self.benchmarks[item.benchmark][1]
         asker = self.askers[item.benchmark, item.language]
-        ids = {asker.pictures[row["image_id"]]: row["image_id"], **asker.shot_pictures()}
+        ids = asker.pictures(row)
         images.update({key: corpus.image(ids[key]) for key in missing})
 
-    def _answer(self, opened: "_Opened") -> list[dict[str, Any]]:
+    def _answer(self, opened: "_Opened", ready: Future[None]) -> list[dict[str, Any]]:
         items, rows, queries, pictures = opened
         replies = self.engine.answer(queries, pictures)
+        ready.result()
         outcomes = self.judges.judge(
             [(self.benchmarks[item.benchmark][0], item.language) for item in items],
             rows,

@@ -6,19 +6,20 @@ All functions are pure and deterministic for a seed.
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, norm
 
+Guesser = TypeVar("Guesser", bound=Hashable)
 Values = Sequence[float] | npt.NDArray[np.float64]
 Clusters = Sequence[Hashable] | npt.NDArray[np.generic] | None
 
 FEWEST = 30
 """Bootstrap intervals from fewer pictures than this are too narrow to decide anything."""
 
-_CELLS = 4_000_000  # drawn cluster numbers held at once: 32 MB
+_CELLS = 2**18  # drawn cluster numbers held at once: 2 MB
 
 
 class Interval(NamedTuple):
@@ -206,25 +207,27 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def majority_baseline(
-    rows: Callable[[], Iterable[tuple[Hashable, Sequence[str]]]],
+def majority_baselines(
+    rows: Callable[[], Iterable[tuple[Guesser, Hashable, Sequence[str]]]],
     score: Callable[[str, Sequence[str]], float],
-) -> float:
-    """Return the mean score of always giving the most frequent gold answer.
+) -> dict[Guesser, float]:
+    """Return the mean score of always giving the most frequent gold answer, for each guesser.
 
-    ``rows()``: the kind of question and the acceptable answers of each row, again at each call. A
-    blind guesser has read the question, so the most frequent answer is found, and given, for each
-    kind. ``score(answer, gold)``: what an answer would score. Ties go to the answer that comes
-    first.
+    ``rows()``: guesser, kind of question and acceptable answers of each row that the guesser is
+    asked, again at each call. A blind guesser has read the question, so the most frequent answer
+    is found, and given, for each kind. ``score(answer, gold)``: what an answer would score. Ties
+    go to the answer that comes first.
     """
-    counts: dict[Hashable, Counter[str]] = {}
-    for kind, answers in rows():
-        counts.setdefault(kind, Counter()).update(dict.fromkeys(answers, 1))
-    constant = {kind: own.most_common(1)[0][0] if own else "" for kind, own in counts.items()}
-    total = number = 0.0
-    for kind, answers in rows():
-        total, number = total + score(constant[kind], answers), number + 1
-    return total / number
+    counts: dict[tuple[Guesser, Hashable], Counter[str]] = {}
+    for guesser, kind, answers in rows():
+        counts.setdefault((guesser, kind), Counter()).update(dict.fromkeys(answers, 1))
+    constant = {asked: own.most_common(1)[0][0] if own else "" for asked, own in counts.items()}
+    totals: dict[Guesser, float] = {}
+    numbers: Counter[Guesser] = Counter()
+    for guesser, kind, answers in rows():
+        totals[guesser] = totals.get(guesser, 0.0) + score(constant[guesser, kind], answers)
+        numbers[guesser] += 1
+    return {guesser: total / numbers[guesser] for guesser, total in totals.items()}
 
 
 def _paired(a: Values, b: Values) -> npt.NDArray[np.float64]:

@@ -29,13 +29,26 @@ class Judges:
     Args:
         packs: of the languages, by code.
         languages: those of the rows.
+        generated: those of the rows whose answers are generated.
     """
 
-    def __init__(self, packs: Mapping[str, LanguagePack], languages: Sequence[str]) -> None:
+    def __init__(
+        self,
+        packs: Mapping[str, LanguagePack],
+        languages: Sequence[str],
+        generated: Sequence[str],
+    ) -> None:
         self.packs = packs
         self._normalisers: dict[str, Normaliser] = {}
         self._codes = list(dict.fromkeys(languages))
+        self._generated = list(dict.fromkeys(generated))
         self._tell: dict[str, AnswerLanguage] = {}
+
+    def open(self) -> None:
+        """Read what tells languages apart, which takes a second: in another thread, if need be."""
+        for code in self._generated:
+            others = [other for other in self._codes if other != code]
+            self._tell[code] = AnswerLanguage(code, [*others, *self.packs[code].distractors])
 
     def judge(
         self,
@@ -68,16 +81,10 @@ class Judges:
             if reply.text:
                 places.setdefault(code, []).append(place)
         for code, own in places.items():
-            told = self._teller(code).many([replies[place].text for place in own])
+            told = self._tell[code].many([replies[place].text for place in own])
             for place, one in zip(own, told, strict=True):
                 found[place] = one
         return found
-
-    def _teller(self, code: str) -> AnswerLanguage:
-        if code not in self._tell:
-            others = [other for other in self._codes if other != code]
-            self._tell[code] = AnswerLanguage(code, [*others, *self.packs[code].distractors])
-        return self._tell[code]
 
 
 def normaliser(bench: Benchmark, pack: LanguagePack) -> Normaliser:

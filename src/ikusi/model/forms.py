@@ -146,10 +146,15 @@ class Forms:
         return dict(zip(texts, self._ids(texts), strict=True))
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokens of each text; without offsets and masks where its tokenizer can leave them out."""
         if not texts:
             return []
-        found: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False).input_ids
-        return found
+        fast = getattr(self.tokenizer, "backend_tokenizer", None)
+        if fast is None or fast.padding or fast.truncation or fast.encode_special_tokens:
+            found: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False).input_ids
+            return found
+        encoded = fast.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [one.ids for one in encoded]
 
     def _plain(self, text: str) -> bool:
         """Whether a template can do nothing to a text but write it."""

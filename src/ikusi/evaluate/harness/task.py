@@ -59,8 +59,7 @@ class Task:
     def few_shots(self, docs: Any) -> Any:
         """The rows that few-shots are taken from, and the one that stands in for one asked."""
         places = {row: place for place, row in enumerate(self.corpus.ids)}
-        keys: dict[str | None, str | None] = {None: None}
-        asker = Asker(self.benchmark, self.corpus, self.pack, keys)
+        asker = Asker(self.benchmark, self.corpus, self.pack)
         return docs.select([places[row] for row in asker.shot_ids()])
 
     def lmms_choices(self, doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
