@@ -28,6 +28,8 @@ UNSEEN = ("drawing", "style", "concept")
 CHOICES = ("cat", "dog", "bird", "boat")
 THINGS = ("cat", "dog", "bird", "boat", "tree")
 
+TEXT_GROUPS = {"bertaqa": ("local", "global")}
+
 Skill = Callable[[Run | None, str, str], float]
 """Share of right answers by run (None: a bare backbone), benchmark and language code."""
 
@@ -91,7 +93,8 @@ class Folder:
         return pa.Table.from_pylist(rows, SCHEMA)
 
     def _row(self, bench: Benchmark, code: str, number: int, right: bool) -> dict[str, Any]:
-        group = "knowledge" if bench.text_only else UNSEEN[number % 3]
+        groups = TEXT_GROUPS.get(bench.name, ("knowledge",)) if bench.text_only else UNSEEN
+        group = groups[number % len(groups)]
         row = dict.fromkeys(SCHEMA.names) | {
             "benchmark": bench.name,
             "language": code,

@@ -26,7 +26,7 @@ from ikusi.report.drawing import (
     Panel,
 )
 from ikusi.report.evidence import Resampling
-from ikusi.report.reading import Study, percent
+from ikusi.report.reading import ALL, Study, percent
 
 NUDGE = 1.3  # percent points by which points that share a place are set apart
 POINTS = 150  # of a training curve
@@ -83,25 +83,27 @@ def mixtures(study: Study) -> Figure | None:
 
 def text_only(study: Study) -> Figure | None:
     """Pictures and text alone, with and without text-only rows (the paper's figure 3)."""
-    asked = [*study.close_ended[:1], *study.text_only[:1]]
+    asked = [(name, ALL) for name in (*study.close_ended[:1], *study.text_only[:1])]
+    asked += [(name, group) for name in study.text_only[:1] for group in _parts(study, name)]
     looks: dict[str, Look] = {}
     rows = []
     for backbone in _measured(study):
         row = []
-        for name in asked:
-            curves = _text_curves(study, backbone, name)
-            levels = _guessing(study, name) + _bare(study, backbone, name)
+        for name, group in asked:
+            curves = _text_curves(study, backbone, name, group)
+            levels = _guessing(study, name, group) + _bare(study, backbone, name, group)
             looks |= {look.label: look for look, points in curves if points}
             looks |= {look.label: look for look, _ in levels}
-            title = f"{study.benchmarks[name].title} · {backbone}"
-            row.append(_shares_panel(study, title, curves, levels, _top(study, name)))
+            part = "" if group == ALL else f", {group}"
+            title = f"{study.benchmarks[name].title}{part} · {backbone}"
+            row.append(_shares_panel(study, title, curves, levels, _top(study, name, group)))
         rows.append(row)
     if not any(rows) or not study.text_only:
         return None
     return Figure(
         "figure3-text-only",
         "What text-only rows add",
-        f"Score in {study.target.name} about pictures (left) and on text alone (right), by the "
+        f"Score in {study.target.name} about pictures (left) and on text alone, by the "
         f"share of instruction rows in {study.target.name}. The level line is the backbone before "
         "it saw any picture. Counterpart of figure 3 of the paper.",
         rows,
@@ -174,10 +176,18 @@ def _measured(study: Study) -> list[str]:
     ]
 
 
-def _top(study: Study, name: str) -> float:
+def _parts(study: Study, name: str) -> list[str]:
+    """The groups of a text-only benchmark, such as BertaQA's local and global questions."""
+    for one in study.evaluations.values():
+        if len(groups := one.groups(name, study.target.code)) > 1:
+            return groups
+    return []
+
+
+def _top(study: Study, name: str, group: str = ALL) -> float:
     """The highest end of an interval in any panel of a benchmark, so that all share a scale."""
     measured = [*study.evaluations.values(), *study.backbones.values()]
-    figures = [one.figures(name, pack.code) for one in measured for pack in study.languages]
+    figures = [one.figures(name, pack.code, group) for one in measured for pack in study.languages]
     return max(max(found["high"], found["majority"]) for found in figures if found)
 
 
@@ -193,12 +203,12 @@ def _language_curves(study: Study, backbone: str, name: str) -> list[Curve]:
     return curves
 
 
-def _text_curves(study: Study, backbone: str, name: str) -> list[Curve]:
+def _text_curves(study: Study, backbone: str, name: str, group: str) -> list[Curve]:
     several = len(study.recipe.grid.text_only) > 1
     return [
         (
             Look(_with(text), VERMILION, _dash(study, text), "s", hollow=several and not text),
-            _points(study, backbone, text, name, study.target.code),
+            _points(study, backbone, text, name, study.target.code, group),
         )
         for text in sorted(study.recipe.grid.text_only, reverse=True)
     ]
@@ -212,11 +222,13 @@ def _dash(study: Study, text: bool) -> str | tuple[int, tuple[float, ...]]:
     return "-" if text or len(study.recipe.grid.text_only) == 1 else (0, (4, 1.6))
 
 
-def _points(study: Study, backbone: str, text: bool, name: str, code: str) -> list[Point]:
+def _points(
+    study: Study, backbone: str, text: bool, name: str, code: str, group: str = ALL
+) -> list[Point]:
     points = []
     for share in study.shares:
         one = study.evaluation(backbone, share, text)
-        if one and (found := one.figures(name, code)):
+        if one and (found := one.figures(name, code, group)):
             points.append(Point(share, found["score"], found["low"], found["high"]))
     return points
 
@@ -231,17 +243,17 @@ def _pooled_points(study: Study, backbone: str, text: bool, code: str, group: st
     return points
 
 
-def _guessing(study: Study, name: str) -> list[Level]:
+def _guessing(study: Study, name: str, group: str = ALL) -> list[Level]:
     for one in study.evaluations.values():
-        if found := one.figures(name, study.target.code):
+        if found := one.figures(name, study.target.code, group):
             chance = [(CHANCE, found["chance"])] if found["chance"] else []
             return [*chance, (MAJORITY, found["majority"])]
     return []
 
 
-def _bare(study: Study, backbone: str, name: str) -> list[Level]:
+def _bare(study: Study, backbone: str, name: str, group: str) -> list[Level]:
     one = study.backbones.get(backbone)
-    found = one.figures(name, study.target.code) if one else None
+    found = one.figures(name, study.target.code, group) if one else None
     look = Look("the backbone before any picture", INK, "-", None, width=1.0)
     return [(look, found["score"])] if found else []
 
