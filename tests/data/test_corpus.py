@@ -68,6 +68,17 @@ def test_what_is_held_in_memory_is_bounded_by_bytes(
         assert len(groups) == 1 or sum(group.nbytes for group in groups) <= 500
 
 
+def test_less_is_held_of_what_is_read_from_front_to_back(
+    instructions: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpora, "IMAGES_IN_GROUP", 2)
+    corpus = instructions(40)
+    corpus.hold(500)
+    for number in range(20):
+        corpus.image_bytes(f"image-{number}")
+    assert sum(group.nbytes for group in corpus._pictures.parts[0]._held.values()) <= 500
+
+
 def test_pictures_are_told_apart_by_what_they_show(instructions: Make) -> None:
     corpus = instructions(6)
     names = dict.fromkeys(name for name in corpus.image_ids if name)

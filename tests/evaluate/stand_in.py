@@ -53,7 +53,11 @@ class LLM:
     def __init__(self, model: str, *, dtype: str = "auto", **options: Any) -> None:
         LLM.opened = {"dtype": dtype, **options}
         self.most = options.get("limit_mm_per_prompt", {}).get("image", 0)
-        sees = AutoConfig.from_pretrained(model).model_type == "llava"
+        config = AutoConfig.from_pretrained(model)
+        sees = config.model_type == "llava"
+        named = options.get("hf_overrides", {}).get("projector_hidden_act")
+        if sees and config.projector_hidden_act == "linear" and named is None:
+            raise ValueError("Activation function 'linear' is not supported.")
         auto: Any = AutoModelForImageTextToText if sees else AutoModelForCausalLM
         self.model = auto.from_pretrained(model, dtype=dtype).eval()
         self.processor: Any = AutoProcessor.from_pretrained(model, backend="pil") if sees else None

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from torch import nn
 from transformers import (
     AutoModelForImageTextToText,
@@ -339,6 +340,22 @@ def test_the_model_takes_the_dtype_of_the_llm_and_keeps_it(tmp_path: Path) -> No
     fusion.save(model, processor, tmp_path)
     assert fusion.load(tmp_path)[0].dtype == torch.bfloat16
     assert fusion.load(tmp_path, dtype=torch.float32)[0].dtype == torch.float32
+
+
+def test_weights_are_saved_under_the_names_of_stock_checkpoints(
+    fused: Fused, tmp_path: Path
+) -> None:
+    """Those that CLIP, SigLIP and LLaVA have on the hub, which vLLM and others look for."""
+    with safe_open(fused.folder / "model.safetensors", "pt") as file:
+        names = set(file.keys())
+    assert any(name.startswith("vision_tower.vision_model.embeddings.") for name in names)
+    assert any(name.startswith("language_model.model.layers.") for name in names)
+    assert "multi_modal_projector.linear_1.weight" in names
+    starts = ("vision_tower.vision_model.", "language_model.", "multi_modal_projector.")
+    assert all(name.startswith(starts) for name in names)
+    fusion.save(fused.stock, fused.processor, tmp_path)
+    with safe_open(tmp_path / "model.safetensors", "pt") as file:
+        assert set(file.keys()) == names, "trained further, they keep them"
 
 
 def test_only_safetensors_are_written(fused: Fused) -> None:

@@ -177,6 +177,11 @@ class Corpus:
     def __len__(self) -> int:
         return self._rows[self.languages[0]].count
 
+    def hold(self, size: int) -> None:
+        """Hold at most `size` bytes of each file, for whoever reads them from front to back."""
+        for groups in (*self._rows.values(), *self._pictures.parts):
+            groups.bytes_held = size
+
     @cached_property
     def ids(self) -> list[str]:
         """Row ids, in order."""
@@ -378,6 +383,7 @@ class _Groups:
         ]
         self.starts = np.cumsum([0, *sizes])
         self.count = int(self.starts[-1])
+        self.bytes_held = BYTES_HELD
         self._held: OrderedDict[int, pa.Table] = OrderedDict()
 
     def columns(self, *names: str) -> pa.Table:
@@ -427,10 +433,10 @@ class _Groups:
     def _group(self, number: int) -> pa.Table:
         if number not in self._held:
             self._held[number] = self.file.read_row_group(number)
-            while len(self._held) > 1 and self._bytes_held() > BYTES_HELD:
+            while len(self._held) > 1 and self._held_now() > self.bytes_held:
                 self._held.popitem(last=False)
         self._held.move_to_end(number)
         return self._held[number]
 
-    def _bytes_held(self) -> int:
+    def _held_now(self) -> int:
         return sum(table.nbytes for table in self._held.values())

@@ -23,6 +23,9 @@ from ikusi.language import LanguagePack
 
 logger = logging.getLogger(__name__)
 
+BYTES_HELD = 16 * 2**20
+"""Of each file of a corpus: rows and pictures are asked about in about their order."""
+
 Benchmarks = Sequence[tuple[Benchmark, Corpus]]
 Progress = Callable[[int, int], None]
 Pictures = Mapping[str, Any]
@@ -106,6 +109,8 @@ class _Work:
             known[2].append(pair.pack.code)
         self.benchmarks = list(found.values())
         corpora = [corpus for _, corpus, _ in self.benchmarks]
+        for corpus in corpora:
+            corpus.hold(BYTES_HELD)
         languages = [codes for _, _, codes in self.benchmarks]
         limit = todo[0].limit if todo else None
         self.plan = Plan(corpora, languages, engine.batch_size, limit)

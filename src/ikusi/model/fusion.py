@@ -27,6 +27,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.conversion_mapping import get_model_conversion_mapping
 
 from ikusi.errors import InputError
 from ikusi.model import hub
@@ -295,6 +296,9 @@ def _join(config: LlavaConfig, tower: Any, llm: Any, seed: int) -> LlavaForCondi
     model.model.multi_modal_projector.to_empty(device=llm.device).to(llm.dtype)
     _initialise_connector(model, seed)
     _freeze_identity(model)
+    # As if read from a hub: its weights are then saved under the names that others read, which
+    # for a CLIP or SigLIP encoder are not those it has in memory.
+    model._weight_conversions = get_model_conversion_mapping(model, add_legacy=False)
     check_same_logits(model.eval(), llm.eval())
     return model
 

@@ -1,8 +1,8 @@
 """A LLaVA or a bare LLM in vLLM, where that is installed (``pip install ikusi[vllm]``).
 
-vLLM is given our tokens, with one image token for each picture, which it expands itself. It was
-written from vLLM's documentation and held against a stand-in only, which implements what is said
-there (``tests/evaluate/stand_in.py``): it has never run with vLLM itself.
+vLLM is given our tokens, with one image token for each picture, which it expands itself. It is held
+against vLLM where that is (``tests/parity/test_vllm.py``: scores, answers, prompts), and everywhere
+against a stand-in that does what its documentation says (``tests/evaluate/stand_in.py``).
 
 vLLM reads prompts whose tokens' log-probabilities are wanted whole, without its cache of prefixes.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from transformers import GenerationConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
 from ikusi.errors import InputError
 from ikusi.evaluate.engine import Query, Reply, fingerprint
@@ -22,6 +22,9 @@ from ikusi.evaluate.score import summarise
 from ikusi.model import chat
 from ikusi.model.forms import Forms
 from ikusi.model.parts import load_processor, open_tokenizer
+
+IDENTITY = "torch.nn.modules.linear.Identity"
+"""vLLM's name of the activation that transformers calls linear."""
 
 
 class VLLM:
@@ -156,7 +159,8 @@ class VLLM:
         return {"prompt": told, "scores": tuple(scores)}
 
     def close(self) -> None:
-        """Nothing is held but the model."""
+        """Let go of vLLM."""
+        del self.llm
 
 
 def open_vllm(place: Path, kind: str, dtype: str, batch_size: int, pictures: int) -> VLLM:
@@ -178,8 +182,8 @@ def open_vllm(place: Path, kind: str, dtype: str, batch_size: int, pictures: int
         image_token = int(tokenizer.convert_tokens_to_ids(processor.image_token))
     else:
         tokenizer = open_tokenizer(place)
-    most = {"limit_mm_per_prompt": {"image": max(1, pictures)}} if kind == "llava" else {}
-    llm = vllm.LLM(model=str(place), dtype=dtype, enable_prefix_caching=True, seed=0, **most)
+    settings = _settings(place, max(1, pictures)) if kind == "llava" else {}
+    llm = vllm.LLM(model=str(place), dtype=dtype, enable_prefix_caching=True, seed=0, **settings)
     return VLLM(
         llm,
         tokenizer,
@@ -190,6 +194,14 @@ def open_vllm(place: Path, kind: str, dtype: str, batch_size: int, pictures: int
         batch_size=batch_size,
         identity=[weights(place), dtype, vllm.__version__],
     )
+
+
+def _settings(place: Path, pictures: int) -> dict[str, Any]:
+    """What vLLM must be told of a LLaVA: how many pictures come, and what its connector is."""
+    settings: dict[str, Any] = {"limit_mm_per_prompt": {"image": pictures}}
+    if AutoConfig.from_pretrained(place).projector_hidden_act == "linear":
+        settings["hf_overrides"] = {"projector_hidden_act": IDENTITY}
+    return settings
 
 
 def _stops(place: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
