@@ -7,7 +7,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -251,9 +251,11 @@ class Corpus:
 
     def _check_parallel(self) -> None:
         first, *others = self.languages
-        keys = self._rows[first].columns("id", "image_id")
         for code in others:
-            theirs = self._rows[code].columns("id", "image_id")
+            both = (self._rows[one].batches("id", "image_id") for one in (first, code))
+            if all(ours == theirs for ours, theirs in zip_longest(*both)):
+                continue
+            keys, theirs = (self._rows[one].columns("id", "image_id") for one in (first, code))
             if not theirs.equals(keys):
                 problem = _first_difference(keys, theirs, first)
                 raise InputError(f"{self.folder}/{code}.parquet: {problem}")
@@ -387,14 +389,22 @@ class _Groups:
         self._held: OrderedDict[int, pa.Table] = OrderedDict()
 
     def columns(self, *names: str) -> pa.Table:
+        self._expect(*names)
+        return self.file.read(columns=list(names))
+
+    def _expect(self, *names: str) -> None:
         missing = set(names) - set(self.file.schema_arrow.names)
         if missing:
             raise InputError(f"{self.path}: expected a column {min(missing)}, found none")
-        return self.file.read(columns=list(names))
+
+    def batches(self, *names: str) -> Iterator[pa.RecordBatch]:
+        """Some columns, so many rows at a time."""
+        self._expect(*names)
+        yield from self.file.iter_batches(ROWS_IN_GROUP, columns=list(names))
 
     def values(self, name: str) -> Iterator[Any]:
-        """A column, a row group at a time."""
-        for batch in self.file.iter_batches(ROWS_IN_GROUP, columns=[name]):
+        """A column, so many rows at a time."""
+        for batch in self.batches(name):
             yield from batch.column(0).to_pylist()
 
     def column(self, name: str) -> list[Any]:

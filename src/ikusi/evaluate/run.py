@@ -23,7 +23,7 @@ from ikusi.language import LanguagePack
 
 logger = logging.getLogger(__name__)
 
-BYTES_HELD = 16 * 2**20
+BYTES_HELD = 4 * 2**20
 """Of each file of a corpus: rows and pictures are asked about in about their order."""
 
 Benchmarks = Sequence[tuple[Benchmark, Corpus]]
