@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
-__all__ = ["has_encoder", "tower_features", "unreached", "without_encoder"]
+__all__ = ["has_encoder", "leave_out_unread", "tower_features", "unreached", "without_encoder"]
 
 
 def tower_features(
@@ -43,6 +43,32 @@ def without_encoder(model: LlavaForConditionalGeneration) -> Iterator[Any]:
         yield tower
     finally:
         model.model.vision_tower = tower
+
+
+@torch.no_grad()
+def leave_out_unread(model: LlavaForConditionalGeneration) -> None:
+    """Take out the encoder's layers above the deepest one that is read: they say nothing.
+
+    For a model that is only asked. An encoder that gives other features without them keeps them.
+    """
+    config, tower = model.config, model.model.vision_tower
+    count = getattr(tower.config, "num_hidden_layers", None)
+    found = [m for m in tower.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
+    if not count or len(found) != 1:
+        return
+    read, strategy = config.vision_feature_layer, config.vision_feature_select_strategy
+    given = [read] if isinstance(read, int) else list(read)
+    places = [layer % (count + 1) for layer in given]
+    size = tower.config.image_size
+    shades = torch.linspace(-1, 1, 3 * size * size, device=tower.device, dtype=tower.dtype)
+    picture = shades.view(1, 3, size, size)
+    expected = tower_features(tower, picture, given, strategy)
+    above = list(found[0][max(places) :])
+    del found[0][max(places) :]
+    if torch.equal(tower_features(tower, picture, places, strategy), expected):
+        config.vision_feature_layer = places[0] if isinstance(read, int) else places
+    else:
+        found[0].extend(above)
 
 
 def unreached(tower: nn.Module, features: Tensor) -> list[nn.Parameter]:

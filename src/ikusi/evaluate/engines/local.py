@@ -21,6 +21,7 @@ from ikusi.evaluate.prefix import Prompt, SharedPrefix, groups
 from ikusi.evaluate.score import Tokens, option_scores, summarise
 from ikusi.model import chat, fusion
 from ikusi.model.forms import Forms
+from ikusi.model.vision import leave_out_unread
 
 
 class Local:
@@ -164,6 +165,7 @@ def open_local(
     processor: Any = None
     if kind == "llava":
         model, processor = fusion.load(checkpoint, dtype=dtype)
+        leave_out_unread(model)
         tokenizer = processor.tokenizer
     else:
         model, tokenizer = fusion.load_language_model(checkpoint, dtype=dtype)
