@@ -10,6 +10,7 @@ import pytest
 
 from data_rows import instruction, picture
 from ikusi.data import corpus as corpora
+from ikusi.data import groups as tables
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.errors import InputError
 
@@ -46,7 +47,7 @@ def test_rows_are_found_across_row_groups(
 ) -> None:
     monkeypatch.setattr(corpora, "ROWS_IN_GROUP", 3)
     monkeypatch.setattr(corpora, "IMAGES_IN_GROUP", 2)
-    monkeypatch.setattr(corpora, "BYTES_HELD", 1)
+    monkeypatch.setattr(tables, "BYTES_HELD", 1)
     corpus = instructions(11)
     assert pq.ParquetFile(corpus.folder / "eu.parquet").num_row_groups == 4
     for number in (10, 0, 5, 2, 3, 10):
@@ -60,7 +61,7 @@ def test_what_is_held_in_memory_is_bounded_by_bytes(
     instructions: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(corpora, "IMAGES_IN_GROUP", 2)
-    monkeypatch.setattr(corpora, "BYTES_HELD", 500)
+    monkeypatch.setattr(tables, "BYTES_HELD", 500)
     corpus = instructions(40)
     for number in range(20):
         corpus.image_bytes(f"image-{number}")

@@ -29,7 +29,6 @@ from transformers import (
 
 from ikusi.errors import InputError
 from ikusi.model import chat, fusion
-from ikusi.model.vision import leave_out_unread
 from model.families import ENDS, tokenizer
 from model.pairs import llm, tower
 
@@ -74,13 +73,6 @@ PAIRS = {
 def picture() -> Image.Image:
     pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
-
-
-def seeing(config: Any, layer: Any) -> Any:
-    """A LLaVA that reads these hidden states of its encoder."""
-    model = fusion.assemble(tower(config), llm(LlamaConfig), tokenizer("plain"))[0]
-    model.config.vision_feature_layer = layer
-    return model.eval()
 
 
 @dataclass
@@ -221,31 +213,6 @@ def test_checkpoints_that_keep_the_class_token_are_read_like_their_own_code(
         projected = fusion.project(model, fusion.image_features(model, inputs["pixel_values"]))
         embeddings = fusion.embed(model, inputs["input_ids"], projected)
         assert torch.equal(model(inputs_embeds=embeddings).logits, stock(**inputs).logits)
-
-
-@pytest.mark.parametrize(
-    ("layer", "left"), [(-2, 2), (-1, 3), (1, 1), ([-3, -2], 2)], ids=lambda value: str(value)
-)
-@pytest.mark.parametrize("config", [CLIPVisionConfig, SiglipVisionConfig])
-def test_an_encoder_says_the_same_without_the_layers_that_are_not_read(
-    config: Any, layer: Any, left: int
-) -> None:
-    model = seeing(config, layer)
-    pixels = torch.randn(2, 3, 32, 32)
-    expected = fusion.image_features(model, pixels)
-    leave_out_unread(model)
-    assert torch.equal(fusion.image_features(model, pixels), expected)
-    assert len(model.model.vision_tower.encoder.layers) == left
-
-
-def test_an_encoder_that_says_something_else_without_them_keeps_its_layers() -> None:
-    model = seeing(SiglipVisionConfig, -2)
-    model.model.vision_tower.config.tie_last_hidden_states = True  # the last, normalised
-    pixels = torch.randn(2, 3, 32, 32)
-    expected = fusion.image_features(model, pixels)
-    leave_out_unread(model)
-    assert torch.equal(fusion.image_features(model, pixels), expected)
-    assert len(model.model.vision_tower.encoder.layers) == 3
 
 
 def test_generation_stops_at_the_end_of_a_turn_and_pads_with_another_token(fused: Fused) -> None:

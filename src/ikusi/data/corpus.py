@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
-from itertools import chain, zip_longest
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from ikusi import artifact
+from ikusi.data.groups import Groups, Pictures
 from ikusi.data.images import decode
 from ikusi.data.schema import IMAGES, ROW_TYPES, fault, key_fault, rows_schema
 from ikusi.errors import InputError
@@ -25,8 +25,6 @@ from ikusi.errors import InputError
 ROWS_IN_GROUP = 4096
 IMAGES_IN_GROUP = 256
 BYTES_IN_GROUP = 4 * 2**20  # of pictures: reading one reads its whole row group
-BYTES_HELD = 256 * 2**20  # of decoded row groups, for each open file
-ASKED_AGAIN = 1024  # pictures whose numbers are remembered
 QUARANTINE = pa.schema([("id", pa.string()), ("reason", pa.string()), ("row", pa.string())])
 
 
@@ -162,7 +160,7 @@ class Corpus:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.row_type, self.languages = _about(self.folder)
-        self._rows = {code: _Groups(self.folder / f"{code}.parquet") for code in self.languages}
+        self._rows = {code: Groups(self.folder / f"{code}.parquet") for code in self.languages}
         self._check_parallel()
 
     @classmethod
@@ -235,15 +233,15 @@ class Corpus:
         return number
 
     @cached_property
-    def _pictures(self) -> _Pictures:
-        return _Pictures(sorted(self.folder.glob("images-*.parquet")))
+    def _pictures(self) -> Pictures:
+        return Pictures(sorted(self.folder.glob("images-*.parquet")))
 
     @cached_property
     def _digests(self) -> np.ndarray:
         digests = (digest[:32].encode() for digest in self._pictures.values("sha256"))
         return np.fromiter(digests, "S32")
 
-    def _rows_of(self, language: str) -> _Groups:
+    def _rows_of(self, language: str) -> Groups:
         if language not in self._rows:
             known = ", ".join(self.languages)
             raise InputError(f"{self.folder}: expected a language of {known}, found {language}")
@@ -329,124 +327,3 @@ class _Table:
             self._writer = pq.ParquetWriter(self.path, self.schema, compression="zstd")
         self._writer.write_table(pa.Table.from_pylist(self._held, schema=self.schema))
         self._held, self._held_bytes = [], 0
-
-
-class _Pictures:
-    """The pictures of a corpus by number, and their numbers by id; 16 bytes are held for each.
-
-    Ids are told apart by 64 bits of their hash.
-    """
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.parts = [_Groups(path) for path in paths]
-        self._starts = np.cumsum([0, *(part.count for part in self.parts)])
-        hashes = np.fromiter(map(_hash, self.values("image_id")), np.uint64, self._starts[-1])
-        self._order = np.argsort(hashes, kind="stable")
-        self._hashes = hashes[self._order]
-        self.number = lru_cache(ASKED_AGAIN)(self._number)
-        """The number of a picture, or None where there is none of that name."""
-
-    def values(self, name: str) -> Iterator[Any]:
-        """A column, from the first part to the last."""
-        return chain.from_iterable(part.values(name) for part in self.parts)
-
-    def _number(self, image_id: str) -> int | None:
-        wanted = _hash(image_id)
-        place = self._hashes.searchsorted(wanted)
-        found = place < len(self._hashes) and self._hashes[place] == wanted
-        return int(self._order[place]) if found else None
-
-    def row(self, number: int) -> dict[str, Any]:
-        """All that is held of a picture."""
-        part = int(np.searchsorted(self._starts, number, side="right")) - 1
-        return self.parts[part].row(number - int(self._starts[part]))
-
-
-def _hash(name: str) -> np.uint64:
-    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return np.frombuffer(digest, np.uint64)[0]
-
-
-class _Groups:
-    """Rows of a Parquet file by position; the last row groups used are held."""
-
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise InputError(f"{path}: expected a table, found no such file")
-        self.path = path
-        try:
-            self.file = pq.ParquetFile(path, memory_map=True)
-        except (pa.ArrowInvalid, OSError) as error:
-            told = " ".join(str(error).split())
-            raise InputError(f"{path}: expected a Parquet table, found: {told}") from None
-        sizes = [
-            self.file.metadata.row_group(number).num_rows
-            for number in range(self.file.num_row_groups)
-        ]
-        self.starts = np.cumsum([0, *sizes])
-        self.count = int(self.starts[-1])
-        self.bytes_held = BYTES_HELD
-        self._held: OrderedDict[int, pa.Table] = OrderedDict()
-
-    def columns(self, *names: str) -> pa.Table:
-        self._expect(*names)
-        return self.file.read(columns=list(names))
-
-    def _expect(self, *names: str) -> None:
-        missing = set(names) - set(self.file.schema_arrow.names)
-        if missing:
-            raise InputError(f"{self.path}: expected a column {min(missing)}, found none")
-
-    def batches(self, *names: str) -> Iterator[pa.RecordBatch]:
-        """Some columns, so many rows at a time."""
-        self._expect(*names)
-        yield from self.file.iter_batches(ROWS_IN_GROUP, columns=list(names))
-
-    def values(self, name: str) -> Iterator[Any]:
-        """A column, so many rows at a time."""
-        for batch in self.batches(name):
-            yield from batch.column(0).to_pylist()
-
-    def column(self, name: str) -> list[Any]:
-        values: list[Any] = self.columns(name).column(0).to_pylist()
-        return values
-
-    def slice(self, start: int, stop: int) -> pa.Table:
-        if not 0 <= start < stop <= self.count:
-            raise IndexError(f"{self.path}: rows {start} to {stop} of {self.count}")
-        first, last = (
-            int(np.searchsorted(self.starts, index, side="right")) - 1
-            for index in (start, stop - 1)
-        )
-        groups = self.file.read_row_groups(range(first, last + 1))
-        return groups.slice(start - int(self.starts[first]), stop - start)
-
-    def row(self, index: int) -> dict[str, Any]:
-        if not 0 <= index < self.count:
-            raise IndexError(f"{self.path}: row {index} of {self.count}")
-        number = int(np.searchsorted(self.starts, index, side="right")) - 1
-        offset = index - int(self.starts[number])
-        values: dict[str, Any] = self._group(number).slice(offset, 1).to_pylist()[0]
-        return values
-
-    def take(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        numbers = np.searchsorted(self.starts, indices, side="right") - 1
-        found: list[Any] = [None] * len(indices)
-        for number in np.unique(numbers):
-            places = np.flatnonzero(numbers == number)
-            offsets = np.asarray(indices)[places] - self.starts[number]
-            rows = self._group(int(number)).take(pa.array(offsets)).to_pylist()
-            for place, row in zip(places, rows, strict=True):
-                found[place] = row
-        return found
-
-    def _group(self, number: int) -> pa.Table:
-        if number not in self._held:
-            self._held[number] = self.file.read_row_group(number)
-            while len(self._held) > 1 and self._held_now() > self.bytes_held:
-                self._held.popitem(last=False)
-        self._held.move_to_end(number)
-        return self._held[number]
-
-    def _held_now(self) -> int:
-        return sum(table.nbytes for table in self._held.values())

@@ -8,7 +8,6 @@ goes on from a copy. The result is that of reading each prompt alone: nothing he
 Legend of shapes: N rows, S tokens read so far, L new tokens, V vocabulary, P picture features.
 """
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
+
+from ikusi.evaluate.cache import PLAIN, LastLayer, Read, fresh, select
 
 SEEN, UNSEEN = -1, -2
 LINE = 8
@@ -65,7 +66,7 @@ class State:
 
         It has ``room`` for so many more tokens: reading them copies none of those before.
         """
-        return State(_select(self.cache, rows, room), self.mask[rows], self.logits[rows])
+        return State(select(self.cache, rows, room), self.mask[rows], self.logits[rows])
 
 
 @dataclass
@@ -84,7 +85,7 @@ class Lines:
 
     def select(self, rows: Tensor, room: int) -> "Lines":
         """Return the lines numbered in ``rows`` [M] as a copy, for ``room`` more tokens of each."""
-        chosen = _select(self.cache, rows, room * self.positions.shape[1])
+        chosen = select(self.cache, rows, room * self.positions.shape[1])
         return Lines(chosen, self.owner[rows], self.positions[rows], self.logits[rows])
 
     def read(self, model: PreTrainedModel, ids: Tensor, going: Tensor) -> None:
@@ -107,65 +108,6 @@ class Lines:
         places = positions.clamp(min=0)
         mask = bias(sees, model.dtype)
         self.logits = forward(model, self.cache, mask, ids, keep=keep, positions=places)
-
-
-class _RoomyLayer(DynamicLayer):
-    """Keys and values of one layer in buffers that have room to grow in place.
-
-    The stock layer concatenates, which copies everything read so far at every step.
-    """
-
-    def __init__(self, room: int) -> None:
-        super().__init__()
-        self._room = room
-        self._buffers: list[Tensor] = []
-
-    @classmethod
-    def copied(cls, layer: DynamicLayer, rows: Tensor, room: int) -> "_RoomyLayer":
-        """Return the numbered rows of a layer, with room for so many more tokens."""
-        found, length = cls(layer.get_seq_length() + room), layer.get_seq_length()
-        found._open(len(rows), layer.keys, layer.values)
-        for buffer, states in zip(found._buffers, (layer.keys, layer.values), strict=True):
-            torch.index_select(states, 0, rows, out=buffer[:, :, :length])
-        found._show(length)
-        return found
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
-        if not self._buffers:
-            self._open(len(key_states), key_states, value_states)
-        start = self.get_seq_length()
-        end = start + key_states.shape[-2]
-        for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
-            buffer[:, :, start:end] = states
-        self._show(end)
-        return self.keys, self.values
-
-    def _open(self, rows: int, *alike: Tensor) -> None:
-        self.lazy_initialization(*alike)
-        for states in alike:
-            _, heads, _, size = states.shape
-            self._buffers.append(states.new_empty(rows, heads, self._room, size))
-
-    def _show(self, length: int) -> None:
-        self.keys, self.values = (buffer[:, :, :length] for buffer in self._buffers)
-
-
-class _Read(Exception):  # noqa: N818 (a way out, not an error)
-    """The last layer has its keys and values: nothing after them is wanted."""
-
-
-class _LastLayer(DynamicLayer):
-    """A layer whose keys and values are the last thing that is wanted of a model."""
-
-    def update(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        super().update(*args, **kwargs)
-        raise _Read
-
-
-PLAIN = (DynamicLayer, _LastLayer, _RoomyLayer)
-"""Layers in which each token sees all before it."""
 
 
 class SharedPrefix:
@@ -280,9 +222,9 @@ class SharedPrefix:
     def _begun(self, rows: Sequence[int], room: int) -> Cache:
         """What the numbered prompts begin with, and room for so many more tokens in each row."""
         if self._cache is None:
-            return _fresh(self.model, room)
+            return fresh(self.model, room)
         places = torch.tensor([self._place[row] for row in rows], device=self.model.device)
-        return _select(self._cache, places, room)
+        return select(self._cache, places, room)
 
 
 def groups(prompts: Sequence[Prompt], batch_size: int) -> list[list[int]]:
@@ -361,30 +303,6 @@ def pad(
     return ids.to(device), mask.to(device)
 
 
-def _fresh(model: PreTrainedModel, room: int) -> Cache:
-    """A cache of nothing, for so many tokens."""
-    cache: Cache = DynamicCache(config=model.config)
-    cache.layers = [
-        _RoomyLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers
-    ]
-    return cache
-
-
-def _select(cache: Cache, rows: Tensor, room: int) -> Cache:
-    """Copy the numbered rows of a cache, with room for more tokens; the original stays as it is."""
-    chosen = copy.copy(cache)
-    chosen.layers = [_select_layer(layer, rows, room) for layer in cache.layers]
-    return chosen
-
-
-def _select_layer(layer: Any, rows: Tensor, room: int) -> Any:
-    if type(layer) in PLAIN:
-        return _RoomyLayer.copied(layer, rows, room)
-    chosen = copy.copy(layer)
-    chosen.batch_select_indices(rows)
-    return chosen
-
-
 def _read_beginnings(
     model: PreTrainedModel,
     beginnings: Sequence[Beginning],
@@ -407,8 +325,8 @@ def _keys_and_values(model: PreTrainedModel, embeddings: Tensor) -> Cache:
     """Read rows [N, S, hidden] for what later tokens need of them, which is not their output."""
     cache = DynamicCache(config=model.config)
     if type(cache.layers[-1]) is DynamicLayer:
-        cache.layers[-1] = _LastLayer()
+        cache.layers[-1] = LastLayer()
     mask = torch.ones(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
-    with suppress(_Read):
+    with suppress(Read):
         forward(model, cache, mask, embeddings=embeddings, keep=1)
     return cache
