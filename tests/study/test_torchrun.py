@@ -5,13 +5,13 @@ Both are this one: two of torchrun's agents take it for a machine each.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from ikusi.study.ranks import free_port
 from study import together
 
 TESTS = Path(__file__).parents[1]
@@ -66,12 +66,6 @@ if __name__ == "__main__":
         states = {name: [state.status, state.message] for name, state in outcome.states.items()}
         (folder / "states.json").write_text(json.dumps(states))
 """
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def agent(port: int, *command: str) -> subprocess.Popen[str]:

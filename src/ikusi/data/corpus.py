@@ -176,7 +176,7 @@ class Corpus:
         return self._rows[self.languages[0]].count
 
     def hold(self, size: int) -> None:
-        """Hold at most `size` bytes of each file, for whoever reads them from front to back."""
+        """Hold at most `size` bytes of each file, or one row group, for whoever reads in order."""
         for groups in (*self._rows.values(), *self._pictures.parts):
             groups.bytes_held = size
 
@@ -249,6 +249,7 @@ class Corpus:
 
     def _check_parallel(self) -> None:
         first, *others = self.languages
+        self._rows[first].expect("id", "image_id")
         for code in others:
             both = (self._rows[one].batches("id", "image_id") for one in (first, code))
             if all(ours == theirs for ours, theirs in zip_longest(*both)):

@@ -87,17 +87,18 @@ class Groups:
         Raises:
             InputError: the table lacks one.
         """
-        self._expect(*names)
+        self.expect(*names)
         return self.file.read(columns=list(names))
 
-    def _expect(self, *names: str) -> None:
+    def expect(self, *names: str) -> None:
+        """Raise InputError unless the table has these columns."""
         missing = set(names) - set(self.file.schema_arrow.names)
         if missing:
             raise InputError(f"{self.path}: expected a column {min(missing)}, found none")
 
     def batches(self, *names: str) -> Iterator[pa.RecordBatch]:
         """Some columns, so many rows at a time."""
-        self._expect(*names)
+        self.expect(*names)
         yield from self.file.iter_batches(ROWS_AT_ONCE, columns=list(names))
 
     def values(self, name: str) -> Iterator[Any]:

@@ -50,13 +50,12 @@ class Plan:
         self._benchmarks = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)[order]
         positions = [np.arange(size, dtype=np.int32) for size in sizes]
         self._positions = np.concatenate([*positions, np.zeros(0, np.int32)])[order]
-        counts = np.array([len(codes) for codes in self.languages], np.int64)
-        self._asked = counts[self._benchmarks]
+        self._counts = np.array([len(codes) for codes in self.languages], np.int64)
         self.cuts = self._cuts(batch_size)
 
     def __len__(self) -> int:
         """Questions in all."""
-        return int(self._asked.sum())
+        return int(self._counts[self._benchmarks].sum())
 
     def part(self, number: int) -> list[Item]:
         """The rows of one part, each in all its languages."""
@@ -72,11 +71,12 @@ class Plan:
     def sizes(self) -> Iterator[int]:
         """Questions of each part."""
         for start, stop in zip(self.cuts[:-1], self.cuts[1:], strict=True):
-            yield int(self._asked[start:stop].sum())
+            yield int(self._counts[self._benchmarks[start:stop]].sum())
 
     def _cuts(self, batch_size: int) -> list[int]:
         cuts, pictures, asked, last = [0], 0, 0, -1
-        for place, (picture, more) in enumerate(zip(self._pictures, self._asked, strict=True)):
+        asked_of_each = self._counts[self._benchmarks]
+        for place, (picture, more) in enumerate(zip(self._pictures, asked_of_each, strict=True)):
             new = int(picture) != last
             if asked and (
                 (new and pictures == batch_size) or asked + more > batch_size * ROWS_PER_PICTURE

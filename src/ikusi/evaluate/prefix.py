@@ -61,7 +61,7 @@ class State:
     mask: Tensor
     logits: Tensor
 
-    def select(self, rows: Tensor, room: int = 0) -> "State":
+    def select(self, rows: Tensor, room: int) -> "State":
         """Return the rows numbered in ``rows`` [M], repeats allowed, as a copy.
 
         It has ``room`` for so many more tokens: reading them copies none of those before.

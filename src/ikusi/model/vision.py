@@ -52,16 +52,17 @@ def leave_out_unread(model: LlavaForConditionalGeneration) -> None:
     For a model that is only asked. An encoder that gives other features without them keeps them.
     """
     config, tower = model.config, model.model.vision_tower
-    count = getattr(tower.config, "num_hidden_layers", None)
+    count, size = (getattr(tower.config, key, 0) for key in ("num_hidden_layers", "image_size"))
     found = [m for m in tower.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
-    if not count or len(found) != 1:
+    if not count or not isinstance(size, int) or len(found) != 1:
         return
     read, strategy = config.vision_feature_layer, config.vision_feature_select_strategy
     given = [read] if isinstance(read, int) else list(read)
     places = [layer % (count + 1) for layer in given]
-    size = tower.config.image_size
     shades = torch.linspace(-1, 1, 3 * size * size, device=tower.device, dtype=tower.dtype)
     picture = shades.view(1, 3, size, size)
+    if len(tower(picture, output_hidden_states=True).hidden_states) != count + 1:
+        return
     expected = tower_features(tower, picture, given, strategy)
     above = list(found[0][max(places) :])
     del found[0][max(places) :]

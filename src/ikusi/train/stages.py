@@ -273,6 +273,7 @@ def _run(trainer: StageTrainer, folder: Path, identity: str) -> None:
 
 @contextmanager
 def checkpointing(model: PreTrainedModel, wanted: bool) -> Iterator[None]:
+    """Compute a model's activations twice meanwhile, instead of keeping them, if that is wanted."""
     if not wanted:
         yield
         return

@@ -165,7 +165,7 @@ def open_local(
     processor: Any = None
     if kind == "llava":
         model, processor = fusion.load(checkpoint, dtype=dtype)
-        leave_out_unread(model)
+        leave_out_unread(model.to(device))
         tokenizer = processor.tokenizer
     else:
         model, tokenizer = fusion.load_language_model(checkpoint, dtype=dtype)
