@@ -164,6 +164,9 @@ def test_the_checkpoint_is_a_stock_llava(tmp_path: Path) -> None:
         assert torch.equal(stock(ids).logits, model(ids).logits)
     told = json.loads((tmp_path / "checkpoint" / "config.json").read_text())
     assert "packed" not in json.dumps(told)
+    of_encoder = [name for name in weights(tmp_path) if name.startswith("vision_tower.")]
+    assert of_encoder
+    assert all(name.startswith("vision_tower.vision_model.") for name in of_encoder)
 
 
 def test_aligning_trains_the_connector_alone_even_on_text(tmp_path: Path) -> None:

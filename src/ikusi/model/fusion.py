@@ -128,8 +128,13 @@ def assemble(
 def save(model: PreTrainedModel, processor: Any, folder: str | Path) -> None:
     """Write weights (safetensors), configuration, processor and chat template to `folder`.
 
-    `processor` is a `LlavaProcessor`, or the tokenizer of a bare LLM.
+    `processor` is a `LlavaProcessor`, or the tokenizer of a bare LLM. Weights get the names that
+    stock checkpoints have on the hub, which for a CLIP or SigLIP encoder are not those in memory.
     """
+    if isinstance(model, LlavaForConditionalGeneration):
+        # As if it had been read from there; transformers drops a prefix of models made here.
+        whole: Any = model
+        whole._weight_conversions = get_model_conversion_mapping(model, add_legacy=False)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 
@@ -296,9 +301,6 @@ def _join(config: LlavaConfig, tower: Any, llm: Any, seed: int) -> LlavaForCondi
     model.model.multi_modal_projector.to_empty(device=llm.device).to(llm.dtype)
     _initialise_connector(model, seed)
     _freeze_identity(model)
-    # As if read from a hub: its weights are then saved under the names that others read, which
-    # for a CLIP or SigLIP encoder are not those it has in memory.
-    model._weight_conversions = get_model_conversion_mapping(model, add_legacy=False)
     check_same_logits(model.eval(), llm.eval())
     return model
 
