@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ikusi.translate import nmt
 from ikusi.translate.nmt import CTranslate2Engine
 from ikusi.translate.reference import TransformersEngine
 from ikusi.translate.settings import CTranslate2, Transformers
+from ikusi.translate.vocabulary import converted, expect_known
 from translate import marian
 
 HELD_OUT = marian.sentences()[:60]
@@ -154,6 +156,52 @@ def test_models_for_many_languages_are_told_theirs(kind: str, tmp_path: Path) ->
     begun = [[said.text[:100] for said in some] for some in (ours, theirs)]
     assert begun[0] == begun[1]
     assert len(set(begun[0])) > 1
+
+
+@pytest.mark.parametrize("kind", [fast, slow])
+@pytest.mark.parametrize("key", ["source_prefix", "target_prefix"])
+def test_a_prefix_that_the_model_does_not_know_is_refused_when_it_is_opened(
+    kind: Callable[..., Any], key: str, tmp_path: Path
+) -> None:
+    """Both libraries would read it as `<unk>`, and write something else."""
+    model = many_languages(tmp_path / "many", "m2m_100")
+    kind(model, **{key: ["__eu__"]}).close()
+    with pytest.raises(InputError, match=rf"engine.{key}: expected tokens.*found __eus__ ") as told:
+        kind(model, **{key: ["__en__", "__eus__"]})
+    assert "did you mean __eu__" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "near"),
+    [(">>eu<<", ">>eus<<"), ("<2eus>", "<2eu>"), ("eus-Latn", "eus_Latn"), ("", None)],
+)
+def test_the_nearest_tokens_are_shown(written: str, near: str | None) -> None:
+    known = [">>eus<<", ">>deu<<", "<2eu>", "<2en>", "eus_Latn", "eng_Latn", "▁eu", "the"]
+    with pytest.raises(InputError) as told:
+        expect_known("target_prefix", [written], known, "some/model")
+    assert f"(did you mean {near}" in str(told.value) if near else "mean" not in str(told.value)
+    expect_known("target_prefix", known, known, "some/model")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("source_vocabulary.json", '["a", "b"]'),
+        ("shared_vocabulary.json", '["a", "b"]'),
+        ("shared_vocabulary.txt", "a\nb"),
+    ],
+)
+def test_the_vocabulary_of_a_converted_model_is_read(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    assert list(converted(tmp_path, "source")) == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "{", '{"a": 1}', None])
+def test_a_spoiled_vocabulary_is_told_in_one_line(text: str | None, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "shared_vocabulary.json").write_text(text)
+    with pytest.raises(InputError, match="expected"):
+        converted(tmp_path, "target")
 
 
 def test_a_model_that_is_nowhere_is_told_in_one_line() -> None:

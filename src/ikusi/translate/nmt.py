@@ -18,6 +18,7 @@ from typing import Any
 
 from ikusi import artifact
 from ikusi.errors import InputError
+from ikusi.translate import vocabulary
 from ikusi.translate.contract import Sentence
 from ikusi.translate.settings import CTranslate2, Transformers
 
@@ -36,7 +37,8 @@ class CTranslate2Engine:
     """Translates sentences by a model in CTranslate2's form.
 
     Raises:
-        InputError: there is no such model, or none that can be converted.
+        InputError: there is no such model, none that can be converted, or one that lacks a token
+            of a prefix.
     """
 
     batch = 8192
@@ -52,6 +54,7 @@ class CTranslate2Engine:
         self._beams = settings.beam_size or beams(checkpoint)
         # Models that were converted from elsewhere may add it by themselves.
         self._end = [] if _settings_of(self.folder, "config.json").get("add_source_eos") else [EOS]
+        self._check_prefixes()
         self._encode, self._decode = _pieces(checkpoint)
         on_gpu = settings.device == "cuda" or (
             settings.device == "auto" and ctranslate2.get_cuda_device_count() > 0
@@ -63,6 +66,13 @@ class CTranslate2Engine:
             inter_threads=1 if on_gpu else _cores(),
             intra_threads=1,
         )
+
+    def _check_prefixes(self) -> None:
+        for side in ("source", "target"):
+            key = f"{side}_prefix"
+            if tokens := getattr(self._settings, key):
+                known = vocabulary.converted(self.folder, side)
+                vocabulary.expect_known(key, tokens, known, self._settings.model)
 
     def settings(self) -> dict[str, Any]:
         """All that its translations depend on, as JSON."""

@@ -8,13 +8,14 @@ from typing import Any
 from ikusi.translate.contract import Sentence
 from ikusi.translate.nmt import LONGEST, beams, found
 from ikusi.translate.settings import Transformers
+from ikusi.translate.vocabulary import expect_known
 
 
 class TransformersEngine:
     """Translates sentences with transformers' `generate`.
 
     Raises:
-        InputError: there is no such model.
+        InputError: there is no such model, or it lacks a token of a prefix.
     """
 
     batch = 1024
@@ -29,6 +30,9 @@ class TransformersEngine:
         on_gpu = settings.device == "auto" and torch.cuda.is_available()
         self._device = "cuda" if on_gpu else settings.device.replace("auto", "cpu")
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        for key in ("source_prefix", "target_prefix"):
+            tokens = getattr(settings, key)
+            expect_known(key, tokens, self._tokenizer.get_vocab(), settings.model)
         self._model = AutoModelForSeq2SeqLM.from_pretrained(folder).to(self._device).eval()
         self._limit = getattr(self._model.config, "max_position_embeddings", None) or 1024
 
