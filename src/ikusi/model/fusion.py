@@ -125,17 +125,20 @@ def assemble(
     return model, processor
 
 
-def save(model: PreTrainedModel, processor: Any, folder: str | Path) -> None:
+def save(
+    model: PreTrainedModel, processor: Any, folder: str | Path, *, weightless: bool = False
+) -> None:
     """Write weights (safetensors), configuration, processor and chat template to `folder`.
 
     `processor` is a `LlavaProcessor`, or the tokenizer of a bare LLM. Weights get the names that
     stock checkpoints have on the hub, which for a CLIP or SigLIP encoder are not those in memory.
+    `weightless`: write everything else.
     """
     if isinstance(model, LlavaForConditionalGeneration):
         # As if it had been read from there; transformers drops a prefix of models made here.
         whole: Any = model
         whole._weight_conversions = get_model_conversion_mapping(model, add_legacy=False)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict={} if weightless else None)
     processor.save_pretrained(folder)
 
 

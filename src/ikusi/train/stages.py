@@ -86,7 +86,8 @@ def train_stage(
         same settings it is returned at once; the trained model is then in `output/checkpoint/`.
 
     Raises:
-        InputError: a row that cannot be trained on, by its id.
+        InputError: a row that cannot be trained on, by its id; a model that cannot be saved, or a
+            folder that cannot be written to, before the first step.
         IkusiError: a loss or a gradient that is not a number, with the step and its samples; a
             checkpoint that cannot be written.
     """
@@ -95,6 +96,8 @@ def train_stage(
     identity = artifact.fingerprint(stage, seed, len(mixture), learns)
     if (done := _done(output, identity)) is not None:
         return done
+    if get_cpu_distributed_information().rank == 0:
+        saving.try_out(model, processor, output)
     work = _Work(model, processor, mixture, stage, compute, output, seed, features)
     with work.encoder_apart() as tower, packed_attention(model):
         trainer = work.trainer(tower, identity, progress)

@@ -58,7 +58,7 @@ class StageTrainer(Trainer):
     ) -> None:
         self.counts, self.loss, self.gradient_norm = Counts(), float("nan"), float("nan")
         self.waited, self.portion = 0.0, Portion([], 0, Counts(), (), ())
-        self.identity, self.strategy, self._resume_folder = identity, strategy, resume_folder
+        self.identity, self.strategy, self.resume_folder = identity, strategy, resume_folder
         self._encode, self._muon, self._workers = encode, muon, workers
         self._holder = parallel.holder(strategy)
         self.trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -180,11 +180,12 @@ class StageTrainer(Trainer):
         """Nothing: metrics are written step by step."""
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        path = checkpoints.path_of(self._resume_folder, self.state.global_step)
+        path = checkpoints.path_of(self.resume_folder, self.state.global_step)
         own = {
             "step": self.state.global_step,
             "identity": self.identity,
             "counts": self.counts.told(),
+            "loss": self.loss,
         }
         checkpoints.save(
             path,
@@ -198,8 +199,9 @@ class StageTrainer(Trainer):
         )
 
     def resume(self, path: Path) -> None:
-        """Train on from a checkpoint to the end."""
-        self.counts = Counts.read(checkpoints.state(path)["counts"])
+        """Train on from a checkpoint to the end; nothing is left to train where it is the last."""
+        kept = checkpoints.state(path)
+        self.counts, self.loss = Counts.read(kept["counts"]), kept["loss"]
         self.train(resume_from_checkpoint=str(path))
 
     def _load_from_checkpoint(
