@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,50 @@ def test_nothing_is_done_twice_and_a_change_is_seen(tmp_path: Path) -> None:
     assert imported(path, tmp_path / "corpus", limit=2)[0]["rows"] == 2
     settings = (artifact.manifest(tmp_path / "corpus") or {})["settings"]
     assert settings["source"] == "table" and settings["limit"] == 2
+
+
+def loose(folder: Path) -> tuple[Path, Path]:
+    """Two captions of pictures that lie beside their table."""
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).write_bytes(jpeg(ord(name[0])))
+    rows = [{"id": name, "image": f"{name}.jpg", "text": f"Cat {name}."} for name in "ab"]
+    return folder, lines(folder / "rows.jsonl", rows)
+
+
+def test_other_pictures_or_words_of_the_same_size_and_time_are_seen(tmp_path: Path) -> None:
+    folder, path = loose(tmp_path / "mine")
+    imported(path, tmp_path / "corpus")
+    for name, data in (("a.jpg", jpeg(7)), ("rows.jsonl", path.read_bytes().replace(b"C", b"R"))):
+        stat = (folder / name).stat()
+        (folder / name).write_bytes(data)
+        os.utime(folder / name, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        _, corpus = imported(path, tmp_path / "corpus")
+    assert corpus.image_bytes("a.jpg") == jpeg(7) != jpeg(ord("a"))
+    assert corpus.row("en", 0)["text"] == "Rat a."
+
+
+def test_a_dead_picture_that_was_mended_is_seen_and_one_that_is_gone_is_kept(
+    tmp_path: Path,
+) -> None:
+    folder, path = loose(tmp_path / "mine")
+    whole = (folder / "b.jpg").read_bytes()
+    (folder / "b.jpg").write_bytes(whole[:100])
+    assert imported(path, tmp_path / "corpus")[0]["quarantined"] == 1
+    assert imported(path, tmp_path / "corpus")[0]["quarantined"] == 1
+    (folder / "b.jpg").write_bytes(whole)
+    assert imported(path, tmp_path / "corpus")[0]["rows"] == 2
+    (folder / "b.jpg").unlink()
+    assert imported(path, tmp_path / "corpus")[0]["rows"] == 2
+
+
+def test_a_copied_download_with_new_times_is_not_imported_again(tmp_path: Path) -> None:
+    folder, path = loose(tmp_path / "mine")
+    imported(path, tmp_path / "corpus")
+    copied = shutil.copytree(folder, tmp_path / "there", copy_function=shutil.copyfile)
+    told: list[int] = []
+    imported(copied / "rows.jsonl", tmp_path / "corpus", progress=told.append)
+    assert told == []
 
 
 def test_a_limit_counts_rows_that_can_be_read(tmp_path: Path) -> None:

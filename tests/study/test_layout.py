@@ -1,4 +1,5 @@
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -190,3 +191,30 @@ def test_a_finished_study_is_told_at_once_and_without_torch(
     told, heavy = done.stdout.splitlines()
     assert told == f"nothing to do: all {len(known)} steps are current"
     assert heavy == "[]"
+
+
+def test_a_byte_deep_in_a_base_model_or_a_corpus_makes_its_steps_stale(
+    bases: list[str], tmp_path: Path
+) -> None:
+    weights, corpus = tmp_path / "adapted" / "model.safetensors", tmp_path / "pictures"
+    weights.write_bytes(bytes(3 * 2**20))
+    with CorpusWriter(corpus, "instruction", ["en", "eu"]) as writer:
+        writer.add_row("1", None, instruction(1))
+    (corpus / "images-00000.parquet").write_bytes(bytes(3 * 2**20))
+    given = [*bases, f"stages.align.corpus={corpus}"]
+    for path, steps in ((weights, "align/adapted"), (corpus / "images-00000.parquet", "features")):
+        before = fingerprints(load(given))
+        with path.open("r+b") as file:
+            file.seek(2 * 2**20)
+            file.write(b"x")
+        after = fingerprints(load(given))
+        changed = {name for name in after if before[name] != after[name]}
+        assert any(name.startswith(steps) for name in changed)
+        assert "data" not in changed
+
+
+def test_a_copied_model_is_still_itself(bases: list[str], tmp_path: Path) -> None:
+    before = fingerprints(load(bases))
+    shutil.move(tmp_path / "adapted", tmp_path / "away")
+    shutil.copytree(tmp_path / "away", tmp_path / "adapted", copy_function=shutil.copyfile)
+    assert fingerprints(load(bases)) == before

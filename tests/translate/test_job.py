@@ -1,18 +1,22 @@
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from ikusi.data.corpus import Corpus
+from data_rows import picture
+from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.errors import InputError
 from ikusi.translate.gather import gather
+from ikusi.translate.shards import Record
 from translate.jobs import Capitals, columns, corpus, job, numbered, settings
 
 ROW_TYPES = ["caption", "instruction", "vqa", "choice", "open"]
@@ -147,6 +151,54 @@ def test_a_second_run_asks_nothing_and_leaves_the_corpus_as_it_is(tmp_path: Path
     gather(second, tmp_path / "out")
     assert again.asked == []
     assert (tmp_path / "out/eu.parquet").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("mended", ["answer", "language", "picture"])
+def test_what_was_mended_in_the_source_reaches_the_translation_and_nothing_is_asked_again(
+    tmp_path: Path, mended: str
+) -> None:
+    def written(folder: Path, new: bool) -> Corpus:
+        shutil.rmtree(folder, ignore_errors=True)
+        with CorpusWriter(folder, "choice", ["en", "gl"]) as writer:
+            colour = "blue" if new and mended == "picture" else "red"
+            writer.add_image("one", picture(colour), "png", 8, 8, "made here")
+            english = columns("choice", 0) | {"answer": int(new and mended == "answer")}
+            galician = english | {"question": "novo" if new and mended == "language" else "vello"}
+            writer.add_row("a", "one", {"en": english, "gl": galician})
+        return Corpus.open(folder)
+
+    first = job(written(tmp_path / "corpus", new=False), tmp_path / "work")
+    first.run()
+    gather(first, tmp_path / "out")
+    engine, source = Capitals(), written(tmp_path / "corpus", new=True)
+    second = job(source, tmp_path / "work", engine)
+    second.run()
+    gather(second, tmp_path / "out")
+    made = Corpus.open(tmp_path / "out")
+    assert engine.asked == []
+    assert made.row("gl", 0) == source.row("gl", 0)
+    assert made.row("eu", 0)["answer"] == source.row("en", 0)["answer"]
+    assert made.image_bytes("one") == source.image_bytes("one")
+
+
+def test_another_model_of_the_round_trip_judges_again_without_asking(tmp_path: Path) -> None:
+    class Judge:
+        def __init__(self, model: str) -> None:
+            self.model, self.judged_rows = model, 0
+
+        def settings(self) -> str:
+            return self.model
+
+        def judged(self, records: Sequence[Record]) -> list[Record]:
+            self.judged_rows += len(records)
+            return list(records)
+
+    found, engine = numbered(tmp_path / "corpus", "caption", 5), Capitals()
+    job(found, tmp_path / "work", engine, scorers=[Judge("one")]).run()
+    same, other = Judge("one"), Judge("two")
+    job(found, tmp_path / "work", engine, scorers=[same]).run()
+    job(found, tmp_path / "work", engine, scorers=[other]).run()
+    assert (same.judged_rows, other.judged_rows, len(engine.asked)) == (0, 5, 5)
 
 
 def test_a_job_killed_at_random_moments_asks_for_no_row_twice(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from ikusi import artifact
+from ikusi import artifact, content
 from ikusi.data.groups import Groups, Pictures
 from ikusi.data.images import decode
 from ikusi.data.schema import IMAGES, ROW_TYPES, fault, key_fault, rows_schema
@@ -225,6 +225,11 @@ class Corpus:
         column = self._rows[self.languages[0]].values("image_id")
         numbers = (-1 if name is None else self._number(name) for name in column)
         return np.append(self._digests, np.bytes_())[np.fromiter(numbers, np.int64)]
+
+    def content(self, languages: Sequence[str]) -> str:
+        """Name the tables of some languages and all pictures by their bytes."""
+        tables = [self._rows_of(code).path for code in languages]
+        return content.of([*tables, *self.folder.glob("images-*.parquet")], self.folder)
 
     def _number(self, image_id: str) -> int:
         number = self._pictures.number(image_id)

@@ -19,14 +19,14 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from ikusi import artifact, yamlfile
-from ikusi.data import sources
+from ikusi.data import originals, sources
 from ikusi.data.corpus import CorpusWriter
 from ikusi.data.images import FORMATS, decode
 from ikusi.data.schema import fault, key_fault
 from ikusi.data.sources.base import BadRow, Item, LeftOut, Source, SourceRow
 from ikusi.data.sources.pictures import Picture
 from ikusi.data.sources.spool import sampled
-from ikusi.data.sources.tables import SUFFIXES, Origin
+from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
 
@@ -103,10 +103,10 @@ def import_corpus(
         "seed": seed if sample else None,
         "options": settings.model_dump(),
     }
-    print_ = artifact.fingerprint(VERSION, asked, _state(path, settings))
-    folder = Path(folder)
-    if again or not artifact.is_current(folder, print_):
-        origin = Origin(Path(path) if path else None, split)
+    folder, path = Path(folder), Path(path) if path else None
+    print_ = _fingerprint(asked, path, settings)
+    if again or not _is_current(folder, print_, path, settings):
+        origin = Origin(path, split)
         read = functools.partial(_chosen, found, origin, settings, limit, sample, seed)
         inputs = {source: str(path or found.home)}
         with artifact.folder(folder, fingerprint=print_, inputs=inputs, settings=asked) as staging:
@@ -115,6 +115,20 @@ def import_corpus(
             artifact.add_counts(staging, **counts)
     record = artifact.manifest(folder) or {}
     return dict(record["counts"])
+
+
+def _fingerprint(asked: Mapping[str, Any], path: Path | None, settings: Section) -> str:
+    """Name all that an import depends on; where a local data set is does not count."""
+    asked = {**asked, "path": path is not None}
+    return artifact.fingerprint(VERSION, asked, originals.state(path, settings))
+
+
+def _is_current(folder: Path, print_: str, path: Path | None, settings: Section) -> bool:
+    if not artifact.is_current(folder, print_):
+        return False
+    return path is None or not originals.pictures_changed(
+        folder, originals.pictures_root(path, settings)
+    )
 
 
 def _check_counts(**counts: int | None) -> None:
@@ -126,23 +140,6 @@ def _check_counts(**counts: int | None) -> None:
 def _settings(source: Source, options: Mapping[str, Any]) -> Section:
     document = yamlfile.Document(dict(options), name=f"source {source.name}")
     return yamlfile.validate(source.options, document, source.options.model_fields)
-
-
-def _state(path: Path | None, settings: Section) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of the local tables and lists that an import reads."""
-    told = [value for value in settings.model_dump().values() if isinstance(value, str)]
-    files = [Path(value) for value in told if Path(value).is_file()]
-    if path and Path(path).is_dir():
-        files += [
-            Path(place, name)
-            for place, _, names in os.walk(path)
-            for name in names
-            if name.endswith(SUFFIXES)
-        ]
-    elif path and Path(path).is_file():
-        files.append(Path(path))
-    stats = ((file, file.stat()) for file in sorted(files))
-    return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]
 
 
 def _chosen(

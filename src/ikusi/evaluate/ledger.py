@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +57,8 @@ class Pair:
     @cached_property
     def name(self) -> str:
         """Fingerprint of all that its rows depend on."""
-        with (self.corpus.folder / f"{self.pack.code}.parquet").open("rb") as file:
-            texts = file_digest(file, "sha256").hexdigest()
-        asked = (self.benchmark, texts, self.pack, self.engine.identity(), self.rows)
+        corpus = self.corpus.content([self.pack.code])
+        asked = (self.benchmark, corpus, self.pack, self.engine.identity(), self.rows)
         return artifact.fingerprint(*asked)
 
 

@@ -28,9 +28,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from ikusi import artifact
+from ikusi import artifact, content
 from ikusi.errors import InputError
-from ikusi.model import fusion, mmproj
+from ikusi.model import fusion, hub, mmproj
 from ikusi.model.chat import prompt_ids, render, takes_strings
 from ikusi.model.tokens import with_media_lines, with_text_parts, without_image_parts
 
@@ -64,7 +64,7 @@ def export(
     model, processor = fusion.load(checkpoint)
     if to == "gguf":
         mmproj.check(model.config)
-    origin, settings = {"checkpoint": str(checkpoint)}, {"to": to}
+    origin, settings = {"checkpoint": content.folder(hub.folder(checkpoint))}, {"to": to}
     name = artifact.fingerprint("export", origin, settings)
     with artifact.folder(output, fingerprint=name, inputs=origin, settings=settings) as staging:
         if to == "llm":

@@ -1,13 +1,10 @@
 """A recipe laid out as steps: which there are, what each needs, and on what it depends."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ikusi import artifact, language, recipe
+from ikusi import artifact, content, language, recipe, yamlfile
 from ikusi.errors import InputError
 from ikusi.miniature import shipped
 from ikusi.miniature.shipped import PREFIX as MINIATURE
@@ -15,8 +12,6 @@ from ikusi.recipe import Recipe, Run, Stage
 from ikusi.study.graph import Step
 
 FUNCTIONS = "ikusi.study.steps"
-BYTES_READ = 1 << 20  # of each file of a model: its header and its first weights
-NOTES = ("*.md", "training.json", "retrieval.json")
 
 
 def steps(recipe_: Recipe) -> list[Step]:
@@ -171,7 +166,7 @@ class _Layout:
 
         languages = (self.recipe.language, self.recipe.source_language)
         found = corpora.find(list(map(benchmark.load, given)), languages, corpora.CORPORA)
-        return {f"corpus {known.name}": content(corpus.folder) for known, corpus in found}
+        return {f"corpus {known.name}": content.folder(corpus.folder) for known, corpus in found}
 
     def _measured(self, names: Sequence[str]) -> dict[str, Any]:
         return {
@@ -212,21 +207,6 @@ def corpus_path(name: str, study: Path) -> Path:
     return Path(name)
 
 
-def content(folder: Path) -> str:
-    """Fingerprint of a folder's files: names, sizes and the first MiB of each.
-
-    A whole read would take minutes for a model of 8 billion parameters, at every start. Notes
-    about how a model was made (`NOTES`) are no part of it.
-    """
-    found = []
-    files = (path for path in folder.rglob("*") if path.is_file())
-    for path in sorted(path for path in files if not any(map(path.match, NOTES))):
-        with path.open("rb") as file:
-            start = hashlib.sha256(file.read(BYTES_READ)).hexdigest()
-        found.append([path.relative_to(folder).as_posix(), path.stat().st_size, start])
-    return artifact.fingerprint(found)
-
-
 def _uses_miniature(recipe_: Recipe) -> bool:
     return any(name.startswith(MINIATURE) for _, name in recipe_.data())
 
@@ -241,7 +221,7 @@ def _corpora(*names: str) -> dict[str, str]:
     for name in given:
         if not Path(name).is_dir():
             raise InputError(f"{name}: expected the folder of a corpus, found none")
-    return {name: content(Path(name)) for name in given}
+    return {name: content.folder(Path(name)) for name in given}
 
 
 def _expect_rows(recipe_: Recipe) -> None:
@@ -264,10 +244,8 @@ def _expect_rows(recipe_: Recipe) -> None:
 def _model(name: str) -> str:
     """Content of a base model; for one on the hub its name and revision must do."""
     place = Path(base(name))
-    return content(place) if place.is_dir() else name
+    return content.folder(place) if place.is_dir() else name
 
 
 def _definition(name: str) -> dict[str, Any]:
-    path = recipe.benchmark_file(name)
-    definition: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return definition
+    return yamlfile.read(recipe.benchmark_file(name)).data

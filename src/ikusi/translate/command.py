@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from ikusi import content
 from ikusi.errors import InputError
 from ikusi.translate.contract import Sentence
 from ikusi.translate.settings import Command
@@ -33,7 +35,7 @@ class CommandEngine:
 
     def settings(self) -> dict[str, Any]:
         """All that its translations depend on, as JSON."""
-        return self._settings.model_dump()
+        return self._settings.model_dump() | {"files": content_of(self._settings.command)}
 
     def translate(self, sentences: Sequence[str]) -> list[Sentence]:
         """Translate sentences, in order.
@@ -80,3 +82,8 @@ class CommandEngine:
 
     def close(self) -> None:
         """Nothing is held: the program ends with each batch."""
+
+
+def content_of(command: Sequence[str]) -> dict[str, str]:
+    """Content of the files that a command names, such as a script or a model."""
+    return {part: content.digest(Path(part)) for part in command if Path(part).is_file()}

@@ -39,7 +39,9 @@ def gather(job: Job, output: Path) -> dict[str, Any]:
             f"{job.folder}: expected all shards, found {len(missing)} unfinished: {told}"
         )
     made = [job.made(number) for number in range(job.plan.shards)]
-    name = artifact.fingerprint([shard.__dict__ for shard in made], _written(job))
+    corpus = job.plan.corpus
+    all_of_it = corpus.content(corpus.languages)  # every column, language and picture goes along
+    name = artifact.fingerprint([shard.__dict__ for shard in made], _written(job), all_of_it)
     if not artifact.is_current(output, name):
         with artifact.folder(output, fingerprint=name, settings=job.about()) as staging:
             counts = _Gatherer(job, staging).run()

@@ -106,7 +106,9 @@ class Job:
             "translator": artifact.fingerprint(
                 VERSION, settings.source_language, settings.language, translator.settings()
             ),
-            "checks": artifact.fingerprint(settings.checks, source.yes, source.no, target),
+            "checks": artifact.fingerprint(
+                settings.checks, source.yes, source.no, target, [s.settings() for s in self.scorers]
+            ),
         }
 
     def run(

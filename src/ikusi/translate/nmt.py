@@ -5,7 +5,6 @@ Checkpoints of transformers (Marian, NLLB, M2M100, MADLAD) are converted when fi
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -16,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ikusi import artifact
+from ikusi import artifact, content
 from ikusi.errors import InputError
 from ikusi.translate import vocabulary
 from ikusi.translate.contract import Sentence
@@ -50,6 +49,7 @@ class CTranslate2Engine:
         checkpoint = found(settings)
         self.folder = checkpoint if _is_converted(checkpoint) else converted(checkpoint)
         self.name = f"ctranslate2 {settings.model}"
+        self._checkpoint = checkpoint
         self._limit = _positions(checkpoint)
         self._beams = settings.beam_size or beams(checkpoint)
         # Models that were converted from elsewhere may add it by themselves.
@@ -82,7 +82,7 @@ class CTranslate2Engine:
 
     @cached_property
     def _weights(self) -> str:
-        return digest(self.folder / "model.bin")
+        return weights(self._checkpoint)
 
     def translate(self, sentences: Sequence[str]) -> list[Sentence]:
         """Translate sentences, in order; scores are mean log-probabilities of a token.
@@ -148,7 +148,7 @@ def converted(checkpoint: Path) -> Path:
     import platformdirs
     from filelock import FileLock
 
-    name = artifact.fingerprint(VERSION, str(checkpoint.resolve()), _state(checkpoint))
+    name = artifact.fingerprint(VERSION, weights(checkpoint))
     folder = platformdirs.user_cache_path("ikusi") / "ctranslate2" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
@@ -196,17 +196,10 @@ def _is_converted(folder: Path) -> bool:
     return (folder / "model.bin").is_file()
 
 
-def _state(checkpoint: Path) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of a checkpoint's files."""
-    files = sorted(path for path in checkpoint.iterdir() if path.is_file())
-    stats = ((path.name, path.stat()) for path in files)
-    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-
-
-def digest(path: Path) -> str:
-    """The first 16 hex digits of a file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def weights(checkpoint: Path) -> str:
+    """Name a checkpoint by the bytes of all files that are read of it."""
+    files = (path for path in checkpoint.iterdir() if path.is_file())
+    return content.of((path for path in files if any(map(path.match, NEEDED))), checkpoint)
 
 
 def _settings_of(checkpoint: Path, *names: str) -> dict[str, Any]:

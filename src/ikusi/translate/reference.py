@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ikusi.translate.contract import Sentence
-from ikusi.translate.nmt import LONGEST, beams, found
+from ikusi.translate.nmt import LONGEST, beams, found, weights
 from ikusi.translate.settings import Transformers
 from ikusi.translate.vocabulary import expect_known
 
@@ -27,6 +27,7 @@ class TransformersEngine:
         self._settings, folder = settings, found(settings)
         self.name = f"transformers {settings.model}"
         self._beams = settings.beam_size or beams(folder)
+        self._weights = weights(folder)
         on_gpu = settings.device == "auto" and torch.cuda.is_available()
         self._device = "cuda" if on_gpu else settings.device.replace("auto", "cpu")
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -39,7 +40,7 @@ class TransformersEngine:
     def settings(self) -> dict[str, Any]:
         """All that its translations depend on, as JSON."""
         told = self._settings.model_dump(exclude={"batch_size", "device"})
-        return told | {"beam_size": self._beams}
+        return told | {"beam_size": self._beams, "weights": self._weights}
 
     def translate(self, sentences: Sequence[str]) -> list[Sentence]:
         """Translate sentences, in order; similar lengths go together."""

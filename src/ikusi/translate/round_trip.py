@@ -6,8 +6,10 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ikusi.errors import InputError
+from ikusi.translate.command import content_of
 from ikusi.translate.contract import SentenceEngine
 from ikusi.translate.settings import Quality
 
@@ -26,6 +28,10 @@ class RoundTripScorer:
 
     def __init__(self, engine: SentenceEngine, source_language: str) -> None:
         self.engine, self.language = engine, source_language
+
+    def settings(self) -> Any:
+        """The engine's, with the content of its model."""
+        return self.engine.settings()
 
     def score(self, pairs: Pairs) -> list[float]:
         """chrF of each pair of source and translation, 0 to 100."""
@@ -49,7 +55,11 @@ class CommandScorer:
     """
 
     def __init__(self, settings: Quality) -> None:
-        self.settings = settings
+        self._settings = settings
+
+    def settings(self) -> Any:
+        """The content of the files that its command names."""
+        return content_of(self._settings.command)
 
     def score(self, pairs: Pairs) -> list[float]:
         """The last number of each line that the program prints.
@@ -64,10 +74,10 @@ class CommandScorer:
             for file, texts in zip(files.values(), zip(*pairs, strict=True), strict=True):
                 lines = (" ".join(text.split()) + "\n" for text in texts)
                 file.write_text("".join(lines), encoding="utf-8")
-            scores = self._printed([part.format(**files) for part in self.settings.command])
+            scores = self._printed([part.format(**files) for part in self._settings.command])
         if len(scores) != len(pairs):
             told = f"expected {len(pairs)} scores, found {len(scores)}"
-            raise InputError(f"{self.settings.command[0]}: {told}")
+            raise InputError(f"{self._settings.command[0]}: {told}")
         return scores
 
     def _printed(self, command: Sequence[str]) -> list[float]:

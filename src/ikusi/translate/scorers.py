@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ikusi.translate import shards
 from ikusi.translate.checks import foreign, spoken
@@ -18,12 +18,18 @@ from ikusi.translate.shards import Record
 class Scorer(Protocol):
     """Judges the rows of a whole shard: slow by the row, fast by the thousand."""
 
+    def settings(self) -> Any:
+        """All that its judgement depends on beside the checks' own settings, as JSON."""
+
     def judged(self, records: Sequence[Record]) -> list[Record]:
         """The same rows, in order, with scores, flags and refusals added."""
 
 
 class PairScorer(Protocol):
     """Scores pairs of a source and its translation."""
+
+    def settings(self) -> Any:
+        """All that its scores depend on beside the checks' own settings, as JSON."""
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """A score for each pair; higher is better."""
@@ -40,6 +46,10 @@ class Threshold:
     scorer: PairScorer
     least: float
     action: Action
+
+    def settings(self) -> Any:
+        """What the scorer's scores depend on."""
+        return self.scorer.settings()
 
     def judged(self, records: Sequence[Record]) -> list[Record]:
         """The same rows, in order, with scores, flags and refusals added."""
@@ -78,6 +88,9 @@ class LanguageJudge:
     def __init__(self, checks: Checks, source: str, target: str) -> None:
         self.checks = checks
         self.identifier = Identifier(target, [source, target, *checks.distractors])
+
+    def settings(self) -> None:
+        """Nothing: the checks' settings say it all."""
 
     def judged(self, records: Sequence[Record]) -> list[Record]:
         """The same rows, in order, with flags and refusals added."""

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ikusi import artifact
 from ikusi.errors import InputError
 from ikusi.evaluate.engine import Engine
 from ikusi.model import hub
@@ -93,14 +92,6 @@ def open_server(url: str, model: str, *, batch_size: int = 32) -> Engine:
     from ikusi.evaluate.engines import server
 
     return server.Server(url, model, batch_size)
-
-
-def weights(folder: Path) -> str:
-    """Name the files of a model by their names, sizes and times: reading them takes minutes."""
-    files = [file for file in sorted(folder.iterdir()) if file.is_file()]
-    return artifact.fingerprint(
-        [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    )
 
 
 def _opened(checkpoint: str | Path) -> tuple[Path, str]:

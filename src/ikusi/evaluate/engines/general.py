@@ -18,9 +18,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 
+from ikusi import content
 from ikusi.errors import InputError
 from ikusi.evaluate.engine import Message, Query, Reply, fingerprint
-from ikusi.evaluate.engines import completion, weights
+from ikusi.evaluate.engines import completion
 from ikusi.evaluate.score import summarise
 from ikusi.model import chat
 from ikusi.model.tokens import control, control_tokens
@@ -248,7 +249,7 @@ def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) 
         processor,
         name=str(place),
         batch_size=batch_size,
-        identity=weights(place),
+        identity=content.folder(place),
     )
 
 

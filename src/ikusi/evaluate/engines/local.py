@@ -14,8 +14,9 @@ from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ikusi import content
 from ikusi.evaluate.engine import OptionScore, Query, Reply, fingerprint
-from ikusi.evaluate.engines import completion, weights
+from ikusi.evaluate.engines import completion
 from ikusi.evaluate.generate import greedy_answers
 from ikusi.evaluate.prefix import Prompt, SharedPrefix, groups
 from ikusi.evaluate.score import Tokens, option_scores, summarise
@@ -175,7 +176,7 @@ def open_local(
         processor,
         name=str(checkpoint),
         batch_size=batch_size,
-        identity=weights(checkpoint),
+        identity=content.folder(checkpoint),
     )
 
 

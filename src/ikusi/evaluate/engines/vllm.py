@@ -15,9 +15,10 @@ from typing import Any
 from PIL import Image
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
+from ikusi import content
 from ikusi.errors import InputError
 from ikusi.evaluate.engine import Query, Reply, fingerprint
-from ikusi.evaluate.engines import completion, weights
+from ikusi.evaluate.engines import completion
 from ikusi.evaluate.score import summarise
 from ikusi.model import chat
 from ikusi.model.forms import Forms
@@ -192,7 +193,7 @@ def open_vllm(place: Path, kind: str, dtype: str, batch_size: int, pictures: int
         pictures=max(1, pictures),
         name=str(place),
         batch_size=batch_size,
-        identity=[weights(place), dtype, vllm.__version__],
+        identity=[content.folder(place), dtype, vllm.__version__],
     )
 
 
