@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,17 +28,19 @@ from ikusi.miniature.knowledge import (
     speakable,
 )
 from ikusi.miniature.packages import attribution
-from ikusi.miniature.questions import COUNTS, Asker, Drawn, fits, present
+from ikusi.miniature.questions import COUNTS, Asker, Drawn, all_of, fits, present
 from ikusi.miniature.scenes import GROUNDS, compose, ground_colour, places, png
-from ikusi.miniature.speaker import VARIANTS, Exchange, Speaker
+from ikusi.miniature.speaker import VARIANTS, Exchange, Phrase, Speaker, given_away
 from ikusi.miniature.splits import UNSEEN, Splits, generator, split
 
 Progress = Callable[[int, int, str], None]
 QUESTIONS = 2  # more let names be copied from earlier answers, not read off the picture
-CHECKED, CHECKS = 0.4, 4  # share of scenes with yes/no questions instead, and how many
+CHECKED, CHECKS = 0.45, 8  # share of scenes with yes/no questions instead, and the most of these
 SOURCE = "composed of emoji drawings (see ATTRIBUTION.md)"
 VQA_TASKS = ("what", "left", "right", "next_to", "how_many", "ground", "category", "keywords")
 CHOICE_TASKS = ("what", "which", "left", "right", "next_to")
+RARE = ("what", "keywords")  # which few others can stand beside: they name the only thing there is
+OPEN = [task for task in COUNTS if task not in ("present", "describe")]
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,9 @@ def caption(drawn: Drawn, variant: int, speaker: Speaker) -> str:
 
 def ask_caption(drawn: Drawn, variant: int) -> Exchange:
     """The caption as the answer to a request for one."""
-    return Exchange("caption", variant, {}, lambda speaker: caption(drawn, variant, speaker))
+    every = frozenset(all_of(drawn))
+    said: Phrase = lambda speaker: caption(drawn, variant, speaker)  # noqa: E731
+    return Exchange("caption", variant, {}, said, about=every, tells=every)
 
 
 def write_instructions(maker: Maker, folder: Path) -> None:
@@ -180,33 +184,73 @@ def write_instructions(maker: Maker, folder: Path) -> None:
             drawn = maker.draw(None, random)
             row = f"scene-{number:06d}"
             _add_picture(writer, row, maker.picture(drawn, random), maker)
-            exchanges = list(conversation(asker, drawn, random))
+            exchanges = conversation(asker, drawn, random)
             writer.add_row(row, row, conversations(exchanges, maker.speakers))
 
 
-def conversation(asker: Asker, drawn: Drawn, random: np.random.Generator) -> Iterator[Exchange]:
-    """Questions about one scene and, last, its description, which names all there is."""
+def conversation(asker: Asker, drawn: Drawn, random: np.random.Generator) -> list[Exchange]:
+    """Questions about one scene and, last, its description, which names all there is.
+
+    None can be answered from what was said before it.
+    """
+    last = asker.ask("describe", drawn, random, int(random.integers(VARIANTS)))
     if random.random() < CHECKED:
-        yield from checks(asker, drawn, random)
-    else:
-        open_tasks = [task for task in COUNTS if task not in ("present", "describe")]
-        yield from questions(asker, drawn, random, open_tasks)
-    yield asker.ask("describe", drawn, random, int(random.integers(VARIANTS)))
+        return [*checks(asker, drawn, random), last]
+    return questions(asker, drawn, random, OPEN, last)
 
 
 def checks(asker: Asker, drawn: Drawn, random: np.random.Generator) -> Iterator[Exchange]:
-    """Whether things are in a scene."""
-    for _ in range(CHECKS):
-        yield asker.ask("present", drawn, random, int(random.integers(VARIANTS)))
+    """Whether things are in a scene: each answer is a fair coin's, whatever was said before it.
+
+    An absent thing that is asked for resembles a present one that has not been named yet, and the
+    questions end where there is none left. Often one thing is never named, so that the description
+    which follows has to be read off the picture.
+    """
+    waiting = [drawn.concepts[place] for place in random.permutation(len(drawn.concepts))]
+    waiting = waiting[: max(1, len(waiting) - int(random.integers(2)))]
+    asked: set[Hashable] = set()
+    for _ in range(min(CHECKS, len(asker.concepts) - len(drawn.concepts))):
+        truth, variant = bool(random.random() < 0.5), int(random.integers(VARIANTS))
+        exchange = present(asker, drawn, waiting[-1], truth, random, variant, asked)
+        asked |= exchange.about
+        yield exchange
+        if truth:
+            waiting.pop()
+        if not waiting:
+            return
 
 
 def questions(
-    asker: Asker, drawn: Drawn, random: np.random.Generator, tasks: Iterable[str] = COUNTS
-) -> Iterator[Exchange]:
-    """Different questions about one scene; the rarer kinds of counts get their share."""
+    asker: Asker,
+    drawn: Drawn,
+    random: np.random.Generator,
+    tasks: Iterable[str],
+    last: Exchange | None = None,
+) -> list[Exchange]:
+    """Different questions about one scene, then `last`; none is given away by those before it."""
     fitting = [task for task in tasks if fits(task, len(drawn.concepts))]
-    for place in random.permutation(len(fitting))[:QUESTIONS]:
-        yield asker.ask(fitting[place], drawn, random, int(random.integers(VARIANTS)))
+    likely = [*fitting, *(task for task in fitting if task in RARE)]
+    first = likely[random.integers(len(likely))]  # always asked, so that each has its share
+    fitting.remove(first)
+
+    def drawn_once() -> list[Exchange]:
+        others = random.permutation(len(fitting))[: QUESTIONS - 1]
+        picked = [first, *(fitting[place] for place in others)]
+        asked = [
+            asker.ask(picked[place], drawn, random, int(random.integers(VARIANTS)))
+            for place in random.permutation(len(picked))
+        ]
+        return [*asked, last] if last else asked
+
+    return _drawn_fairly(drawn_once)
+
+
+def _drawn_fairly(draw: Callable[[], list[Exchange]]) -> list[Exchange]:
+    """What is drawn, again until no question is given away."""
+    exchanges = draw()
+    while given_away(exchanges):
+        exchanges = draw()
+    return exchanges
 
 
 def write_text(maker: Maker, folder: Path) -> None:
@@ -214,9 +258,14 @@ def write_text(maker: Maker, folder: Path) -> None:
     random = generator(maker.settings.seed, 3)
     with CorpusWriter(folder, "instruction", maker.languages) as writer:
         for number in range(maker.settings.text_rows):
-            exchanges = [_text_exchange(maker, random) for _ in range(2)]
+            exchanges = text_pair(maker, random)
             texts = conversations(exchanges, maker.speakers)
             writer.add_row(f"text-{number:06d}", None, texts, task=exchanges[0].task)
+
+
+def text_pair(maker: Maker, random: np.random.Generator) -> list[Exchange]:
+    """Two questions without a picture, the second not answered by the first."""
+    return _drawn_fairly(lambda: [_text_exchange(maker, random) for _ in range(2)])
 
 
 def _text_exchange(maker: Maker, random: np.random.Generator) -> Exchange:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ikusi.miniature.cldr import Locale, locale, supplemental
 from ikusi.miniature.concepts import Concept
-from ikusi.miniature.speaker import Exchange, Phrase, name_of, names_of
+from ikusi.miniature.speaker import Exchange, Phrase, name_of, names_of, same
 
 CONTINENTS = ("002", "019", "142", "150", "009")  # UN M.49: Africa, Americas, Asia, Europe, Oceania
 FACTS = ("continent", "official_language", "currency")
@@ -63,7 +63,8 @@ def speakable(*languages: str) -> tuple[Country, ...]:
 
 def ask_fact(country: Country, task: str, variant: int) -> Exchange:
     """One question about a country."""
-    return Exchange(task, variant, {"x": _country(country)}, _value(task, getattr(country, task)))
+    value = _value(task, getattr(country, task))
+    return Exchange(task, variant, {"x": _country(country)}, value, **same((country, task)))
 
 
 def choose_fact(
@@ -86,10 +87,12 @@ def ask_emoji(
     """One question about emoji by their names: category, keywords, odd one out, counting."""
     concept = concepts[int(random.integers(len(concepts)))]
     if task == "emoji_category":
-        return Exchange(task, variant, {"x": name_of(concept)}, lambda s: s.kind(concept))
+        of = same((concept, task))
+        return Exchange(task, variant, {"x": name_of(concept)}, lambda s: s.kind(concept), **of)
     if task == "emoji_keywords":
         said: Phrase = lambda s: s.listed(s.keywords(concept))  # noqa: E731
-        return Exchange(task, variant, {"x": name_of(concept)}, said, lambda s: s.keywords(concept))
+        golds, of = (lambda s: s.keywords(concept)), same((concept, task))
+        return Exchange(task, variant, {"x": name_of(concept)}, said, golds, **of)
     if task == "odd_one_out":
         return _odd_one_out(concept, concepts, random, variant)
     return _count_in_list(concept, concepts, random, variant)
@@ -102,7 +105,8 @@ def ask_translation(concept: Concept, source: str, target: str, variant: int) ->
         "x": lambda _: concept.name(asked),
         "language": lambda s: s.words.languages.get(target, target),
     }
-    return Exchange("translate", variant, values, lambda _: concept.name(answer))
+    of = same((concept, "translate"))  # there and back alike
+    return Exchange("translate", variant, values, lambda _: concept.name(answer), **of)
 
 
 def _odd_one_out(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from ikusi.miniature.concepts import Concept
-from ikusi.miniature.speaker import Exchange, Phrase, Speaker, name_of, names_of
+from ikusi.miniature.speaker import Exchange, Phrase, Speaker, name_of, names_of, same
 
 OPTIONS = 4
 
@@ -35,7 +36,12 @@ class Asker:
         return MAKERS[task](self, drawn, random, variant)
 
     def near(
-        self, concept: Concept, drawn: Drawn, random: np.random.Generator, count: int
+        self,
+        concept: Concept,
+        drawn: Drawn,
+        random: np.random.Generator,
+        count: int,
+        besides: Container[Hashable] = (),
     ) -> list[Concept]:
         """Distractors that are not in the scene: the same subgroup first, then the same kind."""
         absent = [c for c in self.concepts if c not in drawn.concepts]
@@ -45,7 +51,7 @@ class Asker:
             [c for c in absent if c.kind != concept.kind],
         )
         shuffled = [tier[i] for tier in tiers for i in random.permutation(len(tier))]
-        return shuffled[:count]
+        return list(islice((c for c in shuffled if c not in besides), count))
 
     def choose(self, task: str, drawn: Drawn, random: np.random.Generator) -> Exchange:
         """The exchange with four options, the right one at a random place."""
@@ -59,6 +65,9 @@ class Asker:
         return Exchange(task, 0, values, plain.answer, options=phrases, right=right)
 
 
+COUNT, GROUND = "count", "ground"  # of a scene, as `Exchange.about` and `tells` have them
+
+
 def fits(task: str, count: int) -> bool:
     """Whether a task can be asked of a scene of that many things without ambiguity."""
     return count in COUNTS[task]
@@ -66,14 +75,26 @@ def fits(task: str, count: int) -> bool:
 
 def _named(task: str) -> Callable[[Asker, Drawn, np.random.Generator, int], Exchange]:
     def make(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
-        return Exchange(task, variant, {}, name_of(_target(task, drawn)))
+        target = _target(task, drawn)
+        # What is asked of one thing alone also tells that there is one.
+        tells = frozenset((target, COUNT) if COUNTS[task] == (1,) else (target,))
+        about = frozenset([target])
+        return Exchange(task, variant, {}, name_of(target), about=about, tells=tells)
 
     return make
 
 
 def _next_to(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
     edge = drawn.concepts[0] if len(drawn.concepts) == 2 else drawn.concepts[-1]
-    return Exchange("next_to", variant, {"x": name_of(edge)}, name_of(_target("next_to", drawn)))
+    target = _target("next_to", drawn)
+    return Exchange(
+        "next_to",
+        variant,
+        {"x": name_of(edge)},
+        name_of(target),
+        about=frozenset([target]),
+        tells=frozenset([target, edge]),
+    )
 
 
 def _keywords(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
@@ -84,12 +105,21 @@ def _keywords(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: 
         {},
         lambda speaker: speaker.listed(speaker.keywords(concept)),
         lambda speaker: speaker.keywords(concept),
+        about=frozenset([concept]),  # they go with a name whatever is drawn
+        tells=frozenset([concept, COUNT]),
     )
 
 
 def _category(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
     (concept,) = drawn.concepts
-    return Exchange("category", variant, {}, lambda speaker: speaker.kind(concept))
+    return Exchange(
+        "category",
+        variant,
+        {},
+        lambda speaker: speaker.kind(concept),
+        about=frozenset([concept]),
+        tells=frozenset([COUNT]),
+    )
 
 
 def _how_many(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
@@ -100,11 +130,13 @@ def _how_many(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: 
         {},
         lambda speaker: speaker.number(count),
         lambda speaker: [speaker.number(count), str(count)],
+        **same(COUNT),
     )
 
 
 def _ground(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
-    return Exchange("ground", variant, {}, lambda speaker: speaker.pack.colours[drawn.ground])
+    colour: Phrase = lambda speaker: speaker.pack.colours[drawn.ground]  # noqa: E731
+    return Exchange("ground", variant, {}, colour, **same(GROUND))
 
 
 def _present(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
@@ -120,13 +152,16 @@ def present(
     truth: bool,
     random: np.random.Generator,
     variant: int = 0,
+    besides: Container[Hashable] = (),
 ) -> Exchange:
-    """Is X in the picture? With a near distractor where the truth is no."""
-    asked = there if truth else asker.near(there, drawn, random, 1)[0]
+    """Is X in the picture? With a near distractor where the truth is no, none of `besides`."""
+    asked = there if truth else asker.near(there, drawn, random, 1, besides)[0]
     options: tuple[Phrase, ...] = (lambda s: s.pack.yes, lambda s: s.pack.no)
     right = 0 if truth else 1
     values = {"x": name_of(asked)}
-    return Exchange("present", variant, values, options[right], options=options, right=right)
+    return Exchange(
+        "present", variant, values, options[right], options=options, right=right, **same(asked)
+    )
 
 
 def _which(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
@@ -134,7 +169,8 @@ def _which(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int
     options = [target, *asker.near(target, drawn, random, OPTIONS - 1)]
     order = random.permutation(OPTIONS)
     values = {letter: name_of(options[i]) for letter, i in zip("abcd", order, strict=True)}
-    return Exchange("which", variant, values, name_of(target))
+    about, tells = frozenset([target]), frozenset(options)
+    return Exchange("which", variant, values, name_of(target), about=about, tells=tells)
 
 
 def _describe(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
@@ -150,7 +186,12 @@ def _describe(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: 
     def golds(speaker: Speaker) -> list[str]:
         return [speaker.name(concept) for concept in drawn.concepts]
 
-    return Exchange("describe", variant, {}, answer, golds)
+    return Exchange("describe", variant, {}, answer, golds, **same(*all_of(drawn)))
+
+
+def all_of(drawn: Drawn) -> tuple[Hashable, ...]:
+    """All that there is to know of a scene."""
+    return (*drawn.concepts, GROUND, COUNT)
 
 
 def _target(task: str, drawn: Drawn) -> Concept:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypedDict
 
 from ikusi.language import LanguagePack
 from ikusi.miniature.cldr import Locale, locale
@@ -68,7 +69,12 @@ def names_of(concepts: Sequence[Concept]) -> Phrase:
 
 @dataclass(frozen=True)
 class Exchange:
-    """One question and its answer, independent of the language it is asked in."""
+    """One question and its answer, independent of the language it is asked in.
+
+    Args:
+        about: all that one has to know to answer, such as a concept that is named.
+        tells: what is known once the question and its answer have been read.
+    """
 
     task: str
     variant: int
@@ -77,6 +83,8 @@ class Exchange:
     golds: Callable[[Speaker], list[str]] | None = None  # None: the answer alone
     options: tuple[Phrase, ...] = ()
     right: int = -1
+    about: frozenset[Hashable] = frozenset()
+    tells: frozenset[Hashable] = frozenset()
 
     def question(self, speaker: Speaker) -> str:
         """The question as this language asks it."""
@@ -86,3 +94,25 @@ class Exchange:
     def gold(self, speaker: Speaker) -> list[str]:
         """Every answer that counts as right."""
         return self.golds(speaker) if self.golds else [self.answer(speaker)]
+
+
+class Same(TypedDict):
+    """`about` and `tells` of an exchange that tells what it is about, and nothing else."""
+
+    about: frozenset[Hashable]
+    tells: frozenset[Hashable]
+
+
+def same(*known: Hashable) -> Same:
+    """An exchange's `about` and `tells` where both are this."""
+    return {"about": frozenset(known), "tells": frozenset(known)}
+
+
+def given_away(exchanges: Iterable[Exchange]) -> bool:
+    """Whether one of these can be answered from those before it."""
+    known: frozenset[Hashable] = frozenset()
+    for exchange in exchanges:
+        if exchange.about and exchange.about <= known:
+            return True
+        known |= exchange.tells
+    return False

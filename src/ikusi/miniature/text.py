@@ -16,6 +16,7 @@ from ikusi import language
 from ikusi.data.corpus import CorpusWriter
 from ikusi.miniature.concepts import Concept, named
 from ikusi.miniature.corpora import (
+    OPEN,
     ask_caption,
     checks,
     conversations,
@@ -109,9 +110,12 @@ def _told_scene(concepts: Sequence[Concept], random: np.random.Generator) -> lis
     asker, drawn = Asker(concepts), _drawn(concepts, random)
     as_map = random.random() < MAPS
     scene = emoji_map(asker, drawn, random) if as_map else "".join(_signs(drawn))
-    asked = list((checks if random.random() < CHECKED else questions)(asker, drawn, random))
-    if random.random() < CAPTIONS:
-        asked[0] = ask_caption(drawn, int(random.integers(VARIANTS)))
+    if random.random() < CHECKED:
+        asked = list(checks(asker, drawn, random))
+    else:
+        asked = questions(asker, drawn, random, [*OPEN, "describe"])
+    if random.random() < CAPTIONS and asked[-1].task != "describe":
+        asked[-1] = ask_caption(drawn, int(random.integers(VARIANTS)))  # it would tell the others
     return [Told(**vars(asked[0]), scene=scene), *asked[1:]]
 
 

@@ -56,7 +56,8 @@ class _Layout:
         reads = {
             f"{MINIATURE}{table.name}": artifact.fingerprint(table.read_bytes()) for table in tables
         }
-        return Step("data", f"{FUNCTIONS}:data", (), settings, reads | self.packs)
+        function = f"{FUNCTIONS}:data"
+        return Step("data", function, (), settings, reads | self.packs, version=2)
 
     def features(self) -> list[Step]:
         """One for each corpus whose pictures a frozen encoder looks at."""
