@@ -110,6 +110,8 @@ def test_ten_equal_answers_are_no_loop() -> None:
         ("It costs 3,000.50 euros", "3.000,50 euro balio du", False),
         ("3 cats and 12 dogs", "12 txakur eta 3 katu", False),
         ("3 cats", "lau katu", True),
+        ("13 cats in 2,500 boxes", "२,५०० बक्सों में १३ बिल्लियाँ", False),
+        ("13 cats", "१४ बिल्लियाँ", True),
         ("two cats", "2 katu", True),
         ("see https://a.eu/b?c=1", "ikusi https://a.eu/b?c=1", False),
         ("see https://a.eu/b?c=1", "ikusi https://a.eu/b?c=2", True),

@@ -99,6 +99,23 @@ def test_sentences_end_as_the_language_has_it() -> None:
     assert pieces("你好。你好吗？", "zh") == [("你好。", True), ("你好吗？", True)]
 
 
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("Gure 2. mailakoa da. Ederra.", ["Gure 2. mailakoa da.", "Ederra."]),
+        ("Maiatzaren 2. astean etorri zen.", ["Maiatzaren 2. astean etorri zen."]),
+        ("1. eta 2. mailakoak dira.", ["1. eta 2. mailakoak dira."]),
+        ("XX. mendean egin zen.", ["XX. mendean egin zen."]),
+        ("Bi dira: 1 eta 2. Ederrak.", ["Bi dira: 1 eta 2.", "Ederrak."]),
+        ("1. katu bat\n2. txakur bat", ["katu bat", "txakur bat"]),
+        ("1. Katu bat.", ["Katu bat."]),
+        ("- 2. mailakoa", ["2. mailakoa"]),
+    ],
+)
+def test_an_ordinal_number_ends_no_sentence(text: str, sentences: list[str]) -> None:
+    assert [piece for piece, is_sentence in pieces(text, "eu") if is_sentence] == sentences
+
+
 def test_a_sentence_is_asked_for_once_however_often_it_comes() -> None:
     engine = Echo()
     found = outcomes([["is it?", "yes", "no", "yes"] for _ in range(50)], engine)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Literal, get_args
 
+from ikusi import writing
 from ikusi.evaluate.normalise import Normaliser, Reading, one_line
 
 Unit = Literal["token_span", "substring", "token_prefix", "stem"]
@@ -121,7 +122,8 @@ def inclusion(
     ``unit`` says what containing means:
 
     * ``token_span``: the answer's words stand in the prediction whole, in order, together;
-    * ``substring``: the characters occur anywhere, which also finds "no" in "north";
+    * ``substring``: the letters occur anywhere, which also finds "no" in "north"; here and below
+      no letter is cut from its marks;
     * ``token_prefix``: as ``token_span``, but the last word may go on (inflection by suffixes);
     * ``stem``: as ``token_span``, but words are compared by ``Normaliser.stems``; for a language
       whose pack says nothing about inflection it is ``token_prefix``.
@@ -173,13 +175,15 @@ def _holds(said: Reading, gold: Reading, unit: Unit) -> bool:
         return False
     if unit == "stem" and gold.stems is not None and said.stems is not None:
         return _holds_stems(said.stems, gold.stems)
-    if unit == "substring" or gold.words not in said.words:
-        return gold.words in said.words
+    if gold.words not in said.words:
+        return False
+    if unit == "substring":
+        return writing.occurs(gold.words, said.words)
     if unit == "token_span":
         return f" {gold.words} " in f" {said.words} "
     last = gold.words.rpartition(" ")[2]
     end = "" if len(last) >= SHORTEST_PREFIX else " "
-    return f" {gold.words}{end}" in f" {said.words} "
+    return writing.occurs(f" {gold.words}{end}", f" {said.words} ")
 
 
 def _holds_stems(said: Sequence[frozenset[str]], gold: Sequence[frozenset[str]]) -> bool:

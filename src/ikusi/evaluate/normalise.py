@@ -5,13 +5,13 @@ language pack, so the official English processing is one case among many.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import snowballstemmer
 
+from ikusi import writing
 from ikusi.language import LanguagePack
 
 SHORTEST_BASE = 2
@@ -25,8 +25,6 @@ _MARK = re.compile(rf"[.{re.escape(_PUNCTUATION)}]")
 _DIGIT_COMMA_DIGIT = re.compile(r"\d,\d")
 _PERIOD_BEFORE_NO_DIGIT = re.compile(r"\.(?!\d)")
 _OFFICIAL_PERIOD_LIMIT = 32  # the official code passes re.UNICODE, which is 32, as the count
-_APOSTROPHES = str.maketrans({"\u2019": "'", "\u02bc": "'"})
-_WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:'\w+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +44,23 @@ class Reading:
 class Normaliser:
     """The text processing of one language, built from its pack.
 
-    ``official`` follows the official VQA evaluation step by step, odd corners included;
-    ``tokens`` is the plain word sequence that inclusion looks into. Only the latter reads the
-    pack's ``yes_words`` and ``no_words``.
+    ``official`` follows the official VQA evaluation step by step, odd corners included, after
+    letters were made plain where the pack does not ask for ``official_letters``; ``tokens`` is the
+    plain word sequence that inclusion looks into. Only the latter reads the pack's ``yes_words``
+    and ``no_words``.
     """
 
     def __init__(self, pack: LanguagePack) -> None:
-        numbers = {word.lower(): str(value) for value, word in enumerate(pack.numbers)}
-        numbers |= {word.lower(): str(value) for word, value in pack.number_words.items()}
-        answers = {word.lower(): pack.yes.lower() for word in pack.yes_words}
-        answers |= {word.lower(): pack.no.lower() for word in pack.no_words}
-        self._numbers = _replacer(numbers)
-        self._numbers_and_answers = _replacer(answers | numbers)
-        self._articles = frozenset(word.lower() for word in pack.articles)
+        self._capitals, self._as_official = pack.capitals, pack.official_letters
+        numbers = {word: str(value) for value, word in enumerate(pack.numbers)}
+        numbers |= {word: str(value) for word, value in pack.number_words.items()}
+        answers = dict.fromkeys(pack.yes_words, pack.yes)
+        answers |= dict.fromkeys(pack.no_words, pack.no)
+        self._numbers = _replacer({self._lower(word): digit for word, digit in numbers.items()})
+        self._numbers_and_answers = _replacer(
+            {self._words(word): self._words(read) for word, read in (answers | numbers).items()}
+        )
+        self._articles = frozenset(map(self._lower, pack.articles))
         self._contractions = dict(pack.contractions)
         self._endings = tuple(pack.endings)
         self._stem = snowballstemmer.stemmer(pack.stemmer).stemWord if pack.stemmer else None
@@ -68,19 +70,18 @@ class Normaliser:
 
     def official(self, text: str) -> str:
         """Return ``text`` as the official VQA code compares it: punctuation, numbers, articles."""
-        plain = one_line(text)
+        plain = one_line(text if self._as_official else writing.plain(text))
         if _MARK.search(plain):
             plain = _strip_punctuation(plain)
-        return " ".join(self._kept(self._numbers(plain.lower().split())))
+        return " ".join(self._kept(self._numbers(self._small(plain).split())))
 
     def tokens(self, text: str) -> tuple[str, ...]:
         """Return the words of ``text``: lower case, without articles, number words as digits.
 
-        Unlike the official processing it never glues two words together.
+        Unlike the official processing it never glues two words together. In a script that writes
+        no spaces between words, each letter with its marks is a word (`writing.words`).
         """
-        if not text.isascii():
-            text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES)
-        return tuple(self._kept(self._numbers_and_answers(_WORD.findall(text.lower()))))
+        return tuple(self._kept(self._numbers_and_answers(self._words(text).split())))
 
     def stems(self, word: str) -> frozenset[str] | None:
         """Return all that ``word`` may be a form of, or None where the pack does not say.
@@ -95,6 +96,17 @@ class Normaliser:
         inflects = self._endings or self._stem
         stems = tuple(map(self._stems, words)) if inflects else None
         return Reading(self.official(text), " ".join(words), stems)
+
+    def _small(self, text: str) -> str:
+        return writing.small(text, {} if self._as_official else self._capitals)
+
+    def _lower(self, word: str) -> str:
+        """A word of the pack as the official processing meets it."""
+        return self._small(word if self._as_official else writing.plain(word))
+
+    def _words(self, text: str) -> str:
+        """The words of a text, joined by single spaces."""
+        return " ".join(writing.words(writing.small(writing.plain(text), self._capitals)))
 
     def _kept(self, words: Sequence[str]) -> list[str]:
         kept = [word for word in words if word not in self._articles]
@@ -121,7 +133,7 @@ def _replacer(table: Mapping[str, str]) -> Callable[[Sequence[str]], Sequence[st
     def replaced(words: Sequence[str]) -> Sequence[str]:
         if phrases and len(words) > 1:
             words = pattern.sub(lambda match: table[match[0]], " ".join(words)).split()
-        return [table.get(word, word) for word in words]
+        return " ".join([table.get(word, word) for word in words]).split()
 
     return replaced
 

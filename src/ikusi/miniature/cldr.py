@@ -6,7 +6,7 @@ import json
 from functools import cache, cached_property
 from typing import Any
 
-from ikusi.artifact import write_json
+from ikusi.artifact import fingerprint, write_json
 from ikusi.errors import InputError
 from ikusi.miniature.packages import cache_folder, catalogue, members
 
@@ -16,6 +16,7 @@ FILES = {
     "cldr-numbers-full": ["main/{code}/currencies.json"],
     "cldr-misc-full": [
         "main/{code}/characterLabels.json",
+        "main/{code}/characters.json",
         "main/{code}/posix.json",
         "main/{code}/listPatterns.json",
     ],
@@ -67,6 +68,12 @@ class Locale:
         table: dict[str, str] = self._main("characterLabels.json").get("characterLabels", {})
         return table
 
+    @cached_property
+    def letters(self) -> frozenset[str]:
+        """The single characters of its alphabet, marks among them; empty where CLDR has none."""
+        table = self._main("characters.json").get("characters", {})
+        return frozenset(table.get("exemplarCharacters", "")) - set(" []{}-\\")
+
     def yes_no(self) -> tuple[str, str] | None:
         """The words for yes and no, or None where CLDR has none."""
         messages = self._main("posix.json").get("posix", {}).get("messages", {})
@@ -102,7 +109,8 @@ class Locale:
 
 def _files(code: str) -> dict[str, Any]:
     """File name -> content of a language's CLDR files; taken out of the packages once."""
-    path = cache_folder() / f"cldr-{catalogue()['cldr-core']['version']}" / f"{code}.json"
+    version = f"{catalogue()['cldr-core']['version']}-{fingerprint(FILES)}"
+    path = cache_folder() / f"cldr-{version}" / f"{code}.json"
     if not path.exists():
         found = {}
         for package, patterns in FILES.items():

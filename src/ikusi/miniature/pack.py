@@ -96,6 +96,7 @@ def draft(code: str) -> dict[str, Any]:
         "no_words": [],
         "articles": [],
         "contractions": {},
+        "capitals": capitals(words),
         "stemmer": stemmer if stemmer in snowballstemmer.algorithms() else "",
         "endings": [],
         "distractors": [],
@@ -122,6 +123,11 @@ def draft(code: str) -> dict[str, Any]:
             "prompts": "Signs that stand for sentences; see to_review.",
         },
     }
+
+
+def capitals(words: Locale) -> dict[str, str]:
+    """The capitals of an alphabet that has an i without a dot beside the one with it."""
+    return {"İ": "i", "I": "ı"} if {"i", "ı"} <= words.letters else {}
 
 
 def colour_words(words: Locale) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ikusi import writing
 from ikusi.language import LanguagePack
 from ikusi.translate.contract import Row, Verdict
 from ikusi.translate.identify import Identifier
@@ -118,7 +119,7 @@ class Checker:
         return f"expected {least:g} to {most:g} times the length, found {after / before:.2f}"
 
     def _preserved(self, row: Row, texts: Sequence[str]) -> str | None:
-        before, after = "\n".join(row.texts), "\n".join(texts)
+        before, after = (writing.our_digits("\n".join(some)) for some in (row.texts, texts))
         signs = SIGNS.search(before) or SIGNS.search(after)
         if not signs and NUMBER.findall(before) == NUMBER.findall(after):
             return None

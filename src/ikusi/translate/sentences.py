@@ -29,6 +29,9 @@ KEPT = re.compile(
     rf"```.*?```|`[^`{BREAK}]+`|<image>|https?://\S+|www\.\S+|\s*[{BREAK}]\s*(?:{ITEM})?", re.DOTALL
 )
 MARK = re.compile(rf"\s*{ITEM}")
+ANOTHER_ITEM = re.compile(rf"[{BREAK}]\s*{ITEM}")
+# "2." and "XX." before a small letter are ordinal numbers (Basque "2. mailakoa"), not an end.
+ORDINAL = re.compile(r"\b(?:\d+|[IVXLCDM]+)\.\s*\Z")
 # Most captions: one sentence, nothing in or around it that needs a closer look.
 PLAIN = re.compile(r"""(?=["\d ]*[^\W\d_])["\w][\w ,'"/&-]*(?<! )[^\w\s`<]?""")
 LETTER = re.compile(r"[^\W\d_]")
@@ -210,6 +213,8 @@ def pieces(text: str, language: str) -> list[Piece]:
         return [(text, True)]
     found: list[Piece] = []
     mark = MARK.match(text)
+    if mark and _is_ordinal(mark[0], text[mark.end() :]) and not ANOTHER_ITEM.search(text):
+        mark = None
     place = mark.end() if mark else 0
     if mark:
         found.append((mark[0], False))
@@ -224,7 +229,17 @@ def _sentences(text: str, language: str) -> list[Piece]:
         return [(text, False)] if text else []
     from sentencex import segment
 
-    return [piece for sentence in segment(language, text) for piece in _bare(sentence)]
+    whole: list[str] = []
+    for part in segment(language, text):
+        if whole and _is_ordinal(whole[-1], part):
+            whole[-1] += part
+        else:
+            whole.append(part)
+    return [piece for sentence in whole for piece in _bare(sentence)]
+
+
+def _is_ordinal(before: str, after: str) -> bool:
+    return after.lstrip()[:1].islower() and ORDINAL.search(before) is not None
 
 
 def _bare(text: str) -> list[Piece]:

@@ -4,9 +4,8 @@ A pack is one YAML file: names, numbers, colours, what an answer's normaliser dr
 sentences that questions and statements are made of. Adding a language adds one file.
 """
 
-import json
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,10 +13,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from ikusi import artifact, yamlfile
+from ikusi import yamlfile
 from ikusi.errors import InputError
 
-PACKAGED = Path(__file__).parent / "languages"
+PACKAGED = Path(__file__).parents[1] / "languages"
 COLOURS = (
     "red",
     "orange",
@@ -120,6 +119,16 @@ class LanguagePack(BaseModel):
     contractions: dict[str, str] = Field(
         default_factory=dict,
         description="Contractions written without their mark -> as they are written with it.",
+    )
+    capitals: dict[str, str] = Field(
+        default_factory=dict,
+        description="Capital letters whose small letter is another than in most languages "
+        "(Turkish `I` -> `ı`).",
+    )
+    official_letters: bool = Field(
+        default=False,
+        description="Whether the VQA accuracies take letters as the official code does, character "
+        "by character; else marks, shapes, digits and capitals count as Unicode has them.",
     )
     stemmer: Annotated[str, AfterValidator(_stemmer_exists)] = Field(
         default="",
@@ -247,8 +256,8 @@ def _load(path: Path) -> LanguagePack:
     document = yamlfile.read(path)
     pack = yamlfile.validate(LanguagePack, document, _known())
     for i, key in enumerate(pack.to_review):
-        if not _has(document.data, key):
-            near = yamlfile.nearest(key, _keys(document.data))
+        if key not in keys(document.data):
+            near = yamlfile.nearest(key, keys(document.data))
             raise document.error(("to_review", i), "a key of this pack", key, near)
     return pack
 
@@ -258,139 +267,9 @@ def _known() -> frozenset[str]:
     return frozenset(yamlfile.field_names(LanguagePack))
 
 
-def _keys(data: Mapping[str, Any]) -> list[str]:
+def keys(data: Mapping[str, Any]) -> list[str]:
     """Dotted keys of a pack's two levels."""
     inner = [
         f"{key}.{name}" for key, value in data.items() if isinstance(value, dict) for name in value
     ]
     return [*data, *inner]
-
-
-def _has(data: Mapping[str, Any], key: str) -> bool:
-    return key in _keys(data)
-
-
-def check(pack: LanguagePack, reference: LanguagePack | None = None) -> list[str]:
-    """Compare a pack with the reference (English) pack, key by key.
-
-    Returns one line per fault: a word or sentence that is missing, a task or statement without
-    counterpart, another number of wordings, other fields. An empty list means it can be used.
-    """
-    reference = reference or load("en")
-    words = {"yes": pack.yes, "no": pack.no, "and_word": pack.and_word}
-    words |= {f"numbers[{i}]": word for i, word in enumerate(pack.numbers)}
-    words |= {f"colours.{name}": word for name, word in pack.colours.items()}
-    words |= {f"labels.{name}": pack.labels.get(name, "") for name in reference.labels}
-    messages = [
-        f"{pack.code}.yaml: {key}: expected a word, found none"
-        for key, word in words.items()
-        if not word.strip()
-    ]
-    messages += [
-        f"{pack.code}.yaml: articles: expected no word for a number, found {word}"
-        for word in pack.articles
-        if word in pack.numbers or word in pack.number_words
-    ]
-    for part in ("prompts", "statements"):
-        messages += _check_templates(pack.code, part, getattr(pack, part), getattr(reference, part))
-    return messages
-
-
-def _check_templates(
-    code: str, part: str, ours: Mapping[str, list[str]], theirs: Mapping[str, list[str]]
-) -> list[str]:
-    messages = []
-    for key in sorted(set(ours) - set(theirs)):
-        near = yamlfile.nearest(key, theirs)
-        hint = f" (did you mean {near}?)" if near else ""
-        messages.append(f"{code}.yaml: {part}.{key}: expected a known name, found {key}{hint}")
-    for key, reference in theirs.items():
-        wordings = ours.get(key, [])
-        if len(wordings) != len(reference):
-            messages.append(
-                f"{code}.yaml: {part}.{key}: expected {len(reference)} wordings, "
-                f"found {len(wordings)}"
-            )
-        for i, (wording, model) in enumerate(zip(wordings, reference, strict=False)):
-            if not wording.strip():
-                messages.append(f"{code}.yaml: {part}.{key}[{i}]: expected a sentence, found none")
-            elif placeholders(wording) != placeholders(model):
-                messages.append(
-                    f"{code}.yaml: {part}.{key}[{i}]: expected {_shown(placeholders(model))}, "
-                    f"found {_shown(placeholders(wording))}"
-                )
-    return messages
-
-
-def _shown(names: Iterable[str]) -> str:
-    return " ".join(f"{{{name}}}" for name in sorted(names)) or "no fields"
-
-
-def write(
-    pack: Mapping[str, Any],
-    path: Path,
-    to_review: Iterable[str],
-    reference: LanguagePack | None = None,
-) -> None:
-    """Write a pack as YAML for a speaker to finish.
-
-    Every key of ``to_review`` carries a comment on its line: *supply* where the pack has
-    nothing, *check* where it has a draft, with the reference pack's words when one is given.
-
-    Args:
-        pack: the values, as in ``LanguagePack``; drafts may leave some empty.
-        path: the file to write, atomically.
-        to_review: dotted keys, such as ``prompts.left`` or ``yes``.
-        reference: whose words to quote in the comments.
-
-    Raises:
-        InputError: ``to_review`` names a key that the pack does not have.
-    """
-    marked = sorted(set(to_review))
-    values = {**pack, "to_review": marked}
-    for key in marked:
-        if not _has(values, key):
-            raise InputError(f"{path}: to_review: expected a key of the pack, found {key}")
-    order = [name for name in LanguagePack.model_fields if name in values]
-    order += [name for name in values if name not in LanguagePack.model_fields]
-    quoted = reference.model_dump() if reference else {}
-    lines = [
-        f"# Language pack: {values.get('name', values.get('code', ''))}.",
-        "# A line marked `supply` or `check` waits for someone who speaks the language; words in",
-        "# {braces} are filled in and must stay. When a key is right, take it off `to_review`.",
-    ]
-    for name in order:
-        lines += _written(name, values[name], name, set(marked), quoted.get(name))
-    artifact.write_text(path, "\n".join(lines) + "\n")
-
-
-def _written(name: str, value: Any, key: str, marked: set[str], quoted: Any) -> list[str]:
-    """The YAML lines of one key, its comment included; nested keys are indented."""
-    comment = _comment(value, quoted) if key in marked else ""
-    label = json.dumps(name, ensure_ascii=False) if _needs_quotes(name) else name
-    if isinstance(value, Mapping) and value:
-        lines = [f"{label}:{comment}"]
-        for inner, item in value.items():
-            words = quoted.get(inner) if isinstance(quoted, Mapping) else None
-            lines += [
-                f"  {line}" for line in _written(str(inner), item, f"{key}.{inner}", marked, words)
-            ]
-        return lines
-    if isinstance(value, list) and value and key != "numbers":
-        items = [f"  - {json.dumps(item, ensure_ascii=False)}" for item in value]
-        return [f"{label}:{comment}", *items]
-    return [f"{label}: {json.dumps(value, ensure_ascii=False)}{comment}"]
-
-
-def _needs_quotes(name: str) -> bool:
-    # Plain `yes` and `no` are booleans to a reader of YAML 1.1.
-    return (
-        not name.replace("_", "").isalnum() or name.isdigit() or name in {"yes", "no", "on", "off"}
-    )
-
-
-def _comment(value: Any, quoted: Any) -> str:
-    empty = not value or (isinstance(value, list) and not any(value))
-    words = quoted[0] if isinstance(quoted, list) and quoted else quoted
-    shown = f": {words}" if isinstance(words, str) and words else ""
-    return f"  # {'supply' if empty else 'check'}{shown}"

@@ -1,0 +1,23 @@
+"""Language packs: all that is true of one language, and that no code may hold."""
+
+from ikusi.language.checks import check
+from ikusi.language.drafts import write
+from ikusi.language.pack import (
+    COLOURS,
+    PACKAGED,
+    LanguagePack,
+    available,
+    load,
+    placeholders,
+)
+
+__all__ = [
+    "COLOURS",
+    "PACKAGED",
+    "LanguagePack",
+    "available",
+    "check",
+    "load",
+    "placeholders",
+    "write",
+]

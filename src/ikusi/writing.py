@@ -1,0 +1,113 @@
+"""How texts are written: letters with their marks, digits, words and scripts, as Unicode has them.
+
+Nothing here knows a language. What is said of a script comes from Unicode's tables (the `regex`
+package has them): which characters are marks, which scripts write words without spaces between,
+which consonants are read as one.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+
+import regex
+
+_JOINERS = "\u200c\u200d"  # ZERO WIDTH NON-JOINER, ZERO WIDTH JOINER
+# Letters that are another letter in another shape: full and half width, Arabic in its places,
+# ligatures. Not superscripts and fractions, which say something else.
+_SHAPES = regex.compile(
+    r"[[\p{dt=wide}\p{dt=narrow}\p{dt=initial}\p{dt=medial}\p{dt=final}\p{dt=isolated}"
+    r"\p{dt=compat}]&&[\p{L}\p{M}\p{N}]]+",
+    regex.V1,
+)
+_UNSEEN = regex.compile(rf"[[\p{{DI}}\u0640]--[{_JOINERS}]]+", regex.V1)  # and Arabic's kashida
+# A joiner says something after a virama, and a non-joiner between Arabic's joining letters
+# (Unicode Standard Annex 31, section 2.3); elsewhere it is dust.
+_DUST = regex.compile(
+    r"(?<!\p{ccc=9})\u200d"
+    r"|(?<!\p{ccc=9})(?<![\p{jt=D}\p{jt=L}]\p{jt=T}*)\u200c"
+    r"|(?<!\p{ccc=9})\u200c(?!\p{jt=T}*[\p{jt=D}\p{jt=R}])"
+)
+_APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u201b\u02bb\u02bc\ua78b\ua78c", "'"))
+_OTHER_DIGIT = regex.compile(r"[\p{Nd}--[0-9]]", regex.V1)
+
+_LETTER = r"[\p{L}\p{N}_]"
+# Letters of scripts that write words without spaces between: those whose lines are broken by
+# dictionary (Thai, Lao, Khmer, Burmese ...) or anywhere (Chinese, Japanese). A run of Katakana is
+# one word, as in Unicode Standard Annex 29.
+_UNSPACED = r"[[[\p{lb=SA}\p{lb=ID}\p{lb=CJ}]&&\p{L}]--\p{wb=Katakana}]"
+# One such letter with its marks, the letters stacked below it, and the consonants that a killer
+# makes its syllable's end.
+_CLUSTER = (
+    rf"{_UNSPACED}\p{{M}}*(?:(?<=\p{{InSC=Invisible_Stacker}}){_UNSPACED}\p{{M}}*"
+    rf"|{_UNSPACED}(?=\p{{InSC=Tone_Mark}}?\p{{InSC=Pure_Killer}})\p{{M}}*)*"
+)
+_SPACED = rf"[{_LETTER}--{_UNSPACED}][[{_LETTER}--{_UNSPACED}]\p{{M}}{_JOINERS}]*"
+_WORD = regex.compile(rf"\d+(?:[.,]\d+)+|{_CLUSTER}|{_SPACED}(?:'{_SPACED})*", regex.V1)
+_GRAPHEME = regex.compile(r"\X")
+_INNER = regex.compile(rf"[\p{{M}}{_JOINERS}]")
+
+
+def plain(text: str) -> str:
+    """Return ``text`` with one spelling for what reads alike, in Unicode's form NFC.
+
+    Letters in another shape become the plain ones, digits of all scripts 0 to 9, apostrophes one
+    character; what is never seen goes, joiners only where they change nothing.
+
+    >>> plain("o\\u02bbn \\u0968\\ufeff")
+    "o'n 2"
+    """
+    if text.isascii():
+        return text
+    text = _SHAPES.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+    text = _UNSEEN.sub("", unicodedata.normalize("NFC", text))
+    return our_digits(_DUST.sub("", text).translate(_APOSTROPHES))
+
+
+def our_digits(text: str) -> str:
+    """Return ``text`` with the decimal digits of all scripts as 0 to 9.
+
+    >>> our_digits("\\u0967\\u0660\\uff13")
+    '103'
+    """
+    if text.isascii():
+        return text
+    return _OTHER_DIGIT.sub(lambda found: str(unicodedata.decimal(found[0], found[0])), text)
+
+
+def small(text: str, capitals: Mapping[str, str]) -> str:
+    """Return ``text`` in small letters; ``capitals`` has those that a language writes otherwise."""
+    for capital, letter in capitals.items():
+        text = text.replace(capital, letter)
+    return text.lower()
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a ``plain`` text, with their marks; numbers keep their points.
+
+    Where a script has no spaces between words, each letter with its marks is one, for only a
+    dictionary knows more.
+
+    >>> words("a red t-shirt, 1,000.5")
+    ['a', 'red', 't', 'shirt', '1,000.5']
+    """
+    found: list[str] = _WORD.findall(text)
+    return found
+
+
+def occurs(part: str, text: str) -> bool:
+    """Tell whether ``part`` is in ``text`` without cutting a letter from its marks.
+
+    >>> occurs("\\u0915", "\\u0915\\u093e"), occurs("\\u0915\\u093e", "\\u0915\\u093e\\u0932")
+    (False, True)
+    """
+    place = text.find(part)
+    if place < 0 or text.isascii():
+        return place >= 0
+    cuts = {found.start() for found in _GRAPHEME.finditer(text) if not _INNER.match(found[0])}
+    cuts |= {0, len(text)}
+    while place >= 0:
+        if place in cuts and place + len(part) in cuts:
+            return True
+        place = text.find(part, place + 1)
+    return False
