@@ -24,11 +24,15 @@ ENGLISH = LanguagePack.model_construct(
     numbers=["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
     articles=["a", "an", "the"],
     contractions={"dont": "don't", "isnt": "isn't"},
+    yes="yes",
+    no="no",
 )
 WELSH = LanguagePack.model_construct(
     numbers=["dim", "un", "dau", "tri", "pedwar", "pump", "chwech", "saith", "wyth", "naw", "deg"],
     articles=["y", "yr"],
     contractions={},
+    yes="ie",
+    no="na",
 )
 EN, CY = Normaliser(ENGLISH), Normaliser(WELSH)
 PACKAGED = {code: Normaliser(language.load(code)) for code in ("en", "eu", "gl")}

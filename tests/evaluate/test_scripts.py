@@ -89,7 +89,9 @@ ANSWERS = [
 def normaliser(code: str) -> Normaliser:
     letters = capitals(locale(code)) if code in ("az", "tr") else {}
     return Normaliser(
-        LanguagePack.model_construct(numbers=[], articles=[], contractions={}, capitals=letters)
+        LanguagePack.model_construct(
+            yes="", no="", numbers=[], articles=[], contractions={}, capitals=letters
+        )
     )
 
 
