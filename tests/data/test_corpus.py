@@ -118,7 +118,15 @@ BAD = {
     "no user": (
         None,
         {code: {"turns": [{"role": "assistant", "content": "x"}]} for code in ("eu", "en")},
-        "turns: expected the user to have a turn, found none",
+        "turns: expected the user to have the first turn after any system's, found assistant",
+    ),
+    "a beginning by the assistant": (
+        None,
+        {
+            code: {"turns": [{"role": "assistant", "content": "x"}, *one["turns"]]}
+            for code, one in instruction(0).items()
+        },
+        "turns: expected the user to have the first turn after any system's, found assistant",
     ),
     "half a character": (
         None,

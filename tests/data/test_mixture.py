@@ -54,6 +54,9 @@ def test_every_ratio_holds_the_same_rows_with_their_language_swapped(instruction
         mixture = Mixture([MixturePart(corpus, ratio)], "eu", "en", seed=5)
         samples = [mixture[i] for i in range(len(mixture))]
         assert [sample.id for sample in samples] == corpus.ids
+        shuffled = [int(index) for index in mixture.order(1)]
+        taken = [(sample.id, sample.messages) for sample in mixture.take(shuffled)]
+        assert taken == [(samples[index].id, samples[index].messages) for index in shuffled]
         assert mixture.counts() == {"instructions": {"eu": 20 * ratio, "en": 20 - 20 * ratio}}
         assert (mixture.order(0) == Mixture(mixture.parts, "eu", "en", 5).order(0)).all()
         seen[ratio] = {sample.id for sample in samples if sample.language == "eu"}

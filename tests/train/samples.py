@@ -63,6 +63,9 @@ class Samples:
         ]
         return Row(f"row-{index}", "en" if index % 4 else "eu", self.corpus, image_id, messages)
 
+    def take(self, indices: Sequence[int]) -> list[Row]:
+        return [self[index] for index in indices]
+
     def image_id(self, index: int) -> tuple[int, str | None]:
         return 0, str(index // 2) if self.pictures and index % 3 else None
 

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from ikusi.errors import IkusiError, InputError
 from ikusi.recipe import Compute
 from ikusi.train import checkpoints
 from ikusi.train.stages import Progress, train_stage
-from train.samples import Samples, language_model, multimodal_model, stage
+from train.samples import Row, Samples, language_model, multimodal_model, stage
 
 TESTS = Path(__file__).parents[1]
 CHILD = """
 import sys, time
 from pathlib import Path
-from train.samples import Samples, multimodal_model, stage
+from train.samples import Row, Samples, multimodal_model, stage
 from ikusi.train.stages import train_stage
 torch_threads = __import__("torch").set_num_threads(1)
 model, processor = multimodal_model()
@@ -278,9 +279,45 @@ def test_an_encoder_that_learns_stays_inside(tmp_path: Path) -> None:
 
 def test_a_picture_for_a_bare_llm_is_refused_by_its_row(tmp_path: Path) -> None:
     model, tokenizer = language_model()
-    with pytest.raises(InputError, match=r"^row-\d+: expected text alone"):
+    with pytest.raises(InputError, match=r"found 8 that .*: row-1: expected text alone"):
         settings = stage(trainable=["llm"])
         train_stage(model, tokenizer, Samples(), settings, output=tmp_path, seed=0)
+
+
+@dataclass
+class Spoiled(Samples):
+    """Samples of which some hold what no tokenizer takes for text."""
+
+    bad: tuple[int, ...] = (2, 5, 6, 8, 9, 10, 11)
+
+    def __getitem__(self, index: int) -> Row:
+        row = super().__getitem__(index)
+        if index in self.bad:
+            row.messages[1]["content"][0]["text"] += " <|end|> yes"
+        return row
+
+
+def test_all_rows_that_cannot_be_trained_on_are_told_before_the_first_step(tmp_path: Path) -> None:
+    def never(progress: Progress) -> None:
+        raise AssertionError(f"step {progress.step} was trained")
+
+    model, processor = multimodal_model()
+    with pytest.raises(InputError) as told:
+        train_stage(
+            *(model, processor, Spoiled(), stage()), output=tmp_path, seed=0, progress=never
+        )
+    reason = "assistant turn: expected text, found the control token '<|end|>' in it"
+    assert str(told.value) == (
+        "expected 12 rows to train on, found 7 that this tokenizer cannot take (all are in "
+        f"{tmp_path / 'refused.jsonl'}): "
+        + "; ".join(f"row-{index}: {reason}" for index in (2, 5, 6, 8, 9))
+        + "; and 2 more"
+    )
+    refused = list(map(json.loads, (tmp_path / "refused.jsonl").read_text().splitlines()))
+    assert refused == [{"id": f"row-{index}", "reason": reason} for index in Spoiled.bad]
+    few = Spoiled(bad=(Samples().order(0)[-1],))
+    train_stage(model, processor, few, stage(max_steps=1), output=tmp_path, seed=0)
+    assert not (tmp_path / "refused.jsonl").exists(), "what is not trained on stops nothing"
 
 
 def test_a_resume_folder_of_other_settings_is_not_used(tmp_path: Path) -> None:

@@ -66,10 +66,31 @@ class Mixture(Sequence[Sample]):
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
-        number, place = self._place(int(index))
+        number, language, place = self._asked(int(index))
         part = self.parts[number]
+        return self._sample(part, language, part.corpus.row(language, place))
+
+    def take(self, indices: Sequence[int]) -> list[Sample]:
+        """Several samples in this order; many times as fast as one by one."""
+        asked: dict[tuple[int, str], list[tuple[int, int]]] = {}
+        for order, index in enumerate(indices):
+            number, language, place = self._asked(index)
+            asked.setdefault((number, language), []).append((order, place))
+        found: list[Any] = [None] * len(indices)
+        for (number, language), wanted in asked.items():
+            part = self.parts[number]
+            rows = part.corpus.take(language, [place for _, place in wanted])
+            for (order, _), row in zip(wanted, rows, strict=True):
+                found[order] = self._sample(part, language, row)
+        return found
+
+    def _asked(self, index: int) -> tuple[int, str, int]:
+        """Number of a sample's part, the language it speaks, and its place in the corpus."""
+        number, place = self._place(index)
         language = self.target if self._speaks[number][place] else self.source
-        row = part.corpus.row(language, int(self._rows[number][place]))
+        return number, language, int(self._rows[number][place])
+
+    def _sample(self, part: MixturePart, language: str, row: Mapping[str, Any]) -> Sample:
         messages = conversation(row, part.corpus.row_type, part.prompts.get(language, ()))
         return Sample(row["id"], language, part.corpus, row["image_id"], messages)
 

@@ -192,8 +192,9 @@ def _turns(value: Any, _: Mapping[str, Any]) -> str | None:
             return f"expected turn {number} to say something, found {_told(turn['content'])}"
     if value[-1]["role"] != "assistant":
         return f"expected the assistant to have the last turn, found {value[-1]['role']}"
-    if all(turn["role"] != "user" for turn in value):
-        return "expected the user to have a turn, found none"
+    first = next(turn["role"] for turn in value if turn["role"] != "system")
+    if first != "user":
+        return f"expected the user to have the first turn after any system's, found {first}"
     return None
 
 

@@ -45,6 +45,7 @@ __all__ = ["CHECKPOINT", "METRICS", "SUMMARY", "Progress", "train_stage"]
 logger = logging.getLogger(__name__)
 
 METRICS, SUMMARY, RESUME = "metrics.jsonl", "summary.json", "resume"
+REFUSED = "refused.jsonl"
 MOST_TOKENS = 16_384  # in one forward pass, where `compute.micro_tokens` says nothing
 OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw8bit": "adamw_bnb_8bit", "muon": "adamw_torch"}
 
@@ -86,7 +87,8 @@ def train_stage(
         same settings it is returned at once; the trained model is then in `output/checkpoint/`.
 
     Raises:
-        InputError: a row that cannot be trained on, by its id; a model that cannot be saved, or a
+        InputError: rows that cannot be trained on, before the first step: the first of them by
+            their ids, and all in `output/refused.jsonl`; a model that cannot be saved, or a
             folder that cannot be written to, before the first step.
         IkusiError: a loss or a gradient that is not a number, with the step and its samples; a
             checkpoint that cannot be written.
@@ -99,6 +101,8 @@ def train_stage(
     if get_cpu_distributed_information().rank == 0:
         saving.try_out(model, processor, output)
     work = _Work(model, processor, mixture, stage, compute, output, seed, features)
+    if work.arguments.process_index == 0:
+        work.steps.check(output / REFUSED)
     with work.encoder_apart() as tower, packed_attention(model):
         trainer = work.trainer(tower, identity, progress)
         with checkpointing(model, stage.gradient_checkpointing):

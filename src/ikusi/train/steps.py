@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ikusi import artifact
 from ikusi.errors import InputError
 from ikusi.model import chat, fusion
+from ikusi.model.fitness import Fitness
 from ikusi.train.batches import (
     Batch,
     EncodedSample,
@@ -24,6 +29,8 @@ from ikusi.train.batches import (
 from ikusi.train.progress import Counts
 
 MOST_KEPT = 200_000  # encoded samples; beyond it each pass encodes anew
+READ_AT_ONCE = 4096  # samples that are looked through
+MOST_TOLD = 5  # of the rows that cannot be trained on; all stand in a file
 
 
 class Sample(Protocol):
@@ -57,6 +64,9 @@ class Samples(Protocol):
 
     def __getitem__(self, index: int, /) -> Sample: ...
 
+    def take(self, indices: Sequence[int], /) -> Sequence[Sample]:
+        """Several samples in this order."""
+
     def image_id(self, index: int) -> tuple[int, str | None]:
         """Number of the corpus and the picture of a sample, without reading its text."""
 
@@ -84,10 +94,8 @@ class Encoder:
     def encode(self, index: int) -> EncodedSample:
         """The sample numbered `index`. Raises InputError naming its row."""
         sample = self._samples[index]
-        if sample.image_id is not None and not self.image_tokens:
-            raise InputError(
-                f"{sample.id}: expected text alone to train a bare LLM, found a picture"
-            )
+        if problem := self._unseen(sample):
+            raise InputError(f"{sample.id}: {problem}")
         encoded = chat.encode(
             self.tokenizer,
             sample.messages,
@@ -98,6 +106,20 @@ class Encoder:
         )
         picture = self._picture(index)
         return encoded_sample(sample.id, sample.language, picture, encoded, self.image_tokens)
+
+    def faults(self, indices: Sequence[int]) -> Iterator[tuple[str, str]]:
+        """Id of each sample that `encode` would refuse, and why; few are encoded to know."""
+        image = (self.image_tokens, self._image_token_id)
+        fitness = Fitness(self.tokenizer, *image, self._max_length)
+        windows = (indices[n : n + READ_AT_ONCE] for n in range(0, len(indices), READ_AT_ONCE))
+        for sample in chain.from_iterable(map(self._samples.take, windows)):
+            if problem := self._unseen(sample) or fitness.fault(sample.messages):
+                yield sample.id, problem
+
+    def _unseen(self, sample: Sample) -> str | None:
+        if sample.image_id is None or self.image_tokens:
+            return None
+        return "expected text alone to train a bare LLM, found a picture"
 
     def pixels(self, pictures: Sequence[Picture]) -> Tensor:
         """Pixels [I, 3, H, W] of these pictures, by the model's own preprocessing."""
@@ -189,6 +211,27 @@ class Steps(Dataset["Portion | InputError"]):
         lengths = tuple(map(len, samples))
         ids = tuple(sample.id for sample in samples)
         return Portion(parts, counts.supervised_tokens, counts, ids, lengths)
+
+    def check(self, refused: Path) -> None:
+        """Look through all samples that will be trained on, before any is.
+
+        Raises:
+            InputError: some cannot be; it tells the first of them, and `refused` then holds all,
+                as lines of JSON with `id` and `reason`.
+        """
+        places = range(min(self.rows, len(self._samples)))
+        found = list(self._encoder.faults(sorted(map(self._index, places))))
+        refused.unlink(missing_ok=True)
+        if not found:
+            return
+        lines = (json.dumps({"id": id, "reason": reason}) + "\n" for id, reason in found)
+        artifact.write_text(refused, "".join(lines))
+        told = "; ".join(f"{id}: {reason}" for id, reason in found[:MOST_TOLD])
+        more = f"; and {len(found) - MOST_TOLD:,} more" if len(found) > MOST_TOLD else ""
+        raise InputError(
+            f"expected {len(places):,} rows to train on, found {len(found):,} that this tokenizer "
+            f"cannot take (all are in {refused}): {told}{more}"
+        )
 
     def samples(self, step: int) -> list[EncodedSample]:
         """All samples of a step, in order."""

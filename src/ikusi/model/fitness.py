@@ -1,0 +1,95 @@
+"""Whether conversations can be trained on, without tokenising each of them.
+
+Most rows differ in their texts alone. So each form of conversation (roles, pictures) is encoded
+once with texts of one letter, and texts are searched for what a tokenizer or a template would not
+take as text. Only rows in which something is found, or which may be too long, are encoded to know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from ikusi.errors import InputError
+from ikusi.model import chat
+from ikusi.model.tokens import control
+
+LETTER = "a"
+QUOTED = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"")
+MARK = re.compile(r"[^\w\s]")
+
+Form = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class Fitness:
+    """Tells what is wrong with conversations, for one tokenizer.
+
+    Args:
+        tokenizer: with a chat template.
+        image_tokens: features per image.
+        image_token_id: the id that stands for them.
+        max_length: longest sample, in tokens.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        image_tokens: int,
+        image_token_id: int | None,
+        max_length: int,
+    ) -> None:
+        self._tokenizer, self._max_length = tokenizer, max_length
+        self._image = (image_tokens, image_token_id)
+        self._special = _special(tokenizer)
+        self._forms: dict[Form, tuple[int, str | None]] = {}
+
+    def fault(self, messages: Sequence[chat.Message]) -> str | None:
+        """Say why a conversation cannot be trained on; None where it can."""
+        form = tuple((m["role"], tuple(part["type"] for part in m["content"])) for m in messages)
+        if form not in self._forms:
+            self._forms[form] = self._tried(form)
+        length, problem = self._forms[form]
+        if problem:
+            return problem
+        text = _text(messages)
+        # A token is at least a byte of its text.
+        if length + len(text.encode()) <= self._max_length and not self._special.search(text):
+            return None
+        return self._encoded(messages, self._max_length)[1]
+
+    def _tried(self, form: Form) -> tuple[int, str | None]:
+        messages = [
+            {"role": role, "content": [{"type": kind, "text": LETTER} for kind in kinds]}
+            for role, kinds in form
+        ]
+        return self._encoded(messages, None)
+
+    def _encoded(
+        self, messages: Sequence[chat.Message], limit: int | None
+    ) -> tuple[int, str | None]:
+        """Length in tokens and what is wrong."""
+        try:
+            encoded = chat.encode(self._tokenizer, messages, *self._image, limit)
+        except InputError as error:
+            return 0, str(error)
+        return len(encoded.input_ids), None
+
+
+def _text(messages: Sequence[chat.Message]) -> str:
+    """All texts, those of one message joined as they are rendered."""
+    return "\n".join(
+        "".join(part["text"] for part in message["content"] if part["type"] == "text")
+        for message in messages
+    )
+
+
+def _special(tokenizer: Any) -> re.Pattern[str]:
+    """What is more than text to a tokenizer, or may be to its template: control tokens, and what
+    the template's own strings hold beside words, such as `</think>`."""
+    strings = (one or other for one, other in QUOTED.findall(str(tokenizer.chat_template)))
+    marked = {text for text in map(str.strip, strings) if len(text) > 2 and MARK.search(text)}
+    patterns = [control(tokenizer)[0].pattern, *map(re.escape, sorted(marked))]
+    return re.compile("|".join(patterns))
