@@ -16,7 +16,17 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
 
 # Upstream first. A room imports what stands before it and nothing else: data flows one way.
-FOUNDATIONS = ["errors", "artifact", "content", "lock", "yamlfile", "writing", "language", "recipe"]
+FOUNDATIONS = [
+    "errors",
+    "artifact",
+    "content",
+    "lock",
+    "yamlfile",
+    "jsonfile",
+    "writing",
+    "language",
+    "recipe",
+]
 LINE = [
     *FOUNDATIONS,
     *["data", "translate", "model", "train", "evaluate", "report", "study", "chat_terminal", "cli"],

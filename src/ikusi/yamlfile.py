@@ -258,7 +258,7 @@ def validate(model: type[AnyModel], document: Document, known: Iterable[str]) ->
         errors = problem.errors()
         # A wrong key explains a missing one, so it is told first.
         first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
-        raise _told_error(first, document, known) from problem
+        raise explain(first, document, known) from problem
 
 
 _EXPECTED = {
@@ -276,7 +276,7 @@ _EXPECTED = {
 }
 
 
-def _told_error(error: Any, document: Document, known: Iterable[str]) -> InputError:
+def explain(error: Any, document: Document, known: Iterable[str]) -> InputError:
     """Turn pydantic's account of a mistake into the house's line."""
     context = error.get("ctx", {})
     loc = tuple(part for part in error["loc"] if part != "[key]")

@@ -281,12 +281,22 @@ def test_languages_that_do_not_match_are_told_by_the_first_row(instructions: Mak
         Corpus.open(corpus.folder)
 
 
+def about(**other: Any) -> str:
+    held = {"row_type": "instruction", "languages": ["eu", "en"], "rows": 2, "images": 1}
+    return json.dumps({**held, **other})
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("corpus.json", "[]", "corpus.json: row_type: expected one of caption"),
-        ("corpus.json", '{"row_type": "open"}', "languages: expected a list, found None"),
-        ("corpus.json", '{"row_type": "open", "languages": ["cy"]}', "cy.parquet: expected a"),
+        ("corpus.json", "[]", "corpus.json: expected keys and values, found a list of 0"),
+        ("corpus.json", '{"row_type": "open"}', "languages: expected a value, found nothing"),
+        ("corpus.json", about(languages=["cy"]), "cy.parquet: expected a table, found no such"),
+        ("corpus.json", about(languages=["../en"]), "languages: expected different codes"),
+        ("corpus.json", about(rows=3), "expected 3 rows, as corpus.json says, found 2"),
+        ("corpus.json", about(images=3), "expected 3 pictures, as corpus.json says, found 1"),
+        ("corpus.json", "{", "corpus.json: expected a corpus, found no JSON"),
+        ("corpus.json", "", "corpus.json: expected a corpus, found an empty file"),
         ("en.parquet", "half a table", "en.parquet: expected a Parquet table, found: "),
     ],
 )
@@ -301,7 +311,7 @@ def test_a_damaged_corpus_is_told_in_one_line(
 
 
 def test_what_is_no_corpus_is_told(tmp_path: Path, instructions: Make) -> None:
-    with pytest.raises(InputError, match=r"expected a corpus, found no corpus\.json"):
+    with pytest.raises(InputError, match=r"corpus\.json: expected a corpus, found no such file"):
         Corpus.open(tmp_path)
     corpus = instructions(2)
     with pytest.raises(InputError, match="expected a language of eu, en, found cy"):

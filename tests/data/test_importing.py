@@ -151,6 +151,15 @@ def test_a_copied_download_with_new_times_is_not_imported_again(tmp_path: Path) 
     assert told == []
 
 
+def test_an_imported_corpus_that_lost_a_file_is_imported_anew(tmp_path: Path) -> None:
+    path = table(tmp_path, 3)
+    first, _ = imported(path, tmp_path / "corpus")
+    for lost in ("en.parquet", "corpus.json"):
+        (tmp_path / "corpus" / lost).unlink()
+        again, corpus = imported(path, tmp_path / "corpus")
+        assert again == first and len(corpus) == 3
+
+
 def test_a_limit_counts_rows_that_can_be_read(tmp_path: Path) -> None:
     path = table(tmp_path, 6, row_0={"text": None})
     counts, corpus = imported(path, tmp_path / "corpus", limit=2)

@@ -6,20 +6,23 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
 from ikusi import artifact, content
+from ikusi.data import integrity
+from ikusi.data.faults import faults
 from ikusi.data.groups import Groups, Pictures
 from ikusi.data.images import decode
-from ikusi.data.schema import IMAGES, ROW_TYPES, fault, key_fault, rows_schema
+from ikusi.data.parquet import CHECKSUMS
+from ikusi.data.schema import IMAGES, OPTIONAL, ROW_TYPES, fault, key_fault, rows_schema
 from ikusi.errors import InputError
 
 ROWS_IN_GROUP = 4096
@@ -159,25 +162,39 @@ class Corpus:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self.row_type, self.languages = _about(self.folder)
-        self._rows = {code: Groups(self.folder / f"{code}.parquet") for code in self.languages}
-        self._check_parallel()
+        about = integrity.read_about(self.folder)
+        self.row_type, self.languages = about.row_type, about.languages
+        self._rows = {code: self._opened(code) for code in self.languages}
+        images = sorted(self.folder.glob("images-*.parquet"))
+        self._images = [Groups(path, IMAGES) for path in images]
+        integrity.check(about, self._rows, self._images)
 
     @classmethod
     def open(cls, folder: Path) -> Corpus:
         """Open a corpus folder.
 
         Raises:
-            InputError: it is no corpus, or its languages do not have the same rows.
+            InputError: it is no corpus or not whole, a column holds another kind of value, an id
+                is there twice, its languages do not have the same rows, or a row's picture is not
+                stored. Whoever reads rows or pictures raises it where these are bad.
         """
         return cls(folder)
+
+    @classmethod
+    def is_whole(cls, folder: Path) -> bool:
+        """Whether a folder holds a corpus that can be opened: none of its files is lost or cut."""
+        try:
+            cls(folder)
+        except InputError:
+            return False
+        return True
 
     def __len__(self) -> int:
         return self._rows[self.languages[0]].count
 
     def hold(self, size: int) -> None:
         """Hold at most `size` bytes of each file, or one row group, for whoever reads in order."""
-        for groups in (*self._rows.values(), *self._pictures.parts):
+        for groups in (*self._rows.values(), *self._images):
             groups.bytes_held = size
 
     @cached_property
@@ -201,16 +218,30 @@ class Corpus:
 
     def table(self, language: str) -> pa.Table:
         """All rows of one language."""
-        return pq.read_table(self._rows_of(language).path, memory_map=True)
+        return self._rows_of(language).table()
 
     def rows(self, language: str, start: int, stop: int) -> pa.Table:
         """The rows from `start` up to `stop`; only their row groups are read."""
         return self._rows_of(language).slice(start, stop)
 
+    def flagged(self) -> list[int]:
+        """Places of the rows that a check flagged, in any language."""
+        found: set[int] = set()
+        for groups in self._rows.values():
+            if "flags" in groups.names:
+                counts = pc.fill_null(pc.list_value_length(groups.columns("flags")["flags"]), 0)
+                found.update(pc.indices_nonzero(counts).to_pylist())
+        return sorted(found)
+
     def image_bytes(self, image_id: str) -> bytes:
-        """A picture's bytes, as they were stored."""
-        data: bytes = self._pictures.row(self._number(image_id))["bytes"]
-        return data
+        """A picture's bytes, as they were stored: those that its digest names."""
+        row = self._pictures.row(self._number(image_id))
+        data: bytes | None = row["bytes"]
+        digest = hashlib.sha256(data).hexdigest() if data is not None else "no bytes"
+        if digest != row["sha256"]:
+            told = f"expected bytes with the SHA-256 {row['sha256']}, found {digest}"
+            raise InputError(f"{self.folder}: image {image_id}: {told}")
+        return data or b""
 
     def image(self, image_id: str) -> Image.Image:
         """A picture, decoded to RGB."""
@@ -239,11 +270,11 @@ class Corpus:
 
     @cached_property
     def _pictures(self) -> Pictures:
-        return Pictures(sorted(self.folder.glob("images-*.parquet")))
+        return Pictures(self._images)
 
     @cached_property
     def _digests(self) -> np.ndarray:
-        digests = (digest[:32].encode() for digest in self._pictures.values("sha256"))
+        digests = ((digest or "")[:32].encode() for digest in self._pictures.values("sha256"))
         return np.fromiter(digests, "S32")
 
     def _rows_of(self, language: str) -> Groups:
@@ -252,48 +283,20 @@ class Corpus:
             raise InputError(f"{self.folder}: expected a language of {known}, found {language}")
         return self._rows[language]
 
-    def _check_parallel(self) -> None:
-        first, *others = self.languages
-        self._rows[first].expect("id", "image_id")
-        for code in others:
-            both = (self._rows[one].batches("id", "image_id") for one in (first, code))
-            if all(ours == theirs for ours, theirs in zip_longest(*both)):
-                continue
-            keys, theirs = (self._rows[one].columns("id", "image_id") for one in (first, code))
-            if not theirs.equals(keys):
-                problem = _first_difference(keys, theirs, first)
-                raise InputError(f"{self.folder}/{code}.parquet: {problem}")
+    def _opened(self, language: str) -> Groups:
+        path = self.folder / f"{language}.parquet"
+
+        def check(rows: pa.Table) -> None:
+            for place, problem in faults(self.row_type, rows).items():
+                raise InputError(f"{path}: row {rows['id'][place]}: {problem}")
+
+        return Groups(path, rows_schema(self.row_type), OPTIONAL, check)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["folder"])  # type: ignore[misc]
-
-
-def _about(folder: Path) -> tuple[str, list[str]]:
-    """Row type and languages of a corpus, from its own file."""
-    try:
-        about = json.loads((folder / "corpus.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: expected a corpus, found no corpus.json: {error}") from None
-    if not isinstance(about, dict) or about.get("row_type") not in ROW_TYPES:
-        raise InputError(f"{folder}/corpus.json: row_type: expected one of {', '.join(ROW_TYPES)}")
-    languages = about.get("languages")
-    if not isinstance(languages, list) or not languages:
-        raise InputError(f"{folder}/corpus.json: languages: expected a list, found {languages}")
-    return about["row_type"], languages
-
-
-def _first_difference(expected: pa.Table, found: pa.Table, language: str) -> str:
-    if len(found) != len(expected):
-        return f"expected {len(expected)} rows as in {language}, found {len(found)}"
-    for name in expected.column_names:
-        pairs = zip(expected[name].to_pylist(), found[name].to_pylist(), strict=True)
-        for number, (ours, theirs) in enumerate(pairs):
-            if ours != theirs:
-                return f"row {number}: expected {name} {ours} as in {language}, found {theirs}"
-    return f"expected columns as in {language}, found {found.schema}".replace("\n", "; ")
 
 
 def _told(value: Any) -> str:
@@ -330,6 +333,6 @@ class _Table:
 
     def _flush(self) -> None:
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self.path, self.schema, compression="zstd")
+            self._writer = pq.ParquetWriter(self.path, self.schema, compression="zstd", **CHECKSUMS)
         self._writer.write_table(pa.Table.from_pylist(self._held, schema=self.schema))
         self._held, self._held_bytes = [], 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ikusi.errors import InputError
+from ikusi.data.parquet import in_schema, open_table, reading
 
 BYTES_HELD = 256 * 2**20  # of decoded row groups, for each open file
 ROWS_AT_ONCE = 4096  # of columns that are read through
@@ -30,8 +29,8 @@ class Pictures:
     Ids are told apart by 64 bits of their hash.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.parts = [Groups(path) for path in paths]
+    def __init__(self, parts: Sequence[Groups]) -> None:
+        self.parts = list(parts)
         self._starts = np.cumsum([0, *(part.count for part in self.parts)])
         hashes = np.fromiter(map(_hash, self.values("image_id")), np.uint64, self._starts[-1])
         self._order = np.argsort(hashes, kind="stable")
@@ -61,17 +60,29 @@ def _hash(name: str) -> np.uint64:
 
 
 class Groups:
-    """Rows of a Parquet file by position; the last row groups used are held."""
+    """Rows of a Parquet file by position; the last row groups used are held.
 
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise InputError(f"{path}: expected a table, found no such file")
-        self.path = path
-        try:
-            self.file = pq.ParquetFile(path, memory_map=True)
-        except (pa.ArrowInvalid, OSError) as error:
-            told = " ".join(str(error).split())
-            raise InputError(f"{path}: expected a Parquet table, found: {told}") from None
+    Args:
+        path: the file.
+        schema: columns that are read, and their types.
+        optional: columns that the file may lack.
+        check: called with each row group that is read for the first time; raises InputError.
+
+    Raises:
+        InputError: the file cannot be read, or has other columns. Every method raises it where
+            rows are damaged.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        optional: Collection[str] = (),
+        check: Callable[[pa.Table], None] | None = None,
+    ) -> None:
+        self.path, self.schema = path, schema
+        self.file = open_table(path, schema, optional)
+        self.names = [name for name in self.file.schema_arrow.names if name in schema.names]
         sizes = [
             self.file.metadata.row_group(number).num_rows
             for number in range(self.file.num_row_groups)
@@ -80,26 +91,17 @@ class Groups:
         self.count = int(self.starts[-1])
         self.bytes_held = BYTES_HELD
         self._held: OrderedDict[int, pa.Table] = OrderedDict()
+        self._check, self._checked = check, set[int]()
 
     def columns(self, *names: str) -> pa.Table:
-        """Some columns, whole.
-
-        Raises:
-            InputError: the table lacks one.
-        """
-        self.expect(*names)
-        return self.file.read(columns=list(names))
-
-    def expect(self, *names: str) -> None:
-        """Raise InputError unless the table has these columns."""
-        missing = set(names) - set(self.file.schema_arrow.names)
-        if missing:
-            raise InputError(f"{self.path}: expected a column {min(missing)}, found none")
+        """Some columns, whole."""
+        with reading(self.path):
+            return in_schema(self.file.read(columns=list(names)), self.schema)
 
     def batches(self, *names: str) -> Iterator[pa.RecordBatch]:
         """Some columns, so many rows at a time."""
-        self.expect(*names)
-        yield from self.file.iter_batches(ROWS_AT_ONCE, columns=list(names))
+        with reading(self.path):
+            yield from self.file.iter_batches(ROWS_AT_ONCE, columns=list(names))
 
     def values(self, name: str) -> Iterator[Any]:
         """A column, so many rows at a time."""
@@ -111,6 +113,10 @@ class Groups:
         values: list[Any] = self.columns(name).column(0).to_pylist()
         return values
 
+    def table(self) -> pa.Table:
+        """All rows."""
+        return self._read(range(self.file.num_row_groups))
+
     def slice(self, start: int, stop: int) -> pa.Table:
         """The rows from `start` up to `stop`; only their row groups are read."""
         if not 0 <= start < stop <= self.count:
@@ -119,7 +125,7 @@ class Groups:
             int(np.searchsorted(self.starts, index, side="right")) - 1
             for index in (start, stop - 1)
         )
-        groups = self.file.read_row_groups(range(first, last + 1))
+        groups = self._read(range(first, last + 1))
         return groups.slice(start - int(self.starts[first]), stop - start)
 
     def row(self, index: int) -> dict[str, Any]:
@@ -145,11 +151,20 @@ class Groups:
 
     def _group(self, number: int) -> pa.Table:
         if number not in self._held:
-            self._held[number] = self.file.read_row_group(number)
+            self._held[number] = self._read([number])
             while len(self._held) > 1 and self._held_now() > self.bytes_held:
                 self._held.popitem(last=False)
         self._held.move_to_end(number)
         return self._held[number]
+
+    def _read(self, numbers: Sequence[int]) -> pa.Table:
+        """Row groups, checked if they are read for the first time."""
+        with reading(self.path):
+            groups = in_schema(self.file.read_row_groups(numbers, self.names), self.schema)
+        if self._check is not None and not self._checked.issuperset(numbers):
+            self._check(groups)
+            self._checked.update(numbers)
+        return groups
 
     def _held_now(self) -> int:
         return sum(table.nbytes for table in self._held.values())

@@ -20,7 +20,7 @@ from PIL import Image
 
 from ikusi import artifact, yamlfile
 from ikusi.data import originals, sources
-from ikusi.data.corpus import CorpusWriter
+from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.images import FORMATS, decode
 from ikusi.data.schema import fault, key_fault
 from ikusi.data.sources.base import BadRow, Item, LeftOut, Source, SourceRow
@@ -124,7 +124,7 @@ def _fingerprint(asked: Mapping[str, Any], path: Path | None, settings: Section)
 
 
 def _is_current(folder: Path, print_: str, path: Path | None, settings: Section) -> bool:
-    if not artifact.is_current(folder, print_):
+    if not (artifact.is_current(folder, print_) and Corpus.is_whole(folder)):
         return False
     return path is None or not originals.pictures_changed(
         folder, originals.pictures_root(path, settings)

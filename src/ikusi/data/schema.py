@@ -35,6 +35,9 @@ PROVENANCE = [  # of rows that were translated
     pa.field("flags", pa.list_(pa.string())),
     pa.field("score", pa.float64()),
 ]
+OPTIONAL = frozenset({"image_id", "group", "task", *(field.name for field in PROVENANCE)})
+"""Columns that a table of rows may lack, as its rows may have nothing there."""
+
 IMAGES = pa.schema(
     [
         ("image_id", pa.string()),
@@ -155,6 +158,8 @@ def _choices(value: Any, columns: Mapping[str, Any]) -> str | None:
         return problem
     if not all(item.strip() for item in value):
         return f"expected every choice to say something, found {_told(value)}"
+    if len(set(value)) < len(value):
+        return f"expected different choices, found {_told(value)}"
     return None
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 from rich.console import Console
@@ -79,23 +77,13 @@ def samples(corpus: Corpus, count: int, seed: int = 0, flagged: bool = False) ->
     """
     if count < 1:
         raise InputError(f"count: expected 1 or more, found {count}")
-    places: Sequence[int] = _flagged(corpus) if flagged else range(len(corpus))
+    places: Sequence[int] = corpus.flagged() if flagged else range(len(corpus))
     if not places:
         raise InputError(
             f"{corpus.folder}: expected {'flagged ' if flagged else ''}rows, found none"
         )
     drawn = sorted(random.Random(seed).sample(places, min(count, len(places))))
     return [_sample(corpus, place) for place in drawn]
-
-
-def _flagged(corpus: Corpus) -> list[int]:
-    """Places of the rows with a flag."""
-    found: set[int] = set()
-    for code in corpus.languages:
-        flags = pq.read_table(corpus.folder / f"{code}.parquet", columns=["flags"])["flags"]
-        counts = pc.fill_null(pc.list_value_length(flags), 0)
-        found.update(pc.indices_nonzero(counts).to_pylist())
-    return sorted(found)
 
 
 def _sample(corpus: Corpus, place: int) -> Sample:

@@ -18,11 +18,13 @@ import pyarrow.parquet as pq
 
 from ikusi import artifact
 from ikusi.data import schema
-from ikusi.data.corpus import QUARANTINE
+from ikusi.data.corpus import QUARANTINE, Corpus
+from ikusi.data.faults import faults
+from ikusi.data.parquet import CHECKSUMS
 from ikusi.errors import InputError
 from ikusi.translate.checks import closed
 from ikusi.translate.job import Job
-from ikusi.translate.shards import OK
+from ikusi.translate.shards import OK, QUARANTINED
 
 
 def gather(job: Job, output: Path) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def gather(job: Job, output: Path) -> dict[str, Any]:
     corpus = job.plan.corpus
     all_of_it = corpus.content(corpus.languages)  # every column, language and picture goes along
     name = artifact.fingerprint([shard.__dict__ for shard in made], _written(job), all_of_it)
-    if not artifact.is_current(output, name):
+    if not (artifact.is_current(output, name) and Corpus.is_whole(output)):
         with artifact.folder(output, fingerprint=name, settings=job.about()) as staging:
             counts = _Gatherer(job, staging).run()
             artifact.add_counts(staging, **counts)
@@ -64,7 +66,9 @@ class _Gatherer:
         codes = [*job.plan.corpus.languages, job.plan.target.code]
         rows = schema.rows_schema(self.row_type)
         self._tables = {
-            code: pq.ParquetWriter(staging / f"{code}.parquet", rows, compression="zstd")
+            code: pq.ParquetWriter(
+                staging / f"{code}.parquet", rows, compression="zstd", **CHECKSUMS
+            )
             for code in codes
         }
         self._bad: pq.ParquetWriter | None = None
@@ -120,12 +124,17 @@ class _Gatherer:
     def _add(self, number: int) -> None:
         start, stop = self.plan.bounds(number)
         outcomes = self._outcomes(number)
+        source = self.plan.corpus.rows(self.plan.source.code, start, stop)
         good = pc.equal(outcomes["status"], OK)
+        translated = self._translated(source.filter(good), outcomes.filter(good))
+        if bad := faults(self.row_type, translated):
+            outcomes = _refused(outcomes, good, bad)
+            translated = translated.filter(_all_but(bad, len(translated)))
+            good = pc.equal(outcomes["status"], OK)
         for code in self.plan.corpus.languages:
             self._write(code, self.plan.corpus.rows(code, start, stop).filter(good))
-        source = self.plan.corpus.rows(self.plan.source.code, start, stop)
         kept = outcomes.filter(good)
-        self._write(self.plan.target.code, self._translated(source.filter(good), kept))
+        self._write(self.plan.target.code, translated)
         self._quarantine(source.filter(pc.invert(good)), outcomes.filter(pc.invert(good)))
         self._counts["rows"] += len(kept)
         self._counts["flagged"] += (
@@ -167,6 +176,24 @@ class _Gatherer:
                 self.staging / "quarantine.parquet", QUARANTINE, compression="zstd"
             )
         self._bad.write_table(pa.Table.from_pylist(bad, schema=QUARANTINE))
+
+
+def _refused(outcomes: pa.Table, good: pa.ChunkedArray, bad: Mapping[int, str]) -> pa.Table:
+    """The outcomes with some of the good ones refused: place among these -> why."""
+    places = np.flatnonzero(good.to_numpy())
+    status, reasons = outcomes["status"].to_pylist(), outcomes["reason"].to_pylist()
+    for place, reason in bad.items():
+        status[places[place]], reasons[places[place]] = QUARANTINED, reason
+    for name, values in (("status", status), ("reason", reasons)):
+        place = outcomes.schema.get_field_index(name)
+        outcomes = outcomes.set_column(place, name, pa.array(values, pa.string()))
+    return outcomes
+
+
+def _all_but(bad: Mapping[int, str], count: int) -> pa.BooleanArray:
+    kept = np.ones(count, dtype=bool)
+    kept[list(bad)] = False
+    return pa.array(kept)
 
 
 def _bad_row(columns: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, str]:

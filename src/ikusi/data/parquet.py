@@ -1,0 +1,102 @@
+"""Parquet tables opened and read so that a spoiled one is one line: file, column, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ikusi.errors import InputError
+
+CHECKSUMS: dict[str, Any] = {"write_page_checksum": True}
+"""For `ParquetWriter`: with them, a byte that changes on a disk is seen when its page is read."""
+
+
+@contextmanager
+def reading(path: Path, expected: str = "a Parquet table") -> Iterator[None]:
+    """Turn what pyarrow raises at a file that is missing, cut or damaged into InputError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected {expected}, found no such file") from None
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: expected {expected}, found: {told[:200]}") from error
+
+
+def open_table(path: Path, schema: pa.Schema, optional: Collection[str] = ()) -> pq.ParquetFile:
+    """Open a table and check that it has the columns of `schema`, of fitting types.
+
+    Raises:
+        InputError: it is no Parquet, lacks a column that is not `optional`, or a column holds
+            another kind of value.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: expected a table, found no such file")
+    with reading(path):
+        file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+        found = file.schema_arrow
+    for field in schema:
+        places = found.get_all_field_indices(field.name)
+        if not places and field.name in optional:
+            continue
+        if len(places) != 1:
+            told = "it twice" if places else "none"
+            raise InputError(f"{path}: expected a column {field.name}, found {told}")
+        own = found.field(places[0]).type
+        if not fits(own, field.type) and not (pa.types.is_null(own) and field.name in optional):
+            raise InputError(f"{path}: column {field.name}: expected {field.type}, found {own}")
+    return file
+
+
+def fits(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether values of one type are of the same kind as those of another, of whatever width.
+
+    >>> fits(pa.large_string(), pa.string()), fits(pa.int64(), pa.int32())
+    (True, True)
+    >>> fits(pa.bool_(), pa.int32()), fits(pa.float64(), pa.int32())
+    (False, False)
+    """
+    is_ = pa.types
+    if is_.is_dictionary(found):
+        found = found.value_type
+    if is_.is_list(wanted):
+        listed = (is_.is_list, is_.is_large_list, is_.is_fixed_size_list)
+        return any(kind(found) for kind in listed) and fits(found.value_type, wanted.value_type)
+    if is_.is_struct(wanted):
+        return is_.is_struct(found) and _same_fields(found, wanted)
+    if is_.is_string(wanted):
+        return any(kind(found) for kind in (is_.is_string, is_.is_large_string, is_.is_string_view))
+    if is_.is_binary(wanted):
+        return any(kind(found) for kind in (is_.is_binary, is_.is_large_binary, is_.is_binary_view))
+    if is_.is_integer(wanted):
+        return bool(is_.is_integer(found))
+    if is_.is_floating(wanted):
+        return bool(is_.is_floating(found) or is_.is_integer(found))
+    return bool(found == wanted)
+
+
+def _same_fields(found: pa.StructType, wanted: pa.StructType) -> bool:
+    names = [
+        [kind.field(place).name for place in range(kind.num_fields)] for kind in (found, wanted)
+    ]
+    return sorted(names[0]) == sorted(names[1]) and all(
+        fits(found.field(name).type, wanted.field(name).type) for name in names[1]
+    )
+
+
+def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table's columns that `schema` names, in the table's order, with the schema's types.
+
+    Raises:
+        pyarrow.ArrowInvalid: a text is no UTF-8, or a value does not fit into its type.
+    """
+    table.validate(full=True)
+    wanted = pa.schema([schema.field(name) for name in table.column_names if name in schema.names])
+    if table.schema.equals(wanted):
+        return table
+    return table.select(wanted.names).cast(wanted)
