@@ -24,7 +24,7 @@ def said(*words: str | Path) -> str:
 
 
 def test_times_of_a_study_come_from_its_manifests(tmp_path: Path) -> None:
-    for name in ("data", "align/english", "instruct/english-000", "instruct/english-100"):
+    for name in ("data", "align/english", "instruct/english-eu000", "instruct/english-eu100"):
         with artifact.folder(tmp_path / name, fingerprint=name):
             pass
     shown = subprocess.run(

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 import typer
 
-from ikusi import cli
+from ikusi import cli, recipe
+from ikusi.study import layout
 
 ROOT = Path(__file__).parents[1]
 RECIPE = str(ROOT / "recipes/emoji-eu.yaml")
@@ -85,6 +87,19 @@ def test_each_command_shows_an_example(name: str) -> None:
     assert f"Example: ikusi {name}" in commands()[name].help.replace("\b", "")
 
 
+def test_examples_name_what_the_shipped_recipes_make() -> None:
+    known = {step.name for step in layout.steps(recipe.load(RECIPE))}
+    made = known | {"", "data/instructions"}
+    for name, command in commands().items():
+        for word in command.help.split():
+            if word.startswith("recipes/"):
+                assert (ROOT / word).is_file(), f"{name}: {word}"
+            if word.startswith("studies/"):
+                assert word.removeprefix("studies/emoji-eu").strip("/") in made, f"{name}: {word}"
+        if run := re.search(r"--stage (\w+) --run ([\w-]+)", command.help):
+            assert "/".join(run.groups()) in known, name
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys\n"
@@ -100,7 +115,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_a_good_recipe_is_told_with_its_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recipe", "check", RECIPE, "grid.text_only=[false]") == 0
-    assert "good, 8 runs: english-000 " in capsys.readouterr().out
+    assert "good, 8 runs: english-eu000 " in capsys.readouterr().out
 
 
 def test_bad_input_is_one_line_and_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,7 @@ def test_every_shipped_recipe_loads(path: Path) -> None:
 def test_the_study_in_miniature_has_the_papers_sixteen_runs() -> None:
     names = [run.name for run in recipe.load(RECIPES / "emoji-eu.yaml").runs()]
     assert len(names) == len(set(names)) == 16
-    assert {"english-000", "english-020-text", "adapted-100-text"} <= set(names)
+    assert {"english-eu000", "english-eu020-text", "adapted-eu100-text"} <= set(names)
 
 
 def test_the_quick_recipe_differs_in_three_fields() -> None:
@@ -84,10 +84,10 @@ def test_the_quick_recipe_differs_in_three_fields() -> None:
 def test_runs_follow_the_grid(small: Path) -> None:
     runs = recipe.load(small).runs()
     assert [(run.name, run.backbone, run.ratio, run.text_only) for run in runs] == [
-        ("english-000", "english", 0.0, False),
-        ("english-020", "english", 0.2, False),
-        ("english-000-text", "english", 0.0, True),
-        ("english-020-text", "english", 0.2, True),
+        ("english-eu000", "english", 0.0, False),
+        ("english-eu020", "english", 0.2, False),
+        ("english-eu000-text", "english", 0.0, True),
+        ("english-eu020-text", "english", 0.2, True),
     ]
 
 
@@ -234,7 +234,8 @@ def test_a_recipe_that_extends_another_gives_only_what_differs(small: Path) -> N
          "child.yaml:3: grid.ratois: expected a known key, found ratois "
          "(did you mean grid.ratios?)"),
         (SMALL, "extends: smal.yaml\n",
-         "child.yaml:1: extends: expected a file beside this one, found smal.yaml "
+         "child.yaml:1: extends: expected a file beside this one, or a recipe of Ikusi's, "
+             "found smal.yaml "
          "(did you mean small.yaml?)"),
         ("extends: child.yaml\n", "extends: small.yaml\n",
          "child.yaml: extends: expected a file that does not extend this one, "

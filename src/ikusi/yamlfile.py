@@ -110,11 +110,23 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Document:
     base_name = own.data.pop("extends", None)
     if base_name is None:
         return own
-    base_path = path.parent / str(base_name)
-    if not base_path.is_file():
-        near = nearest(str(base_name), (file.name for file in path.parent.glob("*.yaml")))
-        raise own.error(("extends",), "a file beside this one", told(base_name), near)
+    places = [path.parent, *shipped_folders()]
+    base_path = next(
+        (at for at in (place / str(base_name) for place in places) if at.is_file()), None
+    )
+    if base_path is None:
+        near = nearest(str(base_name), (file.name for at in places for file in at.glob("*.yaml")))
+        raise own.error(
+            ("extends",), "a file beside this one, or a recipe of Ikusi's", told(base_name), near
+        )
     return merge(_read(base_path, (*seen, path.resolve())), own)
+
+
+def shipped_folders() -> list[Path]:
+    """Where Ikusi's own recipes are: in the installed package, or in a checkout."""
+    package = Path(__file__).parent
+    recipes = [package / "recipes", package.parents[1] / "recipes"]
+    return [at for root in recipes if root.is_dir() for at in (root, root / "translate")]
 
 
 def _parse(path: Path) -> Document:

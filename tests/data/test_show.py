@@ -102,7 +102,7 @@ def test_the_page_holds_its_pictures_and_escapes_the_rest(choices: Corpus, tmp_p
     assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
     data = base64.b64decode(page.sources[0].partition(",")[2])
     assert Image.open(io.BytesIO(data)).size == (384, 384)
-    assert re.search(r'<dd class="right">y</dd>', text) and 'lang="eu" dir="auto"' in text
+    assert re.search(r'<dd dir="auto" class="right">y</dd>', text) and '<dl lang="eu">' in text
     assert not re.search(r"https?://|url\(", text)
 
 

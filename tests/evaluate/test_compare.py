@@ -347,15 +347,15 @@ def test_what_is_written_is_whole_and_the_same_each_time(
 def test_a_run_of_a_study_stands_for_its_evaluation(
     pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, skill in (("english-000", 0.4), ("english-020", 0.8)):
+    for name, skill in (("english-eu000", 0.4), ("english-eu020", 0.8)):
         evaluation(tmp_path / "evaluate" / name, skill, seed=int(10 * skill))
         (tmp_path / "instruct" / name).mkdir(parents=True)
-    runs = [str(tmp_path / "instruct" / name) for name in ("english-000", "english-020")]
+    runs = [str(tmp_path / "instruct" / name) for name in ("english-eu000", "english-eu020")]
     with pytest.raises(SystemExit) as end:
         cli.main(["compare", *runs, "--show", "1", "--output", str(tmp_path / "out")])
     shown = capsys.readouterr().out
     assert not end.value.code
-    assert "english-020 against english-000" in shown and "question: eu: what is" in shown
+    assert "english-eu020 against english-eu000" in shown and "question: eu: what is" in shown
     assert (tmp_path / "out" / "index.html").is_file()
 
 

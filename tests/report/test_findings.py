@@ -169,10 +169,10 @@ def test_what_the_grid_lacks_is_not_tested(
 
 def test_runs_that_are_not_measured_yet_are_named(tmp_path: Path) -> None:
     made = Folder(tmp_path, SMALL, pictures=10)
-    made.measure(even, only=["english-020", "english-080"])
+    made.measure(even, only=["english-eu020", "english-eu080"])
     found = {f.number: f for f in findings.examine(Study(tmp_path))}
     assert found[1].verdict == "not tested"
-    assert found[1].why == "Not measured yet: english-100."
+    assert found[1].why == "Not measured yet: english-eu100."
 
 
 def test_holm_counts_only_the_findings_that_were_tested(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def partial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = Folder(root / "study", name=QUICK, pictures=10)
     made.draw()
     made.train()
-    made.measure(skill, only=["english-000", "english-020"])
+    made.measure(skill, only=["english-eu000", "english-eu020"])
     page.write(root / "study", root / "report")
     return root
 
@@ -150,7 +150,7 @@ def test_tables_hold_every_score(full: Path) -> None:
         row
         for row in found
         if (row["run"], row["benchmark"], row["language"], row["unseen"])
-        == ("english-100", "miniature/capqa", "en", "all")
+        == ("english-eu100", "miniature/capqa", "en", "all")
     )
     assert one["n"] == "36" and one["chance"] == "0.25"
     assert float(one["low"]) <= float(one["score"]) <= float(one["high"])
@@ -168,10 +168,29 @@ def test_the_answer_is_computed(full: Path) -> None:
     assert f"{verdicts.count('supported')} supported" in text
 
 
+def test_a_mean_that_holds_a_benchmark_at_guessing_says_so(tmp_path: Path) -> None:
+    def skill(run: Run | None, bench: str, code: str) -> float:
+        return 0.25 if bench == "miniature/capqa" else 0.9
+
+    made = Folder(tmp_path, ["grid.backbones=[english]", "grid.text_only=[false]"], pictures=36)
+    made.measure(skill)
+    page.write(tmp_path, tmp_path / "report")
+    text = Page(tmp_path / "report" / "index.html").text
+    said = re.search(
+        r"These means include scores that are no better than guessing: ([^.]*\.)", text
+    )
+    assert said is not None
+    title = Study(tmp_path).benchmarks["miniature/capqa"].title
+    assert said[1].startswith(f"{title}, english (0")
+    made.measure(lambda run, bench, code: 0.95)
+    page.write(tmp_path, tmp_path / "better")
+    assert "no better than guessing" not in Page(tmp_path / "better" / "index.html").text
+
+
 def test_a_study_under_way_says_what_is_missing(partial: Path) -> None:
     text = Page(partial / "report" / "index.html").text
     assert "2 of 4 runs are measured" in text
-    assert "english-080: trained, not measured" in text
+    assert "english-eu080: trained, not measured" in text
     assert "english-backbone: not measured" in text
     assert "The recipe's grid has one backbone" in text
 
@@ -204,20 +223,20 @@ def test_a_study_with_nothing_measured_has_a_page(tmp_path: Path) -> None:
 def test_an_evaluation_older_than_its_model_is_left_out(tmp_path: Path) -> None:
     made = Folder(tmp_path, name=QUICK, pictures=4)
     made.train()
-    made.measure(skill, only=["english-000", "english-020"])
-    path = tmp_path / "evaluate/english-020/manifest.json"
+    made.measure(skill, only=["english-eu000", "english-eu020"])
+    path = tmp_path / "evaluate/english-eu020/manifest.json"
     manifest = json.loads(path.read_text())
-    path.write_text(json.dumps(manifest | {"inputs": {"instruct/english-020": "older"}}))
+    path.write_text(json.dumps(manifest | {"inputs": {"instruct/english-eu020": "older"}}))
     read = Study(tmp_path)
-    assert list(read.evaluations) == ["english-000"]
-    assert read.missing["english-020"] == "measured before instruct/english-020 changed"
+    assert list(read.evaluations) == ["english-eu000"]
+    assert read.missing["english-eu020"] == "measured before instruct/english-eu020 changed"
 
 
 def test_an_evaluation_that_lacks_a_benchmark_of_the_recipe_is_left_out(tmp_path: Path) -> None:
     before = Folder(tmp_path, ["benchmarks=[miniature/vqa]"], name=QUICK, pictures=4)
-    before.measure(skill, only=["english-000"])
+    before.measure(skill, only=["english-eu000"])
     Folder(tmp_path, name=QUICK)
-    assert Study(tmp_path).missing["english-000"] == "measured without miniature/aokvqa"
+    assert Study(tmp_path).missing["english-eu000"] == "measured without miniature/aokvqa"
 
 
 def test_a_folder_that_is_no_study_is_told_in_a_line(tmp_path: Path) -> None:
@@ -227,14 +246,16 @@ def test_a_folder_that_is_no_study_is_told_in_a_line(tmp_path: Path) -> None:
 
 def test_damaged_results_are_told_in_a_line(tmp_path: Path) -> None:
     made = Folder(tmp_path, name=QUICK, pictures=4)
-    made.measure(skill, only=["english-000"])
-    (tmp_path / "evaluate/english-000/results.json").write_text("{")
-    with pytest.raises(InputError, match="english-000: expected an evaluation"):
+    made.measure(skill, only=["english-eu000"])
+    (tmp_path / "evaluate/english-eu000/results.json").write_text("{")
+    with pytest.raises(InputError, match="english-eu000: expected an evaluation"):
         Study(tmp_path)
 
 
 def test_runs_that_were_asked_different_questions_are_not_compared(tmp_path: Path) -> None:
-    for run, pictures in (("english-080", 4), ("english-100", 5)):
+    for run, pictures in (("english-eu080", 4), ("english-eu100", 5)):
         Folder(tmp_path, name=QUICK, pictures=pictures).measure(skill, only=[run])
-    with pytest.raises(InputError, match="expected the same questions in english-080, english-100"):
+    with pytest.raises(
+        InputError, match="expected the same questions in english-eu080, english-eu100"
+    ):
         findings.examine(Study(tmp_path))

@@ -209,6 +209,18 @@ def test_a_model_that_is_nowhere_is_told_in_one_line() -> None:
         fast(Path("no/such-model"))
 
 
+def test_a_format_or_device_that_this_machine_has_not_is_refused(checkpoint: Path) -> None:
+    from ctranslate2 import get_cuda_device_count, get_supported_compute_types
+
+    for name in ("float16", "bfloat16", "int8_float16"):
+        if name not in get_supported_compute_types("cpu"):
+            with pytest.raises(InputError, match=rf"compute_type: .*float32.*, found {name}"):
+                fast(checkpoint, compute_type=name, device="cpu")
+    if not get_cuda_device_count():
+        with pytest.raises(InputError, match="device: expected cpu or auto"):
+            fast(checkpoint, device="cuda")
+
+
 def test_a_folder_without_a_model_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a translation model"):
         fast(tmp_path)

@@ -33,7 +33,7 @@ def test_the_counts_add_up(folder: Path) -> None:
     assert dict(found.reasons) == {"engine": 3, "no answer": 1}
     assert dict(found.flags) == {"preserved": 1}
     assert found.ratio.count == 7
-    assert [histogram.count for histogram in found.histograms()] == [7, 7]
+    assert [histogram.count for histogram in found.histograms("score")] == [7, 7]
     assert len(found.worst()) == 7
 
 

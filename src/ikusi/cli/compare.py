@@ -33,8 +33,8 @@ def compare(
 ) -> None:
     """Compare evaluations row by row: differences, their intervals and tests.
 
-    Example: ikusi compare studies/emoji-eu/instruct/english-000
-    studies/emoji-eu/instruct/english-020 --show 5 --output compared
+    Example: ikusi compare studies/emoji-eu/instruct/english-eu000
+    studies/emoji-eu/instruct/english-eu020 --show 5 --output compared
     """
     from ikusi.evaluate import compare as compares
     from ikusi.report import compare as views

@@ -22,14 +22,20 @@ def show(recipe: RecipeFile, overrides: Overrides = None) -> None:
 
 @app.command("check")
 def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
-    """Check a recipe and list its runs.
+    """Check a recipe, list its runs and all that this machine lacks for them.
+
+    Models, licences, corpora and rows that are missing are named together; the exit code is
+    then 3.
 
     Example: ikusi recipe check recipes/emoji-eu.yaml grid.ratios=[0,0.5,1]
     """
     from ikusi import recipe as recipes
+    from ikusi.study import needs
 
-    runs = recipes.load(recipe, overrides or []).runs()
+    loaded = recipes.load(recipe, overrides or [])
+    runs = loaded.runs()
     typer.echo(f"{recipe}: good, {len(runs)} runs: {' '.join(run.name for run in runs)}")
+    needs.check(loaded)
 
 
 @app.command("schema")

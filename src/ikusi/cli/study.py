@@ -44,7 +44,7 @@ def train(
 ) -> None:
     """Train one model of a study, and only what it needs.
 
-    Example: ikusi train recipes/emoji-eu.yaml --stage instruct --run english-020 --nproc 2
+    Example: ikusi train recipes/emoji-eu.yaml --stage instruct --run english-eu020 --nproc 2
     """
     more = [] if nproc is None else [f"compute.processes={nproc}"]
     loaded, folder = opened(recipe, [*(overrides or []), *more], studies)
@@ -61,7 +61,7 @@ def chat(
 ) -> None:
     """Talk with a model about pictures, in any language it knows.
 
-    Example: ikusi chat studies/emoji-eu/instruct/basque-100 --image cat.png
+    Example: ikusi chat studies/emoji-eu/instruct/adapted-eu080 --image cat.png
     """
     from ikusi import chat_terminal
     from ikusi.study import layout
@@ -116,7 +116,7 @@ def export(
 ) -> None:
     """Write a model for other programs; what serves LLaVA reads the checkpoint itself.
 
-    Example: ikusi export studies/emoji-eu/instruct/adapted-020 --to llm --output basque-llm
+    Example: ikusi export studies/emoji-eu/instruct/adapted-eu020 --to llm --output basque-llm
     """
     from ikusi.model import export as exports
     from ikusi.study import layout

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ikusi import yamlfile
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate.benchmark import Benchmark
@@ -29,8 +30,13 @@ def find(
     named = given or {}
     unknown = sorted(set(named) - {bench.corpus for bench in benchmarks})
     if unknown:
-        known = ", ".join(sorted({bench.corpus for bench in benchmarks}))
-        raise InputError(f"corpus {unknown[0]}: expected one of {known}, found another name")
+        known = sorted({bench.corpus for bench in benchmarks})
+        near = yamlfile.nearest(unknown[0].rpartition("/")[2], known)
+        hint = f" (did you mean {near}?)" if near else ""
+        raise InputError(
+            f"corpus: expected the name of one that is asked for ({', '.join(known)}), "
+            f"found {unknown[0]}{hint}"
+        )
     return [(bench, _corpus(bench, languages, data, named)) for bench in benchmarks]
 
 

@@ -52,6 +52,33 @@ TEXT_METRICS = (
 _INCLUSIONS = {inclusion_name(unit, rule): (unit, rule) for unit in UNITS for rule in AGGREGATES}
 
 
+_WORDS = {
+    "vqa_accuracy": "VQA accuracy",
+    "vqa_accuracy_normalised": "VQA accuracy, every text normalised",
+    "accuracy_without_end": "accuracy, end of turn not counted",
+    "any": "any gold answer contained",
+    "soft": "gold answers contained, weighed by annotators",
+    "token_span": "as whole words",
+    "substring": "as characters",
+    "token_prefix": "as whole words, the last may go on",
+    "stem": "as forms of its words",
+}
+
+
+def describe_metric(name: str) -> str:
+    """Name a metric as people read it in tables.
+
+    >>> describe_metric("inclusion_any_token_span")
+    'any gold answer contained, as whole words'
+    >>> describe_metric("accuracy_per_token")
+    'accuracy per token'
+    """
+    if name in _INCLUSIONS:
+        unit, aggregate = _INCLUSIONS[name]
+        return f"{_WORDS[aggregate]}, {_WORDS[unit]}"
+    return _WORDS.get(name, name.replace("_", " "))
+
+
 def text_metrics(text: str, gold: Sequence[str], normaliser: Normaliser) -> dict[str, float]:
     """Return every metric of one free answer, by name; each in [0, 1]."""
     said = normaliser.read(text)

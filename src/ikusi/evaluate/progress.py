@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from ikusi.evaluate.metrics import describe_metric
 from ikusi.evaluate.results import ALL
 
 EVERY = 30.0  # seconds between lines
@@ -82,7 +83,7 @@ def table(found: Mapping[str, Any], languages: Sequence[str]) -> Table:
 
 def _cells(figures: Mapping[str, Any]) -> list[str]:
     if figures["score"] is None:
-        return [f"{figures['n']:,}", "", "kept", "", "", "", figures["metric"]]
+        return [f"{figures['n']:,}", "", "kept", "", "", "", describe_metric(figures["metric"])]
     return [
         f"{figures['n']:,}",
         f"{figures['right']:,.1f}".removesuffix(".0"),
@@ -90,7 +91,7 @@ def _cells(figures: Mapping[str, Any]) -> list[str]:
         f"{figures['low']:.3f} to {figures['high']:.3f}",
         f"{figures['chance']:.3f}",
         f"{figures['majority']:.3f}",
-        figures["metric"],
+        describe_metric(figures["metric"]),
     ]
 
 

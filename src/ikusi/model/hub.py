@@ -4,6 +4,8 @@ from pathlib import Path
 
 from ikusi.errors import InputError
 
+SECONDS = 10.0  # that the hub may take to answer
+
 
 def place(model: str | Path) -> tuple[str, dict[str, str]]:
     """What transformers' `from_pretrained` opens a model by: a folder or hub id, and its revision.
@@ -17,6 +19,23 @@ def place(model: str | Path) -> tuple[str, dict[str, str]]:
     if not at or Path(model).is_dir():
         return str(model), {}
     return name, {"revision": revision}
+
+
+def licence(model: str | Path) -> str:
+    """What the hub asks of whoever wants a model, as the end of a sentence; empty where it asks
+    for nothing or cannot be reached."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    name, _ = place(model)
+    try:
+        info = HfApi().model_info(name, timeout=SECONDS)
+    except (HfHubHTTPError, HFValidationError, OSError):
+        return ""
+    if not info.gated:
+        return ""
+    terms = getattr(info.card_data, "license", None) or "its licence"
+    return f"; accept {terms} at https://huggingface.co/{name} first, then `hf auth login`"
 
 
 def folder(model: str | Path) -> Path:

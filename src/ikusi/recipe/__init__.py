@@ -85,7 +85,7 @@ class Grid(Section):
 class Run(Section):
     """One model of the study."""
 
-    name: str = Field(description="Name of its folder, such as `english-020-text`.")
+    name: str = Field(description="Name of its folder, such as `english-eu020-text`.")
     backbone: str = Field(description="Name of the LLM it starts from.")
     ratio: Share = Field(description="Share of instruction rows in the target language.")
     text_only: bool = Field(description="Whether text-only rows are added.")
@@ -226,12 +226,13 @@ class Recipe(Section):
     def runs(self) -> list[Run]:
         """Every run of the grid, in the order of its lists.
 
-        A run is named after its backbone, its share of the target language in percent and
-        whether it adds text-only rows: ``english-020-text``.
+        A run is named after its backbone, the target language with its share in percent and
+        whether it adds text-only rows: ``english-eu020-text`` has seen 20 % Basque.
         """
         return [
             Run(
-                name=f"{backbone}-{round(ratio * 100):03d}" + ("-text" if text_only else ""),
+                name=f"{backbone}-{self.language}{round(ratio * 100):03d}"
+                + ("-text" if text_only else ""),
                 backbone=backbone,
                 ratio=ratio,
                 text_only=text_only,
@@ -346,7 +347,7 @@ def json_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["properties"]["extends"] = {
         "type": "string",
-        "description": "A recipe beside this one, from which all else is taken.",
+        "description": "A recipe beside this one or of Ikusi's, from which all else is taken.",
     }
     # A recipe that extends another gives only what differs, at any depth.
     for part in (schema, *schema["$defs"].values()):

@@ -15,6 +15,7 @@ from rich.text import Text
 from ikusi import artifact
 from ikusi.data.show import harmless
 from ikusi.evaluate.compare import ALL, ALPHA, POWER, Cell, Comparison, examples
+from ikusi.evaluate.metrics import describe_metric
 from ikusi.evaluate.statistics import FEWEST
 from ikusi.report import compare_figure, drawing
 from ikusi.report.findings import p_value, signed
@@ -149,7 +150,8 @@ def summary(comparison: Comparison) -> str:
 
 def explained(comparison: Comparison) -> Iterator[str]:
     """How to read the table."""
-    metric = comparison.metric or "each benchmark's primary metric"
+    asked = comparison.metric
+    metric = describe_metric(asked) if asked else "each benchmark's primary metric"
     yield (
         f"Difference: run less baseline, by {metric}, on the rows both have. Intervals (95 %) and "
         f"p: bootstrap over pictures, {comparison.resamples} resamples; p is no smaller than a "
@@ -166,7 +168,7 @@ def notes(comparison: Comparison) -> Iterator[str]:
     lacking: dict[tuple[str, str], list[str]] = {}
     for run, bench, code, without in comparison.lacking:
         lacking.setdefault((run, without), []).append(f"{bench} {code}")
-    what = comparison.metric or "scores"
+    what = describe_metric(comparison.metric) if comparison.metric else "scores"
     for (run, without), asked in lacking.items():
         yield f"Not compared for {run}, as {without} has no {what} there: {', '.join(asked)}."
     for told in comparison.unmatched:
@@ -208,7 +210,12 @@ def _rendered(comparison: Comparison) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"signed": signed, "p": p_value, "counted": counted, "place": place}
-    environment.filters |= {"gold": gold, "mark": mark, "score": lambda value: f"{value:.3f}"}
+    environment.filters |= {
+        "metric": describe_metric,
+        "gold": gold,
+        "mark": mark,
+        "score": lambda value: f"{value:.3f}",
+    }
     figure = compare_figure.figure(comparison)
     return environment.get_template(TEMPLATE).render(
         comparison=comparison,

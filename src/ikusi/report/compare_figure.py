@@ -6,7 +6,7 @@ from functools import partial
 from matplotlib.axes import Axes
 
 from ikusi.evaluate.compare import ALL, Cell, Comparison
-from ikusi.report.drawing import DASHES, FAINT, INK, MARKERS, PALETTE, Figure, Look, Panel
+from ikusi.report.drawing import DASHES, FAINT, INK, LANGUAGES, MARKERS, Figure, Look, Panel
 from ikusi.report.findings import signed
 
 WIDTH, LINE, MARGIN = 5.4, 0.27, 1.0  # inches: of a panel, of a line, around the lines
@@ -20,7 +20,8 @@ def figure(comparison: Comparison) -> Figure:
     """A panel for each run, a line for each benchmark, language and group."""
     codes = dict.fromkeys(cell.language for cell in comparison.cells)
     looks = {
-        code: Look(code, PALETTE[i % 4], DASHES[0], MARKERS[i % 4]) for i, code in enumerate(codes)
+        code: Look(code, LANGUAGES[i % 4], DASHES[0], MARKERS[i % 4])
+        for i, code in enumerate(codes)
     }
     reach = 1.08 * max(map(_reach, comparison.cells)) or 1.0
     panels = []
@@ -35,7 +36,7 @@ def figure(comparison: Comparison) -> Figure:
         "baseline. The band holds true differences that this many pictures would miss more often "
         "than one time in five.",
         [[panel] for panel in panels],
-        [STANDS, OPEN, BAND],
+        [*looks.values(), STANDS, OPEN, BAND],
     )
 
 

@@ -20,7 +20,10 @@ from matplotlib.lines import Line2D
 
 INK, FAINT, PAPER = "#1b1b1b", "#8a8a89", "#fefefe"
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#a8608e"
-PALETTE = (BLUE, VERMILION, GREEN, PURPLE)
+LANGUAGES = (VERMILION, BLUE, GREEN, PURPLE)
+"""Colours of languages in every figure, the target language first and the source language next."""
+OTHERS = (INK, GREEN, PURPLE, FAINT)
+"""Colours of what is no language, beside the first two languages."""
 MARKERS = ("o", "s", "^", "D")
 DASHES = ("-", (0, (4, 1.6)), (0, (1, 1.4)), (0, (5, 1.5, 1, 1.5)))
 

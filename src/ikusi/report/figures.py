@@ -4,6 +4,7 @@ The first two are the counterparts of figures 2 and 3 of arXiv 2511.09396.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -14,13 +15,12 @@ from matplotlib.ticker import MaxNLocator
 from ikusi.recipe import Run
 from ikusi.report import evidence
 from ikusi.report.drawing import (
-    BLUE,
     DASHES,
     FAINT,
     INK,
+    LANGUAGES,
     MARKERS,
-    PALETTE,
-    VERMILION,
+    OTHERS,
     Figure,
     Look,
     Panel,
@@ -61,13 +61,16 @@ def mixtures(study: Study) -> Figure | None:
         row = []
         for name in study.close_ended:
             curves = _language_curves(study, backbone, name)
+            if not _any_points(curves):
+                continue
             looks |= {look.label: look for look, points in curves if points}
             levels = _guessing(study, name)
             looks |= {look.label: look for look, _ in levels}
             title = f"{study.benchmarks[name].title} · {backbone}"
             row.append(_shares_panel(study, title, curves, levels, _top(study, name)))
         rows.append(row)
-    if not any(rows):
+    rows = [row for row in rows if row]
+    if not rows:
         return None
     return Figure(
         "figure2-mixtures",
@@ -91,6 +94,8 @@ def text_only(study: Study) -> Figure | None:
         row = []
         for name, group in asked:
             curves = _text_curves(study, backbone, name, group)
+            if not _any_points(curves):
+                continue
             levels = _guessing(study, name, group) + _bare(study, backbone, name, group)
             looks |= {look.label: look for look, points in curves if points}
             looks |= {look.label: look for look, _ in levels}
@@ -98,7 +103,8 @@ def text_only(study: Study) -> Figure | None:
             title = f"{study.benchmarks[name].title}{part} · {backbone}"
             row.append(_shares_panel(study, title, curves, levels, _top(study, name, group)))
         rows.append(row)
-    if not any(rows) or not study.text_only:
+    rows = [row for row in rows if row]
+    if not rows or not study.text_only:
         return None
     return Figure(
         "figure3-text-only",
@@ -116,28 +122,35 @@ def unseen(study: Study) -> Figure | None:
     if len(study.groups) < 2 or not study.close_ended:
         return None
     text = min(study.recipe.grid.text_only)
-    looks = {
-        group: Look(f"unseen {group}", PALETTE[i % 4], DASHES[i % 4], MARKERS[i % 4])
+    looks = [
+        Look(f"unseen {group}", INK, DASHES[i % 4], MARKERS[i % 4])
         for i, group in enumerate(study.groups)
-    }
+    ]
     drawn = {
         f"{pack.name} · {backbone}": [
-            (look, _pooled_points(study, backbone, text, pack.code, group))
-            for group, look in looks.items()
+            (replace(look, colour=colour), _pooled_points(study, backbone, text, pack.code, group))
+            for group, look in zip(study.groups, looks, strict=True)
         ]
         for backbone in _measured(study)
-        for pack in study.languages
+        for pack, colour in zip(study.languages, LANGUAGES, strict=False)
     }
+    drawn = {title: curves for title, curves in drawn.items() if _any_points(curves)}
+    if not drawn:
+        return None
     top = max(point.high for curves in drawn.values() for _, points in curves for point in points)
     panels = [_shares_panel(study, title, curves, [], top) for title, curves in drawn.items()]
     rows = [panels[i : i + 2] for i in range(0, len(panels), 2)]
+    looks += [
+        Look(f"asked in {pack.name}", colour)
+        for pack, colour in zip(study.languages, LANGUAGES, strict=False)
+    ]
     return Figure(
         "figure4-unseen",
         "Which new pictures are hard",
         "Mean score over the close-ended benchmarks, apart for each way in which the test "
         f"pictures are new, {'with' if text else 'without'} text-only rows.",
         rows,
-        list(looks.values()),
+        looks,
     )
 
 
@@ -150,22 +163,29 @@ def training(study: Study) -> Figure | None:
     for i, (step, label) in enumerate(steps.items()):
         look = Look(label, INK, DASHES[i % 4], None, width=1.3)
         curves.append((look, *study.losses(step)))
-    panels.append(_losses_panel("Alignment", curves))
-    looks |= {look.label: look for look, steps_, _ in curves if steps_}
+    if drawn := [look for look, steps_, _ in curves if steps_]:
+        panels.append(_losses_panel("Alignment", curves))
+        looks |= {look.label: look for look in drawn}
     for backbone in study.recipe.grid.backbones:
         curves = [
             (_run_look(study, run), *study.losses(f"instruct/{run.name}"))
             for run in study.runs
             if run.backbone == backbone
         ]
-        looks |= {look.label: look for look, steps_, _ in curves if steps_}
-        panels.append(_losses_panel(f"Instruction tuning · {backbone}", curves))
+        if drawn := [look for look, steps_, _ in curves if steps_]:
+            panels.append(_losses_panel(f"Instruction tuning · {backbone}", curves))
+            looks |= {look.label: look for look in drawn}
     if not looks:
         return None
     caption = (
         "Training loss per supervised token, as a moving average over a twentieth of the steps."
     )
     return Figure("figure5-training", "Training", caption, [panels], list(looks.values()))
+
+
+def _any_points(curves: Sequence[Curve]) -> bool:
+    """Whether a panel of these would show anything."""
+    return any(points for _, points in curves)
 
 
 def _measured(study: Study) -> list[str]:
@@ -192,7 +212,7 @@ def _top(study: Study, name: str, group: str = ALL) -> float:
 
 
 def _language_curves(study: Study, backbone: str, name: str) -> list[Curve]:
-    colours = ((study.target, VERMILION, "s"), (study.source, BLUE, "o"))
+    colours = tuple(zip(study.languages, LANGUAGES, ("s", "o"), strict=False))
     several = len(study.recipe.grid.text_only) > 1
     curves: list[Curve] = []
     for text in sorted(study.recipe.grid.text_only, reverse=True):
@@ -207,7 +227,7 @@ def _text_curves(study: Study, backbone: str, name: str, group: str) -> list[Cur
     several = len(study.recipe.grid.text_only) > 1
     return [
         (
-            Look(_with(text), VERMILION, _dash(study, text), "s", hollow=several and not text),
+            Look(_with(text), LANGUAGES[0], _dash(study, text), "s", hollow=several and not text),
             _points(study, backbone, text, name, study.target.code, group),
         )
         for text in sorted(study.recipe.grid.text_only, reverse=True)
@@ -306,7 +326,7 @@ def _run_look(study: Study, run: Run) -> Look:
         label += f", {_with(run.text_only)}"
     dash = _dash(study, run.text_only)
     hollow = dash != "-"
-    return Look(label, PALETTE[place % 4], dash, MARKERS[place % 4], hollow, width=1.1)
+    return Look(label, OTHERS[place % 4], dash, MARKERS[place % 4], hollow, width=1.1)
 
 
 def _losses_panel(

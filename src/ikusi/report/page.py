@@ -126,6 +126,8 @@ def _answer(study: Study, found: Sequence[Finding]) -> Iterator[str]:
     if {20, best} <= set(measured) and best != 20:
         yield f"With 20 % they score {measured[20][0]:.2f}."
     yield f"Guessing reaches {_guessing(study):.2f}."
+    if guessed := list(_no_better_than_guessing(study, best)):
+        yield f"These means include scores that are no better than guessing: {'; '.join(guessed)}."
     kept = max(measured, key=lambda share: measured[share][1])
     alone = f", and {measured[100][1]:.2f} with {target} alone" if 100 in measured else ""
     yield (
@@ -137,6 +139,19 @@ def _answer(study: Study, found: Sequence[Finding]) -> Iterator[str]:
     if counts:
         told = ", ".join(counts)
         yield f"Of the paper's six findings, {len(tested)} could be tested here: {told}."
+
+
+def _no_better_than_guessing(study: Study, share: int) -> Iterator[str]:
+    """Benchmarks at a share of the target language, asked in it, whose interval holds guessing."""
+    code, text = study.target.code, min(study.recipe.grid.text_only)
+    for name in study.close_ended:
+        for backbone in study.recipe.grid.backbones:
+            one = study.evaluation(backbone, share, text)
+            figures = one.figures(name, code) if one else None
+            if one and figures and figures["low"] <= evidence.guessing(one, name, code):
+                guess = evidence.guessing(one, name, code)
+                title = study.benchmarks[name].title
+                yield f"{title}, {backbone} ({figures['score']:.2f} beside {guess:.2f})"
 
 
 def _guessing(study: Study) -> float:

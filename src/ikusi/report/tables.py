@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ikusi.evaluate.metrics import describe_metric
 from ikusi.report import evidence
 from ikusi.report.evidence import Resampling
 from ikusi.report.findings import Finding
@@ -212,7 +213,15 @@ def _board(study: Study, name: str) -> Board:
         for code, by_group in first.items()
     }
     sizes = [found.get("n", 0) for found in first[codes[0]]] if models else []
-    return Board(known.title, known.primary, known.description, groups, sizes, lines, guesses)
+    return Board(
+        known.title,
+        describe_metric(known.primary),
+        known.description,
+        groups,
+        sizes,
+        lines,
+        guesses,
+    )
 
 
 def every(study: Study, found: Sequence[Finding]) -> list[Table]:

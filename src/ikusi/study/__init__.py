@@ -14,7 +14,7 @@ from ikusi import artifact, recipe, yamlfile
 from ikusi.errors import InputError
 from ikusi.lock import alone_in
 from ikusi.recipe import Recipe
-from ikusi.study import graph, layout, results
+from ikusi.study import graph, layout, needs, results
 from ikusi.study.graph import State, Step
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def run(
 
     if group := torchrun.group():
         _fits(recipe_, group)
+    needs.check(recipe_)
     asked = recipe_.workers if workers is None else workers
     return run_steps(layout.steps(recipe_), folder, asked, only=only, shown=recipe_)
 

@@ -23,7 +23,7 @@ class Step:
     """One folder of a study and the function that makes it.
 
     Attributes:
-        name: the folder inside the study, such as `instruct/english-020`.
+        name: the folder inside the study, such as `instruct/english-eu020`.
         function: `module:callable`, called as `callable(staging, context, **settings)`.
         inputs: names of the steps whose folders the function reads.
         settings: the function's keyword arguments, as plain JSON values.
@@ -47,7 +47,7 @@ class Step:
 
     @property
     def kind(self) -> str:
-        """The first part of the name: `instruct` for `instruct/english-020`."""
+        """The first part of the name: `instruct` for `instruct/english-eu020`."""
         return self.name.split("/", 1)[0]
 
 

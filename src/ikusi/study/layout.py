@@ -18,9 +18,8 @@ def steps(recipe_: Recipe) -> list[Step]:
     """Every step of a study, each after what it needs; without benchmarks it ends with training.
 
     Raises:
-        InputError: a base model or a corpus does not exist, or has too few rows.
+        InputError: a base model or a corpus does not exist.
     """
-    _expect_rows(recipe_)
     layout = _Layout(recipe_)
     made = [layout.data()] if _uses_miniature(recipe_) else []
     made += layout.features()
@@ -223,23 +222,6 @@ def _corpora(*names: str) -> dict[str, str]:
         if not Path(name).is_dir():
             raise InputError(f"{name}: expected the folder of a corpus, found none")
     return {name: content.folder(Path(name)) for name in given}
-
-
-def _expect_rows(recipe_: Recipe) -> None:
-    """Refuse a given text-only corpus with fewer rows than are to be added."""
-    asked = recipe_.text_only
-    if asked is None or not any(recipe_.grid.text_only) or asked.corpus.startswith(MINIATURE):
-        return
-    if not Path(asked.corpus).is_dir():
-        return  # which is told with the other corpora
-    from ikusi.data.corpus import Corpus  # heavy, and a study without such a corpus needs none
-
-    count = len(Corpus.open(Path(asked.corpus)))
-    if count < asked.rows:
-        raise InputError(
-            f"text_only.rows: expected at most the {count} rows of {asked.corpus}, "
-            f"found {asked.rows}"
-        )
 
 
 def _model(name: str) -> str:

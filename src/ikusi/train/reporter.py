@@ -105,8 +105,8 @@ class Reporter(TrainerCallback):
 def run_name(output: Path) -> str:
     """What a training is called in trackers: its folder, with the two that it lies in.
 
-    >>> run_name(Path("studies/emoji-eu/instruct/english-020.partial"))
-    'emoji-eu/instruct/english-020'
+    >>> run_name(Path("studies/emoji-eu/instruct/english-eu020.partial"))
+    'emoji-eu/instruct/english-eu020'
     """
     return "/".join(output.absolute().parts[-3:]).removesuffix(artifact.PARTIAL)
 

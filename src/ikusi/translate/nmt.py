@@ -56,9 +56,8 @@ class CTranslate2Engine:
         self._end = [] if _settings_of(self.folder, "config.json").get("add_source_eos") else [EOS]
         self._check_prefixes()
         self._encode, self._decode = _pieces(checkpoint)
-        on_gpu = settings.device == "cuda" or (
-            settings.device == "auto" and ctranslate2.get_cuda_device_count() > 0
-        )
+        on_gpu = settings.device != "cpu" and ctranslate2.get_cuda_device_count() > 0
+        _check_device(settings, on_gpu)
         self._translator = ctranslate2.Translator(
             str(self.folder),
             device=settings.device,
@@ -116,6 +115,21 @@ class CTranslate2Engine:
     def close(self) -> None:
         """Free the model."""
         self._translator.unload_model()
+
+
+def _check_device(settings: CTranslate2, on_gpu: bool) -> None:
+    """Refuse what this machine cannot compute."""
+    import ctranslate2
+
+    if settings.device == "cuda" and not on_gpu:
+        raise InputError("engine.device: expected cpu or auto, as there is no GPU, found cuda")
+    device, asked = ("cuda" if on_gpu else "cpu"), settings.compute_type
+    known = sorted(ctranslate2.get_supported_compute_types(device))
+    if asked not in ("default", *known):
+        raise InputError(
+            f"engine.compute_type: expected default or what this {device} computes "
+            f"({', '.join(known)}), found {asked}"
+        )
 
 
 def found(settings: CTranslate2 | Transformers) -> Path:

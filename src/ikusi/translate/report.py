@@ -18,6 +18,8 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from ikusi import artifact
 from ikusi.errors import InputError
+from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
+from ikusi.translate.settings import Quality
 from ikusi.translate.shards import OK, QUARANTINED, UNREACHED, Record
 
 SHOWN = 8  # rows of each kind
@@ -108,12 +110,12 @@ class Gathered:
         """The rows with the lowest scores, the lowest first."""
         return [found for _, _, found in sorted(self._worst, reverse=True)]
 
-    def histograms(self) -> list[Histogram]:
-        """Those that have something to show."""
+    def histograms(self, measure: str) -> list[Histogram]:
+        """Those that have something to show; `measure` is what the scores are."""
         shown = [self.ratio]
         if self.scores:
             low, high = min(self.scores), max(self.scores)
-            score = Histogram("Score", low, max(high, low + 1e-6))
+            score = Histogram(measure, low, max(high, low + 1e-6))
             for value in self.scores:
                 score.add(value)
             shown.append(score)
@@ -154,6 +156,14 @@ def about(folder: Path) -> dict[str, Any]:
     return told
 
 
+def measure(job: dict[str, Any]) -> str:
+    """What a job's scores are, for people; the learned metric's where it has both kinds."""
+    checks = job.get("checks", {})
+    if quality := checks.get("quality"):
+        return CommandScorer(Quality(**quality)).measure
+    return RoundTripScorer.measure if checks.get("round_trip") else "score"
+
+
 def summary(found: Gathered) -> list[str]:
     """Why rows were set aside and what was flagged, a line each, for a terminal."""
     lines = [f"{count:10,} set aside: {kind}" for kind, count in found.reasons.most_common()]
@@ -173,8 +183,9 @@ def write(folder: Path, output: Path) -> Gathered:
         lstrip_blocks=True,
     )
     found = gathered(folder)
+    job = about(folder)
     page = environment.get_template("report.html.j2").render(
-        about=about(folder), found=found, statuses=STATUSES
+        about=job, measure=measure(job), found=found, statuses=STATUSES
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     artifact.write_text(output, page)

@@ -26,6 +26,8 @@ class RoundTripScorer:
         engine: from the target language to the source language.
     """
 
+    measure = "chrF (0 to 100)"
+
     def __init__(self, engine: SentenceEngine, source_language: str) -> None:
         self.engine, self.language = engine, source_language
 
@@ -56,6 +58,7 @@ class CommandScorer:
 
     def __init__(self, settings: Quality) -> None:
         self._settings = settings
+        self.measure = f"score of {Path(settings.command[0]).name}"
 
     def settings(self) -> Any:
         """The content of the files that its command names."""

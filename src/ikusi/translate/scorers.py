@@ -26,7 +26,9 @@ class Scorer(Protocol):
 
 
 class PairScorer(Protocol):
-    """Scores pairs of a source and its translation."""
+    """Scores pairs of a source and its translation; `measure` names the score for people."""
+
+    measure: str
 
     def settings(self) -> Any:
         """All that its scores depend on beside the checks' own settings, as JSON."""
@@ -70,7 +72,9 @@ class Threshold:
         flags = [flag for flag in found["flags"] if flag != self.name]
         low = score < self.least
         if low and self.action == "refuse":
-            reason = f"{self.name}: expected at least {self.least:g}, found {score:.1f}"
+            reason = (
+                f"{self.name}: expected {self.scorer.measure} >= {self.least:g}, found {score:.1f}"
+            )
             return {**shards.refuse(found, reason), "score": score}
         flags += [self.name] if low and self.action == "flag" else []
         return {**found, "flags": flags, "score": score}

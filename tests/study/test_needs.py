@@ -1,0 +1,119 @@
+import http.server
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from data_rows import instruction
+from ikusi import recipe, study
+from ikusi.data.corpus import CorpusWriter
+from ikusi.errors import InputError
+from ikusi.study import needs
+
+ROOT = Path(__file__).parents[2]
+EMOJI, BASQUE = ROOT / "recipes/emoji-eu.yaml", ROOT / "recipes/basque-8b.yaml"
+
+
+def write_text(folder: Path, *languages: str) -> Path:
+    with CorpusWriter(folder, "instruction", list(languages)) as writer:
+        for number in range(7):
+            columns = instruction(number)
+            writer.add_row(str(number), None, dict.fromkeys(languages, columns["en"]))
+    return folder
+
+
+def test_the_miniature_lacks_nothing() -> None:
+    assert needs.missing(recipe.load(EMOJI)) == []
+
+
+def test_all_that_is_missing_is_named_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    paper = recipe.load(BASQUE)
+    lines = needs.missing(paper)
+    assert [line.split(": ")[0] for line in lines] == [
+        paper.vision,
+        *paper.backbones.values(),
+        *("stages.align.corpus", "stages.instruct.corpus", "text_only.corpus"),
+        *paper.benchmarks,
+    ]
+    with pytest.raises(InputError, match=f"found {len(lines)} missing") as error:
+        study.run(paper, tmp_path / "study")
+    assert str(error.value).splitlines()[1:] == [f"  {line}" for line in lines]
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_text_only_corpus_with_too_few_rows_is_refused_before_anything_runs(
+    tmp_path: Path,
+) -> None:
+    given = f"text_only.corpus={write_text(tmp_path / 'text', 'en', 'eu')}"
+    expected = f"text_only.rows: expected at most the 7 rows of {tmp_path / 'text'}, found 8"
+    with pytest.raises(InputError, match=re.escape(expected)):
+        study.run(recipe.load(EMOJI, [given, "text_only.rows=8"]), tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+    assert needs.missing(recipe.load(EMOJI, [given, "text_only.rows=7"])) == []
+    without = recipe.load(EMOJI, [given, "text_only.rows=8", "grid.text_only=[false]"])
+    assert needs.missing(without) == []
+
+
+def test_a_corpus_needs_the_languages_that_its_rows_are_to_speak(tmp_path: Path) -> None:
+    english = write_text(tmp_path / "text", "en")
+    given = [f"text_only.corpus={english}", "text_only.rows=7"]
+    assert needs.missing(recipe.load(EMOJI, given)) == [
+        f"text_only.corpus: {english}: expected eu and en, found en"
+    ]
+    assert needs.missing(recipe.load(EMOJI, [*given, "text_only.ratio=0"])) == []
+    assert needs.missing(recipe.load(EMOJI, [*given, "text_only.ratio=1"])) == [
+        f"text_only.corpus: {english}: expected eu, found en"
+    ]
+
+
+class _Hub(http.server.BaseHTTPRequestHandler):
+    """Answers as the hub does about a gated model and one that is free."""
+
+    def do_GET(self) -> None:  # the name that http.server calls
+        name = self.path.partition("?")[0].removeprefix("/api/models/")
+        gated = "manual" if name.startswith("org/gated") else False
+        about = {"id": name, "gated": gated, "cardData": {"license": "llama3.1"}}
+        body = json.dumps(about).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output quiet."""
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_licences_to_accept_are_named_where_the_hub_can_be_asked(hub: str, tmp_path: Path) -> None:
+    code = (
+        "from ikusi.model import hub; print([hub.licence(f'org/{n}') for n in ('gated', 'free')])"
+    )
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": hub,
+        "HF_HUB_OFFLINE": "0",
+        "HF_HOME": str(tmp_path),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    expected = "; accept llama3.1 at https://huggingface.co/org/gated first, then `hf auth login`"
+    assert ran.stdout.strip() == str([expected, ""])
