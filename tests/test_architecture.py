@@ -17,15 +17,8 @@ ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
 
 # Upstream first. A room imports what stands before it and nothing else: data flows one way.
 FOUNDATIONS = [
-    "errors",
-    "artifact",
-    "content",
-    "lock",
-    "yamlfile",
-    "jsonfile",
-    "writing",
-    "language",
-    "recipe",
+    *["errors", "processes", "artifact", "content", "lock", "yamlfile", "yamltext", "jsonfile"],
+    *["writing", "language", "recipe"],
 ]
 LINE = [
     *FOUNDATIONS,

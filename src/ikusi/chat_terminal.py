@@ -157,8 +157,8 @@ def open_image(path: Path) -> Image.Image:
 
 @contextmanager
 def _until_the_end_of_input() -> Iterator[None]:
-    """Ctrl-D and Ctrl-C end a conversation as /quit does."""
+    """Ctrl-D ends a conversation as /quit does."""
     try:
         yield
-    except (typer.Abort, EOFError, KeyboardInterrupt):
+    except (typer.Abort, EOFError):
         typer.echo()

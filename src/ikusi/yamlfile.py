@@ -44,6 +44,8 @@ for _kind, _pattern, _first in (
     ("float", rf"^[-+]?(?:{_DIGITS}|\.inf|\.nan)$", list("-+.0123456789")),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), _first)
+RESOLVERS = _Loader.yaml_implicit_resolvers
+"""What plain text is read as something else than text."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,18 @@ from collections.abc import Sequence
 
 import typer
 
-from ikusi.cli import compare, data, evaluate, language, miniature, recipe, study, tasks, translate
+from ikusi.cli import (
+    compare,
+    data,
+    evaluate,
+    language,
+    miniature,
+    recipe,
+    stopping,
+    study,
+    tasks,
+    translate,
+)
 from ikusi.cli.arguments import ManyValues
 from ikusi.errors import InputError
 
@@ -46,9 +57,12 @@ for name, group in (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 well, 1 internal fault, 2 wrong usage, 3 bad input."""
+    """Run a command and exit: 0 well, 1 internal fault, 2 wrong usage, 3 bad input, and 130 or 143
+    when it is stopped by Ctrl-C or SIGTERM (`stopping`)."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="ikusi")
+        with stopping.heeded(stopping.kept(words)):
+            app(args=words, prog_name="ikusi")
     except InputError as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         sys.exit(INPUT_FAULT)

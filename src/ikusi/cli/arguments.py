@@ -10,8 +10,6 @@ import typer.core
 if TYPE_CHECKING:
     from ikusi.recipe import Recipe
 
-INTERRUPTED = 130
-
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, as YAML.")]
 Overrides = Annotated[
     list[str] | None,
@@ -74,11 +72,7 @@ def bring_up_to_date(
     from ikusi import study as studies
     from ikusi.study import torchrun
 
-    try:
-        outcome = torchrun.led(lambda: studies.run(loaded, folder, workers, only))
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from there", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    outcome = torchrun.led(lambda: studies.run(loaded, folder, workers, only))
     if outcome is not None:
         typer.echo(outcome.told())
         raise typer.Exit(outcome.exit_code)

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ikusi.cli.arguments import INTERRUPTED
-
 if TYPE_CHECKING:
     from ikusi.evaluate.engine import Engine
     from ikusi.evaluate.run import Benchmarks
@@ -71,9 +69,6 @@ def evaluate(
     opened = _opened(model, engine, url, batch_size, dtype, _pictures(pairs))
     try:
         found = _measured(opened, pairs, codes, place, limit, bootstrap)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from there", err=True)
-        raise typer.Exit(INTERRUPTED) from None
     finally:
         opened.close()
     _tell({name: found[name] for name in found if found[name]}, language, place)

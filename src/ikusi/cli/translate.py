@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ikusi.cli.arguments import INTERRUPTED
-
 if TYPE_CHECKING:
     from ikusi.translate.settings import Translation
 
@@ -77,21 +75,17 @@ def _translated(
 ) -> dict[str, Any]:
     from ikusi.translate import progress, run
 
-    try:
-        with progress.shown() as tell:
-            return run.translate(
-                settings,
-                corpus,
-                output,
-                rank=rank,
-                world=world,
-                retry=retry,
-                limit=limit,
-                progress=tell,
-            )
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from there", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    with progress.shown() as tell:
+        return run.translate(
+            settings,
+            corpus,
+            output,
+            rank=rank,
+            world=world,
+            retry=retry,
+            limit=limit,
+            progress=tell,
+        )
 
 
 def _reported(output: Path) -> str:

@@ -1,11 +1,10 @@
 """A pack written out as YAML for a speaker to finish."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ikusi import artifact
+from ikusi import artifact, yamltext
 from ikusi.errors import InputError
 from ikusi.language.pack import LanguagePack, keys
 
@@ -51,7 +50,7 @@ def write(
 def _written(name: str, value: Any, key: str, marked: set[str], quoted: Any) -> list[str]:
     """The YAML lines of one key, its comment included; nested keys are indented."""
     comment = _comment(value, quoted) if key in marked else ""
-    label = json.dumps(name, ensure_ascii=False) if _needs_quotes(name) else name
+    label = yamltext.quoted(name) if _needs_quotes(name) else name
     if isinstance(value, Mapping) and value:
         lines = [f"{label}:{comment}"]
         for inner, item in value.items():
@@ -61,9 +60,9 @@ def _written(name: str, value: Any, key: str, marked: set[str], quoted: Any) -> 
             ]
         return lines
     if isinstance(value, list) and value and key != "numbers":
-        items = [f"  - {json.dumps(item, ensure_ascii=False)}" for item in value]
+        items = [f"  - {yamltext.quoted(item)}" for item in value]
         return [f"{label}:{comment}", *items]
-    return [f"{label}: {json.dumps(value, ensure_ascii=False)}{comment}"]
+    return [f"{label}: {yamltext.quoted(value)}{comment}"]
 
 
 def _needs_quotes(name: str) -> bool:

@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 import logging
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from typing import Any
 import yaml
 from platformdirs import user_cache_path
 
+from ikusi import processes
 from ikusi.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def _pack(name: str, entry: dict[str, Any], target: Path) -> None:
     spec = f"{name}@{entry['version']}"
     with tempfile.TemporaryDirectory(dir=target.parent) as aside:
         command = [*_npm(), "pack", "--silent", "--pack-destination", aside, spec]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=aside, check=False)
+        done = processes.run(command, folder=aside)
         files = list(Path(aside).glob("*.tgz"))
         if done.returncode or not files:
             reason = (done.stderr.strip().splitlines() or ["no archive came"])[-1]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from ikusi import artifact, content
+from ikusi import artifact, content, processes
 from ikusi.errors import InputError
 from ikusi.model import fusion, hub, mmproj
 from ikusi.model.chat import prompt_ids, render, takes_strings
@@ -194,7 +193,7 @@ def _converter(llama_cpp: Path | None) -> list[str]:
 
 def _convert(converter: list[str], folder: Path, file: Path, numbers: str) -> None:
     command = [*converter, str(folder), "--outfile", str(file), "--outtype", numbers]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = processes.run(command)
     if done.returncode or not file.is_file():
         told = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise InputError(

@@ -10,10 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
-from ikusi import language, yamlfile
+from ikusi import language, yamlfile, yamltext
 from ikusi.errors import InputError
 from ikusi.recipe.rehearsal import rehearsed
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
@@ -328,17 +327,12 @@ def _shown(section: BaseModel, indent: str) -> Iterator[str]:
         if isinstance(value, BaseModel):
             yield f"{indent}{name}:"
             yield from _shown(value, indent + "  ")
-        elif isinstance(value, dict):
+        elif value and isinstance(value, dict):
             yield f"{indent}{name}:"
-            yield from (f"{indent}  {_yaml(key)}: {_yaml(item)}" for key, item in value.items())
+            lines = ((yamltext.line(key), yamltext.line(item)) for key, item in value.items())
+            yield from (f"{indent}  {key}: {item}" for key, item in lines)
         else:
-            yield f"{indent}{name}: {_yaml(value)}"
-
-
-def _yaml(value: object) -> str:
-    """A value on one line, as YAML; a lone scalar would be dumped as a whole document."""
-    text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10_000)
-    return text.strip()[1:-1]
+            yield f"{indent}{name}: {yamltext.line(value)}"
 
 
 def json_schema() -> dict[str, Any]:

@@ -147,9 +147,8 @@ class PlainLog:
         self._line(self.board.title)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is KeyboardInterrupt:
-            self._line("stopped")
+    def __exit__(self, *rest: object) -> None:
+        pass
 
     def changed(self, name: str, states: Mapping[str, State]) -> None:
         """Tell one step's new state."""

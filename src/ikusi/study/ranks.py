@@ -24,11 +24,11 @@ from typing import Any, Protocol
 
 from ikusi import artifact
 from ikusi.errors import IkusiError, InputError
+from ikusi.processes import be_killed_with_parent
 from ikusi.study.worker import (
     Context,
     Report,
     accelerators,
-    be_killed_with_parent,
     claim_hardware,
     one_line,
     resolve,
@@ -88,7 +88,10 @@ class Processes(Protocol):
         """What they wait for, or how they ended, in a few words; often nothing."""
 
     def stop(self) -> None:
-        """End those that are left; called in any case."""
+        """End those that are left; called in any case but that of `leave`."""
+
+    def leave(self) -> None:
+        """End those that do not go on without this process, which is told to end."""
 
 
 Starter = Callable[[Task], Processes]
@@ -105,8 +108,13 @@ def run(task: Task, start: Starter, send: Callable[[Report], None]) -> None:
         while (code := processes.poll()) is None:
             told = _pass_on(_report(task.folder / PROGRESS, processes.told()), told, send)
             time.sleep(SECONDS_BETWEEN_LOOKS)
-    finally:
+    except SystemExit:
+        processes.leave()
+        raise
+    except BaseException:
         processes.stop()
+        raise
+    processes.stop()
     _pass_on(_report(task.folder / PROGRESS, ""), told, send)
     if code:
         raise _failure(task.folder / FAILURE, processes.told() or f"one ended with code {code}")
@@ -142,6 +150,8 @@ class Here:
         """See `Processes`."""
         self.process.terminate()
         self.process.wait()
+
+    leave = stop
 
 
 def _pass_on(report: Report, told: Report | None, send: Callable[[Report], None]) -> Report | None:

@@ -2,9 +2,10 @@
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -13,10 +14,10 @@ from typing import Literal, Protocol
 
 from ikusi.study import graph
 from ikusi.study.graph import State, Step
-from ikusi.study.worker import Done, Failed, Order, Report, accelerators, serve
+from ikusi.study.worker import GIVE_UP, Done, Failed, Order, Report, accelerators, serve
 
 SECONDS_BETWEEN_TICKS = 0.25
-SECONDS_TO_LEAVE = 5.0
+SECONDS_TO_LEAVE = 10.0  # all workers together
 
 
 class Watcher(Protocol):
@@ -132,7 +133,8 @@ class Scheduler:
         process = spawn.Process(
             target=serve, args=(far, self.folder, allotted), name=f"ikusi worker {slot}"
         )
-        process.start()
+        with _without_ctrl_c():
+            process.start()
         far.close()  # so that the worker's death ends the connection
         worker = _Worker(process, near, slot)
         self._pool.append(worker)
@@ -175,19 +177,37 @@ class Scheduler:
 
     @contextmanager
     def _workers_gone_at_the_end(self) -> Iterator[None]:
+        """Ctrl-C gives up what is at work on other machines too; any other end leaves it there."""
+        last = signal.SIGTERM
         try:
             yield
+        except KeyboardInterrupt:
+            last = GIVE_UP
+            raise
         finally:
             for worker in self._pool:
-                if worker.step is None:
-                    worker.connection.send(None)
-                else:
-                    worker.process.terminate()
+                with suppress(OSError):  # it may have ended by itself
+                    if worker.step is None:
+                        worker.connection.send(None)
+                    else:
+                        os.kill(worker.process.pid or 0, last)
+            end = time.monotonic() + SECONDS_TO_LEAVE
             for worker in self._pool:
-                worker.process.join(SECONDS_TO_LEAVE)
+                worker.process.join(max(0.0, end - time.monotonic()))
                 if worker.process.is_alive():
                     worker.process.kill()
+                    worker.process.join()
             self._pool.clear()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Start a process that hears no Ctrl-C before it can say that it is not to."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _how_it_died(code: int | None) -> str:

@@ -108,6 +108,9 @@ class Job:
             _ask("scancel", self.number)
             _keep(self.folder, self.number, cancelled=True)
 
+    def leave(self) -> None:
+        """See `Processes`. A job goes on, and the next run finds it."""
+
 
 def _expect_ours(folder: Path, number: str) -> None:
     """Refuse to work for a study that was killed before it had noted this job, and knows nothing

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ikusi.errors import IkusiError, InputError
+from ikusi.processes import be_killed_with_parent
 from ikusi.study import ranks
 from ikusi.study.ranks import Processes, Task
-from ikusi.study.worker import be_killed_with_parent
 
 T = TypeVar("T")
 
@@ -139,6 +139,8 @@ class Led:
         self.store.set(OVER.format(self.number), "")
         self.process.terminate()
         self.process.wait()
+
+    leave = stop
 
 
 def led(work: Callable[[], T]) -> T | None:

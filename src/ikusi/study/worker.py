@@ -1,6 +1,5 @@
 """A worker process: takes one step after another, and pays for its imports once."""
 
-import ctypes
 import importlib
 import logging
 import os
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ikusi import artifact
 from ikusi.errors import InputError
+from ikusi.processes import be_killed_with_parent
 from ikusi.study.graph import Step
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ikusi.study.torchrun import Group
 
 SECONDS_BETWEEN_REPORTS = 0.2
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+GIVE_UP = signal.SIGUSR1  # to a worker, where Ctrl-C is the parent's: what is elsewhere ends too
 # What a process on the CPU is told before torch is imported.
 CLAIMED = {
     "DS_ACCELERATOR": "cpu",
@@ -110,7 +110,9 @@ def serve(connection: Connection, study: Path, accelerators: str | None) -> None
         accelerators: the GPUs that this worker may use, or None for the CPU.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     signal.signal(signal.SIGTERM, _leave)
+    signal.signal(GIVE_UP, signal.default_int_handler)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     be_killed_with_parent()
     claim_hardware(accelerators)
@@ -133,12 +135,6 @@ def _leave_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def be_killed_with_parent() -> None:
-    """Where the kernel offers it: a thread that waits for the parent may wait long for its turn."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def claim_hardware(gpus: str | None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ikusi import content
+from ikusi import content, processes
 from ikusi.errors import InputError
 from ikusi.translate.contract import Sentence
 from ikusi.translate.settings import Command
@@ -59,15 +59,7 @@ class CommandEngine:
         program = self._settings.command[0]
         seconds = START + SLOWEST * (text.count("\n") + 1)
         try:
-            done = subprocess.run(
-                self._settings.command,
-                input=text + "\n",
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=seconds,
-            )
+            done = processes.run(self._settings.command, text=text + "\n", seconds=seconds)
         except OSError:
             hint = INSTALL.get(program, "install it, or give its whole path")
             raise InputError(f"{program}: expected a program, found none ({hint})") from None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ikusi import processes
 from ikusi.errors import InputError
 from ikusi.translate.command import content_of
 from ikusi.translate.contract import SentenceEngine
@@ -85,7 +86,8 @@ class CommandScorer:
 
     def _printed(self, command: Sequence[str]) -> list[float]:
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            done = processes.run(command)
+            done.check_returncode()
         except FileNotFoundError:
             raise InputError(f"{command[0]}: expected a program, found none") from None
         except subprocess.CalledProcessError as error:

@@ -1,0 +1,152 @@
+"""Other programs and processes: run to their end, and ended with all that they have started."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from multiprocessing import resource_tracker
+from pathlib import Path
+
+SECONDS_TO_LEAVE = 2.0  # from being told to end to being ended
+SECONDS_BETWEEN_LOOKS = 0.02
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+
+
+def run(
+    command: Sequence[str],
+    *,
+    text: str = "",
+    seconds: float | None = None,
+    folder: Path | str | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, and give back what it wrote, as UTF-8.
+
+    It has a process group of its own. Whatever ends the wait for it, ends the whole group: a
+    script's own end would leave what it has started.
+
+    Args:
+        text: what it is given to read.
+        seconds: how long it may take.
+        folder: where it runs.
+
+    Raises:
+        OSError: there is no such program.
+        SystemExit: this process is to end (`end_programs`).
+        subprocess.TimeoutExpired: it took longer.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        encoding="utf-8",
+        errors="replace",
+        cwd=folder,
+        process_group=0,
+    ) as process:
+        _running.add(process)
+        try:
+            _expect_more()
+            written, told = process.communicate(text, timeout=seconds)
+        except BaseException:
+            _end_group(process)
+            raise
+        finally:
+            _running.discard(process)
+    _expect_more()
+    return subprocess.CompletedProcess(command, process.returncode, written, told)
+
+
+_running: set["subprocess.Popen[str]"] = set()
+_over = threading.Event()
+
+
+def end_programs() -> None:
+    """End what `run` waits for, in whichever thread; from now on it raises SystemExit."""
+    _over.set()
+    for process in list(_running):
+        _end_group(process)
+
+
+def _expect_more() -> None:
+    if _over.is_set():
+        raise SystemExit("expected to go on, found that this process is to end")
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """Tell a program and all in its group to end, and end what has not."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+            _wait(lambda: process.poll() is not None and not _is_alive(process.pid))
+
+
+def _is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def be_killed_with_parent() -> None:
+    """Where the kernel offers it: a thread that waits for the parent may wait long for its turn."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Where the kernel offers it, become the parent of what a child leaves behind."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value)
+
+
+def end_children() -> None:
+    """End what this process has started, and what that leaves behind once orphans are adopted.
+
+    Told to end first, then ended. (Linux alone tells which they are.)
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        _wait(partial(_none_left, number, set()))
+
+
+def _none_left(number: int, reached: set[int]) -> bool:
+    """Send each child a signal once, and take leave of those that have ended."""
+    left = _children()
+    for child in left - reached:
+        with suppress(ProcessLookupError):
+            os.kill(child, number)
+    reached |= left
+    for child in left:
+        with suppress(ChildProcessError):
+            os.waitpid(child, os.WNOHANG)
+    return not left
+
+
+def _children() -> set[int]:
+    """This process's children, but the one that gives back what Python itself holds: it ends with
+    this process, and not before."""
+    found: set[int] = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            number, _, rest = path.read_text(errors="replace").partition(" (")
+            if int(rest.rpartition(") ")[2].split()[1]) == os.getpid():  # state, parent, ...
+                found.add(int(number))
+    return found - {getattr(resource_tracker._resource_tracker, "_pid", None)}
+
+
+def _wait(ended: Callable[[], bool]) -> None:
+    """Wait until something has ended, for `SECONDS_TO_LEAVE` at most."""
+    end = time.monotonic() + SECONDS_TO_LEAVE
+    while not ended() and time.monotonic() < end:
+        time.sleep(SECONDS_BETWEEN_LOOKS)

@@ -1,0 +1,293 @@
+"""Every long command, started as a person starts it and stopped in the middle of its work."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import measured
+from data_rows import picture
+from evaluate.test_compare import evaluation
+from ikusi import cli
+from ikusi.cli import stopping
+from ikusi.data.corpus import Corpus, CorpusWriter
+from ikusi.model import fusion
+from model.families import tokenizer
+from model.pairs import llm, tower
+from test_cli import COMMANDS
+from translate.jobs import OFF, numbered
+from translate.servers import MODEL, Faulty
+
+ROOT = Path(__file__).parents[1]
+MARK = "IKUSI_TEST_MARK"  # in the environment of all that a command starts
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+# Reads, says that it is at work, with a process of its own, and goes on once nothing holds it.
+PAUSED = """#!/bin/sh
+given=$(cat)
+if [ "$given" != a ]; then
+    ( while [ -e {hold} ]; do sleep 0.05; done ) &
+    touch {busy}
+    wait
+fi
+{rest}
+"""
+
+
+class Started:
+    """A command in a process group of its own, as a shell starts it."""
+
+    def __init__(self, *words: object, **variables: str) -> None:
+        self.mark = uuid.uuid4().hex
+        self.words = [str(word) for word in words]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ikusi", *self.words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {MARK: self.mark, "PYTHONPATH": os.pathsep.join(sys.path)} | variables,
+            start_new_session=True,
+            # A shell's background jobs ignore Ctrl-C, and what they start inherits that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+
+    def stop_once(self, busy: Callable[[], Any], number: signal.Signals, *, all: bool) -> str:
+        """Signal it, or all of its group as a terminal does, once it is at work; what it says."""
+        try:
+            self._signal_once(busy, number, all)
+            out, err = self.process.communicate(timeout=60)
+        finally:
+            self.process.kill()
+        assert self.process.returncode == CODES[number], out + err
+        assert "Traceback" not in err and "Aborted" not in err, err
+        lines = err.splitlines()
+        assert sum(line.startswith("stopped: ") for line in lines) == 1
+        assert lines[-1] == f"stopped: {stopping.kept(self.words)}"
+        assert self.left() == []
+        return out + err
+
+    def _signal_once(self, busy: Callable[[], Any], number: signal.Signals, all: bool) -> None:
+        end = time.monotonic() + 300  # on a machine that is busy
+        while not busy():
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < end, "it did not begin"
+            time.sleep(0.01)
+        (os.killpg if all else os.kill)(self.process.pid, number)
+
+    def left(self) -> list[str]:
+        """What it has started and not ended; Python's own helper needs a moment to see it gone."""
+        end, left = time.monotonic() + 1, self._alive()
+        while left and time.monotonic() < end:
+            time.sleep(0.02)
+            left = self._alive()
+        return left
+
+    def _alive(self) -> list[str]:
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(MARK) == self.mark:
+                    found.append(" ".join(process.cmdline()))
+        return found
+
+    def loaded(self, library: str) -> bool:
+        """Whether it has loaded a library."""
+        with suppress(psutil.Error):
+            return any(
+                library in each.path for each in psutil.Process(self.process.pid).memory_maps()
+            )
+        return False
+
+
+def run(*words: object) -> int:
+    """Exit code of a command that nothing stops."""
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(word) for word in words])
+    return int(end.value.code or 0)
+
+
+@pytest.fixture
+def paused(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes programs that wait, as long as `hold` is there, once they have made `busy`."""
+    (tmp_path / "hold").touch()
+
+    def write(name: str, rest: str = "") -> Path:
+        script = tmp_path / name
+        files = {"hold": tmp_path / "hold", "busy": tmp_path / "busy"}
+        script.write_text(PAUSED.format(**files, rest=rest))
+        script.chmod(0o755)
+        return script
+
+    return write
+
+
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def number(request: pytest.FixtureRequest) -> signal.Signals:
+    found: signal.Signals = request.param
+    return found
+
+
+def test_a_translation_goes_on_with_the_rows_it_has(
+    tmp_path: Path, paused: Callable[..., Path], number: signal.Signals
+) -> None:
+    """Its program, with what that has started, ends with it."""
+    numbered(tmp_path / "corpus", "caption", 10)
+    slow = str(paused("slow", 'printf "%s\\n" "$given" | tr a-z A-Z'))
+    engine = {"kind": "command", "command": [slow], "blank_lines": False}
+    told = {"name": "slow", "language": "eu", "engine": engine, "checks": OFF}
+    (tmp_path / "slow.yaml").write_text(json.dumps(told))
+    words = ["translate", tmp_path / "slow.yaml", "--corpus", tmp_path / "corpus", "--output"]
+    started = Started(*words, tmp_path / "out")
+    started.stop_once((tmp_path / "busy").exists, number, all=number == signal.SIGINT)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "hold").unlink()
+    assert run(*words, tmp_path / "out") == run(*words, tmp_path / "whole") == 0
+    ours, whole = (Corpus.open(tmp_path / name).table("eu") for name in ("out", "whole"))
+    assert ours.equals(whole) and ours["text"][0].as_py() == "A CAT SITS ON MAT 0"
+
+
+def test_what_a_server_has_answered_is_not_asked_again(tmp_path: Path) -> None:
+    numbered(tmp_path / "corpus", "caption", 10)
+    with Faulty().started() as server:
+        engine = {"kind": "chat", "url": server.url, "model": MODEL, "prompt": "any"}
+        told = {"name": "a", "language": "eu", "checks": OFF, "engine": engine | {"concurrency": 1}}
+        (tmp_path / "a.yaml").write_text(json.dumps(told))
+        words = ["translate", tmp_path / "a.yaml", "--corpus", tmp_path / "corpus", "--output"]
+        server.wait = 0.5
+        started = Started(*words, tmp_path / "out")
+        started.stop_once(lambda: len(server.requests) >= 3, signal.SIGTERM, all=False)
+        before, server.wait = len(server.requests), 0
+        assert run(*words, tmp_path / "out") == 0
+        assert before < 10 and len(server.requests) <= 11  # one was under way
+        assert run(*words, tmp_path / "whole") == 0
+    ours, whole = (Corpus.open(tmp_path / name).table("eu") for name in ("out", "whole"))
+    assert ours.equals(whole)
+
+
+def test_an_import_begins_anew(tmp_path: Path, number: signal.Signals) -> None:
+    rows = (json.dumps({"question": f"what is {n}?", "answer": f"it is {n}"}) for n in range(60000))
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows))
+    words = ["data", "import", "table", "row_type=instruction", "--path", tmp_path / "rows.jsonl"]
+    started = Started(*words, "--output", tmp_path / "out")
+    started.stop_once(lambda: list(tmp_path.rglob("*.parquet")), number, all=True)
+    assert not (tmp_path / "out").exists()
+    asked = [*words, "--limit", 20, "--output"]
+    assert run(*asked, tmp_path / "out") == run(*asked, tmp_path / "whole") == 0
+    ours, whole = (Corpus.open(tmp_path / name).table("en") for name in ("out", "whole"))
+    assert ours.equals(whole)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
+    """Trains an alignment of many short steps on four captions."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tower().save_pretrained(folder / "vision")
+    fusion.save(llm(), tokenizer("plain"), folder / "llm")
+    with CorpusWriter(folder / "captions", "caption", ["en", "eu"]) as writer:
+        writer.add_image("1", picture(), "png", 8, 8, "made here")
+        for row in range(4):
+            told = {"text": f"A red square, {row}."}
+            writer.add_row(f"row-{row}", "1", {"en": told, "eu": told})
+    return [
+        *("train", ROOT / "recipes/emoji-eu.yaml", "--stage", "align", "--run", "english"),
+        *(f"vision={folder / 'vision'}", f"backbones.english={folder / 'llm'}"),
+        *(
+            "grid.backbones=[english]",
+            "cache_features=false",
+            f"stages.align.corpus={folder / 'captions'}",
+        ),
+        *("stages.align.batch_size=2", "stages.align.epochs=20", "stages.align.save_every=1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "processes"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)], ids=str
+)
+def test_a_training_leaves_no_process_and_ends_the_same(
+    tmp_path: Path, tiny: list[object], number: signal.Signals, processes: int
+) -> None:
+    words = [*tiny, "--nproc", processes, "--studies"]
+    started = Started(*words, tmp_path / "a")
+    lines = tmp_path / "a/emoji-eu/align/english.partial/metrics.jsonl"
+    started.stop_once(lambda: lines.exists() and lines.stat().st_size, number, all=processes == 1)
+    assert len(lines.read_text().splitlines()) < 40
+    if processes > 1:  # to the bit it is tested where such trainings are
+        return
+    assert run(*words, tmp_path / "a") == run(*words, tmp_path / "b") == 0
+    made = [tmp_path / name / "emoji-eu/align/english/checkpoint" for name in "ab"]
+    ours, whole = ((folder / "model.safetensors").read_bytes() for folder in made)
+    assert ours == whole
+
+
+def test_an_evaluation_goes_on_from_its_finished_parts(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    measured.five(tmp_path / "data", ["en", "cy"])
+    model = measured.llava(tmp_path / "llava")
+    words = [
+        "evaluate",
+        model,
+        "--data",
+        tmp_path / "data",
+        "--language",
+        "en",
+        "cy",
+        "--benchmark",
+    ]
+    words += [*(f"miniature/{name}" for name in measured.NAMES), "--batch-size", 1, "--output"]
+    started = Started(*words, tmp_path / "out")
+    started.stop_once(lambda: list(tmp_path.glob("out/**/*.parquet")), number, all=False)
+    assert not (tmp_path / "out/results.json").exists()
+    assert run(*words, tmp_path / "out") == run(*words, tmp_path / "whole")
+    assert measured.rows_of(tmp_path / "out") == measured.rows_of(tmp_path / "whole")
+
+
+def test_a_converter_and_what_it_starts_end_with_an_export(
+    tmp_path: Path, paused: Callable[..., Path]
+) -> None:
+    model = measured.llava(tmp_path / "llava")
+    paused("convert_hf_to_gguf.py")
+    words = ["export", model, "--to", "gguf", "--output", tmp_path / "out"]
+    started = Started(*words, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    started.stop_once((tmp_path / "busy").exists, signal.SIGTERM, all=False)
+
+
+def test_npm_ends_with_a_fetch(tmp_path: Path, paused: Callable[..., Path]) -> None:
+    paused("npm")
+    variables = {
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        "XDG_CACHE_HOME": str(tmp_path),
+    }
+    started = Started("miniature", "fetch", **variables)
+    started.stop_once((tmp_path / "busy").exists, signal.SIGTERM, all=False)
+    assert not list(tmp_path.rglob("*.tgz"))
+
+
+def test_a_conversation_ends_at_its_prompt(tmp_path: Path, number: signal.Signals) -> None:
+    started = Started("chat", measured.llava(tmp_path / "llava"))
+    assert started.process.stdout is not None and started.process.stdout.readline()
+    started.stop_once(lambda: True, number, all=True)
+
+
+def test_a_comparison_of_many_resamples_is_left(tmp_path: Path, number: signal.Signals) -> None:
+    runs = [evaluation(tmp_path / name, skill) for name, skill in (("a", 0.2), ("b", 0.8))]
+    started = Started("compare", *runs, "--bootstrap", 10_000_000, "--output", tmp_path / "out")
+    started.stop_once(lambda: started.loaded("_stats"), number, all=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_said_is_of_commands_that_there_are() -> None:
+    assert set(stopping.KEPT) <= set(COMMANDS)
+    assert stopping.kept(["data", "import", "table"]) == stopping.KEPT["data import"]
+    assert stopping.kept(["data", "show", "corpus"]) == stopping.kept([]) == stopping.ANEW
