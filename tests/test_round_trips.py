@@ -87,7 +87,7 @@ def shipped() -> list[BaseModel]:
 
 MODELS = shipped()
 QUICK = settings(
-    deadline=None, max_examples=25, suppress_health_check=list(HealthCheck), derandomize=True
+    deadline=None, max_examples=15, suppress_health_check=list(HealthCheck), derandomize=True
 )
 
 
