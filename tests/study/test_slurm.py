@@ -1,9 +1,7 @@
 """Steps as jobs of a SLURM cluster: `cluster.py` stands in for it, all else is real."""
 
-import json
 import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,31 +11,15 @@ from typing import Any
 import pytest
 
 from ikusi import artifact, study
-from ikusi.errors import InputError
+from ikusi.errors import IkusiError, InputError
 from ikusi.recipe import Compute
 from ikusi.study import ranks, slurm
 from ikusi.study.graph import Step
 from ikusi.study.ranks import Task
-from study import together
 
 HERE = Path(__file__).parent
 
 PLACES = '''
-import json, os
-import torch.distributed as dist
-
-
-def tell(output, context):
-    """Each process tells where it is and what all of them make together."""
-    dist.init_process_group("gloo")
-    told = [None] * dist.get_world_size()
-    names = ("MASTER_ADDR", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "SLURM_NODEID")
-    dist.all_gather_object(told, {name: os.environ[name] for name in names})
-    if dist.get_rank() == 0:
-        threads = os.environ.get("MKL_NUM_THREADS"), os.environ["FROM_SETUP"]
-        (output / "places.json").write_text(json.dumps([told, threads]))
-
-
 def wait(output, context):
     """Wait for a file beside the study."""
     import time
@@ -91,46 +73,6 @@ def task(tmp_path: Path, function: str, settings: dict[str, Any], runs_on: dict[
     output.mkdir(parents=True, exist_ok=True)
     folder = tmp_path / "study" / "jobs" / "step"
     return Task(folder, function, settings, runs_on, output, tmp_path / "study", "print")
-
-
-def test_two_machines_know_their_places(cluster: Path, tmp_path: Path) -> None:
-    asked = compute(2, nodes=2, setup=["export FROM_SETUP=yes"])
-    step = Step("align/a", "places:tell", compute=asked, resumes=True)
-    outcome = study.run_steps([step], tmp_path / "study", "auto")
-    assert outcome.exit_code == 0, (tmp_path / "study/logs/align/a.log").read_text()
-    places, others = json.loads((tmp_path / "study/align/a/places.json").read_text())
-    assert [place["RANK"] for place in places] == ["0", "1", "2", "3"]
-    assert [place["LOCAL_RANK"] for place in places] == ["0", "1", "0", "1"]
-    assert [place["SLURM_NODEID"] for place in places] == ["0", "0", "1", "1"]
-    assert {place["MASTER_ADDR"] for place in places} == {"127.0.0.1"}
-    assert {(place["WORLD_SIZE"], place["LOCAL_WORLD_SIZE"]) for place in places} == {("4", "2")}
-    assert others == ["1", "yes"]
-    assert not (tmp_path / "study/jobs/align-a").exists()
-
-
-def test_a_job_that_others_need_the_place_of_goes_on_and_ends_the_same(
-    cluster: Path, tmp_path: Path, undisturbed: Path
-) -> None:
-    """Two processes on two machines, told to leave in the middle of training, wait in the queue."""
-    settings = together.SETTINGS | {"seconds": 0.5}
-    shared = task(tmp_path, "train.rank:step", settings, compute(1, nodes=2))
-    reports: list[str] = []
-
-    def send(report: Any) -> None:
-        reports.append(report.note)
-        # Not at a certain step: on a busy machine some are made between two looks.
-        if re.match(r"step [2-9]", report.note) and "told to leave" not in reports:
-            reports.append("told to leave")
-            (cluster / "hold").touch()
-            subprocess.run(["scancel", "1", "--signal", "USR2"], check=True)
-        elif "told to leave" in reports and "PENDING" in report.note:
-            (cluster / "hold").unlink(missing_ok=True)
-
-    ranks.run(shared, slurm.start, send)
-    assert state(cluster / "job-1") == "COMPLETED"
-    waited = reports.index("SLURM job 1 is PENDING, Resources", reports.index("told to leave"))
-    assert "step 1" not in reports[waited:]  # it went on, and did not begin anew
-    together.assert_same_training(shared.output, undisturbed)
 
 
 def test_what_sbatch_refuses_is_told(cluster: Path, tmp_path: Path) -> None:
@@ -190,8 +132,46 @@ def test_a_job_that_its_study_does_not_know_of_writes_nothing(
     (cluster / "hold").unlink()
     wait_for(lambda: state(cluster / "job-1") == "FAILED")
     wait_for(lambda: job.poll() == 1)
-    assert job.told() == f"SLURM job 1 ended as FAILED (None), see {known.folder}"
+    assert job.told() == "SLURM job 1 ended as FAILED (None)"
     assert not (known.output / "waited").exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("CANCELLED", "was cancelled"),
+        ("TIMEOUT", "took all its time"),
+        ("PREEMPTED", "had to leave its place"),
+        ("NODE_FAIL", "lost a machine"),
+        ("OUT_OF_MEMORY", "needed more memory"),
+    ],
+)
+def test_what_ended_a_job_from_outside_is_its_failure(
+    cluster: Path, tmp_path: Path, state: str, words: str
+) -> None:
+    """Whatever its processes say: they fail when another is gone."""
+    (cluster / "hold").touch()
+    known = task(tmp_path, "places:wait", {}, compute())
+
+    def end(report: Any) -> None:
+        ranks.tell_failure(known.folder, RuntimeError("connection reset"))
+        (cluster / "job-1" / "state").write_text(state)
+
+    with pytest.raises(IkusiError, match=f"SLURM job 1 {words}"):
+        ranks.run(known, slurm.start, end)
+
+
+def test_who_cancelled_a_job_is_told_where_accounts_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, answer in (
+        ("scontrol", "JobState=CANCELLED Reason=None"),
+        ("sacct", "CANCELLED by 0"),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{answer}'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert slurm._how("1") == "was cancelled by root"
 
 
 def test_the_script_asks_for_what_the_recipe_says(cluster: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from transformers import (
 from transformers.conversion_mapping import get_model_conversion_mapping
 
 from ikusi.errors import InputError
-from ikusi.model import hub
+from ikusi.model import hub, sharing
 from ikusi.model.chat import end_of_turn
 from ikusi.model.parts import (
     check_loaded,
@@ -138,8 +138,10 @@ def save(
         # As if it had been read from there; transformers drops a prefix of models made here.
         whole: Any = model
         whole._weight_conversions = get_model_conversion_mapping(model, add_legacy=False)
+    sharing.forget_places(model.config)
     model.save_pretrained(folder, state_dict={} if weightless else None)
     processor.save_pretrained(folder)
+    sharing.share(Path(folder))
 
 
 def load(

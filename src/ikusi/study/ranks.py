@@ -87,6 +87,9 @@ class Processes(Protocol):
     def told(self) -> str:
         """What they wait for, or how they ended, in a few words; often nothing."""
 
+    def cause(self) -> str:
+        """What ended them all from outside, if it was not themselves."""
+
     def stop(self) -> None:
         """End those that are left; called in any case but that of `leave`."""
 
@@ -117,7 +120,7 @@ def run(task: Task, start: Starter, send: Callable[[Report], None]) -> None:
     processes.stop()
     _pass_on(_report(task.folder / PROGRESS, ""), told, send)
     if code:
-        raise _failure(task.folder / FAILURE, processes.told() or f"one ended with code {code}")
+        raise _failure(task.folder / FAILURE, processes, code)
     shutil.rmtree(task.folder, ignore_errors=True)
 
 
@@ -146,6 +149,8 @@ class Here:
         """See `Processes`."""
         return ""
 
+    cause = told
+
     def stop(self) -> None:
         """See `Processes`."""
         self.process.terminate()
@@ -171,9 +176,13 @@ def _report(path: Path, waits: str) -> Report:
     return Report(fraction, waits or note)
 
 
-def _failure(path: Path, otherwise: str) -> IkusiError:
+def _failure(path: Path, processes: Processes, code: int) -> IkusiError:
+    """Why a task failed: what ended its processes from outside, or the first that said why."""
+    if cause := processes.cause():
+        return IkusiError(cause)
     if (told := _told(path)) is None:
-        return IkusiError(f"its processes left no message: {otherwise}; its log says more")
+        how = processes.told() or f"one ended with code {code}"
+        return IkusiError(f"its processes left no message: {how}; its log says more")
     return (InputError if told["bad_input"] else IkusiError)(told["message"])
 
 

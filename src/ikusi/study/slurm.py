@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pwd
 import re
 import shutil
 import subprocess
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ikusi import artifact
 from ikusi.errors import IkusiError, InputError
 from ikusi.recipe import Slurm
 from ikusi.study import ranks
-from ikusi.study.ranks import DONE, Task
+from ikusi.study.ranks import DONE, PROGRESS, Task
 from ikusi.study.worker import CLAIMED
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,17 @@ SECONDS_BETWEEN_QUESTIONS = 30.0
 SECONDS_TO_BE_KNOWN = 120.0  # on a disk that shows other machines' files late
 SECONDS_TO_END = 120.0
 MOST_TIMEOUTS = 1000  # how often a job that took all its time may queue again
+
+# How a job ended that did not fail by itself: what its processes say of it is no cause then.
+ENDS = {
+    "CANCELLED": "was cancelled",
+    "TIMEOUT": "took all its time and could not queue again (compute.slurm.minutes)",
+    "DEADLINE": "could not end before its deadline",
+    "PREEMPTED": "had to leave its place to another job and could not queue again",
+    "NODE_FAIL": "lost a machine",
+    "BOOT_FAIL": "lost a machine",
+    "OUT_OF_MEMORY": "needed more memory than it had asked for (compute.slurm.mem)",
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,7 @@ class Job:
     ended: str = ""
     _asked: float = float("-inf")
     _absences: int = 0
+    _before: bytes | None = None
 
     def poll(self) -> int | None:
         """See `Processes`. A shared disk may show the end of a job later than the queue does."""
@@ -87,22 +100,37 @@ class Job:
             return None
         self._asked = time.monotonic()
         self.state, self.reason = _in_queue(self.number)
+        if self.state not in ("", "RUNNING"):
+            self._before = self._progress()
         self._absences = 0 if self.state else self._absences + 1
         if self._absences < (1 if done else 2):
             return None
         if not done:
-            self.ended = f"SLURM job {self.number} ended{_how(self.number)}, see {self.folder}"
+            self.ended = f"SLURM job {self.number} {_how(self.number)}"
         return 0 if done else 1
 
     def told(self) -> str:
-        """See `Processes`."""
-        if self.ended or self.state in ("", "RUNNING"):
+        """See `Processes`. At work, its processes are first heard of when they have all loaded."""
+        silent = self.state == "RUNNING" and self._progress() == self._before
+        if self.ended or not self.state or (self.state == "RUNNING" and not silent):
             return self.ended
-        return f"SLURM job {self.number} is {self.state}, {self.reason}"
+        why = f", {self.reason}" if self.reason not in ("", "None") else ""
+        return f"SLURM job {self.number} is {self.state}{why}"
+
+    def cause(self) -> str:
+        """See `Processes`."""
+        return self.ended if any(words in self.ended for words in ENDS.values()) else ""
+
+    def _progress(self) -> bytes | None:
+        """What its processes have last told of themselves."""
+        with suppress(OSError):
+            return (self.folder / PROGRESS).read_bytes()
+        return None
 
     def stop(self) -> None:
-        """See `Processes`. What the job has written goes to the step's log."""
-        for log in sorted(self.folder.glob(f"{self.number}_0_log.*")):
+        """See `Processes`. What all its processes have written goes to the step's log."""
+        logs = self.folder.glob(f"{self.number}_*_log.*")
+        for log in sorted(logs, key=lambda path: int(path.name.split("_")[1])):
             logger.info("%s\n%s", log.name, log.read_text(encoding="utf-8", errors="replace"))
         if self.state:
             _ask("scancel", self.number)
@@ -238,7 +266,22 @@ def _how(number: str) -> str:
     """How a job ended, as far as SLURM still knows it."""
     told = _ask("scontrol", "--oneliner", "show", "job", number).stdout
     found = re.search(r"JobState=(\S+) Reason=(\S+)", told)
-    return f" as {found[1]} ({found[2]})" if found else ""
+    state, reason = (found[1], found[2]) if found else ("", "")
+    if state in ENDS:
+        return ENDS[state] + (_by_whom(number) if state == "CANCELLED" else "")
+    return f"ended as {state} ({reason})" if state else "ended, and SLURM no longer knows how"
+
+
+def _by_whom(number: str) -> str:
+    """Who cancelled a job; only a cluster that keeps accounts knows it."""
+    if shutil.which("sacct") is None:
+        return ""
+    asked = ("--noheader", "--parsable2", "--allocations", "--format=State", "--jobs", number)
+    found = re.search(r"CANCELLED by (\d+)", _ask("sacct", *asked).stdout)
+    try:
+        return f" by {pwd.getpwuid(int(found[1])).pw_name}" if found else ""
+    except KeyError:
+        return f" by user {found[1]}" if found else ""
 
 
 def _ask(*command: str) -> subprocess.CompletedProcess[str]:

@@ -134,6 +134,8 @@ class Led:
         """See `Processes`."""
         return ""
 
+    cause = told
+
     def stop(self) -> None:
         """See `Processes`."""
         self.store.set(OVER.format(self.number), "")

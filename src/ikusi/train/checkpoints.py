@@ -27,6 +27,7 @@ from transformers import TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from ikusi.errors import IkusiError
+from ikusi.model import sharing
 from ikusi.train.parallel import Holder, Replicated, meet
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ def save(
             told = {"tensors": files, "scheduler": scheduler.state_dict(), **state}
             (staging / STATE).write_text(json.dumps(told), encoding="utf-8")
             trainer_state.save_to_json(str(staging / TRAINER_STATE_NAME))
+            sharing.share(staging)
             _promote(staging, path)
     except (OSError, safetensors.SafetensorError) as error:
         shutil.rmtree(staging, ignore_errors=True)

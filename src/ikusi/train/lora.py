@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration, PreTrainedModel
 
 from ikusi.errors import InputError
+from ikusi.model import sharing
 from ikusi.recipe import Lora
 
 NAME = "default"
@@ -66,6 +67,7 @@ class Adapters:
         connector = {n: t.contiguous() for n, t in state.items() if "multi_modal_projector" in n}
         if connector:
             save_file(connector, folder / "connector.safetensors", {"format": "pt"})
+        sharing.share(folder)
 
 
 def add(model: PreTrainedModel, settings: Lora, device: torch.device) -> Adapters:
