@@ -146,6 +146,11 @@ BAD = {
         {code: {**one, "score": "high"} for code, one in instruction(0).items()},
         "eu: score: expected a number, found 'high'",
     ),
+    "a score that is not finite": (
+        None,
+        {code: {**one, "score": float("nan")} for code, one in instruction(0).items()},
+        "eu: score: expected a number, found nan",
+    ),
     "the user's last word": (
         None,
         {code: {"turns": [{"role": "user", "content": "x"}]} for code in ("eu", "en")},

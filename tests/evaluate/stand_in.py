@@ -24,6 +24,7 @@ class SamplingParams:
     temperature: float = 1.0
     max_tokens: int = 16
     prompt_logprobs: int | None = None
+    logprobs: int | None = None
     stop_token_ids: Sequence[int] | None = None
 
 
@@ -38,6 +39,7 @@ class Logprob:
 class CompletionOutput:
     token_ids: Sequence[int]
     finish_reason: str
+    logprobs: list[dict[int, Logprob]] | None = None
 
 
 @dataclass
@@ -101,9 +103,15 @@ class LLM:
             max_new_tokens=sampling.max_tokens,
             do_sample=False,
             eos_token_id=sorted(stops),
+            return_dict_in_generate=True,
+            output_logits=True,
         )
-        said = whole[0, len(ids) :].tolist()
-        return CompletionOutput(tuple(said), "stop" if said[-1] in stops else "length")
+        said = whole.sequences[0, len(ids) :].tolist()
+        logs = None
+        if sampling.logprobs is not None:
+            steps = (logits[0].float().log_softmax(-1) for logits in whole.logits)
+            logs = [_told(scores, token) for scores, token in zip(steps, said, strict=True)]
+        return CompletionOutput(tuple(said), "stop" if said[-1] in stops else "length", logs)
 
 
 def _told(scores: torch.Tensor, token: int) -> dict[int, Logprob]:

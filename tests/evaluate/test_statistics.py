@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, bootstrap, sem
+from scipy.stats import binom, binomtest, bootstrap, sem
 
 from ikusi.evaluate import statistics
 
@@ -39,7 +39,7 @@ def test_rows_of_one_picture_widen_the_interval_as_the_picture_is_the_unit() -> 
 
 def test_clusters_of_unequal_size_give_the_mean_over_rows() -> None:
     interval = statistics.bootstrap_interval([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"], seed=0)
-    assert interval == (0.75, 0.0, 1.0)
+    assert interval == pytest.approx((0.75, 0.0, 1.0))
 
 
 def test_many_resamples_are_drawn_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +74,8 @@ def test_paired_difference_sees_what_unpaired_intervals_hide() -> None:
 
 def test_equal_runs_have_no_difference() -> None:
     result = statistics.paired_difference([1.0, 0.0, 1.0], [1.0, 0.0, 1.0])
-    assert result == (0.0, 0.0, 0.0, 1.0)
+    assert (result.mean, result.p_value) == (0.0, 1.0)
+    assert result.low == -result.high < 0, "three rows show little"
 
 
 def test_runs_of_different_length_cannot_be_paired() -> None:
@@ -216,3 +217,67 @@ def test_majority_answers_per_kind_of_question() -> None:
 
     found = statistics.majority_baselines(rows, exact)
     assert found == {"reads": pytest.approx(4 / 5), "does not": pytest.approx(2 / 5)}
+
+
+@pytest.mark.parametrize(("right", "rows"), [(0, 20), (72, 72), (1, 20), (4, 40), (37, 40)])
+def test_near_the_borders_the_interval_of_single_rows_is_the_exact_one(
+    right: int, rows: int
+) -> None:
+    values = [1.0] * right + [0.0] * (rows - right)
+    mean, low, high = statistics.bootstrap_interval(values, n=100)
+    exact = binomtest(right, rows).proportion_ci(method="exact")
+    assert (mean, low, high) == pytest.approx((right / rows, exact.low, exact.high))
+
+
+def test_away_from_the_borders_the_interval_is_the_bootstraps() -> None:
+    values = np.array([1.0] * 6 + [0.0] * 34)
+    _, low, high = statistics.bootstrap_interval(values, n=500, seed=1)
+    means = statistics._resampled_means(values, None, 500, 1)
+    assert (low, high) == tuple(np.quantile(means, [0.025, 0.975]))
+
+
+def test_at_a_border_the_pictures_count_and_not_their_rows() -> None:
+    pictures = np.repeat(np.arange(12), 6)
+    exact = binomtest(0, 12).proportion_ci(method="exact")
+    found = statistics.bootstrap_interval(np.zeros(72), pictures)
+    assert found == pytest.approx((0.0, 0.0, exact.high))
+    one = np.zeros(72)
+    one[:6] = 1  # one picture of twelve
+    low, high = statistics.bootstrap_interval(one, pictures)[1:]
+    exact = binomtest(1, 12).proportion_ci(method="exact")
+    assert low <= exact.low * 1.1 and high >= exact.high * 0.95
+
+
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.1, 0.97])
+def test_the_interval_covers_small_and_large_shares_of_clustered_rows(share: float) -> None:
+    """Rows of a picture agree more often than not (beta-binomial, correlation 0.5)."""
+    generator, pictures = np.random.default_rng(int(share * 100)), 40
+    covered = 0
+    for _ in range(300):
+        chances = generator.beta(share, 1 - share, pictures)
+        rows = generator.random((pictures, 3)) < chances[:, None]
+        _, low, high = statistics.bootstrap_interval(
+            rows.ravel().astype(float), np.repeat(np.arange(pictures), 3), n=200
+        )
+        covered += low <= share <= high
+    assert covered / 300 > 0.92
+
+
+def test_runs_that_agree_on_every_picture_may_differ_on_the_next() -> None:
+    same = np.zeros(20)
+    found = statistics.paired_difference(same, same)
+    unseen = binomtest(0, 20).proportion_ci(method="exact").high
+    assert found == pytest.approx((0.0, -unseen, unseen, 1.0))
+    few, many = (statistics.equivalence(np.ones(n), np.ones(n), 0.05) for n in (40, 100))
+    assert not few.equivalent and few.p_value > 0.05
+    assert many.equivalent and many.p_value < 0.05
+    assert few.p_value == pytest.approx(0.95**40)
+
+
+def test_a_run_that_is_always_better_is_better_by_what_its_pictures_can_show() -> None:
+    right, wrong = np.ones(8), np.zeros(8)
+    found = statistics.exceeds(right, wrong, 0.0, np.repeat([0, 1, 2, 3], 2))
+    assert found.mean == found.high == 1.0
+    assert found.low == pytest.approx(1 - 2 * (1 - 0.025**0.25))
+    assert found.p_value == pytest.approx(2 * 0.5**4), "four pictures decide nothing"
+    assert statistics.exceeds(wrong, right, 0.0).p_value == 1.0

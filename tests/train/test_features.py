@@ -100,3 +100,33 @@ def test_a_disk_with_too_little_room_is_told_before_anything_is_written(
 def test_features_on_disk_are_a_plain_array(many: Corpus, tmp_path: Path) -> None:
     stored(tmp_path / "f", many)
     assert np.load(tmp_path / "f" / FEATURES).shape == (PICTURES, 4, 16)
+
+
+def test_features_that_are_not_finite_are_refused_by_their_picture(
+    many: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = stored(tmp_path / "f", many)
+    array = np.load(tmp_path / "f" / FEATURES, mmap_mode="r+")
+    array[7, 1, 2] = np.nan
+    array.flush()
+    found([(0, "6")])
+    with pytest.raises(InputError, match="picture 7: expected finite features"):
+        found([(0, "6"), (0, "7")])
+    encode = encode_images
+
+    def too_long(*arguments: Any, **named: Any) -> torch.Tensor:
+        """As of an encoder whose features are too large for the format they are stored in."""
+        features = encode(*arguments, **named)
+        features[3, 0, 0] = 1e6
+        return features
+
+    monkeypatch.setattr("ikusi.train.features.encode_images", too_long)
+    with pytest.raises(InputError, match="image 3: expected finite features"):
+        stored(tmp_path / "h", many, bf16=True)
+
+
+def test_a_connector_is_not_set_by_what_is_not_finite() -> None:
+    model, _ = multimodal_model()
+    pixels = torch.full((2, 3, 16, 16), float("nan"))
+    with pytest.raises(InputError, match="vision encoder: expected finite features"):
+        fusion.calibrate(model, pixels)

@@ -119,3 +119,20 @@ def test_a_save_that_fails_is_made_good_without_training_again(tmp_path: Path) -
         for folder in (tmp_path / "run", again)
     )
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_trained_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
+    model, processor = multimodal_model()
+
+    def spoil(progress: Progress) -> None:
+        """What a last step can do whose loss was still finite."""
+        if progress.step == progress.total:
+            with torch.no_grad():
+                model.lm_head.weight[3, 1] = float("inf")
+
+    with pytest.raises(InputError, match=r"checkpoint: expected finite weights, found .* to inf"):
+        train_stage(
+            *(model, processor, Samples(), stage(max_steps=2)),
+            output=tmp_path, seed=0, progress=spoil,
+        )  # fmt: skip
+    assert not (tmp_path / "checkpoint").exists()

@@ -3,12 +3,16 @@
 import random
 import shutil
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 
 from ikusi.errors import InputError
+from ikusi.translate import shards
 from ikusi.translate.command import CommandEngine
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
+from ikusi.translate.scorers import Threshold
 from ikusi.translate.settings import Command, Quality
 from translate.catalogues import PAIRS
 
@@ -61,3 +65,45 @@ def test_nothing_to_score_asks_no_program() -> None:
 def test_a_metric_that_fails_is_told_in_one_line(command: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         CommandScorer(Quality(command=command, least=0.0)).score([("1", "1"), ("2", "2")])
+
+
+@dataclass
+class Fixed:
+    """Scores as they were set."""
+
+    scores: list[float]
+    measure: str = "score"
+
+    def settings(self) -> None:
+        return None
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        return self.scores[: len(pairs)]
+
+
+def records(count: int) -> list[shards.Record]:
+    return [
+        {
+            "place": place,
+            "status": shards.OK,
+            "source": ["a"],
+            "texts": ["b"],
+            "flags": [],
+            "attempts": [],
+        }
+        for place in range(count)
+    ]
+
+
+def test_a_row_without_a_finite_score_does_not_pass() -> None:
+    passes = Threshold("quality", Fixed([0.9, float("nan"), 0.1]), 0.5, "flag")
+    good, bad, low = passes.judged(records(3))
+    assert (good["status"], good["score"], low["flags"]) == (shards.OK, 0.9, ["quality"])
+    assert bad["status"] != shards.OK and bad["score"] is None
+    assert bad["reason"] == "quality: expected a finite score, found nan"
+
+
+def test_a_scorer_that_mostly_gives_none_ends_the_translation() -> None:
+    broken = Threshold("round_trip", Fixed([float("nan")] * 3 + [0.9] * 197), 0.5, "off")
+    with pytest.raises(InputError, match=r"round_trip: expected finite scores, .* 3 of 200 rows"):
+        broken.judged(records(200))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
@@ -172,7 +173,8 @@ def _flags(value: Any, columns: Mapping[str, Any]) -> str | None:
 
 
 def _score(value: Any, _: Mapping[str, Any]) -> str | None:
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or (number and isfinite(value)):
         return None
     return f"expected a number, found {_told(value)}"
 

@@ -90,6 +90,11 @@ class Reply:
     failure: str | None = None
 
 
+def not_finite(found: float) -> str:
+    """Why there is no answer where a model's numbers are none, as with a NaN in its weights."""
+    return f"model: expected finite numbers, found {found}"
+
+
 def fingerprint(ids: Sequence[int]) -> str:
     """Name a prompt by its tokens."""
     return hashlib.sha256(struct.pack(f"<{len(ids)}I", *ids)).hexdigest()[:16]

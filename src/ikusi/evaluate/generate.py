@@ -7,19 +7,25 @@ transformers says, token for token. Where a layer sees only so far back each has
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 import torch
 from transformers import PreTrainedModel
 
+from ikusi.evaluate.engine import not_finite
 from ikusi.evaluate.prefix import Lines, SharedPrefix, State, forward
 
 
 @dataclass
 class Answer:
-    """A generated answer: its token ids without the end of turn; whether the limit cut it."""
+    """A generated answer: its token ids without the end of turn; whether the limit cut it.
+
+    ``failure``: why there is none, where the model's numbers are not finite.
+    """
 
     ids: list[int] = field(default_factory=list)
     hit_limit: bool = True
+    failure: str | None = None
 
 
 def greedy_answers(
@@ -54,10 +60,11 @@ def _answer_lines(
     for row, line in enumerate(answers):
         going[row, : len(line)] = True
     for step in range(1, max_new_tokens + 1):
-        said = state.logits.argmax(dim=2)
-        listed = said.tolist()
+        most, said = state.logits.max(dim=2)
+        listed, highest = said.tolist(), most.tolist()
         for row, place in going.nonzero().tolist():
-            if not _goes_on(listed[row][place], answers[row][place], stops):
+            told = listed[row][place], highest[row][place]
+            if not _goes_on(*told, answers[row][place], stops):
                 going[row, place] = False
         if step == max_new_tokens or not going.any():
             return
@@ -77,9 +84,9 @@ def _answer_batch(
     max_new_tokens: int,
 ) -> None:
     for step in range(1, max_new_tokens + 1):
-        said = state.logits.argmax(dim=1)
-        listed = zip(said.tolist(), answers, strict=True)
-        going = [n for n, (token, one) in enumerate(listed) if _goes_on(token, one, stops)]
+        most, said = state.logits.max(dim=1)
+        listed = zip(said.tolist(), most.tolist(), answers, strict=True)
+        going = [n for n, told in enumerate(listed) if _goes_on(*told, stops)]
         if not going or step == max_new_tokens:
             return
         if len(going) < len(answers):
@@ -91,8 +98,12 @@ def _answer_batch(
         state = State(state.cache, mask, logits)
 
 
-def _goes_on(token: int, answer: Answer, stops: Collection[int]) -> bool:
-    """Note a token of an answer; False where it ends it."""
+def _goes_on(token: int, logit: float, answer: Answer, stops: Collection[int]) -> bool:
+    """Note a token of an answer, the one of the highest logit; False where the answer ends."""
+    if not isfinite(logit):
+        answer.failure, answer.hit_limit = not_finite(logit), False
+        answer.ids.clear()
+        return False
     if token in stops:
         answer.hit_limit = False
         return False

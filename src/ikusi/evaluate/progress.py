@@ -20,6 +20,7 @@ from rich.table import Table
 
 from ikusi.evaluate.metrics import describe_metric
 from ikusi.evaluate.results import ALL
+from ikusi.evaluate.statistics import FEWEST
 
 EVERY = 30.0  # seconds between lines
 
@@ -98,6 +99,8 @@ def _cells(figures: Mapping[str, Any]) -> list[str]:
 def _notes(figures: Mapping[str, Any]) -> str:
     """What a score alone would hide."""
     notes = []
+    if figures["few"]:
+        notes.append(f"fewer than {FEWEST} {'pictures' if figures['pictures'] else 'rows'}")
     if figures["failed"]:
         notes.append(f"{figures['failed']:,} without an answer")
     if figures["ties"]:

@@ -16,13 +16,13 @@ import pyarrow as pa
 
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.metrics import Normaliser, text_metric
-from ikusi.evaluate.statistics import bootstrap_interval, majority_baselines
+from ikusi.evaluate.statistics import FEWEST, bootstrap_interval, majority_baselines
 
 ALL = "all"
 
 
 COUNTED = (
-    *("id", "image_id", "group", "language", "pick", "scores", "tied", "hit_limit"),
+    *("id", "image_id", "group", "language", "scores", "tied", "hit_limit"),
     *("said_language", "failure", "correct", "metrics"),
 )
 
@@ -42,7 +42,8 @@ def summarise(
 ) -> dict[str, dict[str, Any]]:
     """Return the figures of one benchmark in one language, for each group and for ``all``.
 
-    Each entry has ``n`` rows and ``pictures``, the ``metric``, its sum ``right`` and mean
+    Each entry has ``n`` rows and ``pictures``, whether these (or the rows, where there are none)
+    are too ``few`` for an interval to be trusted, the ``metric``, its sum ``right`` and mean
     ``score`` with the bounds ``low`` and ``high`` of the 95 % cluster bootstrap over pictures,
     ``chance``, ``majority`` (the best constant answer per task, see ``_majority``), the means of
     all ``metrics``, the share of answers that ``hit_limit``, how many were long enough to tell
@@ -87,7 +88,7 @@ class _Counts:
         if row["image_id"]:
             self.pictures.add(cluster)
         self.metrics.update(json.loads(row["metrics"]))
-        if row["pick"] is not None:
+        if row["scores"]:
             self.guess += 1 / len(row["scores"])
         told = row["said_language"]
         self.totals["ties"] += bool(row["tied"])
@@ -109,6 +110,7 @@ class _Counts:
         return {
             "n": n,
             "pictures": len(self.pictures),
+            "few": len(set(self.clusters)) < FEWEST,
             "metric": benchmark.primary,
             "right": float(np.sum(self.correct)) if scored else None,
             "score": score,

@@ -6,6 +6,7 @@ read once and every option goes on from it.
 
 from collections.abc import Sequence
 from itertools import accumulate
+from math import isfinite
 from typing import NamedTuple
 
 import torch
@@ -51,7 +52,12 @@ def summarise(
 
 
 def pick(scores: Sequence[float]) -> tuple[int, bool]:
-    """Return the number of the highest score, the first among equals, and whether it was tied."""
+    """Return the number of the highest score, the first among equals, and whether it was tied.
+
+    A score that is not finite raises ``ValueError``: nothing is higher or lower than NaN.
+    """
+    if not all(map(isfinite, scores)):
+        raise ValueError(f"expected finite scores, found {list(scores)}")
     best = max(scores)
     return scores.index(best), scores.count(best) > 1
 

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, norm
 
+from ikusi.evaluate import borders
+
 Guesser = TypeVar("Guesser", bound=Hashable)
 Values = Sequence[float] | npt.NDArray[np.float64]
 Clusters = Sequence[Hashable] | npt.NDArray[np.generic] | None
@@ -23,7 +25,7 @@ _CELLS = 2**18  # drawn cluster numbers held at once: 2 MB
 
 
 class Interval(NamedTuple):
-    """A mean with the bounds of its bootstrap percentile interval."""
+    """A mean with the bounds of its interval."""
 
     mean: float
     low: float
@@ -70,9 +72,13 @@ def bootstrap_interval(
     """Return the mean of ``values`` and its cluster-bootstrap percentile interval.
 
     ``values``: one score per row. ``clusters``: the picture of each row, or None where every row
-    stands alone. ``n`` resamples. An empty sequence raises ``ValueError``.
+    stands alone. ``n`` resamples. An empty sequence raises ``ValueError``. Near 0 and 1, and where
+    all pictures score alike, resamples show too little of what could be: see ``borders``.
     """
     sample = np.asarray(values, dtype=np.float64)
+    share = bool(sample.min(initial=0) >= 0 and sample.max(initial=1) <= 1)
+    if share and (near := borders.share_interval(*_cluster_totals(sample, clusters), confidence)):
+        return Interval(float(sample.mean()), *near)
     means = _resampled_means(sample, clusters, n, seed)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(sample.mean()), float(low), float(high))
@@ -90,14 +96,30 @@ def paired_difference(
 
     Both runs are resampled together, so what is hard for both cancels. The p-value is twice the
     smaller share of resampled differences on either side of zero, with one added to both counts,
-    so it is never 0 and at least ``2 / (n + 1)``.
+    so it is never 0 and at least ``2 / (n + 1)``. Where all pictures differ alike (not at all, as
+    a rule) interval and p-value are those of ``borders.Alike``.
     """
-    gap = _paired(a, b)
-    means = _resampled_means(gap, clusters, n, seed)
+    return _tested(_paired(a, b), 0.0, clusters, n, seed, confidence)
+
+
+def _tested(
+    gap: npt.NDArray[np.float64],
+    bound: float,
+    clusters: Clusters,
+    n: int,
+    seed: int,
+    confidence: float,
+) -> Difference:
+    """The mean of ``gap``, its interval, and the two-sided p-value against ``bound``."""
+    shifted, least = gap - bound, 2 / (n + 1)
+    mean = float(shifted.mean()) + bound
+    if alike := borders.alike(*_cluster_totals(gap, clusters)):
+        return Difference(mean, *alike.interval(confidence), max(least, alike.p_value(bound)))
+    means = _resampled_means(shifted, clusters, n, seed)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     tail = min(int((means <= 0).sum()), int((means >= 0).sum()))
     p_value = min(1.0, 2 * (tail + 1) / (n + 1))
-    return Difference(float(gap.mean()), float(low), float(high), p_value)
+    return Difference(mean, float(low) + bound, float(high) + bound, p_value)
 
 
 def least_p_value(values: Values, clusters: Clusters = None) -> float:
@@ -123,10 +145,9 @@ def exceeds(
 
     The p-value is two-sided; where the mean is not above the bound it is 1.
     """
-    gap = _paired(a, b) - bound
-    shifted = paired_difference(gap, np.zeros_like(gap), clusters, n, seed, confidence)
-    p_value = shifted.p_value if shifted.mean > 0 else 1.0
-    return Difference(shifted.mean + bound, shifted.low + bound, shifted.high + bound, p_value)
+    gap = _paired(a, b)
+    tested = _tested(gap, bound, clusters, n, seed, confidence)
+    return tested if (gap - bound).mean() > 0 else tested._replace(p_value=1.0)
 
 
 def equivalence(

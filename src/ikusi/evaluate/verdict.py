@@ -1,11 +1,12 @@
 """From a reply to its verdict under every metric."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from ikusi import language
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.engine import OptionScore, Reply
+from ikusi.evaluate.engine import Reply, not_finite
 from ikusi.evaluate.metrics import Normaliser, text_metrics
 from ikusi.evaluate.said import AnswerLanguage
 from ikusi.evaluate.score import pick
@@ -61,7 +62,7 @@ class Judges:
         found = []
         for (bench, code), row, reply, told in zip(asked, rows, replies, said, strict=True):
             if bench.scorer == "options":
-                found.append(choice_outcome(bench, row, reply.scores))
+                found.append(choice_outcome(bench, row, reply))
             else:
                 found.append(answer_outcome(bench, row, reply, self.normaliser(bench, code), told))
         return found
@@ -94,26 +95,39 @@ def normaliser(bench: Benchmark, pack: LanguagePack) -> Normaliser:
     return Normaliser(language.load(bench.normaliser))
 
 
-def choice_outcome(bench: Benchmark, row: Row, scores: Sequence[OptionScore]) -> Outcome:
+def choice_outcome(bench: Benchmark, row: Row, reply: Reply) -> Outcome:
     """Return the columns that say which option was picked, by which scores, and if it is right.
 
-    The accuracies under all log-probabilities are kept as metrics, whichever decides.
+    The accuracies under all log-probabilities are kept as metrics, whichever decides. Where a score
+    is not finite none is picked, which is a failure.
     """
     choices, answer = list(row["choices"]), int(row["answer"])
-    columns = {name: [getattr(score, part) for score in scores] for name, part in COLUMNS.values()}
+    columns: dict[str, Any] = {
+        name: [getattr(score, part) for score in reply.scores] for name, part in COLUMNS.values()
+    }
+    gold = {"answer": answer, "choices": choices}
+    if failure := reply.failure or _fault(columns):
+        metrics = {name.replace("scores", "accuracy"): 0.0 for name in columns}
+        nothing = {"prediction": "", "correct": 0.0, "metrics": metrics}
+        return columns | nothing | {"gold": gold, "failure": failure}
     metrics = {
         name.replace("scores", "accuracy"): float(pick(values)[0] == answer)
         for name, values in columns.items()
     }
     chosen, tied = pick(columns[COLUMNS[bench.normalisation][0]])
     return columns | {
-        "gold": {"answer": answer, "choices": choices},
+        "gold": gold,
         "prediction": choices[chosen],
         "pick": chosen,
         "tied": tied,
         "correct": metrics[bench.primary],
         "metrics": metrics,
     }
+
+
+def _fault(columns: Mapping[str, Sequence[float]]) -> str | None:
+    bad = (value for scores in columns.values() for value in scores if not isfinite(value))
+    return next(map(not_finite, bad), None)
 
 
 def answer_outcome(
@@ -130,4 +144,6 @@ def answer_outcome(
         return columns | {"gold": None, "metrics": {}, "correct": None}
     gold = list(row["answers"])
     metrics = text_metrics(reply.text, gold, normaliser)
+    if reply.failure:  # gold answers may be empty once they are normalised
+        metrics = dict.fromkeys(metrics, 0.0)
     return columns | {"gold": gold, "metrics": metrics, "correct": metrics[bench.primary]}

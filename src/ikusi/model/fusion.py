@@ -33,6 +33,7 @@ from ikusi.errors import InputError
 from ikusi.model import hub, sharing
 from ikusi.model.chat import end_of_turn
 from ikusi.model.parts import (
+    check_finite,
     check_loaded,
     extra_tokens,
     features_told,
@@ -158,6 +159,7 @@ def load(
         place, **pinned, dtype=dtype or "auto", output_loading_info=True
     )
     check_loaded(folder, report)
+    check_finite(folder, model)
     _freeze_identity(model)
     return model.eval(), load_processor(folder)
 
@@ -229,8 +231,13 @@ def calibrate(model: LlavaForConditionalGeneration, pixel_values: Tensor) -> Non
 
     Args:
         pixel_values: some pictures [I, 3, H, W], as the processor prepares them.
+
+    Raises:
+        InputError: what the encoder says is not finite.
     """
     features = image_features(model, pixel_values).flatten(0, 1).float()  # [I * N, D]
+    if not features.isfinite().all():
+        raise InputError("vision encoder: expected finite features, found others")
     mean, deviation = features.mean(0), features.std(0).clamp(min=1e-6)
     first = model.model.multi_modal_projector.linear_1
     weight = first.weight.float() / deviation

@@ -63,6 +63,7 @@ def load_language_model(
     except (OSError, ValueError) as error:
         raise _none(folder, "a causal LLM", error) from error
     check_loaded(folder, report)
+    check_finite(folder, model)
     return model.eval(), open_tokenizer(folder)
 
 
@@ -97,6 +98,7 @@ def open_vision_tower(vision: str | Path | PreTrainedModel) -> Any:
         raise _none(vision, "a vision encoder", error) from error
     if report["missing_keys"]:
         raise InputError(f"{vision}: vision encoder lacks weights: {_some(report['missing_keys'])}")
+    check_finite(vision, tower)
     return tower
 
 
@@ -243,6 +245,18 @@ def check_loaded(folder: str | Path, report: dict[str, Any]) -> None:
             raise InputError(
                 f"{folder}: weights do not fit the model: {told} {_some(report[problem])}"
             )
+
+
+def check_finite(folder: str | Path, model: nn.Module) -> None:
+    """Raise InputError where a weight is not finite: one is enough to spoil every answer."""
+    for name, weight in model.named_parameters():
+        if not weight.is_floating_point() or weight.dtype.itemsize == 1 or not weight.numel():
+            continue  # formats of 8 bits have no such numbers, or no kernels
+        # Both are NaN where any weight is; looking at each would take many times as long.
+        least, largest = weight.detach().aminmax()
+        if not (least.isfinite() and largest.isfinite()):
+            found = f"{float(least)} to {float(largest)} in {name}"
+            raise InputError(f"{folder}: expected finite weights, found {found}")
 
 
 def _some(keys: Iterable[Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ikusi import artifact, recipe
+from ikusi.evaluate.statistics import FEWEST
 from ikusi.report import drawing, evidence, figures, findings, gallery, tables
 from ikusi.report.drawing import Figure
 from ikusi.report.evidence import ALPHA, MARGIN, RESAMPLES
@@ -139,6 +140,18 @@ def _answer(study: Study, found: Sequence[Finding]) -> Iterator[str]:
     if counts:
         told = ", ".join(counts)
         yield f"Of the paper's six findings, {len(tested)} could be tested here: {told}."
+    if few := _few(study):
+        yield f"With fewer than {FEWEST} pictures, too few to decide anything: {', '.join(few)}."
+
+
+def _few(study: Study) -> list[str]:
+    """Benchmarks of which some run was asked about too few pictures for an interval."""
+    asked = {
+        name: [figures["all"] for figures in languages.values()]
+        for one in study.evaluations.values()
+        for name, languages in one.results.items()
+    }
+    return sorted(name for name, found in asked.items() if any(one.get("few") for one in found))
 
 
 def _no_better_than_guessing(study: Study, share: int) -> Iterator[str]:

@@ -38,6 +38,7 @@ class Table:
 FIGURES = (
     "n",
     "pictures",
+    "few",
     "metric",
     "right",
     "score",

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 FEATURES, IMAGE_IDS, GROUPS = "features.npy", "image_ids.json", "groups_done"
 IMAGES_AT_ONCE = 32
+_NOT_FINITE = "expected finite features of the encoder, found others"
 SPARE = 0.05  # of the disk stays free
 
 
@@ -62,7 +63,10 @@ class StoredFeatures:
         rows = []
         for number, image_id in pictures:
             features, places = self._corpus(number)
-            rows.append(features[places[image_id]])
+            row = features[places[image_id]]
+            if not np.isfinite(row).all():
+                raise InputError(f"{self._folders[number]}: picture {image_id}: {_NOT_FINITE}")
+            rows.append(row)
         return torch.from_numpy(np.stack(rows))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -99,7 +103,8 @@ def store(
     Says first what it will take. A killed run goes on behind the last picture it told of.
 
     Raises:
-        InputError: a picture cannot be opened, or the disk has too little room.
+        InputError: a picture cannot be opened, what the encoder says of it is not finite, or the
+            disk has too little room.
     """
     ids = list(dict.fromkeys(image_id for image_id in corpus.image_ids if image_id))
     pictures = _Pictures(corpus, image_processor, ids)
@@ -115,13 +120,23 @@ def store(
     for group, pixels in zip(rest, loader, strict=True):
         found = encode_images(tower, pixels, layers, strategy, bf16=bf16)
         start = group * IMAGES_AT_ONCE
-        array[start : start + len(found)] = found.float().cpu().numpy()
+        with np.errstate(over="ignore"):  # which is told next
+            array[start : start + len(found)] = found.float().cpu().numpy()
+        _check_finite(array, ids, start, start + len(found), corpus)
         array.flush()
         (folder / GROUPS).write_text(str(group + 1), encoding="utf-8")
         if progress:
             progress(start + len(found), len(ids))
     (folder / IMAGE_IDS).write_text(json.dumps(ids), encoding="utf-8")
     (folder / GROUPS).unlink(missing_ok=True)
+
+
+def _check_finite(array: Any, ids: Sequence[str], start: int, stop: int, corpus: Any) -> None:
+    """Refuse what was stored where the encoder, or the format it is stored in, made it none."""
+    finite = np.isfinite(array[start:stop]).all(axis=(1, 2))
+    if not finite.all():
+        image_id = ids[start + int(finite.argmin())]
+        raise InputError(f"{corpus.folder}: image {image_id}: {_NOT_FINITE}")
 
 
 class _Pictures(Dataset[Tensor]):

@@ -22,6 +22,7 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from ikusi.errors import IkusiError, InputError
 from ikusi.model import fusion
+from ikusi.model.parts import check_finite
 from ikusi.train import checkpoints, parallel
 from ikusi.train.lora import Adapters
 from ikusi.train.trainer import StageTrainer
@@ -111,6 +112,7 @@ def write(
     Raises:
         IkusiError: it could not be written, as on a full disk; the trained weights stay in
             `output/resume/`, from which the same call writes it without a further step.
+        InputError: a trained weight is not finite.
     """
     state = trainer.whole_state()
     if trainer.args.process_index == 0:
@@ -148,7 +150,9 @@ def _write(
         state |= {TOWER + name: value.cpu() for name, value in tower.state_dict().items()}
     staging = output / (CHECKPOINT + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
-    fusion.save(shell(model, state, dtype), processor, staging)
+    made = shell(model, state, dtype)
+    check_finite(output / CHECKPOINT, made)
+    fusion.save(made, processor, staging)
     shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
     os.rename(staging, output / CHECKPOINT)
 

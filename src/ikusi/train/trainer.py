@@ -135,8 +135,10 @@ class StageTrainer(Trainer):
 
     def _expect_finite(self, what: str, found: float) -> None:
         if not math.isfinite(found):
+            kept = checkpoints.latest(self.resume_folder)
             raise IkusiError(
                 f"step {self.state.global_step + 1}: expected a finite {what}, found {found}; "
+                f"the last checkpoint is {kept.name if kept else 'none'}; "
                 f"its samples: {' '.join(self.portion.ids)}"
             )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol
 
+from ikusi.errors import InputError
 from ikusi.translate import shards
 from ikusi.translate.checks import foreign, spoken
 from ikusi.translate.identify import Identifier
@@ -13,6 +15,9 @@ from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.sentences import engine
 from ikusi.translate.settings import Action, Checks
 from ikusi.translate.shards import Record
+
+FAILED = 0.01
+"""Share of a shard's rows without a score above which a translation ends with an error."""
 
 
 class Scorer(Protocol):
@@ -41,7 +46,8 @@ class PairScorer(Protocol):
 class Threshold:
     """A scorer, the least score that passes, and what becomes of a row below it.
 
-    A row's score is the mean of its texts'.
+    A row's score is the mean of its texts'. One without a finite score is refused; where these are
+    more than 1 % the scorer itself is at fault, which is an InputError.
     """
 
     name: str
@@ -64,12 +70,21 @@ class Threshold:
             found["place"]: sum(next(scores) for _ in found["texts"]) / len(found["texts"])
             for found in good
         }
+        bad = sum(not isfinite(score) for score in means.values())
+        if bad > max(1, FAILED * len(means)):
+            raise InputError(
+                f"{self.name}: expected finite scores, found others for {bad:,} of "
+                f"{len(means):,} rows"
+            )
         return [self._judged(found, means.get(found["place"])) for found in records]
 
     def _judged(self, found: Record, score: float | None) -> Record:
         if score is None:
             return found
         flags = [flag for flag in found["flags"] if flag != self.name]
+        if not isfinite(score):
+            reason = f"{self.name}: expected a finite score, found {score}"
+            return {**shards.refuse(found, reason), "score": None}
         low = score < self.least
         if low and self.action == "refuse":
             reason = (

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+)
 
 from ikusi import content
 from ikusi.errors import InputError
-from ikusi.evaluate.engine import Message, Query, Reply, fingerprint
+from ikusi.evaluate.engine import Message, Query, Reply, fingerprint, not_finite
 from ikusi.evaluate.engines import completion
 from ikusi.evaluate.score import summarise
 from ikusi.model import chat
+from ikusi.model.parts import check_finite
 from ikusi.model.tokens import control, control_tokens
 
 
@@ -87,13 +95,18 @@ class General:
         """Greedy answers, up to the token that ends each."""
         limit = max(query.max_new_tokens for query in queries)
         inputs = self._inputs([self._prompt(query) for query in queries], queries, pictures)
-        width = inputs["input_ids"].shape[1]
-        said = self.model.generate(**inputs, max_new_tokens=limit)[:, width:].tolist()
-        found = []
-        for own, ids, query in zip(said, _rows(inputs), queries, strict=True):
+        width, watch = inputs["input_ids"].shape[1], _Watch()
+        ways = {"max_new_tokens": limit, "logits_processor": LogitsProcessorList([watch])}
+        said = self.model.generate(**inputs, **ways)[:, width:].tolist()
+        found: list[dict[str, Any]] = []
+        highest = torch.stack(watch.highest, dim=1).tolist()
+        for own, most, ids, query in zip(said, highest, _rows(inputs), queries, strict=True):
             own = own[: query.max_new_tokens]
             ends = [place for place, token in enumerate(own) if token in self._stops]
             kept = own[: ends[0]] if ends else own
+            if bad := [logit for logit in most[: len(kept) + 1] if not isfinite(logit)]:
+                found.append({"prompt": fingerprint(ids), "failure": not_finite(bad[0])})
+                continue
             text = str(self.tokenizer.decode(kept, skip_special_tokens=True)).strip()
             found.append({"prompt": fingerprint(ids), "text": text, "hit_limit": not ends})
         return found
@@ -232,6 +245,18 @@ class General:
         """Nothing is held but the model."""
 
 
+class _Watch(LogitsProcessor):
+    """Notes the highest logit of each row at each step, which is NaN where any is."""
+
+    def __init__(self) -> None:
+        self.highest: list[Tensor] = []
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """The logits as they are."""
+        self.highest.append(scores.amax(dim=-1))
+        return scores
+
+
 def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) -> General:
     """Open a folder with a model and a processor.
 
@@ -244,6 +269,7 @@ def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) 
     except (OSError, ValueError) as error:
         told = " ".join(str(error).split())
         raise InputError(f"{place}: expected a model and its processor, found: {told}") from error
+    check_finite(place, model)
     return General(
         model.to(device),
         processor,

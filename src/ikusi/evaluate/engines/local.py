@@ -134,7 +134,8 @@ class Local:
             answers = greedy_answers(shared, rows, self._stops, limit)
             for row, answer in zip(rows, answers, strict=True):
                 text = str(self.tokenizer.decode(answer.ids, skip_special_tokens=True)).strip()
-                found[row] = {"text": text, "hit_limit": answer.hit_limit}
+                ended = {"hit_limit": answer.hit_limit, "failure": answer.failure}
+                found[row] = {"text": text, **ended}
         return found
 
     def _features(self, pixels: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ vLLM reads prompts whose tokens' log-probabilities are wanted whole, without its
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
 from ikusi import content
 from ikusi.errors import InputError
-from ikusi.evaluate.engine import Query, Reply, fingerprint
+from ikusi.evaluate.engine import Query, Reply, fingerprint, not_finite
 from ikusi.evaluate.engines import completion
 from ikusi.evaluate.score import summarise
 from ikusi.model import chat
@@ -124,12 +125,19 @@ class VLLM:
         if query.options:
             return SamplingParams(temperature=0, max_tokens=1, prompt_logprobs=0)
         return SamplingParams(
-            temperature=0, max_tokens=query.max_new_tokens, stop_token_ids=self._stops
+            temperature=0,
+            max_tokens=query.max_new_tokens,
+            stop_token_ids=self._stops,
+            logprobs=0,  # of what was said: not finite where the model is broken
         )
 
     def _said(self, output: Any) -> dict[str, Any]:
         answer = output.outputs[0]
         ids = list(answer.token_ids)
+        told = zip(answer.logprobs, ids, strict=True)
+        logs = [float(place[token].logprob) for place, token in told]
+        if bad := [log for log in logs if not isfinite(log)]:
+            return {"prompt": fingerprint(output.prompt_token_ids), "failure": not_finite(bad[0])}
         if ids and ids[-1] in self._stops:
             ids.pop()
         return {
