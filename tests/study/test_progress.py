@@ -67,7 +67,7 @@ def test_a_file_gets_a_dated_line_for_each_event() -> None:
 
 def test_time_to_go_comes_from_measured_steps() -> None:
     now = 43.0  # the running step made 43 % in 43 seconds
-    assert progress.seconds_to_go(STEPS, halfway(), 2, now) == (pytest.approx(57 + 10), True)
+    assert progress.seconds_to_go(STEPS, halfway(), 2, now) == (pytest.approx(57 + 10), [])
 
 
 def test_a_resumed_step_is_judged_by_what_it_did_since() -> None:
@@ -77,9 +77,13 @@ def test_a_resumed_step_is_judged_by_what_it_did_since() -> None:
     assert seconds == pytest.approx(40 + 10)
 
 
-def test_time_to_go_is_a_lower_bound_while_a_kind_is_unmeasured() -> None:
-    early = states(data=State("running", 0.5, began=0.0))
-    assert progress.seconds_to_go(STEPS, early, 2, 30.0) == (pytest.approx(30), False)
+def test_what_is_not_measured_yet_is_named_and_not_counted() -> None:
+    early = states(data=State("running", 0.99, began=0.0))
+    unmeasured = ["align", "instruct", "evaluate"]
+    assert progress.seconds_to_go(STEPS, early, 2, 99.0) == (pytest.approx(1), unmeasured)
+    said = progress.summary(board(), early, 0.0)
+    assert said.endswith("what align, instruct, evaluate will take")
+    assert "about" in progress.summary(board(), halfway(), 0.0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Steps do what the recipe says, with the real rooms behind them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoProcessor
@@ -49,3 +50,16 @@ def test_an_aligned_model_takes_pictures_as_the_recipe_says(
     steps.align(tmp_path / "aligned", context, **step.settings)
     processor = AutoProcessor.from_pretrained(layout.checkpoint(tmp_path / "aligned"))
     assert bool(getattr(processor.image_processor, "do_pad", False)) == pads
+
+
+@pytest.mark.parametrize(("parallel", "said"), [("zero2", 1), ("ddp", 0)])
+def test_a_training_under_zero_says_that_deepspeed_may_compile_first(
+    parallel: str, said: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(steps, "train_stage", lambda *given, **named: None)
+    compute = {"processes": 2, "parallel": parallel}
+    context = Context(tmp_path, lambda report: notes.append(report.note), compute)
+    given: list[Any] = [None, None, None, None, None, 0, tmp_path, context]
+    steps._train(*given)
+    assert sum("compiles its operators" in note for note in notes) == said

@@ -63,12 +63,12 @@ class Board:
 
 def seconds_to_go(
     steps: Sequence[Step], states: Mapping[str, State], workers: int, now: float
-) -> tuple[float, bool]:
+) -> tuple[float, list[str]]:
     """Estimate the rest of a run from the steps measured so far.
 
     A waiting step is taken to last as long as the mean step of its kind; a running one goes on
-    at its own pace. Returns the seconds and whether every kind to come was measured (if not,
-    the seconds are a lower bound).
+    at its own pace. Returns the seconds and the kinds of steps that were not measured yet, which
+    are not in them.
     """
     rest: dict[str, float | None] = {}
     for step in steps:
@@ -79,7 +79,8 @@ def seconds_to_go(
             (chain[name] for name in step.inputs), default=0.0
         )
     total = sum(value or 0.0 for value in rest.values())
-    return max(total / workers, max(chain.values(), default=0.0)), None not in rest.values()
+    unmeasured = dict.fromkeys(step.kind for step in steps if rest[step.name] is None)
+    return max(total / workers, max(chain.values(), default=0.0)), list(unmeasured)
 
 
 def _mean_of_kind(
@@ -129,11 +130,13 @@ def summary(board: Board, states: Mapping[str, State], began: float) -> str:
     """One line: steps finished, time gone, time to go."""
     now = time.monotonic()
     finished = sum(state.status in graph.FINISHED for state in states.values())
-    left, complete = seconds_to_go(board.steps, states, board.workers, now)
+    left, unmeasured = seconds_to_go(board.steps, states, board.workers, now)
     words = f"{finished} of {len(states)} steps, {clock(now - began)} gone"
-    if left >= 1:
-        words += f", {'about' if complete else 'more than'} {clock(left)} to go"
-    return words
+    if unmeasured:
+        # No number alone: a step that is nearly done says nothing of those that take hours.
+        known = f"{clock(left)} and " if left >= 1 else ""
+        return f"{words}, to go: {known}what {', '.join(unmeasured)} will take"
+    return f"{words}, about {clock(left)} to go" if left >= 1 else words
 
 
 class PlainLog:

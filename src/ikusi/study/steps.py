@@ -20,6 +20,7 @@ from ikusi.recipe import Compute, Miniature, Stage, TextOnly
 from ikusi.study import layout
 from ikusi.study.worker import Context
 from ikusi.train.features import StoredFeatures, store
+from ikusi.train.parallel import deepspeed_settings, strategy
 from ikusi.train.progress import Progress
 from ikusi.train.stages import train_stage
 
@@ -216,6 +217,9 @@ def _train(
         words = f"step {made.step} of {made.total}, loss {made.loss:.3f}, {pace}"
         context.progress(made.step / made.total, words)
 
+    compute = Compute.model_validate(context.compute)
+    if deepspeed_settings(strategy(compute, compute.together), bf16=False):
+        context.progress(0.0, "starting DeepSpeed, which compiles its operators the first time")
     train_stage(
         model,
         processor,
@@ -223,7 +227,7 @@ def _train(
         stage,
         output=output,
         seed=seed,
-        compute=Compute.model_validate(context.compute),
+        compute=compute,
         features=StoredFeatures({0: context.study / features}) if features else None,
         progress=progress,
     )
