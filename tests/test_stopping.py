@@ -243,7 +243,7 @@ def test_an_evaluation_goes_on_from_its_finished_parts(
         tmp_path / "data",
         "--language",
         "en",
-        "cy",
+        "eu",
         "--benchmark",
     ]
     words += [*(f"miniature/{name}" for name in measured.NAMES), "--batch-size", 1, "--output"]
