@@ -42,22 +42,16 @@ def asked(script: Path) -> dict[str, str]:
 
 
 def work(number: str) -> None:
-    """Run a job, again as long as it is requeued."""
-    job, restarts = HOME / f"job-{number}", 0
-    while True:
-        while (HOME / "hold").exists() and not (job / "cancelled").exists():
-            time.sleep(SECONDS)
-        code = -1 if (job / "cancelled").exists() else attempt(job, number, restarts)
-        if not (job / "requeue").exists():
-            break
-        restarts += 1
-        (job / "state").write_text("PENDING")
-        (job / "requeue").unlink()
+    """Run a job once nothing holds it."""
+    job = HOME / f"job-{number}"
+    while (HOME / "hold").exists() and not (job / "cancelled").exists():
+        time.sleep(SECONDS)
+    code = -1 if (job / "cancelled").exists() else attempt(job, number)
     ended = "CANCELLED" if (job / "cancelled").exists() else "FAILED" if code else "COMPLETED"
     (job / "state").write_text(ended)
 
 
-def attempt(job: Path, number: str, restarts: int) -> int:
+def attempt(job: Path, number: str) -> int:
     options = asked(job / "script.sh")
     nodes = int(options["nodes"])
     variables = {
@@ -65,10 +59,8 @@ def attempt(job: Path, number: str, restarts: int) -> int:
         "SLURM_JOB_NUM_NODES": str(nodes),
         "SLURM_NTASKS": str(nodes * int(options["ntasks-per-node"])),
         "SLURM_JOB_NODELIST": f"127.0.0.[1-{nodes}]" if nodes > 1 else "127.0.0.1",
-        **({"SLURM_RESTART_COUNT": str(restarts)} if restarts else {}),
     }
     (job / "state").write_text("RUNNING")
-    (job / "tasks").write_text("")
     with Path(options["output"].replace("%j", number)).open("a") as log:
         process = subprocess.Popen(
             ["bash", str(job / "script.sh")],
@@ -78,7 +70,7 @@ def attempt(job: Path, number: str, restarts: int) -> int:
             start_new_session=True,
         )
     while process.poll() is None:
-        if (job / "cancelled").exists() or (job / "requeue").exists():
+        if (job / "cancelled").exists():
             end(process)
         time.sleep(SECONDS)
     return process.returncode
@@ -109,8 +101,6 @@ def srun(*arguments: str) -> None:
         path = options["output"].replace("%j", number).replace("%t", str(rank))
         with Path(path).open("a") as log:
             tasks.append(subprocess.Popen(command, env=variables, stdout=log, stderr=log))
-    told = "\n".join(str(task.pid) for task in tasks)
-    (HOME / f"job-{number}" / "tasks").write_text(told)
     while any(task.poll() is None for task in tasks):
         if "kill-on-bad-exit" in options and any(task.poll() for task in tasks):
             time.sleep(1)
@@ -130,21 +120,13 @@ def squeue(*arguments: str) -> None:
         print(state, "Resources" if state == "PENDING" else "None")
 
 
-def scancel(number: str, option: str = "", name: str = "") -> None:
-    job = HOME / f"job-{number}"
-    if option == "--signal":
-        for task in (job / "tasks").read_text().split():
-            os.kill(int(task), signal.Signals[f"SIG{name.removeprefix('SIG')}"])
-    else:
-        (job / "cancelled").touch()
+def scancel(number: str) -> None:
+    (HOME / f"job-{number}" / "cancelled").touch()
 
 
 def scontrol(*arguments: str) -> None:
-    job = HOME / f"job-{arguments[-1]}"
-    if arguments[0] == "requeue":
-        (job / "requeue").touch()
-    else:
-        print(f"JobId={arguments[-1]} JobState={(job / 'state').read_text()} Reason=None")
+    state = (HOME / f"job-{arguments[-1]}" / "state").read_text()
+    print(f"JobId={arguments[-1]} JobState={state} Reason=None")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Steps as jobs of a SLURM cluster: `cluster.py` stands in for it, all else is real."""
+"""Steps as jobs of a SLURM cluster, where a real one (`test_real_slurm.py`) cannot show it:
+`cluster.py` stands in for it, all else is real."""
 
 import os
 import re
@@ -191,3 +192,10 @@ def test_without_slurm_its_absence_is_told(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=r"compute.slurm: expected its commands .* no sbatch"):
         slurm.start(task(tmp_path, "places:wait", {}, compute()))
+
+
+def test_a_job_is_asked_for_more_time_than_it_is_warned_before_its_end() -> None:
+    """Else it is told to leave before it can hear that, and dies of it."""
+    assert compute(minutes=3)
+    with pytest.raises(ValueError, match="minutes"):
+        compute(minutes=2)
