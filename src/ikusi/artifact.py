@@ -14,18 +14,21 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ikusi import claim, disk
+from ikusi.claim import MANIFEST as MANIFEST
+from ikusi.claim import MARKER, PARTIAL, REPLACED
+from ikusi.disk import write_text as write_text
+from ikusi.lock import LOCK, alone
+
 logger = logging.getLogger(__name__)
 
-MANIFEST = "manifest.json"
-PARTIAL = ".partial"  # how the name of a folder ends that is not whole yet
-_ATTEMPT = ".attempt.json"
-_COUNTS = ".counts.json"
+_COUNTS = MARKER + ".counts"
 _VERSIONED = ("ikusi", "torch", "transformers", "accelerate", "pyarrow", "numpy")
 
 
@@ -73,101 +76,152 @@ def folder(
     path: Path,
     *,
     fingerprint: str,
+    kind: str = "step",
     inputs: Mapping[str, str] | None = None,
     settings: Any = None,
     keep_partial: bool = False,
+    reads: Sequence[Path] = (),
 ) -> Iterator[Path]:
     """Write a folder aside and give it its name only when it is whole.
 
     Yields the staging folder ``staging_path(path)``. When the block ends
     well, ``manifest.json`` is added and the staging folder takes the place of ``path``; when it
-    raises, ``path`` is left as it was.
+    raises, ``path`` is left as it was. All of it is on the disk before the manifest is.
 
     Args:
-        path: the folder to make; what was there is replaced.
+        path: the folder to make; what an earlier call with this kind made there is replaced.
         fingerprint: identifies inputs and settings; ``is_current`` compares it.
+        kind: what makes it; see ``claim.expect``.
         inputs: name of each input -> its own fingerprint, for the manifest.
         settings: anything ``fingerprint`` takes, for the manifest.
         keep_partial: keep the staging folder after a failure, and go on from one left by an
             earlier attempt with the same fingerprint (for steps that can resume).
+        reads: what is read, which must be apart from ``path``.
+
+    Raises:
+        InputError: what is at ``path`` or beside it is not ours to replace, another process is at
+            it, or the disk is full or shut.
     """
-    path = Path(path)
     started, clock = datetime.now(UTC), time.perf_counter()
-    _restore(path)
-    _forget_peak_memory()
-    staging, attempts = _stage(path, fingerprint, keep_partial)
-    try:
-        yield staging
-        record = {
-            "fingerprint": fingerprint,
-            "inputs": dict(inputs or {}),
-            "settings": settings,
-            "versions": versions(),
-            "started": started.isoformat(timespec="seconds"),
-            "seconds": round(time.perf_counter() - clock, 3),
-            "attempts": attempts,
-            "counts": _read_json(staging / _COUNTS) or {},
-            "peak_memory_mb": peak_memory_mb(),
-        }
-        write_json(staging / MANIFEST, record)
-        (staging / _COUNTS).unlink(missing_ok=True)
-        (staging / _ATTEMPT).unlink()
-        _promote(staging, path)
-    except BaseException:
-        if not keep_partial:
-            shutil.rmtree(staging, ignore_errors=True)
-        raise
+    path = claim.expect_whole(path, kind, reads, anew=True)
+    with _alone(path):
+        _restore(path)
+        _forget_peak_memory()
+        staging, attempts = _stage(path, kind, fingerprint, keep_partial)
+        try:
+            with disk.explained(path):
+                yield staging
+                record = {
+                    "kind": kind,
+                    "fingerprint": fingerprint,
+                    "inputs": dict(inputs or {}),
+                    "settings": settings,
+                    "versions": versions(),
+                    "started": started.isoformat(timespec="seconds"),
+                    "seconds": round(time.perf_counter() - clock, 3),
+                    "attempts": attempts,
+                    "counts": claim.read(staging / _COUNTS) or {},
+                    "peak_memory_mb": peak_memory_mb(),
+                }
+                _finish(staging, path, record)
+        except BaseException:
+            if not keep_partial:
+                shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Be the only one who makes a folder; the lock is beside it."""
+    with disk.explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(f".{path.name}{LOCK}")
+    with disk.explained(lock), alone(lock, path, "this folder"):
+        yield
 
 
 def staging_path(path: Path) -> Path:
     """Where ``folder`` writes until it is whole."""
+    path = claim.place(path)
     return path.with_name(path.name + PARTIAL)
 
 
-def _stage(path: Path, fingerprint: str, keep_partial: bool) -> tuple[Path, int]:
+def _stage(path: Path, kind: str, fingerprint: str, keep_partial: bool) -> tuple[Path, int]:
     """Make the staging folder or take up the one left behind; also count the attempts."""
     staging = staging_path(path)
-    previous = _read_json(staging / _ATTEMPT) or {}
+    previous = claim.read(staging / MARKER) or {}
     resumes = keep_partial and previous.get("fingerprint") == fingerprint
     if staging.exists() and not resumes:
         shutil.rmtree(staging)
-    staging.mkdir(parents=True, exist_ok=True)
+    staging.mkdir(exist_ok=True)
     attempts = int(previous["attempts"]) + 1 if resumes else 1
-    write_json(staging / _ATTEMPT, {"fingerprint": fingerprint, "attempts": attempts})
+    claim.mark(staging, kind, fingerprint=fingerprint, attempts=attempts)
     if resumes:
         logger.info("%s: going on, attempt %d", path, attempts)
     return staging, attempts
 
 
-def _promote(staging: Path, path: Path) -> None:
-    """Put ``staging`` in the place of ``path``; a full folder cannot be renamed over."""
-    replaced = path.with_name(path.name + ".replaced")
+def _finish(staging: Path, path: Path, record: Mapping[str, Any]) -> None:
+    """Vouch for what was written, once it is on the disk, and put it in the place of `path`.
+
+    The marker goes last: cut before, the staging folder is still known for what it is.
+    """
+    disk.tidy(staging, "**/")
+    disk.flush_tree(staging)
+    write_json(staging / MANIFEST, {**record, "files": claim.contents(staging)})
+    replaced = path.with_name(path.name + REPLACED)
     if path.exists():
-        os.rename(path, replaced)
-    os.rename(staging, path)
-    shutil.rmtree(replaced, ignore_errors=True)
+        disk.move(path, replaced)
+    disk.move(staging, path)
+    (path / _COUNTS).unlink(missing_ok=True)
+    (path / MARKER).unlink()
+    _remove(replaced)
 
 
 def _restore(path: Path) -> None:
     """Undo a replacement that was cut between its two renames."""
-    replaced = path.with_name(path.name + ".replaced")
-    if not replaced.exists():
-        return
+    replaced = path.with_name(path.name + REPLACED)
     if path.exists():
-        shutil.rmtree(replaced)
-    else:
-        os.rename(replaced, path)
+        _remove(replaced)
+    elif replaced.exists():
+        disk.move(replaced, path)
+
+
+def _remove(folder: Path) -> None:
+    """Delete a finished folder: what its manifest lists, which goes last. What somebody has put
+    there meanwhile stays."""
+    if (record := manifest(folder)) is None:
+        with suppress(OSError):  # empty, or not there
+            folder.rmdir()
+        return
+    for name in record["files"]:
+        (folder / name).unlink(missing_ok=True)
+    if extra := claim.contents(folder):
+        logger.warning("%s: kept for what Ikusi did not write: %s", folder, ", ".join(extra))
+        return
+    for place, _, _ in os.walk(folder, topdown=False):
+        if Path(place) != folder:
+            Path(place).rmdir()
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == MANIFEST):
+        path.unlink()
+    folder.rmdir()
 
 
 def manifest(path: Path) -> dict[str, Any] | None:
     """Read the manifest of a finished folder; ``None`` where there is none that can be read."""
-    return _read_json(Path(path) / MANIFEST)
+    return claim.read(Path(path) / MANIFEST)
 
 
 def is_current(path: Path, fingerprint: str) -> bool:
-    """Tell whether ``path`` is finished and was made from exactly this fingerprint."""
+    """Tell whether ``path`` is finished and was made from exactly this fingerprint.
+
+    It is not if a file that its manifest lists is gone, or has another size.
+    """
     record = manifest(path)
-    return record is not None and record.get("fingerprint") == fingerprint
+    if record is None or record.get("fingerprint") != fingerprint:
+        return False
+    there = claim.contents(Path(path))
+    return all(there.get(name) == size for name, size in record.get("files", {}).items())
 
 
 def add_counts(staging: Path, **counts: float) -> None:
@@ -175,37 +229,14 @@ def add_counts(staging: Path, **counts: float) -> None:
 
     A name given twice keeps its last value, so a step that resumes may count again.
     """
-    noted = _read_json(Path(staging) / _COUNTS) or {}
+    noted = claim.read(Path(staging) / _COUNTS) or {}
     write_json(Path(staging) / _COUNTS, noted | counts)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file so that readers see the old text or the new, never a part."""
-    path = Path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with aside.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def write_json(path: Path, obj: Any) -> None:
     """Write ``obj`` as indented JSON, atomically; takes what ``fingerprint`` takes."""
     text = json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False, default=_canonical)
     write_text(path, text + "\n")
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object; ``None`` where it is absent or damaged."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def versions() -> dict[str, str]:

@@ -29,7 +29,10 @@ ANNOUNCED_FROM = 2 * 2**30  # bytes; reading these takes long enough to say so
 ENTRIES = 4096  # digests kept
 SETTLED = 2.0  # seconds without a change: a file may change twice within one tick of a clock
 
-NOTES = ("*.md", "training.json", "retrieval.json", artifact.MANIFEST, "quarantine.parquet")
+NOTES = (
+    *("*.md", "training.json", "retrieval.json", "quarantine.parquet"),
+    *(artifact.MANIFEST, f"{artifact.MARKER}*"),
+)
 """Files that say how a folder was made; what is computed from it does not depend on them."""
 
 Named = Sequence[tuple[str, Path, os.stat_result]]

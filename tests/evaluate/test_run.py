@@ -38,6 +38,7 @@ def test_rows_and_figures_of_every_benchmark_and_language(
     assert [row["position"] for row in rows[:4]] == [0, 1, 2, 3]
     assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8")) == found
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".ikusi.json",
         "results.json",
         "rows.parquet",
         "run.json",

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ikusi import study
+from ikusi import claim, study
 from ikusi.errors import InputError
 from ikusi.study import graph, worker
 from ikusi.study.graph import Step
@@ -62,25 +62,27 @@ def test_results_are_the_same_for_any_number_of_workers(toy: str, tmp_path: Path
 
 
 def test_workers_are_kept_for_the_next_step(toy: str, tmp_path: Path) -> None:
-    study.run_steps(grid(toy, {"a-000": 1, "b-020": 2}), tmp_path, 1)
-    processes = {line.split()[1] for line in (tmp_path / "diary").read_text().splitlines()}
+    study.run_steps(grid(toy, {"a-000": 1, "b-020": 2}), tmp_path / "s", 1)
+    processes = {line.split()[1] for line in (tmp_path / "s/diary").read_text().splitlines()}
     assert len(processes) == 1
     assert str(os.getpid()) not in processes
 
 
 def test_a_changed_setting_redoes_only_what_depends_on_it(toy: str, tmp_path: Path) -> None:
-    study.run_steps(grid(toy, {"a-000": 100, "b-020": 200}), tmp_path, 1)
-    (tmp_path / "diary").unlink()
-    study.run_steps(grid(toy, {"a-000": 100, "b-020": 201}), tmp_path, 1)
-    assert diary(tmp_path) == ["b-020", "b-020"]
-    assert total(tmp_path, "evaluate/b-020") == 201 + 11 + 1 + 1
+    study.run_steps(grid(toy, {"a-000": 100, "b-020": 200}), tmp_path / "s", 1)
+    (tmp_path / "s/diary").unlink()
+    study.run_steps(grid(toy, {"a-000": 100, "b-020": 201}), tmp_path / "s", 1)
+    assert diary(tmp_path / "s") == ["b-020", "b-020"]
+    assert total(tmp_path / "s", "evaluate/b-020") == 201 + 11 + 1 + 1
 
 
 def test_a_deleted_folder_is_made_again_with_what_needs_it(toy: str, tmp_path: Path) -> None:
     steps = grid(toy, {"a-000": 100, "b-020": 200})
-    study.run_steps(steps, tmp_path, 1)
-    (tmp_path / "instruct/a-000/manifest.json").unlink()
-    waiting = [name for name, s in graph.states(steps, tmp_path).items() if s.status == "waiting"]
+    study.run_steps(steps, tmp_path / "s", 1)
+    (tmp_path / "s/instruct/a-000/manifest.json").unlink()
+    waiting = [
+        name for name, s in graph.states(steps, tmp_path / "s").items() if s.status == "waiting"
+    ]
     assert waiting == ["instruct/a-000", "evaluate/a-000"]
 
 
@@ -92,45 +94,47 @@ def test_a_failure_takes_down_only_what_needs_it(
         Step("instruct/b-020", f"{toy}:fail", ("align/b",)),
         adding(toy, "evaluate/b-020", 0, "instruct/b-020"),
     ]
-    outcome = study.run_steps(steps, tmp_path, 1)
+    outcome = study.run_steps(steps, tmp_path / "s", 1)
     assert outcome.names("failed") == ["instruct/b-020"]
     assert outcome.names("skipped") == ["evaluate/b-020"]
-    assert total(tmp_path, "evaluate/a-000")
+    assert total(tmp_path / "s", "evaluate/a-000")
     assert outcome.exit_code == 1
     line = next(line for line in capsys.readouterr().out.splitlines() if "failed" in line)
-    log = tmp_path / "logs/instruct/b-020.log"
+    log = tmp_path / "s/logs/instruct/b-020.log"
     assert line.endswith(f"RuntimeError: the sky fell in two lines (log: {log})")
     assert "Traceback" in log.read_text()
-    assert "adding 100" in (tmp_path / "logs/instruct/a-000.log").read_text()
+    assert "adding 100" in (tmp_path / "s/logs/instruct/a-000.log").read_text()
 
 
 def test_bad_input_has_its_own_exit_code(toy: str, tmp_path: Path) -> None:
-    outcome = study.run_steps([Step("data", f"{toy}:refuse")], tmp_path, 1)
+    outcome = study.run_steps([Step("data", f"{toy}:refuse")], tmp_path / "s", 1)
     assert outcome.exit_code == 3
     assert outcome.states["data"].message == "recipe.yaml:3: ratio: expected 0 to 1, found 7"
 
 
 def test_a_worker_that_dies_costs_its_own_step_only(toy: str, tmp_path: Path) -> None:
     steps = [Step("align/a", f"{toy}:vanish"), adding(toy, "align/b", 1)]
-    outcome = study.run_steps(steps, tmp_path, 1)
+    outcome = study.run_steps(steps, tmp_path / "s", 1)
     assert outcome.names("done") == ["align/b"]
     assert outcome.states["align/a"].message == "its process ended with code 9"
 
 
 def test_only_runs_the_named_steps_and_what_they_need(toy: str, tmp_path: Path) -> None:
     steps = grid(toy, {"a-000": 100, "b-020": 200})
-    study.run_steps(steps, tmp_path, 1, only=["instruct/a-*"])
-    assert diary(tmp_path) == ["data", "a", "a-000"]
+    study.run_steps(steps, tmp_path / "s", 1, only=["instruct/a-*"])
+    assert diary(tmp_path / "s") == ["data", "a", "a-000"]
     with pytest.raises(InputError, match=r"instruct/b-021 \(did you mean instruct/b-020\?\)"):
-        study.run_steps(steps, tmp_path, 1, only=["instruct/b-021"])
+        study.run_steps(steps, tmp_path / "s", 1, only=["instruct/b-021"])
 
 
 def test_a_step_that_cannot_resume_starts_from_an_empty_folder(toy: str, tmp_path: Path) -> None:
-    (tmp_path / "align/a.partial").mkdir(parents=True)
-    (tmp_path / "align/a.partial/count").write_text("7")
+    (tmp_path / "s/align/a.partial").mkdir(parents=True)
+    claim.mark(tmp_path / "s", "study")
+    claim.mark(tmp_path / "s/align/a.partial", "align", fingerprint="earlier", attempts=1)
+    (tmp_path / "s/align/a.partial/count").write_text("7")
     step = Step("align/a", f"{toy}:count", (), {"until": 2, "seconds": 0})
-    study.run_steps([step], tmp_path, 1)
-    assert (tmp_path / "align/a/ticks").read_text().split() == ["1", "2"]
+    study.run_steps([step], tmp_path / "s", 1)
+    assert (tmp_path / "s/align/a/ticks").read_text().split() == ["1", "2"]
 
 
 def test_workers_share_the_accelerators_they_are_allotted(
@@ -227,7 +231,7 @@ def test_two_runs_on_one_folder_refuse(toy: str, tmp_path: Path) -> None:
     process = start_counting(toy, tmp_path)
     try:
         with pytest.raises(
-            InputError, match=f"no other run on this study, found process {process.pid}"
+            InputError, match=f"no other run on this folder, found process {process.pid}"
         ):
             study.run_steps([adding(toy, "data", 1)], tmp_path / "s", 1)
     finally:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
+from ikusi import disk
 from ikusi.cli import (
     compare,
     data,
@@ -57,12 +58,15 @@ for name, group in (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 well, 1 internal fault, 2 wrong usage, 3 bad input, and 130 or 143
-    when it is stopped by Ctrl-C or SIGTERM (`stopping`)."""
+    """Run a command and exit: 0 well, 1 internal fault, 2 wrong usage, 3 bad input (also a disk
+    that is full or shut), and 130 or 143 when it is stopped by Ctrl-C or SIGTERM (`stopping`)."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         with stopping.heeded(stopping.kept(words)):
             app(args=words, prog_name="ikusi")
-    except InputError as error:
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+    except Exception as error:
+        told = str(error) if isinstance(error, InputError) else disk.fault(error)
+        if told is None:
+            raise
+        typer.secho(f"error: {told}", fg=typer.colors.RED, err=True)
         sys.exit(INPUT_FAULT)

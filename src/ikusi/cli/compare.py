@@ -36,11 +36,14 @@ def compare(
     Example: ikusi compare studies/emoji-eu/instruct/english-eu000
     studies/emoji-eu/instruct/english-eu020 --show 5 --output compared
     """
+    from ikusi import claim
     from ikusi.evaluate import compare as compares
     from ikusi.report import compare as views
     from ikusi.study import layout
 
     folders = [layout.evaluation(run) for run in runs]
+    if output is not None:
+        claim.expect(output, views.KIND, folders)
     comparison = compares.compare(folders, metric=metric, by_group=group, resamples=bootstrap)
     views.to_terminal(comparison, show)
     if output is not None:

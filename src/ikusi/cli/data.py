@@ -97,9 +97,12 @@ def show(
 
     Example: ikusi data show corpora/aokvqa-eu --count 20 --html samples.html
     """
+    from ikusi import claim
     from ikusi.data import show as shows
     from ikusi.data.corpus import Corpus
 
+    if html is not None:
+        claim.file(html, claim.PAGE, [corpus])
     opened = Corpus.open(corpus)
     chosen = shows.samples(opened, count, seed, flagged)
     if html is None:

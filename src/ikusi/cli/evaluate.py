@@ -63,7 +63,7 @@ def evaluate(
 
     Example: ikusi evaluate llava-hf/llava-1.5-7b-hf --benchmark vqav2 aokvqa --language eu en
     """
-    place = output or Path("measured") / _name(model)
+    place = _place(model, output)
     codes = list(dict.fromkeys(language))
     pairs = _pairs(model, benchmark, codes, data, corpus or [])
     opened = _opened(model, engine, url, batch_size, dtype, _pictures(pairs))
@@ -72,6 +72,15 @@ def evaluate(
     finally:
         opened.close()
     _tell({name: found[name] for name in found if found[name]}, language, place)
+
+
+def _place(model: str, output: Path | None) -> Path:
+    """Where results go, which is refused before anything is opened if it is not ours."""
+    from ikusi import claim
+
+    place = output or Path("measured") / _name(model)
+    claim.expect(place, "evaluate", [Path(model)] if Path(model).is_dir() else [])
+    return place
 
 
 def _tell(found: dict[str, Any], languages: list[str], place: Path) -> None:

@@ -68,13 +68,11 @@ def new(
 
     Example: ikusi language new cy
     """
-    from ikusi import language
+    from ikusi import claim, language
     from ikusi.miniature import pack
 
     path = output or Path("languages") / f"{code}.yaml"
-    if path.exists():
-        raise InputError(f"{path}: expected no file, found one")
+    place = claim.file(path, None)
     drafted = pack.draft(code)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    language.write(drafted, path, drafted["to_review"], language.load("en"))
+    language.write(drafted, place, drafted["to_review"], language.load("en"))
     typer.echo(f"{path}: look at the lines marked `supply` or `check`")

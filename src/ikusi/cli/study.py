@@ -87,11 +87,14 @@ def inspect(
     Example: ikusi inspect studies/emoji-eu/align/english studies/emoji-eu/data/instructions
     --language eu --count 5 --html rows.html
     """
+    from ikusi import claim
     from ikusi.data.corpus import Corpus
     from ikusi.model import inspect as inspects
     from ikusi.model import inspect_view
     from ikusi.study import layout
 
+    if html is not None:
+        claim.file(html, claim.PAGE, [corpus])
     opened = Corpus.open(corpus)
     places = inspects.places(opened, count, id or [])
     reader = inspects.open_reader(layout.checkpoint(checkpoint))
@@ -134,8 +137,10 @@ def report(
 
     Example: ikusi report studies/emoji-eu --output so-far
     """
+    from ikusi import claim
     from ikusi.report import page
 
+    claim.expect(output, page.KIND, [study])
     page.write(study, output)
     typer.echo(output / "index.html")
 

@@ -24,10 +24,12 @@ def tasks(
 
     Example: ikusi tasks lmms-eval --benchmark vqav2 aokvqa --language eu en --output tasks
     """
+    from ikusi import claim
     from ikusi.evaluate import benchmark as benchmarks
     from ikusi.evaluate import corpora
     from ikusi.evaluate.harness import files
 
+    claim.expect(output, files.KIND)
     loaded = [benchmarks.load(name) for name in dict.fromkeys(benchmark)]
     codes = list(dict.fromkeys(language))
     names = files.write(suite, corpora.find(loaded, codes, data), codes, output)

@@ -90,8 +90,10 @@ def _translated(
 
 def _reported(output: Path) -> str:
     """Write the report; says what was set aside or flagged, and where the page is."""
+    from ikusi import claim
     from ikusi.translate import report, run
 
-    page = run.working_folder(output) / "report.html"
-    found = report.write(run.working_folder(output), page)
+    work = claim.expect(run.working_folder(output), run.KIND)
+    page = work / "report.html"
+    found = report.write(work, page)
     return "\n".join([*report.summary(found), f"report: {page}"])

@@ -28,6 +28,7 @@ import aiohttp
 from PIL import Image, UnidentifiedImageError
 from yarl import URL
 
+from ikusi import disk
 from ikusi.data import addresses
 from ikusi.data.images import FORMATS, MAX_PIXELS, decode
 from ikusi.data.ledger import PASSING, Found, Ledger, Wanted, place
@@ -303,10 +304,14 @@ def _write(path: Path, data: bytes) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(data)
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # of folders, none: a name that is lost is fetched again
         os.replace(aside, path)
     except OSError as error:
-        raise InputError(f"{path}: expected to write a picture, found: {error}") from None
+        told = disk.fault(error, path) or f"{path}: expected to write a picture, found: {error}"
+        raise InputError(told) from None
 
 
 def _inflated(data: bytes, most: int) -> bytes:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow.parquet as pq
 from PIL import Image
 
-from ikusi import artifact, yamlfile
+from ikusi import artifact, claim, yamlfile
 from ikusi.data import originals, sources
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.images import FORMATS, decode
@@ -33,6 +33,7 @@ from ikusi.yamlfile import Section
 if TYPE_CHECKING:
     from ikusi.data.fetch import Wanted
 
+KIND = "data import"
 VERSION = 1  # of what an import makes of the same rows
 AHEAD = 4  # pictures for each processor, read before they are written
 
@@ -87,11 +88,9 @@ def import_corpus(
         two by reason.
 
     Raises:
-        InputError: no such data set or setting, the rows cannot be reached, or none is good.
+        InputError: no such data set or setting, no good row, or `folder` is not ours to replace.
     """
-    if importlib.util.find_spec("datasets") is None:
-        raise InputError("datasets: expected the package, found none: pip install 'ikusi[data]'")
-    found = sources.load(source)
+    found = _source(source)
     settings = _settings(found, options)
     _check_counts(limit=limit, sample=sample)
     asked = {
@@ -104,17 +103,19 @@ def import_corpus(
         "options": settings.model_dump(),
     }
     folder, path = Path(folder), Path(path) if path else None
+    reads = [path, *originals.told(settings)] if path else originals.told(settings)
+    claim.expect_whole(folder, KIND, reads)
     print_ = _fingerprint(asked, path, settings)
     if again or not _is_current(folder, print_, path, settings):
         origin = Origin(path, split)
         read = functools.partial(_chosen, found, origin, settings, limit, sample, seed)
-        inputs = {source: str(path or found.home)}
-        with artifact.folder(folder, fingerprint=print_, inputs=inputs, settings=asked) as staging:
+        about: dict[str, Any] = {"settings": asked, "reads": reads}
+        about |= {"kind": KIND, "inputs": {source: str(path or found.home)}}
+        with artifact.folder(folder, fingerprint=print_, **about) as staging:
             ledger = _fetched(read, fetcher) if found.remote else None
             counts = _written(staging, *found.shape(settings), read(), ledger, progress)
             artifact.add_counts(staging, **counts)
-    record = artifact.manifest(folder) or {}
-    return dict(record["counts"])
+    return dict((artifact.manifest(folder) or {})["counts"])
 
 
 def _fingerprint(asked: Mapping[str, Any], path: Path | None, settings: Section) -> str:
@@ -135,6 +136,12 @@ def _check_counts(**counts: int | None) -> None:
     for name, count in counts.items():
         if count is not None and count < 1:
             raise InputError(f"{name}: expected 1 or more, found {count}")
+
+
+def _source(name: str) -> Source:
+    if importlib.util.find_spec("datasets") is None:
+        raise InputError("datasets: expected the package, found none: pip install 'ikusi[data]'")
+    return sources.load(name)
 
 
 def _settings(source: Source, options: Mapping[str, Any]) -> Section:

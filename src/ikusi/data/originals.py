@@ -34,6 +34,12 @@ def state(path: Path | None, settings: Section) -> list[list[str]]:
     return [[name, content.digest(file)] for name, file in present]
 
 
+def told(settings: Section) -> list[Path]:
+    """The files and folders that settings name."""
+    named = (value for value in settings.model_dump().values() if isinstance(value, str))
+    return [Path(value) for value in named if Path(value).exists()]
+
+
 def pictures_root(path: Path, settings: Section) -> Path:
     """Where the loose pictures of a local data set are."""
     images = getattr(settings, "images", None)

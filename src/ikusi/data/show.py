@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ikusi import artifact
+from ikusi import claim, disk
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 
@@ -169,8 +169,8 @@ def to_page(corpus: Corpus, drawn: Sequence[Sample], path: Path) -> Path:
     )
     environment.filters |= {"thumbnail": thumbnail, "provenance": _provenance}
     page = environment.get_template(TEMPLATE).render(corpus=corpus, samples=drawn)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    artifact.write_text(path, page)
+    with disk.explained(path):
+        disk.write_text(claim.file(path, claim.PAGE, [corpus.folder]), page)
     return path
 
 

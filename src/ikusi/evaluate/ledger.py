@@ -6,7 +6,6 @@ rows depend on. So more can be asked of a model later, and only that is.
 
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ikusi import artifact
+from ikusi import artifact, disk
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import results
@@ -76,7 +75,6 @@ class Ledger:
 
     def __init__(self, folder: Path, engine: Engine) -> None:
         self.folder, self.engine = folder, engine
-        folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / "run.json"
         self._rows = folder / "rows.parquet"
         self._model = artifact.fingerprint(engine.identity())
@@ -102,12 +100,10 @@ class Ledger:
         if not new:
             return
         made = {pair.key: pair for pair in new}
-        aside = self._rows.with_name(self._rows.name + ".writing")
-        with pq.ParquetWriter(aside, SCHEMA) as writer:
+        with disk.written(self._rows) as aside, pq.ParquetWriter(aside, SCHEMA) as writer:
             for key in dict.fromkeys([*self._done, *made]):
                 for table in self._tables(key, parts, made.get(key)):
                     writer.write_table(table)
-        os.replace(aside, self._rows)
         self._done |= {pair.key: pair.name for pair in new}
 
     def _tables(self, key: Key, parts: Parts, pair: Pair | None) -> Iterator[pa.Table]:

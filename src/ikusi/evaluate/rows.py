@@ -5,10 +5,9 @@ memory does not grow with their number and an interrupted run goes on where it s
 """
 
 import json
-import os
-import shutil
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ikusi import artifact
+from ikusi import disk
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.engine import Query, Reply
 from ikusi.evaluate.plan import Item
@@ -90,23 +89,31 @@ class Parts:
         """Open ``folder`` for the run named by ``plan``; parts of another run are deleted."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        named = folder / "plan.txt"
-        if not named.exists() or named.read_text(encoding="utf-8") != plan:
-            for part in folder.glob("part-*"):
-                part.unlink()
-            artifact.write_text(named, plan)
+        self._named = folder / "plan.txt"
+        if not self._named.exists() or self._named.read_text(encoding="utf-8") != plan:
+            self._clear()
+            disk.write_text(self._named, plan)
 
     def path(self, number: int) -> Path:
         """Return where part ``number`` is, once it is finished."""
         return self.folder / f"part-{number:05d}.arrow"
 
+    def has(self, number: int) -> bool:
+        """Whether part ``number`` is finished, and can be read."""
+        try:
+            with pa.OSFile(str(self.path(number))) as file, pa.ipc.open_file(file) as part:
+                return bool(part.schema == SCHEMA)
+        except (OSError, pa.ArrowException):
+            return False
+
     def write(self, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a finished part aside, then give it its name."""
         columns = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
-        aside = self.path(number).with_suffix(".writing")
-        with pa.ipc.new_file(str(aside), SCHEMA) as file:
+        with (
+            disk.written(self.path(number)) as aside,
+            pa.ipc.new_file(str(aside), SCHEMA) as file,
+        ):
             file.write_table(pa.table(columns, schema=SCHEMA))
-        os.replace(aside, self.path(number))
 
     def stretch(self, benchmark: str, language: str) -> Iterator[pa.Table]:
         """Yield the rows of a benchmark in a language, in the order of their corpus.
@@ -138,7 +145,14 @@ class Parts:
 
     def delete(self) -> None:
         """Delete the parts, once what was made of them is written."""
-        shutil.rmtree(self.folder)
+        self._clear()
+        self._named.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody has put something of their own there
+            self.folder.rmdir()
+
+    def _clear(self) -> None:
+        for left in (*self.folder.glob("part-*"), *self.folder.glob(".*.tmp")):
+            left.unlink()
 
 
 class Stretch:

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from ikusi import artifact
+from ikusi import artifact, claim
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import results
@@ -23,6 +23,7 @@ from ikusi.language import LanguagePack
 
 logger = logging.getLogger(__name__)
 
+KIND = "evaluate"
 BYTES_HELD = 4 * 2**20
 """Of each file of a corpus: rows and pictures are asked about in about their order."""
 
@@ -54,23 +55,24 @@ def evaluate(
 
     Raises:
         InputError: a benchmark and its corpus do not fit, a language has no rows or no pack, the
-            model cannot take the benchmark, ``output`` holds another model's results, or more
-            than 1 % of the rows got no answer.
+            model cannot take the benchmark, ``output`` holds another model's results or what is
+            not ours, or more than 1 % of the rows got no answer.
     """
     _check(engine, benchmarks, languages, packs)
-    ledger = Ledger(output, engine)
-    asked = [
-        Pair(bench, corpus, packs[language], engine, limit)
-        for bench, corpus in benchmarks
-        for language in languages
-    ]
-    todo = [pair for pair in asked if not ledger.has(pair)]
-    parts = _answer_all(engine, todo, packs, output, progress)
-    ledger.write_rows(parts, todo)
-    found = ledger.write_results(asked, packs, bootstrap, seed)
-    parts.delete()
-    _check_failures(output, found, asked)
-    return found
+    with claim.held(output, KIND, [corpus.folder for _, corpus in benchmarks]) as place:
+        ledger = Ledger(place, engine)
+        asked = [
+            Pair(bench, corpus, packs[language], engine, limit)
+            for bench, corpus in benchmarks
+            for language in languages
+        ]
+        todo = [pair for pair in asked if not ledger.has(pair)]
+        parts = _answer_all(engine, todo, packs, place, progress)
+        ledger.write_rows(parts, todo)
+        found = ledger.write_results(asked, packs, bootstrap, seed)
+        parts.delete()
+        _check_failures(output, found, asked)
+        return found
 
 
 def _answer_all(
@@ -84,7 +86,7 @@ def _answer_all(
     work = _Work(engine, todo, packs)
     parts = Parts(output / "parts", artifact.fingerprint([p.name for p in todo], work.plan.cuts))
     sizes = list(work.plan.sizes())
-    left = [number for number in range(len(sizes)) if not parts.path(number).exists()]
+    left = [number for number in range(len(sizes)) if not parts.has(number)]
     done = sum(sizes) - sum(sizes[number] for number in left)
     if progress and sizes:
         progress(done, sum(sizes))

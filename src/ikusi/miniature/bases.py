@@ -107,7 +107,11 @@ def build(name: str, root: Path, progress: Progress | None = None) -> Path:
         raise InputError(f"{name}: expected encoder or llama-<language>")
     settings = {"name": name, "phases": {one.name: one.told() for one in _phases(code)}}
     with folder(
-        root / name, fingerprint=fingerprint(settings), settings=settings, keep_partial=True
+        root / name,
+        fingerprint=fingerprint(settings),
+        kind="miniature bases",
+        settings=settings,
+        keep_partial=True,
     ) as staging:
         if name == "encoder":
             build_encoder(staging, progress)

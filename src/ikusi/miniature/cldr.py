@@ -6,6 +6,7 @@ import json
 from functools import cache, cached_property
 from typing import Any
 
+from ikusi import claim, disk
 from ikusi.artifact import fingerprint, write_json
 from ikusi.errors import InputError
 from ikusi.miniature.packages import cache_folder, catalogue, members
@@ -111,16 +112,17 @@ def _files(code: str) -> dict[str, Any]:
     """File name -> content of a language's CLDR files; taken out of the packages once."""
     version = f"{catalogue()['cldr-core']['version']}-{fingerprint(FILES)}"
     path = cache_folder() / f"cldr-{version}" / f"{code}.json"
-    if not path.exists():
-        found = {}
+    if (known := claim.read(path)) is None:  # not there, or damaged
+        found: dict[str, Any] = {}
         for package, patterns in FILES.items():
             wanted = {pattern.format(code=code) for pattern in patterns}
             for name, data in members(package, wanted.__contains__):
                 found[name.rpartition("/")[2]] = json.loads(data)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, found)
-    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return content
+        with disk.explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, found)
+        return found
+    return known
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ikusi import language, recipe
+from ikusi import disk, language, recipe
 from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
 from ikusi.language import LanguagePack
@@ -131,7 +131,7 @@ def build(
     write_instructions(maker, output / "instructions")
     write_text(maker, output / "text")
     write_benchmarks(maker, output / "benchmarks")
-    (output / "ATTRIBUTION.md").write_text(attribution(), "utf-8")
+    disk.write_text(output / "ATTRIBUTION.md", attribution())
 
 
 def _part_of(progress: Progress | None, start: float, stop: float) -> Progress:

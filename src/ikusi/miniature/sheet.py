@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from ikusi import claim, disk
 from ikusi.miniature.drawings import FAMILIES, drawings
 from ikusi.miniature.splits import split
 
@@ -20,6 +22,7 @@ def write(output: Path, rows: int = ROWS) -> Path:
         output: PNG file to write.
         rows: how many concepts.
     """
+    place = claim.file(output, claim.PICTURE)
     made = drawings()
     splits = split(made, rows)
     sheet = Image.new("RGB", (CELL * len(FAMILIES), CELL * len(splits.concepts)), "white")
@@ -28,11 +31,13 @@ def write(output: Path, rows: int = ROWS) -> Path:
             if (concept.id, style) not in made:
                 continue
             drawing = Image.fromarray(made[concept.id, style]).resize((CELL - 10, CELL - 10))
-            place = (column * CELL + 5, row * CELL + 5)
+            corner = (column * CELL + 5, row * CELL + 5)
             if style not in splits.trained[concept.id]:
                 frame = Image.new("RGB", (CELL - 2, CELL - 2), (250, 200, 120))
-                sheet.paste(frame, (place[0] - 4, place[1] - 4))
-            sheet.paste(drawing, place, drawing)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(output)
+                sheet.paste(frame, (corner[0] - 4, corner[1] - 4))
+            sheet.paste(drawing, corner, drawing)
+    about = PngInfo()
+    about.add_text("Software", claim.PICTURE.partition("\0")[2])
+    with disk.explained(place), disk.written(place) as aside:
+        sheet.save(aside, "PNG", pnginfo=about)
     return output

@@ -7,8 +7,11 @@ import math
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from ikusi import disk
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +37,8 @@ def save_state(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
         tensors |= {f"optimiser.{index}.{key}": value for key, value in entry.items()}
     tensors["step"] = torch.tensor(step)
     tensors = {name: value.contiguous() for name, value in tensors.items()}
-    save_file(tensors, folder / "state.partial")
-    (folder / "state.partial").replace(folder / "state.safetensors")
+    with disk.written(folder / "state.safetensors") as aside:
+        save_file(tensors, aside)
 
 
 def load_state(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
@@ -43,7 +46,11 @@ def load_state(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer)
     path = folder / "state.safetensors"
     if not path.exists():
         return 0
-    tensors = load_file(path)
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        log.warning("%s: damaged, starting afresh: %s", path, error)
+        return 0
     step = int(tensors.pop("step"))
     model.load_state_dict(
         {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}

@@ -27,7 +27,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from ikusi import artifact, content, processes
+from ikusi import artifact, claim, content, processes
 from ikusi.errors import InputError
 from ikusi.model import fusion, hub, mmproj
 from ikusi.model.chat import prompt_ids, render, takes_strings
@@ -35,6 +35,7 @@ from ikusi.model.tokens import with_media_lines, with_text_parts, without_image_
 
 logger = logging.getLogger(__name__)
 
+KIND = "export"
 CONVERTER = "convert_hf_to_gguf.py"
 REPOSITORY = "https://github.com/ggml-org/llama.cpp"
 PROBE = [{"role": "user", "content": "Ikusi, see? 3 dogs\n ñ."}]
@@ -50,22 +51,26 @@ def export(
 ) -> None:
     """Write a LLaVA's language model (`llm`) or llama.cpp's files (`gguf`) to `output`.
 
-    `output` is new or empty; it is written aside and then renamed. `llama_cpp`: the folder of
-    llama.cpp, where its converter is; else that is looked for on the PATH. All weights keep the
-    checkpoint's dtype, and stay mapped from their files rather than read into memory.
+    `output` is new or empty; it is written aside and then renamed.
+    `llama_cpp`: the folder of llama.cpp, where its converter is; else that is looked for on the
+    PATH. All weights keep the checkpoint's dtype, and stay mapped from their files rather than read
+    into memory.
 
-    Raises InputError where `output` holds files, `checkpoint` is no LLaVA or not one that the
-    target can compute, or the converter is missing or fails.
+    Raises InputError where `output` holds anything else, `checkpoint` is no LLaVA or not one that
+    the target can compute, or the converter is missing or fails.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    if output.is_dir() and any(output.iterdir()):
         raise InputError(f"{output}: expected a new or empty folder, found something in it")
+    claim.expect_whole(output, KIND, [checkpoint])
     converter = _converter(llama_cpp) if to == "gguf" else []
     model, processor = fusion.load(checkpoint)
     if to == "gguf":
         mmproj.check(model.config)
     origin, settings = {"checkpoint": content.folder(hub.folder(checkpoint))}, {"to": to}
     name = artifact.fingerprint("export", origin, settings)
-    with artifact.folder(output, fingerprint=name, inputs=origin, settings=settings) as staging:
+    with artifact.folder(
+        output, fingerprint=name, kind=KIND, inputs=origin, settings=settings, reads=[checkpoint]
+    ) as staging:
         if to == "llm":
             _save_llm(model, text_tokenizer(processor), staging)
         else:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ikusi import artifact
+from ikusi import claim, disk
 from ikusi.data.corpus import Corpus
 from ikusi.data.show import harmless, thumbnail
 from ikusi.model.inspect import Kind, Piece, Reader, Row, counts, total
@@ -103,6 +103,6 @@ def to_page(reader: Reader, corpus: Corpus, rows: Sequence[Row], path: Path) -> 
     page = environment.get_template(TEMPLATE).render(
         corpus=corpus, rows=rows, total=total(rows), meanings=MEANINGS
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    artifact.write_text(path, page)
+    with disk.explained(path):
+        disk.write_text(claim.file(path, claim.PAGE, [corpus.folder]), page)
     return path

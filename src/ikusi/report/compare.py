@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from ikusi import artifact
+from ikusi import artifact, claim, disk
 from ikusi.data.show import harmless
 from ikusi.evaluate.compare import ALL, ALPHA, POWER, Cell, Comparison, examples
 from ikusi.evaluate.metrics import describe_metric
@@ -21,6 +21,7 @@ from ikusi.report import compare_figure, drawing
 from ikusi.report.findings import p_value, signed
 from ikusi.report.tables import Table
 
+KIND = "compare"
 TEMPLATE = "compare.html.j2"
 SHOWN = 200
 """Rows on the page, at most, of those that are scored differently; the file has all of them."""
@@ -34,13 +35,21 @@ def write(comparison: Comparison, output: Path) -> Path:
     ``output`` gets ``comparison.json``, ``table.csv``, ``differences.parquet`` (see
     ``evaluate.compare.DIFFERENCES``), ``differences.svg``, ``differences.png`` and ``index.html``;
     the same comparison gives the same bytes.
+
+    Raises:
+        InputError: ``output`` holds what is not ours.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    with claim.held(output, KIND) as place:
+        return _written(comparison, place)
+
+
+def _written(comparison: Comparison, output: Path) -> Path:
     records = [cell.record() for cell in comparison.cells]
     artifact.write_json(output / "comparison.json", _told(comparison, records))
     table = Table("table", "", list(records[0]), [list(record.values()) for record in records])
     table.write(output)
-    pq.write_table(comparison.differences, output / "differences.parquet")
+    with disk.written(output / "differences.parquet") as aside:
+        pq.write_table(comparison.differences, aside)
     drawing.write(compare_figure.figure(comparison), output)
     page = output / "index.html"
     artifact.write_text(page, _rendered(comparison))

@@ -18,6 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
+from ikusi import disk
+
 INK, FAINT, PAPER = "#1b1b1b", "#8a8a89", "#fefefe"
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#a8608e"
 LANGUAGES = (VERMILION, BLUE, GREEN, PURPLE)
@@ -135,8 +137,10 @@ def write(figure: Figure, folder: Path) -> list[Path]:
         handles = [look.line() for look in figure.looks]
         canvas.legend(handles=handles, loc="outside lower center", ncols=min(3, len(handles)))
         _settle(canvas)
-        canvas.savefig(paths[0], format="svg", facecolor="white", metadata={"Date": None})
-        canvas.savefig(paths[1], format="png", facecolor="white", dpi=RESOLUTION)
+        with disk.written(paths[0]) as aside:
+            canvas.savefig(aside, format="svg", facecolor="white", metadata={"Date": None})
+        with disk.written(paths[1]) as aside:
+            canvas.savefig(aside, format="png", facecolor="white", dpi=RESOLUTION)
     return paths
 
 

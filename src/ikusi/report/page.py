@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ikusi import artifact, recipe
+from ikusi import artifact, claim, recipe
 from ikusi.evaluate.statistics import FEWEST
 from ikusi.report import drawing, evidence, figures, findings, gallery, tables
 from ikusi.report.drawing import Figure
@@ -16,6 +16,7 @@ from ikusi.report.findings import Finding
 from ikusi.report.reading import Study
 from ikusi.report.tables import Table
 
+KIND = "report"
 TEMPLATE = "template.html.j2"
 SYMBOLS = {"supported": "✓", "not supported": "✗", "inconclusive": "?", "not tested": "–"}
 
@@ -27,10 +28,14 @@ def write(study_folder: Path, output: Path) -> Path:
     ``*.png``, and ``tables/*.csv``; the same results give the same bytes.
 
     Raises:
-        InputError: the folder is no study's, or what it holds does not fit together.
+        InputError: the folder is no study's, what it holds does not fit together, or ``output``
+            holds what is not ours.
     """
-    study, output = Study(Path(study_folder)), Path(output)
-    output.mkdir(parents=True, exist_ok=True)
+    with claim.held(output, KIND) as place:
+        return _written(Study(Path(study_folder)), place)
+
+
+def _written(study: Study, output: Path) -> Path:
     found = findings.examine(study)
     drawn = figures.every(study)
     for figure in drawn:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ikusi import disk
 from ikusi.evaluate.metrics import describe_metric
 from ikusi.report import evidence
 from ikusi.report.evidence import Resampling
@@ -28,7 +29,7 @@ class Table:
         """Write it as CSV; empty cells are unknown or do not apply."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.csv"
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with disk.written(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(self.columns)
             writer.writerows(["" if cell is None else cell for cell in row] for row in self.rows)

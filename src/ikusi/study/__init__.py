@@ -10,9 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ikusi import artifact, recipe, yamlfile
+from ikusi import artifact, claim, recipe, yamlfile
 from ikusi.errors import InputError
-from ikusi.lock import alone_in
 from ikusi.recipe import Recipe
 from ikusi.study import graph, layout, needs, results
 from ikusi.study.graph import State, Step
@@ -109,7 +108,7 @@ def run_steps(
     states = graph.states(wanted, folder)
     if all(state.status == "current" for state in states.values()):
         return Outcome(states, folder)
-    with alone_in(folder, "this study"):
+    with claim.held(folder, "study"):
         states = graph.states(wanted, folder)  # another run may just have ended
         if shown is not None:
             artifact.write_text(folder / "recipe.yaml", recipe.show(shown))

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ikusi import artifact
+from ikusi import artifact, disk
 from ikusi.errors import IkusiError, InputError
 from ikusi.processes import be_killed_with_parent
 from ikusi.study.worker import (
@@ -189,6 +189,8 @@ def _failure(path: Path, processes: Processes, code: int) -> IkusiError:
 def tell_failure(folder: Path, error: Exception, attempt: int = 0) -> None:
     """Say why a task failed; the first to do so counts, as others fail because it did."""
     if not has_failed(folder, attempt):
+        if line := disk.fault(error):
+            error = InputError(line)
         bad_input = isinstance(error, InputError)
         told = {"message": one_line(error), "bad_input": bad_input, "attempt": attempt}
         artifact.write_json(folder / FAILURE, told)

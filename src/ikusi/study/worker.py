@@ -172,6 +172,7 @@ def _run(
             with artifact.folder(
                 output,
                 fingerprint=order.fingerprint,
+                kind=step.kind,
                 inputs=order.inputs,
                 settings=dict(step.settings),
                 keep_partial=step.resumes,

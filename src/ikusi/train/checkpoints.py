@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import random
 import shutil
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,8 @@ from torch import Tensor, nn
 from transformers import TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
-from ikusi.errors import IkusiError
+from ikusi import disk
+from ikusi.errors import IkusiError, InputError
 from ikusi.model import sharing
 from ikusi.train.parallel import Holder, Replicated, meet
 
@@ -83,19 +83,19 @@ def save(
     except (OSError, safetensors.SafetensorError) as error:
         shutil.rmtree(staging, ignore_errors=True)
         kept = latest(path.parent)
+        whole = f"the last whole one is {kept.name if kept else 'none'}"
+        if line := disk.fault(error, path):
+            raise InputError(f"{line}; of the checkpoints, {whole}") from error
         raise IkusiError(
-            f"{path}: expected to write the checkpoint, found {error}; "
-            f"the last whole one is {kept.name if kept else 'none'}"
+            f"{path}: expected to write the checkpoint, found {error}; {whole}"
         ) from error
     meet()
 
 
 def _promote(staging: Path, path: Path) -> None:
-    for file in (*staging.iterdir(), staging):
-        _flush(file)
+    disk.flush_tree(staging)
     shutil.rmtree(path, ignore_errors=True)
-    os.rename(staging, path)
-    _flush(path.parent)
+    disk.move(staging, path)
     for other in path.parent.glob("step-*"):
         if other != path:
             shutil.rmtree(other, ignore_errors=True)
@@ -232,12 +232,3 @@ def _random_name(process: int | str) -> str:
 
 def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().contiguous()
-
-
-def _flush(path: Path) -> None:
-    """Hand a file or folder to the disk: a rename must not outlive what it renames."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

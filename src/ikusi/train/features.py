@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ikusi import disk
 from ikusi.errors import InputError
 from ikusi.model.vision import tower_features
 from ikusi.train.batches import Picture
@@ -124,10 +125,10 @@ def store(
             array[start : start + len(found)] = found.float().cpu().numpy()
         _check_finite(array, ids, start, start + len(found), corpus)
         array.flush()
-        (folder / GROUPS).write_text(str(group + 1), encoding="utf-8")
+        disk.write_text(folder / GROUPS, str(group + 1))
         if progress:
             progress(start + len(found), len(ids))
-    (folder / IMAGE_IDS).write_text(json.dumps(ids), encoding="utf-8")
+    disk.write_text(folder / IMAGE_IDS, json.dumps(ids))
     (folder / GROUPS).unlink(missing_ok=True)
 
 
@@ -164,12 +165,12 @@ def _afford(folder: Path, corpus: Any, shape: tuple[int, ...], dtype: Any) -> No
     told = f"{shape[0]:,} pictures x {shape[1]} x {shape[2]} x {np.dtype(dtype).itemsize} bytes"
     logger.info("%s: features will take %s = %.2f GB", corpus.folder, told, size / 1e9)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    disk = shutil.disk_usage(folder.parent)
+    space = shutil.disk_usage(folder.parent)
     already = (folder / FEATURES).stat().st_size if (folder / FEATURES).exists() else 0
-    if size - already > disk.free - SPARE * disk.total:
+    if size - already > space.free - SPARE * space.total:
         raise InputError(
             f"{folder}: expected room for {size / 1e9:.2f} GB of features ({told}), "
-            f"found {disk.free / 1e9:.2f} GB free"
+            f"found {space.free / 1e9:.2f} GB free"
         )
 
 
@@ -177,7 +178,12 @@ def _opened(folder: Path, shape: tuple[int, ...], dtype: Any) -> tuple[np.memmap
     """The array on disk, and how many groups of its rows are there already."""
     path, note = folder / FEATURES, folder / GROUPS
     if path.exists() and note.exists():
-        return np.lib.format.open_memmap(path, "r+"), int(note.read_text(encoding="utf-8"))
+        try:
+            array = np.lib.format.open_memmap(path, "r+")
+            if (array.shape, array.dtype) == (shape, dtype):
+                return array, int(note.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            logger.warning("%s: damaged, made anew: %s", path, error)
     array = np.lib.format.open_memmap(path, "w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):  # else a full disk would show as a crash on writing
         with path.open("r+b") as file:

@@ -83,9 +83,13 @@ class Metrics:
         self._file.write(json.dumps(values) + "\n")
         self._file.flush()
 
+    def keep(self) -> None:
+        """Hand all lines to the disk, before a checkpoint goes on behind them."""
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
         """Flush to the disk and close."""
-        os.fsync(self._file.fileno())
+        self.keep()
         self._file.close()
 
 

@@ -63,6 +63,8 @@ class Reporter(TrainerCallback):
         line = self._line(state, seconds)
         assert self._metrics is not None, "training has begun"
         self._metrics.write(**line)
+        if control.should_save:
+            self._metrics.keep()
         if args.report_to:
             told = {name: value for name, value in line.items() if name != "languages"}
             shares = {f"rows/{code}": rows for code, rows in line["languages"].items()}

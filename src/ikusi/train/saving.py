@@ -7,7 +7,6 @@ of training must not end with what cannot be saved.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from transformers import GenerationConfig, PreTrainedModel
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
+from ikusi import disk
 from ikusi.errors import IkusiError, InputError
 from ikusi.model import fusion
 from ikusi.model.parts import check_finite
@@ -127,9 +127,10 @@ def _kept_in(resume: Path, output: Path) -> Iterator[None]:
         yield
     except (OSError, safetensors.SafetensorError) as error:
         kept = checkpoints.latest(resume)
-        raise IkusiError(
-            f"{output / CHECKPOINT}: expected to write the trained model, found {error}; the "
-            f"same command writes it from {resume.name}/{kept.name if kept else ''} and trains "
+        told = disk.fault(error, output / CHECKPOINT)
+        raise (InputError if told else IkusiError)(
+            f"{output / CHECKPOINT}: expected to write the trained model, found {told or error}; "
+            f"the same command writes it from {resume.name}/{kept.name if kept else ''} and trains "
             "nothing again"
         ) from error
 
@@ -145,6 +146,7 @@ def _write(
 ) -> None:
     if adapters:
         adapters.save(state, output / ADAPTER)
+        disk.flush_tree(output / ADAPTER)
         state = adapters.merged(state)
     if tower is not None:
         state |= {TOWER + name: value.cpu() for name, value in tower.state_dict().items()}
@@ -153,8 +155,9 @@ def _write(
     made = shell(model, state, dtype)
     check_finite(output / CHECKPOINT, made)
     fusion.save(made, processor, staging)
+    disk.flush_tree(staging)
     shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
-    os.rename(staging, output / CHECKPOINT)
+    disk.move(staging, output / CHECKPOINT)
 
 
 def shell(model: PreTrainedModel, state: dict[str, Tensor], dtype: torch.dtype) -> PreTrainedModel:

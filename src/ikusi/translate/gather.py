@@ -26,6 +26,8 @@ from ikusi.translate.checks import closed
 from ikusi.translate.job import Job
 from ikusi.translate.shards import OK, QUARANTINED
 
+KIND = "translate"  # what makes the corpus
+
 
 def gather(job: Job, output: Path) -> dict[str, Any]:
     """Write the translated corpus from a job's finished shards; returns its counts.
@@ -45,7 +47,10 @@ def gather(job: Job, output: Path) -> dict[str, Any]:
     all_of_it = corpus.content(corpus.languages)  # every column, language and picture goes along
     name = artifact.fingerprint([shard.__dict__ for shard in made], _written(job), all_of_it)
     if not (artifact.is_current(output, name) and Corpus.is_whole(output)):
-        with artifact.folder(output, fingerprint=name, settings=job.about()) as staging:
+        reads = [job.plan.corpus.folder]
+        with artifact.folder(
+            output, fingerprint=name, kind=KIND, settings=job.about(), reads=reads
+        ) as staging:
             counts = _Gatherer(job, staging).run()
             artifact.add_counts(staging, **counts)
     found = artifact.manifest(output) or {}

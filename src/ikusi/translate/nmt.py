@@ -168,7 +168,9 @@ def converted(checkpoint: Path) -> Path:
     with FileLock(folder.with_suffix(".lock")):
         if not artifact.is_current(folder, name):
             logger.info("%s: converting for CTranslate2, once", checkpoint)
-            with artifact.folder(folder, fingerprint=name, settings=str(checkpoint)) as staging:
+            with artifact.folder(
+                folder, fingerprint=name, kind="conversion", settings=str(checkpoint)
+            ) as staging:
                 _convert(checkpoint, staging)
     return folder
 

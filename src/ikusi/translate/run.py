@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ikusi import language
+from ikusi import claim, disk, language
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.translate import engines, plan, scorers
+from ikusi.translate.gather import KIND as KIND
 from ikusi.translate.gather import gather
 from ikusi.translate.job import Job, Progress, ProgressCall
 from ikusi.translate.settings import Chat, Translation
@@ -19,6 +20,7 @@ from ikusi.translate.settings import Chat, Translation
 
 def working_folder(output: Path) -> Path:
     """Where the shards of a translation are kept, beside the corpus they make."""
+    output = claim.place(output)
     return output.with_name(output.name + ".work")
 
 
@@ -53,9 +55,11 @@ def translate(
 
     Raises:
         InputError: something that is named is not there, or the engine could not be reached for
-            some rows; what is done is kept.
+            some rows; what is done is kept. Or `output` is not ours to replace.
     """
-    with _opened(settings, corpus, output, limit) as job:
+    claim.expect_whole(output, KIND, [corpus])
+    work = claim.marked(working_folder(output), KIND, [corpus])
+    with disk.explained(work), _opened(settings, corpus, output, limit) as job:
         done = job.run(rank or 0, world if rank is not None else 1, retry, progress)
         if done.unreached:
             raise InputError(

@@ -6,7 +6,6 @@ engines also journal each row as it is finished, until its shard is written.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ikusi.errors import InputError
+from ikusi import disk
 from ikusi.translate.contract import Attempt, Outcome, Row
 
 OK, QUARANTINED, UNREACHED = "ok", "quarantined", "unreached"
@@ -164,9 +163,11 @@ class Shards:
             return
         for line in lines:
             try:
-                yield json.loads(line)
+                told = json.loads(line)
             except ValueError:  # cut when the process was killed
                 continue
+            if isinstance(told, dict) and {"translator", "checks", "row"} <= told.keys():
+                yield told
 
     def journal(self, number: int, made: Made, found: Record) -> None:
         """Note a finished row at once, in one write."""
@@ -185,30 +186,17 @@ class Shards:
             return earlier.read(1) != b"\n"
 
     def write(self, number: int, made: Made, records: Sequence[Record]) -> None:
-        """Write a shard whole, then forget its journal.
-
-        Raises:
-            InputError: the disk is full.
-        """
+        """Write a shard whole, then forget its journal."""
         self.folder.mkdir(parents=True, exist_ok=True)
         records = sorted(records, key=lambda found: found["place"])
         told = {"made": asdict(made), **_by_status(records)}
         table = pa.Table.from_pylist(records, schema=SCHEMA)
         table = table.replace_schema_metadata({"ikusi": json.dumps(told)})
-        aside = self.folder / f".{number:05d}.{os.getpid()}.tmp"
-        try:
-            with aside.open("wb") as file:
-                pq.write_table(table, file, compression="zstd")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, self.path(number))
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise InputError(f"{self.folder}: expected room on the disk, found none") from error
-        finally:
-            for left in self.folder.glob(f".{number:05d}.*.tmp"):  # a killed worker's too
-                left.unlink(missing_ok=True)
+        path = self.path(number)
+        with disk.written(path) as aside:
+            pq.write_table(table, aside, compression="zstd")
+        for left in self.folder.glob(f".{path.name}.*.tmp"):  # a killed worker's
+            left.unlink(missing_ok=True)
         (self.journals / f"{number:05d}.jsonl").unlink(missing_ok=True)
 
     def drop_beyond(self, count: int) -> None:

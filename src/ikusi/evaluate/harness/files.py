@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 import yaml
 
-from ikusi import artifact
+from ikusi import artifact, claim
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.metrics import TEXT_METRICS
+
+KIND = "tasks"
 
 Suite = Literal["lmms-eval", "lm-eval"]
 
@@ -56,16 +58,16 @@ def write(
     """Write a task for each benchmark in each language and return their names.
 
     Raises:
-        InputError: a benchmark that the program cannot take.
+        InputError: a benchmark that the program cannot take, or ``output`` holds what is not ours.
     """
     laid = {"lmms-eval": _for_lmms, "lm-eval": _for_lm}[suite]
-    output.mkdir(parents=True, exist_ok=True)
     names = []
-    for bench, corpus in pairs:
-        for code in languages:
-            name = task_name(bench.name, code)
-            _write(output, name, bench, corpus, code, laid)
-            names.append(name)
+    with claim.held(output, KIND, [corpus.folder for _, corpus in pairs]) as place:
+        for bench, corpus in pairs:
+            for code in languages:
+                name = task_name(bench.name, code)
+                _write(place, name, bench, corpus, code, laid)
+                names.append(name)
     return names
 
 

@@ -1,0 +1,247 @@
+"""The one door to where Ikusi writes: before any work, an output is claimed here.
+
+A folder is written to if it does not exist, is empty, or was made by Ikusi for the same purpose:
+`manifest.json` says so in a folder that is whole or absent (`artifact.folder`), `.ikusi.json` in
+one that grows in place and in one that is being made. A file is written to if it does not exist or
+bears Ikusi's mark. All else is somebody's, and is refused in one line.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ikusi import __version__, disk
+from ikusi.errors import InputError
+from ikusi.lock import LOCK, alone
+
+MANIFEST = "manifest.json"
+MARKER = ".ikusi.json"
+PARTIAL, REPLACED = ".partial", ".replaced"  # how the names of a folder's helpers end
+
+PAGE = '<meta name="generator" content="Ikusi">'
+PICTURE = "Software\0Ikusi"
+_SEARCHED = 4096  # bytes of a file, from its beginning, that must hold its mark
+_SHOWN = 3  # names that a refusal tells
+
+
+def place(path: Path) -> Path:
+    """Where an output really is: behind symbolic links, which are never replaced.
+
+    Raises:
+        InputError: a link leads nowhere near a folder, as to a disk that is not there.
+    """
+    try:
+        found = Path(path).resolve()
+    except (OSError, RuntimeError):
+        raise InputError(f"{path}: expected a path, found links that lead in a circle") from None
+    if Path(path).is_symlink() and not found.parent.is_dir():
+        raise InputError(f"{path}: expected a link to a place that is there, found one to {found}")
+    return found
+
+
+def expect(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Path:
+    """Refuse an output folder that is not Ikusi's to add to; changes nothing on disk.
+
+    Args:
+        path: the output.
+        kind: what makes it, such as `evaluate`: what another kind has made is not its own.
+        inputs: what is read, which must be apart from the output.
+
+    Returns:
+        Where the output really is.
+
+    Raises:
+        InputError: it is not ours: what was expected, and what is there.
+    """
+    found = _apart(path, inputs)
+    _expect_ours(found, kind, whole=False)
+    return found
+
+
+def expect_whole(path: Path, kind: str, inputs: Sequence[Path] = (), *, anew: bool = False) -> Path:
+    """Refuse, as `expect` does, a folder that is made aside and then renamed: neither it nor its
+    helpers beside it may be anybody else's.
+
+    Args:
+        anew: it will be replaced, so it may hold nothing of anybody else's either.
+    """
+    found = _apart(path, inputs)
+    _expect_ours(found, kind, whole=True)
+    if anew and (extra := foreign(found)):
+        raise InputError(
+            f"{path}: expected only what Ikusi wrote there, as it is to be made anew, found "
+            f"{_some(extra)}; move that elsewhere"
+        )
+    if found.is_dir() and os.path.ismount(found):
+        raise InputError(f"{path}: expected a folder, found a disk's own; name one inside it")
+    for ending in (PARTIAL, REPLACED):
+        beside = found.with_name(found.name + ending)
+        for other in inputs:
+            _expect_apart(beside, beside, Path(other))
+        if os.path.lexists(beside):
+            _expect_ours(beside, kind, whole=ending == REPLACED)
+    return found
+
+
+def _apart(path: Path, inputs: Sequence[Path]) -> Path:
+    found = place(path)
+    _expect_own_name(path, found)
+    for other in inputs:
+        _expect_apart(path, found, Path(other))
+    return found
+
+
+@contextmanager
+def held(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Iterator[Path]:
+    """Claim a folder that grows in place, for this process alone; see `expect`.
+
+    Raises:
+        InputError: it is not ours, another process is at it, or the disk is full or shut.
+    """
+    found = marked(path, kind, inputs)
+    with disk.explained(found), alone(found / LOCK, path, "this folder"):
+        disk.tidy(found)
+        yield found
+
+
+def marked(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Path:
+    """Claim a folder that grows in place and that several processes share; see `expect`."""
+    found = expect(path, kind, inputs)
+    with disk.explained(found):
+        found.mkdir(parents=True, exist_ok=True)
+        mark(found, kind)
+    return found
+
+
+def mark(folder: Path, kind: str, **about: Any) -> None:
+    """Say in a folder that Ikusi is making it, and what for."""
+    told = {"kind": kind, "ikusi": __version__, **about}
+    if read(folder / MARKER) != told:
+        disk.write_text(folder / MARKER, json.dumps(told) + "\n")
+
+
+def file(path: Path, mark: str | None, inputs: Sequence[Path] = ()) -> Path:
+    """Refuse an output file that is there and does not bear `mark` near its beginning; without a
+    mark, any that is there.
+
+    Returns:
+        Where it really is; its folder is made.
+
+    Raises:
+        InputError: something else is there, or it is one of `inputs`, or inside one.
+    """
+    found = place(path)
+    for other in inputs:
+        _expect_apart(path, found, Path(other))
+    if os.path.lexists(found):
+        if not found.is_file():
+            raise InputError(f"{path}: expected a new file, found {_what(found)}")
+        with disk.explained(found), found.open("rb") as opened:
+            if mark is None or mark.encode() not in opened.read(_SEARCHED):
+                ours = " or one of Ikusi's" if mark else ""
+                raise InputError(f"{path}: expected a new file{ours}, found another")
+    _expect_folder(path, found.parent)
+    with disk.explained(found):
+        found.parent.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object; `None` where it is absent or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def contents(folder: Path) -> dict[str, int]:
+    """Every file below a folder, by its path from there, and its bytes; links are files.
+
+    What only accompanies the work is left out: manifest, marker, lock, and their likes.
+    """
+    found = {}
+    for place_, folders, names in os.walk(folder):
+        linked = [name for name in folders if Path(place_, name).is_symlink()]
+        for name in (*names, *linked):
+            path = Path(place_, name)
+            if not (Path(place_) == folder and accompanies(name)):
+                found[path.relative_to(folder).as_posix()] = path.lstat().st_size
+    return found
+
+
+def foreign(folder: Path) -> list[str]:
+    """Files in a folder that its manifest does not list: somebody else's."""
+    record = read(folder / MANIFEST) or {}
+    return sorted(contents(folder).keys() - record.get("files", {}).keys())
+
+
+def accompanies(name: str) -> bool:
+    """Whether a file of this name, directly in a folder of ours, is there for the work alone."""
+    return name in (MANIFEST, LOCK) or name.startswith((MARKER, f".{MARKER}.", f".{MANIFEST}."))
+
+
+def _expect_own_name(path: Path, found: Path) -> None:
+    """Refuse the folder one works in, whatever holds it, and one's home."""
+    here, home = Path.cwd(), Path(os.path.expanduser("~"))  # noqa: PTH111 - which never raises
+    if found in (here, home, *here.parents, *home.parents):
+        named = "the working folder" if found in (here, *here.parents) else "the home folder"
+        raise InputError(f"{path}: expected a folder for this alone, found one with {named}")
+
+
+def _expect_apart(path: Path, found: Path, other: Path) -> None:
+    read_ = other.resolve()
+    if found == read_ or found in read_.parents:
+        raise InputError(f"{path}: expected an output apart from what is read, found {other} there")
+    if read_ in found.parents:
+        raise InputError(f"{path}: expected an output apart from what is read, found it in {other}")
+
+
+def _expect_folder(path: Path, parent: Path) -> None:
+    """Refuse a path that leads through a file."""
+    there = next(above for above in (parent, *parent.parents) if os.path.lexists(above))
+    if not there.is_dir():
+        raise InputError(f"{path}: expected folders above it, found {_what(there)} at {there}")
+
+
+def _expect_ours(path: Path, kind: str, whole: bool) -> None:
+    """Refuse a folder that is there, not empty, and was not made by Ikusi for `kind`.
+
+    A whole one is known by its manifest, and holds nothing else; others by their marker.
+    """
+    if not os.path.lexists(path):
+        _expect_folder(path, path.parent)
+        return
+    expected = f"{path}: expected a new or empty folder, or one that Ikusi made by `{kind}`"
+    if path.is_symlink() or not path.is_dir():
+        raise InputError(f"{expected}, found {_what(path)}")
+    with disk.explained(path):
+        names = sorted(below.name for below in path.iterdir())
+    record, marker = read(path / MANIFEST) or {}, read(path / MARKER) or {}
+    if marker.get("kind") == kind and not (whole and "files" in record):
+        return
+    if not marker and all(name != MANIFEST and accompanies(name) for name in names):
+        return  # empty, or its making was cut at its beginning
+    if not (whole and isinstance(record.get("files"), dict) and record.get("kind") == kind):
+        made = record.get("kind") or marker.get("kind")
+        raise InputError(f"{expected}, found {_some(names)}" + (f", of `{made}`" if made else ""))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def _what(path: Path) -> str:
+    """What is at a path, in words."""
+    kinds = {
+        stat.S_IFREG: "a file",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFLNK: "a symbolic link",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(path.lstat().st_mode), "a device")

@@ -1,0 +1,200 @@
+"""Writing that lasts: a file is seen whole or not at all, is on the disk before anything vouches
+for it, and a disk that takes no more says so in one line.
+
+After a power cut a file may be empty that was renamed before its content was handed to the disk,
+and a rename may be lost that was not: so files come first, then the folder that holds them.
+"""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ikusi.errors import InputError
+
+# What a disk says that takes no more, or that a person must open up.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+SHUT = {errno.EROFS, errno.EACCES, errno.EPERM}
+BROKEN = {errno.EIO, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP}
+# SQLite's and Rust's libraries (safetensors, tokenizers) tell a number only in words, or none.
+_NUMBER = re.compile(r"(?:os error|errno|code:) (\d+)", re.IGNORECASE)
+_SQLITE = {
+    "disk is full": errno.ENOSPC,
+    "readonly database": errno.EROFS,
+    "unable to open database": errno.EACCES,
+    "disk I/O error": errno.EIO,
+}
+_FOREIGN = ("SafetensorError", "Exception", "OperationalError")
+
+
+def flush(path: Path) -> None:
+    """Hand a file, or the names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems know no such call for folders.
+        if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EBADF)):
+            raise
+    finally:
+        os.close(handle)
+
+
+def flush_tree(folder: Path) -> None:
+    """Hand everything in a folder to the disk: the files, then the folders, the deepest first."""
+    for place, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            if not Path(place, name).is_symlink():
+                flush(Path(place, name))
+        flush(Path(place))
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename, for good: what is not on the disk yet must be flushed before."""
+    os.replace(source, target)
+    flush(target.parent)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A file to write beside `path`, which takes its place, for good, when the block ends well.
+
+    Readers see the old file or the new one, never a part.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield aside
+        flush(aside)
+        move(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def tidy(folder: Path, below: str = "") -> None:
+    """Remove what processes that were killed while they wrote a file have left beside it.
+
+    Args:
+        folder: where; no other process may be writing there.
+        below: `**/` to look in its folders as well.
+    """
+    for left in folder.glob(f"{below}.*.tmp"):
+        if re.search(r"\.\d+\.tmp$", left.name):
+            left.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file so that readers see the old text or the new, never a part."""
+    with written(Path(path)) as aside, aside.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what a disk refuses, in whichever library, into one line about `path` or the file.
+
+    Raises:
+        InputError: the disk is full or shut; what was raised is its cause.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if line := fault(error, path):
+            raise InputError(line) from error
+        raise
+
+
+def fault(error: BaseException, path: Path | None = None) -> str | None:
+    """Say in one line what a disk refused; None if that is not what an error is about.
+
+    Args:
+        error: what was raised; its causes are looked at too.
+        path: what was being written, where the error does not name it.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        number = _number(seen)
+        if number in FULL | SHUT | BROKEN:
+            named = getattr(seen, "filename", None)
+            where = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else path
+            return f"{where or 'disk'}: {_told(number, where or path or Path.cwd())}"
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _number(error: BaseException) -> int:
+    """The system's number of an error; 0 where it has none."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    if not isinstance(error, OSError) and type(error).__name__ not in _FOREIGN:
+        return 0
+    words = str(error)
+    for sign, number in _SQLITE.items():
+        if sign in words:
+            return number
+    match = _NUMBER.search(words)
+    return int(match[1]) if match else 0
+
+
+def _told(number: int, path: Path) -> str:
+    if number in SHUT:
+        found = "a disk that is read-only" if number == errno.EROFS else "no right to"
+        return f"expected to read or write it, found {found}"
+    if number in BROKEN:
+        return f"expected to read or write it, found: {os.strerror(number)}"
+    if number == errno.EDQUOT:
+        return f"expected room, found your quota used up; {_then(path)}"
+    if number == errno.EFBIG:
+        return f"expected to write a larger file, found a limit on its size; {_then(path)}"
+    return f"expected room on the disk, found {room(path)}; {_then(path)}"
+
+
+def _then(path: Path) -> str:
+    needs = size(_staging(path))
+    told = f"{told_bytes(needs)} had been written, so it needs more; " if needs else ""
+    return f"{told}once there is room, the same command goes on"
+
+
+def _staging(path: Path) -> Path:
+    """The outermost folder that is being made around a file, else the file itself."""
+    parts = [place for place in (path, *path.parents) if place.name.endswith(".partial")]
+    return parts[-1] if parts else path
+
+
+def room(path: Path) -> str:
+    """How much room the disk of a path has, in words."""
+    place = next((place for place in (path, *path.parents) if place.exists()), Path("/"))
+    free = shutil.disk_usage(place)
+    told = f"{told_bytes(free.free)} free of {told_bytes(free.total)}"
+    inodes = os.statvfs(place)
+    if inodes.f_files and not inodes.f_favail:
+        return f"no inodes left for another file ({told})"
+    return told
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; 0 where there is none."""
+    total = 0
+    with suppress(OSError):
+        if not path.is_dir():
+            return path.stat().st_size
+        for place, _, names in os.walk(path):
+            total += sum(Path(place, name).lstat().st_size for name in names)
+    return total
+
+
+def told_bytes(count: float) -> str:
+    """A number of bytes in words.
+
+    >>> told_bytes(1234567)
+    '1.2 MB'
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

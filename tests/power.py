@@ -1,0 +1,239 @@
+"""A disk in a model: the system calls of a run, recorded by strace, and what a power cut leaves.
+
+A file's content is kept up to its last fsync; a name that was made, moved or removed is kept from
+the next fsync of its folder. Between the two a disk may keep what it likes: everything, nothing,
+or some names without others.
+"""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CALLS = (
+    "open,openat,creat,close,dup,dup2,dup3,fcntl,write,pwrite64,writev,lseek,ftruncate,fallocate,"
+    "fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,"
+    "sendfile,copy_file_range,chdir"
+)
+LINE = re.compile(r"^(\w+)\((.*)\)\s+= (-?\d+)")
+
+
+def recorded(code: str, *arguments: object) -> list[tuple[str, str, int]]:
+    """Run Python code under strace: the calls that succeeded, with their arguments and results."""
+    trace = Path(str(arguments[0])).with_suffix(".strace")
+    command = ["strace", "-f", "-o", trace, "-xx", "-s", "10000000", "-e", f"trace={CALLS}"]
+    command += [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return list(_calls(trace.read_text(encoding="ascii")))
+
+
+def _calls(text: str) -> Iterator[tuple[str, str, int]]:
+    begun: dict[str, str] = {}
+    for line in text.splitlines():
+        process, _, told = line.partition(" ")
+        told = told.strip()
+        if told.endswith("<unfinished ...>"):
+            begun[process] = told.removesuffix("<unfinished ...>")
+            continue
+        if resumed := re.match(r"<\.\.\. \w+ resumed>(.*)", told):
+            told = begun.pop(process) + resumed[1]
+        if (match := LINE.match(told)) and int(match[3]) >= 0:
+            yield match[1], match[2], int(match[3])
+
+
+@dataclass(eq=False)
+class File:
+    now: bytearray = field(default_factory=bytearray)
+    kept: bytes = b""
+
+
+@dataclass(eq=False)
+class Folder:
+    now: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
+
+
+Change = tuple[tuple[Folder, str, Any], ...]  # names that change at once: folder, name, what
+
+
+class Disk:
+    """What a run has done below a folder, call by call."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.top = root, Folder()
+        self.open: dict[int, list[Any]] = {}  # descriptor -> node and place in it
+        self.pending: list[Change] = []
+
+    def do(self, name: str, told: str, result: int) -> bool:
+        """Take a call in; says whether it changed what a cut would leave."""
+        words = re.findall(r'"(?:[^"])*"(?:\.\.\.)?|[^,\s]+(?: => [^,]+)?', told)
+        if name in ("open", "openat", "creat"):
+            at, path, flags = (words[0], *words[1:3]) if name == "openat" else (None, *words[:2])
+            return self._open(at, path, flags, result)
+        handle = int(words[0]) if words and words[0].isdigit() else -1
+        if name in ("rename", "renameat", "renameat2", "link", "linkat"):
+            pairs = words[:4] if name.endswith(("at", "at2")) else [None, words[0], None, words[1]]
+            source, target = self._place(*pairs[:2]), self._place(*pairs[2:])
+            if source is None and target is not None and "link" in name:
+                data = Path(os.fsdecode(_bytes(pairs[1]))).read_bytes()
+                return self._name(target, File(bytearray(data), data))
+            return self._move(source, target, "link" in name)
+        if name in ("mkdir", "mkdirat", "unlink", "unlinkat", "rmdir"):
+            at, path = (words[0], words[1]) if name.endswith("at") else (None, words[0])
+            return self._name(self._place(at, path), Folder() if "mkdir" in name else None)
+        if handle not in self.open:
+            return False
+        return self._handle(name, handle, words, result)
+
+    def _open(self, at: str | None, path: str, flags: str, handle: int) -> bool:
+        found = self._place(at, path)
+        if found is None:
+            self.open.pop(handle, None)
+            return False
+        folder, name = found
+        node: Any = self.top if folder is None else folder.now.get(name)
+        made = node is None
+        if made:
+            node = File()
+            self._name(found, node)
+        if isinstance(node, File) and "O_TRUNC" in flags:
+            node.now.clear()
+        end = len(node.now) if "O_APPEND" in flags else 0
+        self.open[handle] = [node, end]
+        return made
+
+    def _handle(self, name: str, handle: int, words: list[str], result: int) -> bool:
+        node, place = self.open[handle]
+        if name in ("dup", "dup2", "dup3") or (name == "fcntl" and "F_DUPFD" in words[1]):
+            self.open[result] = self.open[handle]
+        elif name == "close":
+            del self.open[handle]
+        elif name == "lseek":
+            self.open[handle][1] = result
+        elif name in ("write", "writev", "pwrite64"):
+            data = b"".join(_bytes(word) for word in words if '"' in word)[:result]
+            start = int(words[-1]) if name == "pwrite64" else place
+            node.now[start : start + len(data)] = data
+            if name != "pwrite64":
+                self.open[handle][1] = start + len(data)
+        elif name == "ftruncate":
+            del node.now[int(words[1]) :]
+        elif name in ("fsync", "fdatasync"):
+            return self._flush(node)
+        else:
+            assert name == "fcntl", f"a call that the model does not know: {name}"
+        return False
+
+    def _flush(self, node: File | Folder) -> bool:
+        if isinstance(node, File):
+            changed = node.kept != bytes(node.now)
+            node.kept = bytes(node.now)
+            return changed
+        own = [change for change in self.pending if any(part[0] is node for part in change)]
+        for change in own:
+            self.pending.remove(change)
+            _apply(change, lambda folder: folder.kept)
+        return bool(own)
+
+    def _move(self, source: Any, target: Any, link: bool) -> bool:
+        if source is None or target is None:
+            assert source is target, "a name moved out of, or into, what is watched"
+            return False
+        node = source[0].now[source[1]]
+        change = ((*target, node),) if link else ((*source, None), (*target, node))
+        return self._change(change)
+
+    def _name(self, found: Any, node: Any) -> bool:
+        return found is not None and found[0] is not None and self._change(((*found, node),))
+
+    def _change(self, change: Change) -> bool:
+        self.pending.append(change)
+        _apply(change, lambda folder: folder.now)
+        return True
+
+    def _place(self, at: str | None, path: str) -> tuple[Folder | None, str] | None:
+        """Folder and name of a path; no folder for the top; None for what is not watched."""
+        given = os.fsdecode(_bytes(path))
+        if at is not None and at.isdigit() and not given.startswith("/"):
+            if int(at) not in self.open or not isinstance(self.open[int(at)][0], Folder):
+                return None
+            return self.open[int(at)][0], given
+        if not Path(given).is_relative_to(self.root):
+            return None
+        parts = Path(given).relative_to(self.root).parts
+        if not parts:
+            return None, ""
+        folder = self.top
+        for part in parts[:-1]:
+            folder = folder.now[part]
+        return folder, parts[-1]
+
+    def left(self, keep: str, seed: int = 0) -> dict[str, bytes | None]:
+        """What a cut leaves now: path -> content, or None for a folder.
+
+        keep: `names`: all names, contents as flushed; `flushed`: only what was flushed; `some`:
+        drawn by lot.
+        """
+        lot = random.Random(seed)
+        names: dict[Folder, dict[str, Any]] = {}
+
+        def kept(folder: Folder) -> dict[str, Any]:
+            return names.setdefault(folder, dict(folder.kept))
+
+        for change in self.pending:
+            if keep == "names" or (keep == "some" and lot.random() < 0.5):
+                _apply(change, kept)
+        found: dict[str, bytes | None] = {}
+
+        def walk(folder: Folder, path: str) -> None:
+            for name, node in sorted(kept(folder).items()):
+                if isinstance(node, Folder):
+                    found[path + name] = None
+                    walk(node, f"{path}{name}/")
+                else:
+                    whole = keep == "some" and lot.random() < 0.5
+                    found[path + name] = bytes(node.now) if whole else node.kept
+
+        walk(self.top, "")
+        return found
+
+
+def _apply(change: Change, names: Any) -> None:
+    for folder, name, node in change:
+        if node is None:
+            names(folder).pop(name, None)
+        else:
+            names(folder)[name] = node
+
+
+def _bytes(word: str) -> bytes:
+    return bytes.fromhex("".join(re.findall(r"\\x([0-9a-f]{2})", word)))
+
+
+def cuts(root: Path, code: str, *arguments: object) -> list[dict[str, bytes | None]]:
+    """Every different state in which a power cut can leave `root`, as far as the model goes."""
+    disk, found = Disk(root), {}
+    for call in recorded(code, *arguments):
+        if disk.do(*call):
+            for keep, seed in (("names", 0), ("flushed", 0), ("some", 1)):
+                left = disk.left(keep, seed)
+                found[repr(sorted(left.items()))] = left
+    return list(found.values())
+
+
+def restore(root: Path, left: dict[str, bytes | None]) -> None:
+    """Put a state in the place of whatever is in `root`."""
+    shutil.rmtree(root)
+    root.mkdir()
+    for path, content in left.items():
+        if content is None:
+            (root / path).mkdir()
+        else:
+            (root / path).write_bytes(content)

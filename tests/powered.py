@@ -1,0 +1,136 @@
+"""The commands whose power is cut: each writes to `root/out`, from what `prepare` has made."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.sources.hub import jpeg, lines, zipped
+from ikusi import artifact
+from ikusi.data.importing import import_corpus
+from ikusi.errors import InputError
+from translate.jobs import Capitals, numbered, settings
+
+
+def prepare(given: Path) -> None:
+    """Write what the commands read."""
+    given.mkdir()
+    rows = [{"id": f"r{n}", "image": f"{n}.jpg", "text": f"Cat {n}."} for n in range(3)]
+    lines(given / "rows.jsonl", [*rows, {"id": "bad", "image": "none.jpg", "text": "Cat."}])
+    zipped(given / "images.zip", {f"{n}.jpg": jpeg(n) for n in range(3)})
+    numbered(given / "corpus", "vqa", 4)
+
+
+def folder(root: Path, given: Path) -> Any:
+    """A folder that is made anew: the old one, then the new one, each whole."""
+    for name in ("old", "new"):
+        if not artifact.is_current(root / "out", "new") and (
+            name == "new" or not (root / "out").exists()
+        ):
+            with artifact.folder(root / "out", fingerprint=name, keep_partial=True) as staging:
+                (staging / "deep").mkdir(exist_ok=True)
+                (staging / "deep" / name).write_text(name * 9)
+                artifact.add_counts(staging, rows=1)
+    files = {path.name: path.read_text() for path in (root / "out" / "deep").iterdir()}
+    return files, (artifact.manifest(root / "out") or {})["counts"]
+
+
+def imports(root: Path, given: Path) -> Any:
+    """Import a table with pictures."""
+    return import_corpus("table", root / "out", given / "rows.jsonl", row_type="caption")
+
+
+class Written(Capitals):
+    """An engine whose answers are journalled."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def translates(root: Path, given: Path) -> Any:
+    """Translate a corpus."""
+    from ikusi.translate import run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ikusi.translate.engines.opened", lambda settings: Written())
+        return run.translate(settings(2), given / "corpus", root / "out")
+
+
+class Lot:
+    """An engine that answers each question in its own way, at once."""
+
+    name, sees, scores_options, batch_size = "lot", True, True, 1
+
+    def identity(self) -> Any:
+        return "lot"
+
+    def prepare(self, pictures: Mapping[str, Any]) -> Mapping[str, Any]:
+        return pictures
+
+    def answer(self, queries: Sequence[Any], pictures: Mapping[str, Any]) -> list[Any]:
+        from ikusi.evaluate.engine import Reply
+
+        return [Reply(query.where, text=query.question) for query in queries]
+
+    def close(self) -> None:
+        pass
+
+
+def evaluates(root: Path, given: Path) -> Any:
+    """Measure a model on one benchmark in one language."""
+    from ikusi import language
+    from ikusi.data.corpus import Corpus
+    from ikusi.evaluate import benchmark, run
+
+    asked = [(benchmark.load("miniature/vqa"), Corpus.open(given / "corpus"))]
+    packs = {"en": language.load("en")}
+    return run.evaluate(Lot(), asked, ["en"], packs, root / "out", bootstrap=10)
+
+
+def shows(root: Path, given: Path) -> Any:
+    """Write a page of samples."""
+    from ikusi.data import show
+    from ikusi.data.corpus import Corpus
+
+    corpus = Corpus.open(given / "corpus")
+    return show.to_page(corpus, show.samples(corpus, 2), root / "out" / "page.html")
+
+
+def compares(root: Path, given: Path) -> Any:
+    """Compare two evaluations, as a page with tables and a figure."""
+    from ikusi.evaluate import compare
+    from ikusi.report import compare as views
+
+    if not (given / "run" / "out").exists():
+        evaluates(given / "run", given)
+        evaluates(given / "other", given)
+    runs = [given / "run" / "out", given / "other" / "out"]
+    return views.write(compare.compare(runs, resamples=50), root / "out")
+
+
+def exports(root: Path, given: Path) -> Any:
+    """Write the LLM of a LLaVA alone."""
+    import measured
+    from ikusi.model.export import export
+
+    if not (given / "llava").exists():
+        measured.llava(given / "llava")
+    export(given / "llava", "llm", root / "out")
+    return sorted(path.name for path in (root / "out").iterdir())
+
+
+def studies(root: Path, given: Path) -> Any:
+    """Run a study of one step."""
+    from ikusi import study
+    from ikusi.study.graph import Step
+
+    outcome = study.run_steps([Step("data", "powered:step")], root / "out", 1)
+    if outcome.exit_code == 3:
+        raise InputError(outcome.states["data"].message)
+    return outcome.exit_code
+
+
+def step(output: Path, context: Any) -> None:
+    """Write a file of some size."""
+    (output / "data").write_bytes(bytes(30_000))

@@ -1,0 +1,71 @@
+"""A power cut between any two system calls: the same command then gives the same result."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+import power
+import powered
+
+pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+
+CODE = """
+import sys
+sys.path[:0] = {paths!r}
+import powered
+from pathlib import Path
+powered.{name}(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def tables(folder: Path) -> dict[str, Any]:
+    """All rows of a folder's tables, without their times."""
+    found = {path.name: pq.read_table(path) for path in sorted(folder.rglob("*.parquet"))}
+    return {
+        name: table.drop_columns([c for c in ("seconds",) if c in table.column_names]).to_pylist()
+        for name, table in found.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "run",
+    [powered.folder, powered.imports, powered.translates, powered.evaluates],
+    ids=lambda run: run.__name__,
+)
+def test_the_same_command_finishes_after_a_cut_at_any_call(
+    tmp_path: Path, run: Callable[[Path, Path], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, root = tmp_path / "given", tmp_path / "root"
+    powered.prepare(given)
+    root.mkdir()
+    paths = [str(Path(__file__).parent), *sys.path]
+    states = power.cuts(root, CODE.format(paths=paths, name=run.__name__), root, given)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # nobody cuts these runs: only time
+    expected, whole = run(root, given), tables(root / "out")
+    assert len(states) > 20
+    for left in states:
+        power.restore(root, left)
+        told = json.dumps(
+            {path: None if data is None else len(data) for path, data in left.items()}, indent=1
+        )
+        assert run(root, given) == expected, told
+        assert tables(root / "out") == whole, told
+
+
+def test_the_model_of_a_disk_loses_what_was_not_flushed(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    code = (
+        "import os, sys\n"
+        "os.chdir('/')\n"
+        "with open(sys.argv[1] + '/a.tmp', 'w') as file: file.write('whole')\n"
+        "os.rename(sys.argv[1] + '/a.tmp', sys.argv[1] + '/a')\n"
+    )
+    states = power.cuts(tmp_path / "root", code, tmp_path / "root")
+    assert {"a": b""} in states and {} in states and {"a.tmp": b""} in states
