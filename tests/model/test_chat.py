@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ikusi.errors import InputError
 from ikusi.model import chat
-from ikusi.model.parts import prepare_tokens
+from ikusi.model.parts import open_tokenizer, prepare_tokens
 from ikusi.model.tokens import control_tokens
 from model.families import ENDS, FAMILIES, WITHOUT_SYSTEM, tokenizer
 
@@ -37,7 +37,7 @@ def family(request: pytest.FixtureRequest) -> str:
 
 
 def ready(family: str) -> PreTrainedTokenizerFast:
-    made = tokenizer(family)
+    made = open_tokenizer(tokenizer(family))
     prepare_tokens(made, None)
     return made
 
@@ -65,10 +65,9 @@ def learnt(made: PreTrainedTokenizerFast, encoded: chat.Encoded) -> list[str]:
 
 def test_answers_and_their_end_are_learnt_and_nothing_else(family: str) -> None:
     made, end = ready(family), ENDS[family]
-    thought = "<think>\n\n</think>\n\n" if family == "qwen-3" else ""
     assert learnt(made, encode(made, TALK)) == [
         f"Katua da.{end}",
-        f"{thought}A cat, and 3 dogs.{end}",
+        f"A cat, and 3 dogs.{end}",
     ]
 
 

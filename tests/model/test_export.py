@@ -12,6 +12,7 @@ from ikusi import cli
 from ikusi.errors import InputError
 from ikusi.model import chat, fusion
 from ikusi.model.export import export
+from ikusi.model.parts import open_tokenizer
 from model.families import tokenizer
 from model.pairs import llm, tower
 from model.test_fusion import PAIRS, Fused, Pair, opened
@@ -68,7 +69,7 @@ def test_text_is_asked_for_token_for_token_as_in_the_llava(
 
 
 def test_the_template_is_the_llms_own(fused: Fused, alone: tuple[Any, Any]) -> None:
-    own = tokenizer(fused.pair.family).chat_template
+    own = open_tokenizer(tokenizer(fused.pair.family)).chat_template
     assert alone[1].chat_template.endswith(own)
     if fused.pair.family != "llava-parts":
         assert alone[1].chat_template == own

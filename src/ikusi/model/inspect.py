@@ -16,14 +16,14 @@ from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from ikusi import language, yamlfile
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import conversation
 from ikusi.errors import InputError
 from ikusi.model import chat
-from ikusi.model.parts import features_told, load_processor
+from ikusi.model.parts import features_told, load_processor, open_tokenizer
 
 Kind = Literal["prompt", "supervised", "image", "cut"]
 
@@ -82,7 +82,7 @@ def open_reader(checkpoint: Path) -> Reader:
     try:
         config = AutoConfig.from_pretrained(checkpoint)
         if config.model_type != "llava":
-            return Reader(AutoTokenizer.from_pretrained(checkpoint))
+            return Reader(open_tokenizer(checkpoint))
         processor: Any = load_processor(checkpoint)
     except (OSError, ValueError) as error:
         raise InputError(f"{checkpoint}: expected a model, found none: {error}") from error

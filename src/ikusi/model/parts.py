@@ -37,6 +37,7 @@ from transformers import (
 from ikusi.errors import InputError
 from ikusi.model import hub
 from ikusi.model.chat import end_of_turn, render, takes_strings
+from ikusi.model.steady import steady
 from ikusi.model.tokens import control, control_tokens, set_image_token, with_image_parts
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,8 @@ def load_processor(folder: str | Path) -> LlavaProcessor:
     set_image_token(processor.tokenizer, processor.image_token)
     if processor.tokenizer.chat_template is None:
         processor.tokenizer.chat_template = processor.chat_template
+    steady(processor.tokenizer)
+    processor.chat_template = processor.tokenizer.chat_template
     opened: LlavaProcessor = processor
     return opened
 
@@ -114,13 +117,18 @@ def open_language_model(llm: str | Path | PreTrainedModel) -> Any:
 
 
 def open_tokenizer(source: PreTrainedTokenizerBase | PreTrainedModel | str | Path) -> Any:
-    """The tokenizer; one that is handed in is copied, as it is about to learn an image token."""
+    """The tokenizer, its chat template `steady`; one that is handed in is copied, as it is about to
+    learn an image token."""
     if isinstance(source, PreTrainedTokenizerBase):
-        return deepcopy(source)
+        made = deepcopy(source)
+        steady(made)
+        return made
     if isinstance(source, PreTrainedModel):
         raise InputError("tokenizer: expected one beside an LLM that is already loaded, found none")
     place, pinned = hub.place(source)
-    return AutoTokenizer.from_pretrained(place, **pinned)
+    opened = AutoTokenizer.from_pretrained(place, **pinned)
+    steady(opened)
+    return opened
 
 
 def prepare_tokens(tokenizer: PreTrainedTokenizerBase, image_token: str | None) -> None:

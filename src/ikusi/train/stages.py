@@ -26,6 +26,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedModel, Trainin
 
 from ikusi import artifact
 from ikusi.model import fusion
+from ikusi.model.steady import steady
 from ikusi.model.vision import without_encoder
 from ikusi.recipe import Compute, Stage
 from ikusi.train import attention, checkpoints, lora, parallel, saving
@@ -98,6 +99,8 @@ def train_stage(
     identity = artifact.fingerprint(stage, seed, len(mixture), learns)
     if (done := _done(output, identity)) is not None:
         return done
+    if not isinstance(model, LlavaForConditionalGeneration):
+        steady(processor)  # a tokenizer from wherever; a LLaVA's is so since it was opened
     if get_cpu_distributed_information().rank == 0:
         saving.try_out(model, processor, output)
     work = _Work(model, processor, mixture, stage, compute, output, seed, features)

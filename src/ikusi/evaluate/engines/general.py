@@ -32,6 +32,7 @@ from ikusi.evaluate.engines import completion
 from ikusi.evaluate.score import summarise
 from ikusi.model import chat
 from ikusi.model.parts import check_finite
+from ikusi.model.steady import pinned, today
 from ikusi.model.tokens import control, control_tokens
 
 
@@ -67,8 +68,9 @@ class General:
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     def identity(self) -> Any:
-        """Weights and precision."""
-        return ["general", self._identity, str(self.model.dtype)]
+        """Weights and precision, and the day that prompts are of where they tell one."""
+        own = ["general", self._identity, str(self.model.dtype)]
+        return [*own, *today(self.processor.chat_template)]
 
     def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Image.Image]:
         """Pictures as they are: only the processor knows what becomes of them."""
@@ -270,6 +272,8 @@ def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) 
         told = " ".join(str(error).split())
         raise InputError(f"{place}: expected a model and its processor, found: {told}") from error
     check_finite(place, model)
+    if isinstance(processor.chat_template, str):
+        processor.chat_template = pinned(processor.chat_template)
     return General(
         model.to(device),
         processor,

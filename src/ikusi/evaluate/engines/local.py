@@ -22,6 +22,7 @@ from ikusi.evaluate.prefix import Prompt, SharedPrefix, groups
 from ikusi.evaluate.score import Tokens, option_scores, summarise
 from ikusi.model import chat, fusion
 from ikusi.model.forms import Forms
+from ikusi.model.steady import today
 from ikusi.model.vision import leave_out_unread
 
 
@@ -59,8 +60,9 @@ class Local:
         self._stops = _stops(model, tokenizer)
 
     def identity(self) -> Any:
-        """Weights and precision."""
-        return ["local", self._identity, str(self.model.dtype)]
+        """Weights and precision, and the day that prompts are of where they tell one."""
+        own = ["local", self._identity, str(self.model.dtype)]
+        return [*own, *today(self.tokenizer.chat_template)]
 
     def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Tensor]:
         """Pictures as the encoder takes them, [3, H, W] each."""

@@ -24,6 +24,7 @@ from ikusi.evaluate.score import summarise
 from ikusi.model import chat
 from ikusi.model.forms import Forms
 from ikusi.model.parts import load_processor, open_tokenizer
+from ikusi.model.steady import today
 
 IDENTITY = "torch.nn.modules.linear.Identity"
 """vLLM's name of the activation that transformers calls linear."""
@@ -64,8 +65,9 @@ class VLLM:
         self._stops = list(stops)
 
     def identity(self) -> Any:
-        """Weights, precision and vLLM's version."""
-        return ["vllm", self._identity]
+        """Weights, precision and vLLM's version, and the day that prompts are of where they tell
+        one."""
+        return ["vllm", self._identity, *today(self.tokenizer.chat_template)]
 
     def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Image.Image]:
         """Pictures as they are: vLLM prepares them as the checkpoint says."""
