@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from ikusi import cli, recipe
+from ikusi.errors import InputError
 from ikusi.study import layout
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +24,7 @@ COMMANDS = {
     "data list": [],
     "data import": [
         *["source", "--output", "options", "--path", "--split", "--limit", "--sample", "--seed"],
-        *["--on-mismatch", "--retry-dead"],
+        *["--on-mismatch", "--retry-dead", "--drop-repeated", "--use-proxy"],
     ],
     "data show": ["corpus", "--count", "--seed", "--flagged", "--html"],
     "study": ["recipe", "overrides", "--studies", "--workers", "--status"],
@@ -169,3 +170,18 @@ def test_python_m_ikusi_is_ikusi() -> None:
     )
     assert done.returncode == 3
     assert "no-such.yaml" in done.stderr
+
+
+def test_settings_of_an_import_are_read_as_all_else_is() -> None:
+    """By YAML 1.2: `no` is a word (and Norwegian's code), `1e-3` a number."""
+    from ikusi.cli import data
+
+    given = ["languages=[en, no]", "share=1e-3", "columns={id: nr}", "columns.image=photo"]
+    assert data._settings(given) == {
+        "languages": ["en", "no"],
+        "share": 0.001,
+        "columns": {"id": "nr", "image": "photo"},
+    }
+    for wrong, told in (("word", "key=value, found word"), ("a=[1", "a: expected YAML, found")):
+        with pytest.raises(InputError, match=f"command line: .*{told}"):
+            data._settings([wrong])

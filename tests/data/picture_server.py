@@ -12,7 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from PIL import Image
 
@@ -93,6 +93,9 @@ class PictureServer:
         self.most = max(self.most, self.running)
         try:
             line = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
+            if line.startswith("http://"):  # we are the proxy of a server that has pictures, too
+                self.requests[line] += 1
+                line = urlsplit(line).path
             path = unquote(line).strip("/")
             self.requests[path] += 1
             await self._answer(path, path.rpartition("-")[0] or path, writer)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from data_rows import picture
 from ikusi.data.images import decode
@@ -78,3 +78,34 @@ def test_damage_is_told_in_one_line_or_survived(kind: str, data: st.DataObject) 
         assert "\n" not in str(error)
     else:
         assert image.mode == "RGB"
+
+
+def with_exif(kind: str, exif: bytes) -> bytes:
+    buffer = io.BytesIO()
+    image = Image.new("RGB", (4, 2), "white")
+    image.putpixel((0, 0), (0, 0, 0))
+    image.save(buffer, kind, exif=exif, quality=100)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0II*\0\xff\xff\xff\x7f",  # its table of tags lies beyond its end
+        b"Exif\0\0XX" + bytes(20),
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x63\0\0\0\0\0\0\0",  # turn 99
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x01\0\0\0\x41\0\0\0\0\0\0\0",  # as text
+    ],
+)  # fmt: skip
+def test_a_damaged_exif_block_costs_no_picture(kind: str, exif: bytes) -> None:
+    assert decode(with_exif(kind, exif)).size == (4, 2)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_every_turn_is_undone_as_pillow_does_it(turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    data = with_exif("PNG", exif.tobytes())
+    theirs = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    assert decode(data).tobytes() == theirs.tobytes() and decode(data).size == theirs.size

@@ -1,9 +1,11 @@
 """Importing a data set: counts that add up, samples, pictures, and doing nothing twice."""
 
+import hashlib
 import io
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -193,6 +195,10 @@ class Web:
     def reason(self, url: str) -> str | None:
         return None if url in self.pages else "expected status 200, found 404"
 
+    def repeated(self, least: int) -> dict[str, int]:
+        counts = Counter(hashlib.sha256(data).hexdigest() for data in self.pages.values())
+        return {digest: count for digest, count in counts.items() if count >= least}
+
 
 def test_pictures_behind_urls_are_fetched_and_dead_links_told(tmp_path: Path) -> None:
     pytest.importorskip("ikusi.data.fetch")
@@ -205,6 +211,27 @@ def test_pictures_behind_urls_are_fetched_and_dead_links_told(tmp_path: Path) ->
     assert counts["quarantined: picture: expected status 200"] == 1
     assert counts["quarantined: picture: expected a picture"] == 1
     assert web.asked == [(link, "ab" * 32) for link in links] and set(AMA) == set(rows[0])
+
+
+def test_one_picture_behind_many_urls_is_told_and_droppable(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As servers answer for all that is no longer available."""
+    pytest.importorskip("ikusi.data.fetch")
+    rows = [ama(image_url=f"https://p.example/{name}", question=f"{n}?")
+            for n, name in enumerate("abcdea")]  # fmt: skip
+    web = Web(a=jpeg(1), b=jpeg(1), c=jpeg(1), d=jpeg(90), e=jpeg(200))
+    path = lines(tmp_path / "rows.jsonl", rows)
+    counts = import_corpus("pixmo_ama", tmp_path / "corpus", path, fetcher=web)
+    assert (counts["rows"], counts["images"], counts["images_repeated"]) == (6, 5, 3)
+    assert "3 URLs gave pictures that another gave, too; the same one came from 3" in caplog.text
+    assert "https://p.example/a" in caplog.text
+    kept = import_corpus("pixmo_ama", tmp_path / "corpus", path, fetcher=web, drop_repeated=3)
+    assert adds_up(kept) and kept["rows"] == 2 and "images_repeated" not in kept
+    assert kept["quarantined: picture: expected one of its own"] == 4
+    caplog.clear()
+    counts = import_corpus("pixmo_ama", tmp_path / "c", path, fetcher=web, drop_repeated=4)
+    assert counts["rows"] == 6 and caplog.text
 
 
 def test_a_sample_fetches_only_what_it_chose(tmp_path: Path) -> None:

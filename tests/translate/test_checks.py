@@ -11,8 +11,9 @@ from translate.catalogues import PAIRS
 
 EN, EU = language.load("en"), language.load("eu")
 OFF: dict[str, Any] = dict.fromkeys(
-    ("language", "copied", "length_ratio", "repetition", "preserved", "options", "yes_no"), "off"
-)
+    ("language", "copied", "length_ratio", "repetition", "preserved", "options", "yes_no",
+     "broken", "odd"), "off"
+)  # fmt: skip
 
 
 def judged(source: list[str], target: list[str], row_type: str = "vqa", **actions: Any) -> Verdict:
@@ -215,3 +216,90 @@ def test_real_translations_are_told_from_their_sources() -> None:
     caught = sum(checker(row, [english]).refused is not None for row, english, _ in rows)
     assert good / len(rows) > 0.97
     assert caught / len(rows) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("sign", "kind"),
+    [
+        *[(sign, "broken") for sign in (
+            "<|im_end|>", "<|eot_id|>", "<｜end▁of▁sentence｜>", "</s>", "<s>", "<unk>", "<pad>",
+            "<end_of_turn>", "<extra_id_0>", "[/INST]", "[PAD]", "<</SYS>>", "<0xE2>", ">>eus<<",
+            "<2eu>", "eus_Latn", "</think>", "\x00", "\x1b", "\x08", "\x9d", "\ufffd", "\ud83d",
+            "\uffff",
+        )],
+        *[(sign, "odd") for sign in ("\u202e", "\u202a", "\u2067", "▁", "\ue000", "\uf8ff")],
+    ],
+)  # fmt: skip
+def test_signs_that_no_person_writes_are_never_kept_in_silence(sign: str, kind: str) -> None:
+    source, target = "A man is riding a horse.", "Gizon bat zaldi gainean dago."
+    for text in (f"{target}{sign}", f"{sign} {target}", f"Gizon bat {sign} zaldi gainean"):
+        verdict = Checker(Checks(), "caption", EN, EU)(Row(0, "r", "caption", [source]), [text])
+        assert verdict.refused or kind in verdict.flags, text
+        assert bool(verdict.refused and verdict.refused.startswith("broken: ")) is (
+            kind == "broken"
+        )
+        assert sign.isprintable() or sign not in (verdict.refused or "")
+    assert not fault(kind, [f"What does {sign} mean?"], [f"Zer esan nahi du {sign} horrek?"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Zenbat balio du? 3 < 5, <b>bai</b> eta [oharra]\n\tlerro berria",
+        "می‌خواهم", "ქართული", "👨‍👩‍👧", "a_b eta x_Y", "\u200fעברית\u200e",
+        "Ġgan", "<image>", "e\u0301",
+    ],
+)  # fmt: skip
+def test_what_people_write_in_any_script_is_no_broken_sign(text: str) -> None:
+    assert not fault("broken", "x", text) and not fault("odd", "x", text)
+
+
+@pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")
+def test_real_translations_have_no_broken_signs() -> None:
+    checker = Checker(Checks(**{**OFF, "broken": "refuse", "odd": "flag"}), "caption", EN, EU)
+    for english, basque in PAIRS:
+        assert checker(Row(0, "r", "caption", [english]), [basque]) == Verdict(), basque
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "refused", "flagged"),
+    [
+        (["What does the sign say?", "no parking on sundays"],
+         ["Zer dio seinaleak?", "no parking on sundays"], False, True),
+        (["Which company is this?", "The Coca-Cola Company"],
+         ["Zein enpresa da hau?", "The Coca-Cola Company"], False, True),
+        (["What is the plate?", "AB 123 CD"], ["Zein da matrikula?", "AB 123 CD"], False, True),
+        (["What is the book's title?", "Lord of the Rings", "the lord of the rings"],
+         ["Zein da liburuaren izenburua?", "Lord of the Rings", "the lord of the rings"],
+         False, True),
+        (["What does the sign say?", "Coca-Cola"], ["Zer dio seinaleak?", "Coca-Cola"],
+         False, False),
+        (["What does the sign say?", "no parking on sundays"],
+         ["What does the sign say?", "no parking on sundays"], True, False),
+        (["What does the sign say?", "Coca-Cola"], ["What does the sign say?", "Coca-Cola"],
+         True, False),
+        (["New York City, USA"], ["New York City, USA"], False, True),
+        (["What does the sign say?", "no parking"], ["Zer dio seinaleak?", "ez aparkatu"],
+         False, False),
+    ],
+)  # fmt: skip
+def test_a_row_is_untranslated_if_all_its_prose_is_the_source(
+    source: list[str], target: list[str], refused: bool, flagged: bool
+) -> None:
+    verdict = judged(source, target, copied="refuse")
+    assert (verdict.refused is not None, verdict.flags) == (refused, ("copied",) * flagged)
+
+
+@pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")
+def test_untranslated_rows_are_refused_and_half_translated_ones_flagged() -> None:
+    """On real messages; `bench/translate_copies.py` has the figures of the docs."""
+    checker = Checker(Checks(**{**OFF, "copied": "refuse"}), "vqa", EN, EU)
+    other = [pair for pair in PAIRS if pair[0].lower() != pair[1].lower()]
+    asked = other[1:] + other[:1]
+    right = left = half = 0
+    for (question, ask), (english, basque) in zip(asked, other, strict=True):
+        row = Row(0, "r", "vqa", [question, english])
+        right += checker(row, [ask, basque]) == Verdict()
+        left += checker(row, [question, english]).refused is not None
+        half += checker(row, [ask, english]) == Verdict(None, ("copied",))
+    assert right > 0.999 * len(other) and left > 0.97 * len(other) and half > 0.9 * len(other)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ikusi.errors import InputError
-
 if TYPE_CHECKING:
     from ikusi.data.importing import Fetcher
     from ikusi.data.ledger import Ledger, Wanted
@@ -54,6 +52,17 @@ def import_(
     retry_dead: Annotated[
         bool, typer.Option("--retry-dead", help="Ask again for links remembered as dead.")
     ] = False,
+    drop_repeated: Annotated[
+        int | None,
+        typer.Option(min=2, help="Do without pictures that so many URLs gave byte for byte."),
+    ] = None,
+    use_proxy: Annotated[
+        bool,
+        typer.Option(
+            "--use-proxy",
+            help="Fetch through the proxy that the environment names, which then resolves names.",
+        ),
+    ] = False,
 ) -> None:
     """Make a corpus from a public data set, on the hub or on disk.
 
@@ -72,9 +81,10 @@ def import_(
         limit,
         sample,
         seed,
-        fetcher=_fetcher(on_mismatch, retry_dead, tell),
+        fetcher=_fetcher(on_mismatch, retry_dead, use_proxy, tell),
         progress=lambda rows: tell(f"{rows:,} rows read"),
         again=retry_dead,
+        drop_repeated=drop_repeated,
         **_settings(options or []),
     )
     for name, count in counts.items():
@@ -125,14 +135,24 @@ def _teller() -> Callable[[str], None]:
 
 
 def _fetcher(
-    on_mismatch: Literal["keep", "drop"], retry_dead: bool, tell: Callable[[str], None]
+    on_mismatch: Literal["keep", "drop"],
+    retry_dead: bool,
+    use_proxy: bool,
+    tell: Callable[[str], None],
 ) -> "Fetcher":
     """What fetches pictures; loaded only when there are some to fetch."""
 
     def fetched(wanted: "Iterable[Wanted]") -> "Ledger":
+        from urllib.request import getproxies
+
         from ikusi.data.fetch import FetchSettings, cached
 
-        settings = FetchSettings(on_mismatch=on_mismatch, retry_dead=retry_dead)
+        if not use_proxy and (names := {"http", "https"} & set(getproxies())):
+            variables = " and ".join(f"{name}_proxy" for name in sorted(names))
+            typer.echo(f"pictures: not fetched through {variables}; --use-proxy does", err=True)
+        settings = FetchSettings(
+            on_mismatch=on_mismatch, retry_dead=retry_dead, use_proxy=use_proxy
+        )
         return cached(settings, lambda urls, good: tell(f"{urls:,} URLs asked, {good:,} pictures"))(
             wanted
         )
@@ -141,13 +161,7 @@ def _fetcher(
 
 
 def _settings(given: Sequence[str]) -> dict[str, Any]:
-    """KEY=VALUE words, their values read as YAML."""
-    import yaml
+    """KEY=VALUE words, read as everywhere else."""
+    from ikusi import yamlfile
 
-    found = {}
-    for word in given:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise InputError(f"command line: expected KEY=VALUE, found {word}")
-        found[name] = yaml.safe_load(value)
-    return found
+    return yamlfile.overlay(yamlfile.Document({}), given, ()).data

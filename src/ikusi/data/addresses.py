@@ -8,9 +8,11 @@ what is connected to, however the host was spelt, and no second answer of a name
 from __future__ import annotations
 
 import socket
+import urllib.request
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
@@ -75,6 +77,25 @@ def networks(names: Sequence[str]) -> list[Network]:
         return [ip_network(name) for name in names]
     except ValueError as error:
         raise InputError(f"allow: expected networks such as 10.0.0.0/8, found: {error}") from None
+
+
+def proxies() -> list[Network]:
+    """The addresses of the proxies that the environment names, which may well be private.
+
+    Raises:
+        InputError: one has no address.
+    """
+    found: list[Network] = []
+    for kind, url in urllib.request.getproxies().items():
+        if kind not in ("http", "https"):
+            continue
+        host = urlsplit(url).hostname or ""
+        try:
+            known = socket.getaddrinfo(host, None)
+        except (OSError, UnicodeError) as error:
+            raise InputError(f"{kind}_proxy: expected a proxy, found {host}: {error}") from None
+        found += [ip_network(str(address[0]).partition("%")[0]) for *_, address in known]
+    return found
 
 
 class PublicResolver(AbstractResolver):

@@ -63,8 +63,8 @@ class FetchSettings:
         retry_dead: ask again for what is remembered as dead.
         user_agent: what servers are told of who asks.
         allow: networks that may be reached although they are private, such as `127.0.0.1/32`.
-        use_proxy: go through the proxy that the environment names, which then resolves names. A
-            proxy in a private network has to be allowed.
+        use_proxy: go through the proxy that the environment names, which then resolves names, and
+            decides which addresses are reached.
     """
 
     concurrency: int = 64
@@ -121,6 +121,7 @@ def fetch(
     """
     settings = settings or FetchSettings()
     allowed = addresses.networks(settings.allow)
+    allowed += addresses.proxies() if settings.use_proxy else []
     ledger = Ledger(folder, settings.on_mismatch)
     with ThreadPoolExecutor(os.cpu_count()) as decoders:
         fetcher = _Fetcher(ledger, settings, allowed, progress, decoders)

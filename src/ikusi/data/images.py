@@ -8,13 +8,23 @@ import warnings
 import zlib
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ikusi.errors import InputError
 
 MAX_PIXELS = 64_000_000
 # Others that Pillow knows are no formats of photographs, and one of them, EPS, runs programs.
 FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+ORIENTATION = 0x0112  # the tag of EXIF, and how each of its values is undone
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 # What Pillow's decoders raise at bytes that are cut, or made to mislead.
 BROKEN = (
     OSError,
@@ -44,12 +54,21 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, name: str = "picture") -> 
             size = f"{image.width}x{image.height}"
             raise InputError(f"{name}: expected at most {max_pixels} pixels, found {size}")
         image.load()
-        return flatten(ImageOps.exif_transpose(image))
+        return flatten(_upright(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(f"{name}: expected at most {max_pixels} pixels, found more") from error
     except BROKEN as error:
         told = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name}: expected a picture, found {len(data)} bytes: {told}") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """A picture as its EXIF block says to hold it; where the block is damaged, as it is."""
+    try:
+        turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
+    except BROKEN:
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def flatten(image: Image.Image) -> Image.Image:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import importlib.util
 import io
+import logging
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from ikusi.data.fetch import Wanted
 
 KIND = "data import"
+logger = logging.getLogger(__name__)
 VERSION = 1  # of what an import makes of the same rows
 AHEAD = 4  # pictures for each processor, read before they are written
 
@@ -46,6 +49,9 @@ class Ledger(Protocol):
 
     def reason(self, url: str) -> str | None:
         """Why there is no picture."""
+
+    def repeated(self, least: int) -> dict[str, int]:
+        """SHA-256 of pictures that came from so many URLs or more, and from how many."""
 
 
 Fetcher = Callable[[Iterable["Wanted"]], Ledger]
@@ -62,12 +68,12 @@ def import_corpus(
     fetcher: Fetcher | None = None,
     progress: Callable[[int], None] | None = None,
     again: bool = False,
+    drop_repeated: int | None = None,
     **options: Any,
 ) -> dict[str, int]:
     """Write a data set as a corpus; do nothing where it is written already.
 
-    A row that cannot be used goes to `quarantine.parquet` with its reason, and so does one whose
-    picture is dead; each picture is stored once.
+    A row that cannot be used, or has a dead picture, is in `quarantine.parquet` with its reason.
 
     Args:
         source: name of a data set (`sources.available`).
@@ -75,24 +81,24 @@ def import_corpus(
         path: a file or folder to read instead of the hub.
         split: instead of the data set's own.
         limit: only the first so many rows that can be read.
-        sample: so many rows of these, chosen by the hash of seed and id. Rows whose picture is
-            dead are among them.
+        sample: so many rows of these, chosen by the hash of seed and id; some may have no picture.
         seed: of the sample.
         fetcher: gets the pictures behind URLs; else `ikusi.data.fetch` with the user's cache.
         progress: told the rows read so far.
         again: write the corpus also where it is there already, since pictures may have come back.
+        drop_repeated: do without pictures that came byte for byte from so many URLs or more.
         options: settings of the data set (`Source.options`).
 
     Returns:
         Counts, also in the manifest: `rows_in` = `rows` + `quarantined` + `left_out`, and the last
-        two by reason.
+        two by reason; `images_repeated`, if any, are pictures that another URL gave, too.
 
     Raises:
         InputError: no such data set or setting, no good row, or `folder` is not ours to replace.
     """
     found = _source(source)
     settings = _settings(found, options)
-    _check_counts(limit=limit, sample=sample)
+    _check_counts(limit=limit, sample=sample, drop_repeated=drop_repeated)
     asked = {
         "source": source,
         "path": str(path) if path else None,
@@ -101,19 +107,19 @@ def import_corpus(
         "sample": sample,
         "seed": seed if sample else None,
         "options": settings.model_dump(),
+        **({"drop_repeated": drop_repeated} if drop_repeated else {}),
     }
     folder, path = Path(folder), Path(path) if path else None
     reads = [path, *originals.told(settings)] if path else originals.told(settings)
     claim.expect_whole(folder, KIND, reads)
     print_ = _fingerprint(asked, path, settings)
     if again or not _is_current(folder, print_, path, settings):
-        origin = Origin(path, split)
-        read = functools.partial(_chosen, found, origin, settings, limit, sample, seed)
+        read = partial(_chosen, found, Origin(path, split), settings, limit, sample, seed)
         about: dict[str, Any] = {"settings": asked, "reads": reads}
         about |= {"kind": KIND, "inputs": {source: str(path or found.home)}}
         with artifact.folder(folder, fingerprint=print_, **about) as staging:
-            ledger = _fetched(read, fetcher) if found.remote else None
-            counts = _written(staging, *found.shape(settings), read(), ledger, progress)
+            pictures = _Fetched(_fetched(read, fetcher) if found.remote else None, drop_repeated)
+            counts = _written(staging, *found.shape(settings), read(), pictures, progress)
             artifact.add_counts(staging, **counts)
     return dict((artifact.manifest(folder) or {})["counts"])
 
@@ -197,13 +203,13 @@ def _written(
     row_type: str,
     languages: list[str],
     items: Iterator[Item],
-    ledger: Ledger | None,
+    fetched: _Fetched,
     progress: Callable[[int], None] | None,
 ) -> dict[str, int]:
     """Write the items and count them."""
     counts: Counter[str] = Counter(rows_in=0, rows=0, images=0, quarantined=0, left_out=0)
     with _Writer(folder, row_type, languages) as writer:
-        for item, found in _with_pictures(items, row_type, ledger):
+        for item, found in _with_pictures(items, row_type, fetched):
             counts["rows_in"] += 1
             if isinstance(item, LeftOut):
                 counts.update(("left_out", f"left out: {item.reason}"))
@@ -214,6 +220,8 @@ def _written(
             if progress:
                 progress(counts["rows_in"])
     counts["images"] = writer.stored
+    if repeated := writer.repeated():
+        counts["images_repeated"] = repeated
     for reason, count in _reasons(folder / "quarantine.parquet").items():
         counts["quarantined"] += count
         counts[f"quarantined: {reason}"] = count
@@ -246,7 +254,7 @@ class _Found:
 
 
 def _with_pictures(
-    items: Iterable[Item], row_type: str, ledger: Ledger | None
+    items: Iterable[Item], row_type: str, fetched: _Fetched
 ) -> Iterator[tuple[Item, Future[_Found] | None]]:
     """Items in order, each with its picture where that is new; some are decoded ahead."""
     workers, known = os.cpu_count() or 1, set[str]()
@@ -256,7 +264,7 @@ def _with_pictures(
             found = None
             if isinstance(item, SourceRow) and item.picture and not _fault(row_type, item):
                 if item.picture.image_id not in known:
-                    found = pool.submit(_read, item.picture, ledger)
+                    found = pool.submit(_read, item.picture, fetched)
                 known.add(item.picture.image_id)
             waiting.append((item, found))
             if len(waiting) > AHEAD * workers:
@@ -270,24 +278,38 @@ def _fault(row_type: str, row: SourceRow) -> bool:
     return bool(key_fault(row.id, row.group, row.task) or any(faults))
 
 
-def _read(picture: Picture, ledger: Ledger | None) -> _Found:
+class _Fetched:
+    """Pictures from the web, without those that came from too many URLs to be of one of them."""
+
+    def __init__(self, ledger: Ledger | None, drop_repeated: int | None) -> None:
+        self._ledger = ledger
+        self._dropped = ledger.repeated(drop_repeated) if ledger and drop_repeated else {}
+
+    def read(self, url: str) -> bytes:
+        """The bytes behind a URL.
+
+        Raises:
+            InputError: there is no picture of its own.
+        """
+        data = self._ledger.picture(url) if self._ledger else None
+        if data is None:
+            reason = self._ledger.reason(url) if self._ledger else None
+            raise InputError(f"picture: {reason or 'expected it to be fetched, found it was not'}")
+        if self._dropped and (urls := self._dropped.get(hashlib.sha256(data).hexdigest())):
+            raise InputError(f"picture: expected one of its own, found it behind {urls} URLs")
+        return data
+
+
+def _read(picture: Picture, fetched: _Fetched) -> _Found:
     """Read and decode a picture.
 
     Raises:
         InputError: it is dead.
     """
-    data = picture.read() if picture.url is None else _fetched_bytes(picture.url, ledger)
+    data = picture.read() if picture.url is None else fetched.read(picture.url)
     image = decode(data)
     with Image.open(io.BytesIO(data), formats=FORMATS) as file:
         return _Found(data, str(file.format).lower(), image.width, image.height)
-
-
-def _fetched_bytes(url: str, ledger: Ledger | None) -> bytes:
-    data = ledger.picture(url) if ledger else None
-    if data is None:
-        reason = ledger.reason(url) if ledger else None
-        raise InputError(f"picture: {reason or 'expected it to be fetched, found it was not'}")
-    return data
 
 
 class _Writer(CorpusWriter):
@@ -296,11 +318,25 @@ class _Writer(CorpusWriter):
     def __init__(self, folder: Path, row_type: str, languages: list[str]) -> None:
         super().__init__(folder, row_type, languages, quarantine=True)
         self._pictures: dict[str, str | None] = {}  # image id -> why it is dead
+        self._by_digest: Counter[bytes] = Counter()  # URLs that gave a picture
+        self._example: dict[bytes, str] = {}  # and the first of them
 
     @property
     def stored(self) -> int:
         """Pictures written."""
         return sum(reason is None for reason in self._pictures.values())
+
+    def repeated(self) -> int:
+        """Pictures that more than one URL gave, counted by URL; says which one came most often."""
+        several = {digest: count for digest, count in self._by_digest.items() if count > 1}
+        if several:
+            digest, most = max(several.items(), key=lambda pair: pair[1])
+            logger.warning(
+                "pictures: %d URLs gave pictures that another gave, too; the same one came from "
+                "%d, such as %s: what servers show for a gone picture? (--drop-repeated %d)",
+                sum(several.values()), most, self._example[digest], most,
+            )  # fmt: skip
+        return sum(several.values())
 
     def add(self, row: SourceRow, found: Future[_Found] | None) -> bool:
         """Add a row, and its picture if it is new; returns whether the row was kept."""
@@ -320,6 +356,10 @@ class _Writer(CorpusWriter):
             read = found.result()
         except InputError as error:
             return str(error)
+        if picture.url is not None:
+            digest = hashlib.sha256(read.data).digest()
+            self._by_digest[digest] += 1
+            self._example.setdefault(digest, picture.url)
         size = read.width, read.height
         self.add_image(picture.image_id, read.data, read.format, *size, picture.source)
         return None

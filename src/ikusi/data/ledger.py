@@ -121,6 +121,20 @@ class Ledger:
             )
         )
 
+    def repeated(self, least: int) -> dict[str, int]:
+        """SHA-256 of each picture that came from `least` URLs or more, and from how many.
+
+        Servers give one picture for all that they no longer have.
+        """
+        only = "and url in (select url from asked)" if self._has_asked else ""
+        return dict(
+            self._table.execute(
+                f"select sha256, count(*) from pictures where status = ? {only} "
+                "group by sha256 having count(*) >= ?",
+                (OK, least),
+            )
+        )
+
     def ask(self, url: str) -> bool:
         """Note that a URL is wanted by this fetch; False if it was noted before."""
         self._has_asked = True

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ikusi.data.alike import warn_if_alike
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 
@@ -53,6 +54,8 @@ class Mixture(Sequence[Sample]):
 
     def __init__(self, parts: Sequence[MixturePart], target: str, source: str, seed: int) -> None:
         self.parts, self.target, self.source, self.seed = list(parts), target, source, seed
+        for part in self.parts:
+            warn_if_alike(part.corpus, (target, source))
         self._rows = [_chosen(part, seed) for part in self.parts]
         self._speaks = [
             speakers([part.corpus.ids[i] for i in rows], part.ratio, seed)

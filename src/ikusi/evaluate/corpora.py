@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ikusi import yamlfile
+from ikusi.data.alike import warn_if_alike
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate.benchmark import Benchmark
@@ -49,6 +50,7 @@ def _corpus(
             continue
         corpus = Corpus.open(place)
         if set(languages) <= set(corpus.languages):
+            warn_if_alike(corpus, corpus.languages)
             return corpus
         found.append(f"{place} in {', '.join(corpus.languages)}")
     places = _places(bench.corpus, languages, data, given)

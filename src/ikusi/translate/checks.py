@@ -10,7 +10,9 @@ from typing import Any
 
 from ikusi import writing
 from ikusi.language import LanguagePack
+from ikusi.translate import marks
 from ikusi.translate.contract import Row, Verdict
+from ikusi.translate.copies import Copied, copied
 from ikusi.translate.identify import Identifier
 from ikusi.translate.settings import Checks
 
@@ -22,11 +24,16 @@ NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 SIGNS = re.compile(r"[`<@{%]|://|www\.")  # without one of these there is none of those
 WORD = re.compile(r"[^\W\d_]{3,}")
 NAME = re.compile(r"(?<=[\w,;] )[A-Z][^\W\d_A-Z]{2,}")  # a capital within a sentence
-FEW = 2  # words: a text as short may well be a name, and stays what it is
 LOOP_WORDS, LOOP_TIMES, LOOP_PERIOD = 6, 3, 8
 SLACK = 10  # characters: short texts vary in length more
 
 Look = Callable[[Row, Sequence[str]], "str | None"]
+
+
+class Mild(str):
+    """What is worth a look but no reason to refuse a row, whatever the settings say."""
+
+    __slots__ = ()
 
 
 class Checker:
@@ -45,6 +52,7 @@ class Checker:
         self.settings, self.row_type = settings, row_type
         self.closed = _closed_words(source, target)
         looks: dict[str, Look] = {
+            "broken": self._broken,
             "options": self._options,
             "yes_no": self._yes_no,
             "copied": self._copied,
@@ -52,6 +60,7 @@ class Checker:
             "language": self._language,
             "length_ratio": self._length_ratio,
             "preserved": self._preserved,
+            "odd": self._odd,
             "names": self._names,
         }
         self._looks = [
@@ -73,7 +82,7 @@ class Checker:
             problem = look(row, texts)
             if problem is None:
                 continue
-            if refuses:
+            if refuses and not isinstance(problem, Mild):
                 return Verdict(f"{name}: {problem}", tuple(flags))
             flags.append(name)
         return Verdict(None, tuple(flags))
@@ -93,11 +102,17 @@ class Checker:
         return None
 
     def _copied(self, row: Row, texts: Sequence[str]) -> str | None:
-        for said, text in zip(row.texts, texts, strict=True):
-            alike = said[:8] == text[:8] or said[-8:] == text[-8:]
-            if alike and _is_copy(said, text):
-                return f"expected a translation, found the source: {_short(text)}"
-        return None
+        much, text = copied(row.texts, texts)
+        if much is Copied.NONE:
+            return None
+        problem = f"expected a translation, found the source: {_short(text)}"
+        return problem if much is Copied.ALL else Mild(problem)
+
+    def _broken(self, row: Row, texts: Sequence[str]) -> str | None:
+        return _unexpected(marks.broken(row.texts, texts))
+
+    def _odd(self, row: Row, texts: Sequence[str]) -> str | None:
+        return _unexpected(marks.odd(row.texts, texts))
 
     def _repetition(self, row: Row, texts: Sequence[str]) -> str | None:
         for said, text in zip(row.texts, texts, strict=True):
@@ -173,6 +188,11 @@ def _closed_words(source: LanguagePack, target: LanguagePack) -> dict[str, str]:
     return {source.yes.lower(): target.yes, source.no.lower(): target.no}
 
 
+def _unexpected(signs: Sequence[str]) -> str | None:
+    told = ", ".join(map(marks.spelt, signs[:5]))
+    return f"expected the source's signs alone, found {told}" if signs else None
+
+
 def _plain(text: str) -> str:
     return text.strip(" .!?;,:\n\t").casefold()
 
@@ -189,19 +209,6 @@ def _root(word: str) -> str:
 
 def _listed(found: Counter[str]) -> str:
     return ", ".join(_short(item) for item in list(found.elements())[:5]) or "nothing more"
-
-
-def _is_copy(source: str, target: str) -> bool:
-    """Whether nearly all words of the translation are the source's; names may well stay."""
-    words, others = source.lower().split(), target.lower().split()
-    if len(words) <= FEW:
-        return False
-    if words == others:
-        return any(word.isalpha() for word in words)
-    most = 0.9 * max(len(words), len(others))
-    if len(words) < LOOP_WORDS or len(set(words) & set(others)) < 0.5 * most:
-        return False
-    return sum((Counter(words) & Counter(others)).values()) >= most
 
 
 def _loop(text: str) -> str | None:

@@ -158,7 +158,22 @@ class Checks(Section):
         default=["es", "fr"],
         description="Languages that a translation may have slipped into.",
     )
-    copied: Action = Field(default="refuse", description="The source, left as it was.")
+    copied: Action = Field(
+        default="refuse",
+        description="The source, left as it was: refused where that is all prose of a row, and "
+        "flagged where it is some of its texts, such as a name or words on a sign.",
+    )
+    broken: Action = Field(
+        default="refuse",
+        description="What no person writes and the source does not have: control tokens of models "
+        "(<|im_end|>, </s>, <unk>), bytes (<0xE2>), lost letters (U+FFFD), NUL and other control "
+        "characters.",
+    )
+    odd: Action = Field(
+        default="flag",
+        description="What few people write and the source does not have: overrides of the writing "
+        "direction, a vocabulary's sign for a space (▁), private characters.",
+    )
     length_ratio: Action = Field(default="flag", description="Far shorter or longer than usual.")
     length_bounds: Annotated[list[float], AfterValidator(_rising)] = Field(
         default=[0.4, 2.5], description="Least and largest ratio of characters."

@@ -205,10 +205,10 @@ def test_a_sample_is_balanced_and_tells_the_rest() -> None:
 def test_a_table_of_ones_own_needs_a_map_only_where_names_differ(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(
-        "nr,photo,frage,galdera,choices,answer\n"
-        "007,a.jpg,What?,Zer?,\"['NA', 'b']\",1\n"
+        "nr,photo,frage,galdera,choices,eu.choices,answer\n"
+        "007,a.jpg,What?,Zer?,\"['a', 'b']\",\"['NA', 'b']\",1\n"
         "008,b.jpg,What?\n"
-        '009,c.jpg,"two\nlines",Bi?,"[""x"", ""y""]",9\n',
+        '009,c.jpg,"two\nlines",Bi?,"[""x"", ""y""]","[""x"", ""y""]",9\n',
         encoding="utf-8-sig",
     )
     (tmp_path / "images").mkdir()

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ikusi.data.sources.base import Item, Source, SourceRow, converted, number_or_text, wanted
-from ikusi.data.sources.pictures import Picture, in_place
+from ikusi.data.sources.pictures import Picture, expect_no_video, in_place
 from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
@@ -74,6 +74,7 @@ def _picture(row: dict[str, Any], root: Path | None) -> Picture | None:
             raise InputError(f"image: expected one picture, found {len(name)}")
         name = name[0] if name else None
     if not name:
+        expect_no_video(row)
         return None
     if not isinstance(name, str) or root is None:
         raise InputError(f"image: expected a file's name, found {name!r:.80}")

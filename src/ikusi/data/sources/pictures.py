@@ -50,7 +50,7 @@ class Picture:
         try:
             return _unpacked(self.path, self.member) if self.member else self.path.read_bytes()
         except OSError:
-            raise InputError(f"picture: expected a file, found none: {self.path.name}") from None
+            raise InputError(f"picture: expected a file, found none: {self.path}") from None
 
 
 def in_cell(value: Any, source: str, image_id: str | None = None) -> Picture:
@@ -81,7 +81,8 @@ def in_place(root: Path, name: str, image_id: str | None = None) -> Picture:
     """The picture called `name` in a folder or a ZIP archive.
 
     COCO's archives hold a folder of their own name: `train2017/1.jpg` in the folder `root` may be
-    that file, or that member of `root/train2017.zip`.
+    that file, or that member of `root/train2017.zip`. LLaVA's lists name pictures from where the
+    list is: `images/1.jpg` in the folder `images` may be that file beside it.
 
     Raises:
         InputError: the name points out of the folder.
@@ -89,13 +90,23 @@ def in_place(root: Path, name: str, image_id: str | None = None) -> Picture:
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]:
         raise InputError(f"image: expected a name within the folder, found {name!r:.80}")
-    image_id, source = image_id or name, f"{root.name}/{name}"
+    image_id = image_id or name
+    is_from_list = parts[0] == root.name and (root.parent / name).is_file()
+    if is_from_list and not (root / name).is_file():
+        name = name.removeprefix(f"{parts[0]}/")
+    source = f"{root.name}/{name}"
     if root.is_file():
         return Picture(image_id, source, path=root, member=name)
     archive = root / f"{parts[0]}.zip"
     if len(parts) > 1 and not (root / name).is_file() and archive.is_file():
         return Picture(image_id, source, path=archive, member=name)
     return Picture(image_id, source, path=root / name)
+
+
+def expect_no_video(row: Mapping[str, Any]) -> None:
+    """Raise InputError for a row about a video, which would be a row of text alone."""
+    if video := row.get("video"):
+        raise InputError(f"video: expected a picture, found a video: {video!r:.80}")
 
 
 def beside(table: Path) -> Path:

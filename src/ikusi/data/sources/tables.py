@@ -13,16 +13,21 @@ import csv
 import io
 import json
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ikusi.data.sources.pictures import MAX_BYTES, beside
 from ikusi.errors import InputError
 
-SUFFIXES = (".parquet", ".json", ".jsonl", ".csv", ".tsv", ".tar")
-CHUNK = 2**20  # characters of a JSON list held at once
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson", ".jsonlines")
+SUFFIXES = (".parquet", *JSON_SUFFIXES, ".csv", ".tsv", ".tar")
+CHUNK = 2**20  # characters of JSON read at once
+LONGEST = 2**30  # characters of a JSON value that goes over several lines
+ROWS_AT_ONCE, BYTES_AT_ONCE = 1024, 64 * 2**20  # of a row group of Parquet, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ def read(name: str) -> Iterator[Row | BadLine]:
     Raises:
         InputError: it is of no known kind, or cannot be read to its end.
     """
-    readers = {".json": _json, ".jsonl": _json, ".csv": _csv, ".tsv": _csv, ".tar": _tar}
+    readers = {".csv": _csv, ".tsv": _csv, ".tar": _tar} | dict.fromkeys(JSON_SUFFIXES, _json)
     suffix = Path(name).suffix.lower()
     if suffix not in SUFFIXES:
         known = ", ".join(SUFFIXES)
@@ -147,10 +152,16 @@ def read(name: str) -> Iterator[Row | BadLine]:
 
 
 def _parquet(name: str) -> Iterator[Row]:
-    from datasets import load_dataset
+    """Rows of a Parquet file, some at a time: Arrow cannot hold 2 GB of pictures in one array."""
+    import pyarrow.parquet as pq
 
-    rows = load_dataset("parquet", data_files=[name], split="train", streaming=True)
-    yield from rows.decode(False)
+    with _opened(name) as opened, pq.ParquetFile(opened) as file:
+        for number in range(file.num_row_groups):
+            group = file.metadata.row_group(number)
+            row_bytes = max(1, group.total_byte_size // max(1, group.num_rows))
+            count = min(ROWS_AT_ONCE, max(1, BYTES_AT_ONCE // row_bytes))
+            for batch in file.iter_batches(count, row_groups=[number]):
+                yield from batch.to_pylist()
 
 
 def _opened(name: str) -> BinaryIO:
@@ -172,7 +183,7 @@ def _csv(name: str) -> Iterator[Row | BadLine]:
 
 
 def _json(name: str) -> Iterator[Row | BadLine]:
-    """One JSON value a line, or one list of them."""
+    """One JSON value a line, one list of them, or values laid out over several lines each."""
     with io.TextIOWrapper(_opened(name), "utf-8-sig", "surrogateescape") as file:
         first = file.read(1)
         while first.isspace():
@@ -180,18 +191,60 @@ def _json(name: str) -> Iterator[Row | BadLine]:
         if first == "[":
             yield from map(_object, _list(file, name))
             return
-        line = first + file.readline()
-        while line:
-            if line.strip():
-                yield _line(line)
-            line = file.readline()
+        rows = _values(file, first + file.readline(), name)
+        begun = list(islice(rows, 2))
+        yield from _within(begun[0]) if len(begun) == 1 else begun
+        yield from rows
 
 
-def _line(line: str) -> Row | BadLine:
-    try:
-        return _object(json.loads(line))
-    except (ValueError, RecursionError) as error:
-        return BadLine(line.rstrip("\n"), f"row: expected JSON, found {error}")
+def _within(only: Row | BadLine) -> Iterator[Row | BadLine]:
+    """The rows of a file that is one JSON object: those of its list `data`, or itself."""
+    inner = only.get("data") if isinstance(only, dict) else None
+    if isinstance(inner, list) and all(isinstance(row, dict) for row in inner):
+        yield from inner
+    else:
+        yield only
+
+
+def _values(file: io.TextIOBase, line: str, name: str) -> Iterator[Row | BadLine]:
+    """The values of a file, of which a line has been read."""
+    waiting, over_lines = deque([line]), True
+    while line := waiting.popleft() if waiting else file.readline():
+        if not line.strip():
+            continue
+        try:
+            yield _object(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            value = _over_lines(file, line, waiting, name) if over_lines else None
+            over_lines = value is not None  # else these are lines, and some are bad
+            told = BadLine(line.rstrip("\n"), f"row: expected JSON, found {error}")
+            yield told if value is None else _object(value)
+
+
+def _over_lines(file: io.TextIOBase, line: str, waiting: deque[str], name: str) -> Any:
+    """The value that begins on a line and ends on a later one, or None.
+
+    What else had to be read is put into `waiting`, line by line.
+
+    Raises:
+        InputError: it does not end.
+    """
+    held, value, end = line + "".join(waiting), None, len(line)
+    while True:
+        try:
+            value, end = json.JSONDecoder().raw_decode(held, len(held) - len(held.lstrip()))
+        except RecursionError:
+            pass
+        except json.JSONDecodeError as error:
+            is_cut = not held[error.pos :].strip()
+            if is_cut and len(held) > LONGEST:
+                raise InputError(f"{name}: expected a row a line, found a longer one") from None
+            if is_cut and (more := file.readlines(max(CHUNK, len(held)))):
+                held += "".join(more)
+                continue
+        waiting.clear()
+        waiting.extend(io.StringIO(held[end:]).readlines())
+        return value
 
 
 def _object(value: Any) -> Row | BadLine:
@@ -239,6 +292,6 @@ def _tar(name: str) -> Iterator[Row | BadLine]:
             if row:
                 yield row
             key, row = f"{folder}/{stem}", Row(__key__=stem)
-        row[column] = file.read(MAX_BYTES)
+        row[column.lower()] = file.read(MAX_BYTES)
     if row:
         yield row
