@@ -67,7 +67,9 @@ def bare(found: ChatTranslator, url: str, asked: Sequence[Row]) -> float:
         async def one(row: Row) -> None:
             async with places:
                 messages: Any = found._writer.messages(row)
-                await client.chat.completions.create(messages=messages, **found._options(row, 0))
+                await client.chat.completions.create(
+                    model=found.name, messages=messages, **found._options(row, 0)
+                )
 
         async with openai.AsyncOpenAI(base_url=url, api_key="none") as client:
             await asyncio.gather(*map(one, asked))

@@ -52,6 +52,10 @@ class Instant:
     def __init__(self, costly: bool, wait: float = 0.0) -> None:
         self.costly, self.wait = costly, wait
 
+    def learnt(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
     def settings(self) -> dict[str, Any]:
         """Nothing that changes."""
         return {"kind": "instant"}

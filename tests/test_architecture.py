@@ -22,7 +22,18 @@ FOUNDATIONS = [
 ]
 LINE = [
     *FOUNDATIONS,
-    *["data", "translate", "model", "train", "evaluate", "report", "study", "chat_terminal", "cli"],
+    *[
+        "server",
+        "data",
+        "translate",
+        "model",
+        "train",
+        "evaluate",
+        "report",
+        "study",
+        "chat_terminal",
+        "cli",
+    ],
 ]
 MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 # The miniature stands beside the line: a supplier of pictures, texts and small base models.

@@ -56,12 +56,17 @@ class Served:
         self.faults: list[str] = []
         self.url = ""
 
+    def _refuses_key(self, request: web.Request) -> bool:
+        return self.wants_key and request.headers.get("Authorization") != f"Bearer {KEY}"
+
     async def models(self, request: web.Request) -> web.Response:
-        if self.wants_key and request.headers.get("Authorization") != f"Bearer {KEY}":
+        if self._refuses_key(request):
             return _error(401, "Incorrect API key provided")
         return web.json_response({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
+        if self._refuses_key(request):
+            return _error(401, "Incorrect API key provided")
         asked = await request.json()
         self.requests.append(asked)
         refusal = self._refusal(asked)

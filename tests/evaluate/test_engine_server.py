@@ -102,7 +102,7 @@ def test_what_newer_models_refuse_is_learnt_once_and_told(
         assert measure(served, generated, tmp_path) == here
     assert sorted(record.message for record in caplog.records if "refuses" in record.message) == [
         "tiny: refuses max_tokens, which is now sent as max_completion_tokens",
-        "tiny: refuses temperature, which is now left to the server",
+        "tiny: refuses temperature, which is now left out",
     ]
     assert len(served.requests) == 3 + len(here)
     assert not any("temperature" in request for request in served.requests[2:])
@@ -120,8 +120,8 @@ def test_what_the_server_will_not_answer_is_a_failure_with_its_reason(
     reasons = {row["failure"] for row in rows}
     assert reasons == {
         None,
-        "server: content filter",
-        "server: Error code: 400 - This model's maximum context length is 8 tokens",
+        "answer: expected it to end by itself, found it ended by content_filter",
+        "server: 400: This model's maximum context length is 8 tokens",
     }
     failed = [row for row in rows if row["failure"]]
     assert failed and not any(row["prediction"] or row["correct"] for row in failed)
@@ -132,7 +132,7 @@ def test_a_limit_used_up_before_any_text_is_a_failure(served: Served) -> None:
     served.thinks = True
     (reply,) = engine.answer([asked("is it red ?")], {})
     engine.close()
-    assert reply.failure == "answer: expected text in 8 tokens, found none, ended by length"
+    assert reply.failure == "answer: expected it to end within 8 tokens, found it cut"
     assert reply.hit_limit and not reply.text
 
 

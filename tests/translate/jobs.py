@@ -66,6 +66,9 @@ class Capitals:
     def settings(self) -> dict[str, Any]:
         return {"kind": "capitals", "version": self.version}
 
+    def learnt(self) -> dict[str, Any]:
+        return {}
+
     def tokens(self, row: Row) -> tuple[int, int]:
         return sum(map(len, row.texts)), sum(map(len, row.texts))
 

@@ -10,9 +10,9 @@ import pytest
 
 from ikusi import language
 from ikusi.errors import InputError
+from ikusi.server.pace import Pace
 from ikusi.translate.chat import ChatTranslator
 from ikusi.translate.contract import Outcome, Row, Verdict
-from ikusi.translate.pace import Pace
 from ikusi.translate.settings import Chat
 from translate.servers import MODEL, Faulty, llama
 

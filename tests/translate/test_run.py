@@ -89,13 +89,19 @@ def test_a_round_trip_scores_every_row(tmp_path: Path, recipe: Path) -> None:
 def test_a_bad_round_trip_is_flagged_or_refused(tmp_path: Path, recipe: Path) -> None:
     numbered(tmp_path / "corpus", "caption", 5)
     engine = "{kind: command, command: [tr, A-Z, z], blank_lines: false}"
-    for action, flags, rows in (("flag", ["round_trip"], 5), ("refuse", [], 0)):
-        back = f"{{engine: {engine}, action: {action}}}"
-        loaded = settings.load(recipe, [f"checks.round_trip={back}"])
-        counts = run.translate(loaded, tmp_path / "corpus", tmp_path / action)
-        assert (counts["rows"], counts["quarantined"]) == (rows, 5 - rows)
-        found = pq.read_table(tmp_path / action / "eu.parquet")["flags"].to_pylist()
-        assert found == [flags] * rows
+    flag, refuse = (
+        settings.load(recipe, [f"checks.round_trip={{engine: {engine}, action: {action}}}"])
+        for action in ("flag", "refuse")
+    )
+    counts = run.translate(flag, tmp_path / "corpus", tmp_path / "flag")
+    assert (counts["rows"], counts["quarantined"]) == (5, 0)
+    found = pq.read_table(tmp_path / "flag" / "eu.parquet")["flags"].to_pylist()
+    assert found == [["round_trip"]] * 5
+    with pytest.raises(
+        InputError, match="some row to be translated, found none of 5: 5 x round_tr"
+    ):
+        run.translate(refuse, tmp_path / "corpus", tmp_path / "refuse")
+    assert not (tmp_path / "refuse").exists()
 
 
 def test_progress_elsewhere_than_on_a_terminal_ends_with_a_line(

@@ -1,6 +1,7 @@
 """One evaluation: a model, its benchmarks and languages, the rows and the figures."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -17,9 +18,10 @@ from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.engine import Engine, Query, check
 from ikusi.evaluate.ledger import Ledger, Pair, fails
 from ikusi.evaluate.plan import Item, Plan
-from ikusi.evaluate.rows import Parts, record
+from ikusi.evaluate.rows import Parts, Stretch, record
 from ikusi.evaluate.verdict import Judges
 from ikusi.language import LanguagePack
+from ikusi.server import reasons
 
 logger = logging.getLogger(__name__)
 
@@ -218,11 +220,24 @@ def _check(
 
 
 def _check_failures(output: Path, found: Mapping[str, Any], asked: Sequence[Pair]) -> None:
+    """Say why rows got no answer.
+
+    Raises:
+        InputError: too many got none.
+    """
     for pair in asked:
         figures = found[pair.benchmark.name][pair.pack.code][results.ALL]
+        if not figures["failed"]:
+            continue
+        name = f"{output}: {pair.benchmark.name} {pair.pack.code}"
+        counts: Counter[str] = Counter()
+        for batch in Stretch(output / "rows.parquet", *pair.key, ["failure"]).to_batches():
+            for reason in filter(None, batch.column("failure").to_pylist()):
+                reasons.count(counts, reason)
+        why = reasons.told(counts)
         if fails(figures):
             raise InputError(
-                f"{output}: {pair.benchmark.name} {pair.pack.code}: expected an answer to at least "
-                f"99 % of {figures['n']} rows, found none to {figures['failed']}; why is in "
-                "rows.parquet, column failure"
+                f"{name}: expected an answer to at least 99 % of {figures['n']} rows, found none "
+                f"to {figures['failed']} ({why}); see rows.parquet, column failure"
             )
+        logger.warning("%s: no answer to %s of %s: %s", name, figures["failed"], figures["n"], why)

@@ -1,7 +1,8 @@
 """Translation by a large language model behind any OpenAI-compatible server.
 
 What fails on the way is repeated by the connection. What arrives and cannot be used (cut,
-unreadable, refused by the checks) is asked for again here, with another seed.
+unreadable, refused by the checks) is asked for again here, with another seed. What the server
+refuses for good is asked for once.
 """
 
 from __future__ import annotations
@@ -9,17 +10,26 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ikusi.language import LanguagePack
+from ikusi.server.client import (
+    PATIENCE,
+    Answer,
+    Connection,
+    NotACompletionError,
+    RefusedError,
+    UnreachedError,
+)
+from ikusi.server.opening import HELLO
 from ikusi.translate import prompt
-from ikusi.translate.client import Connection, NotACompletionError, RefusedError, UnreachedError
 from ikusi.translate.contract import Attempt, Check, Outcome, Row
 from ikusi.translate.parse import UnreadableError, parse
 from ikusi.translate.settings import Chat
 
-PATIENCE = 12  # requests in a row without any answer: then the server is taken as gone
+SCHEMA_TRIES = 3  # failures on a schema of a server that answers without one
 WARMER = 0.3  # temperature of further tries where the first has none
 CHARACTERS_PER_TOKEN = 4.0  # until the server has told better
 
@@ -31,6 +41,10 @@ class _Tries:
     attempts: list[Attempt] = field(default_factory=list)
     read: int = 0
     written: int = 0
+
+    def count(self, answer: Answer) -> None:
+        """Add the tokens of an answer."""
+        self.read, self.written = self.read + answer.read, self.written + answer.written
 
 
 class ChatTranslator:
@@ -52,7 +66,7 @@ class ChatTranslator:
         self._writer = prompt.writer(settings, source, target)
         self.name = settings.model
         self._schema = False  # whether the server keeps to JSON schemas
-        self._silent = self._refused = self._answered = 0
+        self._learnt: dict[str, Any] = {}
         self._seen = _Tries()
         self._characters = 0
 
@@ -71,6 +85,10 @@ class ChatTranslator:
         told = {name: getattr(self._settings, name) for name in names}
         named = {"prompt": self._settings.prompt, "prompt_hash": self._writer.fingerprint()}
         return {"kind": "chat", **told, **named}
+
+    def learnt(self) -> dict[str, Any]:
+        """What was learnt of the server: its address, the fields it refuses, its schemas."""
+        return self._learnt
 
     def tokens(self, row: Row) -> tuple[int, int]:
         """Estimated tokens read and written for a row, prompt included."""
@@ -95,10 +113,15 @@ class ChatTranslator:
             settings.deadline,
             settings.concurrency,
             key="engine.model",
+            patience=max(PATIENCE, 2 * settings.tries),
         ) as server:
             if settings.format == "json":
                 self._schema = server.submit(self._keeps_to_schemas(server)).result()
-            yield from self._stream(rows, check, server)
+            try:
+                yield from self._stream(rows, check, server)
+            finally:
+                keeps = {"keeps_to_schemas": self._schema and server.fields.takes_schemas}
+                self._learnt = server.record() | keeps
 
     def _stream(self, rows: Iterable[Row], check: Check, server: Connection) -> Iterator[Outcome]:
         """Keep the server busy: twice as many rows as requests are under way."""
@@ -119,34 +142,49 @@ class ChatTranslator:
             yield outcome
 
     async def _keeps_to_schemas(self, server: Connection) -> bool:
-        """Ask for what nobody says by chance; some servers take a schema and do not keep to it."""
-        asked: Any = {"role": "user", "content": "Say hello in one word."}
+        """Ask for what nobody says by chance; some servers take a schema and do not keep to it.
+
+        A busy server is asked again; one that fails on schemas alone has none.
+
+        Raises:
+            InputError: it answers nothing at all.
+        """
         schema: Any = _schema(prompt.probe_schema())
-        try:
-            answer = await server.ask(messages=[asked], max_tokens=20, response_format=schema)
-            return "".join((answer.choices[0].message.content or "").split()) == '{"n":7}'
-        except (UnreachedError, RefusedError, NotACompletionError):
-            return False
-        except (LookupError, TypeError, AttributeError):
-            return False
+        for _ in range(SCHEMA_TRIES):
+            try:
+                answer = await server.ask(messages=HELLO, max_tokens=20, response_format=schema)
+            except UnreachedError:
+                with suppress(RefusedError):
+                    await server.ask_until_answered(messages=HELLO, max_tokens=20)
+            except (RefusedError, NotACompletionError):
+                return False
+            else:
+                return "".join(answer.text.split()) == '{"n":7}'
+        return False
 
     async def _row(self, row: Row, check: Check, server: Connection) -> Outcome:
-        """Ask for a row until an answer is good or the tries are used up."""
+        """Ask for a row until an answer is good, the tries are used up or it is refused for good.
+
+        Raises:
+            InputError: no other row would be answered either.
+        """
         tries, unreached = _Tries(), 0
         while len(tries.attempts) + unreached < self._settings.tries:
             try:
-                async with server.pace.slot():
-                    raw, fault = await self._answer(row, len(tries.attempts), tries, server)
-                    server.pace.well()
-            except UnreachedError as error:
-                server.pace.trouble()
+                answer = await self._answer(row, len(tries.attempts), tries, server)
+            except UnreachedError:
                 unreached += 1
-                self._note_silence(str(error), server)
                 continue
-            texts, flags, reason = self._read(raw, fault, row, check)
+            except NotACompletionError as error:
+                tries.attempts.append(Attempt("", f"answer: expected a completion, found {error}"))
+                continue
+            except RefusedError as error:
+                tries.attempts.append(Attempt("", f"server: {error.told}"))
+                return self._outcome(row, None, (), tries)
+            texts, flags, reason = self._read(answer, row, check)
             if reason is None:
-                return self._outcome(row, texts, flags, tries)
-            tries.attempts.append(Attempt(raw, reason))
+                return self._outcome(row, texts, flags, tries, thought=answer.thought)
+            tries.attempts.append(Attempt(answer.raw, reason))
         return self._outcome(row, None, (), tries, unreached > 0)
 
     def _outcome(
@@ -156,6 +194,7 @@ class ChatTranslator:
         flags: tuple[str, ...],
         tries: _Tries,
         unreached: bool = False,
+        thought: str = "",
     ) -> Outcome:
         return Outcome(
             row.place,
@@ -165,62 +204,31 @@ class ChatTranslator:
             tokens_read=tries.read,
             tokens_written=tries.written,
             unreached=unreached,
+            thought=thought,
         )
 
     def _read(
-        self, raw: str, fault: str | None, row: Row, check: Check
+        self, answer: Answer, row: Row, check: Check
     ) -> tuple[list[str], tuple[str, ...], str | None]:
         """The texts of an answer and their flags, or why it is refused."""
-        if fault is not None:
-            return [], (), fault
+        if answer.torn is not None:
+            return [], (), answer.torn
         try:
-            texts = parse(raw, row, self._writer.labels, self._settings.format)
+            texts = parse(answer.text, row, self._writer.labels, self._settings.format)
         except UnreadableError as error:
             return [], (), str(error)
         verdict = check(row, texts)
         return texts, verdict.flags, verdict.refused
 
-    async def _answer(
-        self, row: Row, number: int, tries: _Tries, server: Connection
-    ) -> tuple[str, str | None]:
-        """One request: the answer's text, and why it is none, if so.
-
-        Raises:
-            UnreachedError: no answer came in time, or none at all.
-            InputError: the server refuses the key, the model or every request.
-        """
+    async def _answer(self, row: Row, number: int, tries: _Tries, server: Connection) -> Answer:
+        """One request; counts its tokens. Raises what `Connection.ask` does."""
         messages: Any = self._writer.messages(row)
-        try:
-            answer = await server.ask(messages=messages, **self._options(row, number))
-        except RefusedError as error:
-            return "", self._note_refusal(error.told, server)
-        except NotACompletionError as error:
-            return "", f"answer: expected a completion, found {error}"
-        self._silent, self._answered = 0, self._answered + 1
-        return self._said(answer, tries, messages)
-
-    def _said(
-        self, answer: Any, tries: _Tries, messages: list[prompt.Message]
-    ) -> tuple[str, str | None]:
-        """Text and end of an answer, whatever form it came in; counts its tokens."""
-        usage = getattr(answer, "usage", None)
-        read, written = (
-            int(getattr(usage, name, 0) or 0) for name in ("prompt_tokens", "completion_tokens")
-        )
-        for counts in (tries, self._seen):
-            counts.read, counts.written = counts.read + read, counts.written + written
-        if read:
+        answer = await server.ask(messages=messages, **self._options(row, number))
+        tries.count(answer)
+        self._seen.count(answer)
+        if answer.read:
             self._characters += sum(len(message["content"]) for message in messages)
-        choices = getattr(answer, "choices", None)
-        if not choices:
-            return "", "answer: expected a choice, found none"
-        text = getattr(getattr(choices[0], "message", None), "content", None)
-        if not isinstance(text, str):
-            return "", "answer: expected text, found none"
-        if choices[0].finish_reason == "length":
-            limit = self._settings.max_tokens
-            return text, f"answer: expected it to end within {limit} tokens, found it cut"
-        return text, None
+        return answer
 
     def _options(self, row: Row, number: int) -> dict[str, Any]:
         """The fields of a request besides its messages; each try has a seed of its own."""
@@ -237,27 +245,6 @@ class ChatTranslator:
         if settings.extra:
             options["extra_body"] = settings.extra
         return options
-
-    def _note_silence(self, told: str, server: Connection) -> None:
-        """Give up on a server that has not answered for long.
-
-        Raises:
-            InputError: so it is.
-        """
-        self._silent += 1
-        if self._silent >= max(PATIENCE, 2 * self._settings.tries):
-            raise server.gone(told)
-
-    def _note_refusal(self, told: str, server: Connection) -> str:
-        """A request that the server will never take: the row's fault, or the recipe's.
-
-        Raises:
-            InputError: none was ever taken, so it is the recipe's.
-        """
-        self._refused += 1
-        if not self._answered and self._refused >= PATIENCE:
-            raise server.gone(told)
-        return f"server: {told}"
 
     def close(self) -> None:
         """Nothing is held between calls."""

@@ -66,6 +66,7 @@ class Outcome:
         attempts: the refused tries, oldest first.
         tokens_read: tokens that the engine was sent, all tries together.
         tokens_written: tokens that it wrote.
+        thought: what the model thought aloud before a good answer, which is no part of it.
         unreached: the engine gave no answer at all (it is down, it is too slow). That says nothing
             about the row: the next run of the job tries it again.
     """
@@ -78,6 +79,7 @@ class Outcome:
     tokens_read: int = 0
     tokens_written: int = 0
     unreached: bool = False
+    thought: str = ""
 
 
 class Translator(Protocol):
@@ -91,6 +93,9 @@ class Translator(Protocol):
 
     def settings(self) -> dict[str, Any]:
         """All that its translations depend on (model, revision, prompt, sampling), as JSON."""
+
+    def learnt(self) -> dict[str, Any]:
+        """What came to be known of the engine while it worked, as JSON, for the record."""
 
     def tokens(self, row: Row) -> tuple[int, int]:
         """Estimated tokens read and written for a row, for a dry run."""

@@ -101,6 +101,7 @@ class Job:
             checks = checks.model_copy(update={"language": "off"})
         self.plan = plans.make(corpus, source, target, settings.shard_rows, limit)
         self.shards = Shards(folder)
+        self._learnt: dict[str, Any] = {}
         self.check = _storable(Checker(checks, corpus.row_type, source, target))
         self._fingerprints = {
             "translator": artifact.fingerprint(
@@ -137,8 +138,11 @@ class Job:
         work.progress.total = sum(len(self.plan.asked(number)) for number in mine)
         name = f"worker {rank} of {world}"
         with alone_in(self.folder / "workers" / name.replace(" ", "-"), name):
-            for outcome in self.translator.translate(work.rows(mine), self.check):
-                work.settle(outcome)
+            try:
+                for outcome in self.translator.translate(work.rows(mine), self.check):
+                    work.settle(outcome)
+            finally:
+                self._note_learnt()
         return work.progress
 
     def made(self, number: int) -> Made:
@@ -166,7 +170,14 @@ class Job:
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         self.shards.drop_beyond(self.plan.shards)
+        self._learnt = earlier.get("learnt", {})
         artifact.write_json(path, self.about())
+
+    def _note_learnt(self) -> None:
+        """Put on record what came to be known of the engine; a run that asked nothing keeps it."""
+        if learnt := self.translator.learnt():
+            self._learnt = learnt
+            artifact.write_json(self.folder / ABOUT, self.about())
 
     def about(self) -> dict[str, Any]:
         """Settings and sizes, for the record."""
@@ -180,6 +191,7 @@ class Job:
             "translator": self.translator.name,
             "engine": self.translator.settings(),
             "checks": self.settings.checks,
+            "learnt": self._learnt,
             "shard_rows": self.plan.shard_rows,
             "shards": self.plan.shards,
             "rows": self.plan.rows,

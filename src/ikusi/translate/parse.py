@@ -40,9 +40,7 @@ def parse(text: str, row: Row, labels: Labels, format: Format) -> list[str]:
 
 
 def _unwrapped(text: str, row: Row) -> str:
-    """Without thoughts, and without a code fence around the whole."""
-    if "<think>" not in "".join(row.texts):
-        text = _without_thoughts(text)
+    """Without a code fence around the whole."""
     text = text.strip()
     if text.startswith("```") and "```" not in "".join(row.texts):
         fenced = FENCE.fullmatch(text)
@@ -52,19 +50,6 @@ def _unwrapped(text: str, row: Row) -> str:
     if not text:
         raise UnreadableError("answer: expected text, found none")
     return text
-
-
-def _without_thoughts(text: str) -> str:
-    said, opened, rest = text.partition("<think>")
-    while opened:
-        _, closed, rest = rest.partition("</think>")
-        if not closed:
-            raise UnreadableError("answer: expected it after the thought, found the thought cut")
-        more, opened, rest = rest.partition("<think>")
-        said += more
-    if "</think>" in said:
-        raise UnreadableError("answer: expected it after the thought, found half a thought")
-    return said
 
 
 def _from_json(text: str, row: Row) -> list[str]:

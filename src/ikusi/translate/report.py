@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from ikusi import artifact
 from ikusi.errors import InputError
+from ikusi.server import reasons
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.settings import Quality
 from ikusi.translate.shards import OK, QUARANTINED, UNREACHED, Record
@@ -85,8 +86,7 @@ class Gathered:
         if found["status"] == OK:
             self._add_good(found)
         else:
-            kind = (found["reason"] or "no answer").partition(":")[0]
-            self.reasons[kind] += 1
+            kind = reasons.count(self.reasons, found["reason"] or "no answer")
             _keep(self.refused[kind], found)
 
     def _add_good(self, found: Record) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 from ikusi import claim, disk, language
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
-from ikusi.translate import engines, plan, scorers
+from ikusi.server import reasons
+from ikusi.translate import engines, plan, report, scorers
 from ikusi.translate.gather import KIND as KIND
 from ikusi.translate.gather import gather
 from ikusi.translate.job import Job, Progress, ProgressCall
@@ -54,8 +55,9 @@ def translate(
         The counts of the new corpus (`rows_in` = `rows` + `quarantined`), or of a worker's rows.
 
     Raises:
-        InputError: something that is named is not there, or the engine could not be reached for
-            some rows; what is done is kept. Or `output` is not ours to replace.
+        InputError: something that is named is not there, the engine could not be reached for
+            some rows, or not one row was translated; what is done is kept. Or `output` is not ours
+            to replace.
     """
     claim.expect_whole(output, KIND, [corpus])
     work = claim.marked(working_folder(output), KIND, [corpus])
@@ -65,6 +67,11 @@ def translate(
             raise InputError(
                 f"{job.translator.name}: expected an answer for every row, found none for "
                 f"{done.unreached} of {done.total}; the same command asks again for those"
+            )
+        if done.total and not done.ok:
+            raise InputError(
+                f"{job.translator.name}: expected some row to be translated, found none of "
+                f"{done.total}: {reasons.told(report.gathered(job.folder).reasons)}"
             )
         return _counts(done) if rank is not None else gather(job, output)
 

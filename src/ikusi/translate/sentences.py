@@ -80,6 +80,10 @@ class SentenceTranslator:
         """All that its translations depend on, as JSON."""
         return self.engine.settings()
 
+    def learnt(self) -> dict[str, Any]:
+        """Nothing: all is known before."""
+        return {}
+
     def tokens(self, row: Row) -> tuple[int, int]:
         """Estimated tokens read and written for a row."""
         count = -(-sum(map(len, row.texts)) // CHARACTERS_PER_TOKEN)

@@ -35,10 +35,11 @@ SCHEMA = pa.schema(
         ("attempts", pa.list_(pa.struct([("raw", pa.string()), ("reason", pa.string())]))),
         ("tokens_read", pa.int64()),
         ("tokens_written", pa.int64()),
+        ("thought", pa.string()),
     ]
 )
 """Columns of a shard. `key` names the row's texts; `status` is ok, quarantined or unreached;
-`source` and `texts` are what the engine was given and gave."""
+`source` and `texts` are what the engine was given and gave; `thought` is what it thought aloud."""
 
 Record = dict[str, Any]
 
@@ -93,6 +94,7 @@ def record(row: Row, key: int, outcome: Outcome) -> Record:
         ],
         "tokens_read": outcome.tokens_read,
         "tokens_written": outcome.tokens_written,
+        "thought": _storable(outcome.thought) or None,
     }
 
 

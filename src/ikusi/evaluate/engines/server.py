@@ -7,8 +7,6 @@ evaluation, which goes on from its finished parts the next time.
 import asyncio
 import base64
 import io
-import logging
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,24 +16,11 @@ from PIL import Image
 from ikusi import artifact
 from ikusi.errors import InputError
 from ikusi.evaluate.engine import Message, Query, Reply
-from ikusi.translate.client import (
-    Connection,
-    NotACompletionError,
-    RefusedError,
-    UnreachedError,
-    shown,
-)
+from ikusi.server.client import Answer, Connection, RefusedError
+from ikusi.server.opening import HELLO, PROBE
 
-logger = logging.getLogger(__name__)
-
-TRIES = 4  # of a query, each repeated by the SDK where it fails on the way
-PATIENCE = 12  # queries refused before any is answered: then none will be
-PROBE = 64
-"""Tokens that the first request may take; models that think need some."""
-
-OTHERWISE: Mapping[str, str | None] = {"max_tokens": "max_completion_tokens", "temperature": None}
-"""Parameters that some models refuse -> what is sent instead."""
-_REFUSED = re.compile(r"support|unrecogni[sz]ed|unknown|unexpected|permitted|deprecated", re.I)
+SETTINGS = {"temperature": 0}
+"""Sent with every query, where the server takes it."""
 
 
 class Server:
@@ -56,9 +41,6 @@ class Server:
 
     def __init__(self, url: str, model: str, batch_size: int = 32, deadline: float = 300.0) -> None:
         self.name, self.batch_size = model, batch_size
-        self._settings: dict[str, Any] = {"temperature": 0}
-        self._limit = "max_tokens"
-        self._refused = self._answered = 0
         self._server = Connection(url, model, deadline, batch_size)
         self._server.open()
         try:
@@ -69,7 +51,10 @@ class Server:
 
     def identity(self) -> Any:
         """Address, model and settings; never a key."""
-        return ["server", shown(self._server.url), self.name, self._settings, self._limit]
+        sent = self._server.fields.fitted({"max_tokens": 0, **SETTINGS})
+        limit = next(name for name in sent if name not in SETTINGS)
+        settings = {name: sent[name] for name in SETTINGS if name in sent}
+        return ["server", self._server.shown, self.name, settings, limit]
 
     def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, str]:
         """Pictures as PNG in data URLs: nothing of them is lost."""
@@ -101,77 +86,21 @@ class Server:
         if query.options or query.completion:
             wanted = "log-probabilities" if query.options else "a completion of plain text"
             raise InputError(f"{query.where}: expected a chat to go on with, found {wanted} wanted")
-        request = {
-            "messages": [_message(message, pictures) for message in query.messages],
-            self._limit: query.max_new_tokens,
-            **self._settings,
-        }
+        messages = [_message(message, pictures) for message in query.messages]
         try:
-            answer = await self._asked(request)
+            answer = await self._server.ask_until_answered(
+                messages=messages, max_tokens=query.max_new_tokens, **SETTINGS
+            )
         except RefusedError as error:
-            return {"failure": self._note_refusal(error)}
-        self._answered += 1
-        return _read(answer.choices[0], query.max_new_tokens)
-
-    async def _asked(self, request: Mapping[str, Any]) -> Any:
-        """The server's answer, asked for again where none came or what came is none.
-
-        Raises:
-            InputError: none came, only what is no completion, such as a proxy's page.
-        """
-        for left in reversed(range(TRIES)):
-            try:
-                async with self._server.pace.slot():
-                    answer = await self._server.ask(**request)
-                if _is_whole(answer) or not left:
-                    self._server.pace.well()
-                    return answer
-            except UnreachedError as error:
-                self._server.pace.trouble()
-                if not left:
-                    raise self._server.gone(str(error)) from None
-            except NotACompletionError as error:
-                if not left:
-                    raise self._server.gone(f"no completion: {error}") from None
-        raise AssertionError("the last try returns or raises")
+            return {"failure": f"server: {error.told}"}
+        return _read(answer)
 
     async def _probe(self) -> None:
-        """Learn which parameters the model takes, so that all queries are asked alike."""
-        said = [{"role": "user", "content": "Say hello in one word."}]
-        for _ in range(1 + len(OTHERWISE)):
-            try:
-                await self._asked({"messages": said, self._limit: PROBE, **self._settings})
-            except RefusedError as error:
-                if not self._without(error):
-                    raise self._server.gone(error.told) from None
-            else:
-                return
-
-    def _without(self, error: RefusedError) -> bool:
-        """Leave out the parameter that a refusal names; whether it names one that was sent."""
-        for name in {self._limit, *self._settings} & set(OTHERWISE):
-            named = error.field == name or re.search(rf"\b{name}\b", error.told)
-            if error.status in (400, 422) and named and _REFUSED.search(error.told):
-                instead = OTHERWISE[name]
-                if instead:
-                    self._limit = instead
-                else:
-                    self._settings.pop(name)
-                told = f"sent as {instead}" if instead else "left to the server"
-                logger.warning("%s: refuses %s, which is now %s", self.name, name, told)
-                return True
-        return False
-
-    def _note_refusal(self, error: RefusedError) -> str:
-        """Why there is no answer.
-
-        Raises:
-            InputError: the model is not there, or nothing was ever taken.
-        """
-        self._refused += 1
-        if error.status == 404 or (not self._answered and self._refused >= PATIENCE):
-            raise self._server.gone(error.told)
-        return f"server: {error.told}"
+        """Learn which fields the model takes, so that all queries are asked alike."""
+        try:
+            await self._server.ask_until_answered(messages=HELLO, max_tokens=PROBE, **SETTINGS)
+        except RefusedError as error:
+            raise self._server.gone(error.told) from None
 
     def close(self) -> None:
         """Hang up."""
@@ -197,27 +126,13 @@ def _message(message: Message, pictures: Mapping[str, str]) -> dict[str, Any]:
     return {"role": message["role"], "content": parts}
 
 
-def _is_whole(answer: Any) -> bool:
-    """Whether a model that ended its turn has said something, or why not.
+def _read(answer: Answer) -> dict[str, Any]:
+    """What a reply holds of an answer; one that is torn is a failure, never scored.
 
-    Raises:
-        NotACompletionError: there is no turn at all.
+    The limit is the benchmark's own, as for models that run here: what it cut is read as far as it
+    goes. Where thoughts took part of it, or the server cut before it, the answer is torn.
     """
-    choice = next(iter(getattr(answer, "choices", None) or ()), None)
-    message = getattr(choice, "message", None)
-    if choice is None or message is None:
-        raise NotACompletionError("no choice")
-    said = message.content is not None or getattr(message, "refusal", None)
-    return bool(said or choice.finish_reason != "stop")
-
-
-def _read(choice: Any, limit: int) -> dict[str, Any]:
-    """What a reply holds of a choice; withheld, or cut before any text, it is a failure."""
-    text, ended = choice.message.content, choice.finish_reason
-    cut = ended == "length"
-    if ended == "content_filter":
-        return {"failure": "server: content filter"}
-    if isinstance(text, str) and (text or not cut):
-        return {"text": text.strip(), "hit_limit": cut}
-    found = getattr(choice.message, "refusal", None) or f"none, ended by {ended}"
-    return {"failure": f"answer: expected text in {limit} tokens, found {found}", "hit_limit": cut}
+    text, cut = answer.text.strip(), answer.is_limited
+    if answer.torn is None or (cut and text and not answer.thought and answer.has_used_limit):
+        return {"text": text, "hit_limit": cut}
+    return {"failure": answer.torn, "hit_limit": cut}

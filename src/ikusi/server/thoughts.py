@@ -1,0 +1,91 @@
+"""What a model thinks aloud, taken apart from what it answers.
+
+Reasoning models mark their thoughts in the text where their server has no reader for them. An
+answer with a thought in it would be stored as a caption, or be right because the thought names
+the right word.
+"""
+
+from __future__ import annotations
+
+import re
+
+MARKS = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+)
+"""Marks around thoughts, as different families of models write them."""
+
+CHANNEL = "<|channel|>"
+_CHANNELS = re.compile(
+    r"<\|channel\|>\s*(\w+)(?:(?!<\|message\|>|<\|channel\|>).)*<\|message\|>"
+    r"((?:(?!<\|(?:end|return|start|call|channel)\|>).)*)",
+    re.DOTALL,
+)
+# The same channels where a server has dropped the control tokens.
+_BARE_CHANNELS = re.compile(r"\s*(?:analysis|commentary)(?!\s)(.*)assistant\s?final(.*)", re.DOTALL)
+
+
+class TornThoughtError(ValueError):
+    """A thought does not end, so there is no answer."""
+
+
+def split(text: str, own: str = "") -> tuple[str, str]:
+    """Answer and thoughts of a text; what `own`, the text asked about, marks so is left alone.
+
+    >>> split("<think>The cat is red.</think>Red")
+    ('Red', 'The cat is red.')
+
+    Raises:
+        TornThoughtError: a thought does not end.
+    """
+    thoughts: list[str] = []
+    if CHANNEL in text and CHANNEL not in own:
+        text = _final(text, thoughts)
+    elif (bare := _BARE_CHANNELS.fullmatch(text)) and "assistant" not in own:
+        thoughts.append(bare[1])
+        text = bare[2]
+    for opening, closing in MARKS:
+        if (opening in text or closing in text) and opening not in own and closing not in own:
+            text = _unmarked(text, opening, closing, thoughts)
+    return text, "\n\n".join(thought.strip() for thought in thoughts if thought.strip())
+
+
+def _final(text: str, thoughts: list[str]) -> str:
+    """What stands in the channel `final` of a harmony answer."""
+    found = [(kind, said) for kind, said in _CHANNELS.findall(text)]
+    thoughts += [text[: text.index(CHANNEL)], *(said for kind, said in found if kind != "final")]
+    finals = [said for kind, said in found if kind == "final"]
+    if not finals:
+        raise TornThoughtError
+    return "".join(finals)
+
+
+def _unmarked(text: str, opening: str, closing: str, thoughts: list[str]) -> str:
+    """Without what stands between marks; before a lone closing mark all is thought."""
+    answer, rest = "", text
+    while rest:
+        before, mark, rest = _next(rest, opening, closing)
+        if mark == closing:
+            thoughts.append(answer + before)
+            answer = ""
+            continue
+        answer += before
+        if mark:
+            thought, closed, rest = rest.partition(closing)
+            if not closed:
+                raise TornThoughtError
+            thoughts.append(thought)
+    return answer
+
+
+def _next(text: str, opening: str, closing: str) -> tuple[str, str, str]:
+    """A text up to its next mark, that mark, and the rest."""
+    places = [(text.find(mark), mark) for mark in (opening, closing) if mark in text]
+    if not places:
+        return text, "", ""
+    place, mark = min(places)
+    return text[:place], mark, text[place + len(mark) :]
