@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from server.forms import (
+    RATE,
+    WRONG,
+    ended,
+    forbidden,
+    openai_error,
+    said,
+    unknown,
+    unsupported,
+)
 from server.peculiar import Peculiar
 from translate.servers import MODEL
 
@@ -35,44 +44,6 @@ class Behaviour:
     model: str = MODEL
     only: str = ""
 
-
-def openai_error(message: str, **more: Any) -> dict[str, Any]:
-    """An error as OpenAI has it."""
-    return {"error": {"message": message, "type": "invalid_request_error", **more}}
-
-
-def unsupported(field: str, instead: str = "") -> tuple[int, Any]:
-    """OpenAI's refusal of a field."""
-    told = f"Unsupported parameter: '{field}' is not supported with this model.{instead}"
-    return 400, openai_error(told, param=field, code="unsupported_parameter")
-
-
-def forbidden(field: str) -> tuple[int, Any]:
-    """Mistral's refusal of a field: pydantic's own words."""
-    told = {"type": "extra_forbidden", "loc": ["body", field], "input": 0}
-    return 422, {"detail": [told | {"msg": "Extra inputs are not permitted"}]}
-
-
-def unknown(field: str) -> tuple[int, Any]:
-    """Gemini's refusal of a field: a list."""
-    told = f'Invalid JSON payload received. Unknown name "{field}": Cannot find field.'
-    return 400, [{"error": {"code": 400, "message": told, "status": "INVALID_ARGUMENT"}}]
-
-
-def ended(by: str | None, **more: Any) -> Callable[[str], dict[str, Any]]:
-    """Half an answer, and why it ended."""
-    return lambda text: {"finish_reason": by, "message": {"content": text[:-4]}, **more}
-
-
-def said(content: Callable[[str], Any], **beside: Any) -> Callable[[str], dict[str, Any]]:
-    """Another content than the plain text."""
-    return lambda text: {"message": {"content": content(text), **beside}}
-
-
-WRONG = "WRONG IS THE CAT, RED {0} "
-"""A thought that would be right where thoughts are read for the answer."""
-
-RATE = {"error": {"message": "Rate limit exceeded: free-models-per-min", "code": 429}}
 
 BEHAVIOURS = [
     # Fields that are refused by name.

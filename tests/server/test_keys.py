@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import measured
 from ikusi import cli
 from ikusi.errors import InputError
-from ikusi.server import address, keys
+from ikusi.server import address, keys, transport
 from server.peculiar import Peculiar
 from translate.jobs import OFF, numbered
 from translate.servers import MODEL
@@ -109,6 +109,12 @@ def test_every_form_of_a_key_is_blanked(secret: str) -> None:
     for offset in range(3):
         encoded = base64.b64encode(b"x" * offset + secret.encode() + b"yz").decode()
         assert encoded not in blanked
+
+
+@pytest.mark.parametrize("status", [200, 404, 502])
+def test_a_page_is_blanked_as_well(status: int) -> None:
+    page = f"<html><p>{KEY}</p> {KEY[:10]}"
+    assert not leaks(transport.mended(status, page, keys.Secrets([KEY]))[1])
 
 
 def test_a_short_key_is_blanked_in_errors_and_left_as_a_word_in_answers() -> None:

@@ -66,26 +66,18 @@ def _final(text: str, thoughts: list[str]) -> str:
 
 def _unmarked(text: str, opening: str, closing: str, thoughts: list[str]) -> str:
     """Without what stands between marks; before a lone closing mark all is thought."""
-    answer, rest = "", text
-    while rest:
-        before, mark, rest = _next(rest, opening, closing)
-        if mark == closing:
-            thoughts.append(answer + before)
-            answer = ""
-            continue
-        answer += before
-        if mark:
-            thought, closed, rest = rest.partition(closing)
-            if not closed:
-                raise TornThoughtError
-            thoughts.append(thought)
-    return answer
-
-
-def _next(text: str, opening: str, closing: str) -> tuple[str, str, str]:
-    """A text up to its next mark, that mark, and the rest."""
-    places = [(text.find(mark), mark) for mark in (opening, closing) if mark in text]
-    if not places:
-        return text, "", ""
-    place, mark = min(places)
-    return text[:place], mark, text[place + len(mark) :]
+    answer: list[str] = []
+    thought: list[str] | None = None
+    for piece in re.split(f"({re.escape(opening)}|{re.escape(closing)})", text):
+        if piece == closing:
+            thoughts.append("".join(answer if thought is None else thought))
+            answer, thought = ([] if thought is None else answer), None
+        elif thought is not None:
+            thought.append(piece)
+        elif piece == opening:
+            thought = []
+        else:
+            answer.append(piece)
+    if thought is not None:
+        raise TornThoughtError
+    return "".join(answer)

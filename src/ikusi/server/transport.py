@@ -32,7 +32,7 @@ class _Client(openai.DefaultAsyncHttpxClient):
         self._secrets.add(request.headers.get("authorization", "").partition(" ")[2])
         response = await super().send(request, **options)
         await response.aread()
-        status, body = _mended(response.status_code, response.text, self._secrets)
+        status, body = mended(response.status_code, response.text, self._secrets)
         if status == 429 or status >= 500:
             self._on_trouble()
         headers = {
@@ -54,7 +54,7 @@ def client(secrets: Secrets, on_trouble: Callable[[], None], use_proxies: bool) 
     return _Client(secrets, on_trouble, trust_env=use_proxies)
 
 
-def _mended(status: int, text: str, secrets: Secrets) -> tuple[int, str]:
+def mended(status: int, text: str, secrets: Secrets) -> tuple[int, str]:
     """Status and body of an answer as they ought to be, without any key."""
     try:
         body = json.loads(text)

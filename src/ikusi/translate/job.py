@@ -142,7 +142,8 @@ class Job:
                 for outcome in self.translator.translate(work.rows(mine), self.check):
                     work.settle(outcome)
             finally:
-                self._note_learnt()
+                if work.progress.asked:  # else nothing was learnt, and what was then still holds
+                    self._note_learnt()
         return work.progress
 
     def made(self, number: int) -> Made:
@@ -174,10 +175,9 @@ class Job:
         artifact.write_json(path, self.about())
 
     def _note_learnt(self) -> None:
-        """Put on record what came to be known of the engine; a run that asked nothing keeps it."""
-        if learnt := self.translator.learnt():
-            self._learnt = learnt
-            artifact.write_json(self.folder / ABOUT, self.about())
+        """Put on record what came to be known of the engine."""
+        self._learnt = self.translator.learnt()
+        artifact.write_json(self.folder / ABOUT, self.about())
 
     def about(self) -> dict[str, Any]:
         """Settings and sizes, for the record."""
