@@ -152,7 +152,7 @@ BEHAVIOURS = [
         told="400: the prompt is longer than the context",
     ),
     # A busy server.
-    Behaviour("openrouter-200-error", lambda: Peculiar(first=[(200, RATE)] * 3)),
+    Behaviour("openrouter-200-error", lambda: Peculiar(first_rows=[(200, RATE)] * 10)),
     Behaviour(
         "openrouter-choice-error",
         lambda: Peculiar(shape=ended("error", error={"code": 502, "message": "provider is down"})),
@@ -162,7 +162,7 @@ BEHAVIOURS = [
     Behaviour(
         "200-object-error",
         lambda: Peculiar(
-            first=[(200, {"object": "error", "message": "overloaded", "code": 503})] * 2
+            first_rows=[(200, {"object": "error", "message": "overloaded", "code": 503})] * 10
         ),
     ),
     Behaviour(
@@ -277,7 +277,7 @@ BEHAVIOURS = [
         told="found a refusal: I cannot help",
     ),
     # Names and addresses.
-    Behaviour("ollama-latest", lambda: Peculiar(listed=[f"{MODEL}:latest"], names=[MODEL])),
+    Behaviour("ollama-latest", lambda: Peculiar(listed=[f"{MODEL}:latest"])),
     Behaviour("azure-deployment", lambda: Peculiar(listed=["gpt-4o"], names=[MODEL])),
     Behaviour(
         "hf-router-provider",

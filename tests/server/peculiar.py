@@ -6,8 +6,9 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ class Peculiar:
         names: models that it answers as; none for any name.
         refuses: field (or keyword of a schema) -> status and body of the refusal.
         first: what the first requests for a chat get.
+        first_rows: the same, of those that ask more than the short question of the opening.
         on_rows: what all get but the short question that a server is opened with.
         on_schemas: what all get that come with a schema.
         shape: text -> fields of a choice, beside or in place of the usual ones.
@@ -43,6 +45,7 @@ class Peculiar:
     names: Sequence[str] | None = None
     refuses: Mapping[str, Reply] = field(default_factory=dict)
     first: list[Reply] = field(default_factory=list)
+    first_rows: list[Reply] = field(default_factory=list)
     on_rows: Reply | None = None
     on_schemas: Reply | None = None
     shape: Callable[[str], dict[str, Any]] = lambda text: {}
@@ -71,7 +74,7 @@ class Peculiar:
             return self.listed, {"error": {"message": "there is no such list"}}
         return 200, {"object": "list", "data": [{"id": name} for name in self.listed]}
 
-    def chat(self, asked: dict[str, Any], headers: Mapping[str, str]) -> Reply:
+    def chat(self, asked: dict[str, Any], headers: Message) -> Reply:
         """What a request for a chat gets."""
         self.requests.append(asked)
         sent = headers.get("Authorization", "")
@@ -84,6 +87,8 @@ class Peculiar:
             return 404, {"error": {"message": f"The model {asked['model']} does not exist"}}
         if self.first:
             return self.first.pop(0)
+        if self.first_rows and asked["messages"] != HELLO:
+            return self.first_rows.pop(0)
         if self.on_schemas is not None and "response_format" in asked:
             return self.on_schemas
         for name, refusal in self.refuses.items():
@@ -126,6 +131,10 @@ def _handler(does: Peculiar) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # the client did not wait
+                super().handle()
+
         def log_message(self, *_: object) -> None:
             pass
 
@@ -138,7 +147,7 @@ def _handler(does: Peculiar) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             asked = json.loads(data)
-            self._reply("/chat/completions", lambda: does.chat(asked, dict(self.headers)))
+            self._reply("/chat/completions", lambda: does.chat(asked, self.headers))
 
         def _reply(self, endpoint: str, make: Callable[[], Reply]) -> None:
             path = urlsplit(self.path).path

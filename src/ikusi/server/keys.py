@@ -20,6 +20,7 @@ SURE = 8
 
 _SECRET = re.compile(r"key|token|secret|sig|pass|auth|code", re.IGNORECASE)
 PLACEHOLDERS = {"none", "empty", "dummy", "not-needed", "no-key"}  # for servers that want no key
+_REST = r"[^\s\"'<>,;)|]"
 _STARS = r"(?:[*•…]|\.{3})[*•….]{0,200}"
 
 
@@ -87,7 +88,7 @@ def _pattern(parts: Iterable[str]) -> re.Pattern[str]:
 def _all_forms(secrets: Iterable[str]) -> Iterator[str]:
     """Patterns of whole secrets: plain, in URLs, JSON, HTML, hexadecimal and base64."""
     for text in secrets:
-        forms = {text, quote(text, safe=""), quote_plus(text), html.escape(text)}
+        forms = {text, quote(text), quote(text, safe=""), quote_plus(text), html.escape(text)}
         forms |= {json.dumps(text)[1:-1], text.encode().hex(), *_in_base64(text)}
         yield from map(re.escape, forms)
 
@@ -105,8 +106,8 @@ def _partial(secrets: Iterable[str]) -> Iterator[str]:
     """Patterns of secrets that are cut, or whose middle is starred."""
     for text in secrets:
         if len(text) > SURE:
-            yield re.escape(text[:SURE]) + r"[^\s\"'<>,;)]*"
+            yield re.escape(text[:SURE]) + _REST + "*"
             starts = "|".join(re.escape(text[:size]) for size in range(SURE, 2, -1))
             ends = "|".join(re.escape(text[-size:]) for size in range(SURE, 2, -1))
-            yield rf"(?:{starts}){_STARS}[\w-]{{0,40}}"
-            yield rf"[\w-]{{0,40}}{_STARS}(?:{ends})"
+            yield rf"(?:{starts}){_STARS}{_REST}{{0,40}}"
+            yield rf"{_REST}{{0,40}}{_STARS}(?:{ends})"
