@@ -55,7 +55,7 @@ class Secrets:
     def blank_all(self, value: Any, is_answer: bool) -> Any:
         """JSON with every text in it blanked; in an answer only what is surely no common word."""
         if isinstance(value, str):
-            return self._whole.sub(MARK, value) if is_answer else self.blank(value)
+            return self.blank(value) if not is_answer or self._whole.search(value) else value
         if isinstance(value, list):
             return [self.blank_all(part, is_answer) for part in value]
         if isinstance(value, dict):
