@@ -73,4 +73,4 @@ def shown(url: str) -> str:
     'https://example.org:8000/v1'
     """
     bare = re.sub(r"[?#].*", "", url.strip(), flags=re.DOTALL)
-    return re.sub(r"^((?:[a-zA-Z][\w+.-]*:)?(?://)?)[^/]*@", r"\1", bare)
+    return re.sub(r"^((?:[a-zA-Z][\w+.-]*:)?//)?[^/]*@", lambda found: found[1] or "", bare)
