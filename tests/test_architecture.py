@@ -17,8 +17,8 @@ ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
 
 # Upstream first. A room imports what stands before it and nothing else: data flows one way.
 FOUNDATIONS = [
-    *["errors", "processes", "disk", "lock", "claim", "artifact", "content", "yamlfile"],
-    *["yamltext", "jsonfile", "writing", "language", "recipe"],
+    *["errors", "terminal", "processes", "disk", "lock", "claim", "artifact", "content"],
+    *["pretrained", "yamlfile", "yamltext", "jsonfile", "writing", "language", "recipe"],
 ]
 LINE = [
     *FOUNDATIONS,

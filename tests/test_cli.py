@@ -132,13 +132,16 @@ def test_wrong_usage_is_exit_code_2() -> None:
     assert run("study", RECIPE, "--worker", "1") == 2
 
 
-def test_an_internal_fault_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_fault_keeps_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def broken(*arguments: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("ikusi.recipe.json_schema", broken)
-    with pytest.raises(ZeroDivisionError):
-        cli.main(["recipe", "schema"])
+    assert run("recipe", "schema") == 1
+    shown = capsys.readouterr()
+    assert "Traceback" in shown.err and "ZeroDivisionError" in shown.err and shown.out == ""
 
 
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,9 @@ def test_a_replaced_list_forgets_the_old_lines(tmp_path: Path) -> None:
     assert base.data["inner"]["names"] == ["a", "b", "c"]
 
 
-def test_a_later_override_wins(tmp_path: Path) -> None:
+def test_overrides_change_one_key_each_and_leave_the_others(tmp_path: Path) -> None:
     document = yamlfile.read(write(tmp_path, "inner: {rows: 2, share: 0.1}\n"))
-    changed = yamlfile.overlay(document, ["inner.rows=3", "inner.rows=4", "title=no"], KNOWN)
+    changed = yamlfile.overlay(document, ["inner.rows=4", "title=no"], KNOWN)
     outer = yamlfile.validate(Outer, changed, KNOWN)
     assert (outer.title, outer.inner.rows, outer.inner.share) == ("no", 4, 0.1)
 
@@ -111,3 +112,33 @@ def test_any_text_is_read_or_refused_in_one_line(
         yamlfile.validate(Outer, document, KNOWN)
     except InputError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("number", [".inf", "-.inf", ".nan", "1e999", "9223372036854775808"])
+@pytest.mark.parametrize("text", ["inner: {{share: {}}}", "inner:\n  names: [{}]"])
+def test_a_number_that_is_not_finite_is_refused_wherever_it_stands(
+    tmp_path: Path, number: str, text: str
+) -> None:
+    path = write(tmp_path, text.format(number))
+    with pytest.raises(InputError, match=r"a.yaml:\d: inner.*: expected a (finite|whole) number"):
+        yamlfile.read(path)
+    with pytest.raises(InputError, match=r"command line.*: expected a (finite|whole) number"):
+        yamlfile.overlay(yamlfile.Document({}), [f"inner.share={number}"], KNOWN)
+
+
+def test_the_largest_whole_number_is_read(tmp_path: Path) -> None:
+    assert yamlfile.read(write(tmp_path, f"key: {2**63 - 1}")).data == {"key": 2**63 - 1}
+
+
+@pytest.mark.parametrize(
+    "overrides", [["title=a", "title=b"], ["title=a", " title =b"], ["inner={rows: 1, rows: 2}"]]
+)
+def test_a_key_that_is_given_twice_is_refused(overrides: list[str]) -> None:
+    with pytest.raises(InputError, match=r"command line.*: expected each key once, found it again"):
+        yamlfile.overlay(yamlfile.Document({}), overrides, KNOWN)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.yaml")
+    with pytest.raises(InputError, match=r"a.yaml: expected a file or folder, found a pipe"):
+        yamlfile.read(tmp_path / "a.yaml")

@@ -16,9 +16,12 @@ from transformers import (
     TextStreamer,
 )
 
+from ikusi import content
 from ikusi.data import images
 from ikusi.errors import InputError
 from ikusi.model import chat, fusion
+from ikusi.model.pixels import prepare
+from ikusi.terminal import say
 
 HELP = "/image PATH shows a picture and starts anew, /forget starts anew, /quit ends"
 
@@ -69,8 +72,8 @@ class Conversation:
         )
         inputs = {"input_ids": torch.tensor([ids], device=self.model.device)}
         if self.image is not None:
-            pixels = self.processor.image_processor(images=[self.image], return_tensors="pt")
-            inputs["pixel_values"] = pixels["pixel_values"].to(self.model.device, self.model.dtype)
+            pixels = prepare(self.processor.image_processor, [self.image])
+            inputs["pixel_values"] = pixels.to(self.model.device, self.model.dtype)
         model: Any = self.model  # the annotations of `generate` do not fit this class
         output = model.generate(
             **inputs,
@@ -104,9 +107,9 @@ def start(checkpoint: Path, image: Path | None, question: str | None, max_new_to
     model, processor = fusion.load(checkpoint)
     conversation = Conversation(model, processor, shown)
     if question is not None:
-        typer.echo(conversation.ask(question, max_new_tokens))
+        say(conversation.ask(question, max_new_tokens))
         return
-    typer.echo(f"{checkpoint}: {model.num_parameters():,} parameters. {HELP}.")
+    say(f"{checkpoint}: {model.num_parameters():,} parameters. {HELP}.")
     with _until_the_end_of_input():
         while talk(conversation, typer.prompt("you", prompt_suffix="> "), max_new_tokens):
             pass
@@ -120,23 +123,21 @@ def talk(conversation: Conversation, line: str, max_new_tokens: int) -> bool:
     try:
         if command == "/image":
             conversation.show(open_image(Path(rest.strip()).expanduser()))
-            typer.echo(f"looking at {rest.strip()}")
+            say(f"looking at {rest.strip()}")
         elif command == "/forget":
             conversation.show(conversation.image)
         elif command.startswith("/"):
             raise InputError(f"{command}: expected a question or a command; {HELP}")
         elif command:
-            conversation.ask(
-                line.strip(), max_new_tokens, lambda piece: typer.echo(piece, nl=False)
-            )
-            typer.echo()
+            conversation.ask(line.strip(), max_new_tokens, lambda piece: say(piece, end=False))
+            say()
     except InputError as error:
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        say(str(error), colour=typer.colors.RED, error=True)
     return True
 
 
 def _say(piece: str) -> None:
-    typer.echo(piece, nl=False)
+    say(piece, end=False)
 
 
 def open_image(path: Path) -> Image.Image:
@@ -145,6 +146,7 @@ def open_image(path: Path) -> Image.Image:
     Raises:
         InputError: there is no file, or it is no picture.
     """
+    content.expect_plain(path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -161,4 +163,4 @@ def _until_the_end_of_input() -> Iterator[None]:
     try:
         yield
     except (typer.Abort, EOFError):
-        typer.echo()
+        say()

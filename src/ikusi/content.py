@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from ikusi import artifact
+from ikusi import artifact, disk
 from ikusi.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -63,6 +63,20 @@ def folder(path: Path) -> str:
     return of((file for file in files if not any(map(file.match, NOTES))), path)
 
 
+def expect_plain(path: Path) -> None:
+    """Refuse a pipe, a device or a socket, which a reader might wait for without end.
+
+    Raises:
+        InputError: it is one; what is not there is for the reader to tell.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{path}: expected a file or folder, found a pipe or a device")
+
+
 def _state(path: Path) -> os.stat_result:
     try:
         state = path.stat()
@@ -107,7 +121,7 @@ def _kept(named: Named, read: Callable[[], str]) -> str:
     if settled:
         with suppress(OSError):  # a cache that cannot be written costs time, nothing else
             entry.parent.mkdir(parents=True, exist_ok=True)
-            artifact.write_text(entry, made)
+            disk.write_text(entry, made)
             _prune(entry.parent)
     return made
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ikusi import yamlfile
+from ikusi.content import expect_plain
 from ikusi.errors import InputError
 
 Shape = TypeVar("Shape")
@@ -26,6 +27,7 @@ def read(path: Path, shape: type[Shape], expected: str = "a JSON file") -> Shape
     Raises:
         InputError: the file is absent, cut or no JSON, or its content is of another type.
     """
+    expect_plain(path)
     try:
         content = json.loads(path.read_bytes(), parse_constant=_refuse)
     except FileNotFoundError:

@@ -12,9 +12,14 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from ikusi.errors import InputError
 
 SECONDS_TO_LEAVE = 2.0  # from being told to end to being ended
 SECONDS_BETWEEN_LOOKS = 0.02
+SPARE = 2**20  # bytes that any program may write
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
@@ -23,6 +28,7 @@ def run(
     *,
     text: str = "",
     seconds: float | None = None,
+    most: int | None = None,
     folder: Path | str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, and give back what it wrote, as UTF-8.
@@ -33,38 +39,57 @@ def run(
     Args:
         text: what it is given to read.
         seconds: how long it may take.
+        most: bytes that it may write, `SPARE` more than these.
         folder: where it runs.
 
     Raises:
+        InputError: it wrote more.
         OSError: there is no such program.
         SystemExit: this process is to end (`end_programs`).
         subprocess.TimeoutExpired: it took longer.
     """
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command,
-        stdin=pipe,
-        stdout=pipe,
-        stderr=pipe,
-        encoding="utf-8",
-        errors="replace",
-        cwd=folder,
-        process_group=0,
-    ) as process:
-        _running.add(process)
-        try:
-            _expect_more()
-            written, told = process.communicate(text, timeout=seconds)
-        except BaseException:
-            _end_group(process)
-            raise
-        finally:
-            _running.discard(process)
-    _expect_more()
-    return subprocess.CompletedProcess(command, process.returncode, written, told)
+    with TemporaryFile() as given, TemporaryFile() as output, TemporaryFile() as errors:
+        given.write(text.encode("utf-8", "replace"))
+        given.seek(0)
+        streams: dict[str, Any] = {"stdin": given, "stdout": output, "stderr": errors}
+        with subprocess.Popen(command, cwd=folder, process_group=0, **streams) as process:
+            _running.add(process)
+            try:
+                _expect_more()
+                _wait_for(command[0], process, (output, errors), seconds, most)
+            finally:
+                _end_group(process)
+                _running.discard(process)
+        _expect_more()
+        written = [_text(file) for file in (output, errors)]
+    return subprocess.CompletedProcess(command, process.returncode, *written)
 
 
-_running: set["subprocess.Popen[str]"] = set()
+def _wait_for(
+    program: str,
+    process: "subprocess.Popen[bytes]",
+    written: Sequence[IO[bytes]],
+    seconds: float | None,
+    most: int | None,
+) -> None:
+    """Wait for a program's end, for so long at most, and while it writes so much at most."""
+    end = None if seconds is None else time.monotonic() + seconds
+    while process.returncode is None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(SECONDS_BETWEEN_LOOKS)
+        size = sum(os.fstat(file.fileno()).st_size for file in written)
+        if most is not None and size > most + SPARE:
+            raise InputError(f"{program}: expected at most {most + SPARE:,} bytes, found more")
+        if end is not None and process.returncode is None and time.monotonic() > end:
+            raise subprocess.TimeoutExpired(process.args, seconds or 0)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+_running: set["subprocess.Popen[bytes]"] = set()
 _over = threading.Event()
 
 
@@ -80,7 +105,7 @@ def _expect_more() -> None:
         raise SystemExit("expected to go on, found that this process is to end")
 
 
-def _end_group(process: subprocess.Popen[str]) -> None:
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
     """Tell a program and all in its group to end, and end what has not."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):

@@ -15,9 +15,13 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ikusi import content
 from ikusi.errors import InputError
 
 Key = tuple[str | int, ...]
+LARGEST = 1e300
+"""Of numbers: what comes near the largest float becomes infinite in the next operation."""
+
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
@@ -72,7 +76,7 @@ class Document:
 class Section(BaseModel):
     """A part of a settings file: strict, frozen, and closed to unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def dotted(key: Key) -> str:
@@ -132,6 +136,7 @@ def shipped_folders() -> list[Path]:
 
 
 def _parse(path: Path) -> Document:
+    content.expect_plain(path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -168,7 +173,7 @@ def _construct(node: yaml.Node, key: Key, name: str, marks: dict[Key, str]) -> A
     if isinstance(node, yaml.SequenceNode):
         return [_construct(item, (*key, i), name, marks) for i, item in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
-        return _Loader("").construct_object(node)
+        return _scalar(node, key, name)
     found: dict[str, Any] = {}
     for name_node, value_node in node.value:
         line = name_node.start_mark.line + 1
@@ -183,6 +188,18 @@ def _construct(node: yaml.Node, key: Key, name: str, marks: dict[Key, str]) -> A
         marks[child] = f"{name}:{line}"
         found[str(name_node.value)] = _construct(value_node, child, name, marks)
     return found
+
+
+def _scalar(node: yaml.Node, key: Key, name: str) -> Any:
+    value = _Loader("").construct_object(node)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    most, expected = LARGEST, "a finite number"
+    if isinstance(value, int):
+        most, expected = 2**63 - 1, "a whole number below 2^63"
+    if number and not -most <= value <= most:  # nor is NaN
+        place = f"{name}:{node.start_mark.line + 1}: {dotted(key)}"
+        raise InputError(f"{place}: expected {expected}, found {told(value)}")
+    return value
 
 
 def merge(base: Document, changes: Document) -> Document:
@@ -216,17 +233,16 @@ def overlay(document: Document, overrides: Sequence[str], known: Iterable[str]) 
         overrides: as given on the command line.
         known: every dotted key there is, to name the nearest one to a wrong key.
     """
-    names = sorted(known)
+    names, given = sorted(known), set[Key]()
     for text in overrides:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise InputError(f"command line: expected key=value, found {told(text)}")
         key: Key = tuple(part.strip() for part in name.split("."))
-        try:
-            data = yaml.load(value, Loader=_Loader)
-        except yaml.YAMLError as error:
-            message = f"command line: {dotted(key)}: expected YAML, found {told(value)}"
-            raise InputError(message) from error
+        if key in given:
+            raise InputError(f"command line: {dotted(key)}: expected each key once, found it again")
+        given.add(key)
+        data = parse_value(value, key)
         for depth in range(1, len(key)):
             held = _get(document.data, key[:depth])
             if held is not None and not isinstance(held, dict):
@@ -235,6 +251,19 @@ def overlay(document: Document, overrides: Sequence[str], known: Iterable[str]) 
         change = Document(_nested(key, data), {(): "command line"}, "command line")
         document = merge(document, change)
     return document
+
+
+def parse_value(text: str, key: Key, name: str = "command line") -> Any:
+    """Read the YAML of one value that was given on the command line for `key`.
+
+    Raises:
+        InputError: it is no YAML, gives a key twice, or holds a number that is not finite.
+    """
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        return None if node is None else _construct(node, key, name, {})
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{name}: {dotted(key)}: expected YAML, found {told(text)}") from error
 
 
 def _get(data: Any, key: Key) -> Any:

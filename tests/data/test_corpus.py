@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -327,3 +328,29 @@ def test_what_is_no_corpus_is_told(tmp_path: Path, instructions: Make) -> None:
         CorpusWriter(tmp_path, "captions", ["en"])
     with pytest.raises(InputError, match="expected different languages, found en, en"):
         CorpusWriter(tmp_path, "caption", ["en", "en"])
+
+
+@pytest.mark.parametrize("code", ["../eu", "a/b", "", ".", "e\0u"])
+def test_a_language_that_would_lie_outside_is_refused(tmp_path: Path, code: str) -> None:
+    with pytest.raises(InputError, match="languages: expected a name of letters"):
+        CorpusWriter(tmp_path / "corpus", "caption", [code])
+    assert not list(tmp_path.iterdir())
+    with CorpusWriter(tmp_path / "corpus", "caption", ["en"]):
+        pass
+    about = json.loads((tmp_path / "corpus" / "corpus.json").read_text("utf-8"))
+    (tmp_path / "corpus" / "corpus.json").write_text(json.dumps(about | {"languages": [code]}))
+    with pytest.raises(InputError, match=r"corpus.json: languages: expected different codes"):
+        Corpus.open(tmp_path / "corpus")
+
+
+def test_a_pipe_in_a_corpus_is_refused_at_once(tmp_path: Path) -> None:
+    with CorpusWriter(tmp_path / "corpus", "caption", ["en"]):
+        pass
+    for name in ("en.parquet", "corpus.json"):
+        (tmp_path / "corpus" / name).unlink()
+        os.mkfifo(tmp_path / "corpus" / name)
+        with pytest.raises(
+            InputError,
+            match=rf"{name}: expected a (file or folder, found a pipe|table, found no such file)",
+        ):
+            Corpus.open(tmp_path / "corpus")

@@ -109,3 +109,28 @@ def test_every_turn_is_undone_as_pillow_does_it(turn: int) -> None:
     data = with_exif("PNG", exif.tobytes())
     theirs = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     assert decode(data).tobytes() == theirs.tobytes() and decode(data).size == theirs.size
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_numbers_without_a_known_white_are_refused_with_a_reason(mode: str) -> None:
+    with pytest.raises(InputError, match="expected 8 or 16 bits for each colour, found 32"):
+        decode(encoded(Image.new(mode, (2, 2), 1), "TIFF"))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_grey_of_16_bits_is_scaled(kind: str) -> None:
+    grey = Image.fromarray(np.array([[0, 32768, 65535]], np.uint16))
+    assert np.asarray(decode(encoded(grey, kind)))[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_ppm_of_16_bits_is_scaled() -> None:
+    data = b"P5 3 1 65535\n" + np.array([0, 32768, 65535], ">u2").tobytes()
+    assert np.asarray(decode(data))[0, :, 0].tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize("size", [(1001, 5), (5, 1001)])
+def test_a_line_of_pixels_is_refused(size: tuple[int, int]) -> None:
+    told = f"expected one side at most 200 times the other, found {size[0]}x{size[1]}"
+    with pytest.raises(InputError, match=told):
+        decode(encoded(Image.new("RGB", size)))
+    assert decode(encoded(Image.new("RGB", (1000, 5)))).size == (1000, 5)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure as Canvas
 
-from ikusi.report import figures
+from ikusi.report import drawing, figures
 from ikusi.report.drawing import BLUE, VERMILION, Panel
 from ikusi.report.reading import Study
 from report.studies import Folder, even
@@ -118,3 +119,21 @@ def test_panels_without_anything_to_show_are_left_out(grouped: Study) -> None:
     training = figures.training(Study(grouped.folder))
     assert training is not None
     assert [panel.title for panel in training.panels] == ["Instruction tuning · english"]
+
+
+def test_names_are_drawn_as_they_are_and_not_as_formulas(tmp_path: Path) -> None:
+    name = r"$\frac{1$ _a [red]" + "\x1b[2J"
+
+    def draw(axes: Axes) -> None:
+        axes.set_yticks([0, 1], [name, "_b"])
+        axes.set_xlabel("$x$")
+
+    panel = drawing.Panel(name, "", draw)
+    look = drawing.Look("_$c$", drawing.BLUE)
+    figure = drawing.Figure("names", "", "", [[panel]], [look])
+    svg, _ = drawing.write(figure, tmp_path)
+    ElementTree.parse(svg)  # which no control character passes
+    drawn = svg.read_text("utf-8")
+    for text in (r"$\frac{1$ _a [red]", "_b", "$x$", "_$c$"):
+        assert f"<!-- {text}" in drawn
+    assert "$" not in drawing.inline(panel, "one")

@@ -1,10 +1,14 @@
 """Command-line translators: real ones."""
 
 import shutil
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
+from ikusi import processes
 from ikusi.errors import InputError
 from ikusi.translate.command import CommandEngine
 from ikusi.translate.settings import Command
@@ -68,3 +72,49 @@ def test_a_pair_that_is_not_installed_is_told_in_one_line() -> None:
     with pytest.raises(InputError, match=r"apertium en-xx: expected it to end well") as error:
         engine("apertium", "en-xx")
     assert "\n" not in str(error.value)
+
+
+def test_a_program_that_writes_without_end_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "SPARE", 1000)
+    with pytest.raises(InputError, match=r"yes: expected at most 1,[0-9]+ bytes, found more"):
+        engine("yes")
+
+
+def test_a_program_that_does_not_end_is_stopped_with_what_it_has_started(
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "never"
+    script.write_text(f"#!/bin/sh\nsleep 600 & echo $! > {tmp_path}/child\nwait\n")
+    script.chmod(0o755)
+    began = time.monotonic()
+    with pytest.raises(subprocess.TimeoutExpired):
+        processes.run([str(script)], seconds=0.5)
+    assert time.monotonic() - began < 10
+    assert _has_ended(int((tmp_path / "child").read_text()))
+
+
+def _has_ended(process: int) -> bool:
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_program_that_leaves_a_child_behind_is_not_waited_for(tmp_path: Path) -> None:
+    done = processes.run(["sh", "-c", "sleep 600 & echo a cat"], seconds=20)
+    assert done.stdout == "a cat\n"
+
+
+def test_what_a_command_reads_is_part_of_what_its_translations_depend_on(tmp_path: Path) -> None:
+    script = tmp_path / "mine.sh"
+    script.write_text("cat")
+    before = engine("sh", str(script)).settings()
+    script.write_text("tr a b")
+    assert engine("sh", str(script)).settings() != before

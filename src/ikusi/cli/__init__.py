@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from ikusi import disk
+from ikusi import disk, terminal
 from ikusi.cli import (
     compare,
     data,
@@ -24,7 +24,7 @@ from ikusi.cli import (
 from ikusi.cli.arguments import ManyValues
 from ikusi.errors import InputError
 
-INPUT_FAULT = 3
+INTERNAL_FAULT, INPUT_FAULT = 1, 3
 
 # Without rich: its import alone would double the time of `--help`.
 app = typer.Typer(
@@ -60,13 +60,19 @@ for name, group in (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 well, 1 internal fault, 2 wrong usage, 3 bad input (also a disk
     that is full or shut), and 130 or 143 when it is stopped by Ctrl-C or SIGTERM (`stopping`)."""
+    terminal.guard_logs()
     words = sys.argv[1:] if arguments is None else list(arguments)
+    code: int | None = None
     try:
         with stopping.heeded(stopping.kept(words)):
-            app(args=words, prog_name="ikusi")
+            # A code that is returned is raised here, where `stopping` hears of it.
+            sys.exit(app(args=words, prog_name="ikusi", standalone_mode=False) or 0)
     except Exception as error:
         told = str(error) if isinstance(error, InputError) else disk.fault(error)
-        if told is None:
-            raise
-        typer.secho(f"error: {told}", fg=typer.colors.RED, err=True)
-        sys.exit(INPUT_FAULT)
+        code = INPUT_FAULT if told is not None else terminal.usage_error(error)
+        if told is not None:
+            terminal.say(f"error: {told}", colour=typer.colors.RED, error=True)
+        elif code is None:
+            terminal.say_fault()
+            code = INTERNAL_FAULT
+    sys.exit(code)

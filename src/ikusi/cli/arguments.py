@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
+from ikusi.terminal import say
+
 if TYPE_CHECKING:
     from ikusi.recipe import Recipe
 
@@ -74,5 +76,5 @@ def bring_up_to_date(
 
     outcome = torchrun.led(lambda: studies.run(loaded, folder, workers, only))
     if outcome is not None:
-        typer.echo(outcome.told())
+        say(outcome.told())
         raise typer.Exit(outcome.exit_code)

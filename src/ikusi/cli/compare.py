@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from ikusi.terminal import say
+
 
 def compare(
     runs: Annotated[
@@ -47,4 +49,4 @@ def compare(
     comparison = compares.compare(folders, metric=metric, by_group=group, resamples=bootstrap)
     views.to_terminal(comparison, show)
     if output is not None:
-        typer.echo(views.write(comparison, output))
+        say(views.write(comparison, output))

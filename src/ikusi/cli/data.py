@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ikusi.terminal import say
+
 if TYPE_CHECKING:
     from ikusi.data.importing import Fetcher
     from ikusi.data.ledger import Ledger, Wanted
 
 app = typer.Typer(help="Make corpora from public data sets, look at them.", no_args_is_help=True)
 
+MOST = 2**32 - 1  # of a seed, as in recipes
 EVERY = 10.0  # seconds between two lines of progress
 
 
@@ -26,7 +29,7 @@ def listed() -> None:
 
     for source in sources.available():
         spoken = "+".join(source.languages)
-        typer.echo(f"{source.name:16} {source.row_type:12} {spoken:6} {source.about}")
+        say(f"{source.name:16} {source.row_type:12} {spoken:6} {source.about}")
 
 
 @app.command("import")
@@ -45,7 +48,7 @@ def import_(
     sample: Annotated[
         int | None, typer.Option(min=1, help="So many rows, chosen by a hash of seed and id.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST, help="Seed of the sample.")] = 0,
     on_mismatch: Annotated[
         Literal["keep", "drop"], typer.Option(help="What to do with a picture of another hash.")
     ] = "keep",
@@ -88,14 +91,14 @@ def import_(
         **_settings(options or []),
     )
     for name, count in counts.items():
-        typer.echo(f"{count:10,} {name.replace('_', ' ')}")
+        say(f"{count:10,} {name.replace('_', ' ')}")
 
 
 @app.command()
 def show(
     corpus: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
     count: Annotated[int, typer.Option(min=1, help="How many rows.")] = 5,
-    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST, help="Seed of the choice.")] = 0,
     flagged: Annotated[
         bool, typer.Option("--flagged", help="Only translated rows that a check has flagged.")
     ] = False,
@@ -118,7 +121,7 @@ def show(
     if html is None:
         shows.to_terminal(chosen)
     else:
-        typer.echo(shows.to_page(opened, chosen, html))
+        say(shows.to_page(opened, chosen, html))
 
 
 def _teller() -> Callable[[str], None]:
@@ -129,7 +132,7 @@ def _teller() -> Callable[[str], None]:
         nonlocal told
         if time.monotonic() - told >= EVERY:
             told = time.monotonic()
-            typer.echo(line, err=True)
+            say(line, error=True)
 
     return tell
 
@@ -149,7 +152,7 @@ def _fetcher(
 
         if not use_proxy and (names := {"http", "https"} & set(getproxies())):
             variables = " and ".join(f"{name}_proxy" for name in sorted(names))
-            typer.echo(f"pictures: not fetched through {variables}; --use-proxy does", err=True)
+            say(f"pictures: not fetched through {variables}; --use-proxy does", error=True)
         settings = FetchSettings(
             on_mismatch=on_mismatch, retry_dead=retry_dead, use_proxy=use_proxy
         )

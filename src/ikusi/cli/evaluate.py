@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ikusi.terminal import console, say
+
 if TYPE_CHECKING:
     from ikusi.evaluate.engine import Engine
     from ikusi.evaluate.run import Benchmarks
@@ -84,12 +86,13 @@ def _place(model: str, output: Path | None) -> Path:
 
 
 def _tell(found: dict[str, Any], languages: list[str], place: Path) -> None:
-    from rich.console import Console
-
     from ikusi.evaluate import progress
 
-    Console(width=None if Console().is_terminal else 160).print(progress.table(found, languages))
-    typer.echo(f"rows: {place / 'rows.parquet'}\nfigures: {place / 'results.json'}")
+    screen = console()
+    if not screen.is_terminal:
+        screen = console(width=160)
+    screen.print(progress.table(found, languages))
+    say(f"rows: {place / 'rows.parquet'}\nfigures: {place / 'results.json'}")
 
 
 def _opened(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ikusi.errors import InputError
+from ikusi.terminal import say
 
 app = typer.Typer(help="Look at language packs, start a new one.", no_args_is_help=True)
 
@@ -21,7 +22,7 @@ def listed() -> None:
 
     for code in language.available():
         pack = language.load(code)
-        typer.echo(f"{pack.code:6} {pack.name} ({pack.autonym})")
+        say(f"{pack.code:6} {pack.name} ({pack.autonym})")
 
 
 @app.command("show")
@@ -35,7 +36,7 @@ def show(
     from ikusi import language
 
     pack = language.load(code)
-    typer.echo(json.dumps(pack.model_dump(mode="json"), indent=2, ensure_ascii=False))
+    say(json.dumps(pack.model_dump(mode="json"), indent=2, ensure_ascii=False))
 
 
 @app.command("check")
@@ -50,11 +51,11 @@ def check(
 
     pack = language.load(code)
     for key in pack.to_review:
-        typer.echo(f"to review: {key}")
+        say(f"to review: {key}")
     faults = language.check(pack)
     if faults:
         raise InputError("; ".join(faults[:1]) + f" ({len(faults)} faults in all)")
-    typer.echo(f"{pack.name}: complete, {len(pack.to_review)} keys to review")
+    say(f"{pack.name}: complete, {len(pack.to_review)} keys to review")
 
 
 @app.command("new")
@@ -70,9 +71,11 @@ def new(
     """
     from ikusi import claim, language
     from ikusi.miniature import pack
+    from ikusi.recipe.values import check_name
 
+    check_name(code, "CODE")
     path = output or Path("languages") / f"{code}.yaml"
     place = claim.file(path, None)
     drafted = pack.draft(code)
     language.write(drafted, place, drafted["to_review"], language.load("en"))
-    typer.echo(f"{path}: look at the lines marked `supply` or `check`")
+    say(f"{path}: look at the lines marked `supply` or `check`")

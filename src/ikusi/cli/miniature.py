@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ikusi.cli.arguments import Overrides, RecipeFile, Studies, bring_up_to_date, opened
+from ikusi.terminal import say
 
 app = typer.Typer(
     help="Make the pictures, texts and small models of the miniature.", no_args_is_help=True
@@ -20,7 +21,7 @@ def fetch() -> None:
     """
     from ikusi.miniature import packages
 
-    typer.echo(packages.fetch(_show_count))
+    say(packages.fetch(_show_count))
 
 
 @app.command("build")
@@ -52,11 +53,14 @@ def bases(
     Example: ikusi miniature bases --language cy
     """
     from ikusi.miniature import bases, shipped
+    from ikusi.recipe.values import check_name
 
+    if language:
+        check_name(language, "--language")
     names = [f"llama-{language}"] if language else shipped.names()
     root = output or (shipped.built() if language else shipped.packaged())
     for name in names:
-        typer.echo(bases.build(name, root, _show_count))
+        say(bases.build(name, root, _show_count))
 
 
 @app.command("sheet")
@@ -70,8 +74,8 @@ def sheet(
     from ikusi.miniature import sheet
 
     sheet.write(output)
-    typer.echo(output)
+    say(output)
 
 
 def _show_count(done: int, total: int, what: str) -> None:
-    typer.echo(f"{done + 1}/{total} {what}", err=True)
+    say(f"{done + 1}/{total} {what}", error=True)

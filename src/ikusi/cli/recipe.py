@@ -5,6 +5,7 @@ import json
 import typer
 
 from ikusi.cli.arguments import Overrides, RecipeFile
+from ikusi.terminal import say
 
 app = typer.Typer(help="Look at recipes.", no_args_is_help=True)
 
@@ -17,7 +18,7 @@ def show(recipe: RecipeFile, overrides: Overrides = None) -> None:
     """
     from ikusi import recipe as recipes
 
-    typer.echo(recipes.show(recipes.load(recipe, overrides or [])), nl=False)
+    say(recipes.show(recipes.load(recipe, overrides or [])), end=False)
 
 
 @app.command("check")
@@ -34,7 +35,7 @@ def check(recipe: RecipeFile, overrides: Overrides = None) -> None:
 
     loaded = recipes.load(recipe, overrides or [])
     runs = loaded.runs()
-    typer.echo(f"{recipe}: good, {len(runs)} runs: {' '.join(run.name for run in runs)}")
+    say(f"{recipe}: good, {len(runs)} runs: {' '.join(run.name for run in runs)}")
     needs.check(loaded)
 
 
@@ -46,4 +47,4 @@ def schema() -> None:
     """
     from ikusi import recipe as recipes
 
-    typer.echo(json.dumps(recipes.json_schema(), indent=2))
+    say(json.dumps(recipes.json_schema(), indent=2))

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-import typer
-
 from ikusi import processes
+from ikusi.terminal import say
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SECONDS_TO_LEAVE = 20.0  # from the signal to the end, however the work takes it
@@ -124,4 +123,4 @@ class _Watch:
     def _say(self, number: int) -> None:
         processes.end_children()
         with suppress(OSError):  # the terminal may be gone
-            typer.echo(f"stopped: {self.kept}", err=True)
+            say(f"stopped: {self.kept}", error=True)

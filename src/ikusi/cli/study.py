@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ikusi.cli.arguments import Overrides, RecipeFile, Studies, Workers, bring_up_to_date, opened
+from ikusi.terminal import say
 
 if TYPE_CHECKING:
     from ikusi.recipe import Recipe
@@ -102,7 +103,7 @@ def inspect(
     if html is None:
         inspect_view.to_terminal(reader, rows)
     else:
-        typer.echo(inspect_view.to_page(reader, opened, rows, html))
+        say(inspect_view.to_page(reader, opened, rows, html))
 
 
 def export(
@@ -126,7 +127,7 @@ def export(
 
     exports.export(layout.checkpoint(checkpoint), to, output, llama_cpp)
     for path in sorted(output.iterdir()):
-        typer.echo(path)
+        say(path)
 
 
 def report(
@@ -142,11 +143,11 @@ def report(
 
     claim.expect(output, page.KIND, [study])
     page.write(study, output)
-    typer.echo(output / "index.html")
+    say(output / "index.html")
 
 
 def _tell_status(loaded: "Recipe", folder: Path) -> None:
     from ikusi import study as studies
 
     for name, state in studies.status(loaded, folder).items():
-        typer.echo(f"{state.status:8} {name}")
+        say(f"{state.status:8} {name}")

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from ikusi.terminal import say
+
 
 def tasks(
     suite: Annotated[
@@ -33,4 +35,4 @@ def tasks(
     loaded = [benchmarks.load(name) for name in dict.fromkeys(benchmark)]
     codes = list(dict.fromkeys(language))
     names = files.write(suite, corpora.find(loaded, codes, data), codes, output)
-    typer.echo(files.usage(suite, names, output, loaded))
+    say(files.usage(suite, names, output, loaded))

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ikusi.terminal import say
+
 if TYPE_CHECKING:
     from ikusi.translate.settings import Translation
 
@@ -51,17 +53,17 @@ def translate(
 
     loaded = settings.load(recipe, overrides or [])
     if show_prompt:
-        typer.echo(run.shown_prompt(loaded, corpus))
+        say(run.shown_prompt(loaded, corpus))
     elif dry_run:
-        typer.echo(run.estimate(loaded, corpus, output, limit).told())
+        say(run.estimate(loaded, corpus, output, limit).told())
     elif report:
-        typer.echo(_reported(output))
+        say(_reported(output))
     else:
         counts = _translated(loaded, corpus, output, rank, world, retry, limit)
         for name, count in counts.items():
-            typer.echo(f"{count:10,} {name.replace('_', ' ')}")
+            say(f"{count:10,} {name.replace('_', ' ')}")
         if rank is None:
-            typer.echo(_reported(output))
+            say(_reported(output))
 
 
 def _translated(

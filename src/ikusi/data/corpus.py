@@ -24,6 +24,7 @@ from ikusi.data.images import decode
 from ikusi.data.parquet import CHECKSUMS
 from ikusi.data.schema import IMAGES, OPTIONAL, ROW_TYPES, fault, key_fault, rows_schema
 from ikusi.errors import InputError
+from ikusi.recipe.values import check_name
 
 ROWS_IN_GROUP = 4096
 IMAGES_IN_GROUP = 256
@@ -49,6 +50,8 @@ class CorpusWriter:
         if not languages or len(set(languages)) != len(languages):
             told = ", ".join(languages) or "none"
             raise InputError(f"{folder}: expected different languages, found {told}")
+        for code in languages:
+            check_name(code, f"{folder}: languages")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.row_type, self.languages = folder, row_type, list(languages)
         self.quarantine = quarantine

@@ -13,6 +13,7 @@ from PIL import Image
 from ikusi.errors import InputError
 
 MAX_PIXELS = 64_000_000
+MAX_ASPECT = 200  # of a picture's sides; processors that look at whole pictures take no more
 # Others that Pillow knows are no formats of photographs, and one of them, EPS, runs programs.
 FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 ORIENTATION = 0x0112  # the tag of EXIF, and how each of its values is undone
@@ -44,7 +45,8 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, name: str = "picture") -> 
     """Decode bytes to an RGB picture, upright, transparency laid on white.
 
     Raises:
-        InputError: the bytes are no picture, are cut, or hold more than `max_pixels`.
+        InputError: the bytes are no picture, are cut, hold more than `max_pixels` or numbers
+            without a known white, or one side is more than `MAX_ASPECT` times the other.
     """
     try:
         with warnings.catch_warnings():
@@ -53,7 +55,17 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, name: str = "picture") -> 
         if image.width * image.height > max_pixels:
             size = f"{image.width}x{image.height}"
             raise InputError(f"{name}: expected at most {max_pixels} pixels, found {size}")
+        if max(image.size) > MAX_ASPECT * min(image.size):
+            size = f"{image.width}x{image.height}"
+            raise InputError(
+                f"{name}: expected one side at most {MAX_ASPECT} times the other, found {size}"
+            )
         image.load()
+        if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
+            raise InputError(
+                f"{name}: expected 8 or 16 bits for each colour, found 32, of which nothing says "
+                "what is white"
+            )
         return flatten(_upright(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(f"{name}: expected at most {max_pixels} pixels, found more") from error
@@ -73,7 +85,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def flatten(image: Image.Image) -> Image.Image:
     """RGB, with whatever is transparent laid on white, and 16-bit grey scaled to 8 bits."""
-    if image.mode.startswith("I;16"):  # which Pillow would cut at 255
+    if image.mode.startswith("I"):  # which Pillow would cut at 255; PPM's are scaled to 16 bits
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")

@@ -13,6 +13,7 @@ from ikusi import jsonfile
 from ikusi.data.groups import Groups
 from ikusi.data.schema import RowType
 from ikusi.errors import InputError
+from ikusi.recipe.values import is_name
 
 ABOUT = "corpus.json"
 
@@ -31,8 +32,7 @@ def read_about(folder: Path) -> About:
     path = folder / ABOUT
     found = jsonfile.read(path, About, "a corpus")
     languages = found.languages
-    named = all(code and Path(code).name == code for code in languages)
-    if not languages or not named or len(set(languages)) != len(languages):
+    if not languages or not all(map(is_name, languages)) or len(set(languages)) != len(languages):
         told = ", ".join(map(repr, languages)) or "none"
         raise InputError(f"{path}: languages: expected different codes, found {told}")
     return found

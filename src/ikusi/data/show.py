@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import random
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ikusi import claim, disk
+from ikusi import claim, disk, terminal
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
+from ikusi.terminal import harmless
 
 TEMPLATE = "show.html.j2"
 SIDE = 384  # pixels of the longer side of a picture, at most
@@ -118,7 +118,7 @@ def _lines(row_type: str, columns: Mapping[str, Any]) -> list[Line]:
 
 def to_terminal(drawn: Sequence[Sample], console: Console | None = None) -> None:
     """Print samples, a table each, with a column for every language."""
-    console = console or Console()
+    console = console or terminal.console()
     for sample in drawn:
         table = Table(title=Text(harmless(sample.about)), title_justify="left", expand=True)
         for side in sample.sides:
@@ -146,16 +146,6 @@ def _provenance(side: Side) -> list[str]:
     if side.score is not None:
         told.append(f"score {side.score:.2f}")
     return [*told, side.translator] if side.translator else told
-
-
-def harmless(text: str) -> str:
-    """Text without what a terminal would obey."""
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}"
-        if unicodedata.category(sign) == "Cc" and sign not in "\n\t"
-        else sign
-        for sign in text
-    )
 
 
 def to_page(corpus: Corpus, drawn: Sequence[Sample], path: Path) -> Path:

@@ -8,13 +8,14 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ikusi import recipe, yamlfile
 from ikusi.language import LanguagePack
+from ikusi.recipe.values import path_of_names
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
@@ -28,9 +29,11 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 class Benchmark(BaseModel):
     """One benchmark, as data."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    name: str = Field(min_length=1, description="Its path among the benchmarks, without .yaml.")
+    name: Annotated[str, AfterValidator(path_of_names)] = Field(
+        description="Its path among the benchmarks, without .yaml."
+    )
     title: str = Field(min_length=1, description="Its name in tables and figures.")
     mirrors: str = Field(description="The published benchmark it stands for, and where from.")
     corpus: str = Field(min_length=1, description="Name of the corpus folder with its rows.")

@@ -1,12 +1,10 @@
 """How far an evaluation is, and what came out, on the terminal."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +16,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from ikusi import terminal
 from ikusi.evaluate.metrics import describe_metric
 from ikusi.evaluate.results import ALL
 from ikusi.evaluate.statistics import FEWEST
@@ -28,7 +27,7 @@ EVERY = 30.0  # seconds between lines
 @contextmanager
 def shown() -> Iterator[Callable[[int, int], None]]:
     """What to give an evaluation as its ``progress``: a live bar, or a line now and then."""
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     if not console.is_terminal:
         yield _Lines()
         return
@@ -60,7 +59,7 @@ class _Lines:
         self.seen = now
         pace = (done - self.first) / max(now - self.began, 1e-9)
         line = f"{done:,} of {total:,} rows, {pace:,.1f} rows/s"
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - what it is for
+        terminal.say(line, error=True)
 
 
 def table(found: Mapping[str, Any], languages: Sequence[str]) -> Table:

@@ -85,7 +85,7 @@ Templates = Annotated[dict[str, list[str]], AfterValidator(_fields_are_named)]
 class LanguagePack(BaseModel):
     """One language, as data."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     code: str = Field(
         pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$",

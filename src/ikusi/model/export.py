@@ -27,7 +27,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from ikusi import artifact, claim, content, processes
+from ikusi import artifact, claim, content, pretrained, processes
 from ikusi.errors import InputError
 from ikusi.model import fusion, hub, mmproj
 from ikusi.model.chat import prompt_ids, render, takes_strings
@@ -85,7 +85,7 @@ def language_model(model: LlavaForConditionalGeneration) -> PreTrainedModel:
     config = deepcopy(model.config.text_config)
     config.tie_word_embeddings = model.config.tie_word_embeddings
     with torch.device("meta"):
-        llm: Any = AutoModelForCausalLM.from_config(config)
+        llm: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     setattr(llm, llm.base_model_prefix, model.model.language_model)
     llm.set_output_embeddings(model.lm_head)
     llm.generation_config = deepcopy(model.generation_config)
@@ -134,7 +134,7 @@ def _save_llm(
     some kinds of LLM it takes the kind's usual splitting of words, whatever the file says."""
     llm = language_model(model)
     fusion.save(llm, tokenizer, folder)
-    opened: Any = AutoTokenizer.from_pretrained(folder)
+    opened: Any = pretrained.load(AutoTokenizer, folder)
     if _asked(opened) != _asked(tokenizer):
         raise InputError(
             f"tokenizer: expected the one usual for {llm.config.model_type}, which transformers "

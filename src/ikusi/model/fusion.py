@@ -29,6 +29,7 @@ from transformers import (
 )
 from transformers.conversion_mapping import get_model_conversion_mapping
 
+from ikusi import pretrained
 from ikusi.errors import InputError
 from ikusi.model import hub, sharing
 from ikusi.model.chat import end_of_turn
@@ -154,10 +155,8 @@ def load(
     """
     _expect_llava(folder)
     place, pinned = hub.place(folder)
-    stock: Any = LlavaForConditionalGeneration
-    model, report = stock.from_pretrained(
-        place, **pinned, dtype=dtype or "auto", output_loading_info=True
-    )
+    settings: dict[str, Any] = {"dtype": dtype or "auto", "output_loading_info": True}
+    model, report = pretrained.load(LlavaForConditionalGeneration, place, **pinned, **settings)
     check_loaded(folder, report)
     check_finite(folder, model)
     _freeze_identity(model)
@@ -393,7 +392,7 @@ def _unreached(model: Any) -> list[nn.Parameter]:
 def _expect_llava(folder: str | Path) -> None:
     place, pinned = hub.place(folder)
     try:
-        kind = AutoConfig.from_pretrained(place, **pinned).model_type
+        kind = pretrained.load(AutoConfig, place, **pinned).model_type
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: expected a LLaVA checkpoint, found none: {error}") from error
     if kind != "llava":

@@ -18,12 +18,13 @@ import numpy as np
 from PIL import Image
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
-from ikusi import language, yamlfile
+from ikusi import language, pretrained, yamlfile
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import conversation
 from ikusi.errors import InputError
 from ikusi.model import chat
 from ikusi.model.parts import features_told, load_processor, open_tokenizer
+from ikusi.model.pixels import prepare
 
 Kind = Literal["prompt", "supervised", "image", "cut"]
 
@@ -80,7 +81,7 @@ def open_reader(checkpoint: Path) -> Reader:
     if not checkpoint.is_dir():
         raise InputError(f"{checkpoint}: expected the folder of a model, found none")
     try:
-        config = AutoConfig.from_pretrained(checkpoint)
+        config = pretrained.load(AutoConfig, checkpoint)
         if config.model_type != "llava":
             return Reader(open_tokenizer(checkpoint))
         processor: Any = load_processor(checkpoint)
@@ -215,7 +216,7 @@ def _unknown(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> int:
 
 def _seen(image_processor: Any, picture: Image.Image) -> Image.Image:
     """A picture after preprocessing: what the encoder is given, as a picture again."""
-    pixels = image_processor(images=[picture], return_tensors="np")["pixel_values"][0]
+    pixels = prepare(image_processor, [picture], "np")[0]
     values = np.moveaxis(np.asarray(pixels, dtype=np.float64), 0, -1)  # [H, W, 3]
     if image_processor.do_normalize:
         values = values * np.array(image_processor.image_std) + np.array(image_processor.image_mean)

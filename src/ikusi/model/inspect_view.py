@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ikusi import claim, disk
+from ikusi import claim, disk, terminal
 from ikusi.data.corpus import Corpus
-from ikusi.data.show import harmless, thumbnail
+from ikusi.data.show import thumbnail
 from ikusi.model.inspect import Kind, Piece, Reader, Row, counts, total
 from ikusi.model.tokens import control
+from ikusi.terminal import harmless
 
 TEMPLATE = "inspect.html.j2"
 MEANINGS: dict[Kind, str] = {
@@ -51,7 +52,7 @@ def parts(reader: Reader, text: str) -> Iterator[tuple[str, str]]:
 
 def to_terminal(reader: Reader, rows: Sequence[Row], console: Console | None = None) -> None:
     """Print rows, a line or more for each piece, and what they come to."""
-    console = console or Console()
+    console = console or terminal.console()
     for row in rows:
         size = "" if row.picture is None else f" · picture {_size(row.picture)}"
         console.print(Text(f"{harmless(row.id)} · {row.language}{size}", "bold"))

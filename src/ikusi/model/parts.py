@@ -34,6 +34,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from ikusi import pretrained
 from ikusi.errors import InputError
 from ikusi.model import hub
 from ikusi.model.chat import end_of_turn, render, takes_strings
@@ -58,8 +59,8 @@ def load_language_model(
     auto: Any = AutoModelForCausalLM
     place, pinned = hub.place(folder)
     try:
-        model, report = auto.from_pretrained(
-            place, **pinned, dtype=dtype or "auto", output_loading_info=True
+        model, report = pretrained.load(
+            auto, place, **pinned, dtype=dtype or "auto", output_loading_info=True
         )
     except (OSError, ValueError) as error:
         raise _none(folder, "a causal LLM", error) from error
@@ -72,7 +73,7 @@ def load_processor(folder: str | Path) -> LlavaProcessor:
     """Open a LLaVA checkpoint's processor alone: its image processor, and its tokenizer with its
     image token and chat template."""
     place, pinned = hub.place(folder)
-    processor: Any = AutoProcessor.from_pretrained(place, **pinned, backend="pil")
+    processor: Any = pretrained.load(AutoProcessor, place, **pinned, backend="pil")
     set_image_token(processor.tokenizer, processor.image_token)
     if processor.tokenizer.chat_template is None:
         processor.tokenizer.chat_template = processor.chat_template
@@ -91,11 +92,11 @@ def open_vision_tower(vision: str | Path | PreTrainedModel) -> Any:
         return vision.vision_model if hasattr(vision.config, "vision_config") else vision
     place, pinned = hub.place(vision)
     try:
-        config = AutoConfig.from_pretrained(place, **pinned)
+        config = pretrained.load(AutoConfig, place, **pinned)
         config = getattr(config, "vision_config", config)
         kind: Any = MODEL_MAPPING[type(config)]
-        tower, report = kind.from_pretrained(
-            place, **pinned, config=config, dtype="auto", output_loading_info=True
+        tower, report = pretrained.load(
+            kind, place, **pinned, config=config, dtype="auto", output_loading_info=True
         )
     except (OSError, ValueError) as error:
         raise _none(vision, "a vision encoder", error) from error
@@ -126,7 +127,7 @@ def open_tokenizer(source: PreTrainedTokenizerBase | PreTrainedModel | str | Pat
     if isinstance(source, PreTrainedModel):
         raise InputError("tokenizer: expected one beside an LLM that is already loaded, found none")
     place, pinned = hub.place(source)
-    opened = AutoTokenizer.from_pretrained(place, **pinned)
+    opened = pretrained.load(AutoTokenizer, place, **pinned)
     steady(opened)
     return opened
 
@@ -187,7 +188,7 @@ def extra_tokens(config: Any, feature_layer: int) -> int:
         raise InputError("vision encoder: expected one square image size in its configuration")
     with torch.device("meta"):
         pixels = torch.empty(1, config.num_channels, config.image_size, config.image_size)
-        tower: Any = AutoModel.from_config(config, dtype=torch.float32)
+        tower: Any = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
         states = tower(pixels, output_hidden_states=True).hidden_states
     if not -len(states) <= feature_layer < len(states):
         raise InputError(
@@ -211,7 +212,7 @@ def open_image_processor(vision: str | Path | PreTrainedModel, image_size: int) 
         try:
             place, pinned = hub.place(vision)
             settings, _ = ImageProcessingMixin.get_image_processor_dict(place, **pinned)
-            return _pil_class(settings).from_pretrained(place, **pinned)
+            return pretrained.load(_pil_class(settings), place, **pinned)
         except OSError:
             logger.info("%s: no image processor, using CLIP's at %d pixels", vision, image_size)
     square = {"height": image_size, "width": image_size}

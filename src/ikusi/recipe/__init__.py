@@ -16,7 +16,7 @@ from ikusi import language, yamlfile, yamltext
 from ikusi.errors import InputError
 from ikusi.recipe.rehearsal import rehearsed
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
-from ikusi.recipe.values import Model, Name, Share, Text, no_repeats, worker_count, wrong
+from ikusi.recipe.values import Model, Name, Seed, Share, Text, no_repeats, worker_count, wrong
 from ikusi.yamlfile import Section
 
 __all__ = [
@@ -56,7 +56,7 @@ class Miniature(Section):
     )
     text_rows: int = Field(ge=1, description="Text-only rows: questions about CLDR's knowledge.")
     image_size: int = Field(ge=16, description="Side of every picture, in pixels.")
-    seed: int = Field(default=0, ge=0, description="Seed of the scenes and of the split.")
+    seed: Seed = Field(default=0, description="Seed of the scenes and of the split.")
 
 
 class TextOnly(Section):
@@ -98,7 +98,7 @@ class Recipe(Section):
     source_language: Name = Field(
         default="en", description="Language the data comes from: the code of a language pack."
     )
-    seed: int = Field(default=0, ge=0, description="Seed of training, mixing and resampling.")
+    seed: Seed = Field(default=0, description="Seed of training, mixing and resampling.")
     workers: Annotated[int | Literal["auto"], BeforeValidator(worker_count)] = Field(
         default="auto",
         description="Steps run at once; auto is one for each GPU, or else core; with SLURM 32.",

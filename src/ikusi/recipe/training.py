@@ -12,6 +12,10 @@ READERS_BESIDE_GPU = 4
 DIVIDING = ("fsdp", "zero2", "zero3")  # of `Compute.parallel`: those that divide matrices
 
 Part = Literal["connector", "llm", "vision"]
+Tracker = Literal[
+    "clearml", "codecarbon", "comet_ml", "dagshub", "dvclive", "kubeflow",
+    "mlflow", "neptune", "swanlab", "tensorboard", "trackio", "wandb",
+]  # fmt: skip
 
 
 class Lora(Section):
@@ -139,7 +143,7 @@ class Compute(Section):
         description="Processes that read pictures ahead for each training process; none: 4 "
         "beside a GPU, 0 on the CPU.",
     )
-    report_to: Annotated[list[str], AfterValidator(no_repeats)] = Field(
+    report_to: Annotated[list[Tracker], AfterValidator(no_repeats)] = Field(
         default=[], description="Trackers that transformers knows: tensorboard, wandb, trackio."
     )
     slurm: Slurm | None = Field(

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from ikusi import yamlfile
+from ikusi.errors import InputError
 
 
 def wrong(expected: str, key: yamlfile.Key = (), **context: Any) -> PydanticCustomError:
@@ -39,10 +40,39 @@ def _model(value: str) -> str:
     return value
 
 
+NAME = "a name of letters, digits, dots and dashes"
+LONGEST_NAME = 100  # bytes, so that every file system takes it with an ending
+
+
+def is_name(value: object) -> bool:
+    """Whether a value can become the name of a file or folder, and of nothing outside its place."""
+    return (
+        isinstance(value, str)
+        and re.fullmatch(r"\w[\w.-]*", value) is not None
+        and len(value.encode()) <= LONGEST_NAME
+    )
+
+
+def check_name(value: object, what: str) -> None:
+    """Refuse what is no name (`is_name`); `what` says what it was given as.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not is_name(value):
+        raise InputError(f"{what}: expected {NAME}, found {yamlfile.told(value)}")
+
+
 def _plain_name(value: str) -> str:
-    # It becomes the name of a folder.
-    if not re.fullmatch(r"\w[\w.-]*", value):
-        raise wrong("a name of letters, digits, dots and dashes")
+    if not is_name(value):
+        raise wrong(NAME)
+    return value
+
+
+def path_of_names(value: str) -> str:
+    """Check that a value is one name or several with slashes between, such as `miniature/vqa`."""
+    if not all(map(is_name, value.split("/"))):
+        raise wrong(f"{NAME}, or several with slashes between")
     return value
 
 
@@ -58,4 +88,5 @@ Share = Annotated[float, AfterValidator(_share)]
 Name = Annotated[str, AfterValidator(_plain_name)]
 Text = Annotated[str, Field(min_length=1)]
 Model = Annotated[Text, AfterValidator(_model)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # NumPy takes no other

@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from ikusi import artifact, claim, disk
-from ikusi.data.show import harmless
+from ikusi import artifact, claim, disk, terminal
 from ikusi.evaluate.compare import ALL, ALPHA, POWER, Cell, Comparison, examples
 from ikusi.evaluate.metrics import describe_metric
 from ikusi.evaluate.statistics import FEWEST
 from ikusi.report import compare_figure, drawing
 from ikusi.report.findings import p_value, signed
 from ikusi.report.tables import Table
+from ikusi.terminal import harmless
 
 KIND = "compare"
 TEMPLATE = "compare.html.j2"
@@ -70,9 +70,9 @@ def _told(comparison: Comparison, records: list[dict[str, Any]]) -> dict[str, An
 
 def to_terminal(comparison: Comparison, show: int = 0, console: Console | None = None) -> None:
     """Print a table for each run, what to know of it, and ``show`` rows that differ."""
-    console = console or Console()
+    console = console or terminal.console()
     if not console.is_terminal:
-        console = Console(file=console.file, width=max(console.width, WIDTH))
+        console = terminal.console(file=console.file, width=max(console.width, WIDTH))
     for run in comparison.runs:
         console.print(_grid(comparison, run))
     for sentence in (summary(comparison), *explained(comparison), *notes(comparison)):

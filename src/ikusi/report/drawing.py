@@ -19,6 +19,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from ikusi import disk
+from ikusi.terminal import harmless
 
 INK, FAINT, PAPER = "#1b1b1b", "#8a8a89", "#fefefe"
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#a8608e"
@@ -51,6 +52,7 @@ STYLE: Any = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "legend.frameon": False,
+    "text.parse_math": False,  # names of groups and benchmarks are names, also with dollar signs
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
@@ -137,8 +139,10 @@ def write(figure: Figure, folder: Path) -> list[Path]:
         handles = [look.line() for look in figure.looks]
         canvas.legend(handles=handles, loc="outside lower center", ncols=min(3, len(handles)))
         _settle(canvas)
-        with disk.written(paths[0]) as aside:
-            canvas.savefig(aside, format="svg", facecolor="white", metadata={"Date": None})
+        drawn = io.StringIO()
+        canvas.savefig(drawn, format="svg", facecolor="white", metadata={"Date": None})
+        # Its comments repeat every text, and no XML may hold a control character.
+        disk.write_text(paths[0], harmless(drawn.getvalue()))
         with disk.written(paths[1]) as aside:
             canvas.savefig(aside, format="png", facecolor="white", dpi=RESOLUTION)
     return paths

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ikusi import artifact, claim, recipe, yamlfile
+from ikusi import artifact, claim, recipe, terminal, yamlfile
 from ikusi.errors import InputError
 from ikusi.recipe import Recipe
 from ikusi.study import graph, layout, needs, results
@@ -73,14 +73,15 @@ def run(
         only: names of steps, `*` allowed (`instruct/english-*`); they and what they need.
 
     Raises:
-        InputError: a named step, base or corpus does not exist, the study is running already, or
-            its recipe does not fit the processes that torchrun has started.
+        InputError: a named step, base, corpus or tracker does not exist, the study is running
+            already, or its recipe does not fit the processes that torchrun has started.
     """
     from ikusi.study import torchrun
 
     if group := torchrun.group():
         _fits(recipe_, group)
     needs.check(recipe_)
+    _expect_trackers(recipe_)
     asked = recipe_.workers if workers is None else workers
     return run_steps(layout.steps(recipe_), folder, asked, only=only, shown=recipe_)
 
@@ -125,8 +126,6 @@ def _go(
     shown: Recipe | None,
 ) -> None:
     """Show and run. What this needs is imported here: a study with nothing to do needs none."""
-    from rich.console import Console
-
     from ikusi.study import progress
     from ikusi.study.scheduler import Scheduler
 
@@ -140,8 +139,23 @@ def _go(
     count, gpus = _workers(workers, wanted)
     cells = progress.cells(shown) if shown else []
     board = progress.Board(folder.name, folder, wanted, count, cells, score)
-    with progress.display(board, Console()) as display:
+    with progress.display(board, terminal.console()) as display:
         Scheduler(wanted, states, folder, count, display, gpus, made).run()
+
+
+def _expect_trackers(recipe_: Recipe) -> None:
+    """Refuse a tracker that is not installed, of which a training would die after all before it."""
+    if not recipe_.compute.report_to:
+        return
+    from transformers.integrations.integration_utils import get_available_reporting_integrations
+
+    installed = get_available_reporting_integrations()
+    for name in recipe_.compute.report_to:
+        if name not in installed:
+            raise InputError(
+                f"compute.report_to: expected a tracker that is installed "
+                f"({', '.join(installed) or 'none is'}), found {name}"
+            )
 
 
 def _fits(recipe_: Recipe, group: "Group") -> None:

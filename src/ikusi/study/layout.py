@@ -1,5 +1,6 @@
 """A recipe laid out as steps: which there are, what each needs, and on what it depends."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from ikusi.errors import InputError
 from ikusi.miniature import shipped
 from ikusi.miniature.shipped import PREFIX as MINIATURE
 from ikusi.recipe import Recipe, Run, Stage
+from ikusi.recipe.values import is_name
 from ikusi.study.graph import Step
 
 FUNCTIONS = "ikusi.study.steps"
@@ -79,7 +81,7 @@ class _Layout:
             "precision": "fp32" if exact else "bf16",
         }
         reads = {self.recipe.vision: self.models[self.recipe.vision]} | _corpora(stage.corpus)
-        name = f"features/{stage.corpus.removeprefix(MINIATURE).strip('./').replace('/', '-')}"
+        name = f"features/{self._short(stage.corpus)}"
         inputs = _made(stage.corpus)
         function, alone = f"{FUNCTIONS}:features", self._computed(alone=True)
         return Step(name, function, inputs, settings, reads, alone, resumes=True)
@@ -88,6 +90,16 @@ class _Layout:
         """What a step runs on; `alone`: in one process always."""
         shared = {"parallel", "processes", "micro_tokens", "report_to"} if alone else set()
         return self.recipe.compute.model_dump(mode="json", exclude=shared)
+
+    def _short(self, corpus: str) -> str:
+        """A corpus's name as that of a folder, no other corpus's of this recipe."""
+        short, *others = [
+            re.sub(r"[^\w.-]+", "-", name.removeprefix(MINIATURE).strip("./"))
+            for name in (corpus, *{stage.corpus for stage in self._stages()} - {corpus})
+        ]
+        if is_name(short) and short not in others:
+            return short
+        return f"corpus-{artifact.fingerprint(corpus)}"
 
     def align(self, name: str) -> Step:
         vision, backbone = self.recipe.vision, self.recipe.backbone(name)

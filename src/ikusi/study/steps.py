@@ -16,6 +16,7 @@ from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.evaluate import benchmark, corpora, engines, run
 from ikusi.model import fusion, parts
+from ikusi.model.pixels import prepare
 from ikusi.recipe import Compute, Miniature, Stage, TextOnly
 from ikusi.study import layout
 from ikusi.study.worker import Context
@@ -197,7 +198,7 @@ def _some_pictures(processor: Any, corpus: Corpus) -> Any:
     """The first pictures of a corpus as the encoder takes them, [I, 3, H, W]."""
     ids = list(dict.fromkeys(image_id for image_id in corpus.image_ids if image_id))
     pictures = [corpus.image(image_id) for image_id in ids[:CALIBRATION_PICTURES]]
-    return processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
+    return prepare(processor.image_processor, pictures)
 
 
 def _train(

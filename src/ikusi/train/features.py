@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ikusi import disk
 from ikusi.errors import InputError
+from ikusi.model.pixels import prepare
 from ikusi.model.vision import tower_features
 from ikusi.train.batches import Picture
 
@@ -152,7 +153,7 @@ class _Pictures(Dataset[Tensor]):
     def __getitem__(self, group: int) -> Tensor:
         ids = self._ids[group * IMAGES_AT_ONCE : (group + 1) * IMAGES_AT_ONCE]
         images = [self._corpus.image(image_id) for image_id in ids]
-        pixels: Tensor = self._processor(images=images, return_tensors="pt")["pixel_values"]
+        pixels: Tensor = prepare(self._processor, images)
         return pixels
 
     def __iter__(self) -> Iterator[Tensor]:

@@ -17,6 +17,7 @@ from ikusi import artifact
 from ikusi.errors import InputError
 from ikusi.model import chat, fusion
 from ikusi.model.fitness import Fitness
+from ikusi.model.pixels import prepare
 from ikusi.train.batches import (
     Batch,
     EncodedSample,
@@ -126,8 +127,7 @@ class Encoder:
         images = [
             self._samples[self._first[picture]].corpus.image(picture[1]) for picture in pictures
         ]
-        found = self._image_processor(images=images, return_tensors="pt")
-        pixels: Tensor = found["pixel_values"]
+        pixels: Tensor = prepare(self._image_processor, images)
         return pixels
 
     def _picture(self, index: int) -> Picture | None:

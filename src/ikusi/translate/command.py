@@ -16,6 +16,7 @@ from ikusi.translate.contract import Sentence
 from ikusi.translate.settings import Command
 
 START, SLOWEST = 60, 1  # seconds that a program may take, to load and for each sentence
+LONGER = 100  # times what it is given that a program may write
 INSTALL = {"apertium": "apt-get install apertium and a pair such as apertium-en-gl"}
 
 
@@ -56,15 +57,18 @@ class CommandEngine:
         return [Sentence(line.strip()) for line in lines]
 
     def _run(self, text: str) -> str:
-        program = self._settings.command[0]
+        name = self._settings.command[0]
         seconds = START + SLOWEST * (text.count("\n") + 1)
+        most = LONGER * len(text.encode())
         try:
-            done = processes.run(self._settings.command, text=text + "\n", seconds=seconds)
+            done = processes.run(
+                self._settings.command, text=text + "\n", seconds=seconds, most=most
+            )
         except OSError:
-            hint = INSTALL.get(program, "install it, or give its whole path")
-            raise InputError(f"{program}: expected a program, found none ({hint})") from None
+            hint = INSTALL.get(name, "install it, or give its whole path")
+            raise InputError(f"{name}: expected a program, found none ({hint})") from None
         except subprocess.TimeoutExpired:
-            raise InputError(f"{program}: expected lines within {seconds} s, found none") from None
+            raise InputError(f"{name}: expected lines within {seconds} s, found none") from None
         if done.returncode != 0:
             told = " ".join((done.stderr or done.stdout).split())[:200]
             raise InputError(

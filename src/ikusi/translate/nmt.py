@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ikusi import artifact, content
+from ikusi import artifact, content, pretrained
 from ikusi.errors import InputError
 from ikusi.translate import vocabulary
 from ikusi.translate.contract import Sentence
@@ -180,7 +180,9 @@ def _convert(checkpoint: Path, folder: Path) -> None:
 
     with tempfile.TemporaryDirectory() as aside:
         try:
-            TransformersConverter(str(checkpoint)).convert(f"{aside}/converted")
+            TransformersConverter(str(checkpoint), trust_remote_code=False).convert(
+                f"{aside}/converted"
+            )
         except (OSError, ValueError, NotImplementedError) as error:
             told = " ".join(str(error).split())[:200]
             raise InputError(f"{checkpoint}: expected a translation model, found: {told}") from None
@@ -199,7 +201,7 @@ def _warn_of_padding(checkpoint: Path) -> None:
         return
     from transformers import MarianMTModel
 
-    model = MarianMTModel.from_pretrained(checkpoint)
+    model = pretrained.load(MarianMTModel, checkpoint)
     if model.model.decoder.embed_tokens.weight[model.config.pad_token_id].any():
         logger.warning(
             "%s: the padding's embedding is not zero, as if trained with transformers; it is "
@@ -259,7 +261,7 @@ def _pieces(checkpoint: Path) -> tuple[Encode, Decode]:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        tokenizer = pretrained.load(AutoTokenizer, checkpoint)
     except (OSError, ValueError) as error:
         told = " ".join(str(error).split())[:200]
         raise InputError(f"{checkpoint}: expected a tokenizer, found: {told}") from None

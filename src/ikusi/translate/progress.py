@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from ikusi import terminal
 from ikusi.translate.job import Progress, ProgressCall
 
 EVERY = 30.0  # seconds between lines
@@ -20,7 +20,7 @@ REFRESH = 0.2  # seconds between looks of the bar
 @contextmanager
 def shown() -> Iterator[ProgressCall]:
     """What to give a job as its `progress`; ends the bar when the block ends."""
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     if console.is_terminal:
         with _bar(console) as bar:
             yield _Live(bar)
@@ -73,7 +73,7 @@ class _Lines:
 
     def last(self) -> None:
         """Tell where it stands."""
-        print(told(self.progress), file=sys.stderr, flush=True)  # noqa: T201 - what it is for
+        terminal.say(told(self.progress), error=True)
 
 
 def told(progress: Progress) -> str:

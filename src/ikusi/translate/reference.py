@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ikusi import pretrained
 from ikusi.translate.contract import Sentence
 from ikusi.translate.nmt import LONGEST, beams, found, weights
 from ikusi.translate.settings import Transformers
@@ -30,11 +31,11 @@ class TransformersEngine:
         self._weights = weights(folder)
         on_gpu = settings.device == "auto" and torch.cuda.is_available()
         self._device = "cuda" if on_gpu else settings.device.replace("auto", "cpu")
-        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._tokenizer = pretrained.load(AutoTokenizer, folder)
         for key in ("source_prefix", "target_prefix"):
             tokens = getattr(settings, key)
             expect_known(key, tokens, self._tokenizer.get_vocab(), settings.model)
-        self._model = AutoModelForSeq2SeqLM.from_pretrained(folder).to(self._device).eval()
+        self._model = pretrained.load(AutoModelForSeq2SeqLM, folder).to(self._device).eval()
         self._limit = getattr(self._model.config, "max_position_embeddings", None) or 1024
 
     def settings(self) -> dict[str, Any]:

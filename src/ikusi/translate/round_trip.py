@@ -14,6 +14,9 @@ from ikusi.translate.command import content_of
 from ikusi.translate.contract import SentenceEngine
 from ikusi.translate.settings import Quality
 
+START, SLOWEST = 3600, 60  # seconds that a metric may take, to load and for each text
+LINE = 10_000  # bytes that it may print for each text
+
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -78,21 +81,23 @@ class CommandScorer:
             for file, texts in zip(files.values(), zip(*pairs, strict=True), strict=True):
                 lines = (" ".join(text.split()) + "\n" for text in texts)
                 file.write_text("".join(lines), encoding="utf-8")
-            scores = self._printed([part.format(**files) for part in self._settings.command])
+            command = [part.format(**files) for part in self._settings.command]
+            scores = self._printed(command, len(pairs))
         if len(scores) != len(pairs):
             told = f"expected {len(pairs)} scores, found {len(scores)}"
             raise InputError(f"{self._settings.command[0]}: {told}")
         return scores
 
-    def _printed(self, command: Sequence[str]) -> list[float]:
+    def _printed(self, command: Sequence[str], texts: int) -> list[float]:
         try:
-            done = processes.run(command)
-            done.check_returncode()
-        except FileNotFoundError:
+            done = processes.run(command, seconds=START + SLOWEST * texts, most=LINE * texts)
+        except subprocess.TimeoutExpired:
+            raise InputError(f"{command[0]}: expected its end in time, found it at work") from None
+        except OSError:
             raise InputError(f"{command[0]}: expected a program, found none") from None
-        except subprocess.CalledProcessError as error:
-            told = " ".join(error.stderr.split())[-200:]
-            raise InputError(f"{command[0]}: expected it to end well, found: {told}") from None
+        if done.returncode != 0:
+            told = " ".join(done.stderr.split())[-200:]
+            raise InputError(f"{command[0]}: expected it to end well, found: {told}")
         return [number for line in done.stdout.splitlines() if (number := _last(line)) is not None]
 
 

@@ -9,10 +9,9 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ikusi import language, yamlfile
+from ikusi.recipe.values import Positive, Seed, Text
 from ikusi.yamlfile import Section
 
-Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Action = Literal["refuse", "flag", "off"]
 
 
@@ -98,7 +97,7 @@ class Chat(Section):
         default=0.15, gt=0, le=1, description="Nucleus of sampling; none leaves it to the server."
     )
     max_tokens: int = Field(default=2048, ge=1, description="Longest answer, in tokens.")
-    seed: int = Field(default=0, ge=0, description="Seed of a row's first try.")
+    seed: Seed = Field(default=0, description="Seed of a row's first try.")
     extra: dict[str, Any] = Field(
         default={}, description="Further fields of every request, as the server has them."
     )

@@ -1,6 +1,9 @@
 """The openers beneath the data sets: tables, cells, captions, joins and samples."""
 
 import json
+import os
+import tarfile
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.sources.hub import bad, cell, good, jpeg, lines, read, written
+from data.sources.hub import bad, cell, good, jpeg, lines, read, tar, written, zipped
 from ikusi.data import sources
 from ikusi.data.sources import cells, tables
 from ikusi.data.sources.base import BadRow, Item, LeftOut, SourceRow
 from ikusi.data.sources.cc3m import detokenised
+from ikusi.data.sources.pictures import in_place
 from ikusi.data.sources.spool import joined, sampled
+from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 
 
@@ -273,3 +278,73 @@ def test_pictures_in_plain_parquet_cells_are_read(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"], "image": [cell(jpeg(4))], "text": ["A cat."]}), path)
     picture = good(read("table", path, row_type="caption"))[0].picture
     assert picture is not None and picture.read() == jpeg(4)
+
+
+def damaged_tar(path: Path, broken: str) -> Path:
+    """Four rows of a picture and a text; the header of one file is damaged."""
+    kinds = {"jpg": jpeg(), "txt": b"a cat"}
+    tar(path, {f"{n}.{kind}": data for n in range(4) for kind, data in kinds.items()})
+    with tarfile.open(path) as file:
+        place = file.getmember(broken).offset
+    data = bytearray(path.read_bytes())
+    data[place + 150] ^= 0xFF  # in its checksum
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("broken", "whole"), [("1.jpg", ["2", "3"]), ("1.txt", ["0", "3"]), ("3.txt", ["0", "1", "2"])]
+)
+def test_a_damaged_file_of_a_tar_costs_its_neighbours_and_not_the_rest(
+    tmp_path: Path, broken: str, whole: list[str]
+) -> None:
+    rows = list(tables.read(str(damaged_tar(tmp_path / "rows.tar", broken))))
+    assert [row["__key__"] for row in rows if isinstance(row, dict)] == whole
+    bad = [row for row in rows if isinstance(row, tables.BadLine)]
+    assert len(rows) == 4 and all("found a damaged one" in row.reason for row in bad)
+
+
+def test_tars_one_behind_the_other_are_read_to_the_end(tmp_path: Path) -> None:
+    one = tar(tmp_path / "a.tar", {"0.txt": b"a"}).read_bytes()
+    both = one + tar(tmp_path / "b.tar", {"1.txt": b"b"}).read_bytes()
+    (tmp_path / "c.tar").write_bytes(both)
+    rows = tables.read(str(tmp_path / "c.tar"))
+    assert list(rows) == [{"__key__": "0", "txt": b"a"}, {"__key__": "1", "txt": b"b"}]
+
+
+@pytest.mark.parametrize("zipped_up", [False, True])
+@pytest.mark.parametrize("name", ["a\0b.jpg", "x" * 300 + ".jpg", "a/" * 2000 + "b", "\ud800.jpg"])
+def test_a_name_that_no_file_system_takes_is_a_bad_row(
+    tmp_path: Path, name: str, zipped_up: bool
+) -> None:
+    root = zipped(tmp_path / "z.zip", {"a.jpg": jpeg()}) if zipped_up else tmp_path
+    with pytest.raises(InputError, match="image: expected a name that a file system takes"):
+        in_place(root, name)
+
+
+@pytest.mark.parametrize("place", [24, 0, 26])
+def test_a_damaged_member_of_a_zip_is_told_and_the_others_are_read(
+    tmp_path: Path, place: int
+) -> None:
+    path = tmp_path / "z.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in "abc":
+            file.writestr(name, bytes(range(256)) * 9)
+        start = file.getinfo("b").header_offset
+    data = bytearray(path.read_bytes())
+    data[start + (place or 0) + (20 if place == 24 else 0)] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="picture: expected a file in an archive, found: "):
+        in_place(path, "b").read()
+    assert in_place(path, "a").read() == in_place(path, "c").read() == bytes(range(256)) * 9
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rows.jsonl")
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(InputError, match="found a pipe or a device"):
+        list(Origin(tmp_path / "rows.jsonl").rows("table", "train"))
+    with pytest.raises(InputError, match="found a pipe or a device"):
+        list(tables.read(str(tmp_path / "rows.jsonl")))
+    with pytest.raises(InputError, match="found a pipe or a device"):
+        in_place(tmp_path, "a.jpg").read()

@@ -1,5 +1,6 @@
 """Tasks written for other programs: found by name, on the corpus, by our own functions."""
 
+import ast
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,33 @@ def test_pictures_come_from_the_corpus(tmp_path: Path) -> None:
 def test_a_benchmark_that_a_program_cannot_take_is_refused(tmp_path: Path) -> None:
     pairs = measured.five(tmp_path / "data", CODES)
     with pytest.raises(InputError, match="miniature/vqa: expected a benchmark of options"):
-        files.write("lm-eval", pairs[:1], CODES, tmp_path)
+        files.write("lm-eval", pairs[:1], CODES, tmp_path / "tasks")
     few = benchmark.load("bertaqa")
     with pytest.raises(InputError, match="bertaqa: expected a benchmark without few-shots"):
-        files.write("lmms-eval", [(few, pairs[-1][1])], CODES, tmp_path)
+        files.write("lmms-eval", [(few, pairs[-1][1])], CODES, tmp_path / "tasks")
+
+
+HOSTILE = 'x"""\nraise SystemExit\n"""'
+
+
+def test_a_name_is_never_code(tmp_path: Path) -> None:
+    pairs = measured.five(tmp_path / "data", CODES)
+    with pytest.raises(InputError, match=r"name: expected a name of letters"):
+        renamed = pairs[1][0].model_dump() | {"name": HOSTILE}
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(renamed), "utf-8")
+        benchmark.read(tmp_path / "own.yaml")
+    # Even one that came past the definition is written as data.
+    bench = pairs[1][0].model_copy(update={"name": HOSTILE})
+    (name,) = files.write("lmms-eval", [(bench, pairs[1][1])], ["en"], tmp_path / "tasks")
+    tree = ast.parse((tmp_path / "tasks" / f"{name}.py").read_text("utf-8"))
+    kinds = {type(node) for node in tree.body}
+    assert kinds == {ast.Expr, ast.ImportFrom, ast.Assign} and name.isidentifier()
+    assert HOSTILE in [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+
+
+def test_two_benchmarks_do_not_become_one_task(tmp_path: Path) -> None:
+    (bench, corpus), *_ = measured.five(tmp_path / "data", CODES)
+    both = [(bench.model_copy(update={"name": name}), corpus) for name in ("my-own", "my/own")]
+    with pytest.raises(InputError, match="differ in name, found ikusi_my_own_en for en twice"):
+        files.write("lmms-eval", both, ["en"], tmp_path / "tasks")
+    assert not list((tmp_path / "tasks").glob("*.py"))

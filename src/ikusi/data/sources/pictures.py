@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
+import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ikusi import content
 from ikusi.errors import InputError
 
 MAX_BYTES = 256 * 2**20  # of a file in an archive, which may say more than it holds
+LONGEST, LONGEST_PART = 2048, 255  # bytes of a path, and of each name in it
+# What zipfile raises at a member that is damaged or made by what it does not know.
+DAMAGED = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+)
 LOOSE = ("images.zip", "images")  # beside a table, where pictures usually are
 
 
@@ -48,6 +63,7 @@ class Picture:
         if self.path is None:
             raise InputError("picture: expected bytes or a file, found none")
         try:
+            content.expect_plain(self.path)
             return _unpacked(self.path, self.member) if self.member else self.path.read_bytes()
         except OSError:
             raise InputError(f"picture: expected a file, found none: {self.path}") from None
@@ -90,6 +106,8 @@ def in_place(root: Path, name: str, image_id: str | None = None) -> Picture:
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]:
         raise InputError(f"image: expected a name within the folder, found {name!r:.80}")
+    if not _fits(name):
+        raise InputError(f"image: expected a name that a file system takes, found {name!r:.80}")
     image_id = image_id or name
     is_from_list = parts[0] == root.name and (root.parent / name).is_file()
     if is_from_list and not (root / name).is_file():
@@ -107,6 +125,16 @@ def expect_no_video(row: Mapping[str, Any]) -> None:
     """Raise InputError for a row about a video, which would be a row of text alone."""
     if video := row.get("video"):
         raise InputError(f"video: expected a picture, found a video: {video!r:.80}")
+
+
+def _fits(name: str) -> bool:
+    """Whether any file system takes a name."""
+    try:
+        parts = os.fsencode(name).split(b"/")
+    except UnicodeEncodeError:
+        return False
+    longest = max(map(len, parts)) <= LONGEST_PART and len(name) <= LONGEST
+    return longest and "\0" not in name
 
 
 def beside(table: Path) -> Path:
@@ -127,8 +155,9 @@ def _unpacked(path: Path, member: str) -> bytes:
             data = file.read(MAX_BYTES + 1)
     except KeyError:
         raise InputError(f"picture: expected a file in the archive, found none: {member}") from None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise InputError(f"picture: expected a file in an archive, found: {error}") from None
+    except DAMAGED as error:
+        told = " ".join(f"{error}".split())
+        raise InputError(f"picture: expected a file in an archive, found: {told:.100}") from None
     if len(data) > MAX_BYTES:
         raise InputError(f"picture: expected at most {MAX_BYTES} bytes, found more: {member}")
     return data

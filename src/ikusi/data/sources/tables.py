@@ -13,13 +13,16 @@ import csv
 import io
 import json
 import sys
+import tarfile
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from tarfile import HeaderError
 from typing import Any, BinaryIO
 
+from ikusi import content
 from ikusi.data.sources.pictures import MAX_BYTES, beside
 from ikusi.errors import InputError
 
@@ -100,6 +103,7 @@ class Origin:
     def _files(self, hub: str, split: str, config: str | None, file: str | None) -> list[str]:
         if self.path is None:
             return _found(hub, split, config, file)
+        content.expect_plain(self.path)
         if not self.path.exists():
             raise InputError(f"{self.path}: expected a file or folder, found none")
         if self.path.is_file():
@@ -142,6 +146,7 @@ def read(name: str) -> Iterator[Row | BadLine]:
     if suffix not in SUFFIXES:
         known = ", ".join(SUFFIXES)
         raise InputError(f"{name}: expected a file that ends in one of {known}")
+    content.expect_plain(Path(name))
     try:
         yield from readers.get(suffix, _parquet)(name)
     except InputError:
@@ -279,19 +284,49 @@ def _list(file: io.TextIOBase, name: str) -> Iterator[Any]:
 
 
 def _tar(name: str) -> Iterator[Row | BadLine]:
-    """WebDataset: neighbouring files of one stem are a row, their endings its columns."""
-    from datasets import StreamingDownloadManager
+    """WebDataset: neighbouring files of one stem are a row, their endings its columns.
 
-    key, row = "", Row()
-    for path, file in StreamingDownloadManager().iter_archive(name):
-        folder, _, base = path.rpartition("/")
-        stem, dot, column = base.partition(".")
-        if not dot or not stem:
-            continue
-        if f"{folder}/{stem}" != key:
-            if row:
-                yield row
-            key, row = f"{folder}/{stem}", Row(__key__=stem)
-        row[column.lower()] = file.read(MAX_BYTES)
-    if row:
-        yield row
+    A file that is damaged may belong to the row before it or to the one behind: neither is whole.
+    """
+    key, row, torn = "", Row(), False
+    with _Tar.open(fileobj=_opened(name), mode="r|*", ignore_zeros=True) as archive:
+        for member in archive:
+            folder, _, base = member.name.rpartition("/")
+            stem, dot, column = base.partition(".")
+            if not member.isfile() or not dot or not stem or stem.startswith("__"):
+                continue
+            damaged, archive.damaged = archive.damaged, False
+            if f"{folder}/{stem}" != key:
+                if row:
+                    yield _whole(row, torn or damaged)
+                key, row, torn = f"{folder}/{stem}", Row(__key__=stem), False
+            torn = torn or damaged
+            file = archive.extractfile(member)
+            row[column.lower()] = file.read(MAX_BYTES) if file else b""
+        if row:
+            yield _whole(row, torn or archive.damaged)
+
+
+def _whole(row: Row, torn: bool) -> Row | BadLine:
+    if not torn:
+        return row
+    reason = "row: expected whole files in the archive, found a damaged one beside this row's"
+    return BadLine(str(row["__key__"]), reason)
+
+
+class _Member(tarfile.TarInfo):
+    @classmethod
+    def fromtarfile(cls, tarfile: Any) -> Any:
+        """Read the next header; one that is no header is noted, and then the next one is sought."""
+        try:
+            return super().fromtarfile(tarfile)
+        except HeaderError as error:
+            tarfile.damaged = tarfile.damaged or type(error).__name__ == "InvalidHeaderError"
+            raise
+
+
+class _Tar(tarfile.TarFile):
+    """An archive that is read on behind a damaged header, and knows that there was one."""
+
+    tarinfo = _Member
+    damaged = False

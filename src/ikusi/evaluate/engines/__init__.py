@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ikusi import pretrained
 from ikusi.errors import InputError
 from ikusi.evaluate.engine import Engine
 from ikusi.model import hub
@@ -100,6 +101,6 @@ def _opened(checkpoint: str | Path) -> tuple[Path, str]:
 
     place = hub.folder(checkpoint)
     try:
-        return place, str(AutoConfig.from_pretrained(place).model_type)
+        return place, str(pretrained.load(AutoConfig, place).model_type)
     except (OSError, ValueError) as error:
         raise InputError(f"{checkpoint}: expected a model, found none: {error}") from error

@@ -25,13 +25,14 @@ from transformers import (
     LogitsProcessorList,
 )
 
-from ikusi import content
+from ikusi import content, pretrained
 from ikusi.errors import InputError
 from ikusi.evaluate.engine import Message, Query, Reply, fingerprint, not_finite
 from ikusi.evaluate.engines import completion
 from ikusi.evaluate.score import summarise
 from ikusi.model import chat
 from ikusi.model.parts import check_finite
+from ikusi.model.pixels import check_sizes
 from ikusi.model.steady import pinned, today
 from ikusi.model.tokens import control, control_tokens
 
@@ -227,6 +228,7 @@ class General:
     ) -> dict[str, Tensor]:
         """Tokens and pixels as the processor makes them; one BOS where the template writes one."""
         images = [[pictures[key] for key in query.pictures] for query in queries]
+        check_sizes(self.processor.image_processor, [image for own in images for image in own])
         bos = self.tokenizer.bos_token
         written = bos is not None and texts[0].startswith(bos)
         inputs = self.processor(
@@ -266,8 +268,8 @@ def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) 
         InputError: it holds none.
     """
     try:
-        model = AutoModelForImageTextToText.from_pretrained(place, dtype=dtype)
-        processor = AutoProcessor.from_pretrained(place, backend="pil")
+        model = pretrained.load(AutoModelForImageTextToText, place, dtype=dtype)
+        processor = pretrained.load(AutoProcessor, place, backend="pil")
     except (OSError, ValueError) as error:
         told = " ".join(str(error).split())
         raise InputError(f"{place}: expected a model and its processor, found: {told}") from error

@@ -22,6 +22,7 @@ from ikusi.evaluate.prefix import Prompt, SharedPrefix, groups
 from ikusi.evaluate.score import Tokens, option_scores, summarise
 from ikusi.model import chat, fusion
 from ikusi.model.forms import Forms
+from ikusi.model.pixels import prepare
 from ikusi.model.steady import today
 from ikusi.model.vision import leave_out_unread
 
@@ -69,7 +70,7 @@ class Local:
         if not pictures:
             return {}
         images = list(pictures.values())
-        pixels = self.processor.image_processor(images, return_tensors="pt")["pixel_values"]
+        pixels = prepare(self.processor.image_processor, images)
         return dict(zip(pictures, pixels, strict=True))
 
     @torch.inference_mode()

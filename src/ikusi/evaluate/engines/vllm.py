@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
-from ikusi import content
+from ikusi import content, pretrained
 from ikusi.errors import InputError
 from ikusi.evaluate.engine import Query, Reply, fingerprint, not_finite
 from ikusi.evaluate.engines import completion
@@ -24,6 +24,7 @@ from ikusi.evaluate.score import summarise
 from ikusi.model import chat
 from ikusi.model.forms import Forms
 from ikusi.model.parts import load_processor, open_tokenizer
+from ikusi.model.pixels import check_sizes
 from ikusi.model.steady import today
 
 IDENTITY = "torch.nn.modules.linear.Identity"
@@ -39,6 +40,7 @@ class VLLM:
         image_token: the id that stands for a picture; none for a bare LLM.
         stops: ids that end an answer.
         pictures: most of one prompt.
+        image_processor: what vLLM will prepare them by; none for a bare LLM.
         name: told in results.
         batch_size: pictures held at once; vLLM itself decides how many prompts it works on.
         identity: what tells this model's weights from others.
@@ -54,12 +56,14 @@ class VLLM:
         stops: Sequence[int],
         *,
         pictures: int = 1,
+        image_processor: Any = None,
         name: str = "",
         batch_size: int = 256,
         identity: Any = None,
     ) -> None:
         self.llm, self.tokenizer, self.pictures = llm, tokenizer, pictures
         self.name, self.batch_size, self._identity = name, batch_size, identity
+        self._image_processor = image_processor
         self.sees = image_token is not None
         self._forms = Forms(tokenizer, 1 if self.sees else 0, image_token)
         self._stops = list(stops)
@@ -71,6 +75,8 @@ class VLLM:
 
     def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Image.Image]:
         """Pictures as they are: vLLM prepares them as the checkpoint says."""
+        if self._image_processor is not None:
+            check_sizes(self._image_processor, list(pictures.values()))
         return pictures
 
     def answer(self, queries: Sequence[Query], pictures: Mapping[str, Any]) -> list[Reply]:
@@ -186,21 +192,23 @@ def open_vllm(place: Path, kind: str, dtype: str, batch_size: int, pictures: int
         told = "vllm: expected the package, found none: pip install 'ikusi[vllm]' (needs a GPU)"
         raise InputError(told) from None
     tokenizer: Any
-    image_token = None
+    image_token = image_processor = None
     if kind == "llava":
         processor: Any = load_processor(place)
-        tokenizer = processor.tokenizer
+        tokenizer, image_processor = processor.tokenizer, processor.image_processor
         image_token = int(tokenizer.convert_tokens_to_ids(processor.image_token))
     else:
         tokenizer = open_tokenizer(place)
     settings = _settings(place, max(1, pictures)) if kind == "llava" else {}
-    llm = vllm.LLM(model=str(place), dtype=dtype, enable_prefix_caching=True, seed=0, **settings)
+    settings |= {"dtype": dtype, "enable_prefix_caching": True, "trust_remote_code": False}
+    llm = vllm.LLM(model=str(place), seed=0, **settings)
     return VLLM(
         llm,
         tokenizer,
         image_token,
         _stops(place, tokenizer),
         pictures=max(1, pictures),
+        image_processor=image_processor,
         name=str(place),
         batch_size=batch_size,
         identity=[content.folder(place), dtype, vllm.__version__],
@@ -210,7 +218,7 @@ def open_vllm(place: Path, kind: str, dtype: str, batch_size: int, pictures: int
 def _settings(place: Path, pictures: int) -> dict[str, Any]:
     """What vLLM must be told of a LLaVA: how many pictures come, and what its connector is."""
     settings: dict[str, Any] = {"limit_mm_per_prompt": {"image": pictures}}
-    if AutoConfig.from_pretrained(place).projector_hidden_act == "linear":
+    if pretrained.load(AutoConfig, place).projector_hidden_act == "linear":
         settings["hf_overrides"] = {"projector_hidden_act": IDENTITY}
     return settings
 
@@ -218,7 +226,7 @@ def _settings(place: Path, pictures: int) -> dict[str, Any]:
 def _stops(place: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Token ids that end an answer: the model's own and the one the chat template writes."""
     try:
-        known = GenerationConfig.from_pretrained(place).eos_token_id
+        known = pretrained.load(GenerationConfig, place).eos_token_id
     except OSError:  # a model without such a file
         known = tokenizer.eos_token_id
     found = set(known if isinstance(known, list) else [] if known is None else [known])

@@ -4,6 +4,8 @@ A task is a YAML file and a Python file beside it, which hands the functions to 
 Names begin with ``ikusi_``: both programs let a task of their own win over one of the same name.
 """
 
+import re
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +22,7 @@ KIND = "tasks"
 
 Suite = Literal["lmms-eval", "lm-eval"]
 
-FUNCTIONS = '''"""Functions of the task {name}, written by `ikusi tasks`."""
+FUNCTIONS = '''"""Functions of the task beside this file, written by `ikusi tasks`."""
 
 from ikusi.evaluate.harness.task import Task
 
@@ -61,39 +63,47 @@ def write(
         InputError: a benchmark that the program cannot take, or ``output`` holds what is not ours.
     """
     laid = {"lmms-eval": _for_lmms, "lm-eval": _for_lm}[suite]
-    names = []
+    tasks = [
+        (task_name(bench.name, code), bench, corpus, code)
+        for bench, corpus in pairs
+        for code in languages
+    ]
+    names = [name for name, *_ in tasks]
+    for name, bench, _, code in tasks:
+        if names.count(name) > 1:
+            raise InputError(
+                f"{bench.name}: expected benchmarks whose tasks differ in name, "
+                f"found {name} for {code} twice"
+            )
     with claim.held(output, KIND, [corpus.folder for _, corpus in pairs]) as place:
-        for bench, corpus in pairs:
-            for code in languages:
-                name = task_name(bench.name, code)
-                _write(place, name, bench, corpus, code, laid)
-                names.append(name)
+        for name, bench, corpus, code in tasks:
+            _write(place, name, bench, corpus, code, laid)
     return names
 
 
 def usage(suite: Suite, names: Sequence[str], output: Path, asked: Sequence[Benchmark]) -> str:
     """How to run tasks that were written."""
-    listed = ",".join(names)
+    listed, place = ",".join(names), shlex.quote(str(output))
     if suite == "lmms-eval":
         return (
             f"python -m lmms_eval --model ikusi --model_args pretrained=MODEL --tasks {listed} "
-            f"--include_path {output} --batch_size 64 --output_path measured --log_samples"
+            f"--include_path {place} --batch_size 64 --output_path measured --log_samples"
         )
     chat = any(bench.format == "chat" for bench in asked)
     asked_as = "--apply_chat_template --fewshot_as_multiturn " if chat else ""
     return (
         f"lm_eval run --model hf --model_args pretrained=LLM --tasks {listed} "
-        f"--include_path {output} {asked_as}--output_path measured --log_samples"
+        f"--include_path {place} {asked_as}--output_path measured --log_samples"
     )
 
 
 def task_name(benchmark: str, language: str) -> str:
-    """The name of a task.
+    """The name of a task: also of a Python module, so of letters, digits and underscores alone.
 
     >>> task_name("miniature/vqa", "eu")
     'ikusi_miniature_vqa_eu'
     """
-    return f"ikusi_{benchmark}_{language}".replace("/", "_").replace("-", "_")
+    return re.sub(r"\W", "_", f"ikusi_{benchmark}_{language}")
 
 
 def _write(
@@ -110,7 +120,7 @@ def _write(
     settings = {"task": name, **rows, "dataset_kwargs": files, **laid(bench, name)}
     text = yaml.dump(settings, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     artifact.write_text(output / f"{name}.yaml", f"# Written by `ikusi tasks`.\n{text}")
-    functions = FUNCTIONS.format(name=name, benchmark=bench.name, language=code, corpus=str(folder))
+    functions = FUNCTIONS.format(benchmark=bench.name, language=code, corpus=str(folder))
     artifact.write_text(output / f"{name}.py", functions)
 
 

@@ -1,0 +1,68 @@
+"""No picture takes the memory of the machine on its way through an image processor."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from transformers import (
+    CLIPImageProcessorPil,
+    LlavaImageProcessorPil,
+    LlavaNextImageProcessorPil,
+    Qwen2VLImageProcessorPil,
+    SiglipImageProcessorPil,
+)
+
+from ikusi.errors import InputError
+from ikusi.model import pixels
+
+CLIP = CLIPImageProcessorPil(size={"shortest_edge": 20}, crop_size=20)
+
+
+@pytest.mark.parametrize(
+    ("processor", "taken"),
+    [
+        (CLIP, 20 * 20 * 40),
+        (SiglipImageProcessorPil(size={"height": 20, "width": 20}), 400),
+        (LlavaImageProcessorPil(size={"height": 20, "width": 20}, do_pad=True), 400 * 400),
+        (
+            LlavaNextImageProcessorPil(
+                size={"shortest_edge": 336}, image_grid_pinpoints=[[90, 60]]
+            ),
+            336 * 336 * 40,
+        ),
+        (Qwen2VLImageProcessorPil(size={"shortest_edge": 3136, "longest_edge": 900_000}), 900_000),
+    ],
+    ids=["shortest edge", "square", "filled up", "tiles", "areas"],
+)
+def test_what_a_picture_takes_is_known_before_it_is_prepared(processor: Any, taken: int) -> None:
+    assert pixels.largest(processor, 400, 10) == max(taken, 4000)
+
+
+def test_what_is_resized_on_the_way_is_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    resize = Image.Image.resize
+
+    def spy(self: Image.Image, size: tuple[int, int], *rest: Any, **more: Any) -> Image.Image:
+        sizes.append(size[0] * size[1])
+        return resize(self, size, *rest, **more)
+
+    monkeypatch.setattr(Image.Image, "resize", spy)
+    pixels.prepare(CLIP, [Image.new("RGB", (400, 10))])
+    assert max(sizes, default=pixels.largest(CLIP, 400, 10)) == pixels.largest(CLIP, 400, 10)
+
+
+def test_a_picture_that_would_take_too_much_is_refused_before_it_is_prepared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pixels, "MOST", 10_000)
+    monkeypatch.setattr(CLIPImageProcessorPil, "__call__", lambda *_, **__: pytest.fail("prepared"))
+    told = "expected one that takes at most 10,000 pixels .*, found 400x10, which takes 16,000"
+    with pytest.raises(InputError, match=told):
+        pixels.prepare(CLIP, [Image.new("RGB", (20, 20)), Image.new("RGB", (400, 10))])
+
+
+def test_what_fits_is_prepared_as_ever() -> None:
+    image = Image.fromarray(np.arange(1200, dtype=np.uint8).reshape(20, 20, 3))
+    expected = CLIP(image, return_tensors="np")["pixel_values"]
+    assert (pixels.prepare(CLIP, [image], "np") == expected).all()
