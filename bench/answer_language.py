@@ -1,4 +1,4 @@
-"""Print, as Markdown, how surely the language of short answers is told.
+"""Print, as Markdown, how surely the language of short answers and of whole rows is told.
 
 `python bench/answer_language.py` reads the messages of this machine's programs, in English and as
 people translated them (gettext catalogues in /usr/share/locale), and asks which language each is
@@ -8,20 +8,25 @@ in, among the languages that a model asked in the first of them is likely to ans
 import gettext
 import importlib.metadata
 import itertools
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import regex
+
 from ikusi import language
 from ikusi.evaluate import said
-from ikusi.translate.identify import Identifier
+from ikusi.translate.checks import foreign, spoken
+from ikusi.translate.identify import Identifier, scripts_of
+from ikusi.translate.settings import Checks
 
 LOCALES = Path("/usr/share/locale")
 LENGTHS = (1, 10, 15, 20, 30, 1000)
-WORDS = re.compile(r"[^\W\d_]+(?:[ ,'’-]+[^\W\d_]+)*[.?!]?")
+WORDS = regex.compile(r"[\p{L}\p{M}]+(?:[ ,'’،、-]+[\p{L}\p{M}]+)*[.?!。؟।]?")
 ASKED = [("eu", "en"), ("gl", "en")]
+SCRIPTS = ["de", "fi", "tr", "vi", "ru", "uk", "el", "ar", "fa", "he", "hi", "zh_CN", "ja", "ko"]
+EXPECTED, LIKELY = "eu", ["en", "es", "fr"]  # a translation into Basque, as set up by default
 
 
 def messages(code: str) -> Iterator[tuple[str, str]]:
@@ -52,7 +57,7 @@ def rows(asked: str, others: Sequence[str], code: str) -> Iterator[str]:
     """One line per length: texts of language ``code``, questions in ``asked``."""
     found = texts(code)
     lengths = [said.letters(text) for text in found]
-    guessed = [guess for guess, _ in Identifier(asked, others).many(found)]
+    guessed = [guess.code for guess in Identifier(asked, others).many(found)]
     told = said.AnswerLanguage(asked, others).many(found)
     for low, high in itertools.pairwise(LENGTHS):
         places = [place for place, length in enumerate(lengths) if low <= length < high]
@@ -65,8 +70,20 @@ def rows(asked: str, others: Sequence[str], code: str) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
+def noticed(code: str) -> str:
+    """One line: how many texts of a language are taken for another, and how many for Basque."""
+    own = code.partition("_")[0]
+    found = [text for text in texts(code) if spoken([text], Checks().language_words)]
+    itself = [foreign(own, guess, Checks()) for guess in Identifier(own, ["en"]).many(found)]
+    basque = Identifier(EXPECTED, LIKELY).many(found)
+    caught = [foreign(EXPECTED, guess, Checks()) for guess in basque]
+    lost = sum(reason is not None for reason in itself) / len(found)
+    passed = sum(reason is None for reason in caught)
+    return f"| {own} | {' '.join(scripts_of(own))} | {len(found):,} | {lost:.1%} | {passed} |"
+
+
 def main() -> int:
-    """Print the table, the time and the versions."""
+    """Print the tables, the time and the versions."""
     if not texts("eu") or not texts("gl"):
         print("expected catalogues in Basque and Galician in /usr/share/locale", file=sys.stderr)
         return 1
@@ -76,6 +93,9 @@ def main() -> int:
         others = [other, *language.load(asked).distractors]
         for code in (asked, other):
             print(*rows(asked, others, code), sep="\n")
+    print("\n| text in | script | texts | refused where it is expected | passed for Basque |")
+    print("|---|---|--:|--:|--:|")
+    print(*map(noticed, [EXPECTED, *SCRIPTS]), sep="\n")
     teller = said.AnswerLanguage("eu", ["en", "es", "fr"])
     many = [f"{text} {place}" for place, text in enumerate((texts("eu") * 4)[:15000])]
     start = time.perf_counter()

@@ -8,7 +8,8 @@ which consonants are read as one.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 import regex
 
@@ -45,6 +46,9 @@ _CLUSTER = (
 _SPACED = rf"[{_LETTER}--{_UNSPACED}][[{_LETTER}--{_UNSPACED}]\p{{M}}{_JOINERS}]*"
 _WORD = regex.compile(rf"\d+(?:[.,]\d+)+|{_CLUSTER}|{_SPACED}(?:'{_SPACED})*", regex.V1)
 _GRAPHEME = regex.compile(r"\X")
+_ONE_UNSPACED = regex.compile(_CLUSTER, regex.V1)
+_SCRIPTED = regex.compile(r"[\p{L}--[\p{sc=Zyyy}\p{sc=Zinh}]]", regex.V1)
+_IDEOGRAPH = regex.compile(r"\p{Ideographic}")
 _INNER = regex.compile(rf"[\p{{M}}{_JOINERS}]")
 
 
@@ -111,3 +115,33 @@ def occurs(part: str, text: str) -> bool:
             return True
         place = text.find(part, place + 1)
     return False
+
+
+def length(text: str) -> int:
+    """Return about how many words ``text`` has: its spaces tell, or two letters without spaces.
+
+    >>> length("a red cat"), length("\u8fd9\u662f\u4e00\u53ea\u72d7")
+    (3, 3)
+    """
+    spaced = text.count(" ") + 1
+    return spaced if text.isascii() else spaced + len(_ONE_UNSPACED.findall(text)) // 2
+
+
+def ideographs(text: str) -> int:
+    """Return how many Chinese characters, or others that stand for a word or half, ``text`` has."""
+    return 0 if text.isascii() else len(_IDEOGRAPH.findall(text))
+
+
+def letters_in(text: str, scripts: Sequence[str]) -> tuple[int, int]:
+    """Return how many letters of a text are of these scripts (by ISO 15924), and of any script.
+
+    >>> letters_in("Athens, \u0391\u03b8\u03ae\u03bd\u03b1", ["Grek"])
+    (5, 11)
+    """
+    return len(_of(tuple(scripts)).findall(text)), len(_SCRIPTED.findall(text))
+
+
+@cache
+def _of(scripts: tuple[str, ...]) -> regex.Pattern[str]:
+    listed = "".join(rf"\p{{sc={script}}}" for script in scripts)
+    return regex.compile(rf"[\p{{L}}&&[{listed}]]", regex.V1)

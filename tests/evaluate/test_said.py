@@ -33,6 +33,17 @@ def test_a_language_that_the_library_does_not_know_is_not_told() -> None:
     assert AnswerLanguage("tlh", OTHERS).many(["There is a white dog at the door."]) == [None]
 
 
+def test_an_answer_in_a_language_that_nobody_thought_of_is_told() -> None:
+    german, chinese = "Da steht ein weißer Hund vor der Tür.", "门口有一只白色的狗。"
+    assert AnswerLanguage("eu", OTHERS).many([german, chinese]) in (["de", "zh"], ["de", "und"])
+    assert AnswerLanguage("zh", ["en"]).many(["白色的狗", "a white dog"]) == ["zh", "en"]
+
+
+def test_an_answer_in_another_script_is_told_if_not_by_name() -> None:
+    russian = "Перед домом стоит белая собака."
+    assert AnswerLanguage("bo", ["en"]).many([russian, "བོད་སྐད་ཡིག་རེད་"]) == ["und", None]
+
+
 def test_without_the_library_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert AnswerLanguage("eu", OTHERS).many(["Txakur zuri bat dago etxean."]) == [None]

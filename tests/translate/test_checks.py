@@ -5,7 +5,6 @@ import pytest
 from ikusi import language
 from ikusi.translate.checks import Checker, closed
 from ikusi.translate.contract import Row, Verdict
-from ikusi.translate.identify import Identifier
 from ikusi.translate.settings import Checks
 from translate.catalogues import PAIRS
 
@@ -187,25 +186,6 @@ def test_answers_that_are_all_yes_or_no_need_no_engine(
     columns: dict[str, Any], expected: list[str] | None
 ) -> None:
     assert closed("vqa", {"question": "is it?", **columns}, EN, EU) == expected
-
-
-def test_many_texts_are_told_as_the_library_tells_each() -> None:
-    """py3langid's own `classify` is the judge, on real and on odd texts."""
-    identifier = Identifier("eu", ["en", "es", "fr", "sr"])
-    texts = [text for pair in PAIRS[:500] for text in pair]
-    texts += ["", " ", "a", "HELLO THERE", "ñ", "日本語", "Ово је мачка", "x" * 5000, "🙂" * 40]
-    for one, many in zip(map(identifier, texts), identifier.many(texts), strict=True):
-        assert one[0] == many[0]
-        assert one[1] == pytest.approx(many[1], abs=1e-4)
-
-
-def test_a_language_that_cannot_be_told_passes_and_says_so(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    unknown = Identifier("zzz", ["en"])
-    assert unknown("the cat sits on the mat") == ("zzz", 1.0)
-    assert unknown.many(["the cat", "sits"]) == [("zzz", 1.0)] * 2
-    assert "zzz: no language identification" in caplog.text
 
 
 @pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")

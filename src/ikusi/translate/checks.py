@@ -13,7 +13,7 @@ from ikusi.language import LanguagePack
 from ikusi.translate import marks
 from ikusi.translate.contract import Row, Verdict
 from ikusi.translate.copies import Copied, copied
-from ikusi.translate.identify import Identifier
+from ikusi.translate.identify import Guess, Identifier
 from ikusi.translate.settings import Checks
 
 TOKENS = re.compile(
@@ -68,7 +68,7 @@ class Checker:
             for name, look in looks.items()
             if (action := getattr(settings, name)) != "off"
         ]
-        codes = [source.code, target.code, *settings.distractors]
+        codes = [source.code, *target.distractors, *settings.distractors]
         self._identifier = Identifier(target.code, codes) if settings.language != "off" else None
 
     def __call__(self, row: Row, texts: Sequence[str]) -> Verdict:
@@ -124,7 +124,7 @@ class Checker:
         text = spoken(texts, self.settings.language_words)
         if text is None or self._identifier is None:
             return None
-        return foreign(self._identifier.expected, *self._identifier(text), self.settings)
+        return foreign(self._identifier.expected, self._identifier(text), self.settings)
 
     def _length_ratio(self, row: Row, texts: Sequence[str]) -> str | None:
         before, after = (sum(map(len, some)) + SLACK for some in (row.texts, texts))
@@ -156,14 +156,14 @@ def spoken(texts: Sequence[str], least: int) -> str | None:
     text = " ".join(texts)
     if SIGNS.search(text):
         text = TOKENS.sub(" ", text)
-    return text if text.count(" ") + 1 >= least else None
+    return text if writing.length(text) >= least else None
 
 
-def foreign(expected: str, found: str, probability: float, settings: Checks) -> str | None:
-    """What is wrong with a row in the language found, if it is not the one expected."""
-    if found == expected or probability < settings.language_probability:
+def foreign(expected: str, found: Guess, settings: Checks) -> str | None:
+    """What is wrong with a row that is likely in another language than the one expected."""
+    if found.code == expected or found.other < settings.language_probability:
         return None
-    return f"expected {expected}, found {found} ({probability:.2f})"
+    return f"expected {expected}, found {found.code} ({found.other:.2f})"
 
 
 def closed(

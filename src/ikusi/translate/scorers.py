@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from ikusi.errors import InputError
 from ikusi.translate import shards
 from ikusi.translate.checks import foreign, spoken
-from ikusi.translate.identify import Identifier
+from ikusi.translate.identify import Guess, Identifier
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.sentences import engine
 from ikusi.translate.settings import Action, Checks
@@ -119,12 +119,12 @@ class LanguageJudge:
         ]
         languages = iter(self.identifier.many([text for text in told if text is not None]))
         return [
-            found if text is None else self._judged(found, *next(languages))
+            found if text is None else self._judged(found, next(languages))
             for found, text in zip(records, told, strict=True)
         ]
 
-    def _judged(self, found: Record, code: str, probability: float) -> Record:
-        reason = foreign(self.identifier.expected, code, probability, self.checks)
+    def _judged(self, found: Record, guess: Guess) -> Record:
+        reason = foreign(self.identifier.expected, guess, self.checks)
         flags = [flag for flag in found["flags"] if flag != "language"]
         if reason is not None and self.checks.language == "refuse":
             return shards.refuse({**found, "flags": flags}, f"language: {reason}")

@@ -148,14 +148,18 @@ class Checks(Section):
 
     language: Action = Field(default="refuse", description="Another language than the target's.")
     language_words: int = Field(
-        default=4, ge=1, description="Fewest words to tell a language by; below, nothing is said."
+        default=4,
+        ge=1,
+        description="Fewest words to tell a language by (two letters of a script without spaces "
+        "count as one); below, nothing is said.",
     )
     language_probability: float = Field(
-        default=0.5, gt=0, le=1, description="Least probability of another language to count."
+        default=0.5, gt=0, le=1, description="Least probability of other languages to count."
     )
     distractors: list[Text] = Field(
         default=["es", "fr"],
-        description="Languages that a translation may have slipped into.",
+        description="Languages that a translation is likely to slip into, besides the source and "
+        "the `distractors` of the target's pack; the others are told too, less readily.",
     )
     copied: Action = Field(
         default="refuse",
