@@ -153,6 +153,7 @@ def test_languages_are_listed_and_checked(capsys: pytest.CaptureFixture[str]) ->
     assert run("language", "list") == 0
     assert "eu     Basque" in capsys.readouterr().out
     assert run("language", "check", "eu") == 0
+    assert "Basque: can be used, 35 keys wait for a speaker" in capsys.readouterr().out
     assert run("language", "show", "ue") == 3
 
 

@@ -36,7 +36,10 @@ def test_a_language_that_the_library_does_not_know_is_not_told() -> None:
 def test_an_answer_in_a_language_that_nobody_thought_of_is_told() -> None:
     german, chinese = "Da steht ein weißer Hund vor der Tür.", "门口有一只白色的狗。"
     assert AnswerLanguage("eu", OTHERS).many([german, chinese]) in (["de", "zh"], ["de", "und"])
-    assert AnswerLanguage("zh", ["en"]).many(["白色的狗", "a white dog at the door"]) == ["zh", "en"]
+    assert AnswerLanguage("zh", ["en"]).many(["白色的狗", "a white dog at the door"]) == [
+        "zh",
+        "en",
+    ]
 
 
 def test_an_answer_in_another_script_is_told_if_not_by_name() -> None:

@@ -10,6 +10,7 @@ from ikusi.errors import InputError
 from ikusi.miniature import corpora, knowledge, pack, packages
 from ikusi.miniature.cldr import locale
 from ikusi.miniature.concepts import catalogue, named
+from ikusi.miniature.speaker import KINDS, Speaker
 from ikusi.recipe import Miniature
 
 
@@ -90,6 +91,60 @@ def test_a_drafted_pack_can_be_studied_at_once(code: str, tmp_path: Path) -> Non
     corpora.build(tiny, code, "en", packs, tmp_path / "data")
     assert (tmp_path / "data" / "benchmarks" / "bertaqa" / f"{code}.parquet").exists()
     shutil.rmtree(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("code", "yes", "no", "and_word"),
+    [
+        ("cy", "ie", "na", "a"),  # CLDR: a(c)
+        ("lb", "jo", "nee", "a"),  # a(n)
+        ("ti", "እወ", "ኣይፋልን", ","),  # an ending on both
+        ("ug", "ھەئە", "ياق", ","),  # English
+        ("qu", "✓", "✗", ","),  # English: yes, no
+        ("my", "✓", "✗", "နှင့်"),  # English: Yes, No
+        ("km", "បាទ", "ទេ", "និង"),  # with signs and blanks
+        ("yo", "Bẹ́ẹ̀ni", "Bẹ́ẹ̀kọ́", "àti"),  # with a blank
+        ("eu", "bai", "ez", "eta"),
+    ],
+)
+def test_what_cldr_inherits_from_english_is_no_word_of_a_draft(
+    code: str, yes: str, no: str, and_word: str
+) -> None:
+    drafted = pack.draft(code)
+    assert (drafted["yes"], drafted["no"], drafted["and_word"]) == (yes, no, and_word)
+    for key, value in (("yes", yes), ("and_word", and_word)):
+        sign = drafted["sources"][key].startswith(pack.SIGN)
+        assert sign == (value in "✓,") and key in drafted["to_review"]
+
+
+@pytest.mark.parametrize("code", ["ug", "yo", "km", "cy", "qu", "lb"])
+def test_every_drafted_colour_is_a_colour_says_where_it_is_from_and_waits(code: str) -> None:
+    drafted = pack.draft(code)
+    colours = drafted["colours"]
+    assert len(set(colours.values())) == len(colours)
+    shared = {word for name in colours for word in colours[name].split()} & {"rogodo", "saku"}
+    assert not shared and not {"orange", "grey", "pink"} & set(colours.values())
+    for name, word in colours.items():
+        assert f"colours.{name}" in drafted["to_review"]
+        source = drafted["sources"][f"colours.{name}"]
+        assert (word == (pack.CIRCLES.get(name) or pack.HEARTS[name][0])) == source.startswith(
+            pack.SIGN
+        )
+
+
+def test_khmer_colours_are_not_called_circles() -> None:
+    assert pack.colour_words(locale("km"))["red"] == "ក្រហម"
+    assert pack.colour_words(locale("yo"))["red"] == "pupa"
+
+
+def test_categories_that_nobody_translated_are_signs() -> None:
+    cow = next(concept for concept in catalogue() if concept.emoji == "🐄")
+    said = {
+        code: Speaker(language.load("en").model_copy(update={"code": code})).kind(cow)
+        for code in ("en", "eu", "ug", "qu")
+    }
+    assert said == {"en": "animal", "eu": "Animalia", "ug": "🐾", "qu": "🐾"}
+    assert {concept.kind for concept in catalogue()} == set(KINDS)
 
 
 def test_colours_are_what_the_names_of_circles_do_not_share() -> None:

@@ -52,10 +52,16 @@ def check(
     pack = language.load(code)
     for key in pack.to_review:
         say(f"to review: {key}")
+    for key in pack.to_review:
+        if key in pack.sources:
+            say(f"{key}: {pack.sources[key]}")
     faults = language.check(pack)
+    for fault in faults:
+        say(fault)
     if faults:
-        raise InputError("; ".join(faults[:1]) + f" ({len(faults)} faults in all)")
-    say(f"{pack.name}: complete, {len(pack.to_review)} keys to review")
+        raise InputError(f"{pack.code}.yaml: expected a complete pack, found {len(faults)} faults")
+    waiting = f", {len(pack.to_review)} keys wait for a speaker" if pack.to_review else ""
+    say(f"{pack.name}: can be used{waiting}")
 
 
 @app.command("new")

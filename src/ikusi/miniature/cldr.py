@@ -23,6 +23,7 @@ FILES = {
     ],
     "cldr-rbnf": ["rbnf/{code}.json"],
 }
+ENGLISH = "en"
 SUPPLEMENTAL = ["territoryInfo", "territoryContainment", "currencyData", "codeMappings"]
 
 
@@ -32,11 +33,10 @@ class Locale:
     def __init__(self, code: str) -> None:
         self.code = code
         self._json = _files(code)
-        if "annotations.json" not in self._json:
+        annotations = self._json.get("annotations.json", {}).get("annotations", {})
+        self._annotations: dict[str, dict[str, list[str]]] = annotations.get("annotations", {})
+        if not self._annotations:
             raise InputError(f"language {code}: expected a CLDR language with emoji names")
-        self._annotations: dict[str, dict[str, list[str]]] = self._json["annotations.json"][
-            "annotations"
-        ]["annotations"]
 
     def name(self, emoji: str) -> str | None:
         """The emoji's short name, or None where CLDR has none in this language."""
@@ -65,9 +65,16 @@ class Locale:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Category key such as `animal` -> label."""
+        """Category key such as `animal` -> label; without those inherited from English.
+
+        CLDR fills what nobody translated with English, so where most labels are English, every
+        English one is no word of this language.
+        """
         table: dict[str, str] = self._main("characterLabels.json").get("characterLabels", {})
-        return table
+        english = table if self.code == ENGLISH else locale(ENGLISH).labels
+        same = {key for key, label in table.items() if label == english.get(key)}
+        inherited = same if self.code != ENGLISH and 2 * len(same) > len(table) else set()
+        return {key: label for key, label in table.items() if key not in inherited}
 
     @cached_property
     def letters(self) -> frozenset[str]:

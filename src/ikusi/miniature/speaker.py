@@ -12,6 +12,17 @@ from ikusi.miniature.cldr import Locale, locale
 from ikusi.miniature.concepts import Concept
 
 MAX_KEYWORDS = 4
+KINDS = {
+    "animal": "🐾",
+    "plant": "🌱",
+    "food_drink": "🍴",
+    "building": "🏛",
+    "travel": "🧭",
+    "weather": "🌤",
+    "sport": "🏅",
+    "activities": "🎲",
+    "objects": "📦",
+}
 VARIANTS = 3  # wordings of a question or statement that training goes round
 
 
@@ -42,8 +53,8 @@ class Speaker:
         return (others or found or [self.name(concept)])[:MAX_KEYWORDS]
 
     def kind(self, concept: Concept) -> str:
-        """The label of the concept's category."""
-        return self.words.labels.get(concept.kind, concept.kind)
+        """The label of the concept's category; a sign where CLDR has none in this language."""
+        return self.words.labels.get(concept.kind) or KINDS[concept.kind]
 
     def number(self, value: int) -> str:
         """The word of a number up to ten."""
