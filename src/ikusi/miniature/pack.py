@@ -109,22 +109,7 @@ def draft(code: str) -> dict[str, Any]:
         "labels": {name: "?" if name == "question" else "=" for name in reference.labels},
         "prompts": prompts,
         "statements": statements,
-        "to_review": [
-            "yes",
-            "no",
-            "and_word",
-            "numbers",
-            "number_words",
-            "yes_words",
-            "no_words",
-            "articles",
-            "endings",
-            "colours",
-            *(f"colours.{name}" for name in language.COLOURS),
-            *(f"labels.{name}" for name in reference.labels),
-            *(f"prompts.{task}" for task in prompts),
-            *(f"statements.{kind}" for kind in statements),
-        ],
+        "to_review": _waiting(reference),
         "sources": {
             "autonym": CLDR if code in words.languages else f"{SIGN} no name of the language",
             "yes": answers_from,
@@ -132,10 +117,28 @@ def draft(code: str) -> dict[str, Any]:
             "and_word": conjunction_from,
             "numbers": CLDR if numbers else f"{SIGN} no words for numbers; digits",
             **{f"colours.{name}": source for name, source in colours_from.items()},
-            **({} if words.labels else {"categories": f"{SIGN} no labels of categories"}),
-            "capitals": "The alphabet in Unicode CLDR.",
-            "prompts": "Signs that stand for sentences; see to_review.",
+            **_other_sources(words),
         },
+    }
+
+
+def _waiting(reference: language.LanguagePack) -> list[str]:
+    """The keys that a speaker must see: all but what Unicode or Snowball state as facts."""
+    return [
+        *("yes", "no", "and_word", "numbers", "number_words", "yes_words", "no_words"),
+        *("articles", "endings", "colours"),
+        *(f"colours.{name}" for name in language.COLOURS),
+        *(f"labels.{name}" for name in reference.labels),
+        *(f"prompts.{task}" for task in reference.prompts),
+        *(f"statements.{kind}" for kind in reference.statements),
+    ]
+
+
+def _other_sources(words: Locale) -> dict[str, str]:
+    return {
+        **({} if words.labels else {"categories": f"{SIGN} no labels of categories"}),
+        "capitals": "The alphabet in Unicode CLDR.",
+        "prompts": "Signs that stand for sentences; see to_review.",
     }
 
 
