@@ -2,11 +2,12 @@
 
     python bench/fuzz_inputs.py [--cases 5000] [--seed 0] [--kind NAME ...]
 
-Takes every shipped YAML file and a corpus of every row type; changes each in one way drawn from a
-seed (cut, emptied, deleted, bytes flipped, keys and columns of other kinds, ids twice ...); and
-reads it by the public functions that the commands call. A case holds if the outcome is one line
-that names the file, or the same to the letter as without the change. It fails with several lines, a
-traceback, or where a change that is known to do harm is accepted. Prints a table, and each failure.
+Takes every shipped YAML file, a corpus of every row type, an evaluation's and a translation's
+folder, manifests, features and small models; changes each in one way drawn from a seed (cut,
+emptied, deleted, bytes flipped, keys and columns of other kinds, ids twice ...); and reads it by
+the public functions that the commands call. A case holds if the outcome is one line that names
+the file, or the same to the letter as without the change. It fails with a traceback, with several
+lines, or where a change that is known to do harm is accepted. Prints a table, and each failure.
 """
 
 import argparse
@@ -145,9 +146,10 @@ def table(found: Mapping[str, Count]) -> str:
 def kinds() -> dict[str, Kind]:
     """All kinds of input by name."""
     from fuzz_corpora import CORPORA
+    from fuzz_folders import FOLDERS
     from fuzz_yaml import FILES
 
-    return {**FILES, **CORPORA}
+    return {**FILES, **CORPORA, **FOLDERS}
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -116,6 +117,31 @@ def test_a_damaged_manifest_counts_as_none(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"fingerprint": "f1"')
     assert artifact.manifest(tmp_path) is None
     assert not artifact.is_current(tmp_path, "f1")
+
+
+@pytest.mark.parametrize("key", ["fingerprint", "inputs", "counts"])
+def test_a_folder_whose_manifest_lost_a_part_is_made_anew(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "step"
+    for number in range(2):
+        with artifact.folder(path, fingerprint="f1") as staging:
+            artifact.add_counts(staging, rows=number)
+            (staging / "out").write_text("made")
+        record = json.loads((path / "manifest.json").read_text())
+        (path / "manifest.json").write_text(json.dumps({**record, key: 3}))
+        assert artifact.manifest(path) is None and not artifact.is_current(path, "f1")
+    assert names(tmp_path) == {"step"}
+
+
+def test_a_marker_that_lost_its_attempts_is_gone_on_from(tmp_path: Path) -> None:
+    path = tmp_path / "step"
+    settings: dict[str, Any] = {"fingerprint": "f1", "keep_partial": True}
+    with pytest.raises(ZeroDivisionError), artifact.folder(path, **settings) as staging:
+        (staging / "half").write_text("done")
+        marker = staging / ".ikusi.json"
+        marker.write_text(json.dumps({**json.loads(marker.read_text()), "attempts": None}))
+        raise ZeroDivisionError
+    with artifact.folder(path, **settings) as staging:
+        assert (staging / "half").read_text() == "done"
 
 
 def test_a_new_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ CASES = {
     **dict.fromkeys(("recipes", "translation settings", "benchmarks", "prompts"), 10),
     "language packs": 4,
     **{f"corpora, {kind}": 40 for kind in ("caption", "instruction", "vqa", "choice", "open")},
+    **dict.fromkeys(("evaluations", "evaluations that were cut", "models", "encoders"), 8),
+    "translations": 5,
+    **dict.fromkeys(("manifests", "features"), 20),
 }
 
 

@@ -154,7 +154,8 @@ def _stage(path: Path, kind: str, fingerprint: str, keep_partial: bool) -> tuple
     if staging.exists() and not resumes:
         shutil.rmtree(staging)
     staging.mkdir(exist_ok=True)
-    attempts = int(previous["attempts"]) + 1 if resumes else 1
+    earlier = previous.get("attempts") if resumes else 0
+    attempts = earlier + 1 if isinstance(earlier, int) else 1
     claim.mark(staging, kind, fingerprint=fingerprint, attempts=attempts)
     if resumes:
         logger.info("%s: going on, attempt %d", path, attempts)
@@ -190,11 +191,12 @@ def _restore(path: Path) -> None:
 def _remove(folder: Path) -> None:
     """Delete a finished folder: what its manifest lists, which goes last. What somebody has put
     there meanwhile stays."""
-    if (record := manifest(folder)) is None:
+    files = (claim.read(folder / MANIFEST) or {}).get("files")
+    if not isinstance(files, dict):
         with suppress(OSError):  # empty, or not there
             folder.rmdir()
         return
-    for name in record["files"]:
+    for name in files:
         (folder / name).unlink(missing_ok=True)
     if extra := claim.contents(folder):
         logger.warning("%s: kept for what Ikusi did not write: %s", folder, ", ".join(extra))
@@ -209,7 +211,11 @@ def _remove(folder: Path) -> None:
 
 def manifest(path: Path) -> dict[str, Any] | None:
     """Read the manifest of a finished folder; ``None`` where there is none that can be read."""
-    return claim.read(Path(path) / MANIFEST)
+    record = claim.read(Path(path) / MANIFEST)
+    if record is None or not isinstance(record.get("fingerprint"), str):
+        return None
+    whole = all(isinstance(record.get(name), dict) for name in ("inputs", "counts", "files"))
+    return record if whole else None
 
 
 def is_current(path: Path, fingerprint: str) -> bool:
@@ -218,10 +224,10 @@ def is_current(path: Path, fingerprint: str) -> bool:
     It is not if a file that its manifest lists is gone, or has another size.
     """
     record = manifest(path)
-    if record is None or record.get("fingerprint") != fingerprint:
+    if record is None or record["fingerprint"] != fingerprint:
         return False
     there = claim.contents(Path(path))
-    return all(there.get(name) == size for name, size in record.get("files", {}).items())
+    return all(there.get(name) == size for name, size in record["files"].items())
 
 
 def add_counts(staging: Path, **counts: float) -> None:

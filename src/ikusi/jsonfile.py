@@ -27,9 +27,21 @@ def read(path: Path, shape: type[Shape], expected: str = "a JSON file") -> Shape
     Raises:
         InputError: the file is absent, cut or no JSON, or its content is of another type.
     """
+    held: Shape = _validated(path, shape, _content(path, expected))
+    return held
+
+
+def read_plain(path: Path, shape: Any, expected: str = "a JSON file") -> Any:
+    """The same, as plain values with all their keys."""
+    content = _content(path, expected)
+    _validated(path, shape, content)
+    return content
+
+
+def _content(path: Path, expected: str) -> Any:
     expect_plain(path)
     try:
-        content = json.loads(path.read_bytes(), parse_constant=_refuse)
+        return json.loads(path.read_bytes(), parse_constant=_refuse)
     except FileNotFoundError:
         raise InputError(f"{path}: expected {expected}, found no such file") from None
     except OSError as error:
@@ -39,13 +51,15 @@ def read(path: Path, shape: type[Shape], expected: str = "a JSON file") -> Shape
     except ValueError as error:
         found = "an empty file" if not path.stat().st_size else f"no JSON: {error}"
         raise InputError(f"{path}: expected {expected}, found {found}") from None
+
+
+def _validated(path: Path, shape: Any, content: Any) -> Any:
     try:
-        held: Shape = TypeAdapter(shape).validate_python(content, strict=True)
+        return TypeAdapter(shape).validate_python(content, strict=True)
     except ValidationError as problem:
         mapping = content if isinstance(content, dict) else {}
         document = yamlfile.Document(mapping, {}, str(path))
         raise yamlfile.explain(problem.errors()[0], document, ()) from None
-    return held
 
 
 def read_object(path: Path, expected: str = "a JSON file") -> dict[str, Any]:

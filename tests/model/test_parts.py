@@ -143,3 +143,20 @@ def test_image_processors_old_and_new_are_read_without_torchvision(
     assert isinstance(opened, CLIPImageProcessorPil)
     assert list(opened.image_mean) == [0.25] * 3
     assert dict(opened.size) == {"shortest_edge": 32}
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"image_processor_type": 3}', "\udcff"])
+def test_a_damaged_image_processor_is_not_replaced_by_clips(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "preprocessor_config.json"
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(InputError, match=r"expected an image processor, found none: [^\n]*$"):
+        open_image_processor(tmp_path, 32)
+
+
+def test_a_damaged_nested_image_processor_is_not_replaced_by_clips(tmp_path: Path) -> None:
+    path = tmp_path / "processor_config.json"
+    path.write_text('{"image_processor": {', encoding="utf-8")
+    with pytest.raises(InputError, match=r"processor_config\.json: expected"):
+        open_image_processor(tmp_path, 32)
+    path.write_text('{"processor_class": "other"}', encoding="utf-8")
+    assert isinstance(open_image_processor(tmp_path, 32), CLIPImageProcessorPil)

@@ -14,7 +14,14 @@ from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.errors import InputError
 from ikusi.model import fusion
-from ikusi.train.features import FEATURES, IMAGES_AT_ONCE, StoredFeatures, encode_images, store
+from ikusi.train.features import (
+    FEATURES,
+    GROUPS,
+    IMAGES_AT_ONCE,
+    StoredFeatures,
+    encode_images,
+    store,
+)
 from ikusi.train.stages import train_stage
 from train.samples import multimodal_model, stage
 from train.test_corpus_training import corpus
@@ -64,6 +71,21 @@ def test_a_killed_run_goes_on_to_the_same_bytes(many: Corpus, tmp_path: Path) ->
     seen: list[int] = []
     stored(tmp_path / "f", many, progress=lambda done, total: seen.append(done))
     assert seen == [PICTURES]
+    stored(tmp_path / "g", many)
+    assert (tmp_path / "f" / FEATURES).read_bytes() == (tmp_path / "g" / FEATURES).read_bytes()
+
+
+@pytest.mark.parametrize(("name", "data"), [(GROUPS, b"\xff"), (GROUPS, b"9"), (FEATURES, b"\x93")])
+def test_damaged_notes_of_a_killed_run_are_made_anew(
+    many: Corpus, tmp_path: Path, name: str, data: bytes
+) -> None:
+    def kill(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stored(tmp_path / "f", many, progress=kill)
+    (tmp_path / "f" / name).write_bytes(data)
+    stored(tmp_path / "f", many)
     stored(tmp_path / "g", many)
     assert (tmp_path / "f" / FEATURES).read_bytes() == (tmp_path / "g" / FEATURES).read_bytes()
 

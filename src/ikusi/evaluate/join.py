@@ -20,8 +20,8 @@ from pyarrow import dataset
 
 from ikusi import yamlfile
 from ikusi.errors import InputError
+from ikusi.evaluate.stored import RESULTS, ROWS, Measured, check_rows, read_results
 
-ROWS = "rows.parquet"
 PRIMARY = "correct"
 SAME = ("gold", "image_id", "group")  # what a row with the same id must share
 _KEYS = ("id", *SAME, "question", "prompt_hash", "failure")
@@ -69,15 +69,11 @@ class Rows:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name, self._path = name, folder / ROWS
-        try:
-            columns = pq.read_schema(self._path).names
-        except (OSError, pa.ArrowInvalid):
-            told = f"expected the folder of an evaluation, found no {ROWS} that can be read"
-            raise InputError(f"{folder}: {told}") from None
-        wanted = (*_KEYS, "benchmark", "language", "prediction", PRIMARY, "metrics")
-        if missing := [column for column in wanted if column not in columns]:
-            raise InputError(f"{self._path}: expected a column {missing[0]}, found none")
-        self._results = folder / "results.json"
+        if not self._path.is_file():
+            told = f"expected the folder of an evaluation, found no {ROWS}"
+            raise InputError(f"{folder}: {told}")
+        check_rows(self._path)
+        self._results = folder / RESULTS
 
     @cached_property
     def asked(self) -> list[Asked]:
@@ -90,8 +86,7 @@ class Rows:
     def _figures(self) -> dict[str, Any]:
         if not self._results.is_file():
             return {}
-        figures: dict[str, Any] = json.loads(self._results.read_text(encoding="utf-8"))
-        return figures
+        return read_results(self._results, Measured)
 
     def primary(self, asked: Asked) -> str | None:
         """The name of the primary metric, where ``results.json`` tells it."""

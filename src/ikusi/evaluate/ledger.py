@@ -4,7 +4,6 @@
 rows depend on. So more can be asked of a model later, and only that is.
 """
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +14,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ikusi import artifact, disk
+from ikusi import artifact, disk, jsonfile
 from ikusi.data.corpus import Corpus
+from ikusi.data.parquet import CHECKSUMS
 from ikusi.errors import InputError
 from ikusi.evaluate import results
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.engine import Engine
 from ikusi.evaluate.rows import SCHEMA, Parts, Stretch
+from ikusi.evaluate.stored import RESULTS, check_rows, read_results
 from ikusi.evaluate.verdict import normaliser
 from ikusi.language import LanguagePack
 
@@ -31,6 +32,14 @@ Key = tuple[str, str]
 
 FAILED = 0.01
 """Share of rows without an answer above which an evaluation ends with an error."""
+
+
+class About(jsonfile.Record):
+    """What ``run.json`` must say."""
+
+    model: str
+    identity: str
+    measured: dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -78,18 +87,34 @@ class Ledger:
         self._file = folder / "run.json"
         self._rows = folder / "rows.parquet"
         self._model = artifact.fingerprint(engine.identity())
-        told = json.loads(self._file.read_text("utf-8")) if self._file.exists() else {}
-        if told and told["identity"] != self._model:
-            raise InputError(
-                f"{folder}: expected a new folder or results of {engine.name}, found those of "
-                f"{told['model']}" + (", as it was then" if told["model"] == engine.name else "")
-            )
         self._failed: set[Key] = set()
-        self._done: dict[Key, str] = {
+        self._done: dict[Key, str] = self._read() if self._file.exists() else {}
+
+    def _read(self) -> dict[Key, str]:
+        """What was measured before, once all of it is seen to be there."""
+        told = jsonfile.read(self._file, About, "the record of an evaluation")
+        if told.identity != self._model:
+            then = ", as it was then" if told.model == self.engine.name else ""
+            raise InputError(
+                f"{self.folder}: expected a new folder or results of {self.engine.name}, found "
+                f"those of {told.model}{then}"
+            )
+        found = {
             (bench, language): name
-            for bench, languages in told.get("measured", {}).items()
+            for bench, languages in told.measured.items()
             for language, name in languages.items()
         }
+        if found:
+            check_rows(self._rows)
+            known = self._figures()
+            if missing := [key for key in found if key[1] not in known.get(key[0], {})]:
+                path = self.folder / RESULTS
+                raise InputError(f"{path}: expected {' '.join(missing[0])}, found none")
+        return found
+
+    def _figures(self) -> dict[str, Any]:
+        path = self.folder / RESULTS
+        return read_results(path) if path.exists() else {}
 
     def has(self, pair: Pair) -> bool:
         """Whether the rows of a benchmark in a language are there, as they would be made now."""
@@ -100,7 +125,10 @@ class Ledger:
         if not new:
             return
         made = {pair.key: pair for pair in new}
-        with disk.written(self._rows) as aside, pq.ParquetWriter(aside, SCHEMA) as writer:
+        with (
+            disk.written(self._rows) as aside,
+            pq.ParquetWriter(aside, SCHEMA, **CHECKSUMS) as writer,
+        ):
             for key in dict.fromkeys([*self._done, *made]):
                 for table in self._tables(key, parts, made.get(key)):
                     writer.write_table(table)
@@ -117,8 +145,7 @@ class Ledger:
         self, asked: Sequence[Pair], packs: Mapping[str, LanguagePack], resamples: int, seed: int
     ) -> dict[str, Any]:
         """Compute the figures of what was asked from the rows; others stay as they are."""
-        path = self.folder / "results.json"
-        found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        path, found = self.folder / RESULTS, self._figures()
         found = {name: found.get(name, {}) for name, _ in self._done}
         for pair in asked:
             bench, language = pair.key

@@ -5,6 +5,7 @@ memory does not grow with their number and an interrupted run goes on where it s
 """
 
 import json
+import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ikusi import disk
+from ikusi.data.parquet import open_table, reading
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.engine import Query, Reply
 from ikusi.evaluate.plan import Item
@@ -90,7 +91,7 @@ class Parts:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._named = folder / "plan.txt"
-        if not self._named.exists() or self._named.read_text(encoding="utf-8") != plan:
+        if not self._named.exists() or self._named.read_text("utf-8", "replace") != plan:
             self._clear()
             disk.write_text(self._named, plan)
 
@@ -98,22 +99,24 @@ class Parts:
         """Return where part ``number`` is, once it is finished."""
         return self.folder / f"part-{number:05d}.arrow"
 
-    def has(self, number: int) -> bool:
-        """Whether part ``number`` is finished, and can be read."""
+    def has(self, number: int, count: int) -> bool:
+        """Whether part ``number`` is there whole, with so many rows."""
         try:
-            with pa.OSFile(str(self.path(number))) as file, pa.ipc.open_file(file) as part:
-                return bool(part.schema == SCHEMA)
+            part = self._read(number)
+            return len(part) == count and bool(part.schema == SCHEMA)
         except (OSError, pa.ArrowException):
             return False
 
     def write(self, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a finished part aside, then give it its name."""
         columns = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
-        with (
-            disk.written(self.path(number)) as aside,
-            pa.ipc.new_file(str(aside), SCHEMA) as file,
-        ):
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, SCHEMA) as file:
             file.write_table(pa.table(columns, schema=SCHEMA))
+        data = sink.getvalue()
+        with disk.written(self.path(number)) as aside, aside.open("wb") as part:
+            part.write(data)
+            part.write(_checksum(data))
 
     def stretch(self, benchmark: str, language: str) -> Iterator[pa.Table]:
         """Yield the rows of a benchmark in a language, in the order of their corpus.
@@ -140,7 +143,10 @@ class Parts:
         return found
 
     def _read(self, number: int) -> pa.Table:
-        with pa.OSFile(str(self.path(number))) as file, pa.ipc.open_file(file) as part:
+        data = self.path(number).read_bytes()
+        if _checksum(data[:-4]) != data[-4:]:
+            raise pa.ArrowInvalid(f"{self.path(number)}: other bytes than were written")
+        with pa.ipc.open_file(pa.BufferReader(data[:-4])) as part:
             return part.read_all()
 
     def delete(self) -> None:
@@ -153,6 +159,11 @@ class Parts:
     def _clear(self) -> None:
         for left in (*self.folder.glob("part-*"), *self.folder.glob(".*.tmp")):
             left.unlink()
+
+
+def _checksum(data: Any) -> bytes:
+    """Four bytes that end a part file."""
+    return zlib.crc32(data).to_bytes(4, "little")
 
 
 class Stretch:
@@ -176,16 +187,17 @@ class Stretch:
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield them a row group at a time."""
-        with pq.ParquetFile(self.path) as file:
+        with reading(self.path), open_table(self.path, SCHEMA) as file:
             for number in range(file.num_row_groups):
-                if _key(file.metadata.row_group(number)) == self.key:
+                if key_of(file.metadata.row_group(number)) == self.key:
                     yield from file.read_row_group(number, self.columns).to_batches()
 
 
-def _key(group: Any) -> tuple[str, str]:
-    """Benchmark and language of a row group, which its statistics tell."""
+def key_of(group: Any) -> tuple[str, str] | None:
+    """Benchmark and language of a row group, which its statistics tell; None if they do not."""
     first, second = (group.column(place).statistics for place in (0, 1))
-    return first.min, second.min
+    known = first is not None and second is not None and first.has_min_max and second.has_min_max
+    return (first.min, second.min) if known else None
 
 
 def _json(value: Any) -> str:

@@ -88,7 +88,7 @@ def _answer_all(
     work = _Work(engine, todo, packs)
     parts = Parts(output / "parts", artifact.fingerprint([p.name for p in todo], work.plan.cuts))
     sizes = list(work.plan.sizes())
-    left = [number for number in range(len(sizes)) if not parts.has(number)]
+    left = [number for number, size in enumerate(sizes) if not parts.has(number, size)]
     done = sum(sizes) - sum(sizes[number] for number in left)
     if progress and sizes:
         progress(done, sum(sizes))

@@ -156,7 +156,8 @@ def load(
     _expect_llava(folder)
     place, pinned = hub.place(folder)
     settings: dict[str, Any] = {"dtype": dtype or "auto", "output_loading_info": True}
-    model, report = pretrained.load(LlavaForConditionalGeneration, place, **pinned, **settings)
+    with hub.opening(folder, "a LLaVA checkpoint"):
+        model, report = pretrained.load(LlavaForConditionalGeneration, place, **pinned, **settings)
     check_loaded(folder, report)
     check_finite(folder, model)
     _freeze_identity(model)
@@ -391,9 +392,7 @@ def _unreached(model: Any) -> list[nn.Parameter]:
 
 def _expect_llava(folder: str | Path) -> None:
     place, pinned = hub.place(folder)
-    try:
+    with hub.opening(folder, "a LLaVA checkpoint"):
         kind = pretrained.load(AutoConfig, place, **pinned).model_type
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: expected a LLaVA checkpoint, found none: {error}") from error
     if kind != "llava":
         raise InputError(f"{folder}: expected a LLaVA checkpoint, found a {kind!r} one")

@@ -1,5 +1,7 @@
 """Models on the hub: NAME, or NAME@REVISION, where a revision is a branch, a tag or a commit."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ikusi.errors import InputError
@@ -59,3 +61,21 @@ def folder(model: str | Path) -> Path:
             f"{model}: expected the folder of a model, or a hub id that is in the cache "
             f"({fetch}), found none"
         ) from error
+
+
+@contextmanager
+def opening(model: str | Path, expected: str) -> Iterator[None]:
+    """Turn whatever is raised at a model's missing, cut or damaged files into InputError.
+
+    Configurations, tokenizers and weights are read by libraries that raise errors of many kinds,
+    tokenizers' being bare `Exception`.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # of a GPU; torch is not loaded here
+            raise
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{model}: expected {expected}, found none: {told}") from error

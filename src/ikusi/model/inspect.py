@@ -22,7 +22,7 @@ from ikusi import language, pretrained, yamlfile
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import conversation
 from ikusi.errors import InputError
-from ikusi.model import chat
+from ikusi.model import chat, hub
 from ikusi.model.parts import features_told, load_processor, open_tokenizer
 from ikusi.model.pixels import prepare
 
@@ -80,14 +80,13 @@ def open_reader(checkpoint: Path) -> Reader:
     """
     if not checkpoint.is_dir():
         raise InputError(f"{checkpoint}: expected the folder of a model, found none")
-    try:
+    with hub.opening(checkpoint, "a model"):
         config = pretrained.load(AutoConfig, checkpoint)
-        if config.model_type != "llava":
-            return Reader(open_tokenizer(checkpoint))
-        processor: Any = load_processor(checkpoint)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{checkpoint}: expected a model, found none: {error}") from error
-    features = features_told(config, processor)
+    if config.model_type != "llava":
+        return Reader(open_tokenizer(checkpoint))
+    processor: Any = load_processor(checkpoint)
+    with hub.opening(checkpoint, "a LLaVA's configuration"):
+        features = features_told(config, processor)
     return Reader(processor.tokenizer, processor, features, config.image_token_id)
 
 

@@ -34,7 +34,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from ikusi import pretrained
+from ikusi import jsonfile, pretrained
 from ikusi.errors import InputError
 from ikusi.model import hub
 from ikusi.model.chat import end_of_turn, render, takes_strings
@@ -58,12 +58,10 @@ def load_language_model(
     """Open a text-only causal LLM (a backbone) and its tokenizer. Raises InputError if none."""
     auto: Any = AutoModelForCausalLM
     place, pinned = hub.place(folder)
-    try:
+    with hub.opening(folder, "a causal LLM"):
         model, report = pretrained.load(
             auto, place, **pinned, dtype=dtype or "auto", output_loading_info=True
         )
-    except (OSError, ValueError) as error:
-        raise _none(folder, "a causal LLM", error) from error
     check_loaded(folder, report)
     check_finite(folder, model)
     return model.eval(), open_tokenizer(folder)
@@ -73,7 +71,11 @@ def load_processor(folder: str | Path) -> LlavaProcessor:
     """Open a LLaVA checkpoint's processor alone: its image processor, and its tokenizer with its
     image token and chat template."""
     place, pinned = hub.place(folder)
-    processor: Any = pretrained.load(AutoProcessor, place, **pinned, backend="pil")
+    with hub.opening(folder, "a LLaVA's processor"):
+        processor: Any = pretrained.load(AutoProcessor, place, **pinned, backend="pil")
+    if not isinstance(processor, LlavaProcessor):
+        told = type(processor).__name__
+        raise InputError(f"{folder}: expected a LLaVA's processor, found {told}")
     set_image_token(processor.tokenizer, processor.image_token)
     if processor.tokenizer.chat_template is None:
         processor.tokenizer.chat_template = processor.chat_template
@@ -91,15 +93,13 @@ def open_vision_tower(vision: str | Path | PreTrainedModel) -> Any:
     if isinstance(vision, PreTrainedModel):
         return vision.vision_model if hasattr(vision.config, "vision_config") else vision
     place, pinned = hub.place(vision)
-    try:
+    with hub.opening(vision, "a vision encoder"):
         config = pretrained.load(AutoConfig, place, **pinned)
         config = getattr(config, "vision_config", config)
         kind: Any = MODEL_MAPPING[type(config)]
         tower, report = pretrained.load(
             kind, place, **pinned, config=config, dtype="auto", output_loading_info=True
         )
-    except (OSError, ValueError) as error:
-        raise _none(vision, "a vision encoder", error) from error
     if report["missing_keys"]:
         raise InputError(f"{vision}: vision encoder lacks weights: {_some(report['missing_keys'])}")
     check_finite(vision, tower)
@@ -127,7 +127,8 @@ def open_tokenizer(source: PreTrainedTokenizerBase | PreTrainedModel | str | Pat
     if isinstance(source, PreTrainedModel):
         raise InputError("tokenizer: expected one beside an LLM that is already loaded, found none")
     place, pinned = hub.place(source)
-    opened = pretrained.load(AutoTokenizer, place, **pinned)
+    with hub.opening(source, "a tokenizer"):
+        opened = pretrained.load(AutoTokenizer, place, **pinned)
     steady(opened)
     return opened
 
@@ -209,12 +210,11 @@ def open_image_processor(vision: str | Path | PreTrainedModel, image_size: int) 
     """The encoder's own preprocessing (with PIL, so that torchvision is not needed), else CLIP's
     at the encoder's image size."""
     if not isinstance(vision, PreTrainedModel):
-        try:
-            place, pinned = hub.place(vision)
-            settings, _ = ImageProcessingMixin.get_image_processor_dict(place, **pinned)
-            return pretrained.load(_pil_class(settings), place, **pinned)
-        except OSError:
-            logger.info("%s: no image processor, using CLIP's at %d pixels", vision, image_size)
+        place, pinned = hub.place(vision)
+        with hub.opening(vision, "an image processor"):
+            if (settings := _image_settings(vision)) is not None:
+                return pretrained.load(_pil_class(settings), place, **pinned)
+        logger.info("%s: no image processor, using CLIP's at %d pixels", vision, image_size)
     square = {"height": image_size, "width": image_size}
     return CLIPImageProcessorPil(size={"shortest_edge": image_size}, crop_size=square)
 
@@ -234,16 +234,34 @@ def padded(image_processor: Any, image_size: int) -> LlavaImageProcessorPil:
     )
 
 
+def _image_settings(vision: str | Path) -> dict[str, Any] | None:
+    """What a model's files say of its image processor; None where it has none."""
+    place, pinned = hub.place(vision)
+    try:
+        settings: dict[str, Any] = ImageProcessingMixin.get_image_processor_dict(place, **pinned)[0]
+    except OSError:
+        if _has_image_settings(vision):
+            raise  # they are damaged
+        return None
+    return settings
+
+
+def _has_image_settings(vision: str | Path) -> bool:
+    try:
+        own = hub.folder(vision)
+    except InputError:
+        return False
+    if (own / "preprocessor_config.json").exists():
+        return True
+    whole = own / "processor_config.json"
+    return whole.exists() and "image_processor" in jsonfile.read_object(whole)
+
+
 def _pil_class(settings: dict[str, Any]) -> Any:
     """The image processor class that `settings` name, in its PIL form where it has one."""
     older = settings.get("feature_extractor_type", "").replace("FeatureExtractor", "ImageProcessor")
     name = settings.get("image_processor_type") or older
     return getattr(transformers, name.removesuffix("Fast") + "Pil", AutoImageProcessor)
-
-
-def _none(model: str | Path, expected: str, error: Exception) -> InputError:
-    """One line for what transformers tells in several."""
-    return InputError(f"{model}: expected {expected}, found none: {' '.join(str(error).split())}")
 
 
 def check_loaded(folder: str | Path, report: dict[str, Any]) -> None:

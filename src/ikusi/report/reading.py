@@ -1,6 +1,5 @@
 """What a study's folder holds, finished or not, read for the report."""
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
-from ikusi import artifact, language, recipe
+from ikusi import artifact, jsonfile, language, recipe
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark, corpora
 from ikusi.evaluate.benchmark import Benchmark
+from ikusi.evaluate.stored import RESULTS, ROWS, check_rows, read_results
 from ikusi.language import LanguagePack
 from ikusi.recipe import Recipe, Run
 
@@ -51,11 +52,9 @@ class Evaluation:
 
     def __init__(self, folder: Path) -> None:
         self.name = folder.name
-        try:
-            self.results: dict[str, Any] = json.loads((folder / "results.json").read_text("utf-8"))
-            self._table: pa.Table = pq.read_table(folder / "rows.parquet")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{folder}: expected an evaluation, found: {error}") from None
+        self.results: dict[str, Any] = read_results(folder / RESULTS)
+        check_rows(folder / ROWS)
+        self._table: pa.Table = pq.read_table(folder / ROWS)
         self._scores: dict[tuple[str, str], Scores | None] = {}
 
     def figures(self, benchmark: str, language: str, group: str = ALL) -> dict[str, Any] | None:
@@ -230,7 +229,7 @@ class Study:
         """Steps and losses of a training stage, from its metrics."""
         path = self.folder / step / "metrics.jsonl"
         lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        told = [json.loads(line) for line in lines]
+        told = [_loss(path, number, line) for number, line in enumerate(lines, 1)]
         return [line["step"] for line in told], [line["loss"] for line in told]
 
     def attribution(self) -> str:
@@ -240,5 +239,18 @@ class Study:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return found
+    return jsonfile.read_object(path) if path.is_file() else {}
+
+
+class _Loss(jsonfile.Record):
+    step: int
+    loss: float
+
+
+def _loss(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        return _Loss.model_validate_json(line).model_dump()
+    except ValidationError:
+        raise InputError(
+            f"{path}:{number}: expected a step and its loss, found {line[:60]}"
+        ) from None

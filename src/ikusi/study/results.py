@@ -1,15 +1,25 @@
 """What a study found, in one file at its root."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ikusi import artifact
+from ikusi import artifact, jsonfile
 from ikusi.study import graph
 from ikusi.study.graph import Step
 
 FILE = "results.json"
+
+
+class _Figures(jsonfile.Record):
+    score: float | None
+
+
+class _Groups(jsonfile.Record):
+    all: _Figures
+
+
+_RESULTS = dict[str, dict[str, _Groups]]
 
 
 def collect(folder: Path, steps: Sequence[Step]) -> None:
@@ -28,11 +38,11 @@ def collect(folder: Path, steps: Sequence[Step]) -> None:
 
 def read(folder: Path) -> dict[str, Any]:
     """The results of one evaluation's folder; empty where there are none."""
-    try:
-        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    path = folder / FILE
+    if not path.exists():
         return {}
-    return found if isinstance(found, dict) else {}
+    found: dict[str, Any] = jsonfile.read_plain(path, _RESULTS, "the results of an evaluation")
+    return found
 
 
 def mean_score(results: Mapping[str, Any], language: str) -> float | None:

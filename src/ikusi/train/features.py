@@ -12,14 +12,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ikusi import disk
+from ikusi import disk, jsonfile
 from ikusi.errors import InputError
 from ikusi.model.pixels import prepare
 from ikusi.model.vision import tower_features
@@ -65,6 +65,9 @@ class StoredFeatures:
         rows = []
         for number, image_id in pictures:
             features, places = self._corpus(number)
+            if image_id not in places:
+                place = self._folders[number] / IMAGE_IDS
+                raise InputError(f"{place}: expected picture {image_id}, found none")
             row = features[places[image_id]]
             if not np.isfinite(row).all():
                 raise InputError(f"{self._folders[number]}: picture {image_id}: {_NOT_FINITE}")
@@ -81,9 +84,13 @@ class StoredFeatures:
             )
         if number not in self._open:
             folder = self._folders[number]
-            ids = json.loads((folder / IMAGE_IDS).read_text(encoding="utf-8"))
-            array = np.load(folder / FEATURES, mmap_mode="r")
-            self._open[number] = array, {image_id: place for place, image_id in enumerate(ids)}
+            ids = jsonfile.read(folder / IMAGE_IDS, list[str], "the names of stored features")
+            places = {image_id: place for place, image_id in enumerate(ids)}
+            array = _mapped(folder / FEATURES)
+            if array is None or array.ndim != 3 or not len(array) == len(ids) == len(places):
+                told = f"expected features of {len(ids)} pictures, found them cut or damaged"
+                raise InputError(f"{folder / FEATURES}: {told}; delete {folder} and start again")
+            self._open[number] = array, places
         return self._open[number]
 
 
@@ -175,16 +182,24 @@ def _afford(folder: Path, corpus: Any, shape: tuple[int, ...], dtype: Any) -> No
         )
 
 
+def _mapped(path: Path, mode: Literal["r", "r+"] = "r") -> np.memmap | None:
+    """An array on disk; None where it is absent, cut or damaged."""
+    try:
+        return np.lib.format.open_memmap(path, mode)
+    except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError):
+        return None
+
+
 def _opened(folder: Path, shape: tuple[int, ...], dtype: Any) -> tuple[np.memmap, int]:
     """The array on disk, and how many groups of its rows are there already."""
     path, note = folder / FEATURES, folder / GROUPS
+    groups = note.read_text(encoding="utf-8", errors="replace") if note.exists() else ""
+    earlier = _mapped(path, "r+") if groups.isdecimal() else None
+    fits = earlier is not None and (earlier.shape, earlier.dtype) == (shape, dtype)
+    if earlier is not None and fits and int(groups) <= -(-len(earlier) // IMAGES_AT_ONCE):
+        return earlier, int(groups)
     if path.exists() and note.exists():
-        try:
-            array = np.lib.format.open_memmap(path, "r+")
-            if (array.shape, array.dtype) == (shape, dtype):
-                return array, int(note.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            logger.warning("%s: damaged, made anew: %s", path, error)
+        logger.warning("%s: damaged, made anew", path)
     array = np.lib.format.open_memmap(path, "w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):  # else a full disk would show as a crash on writing
         with path.open("r+b") as file:

@@ -6,14 +6,15 @@ workers share nothing but the folder.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ikusi import artifact, language
+from pydantic import Field
+
+from ikusi import artifact, jsonfile, language
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.lock import alone_in
@@ -59,6 +60,14 @@ class Progress:
     def seconds_left(self) -> float:
         """Time to go at that pace."""
         return (self.total - self.done) / self.rows_per_second if self.asked else float("inf")
+
+
+class _About(jsonfile.Record):
+    """What the next run must know of an earlier one's `translation.json`."""
+
+    shard_rows: int
+    rows: int
+    learnt: dict[str, Any] = Field(default_factory=dict)
 
 
 ProgressCall = Callable[[Progress], None]
@@ -158,20 +167,21 @@ class Job:
     def _describe(self) -> None:
         """Say in the working folder what is made there; refuse one that was cut otherwise."""
         path = self.folder / ABOUT
-        earlier = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        rows = earlier.get("shard_rows", self.plan.shard_rows)
+        now = _About(shard_rows=self.plan.shard_rows, rows=0)
+        earlier = jsonfile.read(path, _About, "a translation's record") if path.exists() else now
+        rows = earlier.shard_rows
         if rows != self.plan.shard_rows:
             raise InputError(
                 f"{path}: shard_rows: expected {rows} as before, found {self.plan.shard_rows}"
             )
-        if self.limit is not None and self.plan.rows < earlier.get("rows", 0):
+        if self.limit is not None and self.plan.rows < earlier.rows:
             raise InputError(
-                f"{path}: limit: expected {earlier['rows']} rows or more, as are there, "
+                f"{path}: limit: expected {earlier.rows} rows or more, as are there, "
                 f"found {self.limit}; take another output for a look"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         self.shards.drop_beyond(self.plan.shards)
-        self._learnt = earlier.get("learnt", {})
+        self._learnt = earlier.learnt
         artifact.write_json(path, self.about())
 
     def _note_learnt(self) -> None:

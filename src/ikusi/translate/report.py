@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import math
 from array import array
 from collections import Counter, defaultdict
@@ -13,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from ikusi import artifact
+from ikusi import artifact, jsonfile
+from ikusi.data.parquet import open_table, reading
 from ikusi.errors import InputError
 from ikusi.server import reasons
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.settings import Quality
-from ikusi.translate.shards import OK, QUARANTINED, UNREACHED, Record
+from ikusi.translate.shards import OK, QUARANTINED, SCHEMA, UNREACHED, Record
 
 SHOWN = 8  # rows of each kind
 BARS = 24  # of a histogram
@@ -144,15 +143,26 @@ def gathered(folder: Path) -> Gathered:
 
 def _rows(paths: list[Path]) -> Iterator[Record]:
     for path in paths:
-        with pq.ParquetFile(path) as file:
+        with reading(path, "a shard of a translation"), open_table(path, SCHEMA) as file:
             for batch in file.iter_batches(1024):
                 yield from pa.Table.from_batches([batch]).to_pylist()
+
+
+class _Checks(jsonfile.Record):
+    quality: Quality | None = None
+    round_trip: dict[str, Any] | None = None
+
+
+class _About(jsonfile.Record):
+    checks: _Checks = _Checks()
 
 
 def about(folder: Path) -> dict[str, Any]:
     """What the job says of itself."""
     path = folder / "translation.json"
-    told: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    told: dict[str, Any] = jsonfile.read_plain(path, _About, "a translation's record")
     return told
 
 

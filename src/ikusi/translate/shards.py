@@ -9,15 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
-from ikusi import disk
+from ikusi import disk, jsonfile
+from ikusi.data.parquet import CHECKSUMS, in_schema, open_table, reading
+from ikusi.errors import InputError
 from ikusi.translate.contract import Attempt, Outcome, Row
 
 OK, QUARANTINED, UNREACHED = "ok", "quarantined", "unreached"
@@ -57,6 +61,42 @@ class Made:
     translator: str
     checks: str
     rows: str
+
+
+class _Footer(jsonfile.Record):
+    """What stands in a shard's footer."""
+
+    made: Made
+    ok: int
+    quarantined: int
+    unreached: int
+
+
+class _Row(jsonfile.Record):
+    """A row as it is journalled; see `SCHEMA`."""
+
+    place: int
+    key: int
+    id: str
+    status: Literal["ok", "quarantined", "unreached"]
+    reason: str | None
+    source: list[str]
+    texts: list[str] | None
+    flags: list[str]
+    score: float | None
+    attempts: list[dict[str, str]]
+    tokens_read: int
+    tokens_written: int
+    thought: str | None
+
+
+class _Line(jsonfile.Record):
+    """A line of a journal; `sum` is the row's checksum."""
+
+    translator: str
+    checks: str
+    row: _Row
+    sum: int
 
 
 def key_of(texts: Sequence[str]) -> int:
@@ -116,6 +156,7 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.journals = folder / "shards", folder / "journal"
+        self._sound: dict[int, tuple[int, int]] = {}  # shard -> its time and size when it was read
 
     def path(self, number: int) -> Path:
         """Where a shard is."""
@@ -124,35 +165,51 @@ class Shards:
     def made(self, number: int) -> Made | None:
         """What a finished shard was made with; None if it must be made or finished.
 
-        A shard in which the engine could not be reached for some row is not finished.
+        A shard in which the engine could not be reached for some row is not finished, nor is one
+        that is damaged.
         """
         found = self._footer(number)
-        return None if found is None or found["unreached"] else Made(**found["made"])
+        finished = found is not None and not found.unreached and self._is_sound(number)
+        return found.made if found is not None and finished else None
 
     def counts(self, number: int) -> dict[str, int]:
         """Rows of a written shard, by status."""
-        found = self._footer(number) or {}
-        return {status: int(found.get(status, 0)) for status in (OK, QUARANTINED, UNREACHED)}
+        found = self._footer(number)
+        return {status: getattr(found, status, 0) for status in (OK, QUARANTINED, UNREACHED)}
 
-    def _footer(self, number: int) -> dict[str, Any] | None:
+    def _footer(self, number: int) -> _Footer | None:
         try:
             metadata = pq.read_metadata(self.path(number)).metadata or {}
-            told: dict[str, Any] = json.loads(metadata[b"ikusi"])
-        except (OSError, pa.ArrowInvalid, KeyError):
+            return _Footer.model_validate_json(metadata[b"ikusi"])
+        except (OSError, pa.ArrowException, KeyError, ValidationError):
             return None
-        return told
+
+    def _is_sound(self, number: int) -> bool:
+        """Whether all of a shard can be read; once it was, its time and size must do."""
+        stat = self.path(number).stat()
+        known = (stat.st_mtime_ns, stat.st_size)
+        if self._sound.get(number) != known:
+            try:
+                self.read(number)
+            except InputError:
+                return False
+            self._sound[number] = known
+        return True
 
     def read(self, number: int) -> pa.Table:
         """All rows of a shard, in the order of their places."""
-        return pq.read_table(self.path(number), schema=SCHEMA)
+        path = self.path(number)
+        file = open_table(path, SCHEMA)
+        with reading(path), file:
+            return in_schema(file.read(), SCHEMA)
 
     def known(self, number: int, translator: str) -> dict[int, tuple[Record, str]]:
         """Rows that this translator has finished, by key, each with its checks' fingerprint."""
         found: dict[int, tuple[Record, str]] = {}
         footer = self._footer(number)
-        if footer is not None and footer["made"]["translator"] == translator:
+        if footer is not None and footer.made.translator == translator and self._is_sound(number):
             for row in self.read(number).to_pylist():
-                found[row["key"]] = (row, footer["made"]["checks"])
+                found[row["key"]] = (row, footer.made.checks)
         for line in self._journalled(number):
             if line["translator"] == translator:
                 found[line["row"]["key"]] = (line["row"], line["checks"])
@@ -165,16 +222,18 @@ class Shards:
             return
         for line in lines:
             try:
-                told = json.loads(line)
-            except ValueError:  # cut when the process was killed
+                held: dict[str, Any] = json.loads(line)
+                _Line.model_validate(held)
+            except ValueError:  # cut when the process was killed, or damaged
                 continue
-            if isinstance(told, dict) and {"translator", "checks", "row"} <= told.keys():
-                yield told
+            if held["sum"] == _checksum(held["row"]):
+                yield held
 
     def journal(self, number: int, made: Made, found: Record) -> None:
         """Note a finished row at once, in one write."""
         self.journals.mkdir(parents=True, exist_ok=True)
-        line = {"translator": made.translator, "checks": made.checks, "row": found}
+        about = {"translator": made.translator, "checks": made.checks}
+        line = {**about, "row": found, "sum": _checksum(found)}
         data = json.dumps(line).encode() + b"\n"
         with (self.journals / f"{number:05d}.jsonl").open("ab", buffering=0) as file:
             file.write(b"\n" * self._is_torn(file) + data)
@@ -196,7 +255,9 @@ class Shards:
         table = table.replace_schema_metadata({"ikusi": json.dumps(told)})
         path = self.path(number)
         with disk.written(path) as aside:
-            pq.write_table(table, aside, compression="zstd")
+            pq.write_table(table, aside, compression="zstd", **CHECKSUMS)
+        stat = path.stat()
+        self._sound[number] = (stat.st_mtime_ns, stat.st_size)
         for left in self.folder.glob(f".{path.name}.*.tmp"):  # a killed worker's
             left.unlink(missing_ok=True)
         (self.journals / f"{number:05d}.jsonl").unlink(missing_ok=True)
@@ -206,6 +267,10 @@ class Shards:
         for path in self.folder.glob("*.parquet"):
             if int(path.stem) >= count:
                 path.unlink()
+
+
+def _checksum(found: Record) -> int:
+    return zlib.crc32(json.dumps(found).encode())
 
 
 def _by_status(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -100,7 +100,5 @@ def _opened(checkpoint: str | Path) -> tuple[Path, str]:
     from transformers import AutoConfig
 
     place = hub.folder(checkpoint)
-    try:
+    with hub.opening(checkpoint, "a model"):
         return place, str(pretrained.load(AutoConfig, place).model_type)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{checkpoint}: expected a model, found none: {error}") from error

@@ -30,7 +30,7 @@ from ikusi.errors import InputError
 from ikusi.evaluate.engine import Message, Query, Reply, fingerprint, not_finite
 from ikusi.evaluate.engines import completion
 from ikusi.evaluate.score import summarise
-from ikusi.model import chat
+from ikusi.model import chat, hub
 from ikusi.model.parts import check_finite
 from ikusi.model.pixels import check_sizes
 from ikusi.model.steady import pinned, today
@@ -267,12 +267,9 @@ def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) 
     Raises:
         InputError: it holds none.
     """
-    try:
+    with hub.opening(place, "a model and its processor"):
         model = pretrained.load(AutoModelForImageTextToText, place, dtype=dtype)
         processor = pretrained.load(AutoProcessor, place, backend="pil")
-    except (OSError, ValueError) as error:
-        told = " ".join(str(error).split())
-        raise InputError(f"{place}: expected a model and its processor, found: {told}") from error
     check_finite(place, model)
     if isinstance(processor.chat_template, str):
         processor.chat_template = pinned(processor.chat_template)
