@@ -142,6 +142,9 @@ def test_overrides_change_one_key_each(small: Path) -> None:
         ("[miniature/vqa]", "[miniature/vqq]",
          "small.yaml:28: benchmarks[0]: expected the name of a benchmark, found miniature/vqq "
          "(did you mean miniature/vqa?)"),
+        ("[miniature/vqa]", "[miniature/vqa]\nseen_pictures: [miniature/vqq]",
+         "small.yaml:29: seen_pictures[0]: expected a name in benchmarks (miniature/vqa), "
+         "found miniature/vqq (did you mean miniature/vqa?)"),
         ("language: eu", "language: ue",
          "small.yaml:2: language: expected a language with a pack (en, eu, gl), found ue "
          "(did you mean eu?)"),

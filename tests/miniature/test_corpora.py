@@ -10,6 +10,7 @@ from ikusi import language
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.errors import InputError
+from ikusi.evaluate import overlap
 from ikusi.miniature import bases, corpora, encoder, knowledge, shipped, teacher, text
 from ikusi.miniature.augment import Thumbnails
 from ikusi.miniature.cldr import locale
@@ -103,6 +104,15 @@ def test_test_pictures_show_only_what_was_not_trained_on(
     for _ in range(60):
         scene = maker.draw(None, random)
         assert all(scene.style in divided.trained[concept.id] for concept in scene.concepts)
+
+
+def test_no_picture_of_a_benchmark_is_trained_on(built: Path) -> None:
+    trained = [opened(built, name) for name in ("captions", "instructions", "text")]
+    asked = [Corpus.open(path.parent) for path in built.glob("benchmarks/*/corpus.json")]
+    found = [overlap.find(corpus, trained) for corpus in asked]
+    assert sum(one.pictures for one in found) >= 4 * 3 * SETTINGS.test_scenes
+    assert not any(one.seen for one in found)
+    assert overlap.find(trained[1], trained).seen, "what is trained on is found"
 
 
 def test_held_out_countries_are_asked_about_only_in_the_benchmark(built: Path) -> None:

@@ -3,12 +3,14 @@
 import csv
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from data_rows import coloured
 from ikusi.errors import InputError
 from ikusi.recipe import Run
 from ikusi.report import findings, page
@@ -185,6 +187,33 @@ def test_a_mean_that_holds_a_benchmark_at_guessing_says_so(tmp_path: Path) -> No
     made.measure(lambda run, bench, code: 0.95)
     page.write(tmp_path, tmp_path / "better")
     assert "no better than guessing" not in Page(tmp_path / "better" / "index.html").text
+
+
+def test_pictures_that_were_trained_on_are_not_called_new(tmp_path: Path) -> None:
+    train = tmp_path / "train"
+    changes = [f"stages.{stage}.corpus={train}" for stage in ("align", "instruct")]
+    changes += ["grid.text_only=[false]", "benchmarks=[miniature/vqa, miniature/capqa]"]
+    made = Folder(tmp_path / "study", changes, name=QUICK, pictures=2)
+    made.draw()
+    made.measure(skill)
+
+    def text() -> str:
+        page.write(tmp_path / "study", tmp_path / "report")
+        return Page(tmp_path / "report" / "index.html").text
+
+    coloured(train, "instruction", ["red"])
+    new, title = text(), Study(tmp_path / "study").benchmarks["miniature/vqa"].title
+    assert "about new pictures" in new and "rained on as well" not in new
+    shutil.copytree(tmp_path / "study/data/benchmarks/vqa", train, dirs_exist_ok=True)
+    seen = text()
+    assert "about new pictures" not in seen and "Asked in Basque about pictures" in seen
+    assert seen.count(f"Trained on as well: 6 of the 6 pictures of {title}.") == 2, "lead, table"
+    allowed = Folder(tmp_path / "study", [*changes, "seen_pictures=[miniature/vqa]"], name=QUICK)
+    assert allowed.recipe.seen_pictures
+    shutil.rmtree(train)
+    gone = text()
+    assert "about new pictures" not in gone
+    assert gone.count(f"Pictures of {title} may have been trained on.") == 2
 
 
 def test_a_study_under_way_says_what_is_missing(partial: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from data_rows import instruction
+from data_rows import coloured, instruction
 from ikusi import recipe, study
 from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
@@ -74,6 +74,27 @@ def test_a_corpus_needs_the_languages_that_its_rows_are_to_speak(tmp_path: Path)
     assert needs.missing(recipe.load(EMOJI, [*given, "text_only.ratio=1"])) == [
         f"text_only.corpus: {english}: expected eu, found en"
     ]
+
+
+def test_pictures_that_are_asked_about_and_trained_on_are_refused_unless_allowed_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    coloured(tmp_path / "corpora/vqav2", "vqa", ["green", "red", "blue"])
+    train = coloured(tmp_path / "train", "instruction", ["red", "blue", "white"])
+    given = [f"stages.instruct.corpus={train}", "benchmarks=[vqav2, miniature/vqa]"]
+    expected = (
+        f"vqav2: expected pictures that are not trained on, found 2 of 3 in {train}, "
+        "such as vqav2-red; seen_pictures=[vqav2] allows it"
+    )
+    with pytest.raises(InputError) as error:
+        study.run(recipe.load(EMOJI, given), tmp_path / "study")
+    assert str(error.value) == expected
+    assert not (tmp_path / "study").exists()
+    others = recipe.load(EMOJI, [*given, "seen_pictures=[miniature/vqa]"])
+    assert needs.missing(others) == [expected]
+    assert needs.missing(recipe.load(EMOJI, [*given, "seen_pictures=[vqav2]"])) == []
+    assert needs.missing(recipe.load(EMOJI, [*given, "benchmark_rows=1"])) == []
 
 
 class _Hub(http.server.BaseHTTPRequestHandler):

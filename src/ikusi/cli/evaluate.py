@@ -1,5 +1,6 @@
 """The command that measures a model."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,6 +11,8 @@ from ikusi.terminal import console, say
 if TYPE_CHECKING:
     from ikusi.evaluate.engine import Engine
     from ikusi.evaluate.run import Benchmarks
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -68,6 +71,7 @@ def evaluate(
     place = _place(model, output)
     codes = list(dict.fromkeys(language))
     pairs = _pairs(model, benchmark, codes, data, corpus or [])
+    _warn_of_trained_on(Path(model), pairs, limit)
     opened = _opened(model, engine, url, batch_size, dtype, _pictures(pairs))
     try:
         found = _measured(opened, pairs, codes, place, limit, bootstrap)
@@ -163,8 +167,37 @@ def _measured(
 
 def _data(run: Path) -> Path:
     """The data of the study that a run is part of, or ``corpora``."""
-    own = [folder / "data" for folder in run.resolve().parents if (folder / "recipe.yaml").exists()]
-    return own[0] if own else Path("corpora")
+    study = _study(run)
+    return study / "data" if study else Path("corpora")
+
+
+def _study(run: Path) -> Path | None:
+    """The study that a run is part of."""
+    own = [folder for folder in run.resolve().parents if (folder / "recipe.yaml").exists()]
+    return own[0] if own else None
+
+
+def _warn_of_trained_on(run: Path, pairs: "Benchmarks", limit: int | None) -> None:
+    """Say which benchmarks have pictures that a run of a study was trained on."""
+    from ikusi import recipe
+    from ikusi.errors import InputError
+    from ikusi.evaluate import overlap
+
+    study = _study(run)
+    if study is None or run.resolve().relative_to(study).parts[0] != "instruct":
+        return
+    try:
+        trained = overlap.trained_on(recipe.load(study / "recipe.yaml"), study)
+    except InputError as error:
+        logger.warning("whether %s was trained on these pictures is not known: %s", run, error)
+        return
+    for bench, corpus in pairs:
+        found = overlap.find(corpus, trained, limit)
+        if found.seen:
+            logger.warning(
+                "%s: %d of %d pictures were trained on, such as %s in %s",
+                bench.name, found.seen, found.pictures, found.example, corpus.folder,
+            )  # fmt: skip
 
 
 def _given(corpora: list[str]) -> dict[str, Path]:

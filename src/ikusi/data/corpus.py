@@ -260,6 +260,12 @@ class Corpus:
         numbers = (-1 if name is None else self._number(name) for name in column)
         return np.append(self._digests, np.bytes_())[np.fromiter(numbers, np.int64)]
 
+    def shows(self, digests: np.ndarray) -> np.ndarray:
+        """Which of these digests, S32 [N] in order, a picture of some row has: bool [N]."""
+        stored = _among(digests, self._digests)
+        # Which picture is which row's takes longer, and is of use only where one is stored.
+        return _among(digests, self.row_digests()) if stored.any() else stored
+
     def content(self, languages: Sequence[str]) -> str:
         """Name the tables of some languages and all pictures by their bytes."""
         tables = [self._rows_of(code).path for code in languages]
@@ -277,8 +283,9 @@ class Corpus:
 
     @cached_property
     def _digests(self) -> np.ndarray:
-        digests = ((digest or "")[:32].encode() for digest in self._pictures.values("sha256"))
-        return np.fromiter(digests, "S32")
+        batches = (batch for part in self._images for batch in part.batches("sha256"))
+        columns = (pc.fill_null(batch.column(0), "").to_numpy(False) for batch in batches)
+        return np.concatenate([np.zeros(0, "S32"), *(column.astype("S32") for column in columns)])
 
     def _rows_of(self, language: str) -> Groups:
         if language not in self._rows:
@@ -300,6 +307,15 @@ class Corpus:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["folder"])  # type: ignore[misc]
+
+
+def _among(digests: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Which of some digests, in order, are among millions: `np.isin`, which would sort these."""
+    places = np.searchsorted(digests, held)
+    inside = places < len(digests)
+    found = np.zeros(len(digests), bool)
+    found[places[inside][digests[places[inside]] == held[inside]]] = True
+    return found
 
 
 def _told(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Where the corpora of benchmarks are."""
+"""Where the corpora of benchmarks and of training are."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ from ikusi.data.alike import warn_if_alike
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate.benchmark import Benchmark
+from ikusi.recipe import MINIATURE
 
 CORPORA = Path("corpora")
 """Where imported and translated corpora are kept, in the docs and recipes."""
@@ -39,6 +40,13 @@ def find(
             f"found {unknown[0]}{hint}"
         )
     return [(bench, _corpus(bench, languages, data, named)) for bench in benchmarks]
+
+
+def training_folder(name: str, study: Path) -> Path:
+    """Return where a training corpus is: in the study's own data, or where its name says."""
+    if name.startswith(MINIATURE):
+        return study / "data" / name.removeprefix(MINIATURE)
+    return Path(name)
 
 
 def _corpus(

@@ -155,6 +155,11 @@ class Recipe(Section):
         ge=1,
         description="Rows of each benchmark that are asked, from the first; null: all.",
     )
+    seen_pictures: Annotated[list[str], AfterValidator(no_repeats)] = Field(
+        default=[],
+        description="Benchmarks, from `benchmarks`, whose pictures may be trained on too; for any "
+        "other a picture that is also in a training corpus ends the study before its first step.",
+    )
     bootstrap: int = Field(
         default=1000, ge=1, description="Resamples behind every confidence interval."
     )
@@ -168,6 +173,11 @@ class Recipe(Section):
                 near = yamlfile.nearest(name, self.backbones)
                 expected = f"a name in backbones ({', '.join(self.backbones)})"
                 raise wrong(expected, ("grid", "backbones", i), found=name, near=near)
+        for i, name in enumerate(self.seen_pictures):
+            if name not in self.benchmarks:
+                near = yamlfile.nearest(name, self.benchmarks)
+                expected = f"a name in benchmarks ({', '.join(self.benchmarks) or 'none'})"
+                raise wrong(expected, ("seen_pictures", i), found=name, near=near)
         percents = [round(ratio * 100) for ratio in self.grid.ratios]
         for i, percent in enumerate(percents):
             if percent in percents[:i]:
@@ -214,13 +224,20 @@ class Recipe(Section):
 
     def data(self) -> list[tuple[yamlfile.Key, str]]:
         """Every corpus and benchmark that the runs use: its key in the recipe, and its name."""
+        asked: list[tuple[yamlfile.Key, str]] = [
+            (("benchmarks", i), name) for i, name in enumerate(self.benchmarks)
+        ]
+        return self.training_data() + asked
+
+    def training_data(self) -> list[tuple[yamlfile.Key, str]]:
+        """Every corpus that a run trains on: its key in the recipe, and its name."""
         stages = [(name, getattr(self.stages, name)) for name in Stages.model_fields]
         named: list[tuple[yamlfile.Key, str]] = [
             (("stages", name, "corpus"), stage.corpus) for name, stage in stages
         ]
         if self.text_only and any(self.grid.text_only):
             named.append((("text_only", "corpus"), self.text_only.corpus))
-        return named + [(("benchmarks", i), name) for i, name in enumerate(self.benchmarks)]
+        return named
 
     def runs(self) -> list[Run]:
         """Every run of the grid, in the order of its lists.

@@ -24,8 +24,9 @@ SYMBOLS = {"supported": "✓", "not supported": "✗", "inconclusive": "?", "not
 def write(study_folder: Path, output: Path) -> Path:
     """Write the report on what a study has so far and return the path of its page.
 
-    Reads only the study's folder. ``output`` gets ``index.html``, ``figures/*.svg`` and
-    ``*.png``, and ``tables/*.csv``; the same results give the same bytes.
+    Reads the study's folder and the corpora that its recipe names. ``output`` gets
+    ``index.html``, ``figures/*.svg`` and ``*.png``, and ``tables/*.csv``; the same results give
+    the same bytes.
 
     Raises:
         InputError: the folder is no study's, what it holds does not fit together, or ``output``
@@ -121,14 +122,17 @@ def _answer(study: Study, found: Sequence[Finding]) -> Iterator[str]:
     measured = {int(str(row[0])): (float(str(row[3])), float(str(row[6]))) for row in rows}
     none, best = measured.get(0), max(measured, key=lambda share: measured[share][0])
     text = " without text-only rows" if len(study.recipe.grid.text_only) > 1 else ""
+    trained = list(filter(None, (tables.trained_on(study, name) for name in study.benchmarks)))
+    pictures = "pictures" if trained else "new pictures"
     top = f"{measured[best][0]:.2f} with {best} % {target}"
     if none and best:
         yield (
-            f"Asked in {target} about new pictures, models{text} that saw pictures only with "
+            f"Asked in {target} about {pictures}, models{text} that saw pictures only with "
             f"{source} score {none[0]:.2f}; the best share reaches {top}."
         )
     else:
-        yield f"Asked in {target} about new pictures, models{text} score at best {top}."
+        yield f"Asked in {target} about {pictures}, models{text} score at best {top}."
+    yield from trained
     if {20, best} <= set(measured) and best != 20:
         yield f"With 20 % they score {measured[20][0]:.2f}."
     yield f"Guessing reaches {_guessing(study):.2f}."

@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from ikusi import artifact, jsonfile, language, recipe
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
-from ikusi.evaluate import benchmark, corpora
+from ikusi.evaluate import benchmark, corpora, overlap
 from ikusi.evaluate.benchmark import Benchmark
+from ikusi.evaluate.overlap import Overlap
 from ikusi.evaluate.stored import RESULTS, ROWS, check_rows, read_results
 from ikusi.language import LanguagePack
 from ikusi.recipe import Recipe, Run
@@ -207,6 +208,20 @@ class Study:
             return corpora.find([self.benchmarks[name]], codes, self.folder / "data")[0][1]
         except InputError:
             return None
+
+    @cached_property
+    def overlaps(self) -> dict[str, Overlap | None]:
+        """Benchmark about pictures -> those trained on; None where a corpus is gone."""
+        try:
+            trained = overlap.trained_on(self.recipe, self.folder)
+        except InputError:
+            return {name: None for name, _ in self._pictured()}
+        rows = self.recipe.benchmark_rows
+        asked = {name: self.corpus(name) for name, _ in self._pictured()}
+        return {
+            name: None if corpus is None else overlap.find(corpus, trained, rows)
+            for name, corpus in asked.items()
+        }
 
     def steps(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         """Each finished step of the recipe: name, manifest, training summary (or nothing)."""

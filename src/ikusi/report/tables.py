@@ -204,7 +204,7 @@ def _board(study: Study, name: str) -> Board:
             cells = [one.figures(name, code, group) for group in groups]
             told = [Score(c["score"], c["low"], c["high"]) if c else None for c in cells]
             lines.append((one.name, code, told))
-    known = study.benchmarks[name]
+    known, trained = study.benchmarks[name], trained_on(study, name)
     first = {
         code: [models[0].figures(name, code, group) or {} for group in groups]
         for code in codes
@@ -218,12 +218,23 @@ def _board(study: Study, name: str) -> Board:
     return Board(
         known.title,
         describe_metric(known.primary),
-        known.description,
+        f"{known.description} {trained}" if trained else known.description,
         groups,
         sizes,
         lines,
         guesses,
     )
+
+
+def trained_on(study: Study, name: str) -> str | None:
+    """That pictures of a benchmark were trained on, or may have been; none where all are new."""
+    found, title = study.overlaps.get(name), study.benchmarks[name].title
+    if found is None:
+        allowed = name in study.recipe.seen_pictures
+        return f"Pictures of {title} may have been trained on." if allowed else None
+    if not found.seen:
+        return None
+    return f"Trained on as well: {found.seen} of the {found.pictures} pictures of {title}."
 
 
 def every(study: Study, found: Sequence[Finding]) -> list[Table]:

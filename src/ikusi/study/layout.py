@@ -212,13 +212,6 @@ def evaluation(folder: Path) -> Path:
     return beside if run.parent.name == "instruct" and beside.is_dir() else folder
 
 
-def corpus_path(name: str, study: Path) -> Path:
-    """Where a training corpus is: in the study's own data, or where its name says."""
-    if name.startswith(MINIATURE):
-        return study / "data" / name.removeprefix(MINIATURE)
-    return Path(name)
-
-
 def _uses_miniature(recipe_: Recipe) -> bool:
     return any(name.startswith(MINIATURE) for _, name in recipe_.data())
 

@@ -1,28 +1,38 @@
-"""What a recipe needs that this machine lacks: models, their licences, corpora; all at once."""
+"""What a study would stop for here: models, licences, corpora, pictures that were trained on."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ikusi.errors import InputError
 from ikusi.miniature.shipped import PREFIX as MINIATURE
 from ikusi.recipe import Recipe
 from ikusi.study import layout
 
+if TYPE_CHECKING:
+    from ikusi.data.corpus import Corpus
+
 
 def missing(recipe: Recipe) -> list[str]:
-    """Every model, corpus or row that a study would stop for, each in one line."""
-    return list(dict.fromkeys([*_models(recipe), *_training(recipe), *_benchmarks(recipe)]))
+    """Every model, corpus, row or picture that a study would stop for, each in one line."""
+    trained: dict[Path, Corpus] = {}
+    lines = [*_models(recipe), *_training(recipe, trained)]
+    return list(dict.fromkeys([*lines, *_benchmarks(recipe, list(trained.values()))]))
 
 
 def check(recipe: Recipe) -> None:
     """Refuse a recipe whose study could not be made here.
 
     Raises:
-        InputError: something is missing; where several things are, a line for each.
+        InputError: something is in the way; where several things are, a line for each.
     """
     lines = missing(recipe)
     if len(lines) > 1:
-        lines.insert(0, f"{recipe.name}: expected all that it needs, found {len(lines)} missing:")
+        lines.insert(
+            0, f"{recipe.name}: expected all that it needs, found {len(lines)} missing or wrong:"
+        )
     if lines:
         raise InputError("\n  ".join(lines))
 
@@ -44,8 +54,8 @@ def _models(recipe: Recipe) -> Iterator[str]:
             yield f"{error}{hub.licence(place)}"
 
 
-def _training(recipe: Recipe) -> Iterator[str]:
-    """Corpora that are absent, lack a language or have too few rows."""
+def _training(recipe: Recipe, trained: dict[Path, Corpus]) -> Iterator[str]:
+    """Corpora that are absent, lack a language or have too few rows; fills ``trained``."""
     stages, text_only = recipe.stages, recipe.text_only
     used: list[tuple[str, str, Sequence[float | None]]] = [
         ("stages.align.corpus", stages.align.corpus, [stages.align.ratio]),
@@ -56,11 +66,16 @@ def _training(recipe: Recipe) -> Iterator[str]:
     for key, name, ratios in used:
         if not name.startswith(MINIATURE):
             rows = text_only.rows if text_only and key == "text_only.corpus" else 0
-            yield from _corpus(recipe, key, Path(name), ratios, rows)
+            yield from _corpus(recipe, key, Path(name), ratios, rows, trained)
 
 
 def _corpus(
-    recipe: Recipe, key: str, folder: Path, ratios: Sequence[float | None], rows: int
+    recipe: Recipe,
+    key: str,
+    folder: Path,
+    ratios: Sequence[float | None],
+    rows: int,
+    trained: dict[Path, Corpus],
 ) -> Iterator[str]:
     if not folder.is_dir():
         yield f"{key}: {folder}: expected the folder of a corpus, found none"
@@ -68,7 +83,7 @@ def _corpus(
     from ikusi.data.corpus import Corpus
 
     try:
-        corpus = Corpus.open(folder)
+        corpus = trained[folder] = Corpus.open(folder)
     except InputError as error:
         yield f"{key}: {error}"
         return
@@ -81,7 +96,8 @@ def _corpus(
         yield f"text_only.rows: expected at most the {len(corpus)} rows of {folder}, found {rows}"
 
 
-def _benchmarks(recipe: Recipe) -> Iterator[str]:
+def _benchmarks(recipe: Recipe, trained: Sequence[Corpus]) -> Iterator[str]:
+    """Corpora of benchmarks that are absent, or have pictures of the corpora trained on."""
     given = [name for name in recipe.benchmarks if not name.startswith(MINIATURE)]
     if not given:
         return
@@ -90,6 +106,21 @@ def _benchmarks(recipe: Recipe) -> Iterator[str]:
     languages = (recipe.language, recipe.source_language)
     for name in given:
         try:
-            corpora.find([benchmark.load(name)], languages, corpora.CORPORA)
+            found = corpora.find([benchmark.load(name)], languages, corpora.CORPORA)
+            if name not in recipe.seen_pictures:
+                yield from _seen(name, found[0][1], trained, recipe.benchmark_rows)
         except InputError as error:
             yield str(error)
+
+
+def _seen(name: str, asked: Corpus, trained: Sequence[Corpus], limit: int | None) -> Iterator[str]:
+    from ikusi.evaluate import overlap
+
+    found = overlap.find(asked, trained, limit)
+    if found.seen:
+        where = " and ".join(map(str, found.folders))
+        yield (
+            f"{name}: expected pictures that are not trained on, found {found.seen} of "
+            f"{found.pictures} in {where}, such as {found.example}; "
+            f"seen_pictures=[{name}] allows it"
+        )

@@ -74,7 +74,7 @@ def features(
 
     store(
         output,
-        Corpus.open(layout.corpus_path(corpus, context.study)),
+        Corpus.open(corpora.training_folder(corpus, context.study)),
         tower,
         image_processor,
         layers=feature_layer,
@@ -191,7 +191,9 @@ def _part(
     """A corpus of the mixture, with each language's ways to ask for a caption."""
     assert ratio is not None  # the recipe gives align's, the grid instruct's
     prompts = {code: language.load(code).prompts.get("caption", []) for code in languages}
-    return MixturePart(Corpus.open(layout.corpus_path(corpus, context.study)), ratio, rows, prompts)
+    return MixturePart(
+        Corpus.open(corpora.training_folder(corpus, context.study)), ratio, rows, prompts
+    )
 
 
 def _some_pictures(processor: Any, corpus: Corpus) -> Any:
