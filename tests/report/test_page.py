@@ -277,7 +277,7 @@ def test_damaged_results_are_told_in_a_line(tmp_path: Path) -> None:
     made = Folder(tmp_path, name=QUICK, pictures=4)
     made.measure(skill, only=["english-eu000"])
     (tmp_path / "evaluate/english-eu000/results.json").write_text("{")
-    with pytest.raises(InputError, match="english-eu000: expected an evaluation"):
+    with pytest.raises(InputError, match=r"english-eu000/results\.json: expected the results of"):
         Study(tmp_path)
 
 

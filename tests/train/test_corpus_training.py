@@ -44,3 +44,7 @@ def test_a_mixture_of_pictures_captions_and_text(tmp_path: Path) -> None:
     assert summary["counts"]["images"] == 20
     assert summary["counts"]["languages"] == {"en": 12, "eu": 12}
     assert json.loads((output / "summary.json").read_text()) == summary
+    (output / "summary.json").write_text("{")
+    model, processor = multimodal_model()
+    again = train_stage(model, processor, mixture, stage(epochs=1), output=output, seed=0)
+    assert again["counts"] == summary["counts"]

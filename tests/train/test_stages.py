@@ -94,10 +94,12 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: Any) -> Non
 
     checkpoints.save(good, {"p": parameter}, optimizer, schedule, TrainerState(), {})
     torn.mkdir()
-    (torn / "state.json").write_text("{}")
     (torn / "tensors-00000.safetensors").write_bytes(b"cut short")
-    assert checkpoints.latest(tmp_path) == good
-    assert "damaged" in caplog.text
+    for state in ("{}", "[]", "{"):
+        caplog.clear()
+        (torn / "state.json").write_text(state)
+        assert checkpoints.latest(tmp_path) == good
+        assert "damaged" in caplog.text
 
 
 def test_optimizer_and_random_state_survive_to_the_bit(tmp_path: Path) -> None:

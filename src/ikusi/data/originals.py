@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from ikusi import artifact, content
 from ikusi.data.images import decode
+from ikusi.data.parquet import reading
 from ikusi.data.sources.pictures import beside
 from ikusi.data.sources.tables import SUFFIXES
 from ikusi.errors import InputError
@@ -69,7 +70,8 @@ def _kept(corpus: Path) -> Iterator[tuple[str, str]]:
     """Names below the root, and digests, of the pictures that a corpus has."""
     path = corpus / "images-00000.parquet"
     if path.is_file():
-        table = pq.read_table(path, columns=["source", "sha256"])
+        with reading(path):
+            table = pq.read_table(path, columns=["source", "sha256"])
         for source, digest in zip(*(column.to_pylist() for column in table), strict=True):
             yield _name(source), digest
 
@@ -78,7 +80,9 @@ def _dead(corpus: Path) -> Iterator[str]:
     """Names below the root of the pictures for which rows are in quarantine."""
     path = corpus / "quarantine.parquet"
     if path.is_file():
-        for row in pq.read_table(path, columns=["row"])["row"].to_pylist():
+        with reading(path):
+            rows = pq.read_table(path, columns=["row"])["row"].to_pylist()
+        for row in rows:
             told: Any = json.loads(row)
             if isinstance(told, dict) and isinstance(told.get("image"), str):
                 yield _name(told["image"])

@@ -108,7 +108,7 @@ def latest(folder: Path) -> Path | None:
             for name in (*state(path)["tensors"], _random_name(0)):
                 with safetensors.safe_open(path / name, "pt"):
                     pass
-        except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
             logger.warning("%s: damaged, not resumed from: %s", path, error)
         else:
             return path

@@ -6,7 +6,6 @@ LLM on text.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import shutil
@@ -24,7 +23,7 @@ from accelerate.utils import get_cpu_distributed_information
 from torch import nn
 from transformers import LlavaForConditionalGeneration, PreTrainedModel, TrainingArguments
 
-from ikusi import artifact
+from ikusi import artifact, claim
 from ikusi.model import fusion
 from ikusi.model.steady import steady
 from ikusi.model.vision import without_encoder
@@ -257,12 +256,10 @@ class _Work:
 
 def _done(output: Path, identity: str) -> dict[str, Any] | None:
     """The summary of a stage that was already trained so; what is of other settings goes."""
-    if not (output / SUMMARY).exists():
-        return None
-    summary: dict[str, Any] = json.loads((output / SUMMARY).read_text(encoding="utf-8"))
-    if summary["identity"] == identity:
+    summary = claim.read(output / SUMMARY)
+    if summary is not None and summary.get("identity") == identity:
         return summary
-    (output / SUMMARY).unlink()
+    (output / SUMMARY).unlink(missing_ok=True)
     return None
 
 

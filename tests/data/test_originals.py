@@ -1,0 +1,15 @@
+"""What a corpus was imported from: asked of tables that may be damaged."""
+
+from pathlib import Path
+
+import pytest
+
+from ikusi.data.originals import pictures_changed
+from ikusi.errors import InputError
+
+
+@pytest.mark.parametrize("name", ["images-00000.parquet", "quarantine.parquet"])
+def test_a_damaged_table_of_a_corpus_is_told_in_a_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"half")
+    with pytest.raises(InputError, match=rf"{name}: expected a Parquet table, found: [^\n]+$"):
+        pictures_changed(tmp_path, tmp_path)
