@@ -1,46 +1,44 @@
 """Several processes train as one does, whatever they share, and go on where another left off."""
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-TESTS = Path(__file__).parents[1]
+from train.nursery import Nursery
+
 # Two samples a step: in many of them one process has only text. The last step has one sample.
 STAGE = {"batch_size": 2, "epochs": 1, "learning_rate": 1e-3, "save_every": 1}
 ROWS = 13
 
 
-def train(output: Path, *, processes: int = 1, stop: int | None = None, **told: Any) -> str:
-    """Train in `processes` new processes; returns what they wrote."""
-    output.mkdir(parents=True, exist_ok=True)
-    settings = output.with_suffix(".json")
-    whole = {"rows": ROWS, "stage": STAGE, "output": str(output), "stop": stop, **told}
-    settings.write_text(json.dumps(whole))
-    command = [str(TESTS / "train" / "rank.py"), str(settings)]
-    if processes > 1:
-        command = [
-            *("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)),
-            *command,
-        ]
-    paths = os.pathsep.join([str(TESTS), *sys.path])
-    environment = {
-        **os.environ,
-        "PYTHONPATH": paths,
-        "DS_ACCELERATOR": "cpu",
-        "OMP_NUM_THREADS": "1",
-    }
-    done = subprocess.run(
-        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=240
-    )
-    assert (done.returncode == 0) == (stop is None), done.stderr[-3000:]
-    return done.stdout + done.stderr
+class Train(Protocol):
+    """Trains in new processes; returns what they wrote."""
+
+    def __call__(
+        self, output: Path, *, processes: int = 1, stop: int | None = None, **told: Any
+    ) -> str: ...
+
+
+@pytest.fixture(scope="module")
+def train() -> Iterator[Train]:
+    nursery = Nursery()
+
+    def run(output: Path, *, processes: int = 1, stop: int | None = None, **told: Any) -> str:
+        output.mkdir(parents=True, exist_ok=True)
+        settings = output.with_suffix(".json")
+        whole = {"rows": ROWS, "stage": STAGE, "output": str(output), "stop": stop, **told}
+        settings.write_text(json.dumps(whole))
+        codes, wrote = nursery.train(settings, processes)
+        assert any(codes) == (stop is not None), wrote[-3000:]
+        return wrote
+
+    yield run
+    nursery.close()
 
 
 def lines(output: Path) -> list[dict[str, Any]]:
@@ -64,21 +62,23 @@ def assert_same_training(found: Path, wanted: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alone(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("alone") / "run"
     train(output)
     return output
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp", "zero2", "zero3"])
-def test_two_processes_train_as_one(parallel: str, alone: Path, tmp_path: Path) -> None:
+def test_two_processes_train_as_one(
+    parallel: str, train: Train, alone: Path, tmp_path: Path
+) -> None:
     train(tmp_path / "run", processes=2, compute={"parallel": parallel})
     assert_same_training(tmp_path / "run", alone)
 
 
 @pytest.mark.parametrize("parallel", ["zero2", "zero3"])
 def test_divided_training_in_bf16_follows_that_in_fp32(
-    parallel: str, alone: Path, tmp_path: Path
+    parallel: str, train: Train, alone: Path, tmp_path: Path
 ) -> None:
     """As the paper's recipe trains; to what bf16's 8 bits of precision allow."""
     settings = STAGE | {"precision": "bf16", "save_every": 100}
@@ -88,7 +88,7 @@ def test_divided_training_in_bf16_follows_that_in_fp32(
         assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=0.05)
 
 
-def test_each_goes_on_where_another_was_killed(alone: Path, tmp_path: Path) -> None:
+def test_each_goes_on_where_another_was_killed(train: Train, alone: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
     train(output, stop=2)
     for place, parallel in enumerate(("zero3", "fsdp", "zero2", "ddp")):
