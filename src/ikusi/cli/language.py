@@ -51,10 +51,8 @@ def check(
 
     pack = language.load(code)
     for key in pack.to_review:
-        say(f"to review: {key}")
-    for key in pack.to_review:
-        if key in pack.sources:
-            say(f"{key}: {pack.sources[key]}")
+        source = pack.sources.get(key)
+        say(f"to review: {key}" + (f": {source}" if source else ""))
     faults = language.check(pack)
     for fault in faults:
         say(fault)

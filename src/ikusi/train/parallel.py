@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ikusi.errors import InputError
 from ikusi.recipe import DIVIDING, Compute, Stage
+from ikusi.train import compiling
 from ikusi.yamlfile import dotted
 
 CLIP = 1.0  # most that the norm of all gradients may be
@@ -53,9 +54,14 @@ def check(stage: Stage, chosen: str) -> None:
 
 
 def deepspeed_settings(chosen: str, *, bf16: bool) -> dict[str, Any] | None:
-    """DeepSpeed's configuration; None for a strategy that is not DeepSpeed's."""
+    """DeepSpeed's configuration; None for a strategy that is not DeepSpeed's.
+
+    Raises:
+        InputError: DeepSpeed would wait for ever (`compiling`).
+    """
     if chosen not in ("zero2", "zero3"):
         return None
+    compiling.expect_no_left_lock()
     return {
         "zero_optimization": {"stage": int(chosen[-1]), "overlap_comm": torch.cuda.is_available()},
         "bf16": {"enabled": bf16},
