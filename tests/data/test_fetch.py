@@ -308,7 +308,7 @@ def test_what_goes_wrong_here_is_no_fault_of_the_urls(
 ) -> None:
     url = server.url("ok-1")
     (tmp_path / place(url)[:2]).write_text("a file where a folder should be")
-    with pytest.raises(InputError, match="expected to write a picture"):
+    with pytest.raises(InputError, match="expected to read or write it, found: Not a directory"):
         got(tmp_path, url)
 
     def wanted() -> Iterator[Wanted]:

@@ -143,6 +143,7 @@ def test_a_corpus_that_is_not_there_is_told(bases: list[str]) -> None:
 
 
 def test_another_revision_of_a_model_makes_its_own_runs_stale(bases: list[str]) -> None:
+    bases = [change for change in bases if not change.startswith("backbones.adapted=")]
     before = load(bases, "backbones.adapted=org/llm@v1")
     assert layout.base(before.backbone("adapted")) == "org/llm@v1"
     changed = redone(before, load(bases, "backbones.adapted=org/llm@v2"))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ikusi.report import evidence
 from ikusi.report.evidence import MARGIN, Pair, Part, Resampling, compare
-from ikusi.report.reading import Evaluation, Study
+from ikusi.report.reading import Evaluation, Study, percent
 
 LOW, MOST, WHOLE = 20, 80, 100  # percent of rows in the target language, as in the paper
 
@@ -264,6 +264,6 @@ def _not_in_grid(study: Study, shares: Sequence[int]) -> str:
 
 
 def _not_measured(study: Study, shares: Sequence[int]) -> str:
-    wanted = {f"-{share:03d}" for share in shares}
-    names = [name for name in study.missing if any(share in name for share in wanted)]
+    wanted = {run.name for run in study.runs if percent(run.ratio) in shares}
+    names = [name for name in study.missing if name in wanted]
     return f"Not measured yet: {', '.join(names)}."
