@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from ikusi import cli, recipe
+from ikusi import cli, language, recipe
 from ikusi.errors import InputError
 from ikusi.study import layout
 
@@ -155,6 +155,17 @@ def test_languages_are_listed_and_checked(capsys: pytest.CaptureFixture[str]) ->
     assert run("language", "check", "eu") == 0
     assert "Basque: can be used, 35 keys wait for a speaker" in capsys.readouterr().out
     assert run("language", "show", "ue") == 3
+
+
+def test_a_study_says_first_what_no_speaker_has_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = ["language=gl", "vision=/no/such", "--studies", str(tmp_path)]
+    with pytest.raises(SystemExit, match="3"):
+        cli.main(["study", RECIPE, *changes])
+    first = capsys.readouterr().err.splitlines()[0]
+    count = len(language.load("gl").to_review)
+    assert first.startswith(f"Galician: {count} parts of the language pack wait")
 
 
 def test_a_language_given_by_hand_has_its_own_study(tmp_path: Path) -> None:

@@ -74,7 +74,21 @@ def bring_up_to_date(
     from ikusi import study as studies
     from ikusi.study import torchrun
 
+    _name_unchecked_words(loaded.language)
     outcome = torchrun.led(lambda: studies.run(loaded, folder, workers, only))
     if outcome is not None:
         say(outcome.told())
         raise typer.Exit(outcome.exit_code)
+
+
+def _name_unchecked_words(code: str) -> None:
+    """Say before a study begins that nobody has checked words it will use, if that is so."""
+    from ikusi import language
+
+    pack = language.load(code)
+    if count := len(pack.to_review):
+        say(
+            f"{pack.name}: {count} parts of the language pack wait for somebody who speaks it; "
+            f"`ikusi language check {code}` lists them",
+            error=True,
+        )
