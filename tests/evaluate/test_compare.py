@@ -356,7 +356,9 @@ def test_a_run_of_a_study_stands_for_its_evaluation(
     shown = capsys.readouterr().out
     assert not end.value.code
     assert "english-eu020 against english-eu000" in shown and "question: eu: what is" in shown
-    assert (tmp_path / "out" / "index.html").is_file()
+    page = (tmp_path / "out" / "index.html").read_text("utf-8")
+    legend = page.partition('aria-label="Legend"')[2].partition("</ul>")[0]
+    assert [name for name in ("eu", "en") if f"</svg> {name}</li>" in legend] == ["eu", "en"]
 
 
 def test_comparing_needs_no_tensor_library() -> None:

@@ -251,6 +251,8 @@ def test_the_page_holds_every_kind_and_its_pictures(corpus: Corpus, tmp_path: Pa
     assert page.text["image"] == "image" + "<|image_pad|> ×16" * 2
     assert "<|im_start|>" in page.text["control"] and set(page.text["newline"]) == {"\n"}
     assert page.tags.count("article") == 3 and page.tags.count("img") == 4
+    # Each piece of text has a direction of its own, whatever control tokens stand around it.
+    assert page.tags.count("bdi") >= sum(len(row.pieces) > 0 for row in rows)
     assert "script" not in page.tags
     assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
 

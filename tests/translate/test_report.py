@@ -66,3 +66,11 @@ def test_numbers_outside_a_histogram_are_counted_at_its_ends() -> None:
     for value in (-5.0, 0.1, 2.9, 99.0):
         histogram.add(value)
     assert (histogram.bins[0], histogram.bins[-1], histogram.count) == (2, 2, 4)
+
+
+def test_scores_are_shown_under_the_name_of_what_they_are() -> None:
+    quality = {"command": ["/opt/bin/comet-score", "{source}", "{target}"], "least": 0.5}
+    assert report.measure({}) == "score"
+    assert report.measure({"checks": {"round_trip": {"chrf": 15.0}}}) == "chrF (0 to 100)"
+    both = {"round_trip": {"chrf": 15.0}, "quality": quality}
+    assert report.measure({"checks": both}) == "score of comet-score"
