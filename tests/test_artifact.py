@@ -227,3 +227,15 @@ def test_written_files_are_whole_or_as_before(tmp_path: Path) -> None:
         artifact.write_json(path, object())
     assert json.loads(path.read_text(encoding="utf-8"))["word"] == "ñ"
     assert names(tmp_path) == {"a.json"}
+
+
+def test_a_folder_of_an_earlier_version_stays_current(tmp_path: Path) -> None:
+    with artifact.folder(tmp_path / "made", fingerprint="1") as staging:
+        (staging / "rows").write_text("rows")
+    path = tmp_path / "made" / artifact.MANIFEST
+    record = json.loads(path.read_text())
+    for name in ("files", "kind"):
+        del record[name]
+    path.write_text(json.dumps(record))
+    assert artifact.is_current(tmp_path / "made", "1")
+    assert not artifact.is_current(tmp_path / "made", "2")

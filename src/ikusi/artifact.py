@@ -214,7 +214,8 @@ def manifest(path: Path) -> dict[str, Any] | None:
     record = claim.read(Path(path) / MANIFEST)
     if record is None or not isinstance(record.get("fingerprint"), str):
         return None
-    whole = all(isinstance(record.get(name), dict) for name in ("inputs", "counts", "files"))
+    # Folders of earlier versions do not list their files.
+    whole = all(isinstance(record.get(name, {}), dict) for name in ("inputs", "counts", "files"))
     return record if whole else None
 
 
@@ -227,7 +228,7 @@ def is_current(path: Path, fingerprint: str) -> bool:
     if record is None or record["fingerprint"] != fingerprint:
         return False
     there = claim.contents(Path(path))
-    return all(there.get(name) == size for name, size in record["files"].items())
+    return all(there.get(name) == size for name, size in record.get("files", {}).items())
 
 
 def add_counts(staging: Path, **counts: float) -> None:

@@ -50,6 +50,7 @@ def test_scores_and_answers_are_those_of_the_same_model_here(
     evaluate(checkpoint, pairs, LANGUAGES, PACKS, tmp_path / "here", bootstrap=10)
     same_rows(tmp_path / "here", tmp_path / "vllm")
     opened = {"dtype": "float32", "enable_prefix_caching": True, "seed": 0}
+    opened["trust_remote_code"] = False
     connector = {"projector_hidden_act": "torch.nn.modules.linear.Identity"}
     told = {"limit_mm_per_prompt": {"image": 3}, "hf_overrides": connector}
     assert stand_in.LLM.opened == {**opened, **told}

@@ -67,7 +67,7 @@ def write_benchmark(folder: Path, bench: Benchmark, code: str) -> None:
         "open": asked,
     }[bench.row_type]
     with CorpusWriter(folder, bench.row_type, ["en", code]) as writer:
-        writer.add_image("0", picture("red", 40), "PNG", 40, 40, "made up")
+        writer.add_image("0", picture("blue", 40), "PNG", 40, 40, "made up")
         for number in range(12):
             place = None if bench.text_only else "0"
             writer.add_row(
@@ -78,7 +78,7 @@ def write_benchmark(folder: Path, bench: Benchmark, code: str) -> None:
 def test_the_plan_is_the_papers_sixteen_runs_on_two_aligned_backbones(corpora: Path) -> None:
     steps = layout.steps(load("basque-8b", "text_only.rows=16"))
     assert {step.name for step in steps if step.kind == "instruct"} == {
-        f"instruct/{backbone}-{share}{text}"
+        f"instruct/{backbone}-eu{share}{text}"
         for backbone in ("llama", "latxa")
         for share in ("000", "020", "080", "100")
         for text in ("", "-text")
@@ -135,7 +135,7 @@ def test_forkme_takes_any_packaged_language(code: str) -> None:
 @pytest.mark.parametrize("name", REAL)
 def test_a_rehearsal_trains_on_this_machine(name: str, corpora: Path) -> None:
     """The command itself, from alignment to a checkpoint with what the recipe adds."""
-    run = "latxa-020-text" if name == "basque-8b" else "llama-020-text"
+    run = f"{'latxa' if name == 'basque-8b' else 'llama'}-{load(name).language}020-text"
     words = ["train", str(RECIPES / f"{name}.yaml"), "rehearse=true", "--stage", "instruct"]
     outcome = CliRunner().invoke(app, [*words, "--run", run])
     assert outcome.exit_code == 0, outcome.output
@@ -156,7 +156,7 @@ def test_a_rehearsal_goes_to_the_report(corpora: Path) -> None:
     folder = corpora / "studies" / "basque-8b-rehearsal"
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert (folder / "report" / "index.html").is_file()
-    measured = json.loads((folder / "evaluate/latxa-020-text/results.json").read_text("utf-8"))
+    measured = json.loads((folder / "evaluate/latxa-eu020-text/results.json").read_text("utf-8"))
     assert set(measured) == {"vqav2", "aokvqa", "pixmo_capqa", "bertaqa", "wildvision"}
     assert {one["eu"]["all"]["n"] for one in measured.values()} == {8}
     assert set(measured["bertaqa"]["en"]) == {"all", "local", "global"}

@@ -10,8 +10,8 @@ from ikusi.train import compiling, parallel
 
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "built"))
-    path = tmp_path / "built/deepspeed_shm_comm/lock"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = tmp_path / "torch_extensions/py311_cpu/deepspeed_shm_comm/lock"
     path.parent.mkdir(parents=True)
     path.touch()
     return path

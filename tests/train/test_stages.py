@@ -226,7 +226,7 @@ def test_a_full_disk_is_told_and_the_last_whole_checkpoint_stays(tmp_path: Path)
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    told = r"step-00000004: expected to write the checkpoint, .* whole one is step-00000002$"
+    told = r"step-00000004: expected to write a larger file, .* whole one is step-00000002$"
     try:
         with pytest.raises(IkusiError, match=told):
             train_stage(

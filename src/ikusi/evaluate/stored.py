@@ -73,7 +73,8 @@ def check_rows(path: Path) -> None:
             table = in_schema(file.read_row_group(number), SCHEMA)
             key = key_of(file.metadata.row_group(number))
             if key is None:
-                raise InputError(f"{path}: expected a row group for each benchmark and language")
+                expected = "each row group to be of one benchmark and language"
+                raise InputError(f"{path}: expected {expected}, found one that is not")
             for row in table.select(_CHECKED).to_pylist():
                 _check_row(path, row)
 

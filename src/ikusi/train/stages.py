@@ -259,7 +259,8 @@ def _done(output: Path, identity: str) -> dict[str, Any] | None:
     summary = claim.read(output / SUMMARY)
     if summary is not None and summary.get("identity") == identity:
         return summary
-    (output / SUMMARY).unlink(missing_ok=True)
+    if (output / SUMMARY).exists():
+        (output / SUMMARY).unlink(missing_ok=True)
     return None
 
 
