@@ -215,8 +215,8 @@ def manifest(path: Path) -> dict[str, Any] | None:
     if record is None or not isinstance(record.get("fingerprint"), str):
         return None
     # Folders of earlier versions do not list their files.
-    whole = all(isinstance(record.get(name, {}), dict) for name in ("inputs", "counts", "files"))
-    return record if whole else None
+    parts = (record.get("inputs"), record.get("counts"), record.get("files", {}))
+    return record if all(isinstance(part, dict) for part in parts) else None
 
 
 def is_current(path: Path, fingerprint: str) -> bool:
