@@ -35,7 +35,7 @@ bases: $(STAMP)  ## train anew the picture encoder and the backbones that ship w
 	$(BIN)/ikusi miniature bases
 
 test: $(STAMP)  ## the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## ruff, its formatter and mypy
 	$(BIN)/ruff check .

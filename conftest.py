@@ -1,6 +1,9 @@
-"""What pytest leaves out where lmms-eval is not installed: modules that only it imports."""
+"""What pytest leaves out where lmms-eval is not installed, and in which order the rest runs."""
 
+import os
 from importlib.util import find_spec
+
+import pytest
 
 LMMS = (
     "src/ikusi/evaluate/harness/lmms_model.py",
@@ -8,3 +11,27 @@ LMMS = (
     "tests/parity/lmms.py",
 )
 collect_ignore = [] if find_spec("lmms_eval") else list(LMMS)
+
+LONGEST = (
+    "tests/train/test_parallel.py",
+    "tests/miniature/test_corpora.py",
+    "tests/test_stopping.py",
+    "tests/study/test_real_slurm.py",
+    "tests/study/test_torchrun.py",
+    "tests/study/test_paper_recipes.py",
+    "tests/test_bench.py",
+    "tests/test_power_cut.py",
+)
+"""Files that take more than half a minute. They start first: no processor waits for the last."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, the longest of all at the very beginning."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: many tests wait for processes and servers."""
+    return (os.cpu_count() or 1) + 1
