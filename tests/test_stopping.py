@@ -87,7 +87,7 @@ class Started:
 
     def left(self) -> list[str]:
         """What it has started and not ended; Python's own helper needs a moment to see it gone."""
-        end, left = time.monotonic() + 1, self._alive()
+        end, left = time.monotonic() + 10, self._alive()
         while left and time.monotonic() < end:
             time.sleep(0.02)
             left = self._alive()

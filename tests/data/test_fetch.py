@@ -138,7 +138,7 @@ def test_a_host_that_never_answers_is_left_for_the_next_run(
     started = time.monotonic()
     ledger = got(tmp_path, *urls, retries=1, per_host=2)
     assert ledger.counts() == {"connection refused": 500}
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_waiting_for_a_busy_host_is_no_timeout_and_holds_up_no_other(

@@ -8,7 +8,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -61,6 +61,7 @@ class Faulty(ThreadingHTTPServer):
         self.faults: list[str] = []
         self.running = self.most = 0
         self.wait = 0.0
+        self.holds: Callable[[], bool] = lambda: False  # while true, nothing is answered
 
     @property
     def url(self) -> str:
@@ -72,6 +73,14 @@ class Faulty(ThreadingHTTPServer):
                 return None
             self.faults.append(self.chance.choice(self.kinds))
             return self.faults[-1]
+
+    def pause(self) -> None:
+        time.sleep(self.wait)
+        end = time.monotonic() + 15
+        while self.holds():
+            if time.monotonic() > end:  # what is waited for does not happen
+                self.holds = lambda: False
+            time.sleep(0.01)
 
     @contextmanager
     def started(self) -> Iterator[Faulty]:
@@ -99,12 +108,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.requests.append(asked)
             self.server.running += 1
             self.server.most = max(self.server.most, self.server.running)
-        try:
-            time.sleep(self.server.wait)
-            self._answer(asked, self.server.fault())
-        finally:
-            with self.server.lock:
-                self.server.running -= 1
+        self.server.pause()
+        with self.server.lock:  # before the answer: after it the client may ask again
+            self.server.running -= 1
+        self._answer(asked, self.server.fault())
 
     def _answer(self, asked: dict[str, Any], fault: str | None) -> None:
         if fault == "busy":
