@@ -1,6 +1,5 @@
 """What pytest leaves out where lmms-eval is not installed, and in which order the rest runs."""
 
-import os
 from importlib.util import find_spec
 
 import pytest
@@ -29,9 +28,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first, the longest of all at the very beginning."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: many tests wait for processes and servers."""
-    return (os.cpu_count() or 1) + 1

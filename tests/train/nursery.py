@@ -62,9 +62,9 @@ def serve() -> None:
 
 def _import_all() -> None:
     """What every training imports; no thread may be started, or a fork would lack it."""
-    import deepspeed  # noqa: F401
+    import deepspeed.ops
     import torch
-    from transformers import (  # noqa: F401  # noqa: F401
+    from transformers import (  # noqa: F401
         CLIPVisionModel,
         LlamaForCausalLM,
         LlavaForConditionalGeneration,
@@ -74,6 +74,8 @@ def _import_all() -> None:
     import train.rank  # noqa: F401
 
     torch.set_num_threads(1)
+    # Two minutes of compiling for sums in shared memory, which gloo does as well.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
 def _run(settings: str, processes: int) -> dict[str, Any]:
