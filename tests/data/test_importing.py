@@ -201,7 +201,6 @@ class Web:
 
 
 def test_pictures_behind_urls_are_fetched_and_dead_links_told(tmp_path: Path) -> None:
-    pytest.importorskip("ikusi.data.fetch")
     links = [f"https://p.example/{name}" for name in "abac"]
     rows = [ama(image_url=link, question=f"{n}?") for n, link in enumerate(links)]
     web = Web(a=jpeg(1), c=b"<html>")
@@ -217,7 +216,6 @@ def test_one_picture_behind_many_urls_is_told_and_droppable(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As servers answer for all that is no longer available."""
-    pytest.importorskip("ikusi.data.fetch")
     rows = [ama(image_url=f"https://p.example/{name}", question=f"{n}?")
             for n, name in enumerate("abcdea")]  # fmt: skip
     web = Web(a=jpeg(1), b=jpeg(1), c=jpeg(1), d=jpeg(90), e=jpeg(200))
@@ -235,7 +233,6 @@ def test_one_picture_behind_many_urls_is_told_and_droppable(
 
 
 def test_a_sample_fetches_only_what_it_chose(tmp_path: Path) -> None:
-    pytest.importorskip("ikusi.data.fetch")
     answers = ["Yes"] * 30 + ["No"] * 6 + ["It is red."] * 4
     rows = [
         capqa(f"[USER] {n}?", answer, image_url=f"https://p.example/{n}")

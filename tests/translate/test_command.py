@@ -1,6 +1,5 @@
 """Command-line translators: real ones."""
 
-import shutil
 import subprocess
 import sys
 import time
@@ -12,11 +11,7 @@ from ikusi import processes
 from ikusi.errors import InputError
 from ikusi.translate.command import CommandEngine
 from ikusi.translate.settings import Command
-
-apertium = pytest.mark.skipif(
-    shutil.which("apertium") is None,
-    reason="Apertium is not installed: apt-get install apertium apertium-en-gl apertium-eu-en",
-)
+from translate.apertium import needs
 
 
 def engine(*command: str, blank_lines: bool = False) -> CommandEngine:
@@ -51,7 +46,7 @@ def test_a_program_that_fails_is_told_with_its_own_words() -> None:
         engine(sys.executable, "-c", code)
 
 
-@apertium
+@needs("en-gl")
 def test_apertium_translates_english_to_galician() -> None:
     galician = engine("apertium", "-u", "en-gl", blank_lines=True)
     assert said(galician, "Two children are playing on the beach.", "What color is the car?") == [
@@ -60,14 +55,14 @@ def test_apertium_translates_english_to_galician() -> None:
     ]
 
 
-@apertium
+@needs("en-gl")
 def test_neighbours_do_not_change_what_apertium_says() -> None:
     galician = engine("apertium", "-u", "en-gl", blank_lines=True)
     sentences = ["A man with", "the old dog", "is it", "Red", "No. 3 (three)", "a [b] {c} <d> ^e$"]
     assert said(galician, *sentences) == [said(galician, one)[0] for one in sentences]
 
 
-@apertium
+@needs("en-gl")
 def test_a_pair_that_is_not_installed_is_told_in_one_line() -> None:
     with pytest.raises(InputError, match=r"apertium en-xx: expected it to end well") as error:
         engine("apertium", "en-xx")

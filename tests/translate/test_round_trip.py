@@ -1,7 +1,6 @@
 """Scores of many translations at once, by real programs."""
 
 import random
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,17 +13,13 @@ from ikusi.translate.command import CommandEngine
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.scorers import Threshold
 from ikusi.translate.settings import Command, Quality
+from translate.apertium import needs
 from translate.catalogues import PAIRS
 
 CHRF = [sys.executable, "-m", "sacrebleu", "{source}", "-i", "{target}", "-m", "chrf", "-sl", "-b"]
 
-apertium = pytest.mark.skipif(
-    shutil.which("apertium") is None,
-    reason="Apertium is not installed: apt-get install apertium apertium-eu-en",
-)
 
-
-@apertium
+@needs("eu-en")
 @pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")
 def test_a_round_trip_tells_translations_from_those_of_other_rows() -> None:
     """Apertium back to English: good pairs score above shuffled ones nearly always."""
