@@ -208,3 +208,17 @@ def test_only_keys_of_the_pack_can_be_marked(tmp_path: Path) -> None:
     pack = language.load("en").model_dump()
     with pytest.raises(InputError, match=r"expected a key of the pack, found prompts\.wat"):
         language.write(pack, tmp_path / "en.yaml", ["prompts.wat"])
+
+
+def test_ones_own_pack_may_extend_a_packaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "languages" / "xx.yaml"
+    own.parent.mkdir()
+    own.write_text("extends: en.yaml\ncode: xx\nname: Other English\n")
+    changed = {"code": "xx", "name": "Other English"}
+    assert language.load("xx") == language.load("en").model_copy(update=changed)
+    own.write_text("extends: en.yaml\nname: Other English\n")
+    with pytest.raises(InputError, match="code: expected xx, found en"):
+        language.load("xx")

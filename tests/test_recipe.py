@@ -237,7 +237,7 @@ def test_a_recipe_that_extends_another_gives_only_what_differs(small: Path) -> N
          "child.yaml:3: grid.ratois: expected a known key, found ratois "
          "(did you mean grid.ratios?)"),
         (SMALL, "extends: smal.yaml\n",
-         "child.yaml:1: extends: expected a file beside this one, or a recipe of Ikusi's, "
+         "child.yaml:1: extends: expected a file beside this one, or one of Ikusi's, "
              "found smal.yaml "
          "(did you mean small.yaml?)"),
         ("extends: child.yaml\n", "extends: small.yaml\n",

@@ -72,6 +72,11 @@ class Document:
         place = f"{dotted(key)}: " if key else ""
         return InputError(f"{self.where(key)}: {place}expected {expected}, found {found}{hint}")
 
+    def expect(self, key: str, value: str) -> None:
+        """Refuse any other value, such as a name left as the file has it that this one extends."""
+        if (found := self.data.get(key)) != value:
+            raise self.error((key,), value, told(found))
+
 
 class Section(BaseModel):
     """A part of a settings file: strict, frozen, and closed to unknown keys."""
@@ -97,16 +102,20 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)), None)
 
 
-def read(path: Path) -> Document:
+def read(path: Path, bases: Sequence[Path] = ()) -> Document:
     """Read a YAML mapping, following ``extends``.
+
+    Args:
+        path: the file.
+        bases: folders where a file that it extends may be, if there is none beside it.
 
     Raises:
         InputError: the file is absent, is no YAML, is no mapping or gives a key twice.
     """
-    return _read(Path(path), seen=())
+    return _read(Path(path), bases, seen=())
 
 
-def _read(path: Path, seen: tuple[Path, ...]) -> Document:
+def _read(path: Path, bases: Sequence[Path], seen: tuple[Path, ...]) -> Document:
     if path.resolve() in seen:
         raise InputError(
             f"{path}: extends: expected a file that does not extend this one, "
@@ -116,23 +125,15 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Document:
     base_name = own.data.pop("extends", None)
     if base_name is None:
         return own
-    places = [path.parent, *shipped_folders()]
+    places = [path.parent, *bases]
     base_path = next(
         (at for at in (place / str(base_name) for place in places) if at.is_file()), None
     )
     if base_path is None:
         near = nearest(str(base_name), (file.name for at in places for file in at.glob("*.yaml")))
-        raise own.error(
-            ("extends",), "a file beside this one, or a recipe of Ikusi's", told(base_name), near
-        )
-    return merge(_read(base_path, (*seen, path.resolve())), own)
-
-
-def shipped_folders() -> list[Path]:
-    """Where Ikusi's own recipes are: in the installed package, or in a checkout."""
-    package = Path(__file__).parent
-    recipes = [package / "recipes", package.parents[1] / "recipes"]
-    return [at for root in recipes if root.is_dir() for at in (root, root / "translate")]
+        expected = "a file beside this one, or one of Ikusi's"
+        raise own.error(("extends",), expected, told(base_name), near)
+    return merge(_read(base_path, bases, (*seen, path.resolve())), own)
 
 
 def _parse(path: Path) -> Document:

@@ -93,3 +93,27 @@ def test_ones_own_benchmark_needs_no_code(tmp_path: Path, monkeypatch: pytest.Mo
     assert "mine/vqa" in benchmark.available()
     assert benchmark.load("mine/vqa").name == "mine/vqa"
     assert benchmark.load(str(place)).name == "mine/vqa"
+
+
+def test_ones_own_may_extend_a_packaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "benchmarks" / "short.yaml"
+    place.parent.mkdir()
+    place.write_text("extends: miniature/vqa.yaml\nname: short\nmax_new_tokens: 3\n")
+    changed = {"name": "short", "max_new_tokens": 3}
+    assert benchmark.load("short") == benchmark.load("miniature/vqa").model_copy(update=changed)
+    place.write_text("extends: miniature/vqa.yaml\nname: short\nmax_new_tokens: 4\n")
+    assert benchmark.load("short").max_new_tokens == 4, "nothing is remembered of a changed file"
+
+
+def test_a_name_left_as_the_extended_file_has_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "benchmarks" / "short.yaml"
+    place.parent.mkdir()
+    place.write_text("extends: miniature/vqa.yaml\nmax_new_tokens: 3\n")
+    with pytest.raises(InputError, match="name: expected short, found miniature/vqa"):
+        benchmark.load("short")

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from data_rows import instruction
-from ikusi import artifact, recipe
+from ikusi import artifact, recipe, study
 from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
+from ikusi.evaluate import benchmark
 from ikusi.recipe import Recipe
 from ikusi.study import graph, layout
 from ikusi.study.graph import Step
@@ -195,6 +197,39 @@ def test_a_byte_deep_in_a_base_model_or_a_corpus_makes_its_steps_stale(
         changed = {name for name in after if before[name] != after[name]}
         assert any(name.startswith(steps) for name in changed)
         assert "data" not in changed
+
+
+def own_benchmark(folder: Path, **changes: str) -> None:
+    """Two benchmarks in ./benchmarks: `miniature/base`, and `miniature/mine`, which extends it."""
+    known = benchmark.content(benchmark.load("miniature/vqa")) | changes
+    place = folder / "benchmarks" / "miniature"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "base.yaml").write_text(yaml.safe_dump(known | {"name": "miniature/base"}))
+    (place / "mine.yaml").write_text("extends: base.yaml\nname: miniature/mine\n")
+
+
+def test_a_change_in_the_file_that_a_benchmark_extends_makes_its_scores_anew(
+    bases: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own_benchmark(tmp_path)
+    asked = load(bases, "benchmarks=[miniature/mine]")
+    before = fingerprints(asked)
+    own_benchmark(tmp_path, metric="vqa_accuracy")
+    after = fingerprints(asked)
+    changed = {name.split("/")[0] for name in after if before[name] != after[name]}
+    assert changed == {"evaluate", "report"}
+
+
+def test_where_a_benchmark_says_too_little_a_study_says_so(
+    bases: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own_benchmark(tmp_path)
+    place = tmp_path / "benchmarks" / "miniature" / "base.yaml"
+    place.write_text(place.read_text().replace("text_only: false\n", ""))
+    with pytest.raises(InputError, match="text_only: expected a value, found nothing"):
+        study.status(load(bases, "benchmarks=[miniature/mine]"), tmp_path / "study")
 
 
 def test_a_copied_model_is_still_itself(bases: list[str], tmp_path: Path) -> None:

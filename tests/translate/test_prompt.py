@@ -122,3 +122,14 @@ def test_what_would_be_sent_can_be_looked_at() -> None:
     shown = prompt.shown(chat, CHOICE, EN, EU)
     assert shown.startswith("[system]\nYou are a helpful AI assistant")
     assert shown.endswith("**Answer:** 1.a cat, 2.a dog")
+
+
+def test_ones_own_prompt_may_extend_a_packaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "prompts" / "eu" / "mine.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("extends: any.yaml\nquestion_request: 'Say it: {question}'\n")
+    changed = {"question_request": "Say it: {question}"}
+    assert prompt.load("mine", "eu") == prompt.load("any", "eu").model_copy(update=changed)

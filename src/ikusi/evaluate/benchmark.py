@@ -6,9 +6,8 @@ and no code.
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -161,16 +160,33 @@ def available() -> list[str]:
     return recipe.benchmark_names()
 
 
-@cache
 def load(name: str) -> Benchmark:
     """Read a benchmark by name, such as ``vqav2`` or ``miniature/vqa``, or by its file's path.
 
     Raises:
         InputError: there is none of that name, or its file is wrong.
     """
-    return read(recipe.benchmark_file(name))
+    path = recipe.benchmark_file(name)
+    document = _document(path)
+    if path != Path(name):
+        document.expect("name", name)  # results are found by it
+    return _checked(document)
 
 
 def read(path: Path) -> Benchmark:
     """Read a benchmark from a YAML file; mistakes are told with file, line and key."""
-    return yamlfile.validate(Benchmark, yamlfile.read(path), yamlfile.field_names(Benchmark))
+    return _checked(_document(path))
+
+
+def content(benchmark: Benchmark) -> dict[str, Any]:
+    """What a benchmark's file and those it extends say, as plain values, for fingerprints."""
+    return benchmark.model_dump(mode="json", exclude_unset=True)
+
+
+def _document(path: Path) -> yamlfile.Document:
+    """A benchmark's file with what it extends: a file beside it, or any other benchmark's."""
+    return yamlfile.read(path, recipe.benchmark_folders())
+
+
+def _checked(document: yamlfile.Document) -> Benchmark:
+    return yamlfile.validate(Benchmark, document, yamlfile.field_names(Benchmark))

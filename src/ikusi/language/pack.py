@@ -239,11 +239,14 @@ def load(code_or_path: str | Path, folder: Path | None = None) -> LanguagePack:
         InputError: there is no such pack, or a key in it is wrong.
     """
     name = str(code_or_path)
+    places = _places(folder)
     if name.endswith((".yaml", ".yml")):
-        return _load(Path(name))
-    for place in _places(folder):
+        return _checked(yamlfile.read(Path(name), places))
+    for place in places:
         if (place / f"{name}.yaml").is_file():
-            return _load(place / f"{name}.yaml")
+            document = yamlfile.read(place / f"{name}.yaml", places)
+            document.expect("code", name)  # corpora and results are found by it
+            return _checked(document)
     near = yamlfile.nearest(name, available(folder))
     hint = f" (did you mean {near}?)" if near else ""
     raise InputError(
@@ -252,8 +255,7 @@ def load(code_or_path: str | Path, folder: Path | None = None) -> LanguagePack:
     )
 
 
-def _load(path: Path) -> LanguagePack:
-    document = yamlfile.read(path)
+def _checked(document: yamlfile.Document) -> LanguagePack:
     pack = yamlfile.validate(LanguagePack, document, _known())
     for i, key in enumerate(pack.to_review):
         if key not in keys(document.data):

@@ -33,10 +33,12 @@ __all__ = [
     "Stages",
     "TextOnly",
     "benchmark_file",
+    "benchmark_folders",
     "benchmark_names",
     "json_schema",
     "load",
     "rehearsal",
+    "shipped_folders",
     "show",
 ]
 
@@ -263,19 +265,24 @@ class Recipe(Section):
         return self.backbones[name].replace("{language}", self.language)
 
 
+def benchmark_folders() -> list[Path]:
+    """Where benchmarks are: one's own in ./benchmarks come before the packaged ones."""
+    return [OWN_BENCHMARKS, BENCHMARKS]
+
+
 def benchmark_names() -> list[str]:
     """Names of all benchmarks: the packaged ones, such as ``vqav2``, and those in ./benchmarks."""
     return sorted(
         {
             file.relative_to(place).with_suffix("").as_posix()
-            for place in (OWN_BENCHMARKS, BENCHMARKS)
+            for place in benchmark_folders()
             for file in place.rglob("*.yaml")
         }
     )
 
 
 def benchmark_file(name: str) -> Path:
-    """Where a benchmark's definition is: one's own in ./benchmarks comes before a packaged one.
+    """Where a benchmark's definition is.
 
     Args:
         name: such as ``miniature/vqa``, or the path of a YAML file.
@@ -285,7 +292,7 @@ def benchmark_file(name: str) -> Path:
     """
     if name.endswith((".yaml", ".yml")):
         return Path(name)
-    for place in (OWN_BENCHMARKS, BENCHMARKS):
+    for place in benchmark_folders():
         if (place / f"{name}.yaml").is_file():
             return place / f"{name}.yaml"
     names = benchmark_names()
@@ -304,7 +311,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: the first mistake, in one line that names file, line and key.
     """
-    document = yamlfile.overlay(yamlfile.read(Path(path)), overrides, _known())
+    document = yamlfile.overlay(yamlfile.read(Path(path), shipped_folders()), overrides, _known())
     recipe = yamlfile.validate(Recipe, document, _known())
     for key in ("language", "source_language"):
         code, codes = getattr(recipe, key), language.available()
@@ -317,6 +324,13 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
             near = yamlfile.nearest(name, names)
             raise document.error(("benchmarks", i), "the name of a benchmark", name, near)
     return rehearsal(recipe) if recipe.rehearse else recipe
+
+
+def shipped_folders() -> list[Path]:
+    """Where Ikusi's own recipes are: in the installed package, or in a checkout."""
+    package = Path(__file__).parents[1]
+    recipes = [package / "recipes", package.parents[1] / "recipes"]
+    return [at for root in recipes if root.is_dir() for at in (root, root / "translate")]
 
 
 def rehearsal(recipe: Recipe) -> Recipe:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ikusi import artifact, content, language, recipe, yamlfile
+from ikusi import artifact, content, language
 from ikusi.errors import InputError
+from ikusi.evaluate import benchmark
 from ikusi.miniature import shipped
 from ikusi.miniature.shipped import PREFIX as MINIATURE
 from ikusi.recipe import Recipe, Run, Stage
@@ -45,7 +46,7 @@ class _Layout:
         self.packs = {
             f"language {code}": artifact.fingerprint(language.load(code)) for code in codes
         }
-        self.benchmarks = {name: _definition(name) for name in recipe_.benchmarks}
+        self.benchmarks = {name: benchmark.load(name) for name in recipe_.benchmarks}
         models = [recipe_.vision, *map(recipe_.backbone, recipe_.grid.backbones)]
         self.models = {name: _model(name) for name in models}
 
@@ -163,21 +164,22 @@ class _Layout:
 
     def text_only_benchmarks(self) -> list[str]:
         """Those without pictures, which a bare backbone can take too."""
-        return [name for name, known in self.benchmarks.items() if known["text_only"]]
+        return [name for name, known in self.benchmarks.items() if known.text_only]
 
     def _definitions(self, names: Sequence[str]) -> dict[str, str]:
-        prints = {name: artifact.fingerprint(self.benchmarks[name]) for name in names}
-        return {f"benchmark {name}": value for name, value in prints.items()} | self.packs
+        known = {name: benchmark.content(self.benchmarks[name]) for name in names}
+        prints = {f"benchmark {name}": artifact.fingerprint(of) for name, of in known.items()}
+        return prints | self.packs
 
     def _asked(self, names: Sequence[str]) -> dict[str, str]:
         """Contents of the benchmarks' corpora that the study does not make itself."""
-        given = [name for name in names if not name.startswith(MINIATURE)]
+        given = [self.benchmarks[name] for name in names if not name.startswith(MINIATURE)]
         if not given:
             return {}
-        from ikusi.evaluate import benchmark, corpora  # heavy, and the miniature needs none of it
+        from ikusi.evaluate import corpora  # heavy, and the miniature needs none of it
 
         languages = (self.recipe.language, self.recipe.source_language)
-        found = corpora.find(list(map(benchmark.load, given)), languages, corpora.CORPORA)
+        found = corpora.find(given, languages, corpora.CORPORA)
         return {f"corpus {known.name}": content.folder(corpus.folder) for known, corpus in found}
 
     def _measured(self, names: Sequence[str]) -> dict[str, Any]:
@@ -233,7 +235,3 @@ def _model(name: str) -> str:
     """Content of a base model; for one on the hub its name and revision must do."""
     place = Path(base(name))
     return content.folder(place) if place.is_dir() else name
-
-
-def _definition(name: str) -> dict[str, Any]:
-    return yamlfile.read(recipe.benchmark_file(name)).data

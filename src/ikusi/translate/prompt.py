@@ -92,12 +92,14 @@ def load(name: str, language: str) -> Prompt:
     Raises:
         InputError: there is none, or a key in it is wrong.
     """
-    known = frozenset(yamlfile.field_names(Prompt))
+    places = _places(language)
+    named = [place / f"{name}.yaml" for place in places]
+    files = [file for file in named if file.is_file()]
     if name.endswith((".yaml", ".yml")):
-        return yamlfile.validate(Prompt, yamlfile.read(Path(name)), known)
-    for place in _places(language):
-        if (place / f"{name}.yaml").is_file():
-            return yamlfile.validate(Prompt, yamlfile.read(place / f"{name}.yaml"), known)
+        files = [Path(name)]
+    if files:
+        document = yamlfile.read(files[0], places)
+        return yamlfile.validate(Prompt, document, yamlfile.field_names(Prompt))
     near = yamlfile.nearest(name, names(language))
     hint = f" (did you mean {near}?)" if near else ""
     raise InputError(

@@ -34,11 +34,17 @@ def written(tmp_path: Path, name: str) -> tuple[dict[str, Any], Any, pa.Table]:
     files.write("lmms-eval", pairs, CODES, tmp_path / "tasks")
     task = f"ikusi_miniature_{name}_eu"
     settings = yaml.load((tmp_path / "tasks" / f"{task}.yaml").read_text("utf-8"), Loader)
-    spec = importlib.util.spec_from_file_location(task, tmp_path / "tasks" / f"{task}.py")
+    functions = opened(tmp_path / "tasks" / f"{task}.py")
+    return settings, functions, pq.read_table(settings["dataset_kwargs"]["data_files"]["test"])
+
+
+def opened(path: Path) -> Any:
+    """The functions of a task's file."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader
     functions = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(functions)
-    return settings, functions, pq.read_table(settings["dataset_kwargs"]["data_files"]["test"])
+    return functions
 
 
 def test_names_are_unique_and_every_function_named_is_in_the_file(tmp_path: Path) -> None:
@@ -82,6 +88,19 @@ def test_pictures_come_from_the_corpus(tmp_path: Path) -> None:
     assert colours == list(measured.COLOURS.values())
     _, plain, rows = written(tmp_path / "more", "bertaqa")
     assert plain.doc_to_visual(rows.to_pylist()[0]) == []
+
+
+def test_a_task_is_that_of_its_benchmark_wherever_the_program_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = measured.five(tmp_path / "data", CODES)
+    asked, corpus = next(pair for pair in pairs if pair[0].name == "miniature/vqa")
+    own = asked.model_copy(update={"prompts": {"any": "Own words: {question}"}})
+    (name,) = files.write("lmms-eval", [(own, corpus)], ["eu"], tmp_path / "tasks")
+    monkeypatch.chdir(tmp_path)
+    functions = opened(tmp_path / "tasks" / f"{name}.py")
+    row = pq.read_table(corpus.folder / "eu.parquet").to_pylist()[0]
+    assert functions.doc_to_text(row) == f"Own words: {row['question']}"
 
 
 def test_a_benchmark_that_a_program_cannot_take_is_refused(tmp_path: Path) -> None:

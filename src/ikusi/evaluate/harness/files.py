@@ -1,6 +1,7 @@
 """Task files for lmms-eval and lm-evaluation-harness, from our own benchmarks.
 
-A task is a YAML file and a Python file beside it, which hands the functions to ``task.Task``.
+A task is a YAML file and a Python file beside it, which hands the functions to ``task.Task``. The
+benchmark stands in it in full, so that it is the same wherever the program runs.
 Names begin with ``ikusi_``: both programs let a task of their own win over one of the same name.
 """
 
@@ -8,6 +9,7 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from pprint import pformat
 from typing import Any, Literal
 
 import yaml
@@ -15,6 +17,7 @@ import yaml
 from ikusi import artifact, claim
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
+from ikusi.evaluate import benchmark
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.metrics import TEXT_METRICS
 
@@ -26,7 +29,11 @@ FUNCTIONS = '''"""Functions of the task beside this file, written by `ikusi task
 
 from ikusi.evaluate.harness.task import Task
 
-TASK = Task({benchmark!r}, {language!r}, {corpus!r})
+TASK = Task(
+{benchmark},
+{language!r},
+{corpus!r},
+)
 doc_to_text = TASK.doc_to_text
 doc_to_visual = TASK.doc_to_visual
 doc_to_choice = TASK.doc_to_choice
@@ -120,7 +127,8 @@ def _write(
     settings = {"task": name, **rows, "dataset_kwargs": files, **laid(bench, name)}
     text = yaml.dump(settings, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     artifact.write_text(output / f"{name}.yaml", f"# Written by `ikusi tasks`.\n{text}")
-    functions = FUNCTIONS.format(benchmark=bench.name, language=code, corpus=str(folder))
+    definition = pformat(benchmark.content(bench), width=100, sort_dicts=False)
+    functions = FUNCTIONS.format(benchmark=definition, language=code, corpus=str(folder))
     artifact.write_text(output / f"{name}.py", functions)
 
 

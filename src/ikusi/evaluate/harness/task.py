@@ -13,8 +13,8 @@ from PIL import Image
 
 from ikusi import language
 from ikusi.data.corpus import Corpus
-from ikusi.evaluate import benchmark
 from ikusi.evaluate.ask import Asker
+from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.metrics import text_metrics
 from ikusi.evaluate.score import pick
 from ikusi.evaluate.verdict import normaliser
@@ -26,13 +26,13 @@ class Task:
     """One of our benchmarks in one language, as the functions of a task file.
 
     Args:
-        name: of the benchmark, or the path of its file.
+        definition: the benchmark, as its file says.
         code: of the language.
         corpus: folder with its rows.
     """
 
-    def __init__(self, name: str, code: str, corpus: str) -> None:
-        self.benchmark = benchmark.load(name)
+    def __init__(self, definition: Mapping[str, Any], code: str, corpus: str) -> None:
+        self.benchmark = Benchmark.model_validate(definition)
         self.pack = language.load(code)
         self.corpus = Corpus.open(Path(corpus))
         self.normaliser = normaliser(self.benchmark, self.pack)
