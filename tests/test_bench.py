@@ -1,8 +1,10 @@
 """The scripts behind docs/benchmarks.md."""
 
 import re
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,21 @@ BENCH = Path(__file__).parents[1] / "bench"
 SCRIPT, GPU = BENCH / "study_times.py", BENCH / "train_gpu.py"
 TINY = ["--device", "cpu", "--shape", "tiny", "--layers", "2", "--batch", "4", "--steps", "2"]
 
+Said = Callable[..., str]
 
-def said(*words: str | Path) -> str:
-    """What a script prints."""
-    asked = subprocess.run([sys.executable, *words], capture_output=True, text=True)
-    assert asked.returncode == 0, asked.stderr
-    return asked.stdout
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
+    """What a script prints, run in this process: torch is imported once for all of them."""
+
+    def run(*words: str | Path) -> str:
+        monkeypatch.setattr(sys, "argv", [str(word) for word in words])
+        monkeypatch.syspath_prepend(BENCH)
+        capsys.readouterr()
+        runpy.run_path(str(words[0]), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
 
 
 def test_times_of_a_study_come_from_its_manifests(tmp_path: Path) -> None:
@@ -40,7 +51,9 @@ def test_a_folder_without_steps_is_refused(tmp_path: Path) -> None:
     assert "finished steps" in asked.stderr
 
 
-def test_both_stages_of_the_gpu_benchmark_train_on_a_cpu_near_the_memory_reckoned() -> None:
+def test_both_stages_of_the_gpu_benchmark_train_on_a_cpu_near_the_memory_reckoned(
+    said: Said,
+) -> None:
     lines = said(GPU, *TINY).splitlines()
     for stage in ("align", "instruct"):
         line = next(line for line in lines if line.startswith(stage))
@@ -48,19 +61,21 @@ def test_both_stages_of_the_gpu_benchmark_train_on_a_cpu_near_the_memory_reckone
         assert abs(float(re.findall(r"([+-][\d.]+)%\)", line)[0])) < 20
 
 
-def test_packed_equals_padded_in_the_gpu_benchmark_on_a_cpu() -> None:
+def test_packed_equals_padded_in_the_gpu_benchmark_on_a_cpu(said: Said) -> None:
     shown = said(GPU, *TINY, "--parity")
     assert shown.count("\nok ") + shown.startswith("ok ") == 7
     assert "DIFFERS" not in shown
 
 
-def test_the_evaluation_of_the_gpu_benchmark_runs_on_a_cpu_and_picks_as_a_plain_loop() -> None:
+def test_the_evaluation_of_the_gpu_benchmark_runs_on_a_cpu_and_picks_as_a_plain_loop(
+    said: Said,
+) -> None:
     asked = ["--device", "cpu", "--shape", "tiny", "--questions", "4", "--batch-size", "2"]
     shown = said(BENCH / "evaluate_gpu.py", *asked)
     assert "2 of 2 picks equal" in shown
 
 
-def test_the_plan_says_what_fits_on_which_card() -> None:
+def test_the_plan_says_what_fits_on_which_card(said: Said) -> None:
     rows = [line.split("|") for line in said(GPU, "--plan").splitlines() if line.startswith("| ")]
     fits = {(row[1].strip(), row[2].strip()): row[-2].strip() for row in rows[1:]}
     assert fits["QLoRA", "24"] == "fits"

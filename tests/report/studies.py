@@ -52,6 +52,7 @@ class Folder:
         artifact.write_text(path / "recipe.yaml", recipe.show(self.recipe))
         codes = (self.recipe.language, self.recipe.source_language)
         self.packs = {code: language.load(code) for code in codes}
+        self.normalisers = {code: Normaliser(pack) for code, pack in self.packs.items()}
 
     def measure(self, skill: Skill, only: Sequence[str] | None = None, noise: float = 0.0) -> None:
         """Write the evaluation of every run (or some) and of the bare backbones.
@@ -75,9 +76,8 @@ class Folder:
             for code in self.packs:
                 share = skill(run, bench, code)
                 table = self._rows(benchmark.load(bench), code, share, name, noise)
-                normaliser = Normaliser(self.packs[code])
                 found[bench][code] = results.summarise(
-                    table, benchmark.load(bench), normaliser, self.recipe.bootstrap, 0
+                    table, benchmark.load(bench), self.normalisers[code], self.recipe.bootstrap, 0
                 )
                 tables.append(table)
         with self.step(f"evaluate/{name}") as staging:
@@ -126,7 +126,7 @@ class Folder:
     def _text(self, bench: Benchmark, code: str, number: int, right: bool) -> dict[str, Any]:
         gold = [THINGS[number % len(THINGS)]]
         said = gold[0] if right else "I <do not> know & cannot say"
-        metrics = text_metrics(said, gold, Normaliser(self.packs[code]))
+        metrics = text_metrics(said, gold, self.normalisers[code])
         return {
             "gold": json.dumps(gold),
             "prediction": said,

@@ -174,7 +174,8 @@ def test_a_mean_that_holds_a_benchmark_at_guessing_says_so(tmp_path: Path) -> No
     def skill(run: Run | None, bench: str, code: str) -> float:
         return 0.25 if bench == "miniature/capqa" else 0.9
 
-    made = Folder(tmp_path, ["grid.backbones=[english]", "grid.text_only=[false]"], pictures=36)
+    changes = ["grid.ratios=[0, 1]", "benchmarks=[miniature/vqa, miniature/capqa]"]
+    made = Folder(tmp_path, changes, name=QUICK, pictures=36)
     made.measure(skill)
     page.write(tmp_path, tmp_path / "report")
     text = Page(tmp_path / "report" / "index.html").text
@@ -192,7 +193,8 @@ def test_a_mean_that_holds_a_benchmark_at_guessing_says_so(tmp_path: Path) -> No
 def test_pictures_that_were_trained_on_are_not_called_new(tmp_path: Path) -> None:
     train = tmp_path / "train"
     changes = [f"stages.{stage}.corpus={train}" for stage in ("align", "instruct")]
-    changes += ["grid.text_only=[false]", "benchmarks=[miniature/vqa, miniature/capqa]"]
+    changes += ["grid.ratios=[0, 1]", "grid.text_only=[false]"]
+    changes += ["benchmarks=[miniature/vqa, miniature/capqa]"]
     made = Folder(tmp_path / "study", changes, name=QUICK, pictures=2)
     made.draw()
     made.measure(skill)

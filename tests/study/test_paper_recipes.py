@@ -1,6 +1,8 @@
 """The recipes for real models: what the paper prints, and every one of them rehearsed."""
 
+import importlib
 import json
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,21 @@ from ikusi.evaluate import benchmark
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.recipe import Recipe
 from ikusi.study import layout
+from ikusi.study.worker import accelerators
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 REAL = ["basque-8b", "basque-8b-lora", "forkme"]
 CODES = [file.stem for file in language.PACKAGED.glob("*.yaml") if file.stem != "en"]
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are copies of a process that has imported what they need, where no GPU forbids it."""
+    if accelerators():
+        return
+    importlib.import_module("ikusi.study.steps")
+    copied = multiprocessing.get_context("fork")
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method: copied)
 
 
 def load(name: str, *changes: str) -> Recipe:
