@@ -29,17 +29,18 @@ from miniature.conftest import SETTINGS
 
 TINY = EncoderSettings(
     image_size=48,
-    width=64,
-    layers=2,
+    width=32,
+    layers=1,
     heads=2,
-    steps=120,
-    batch_size=16,
+    steps=160,
+    batch_size=8,
+    learning_rate=5e-3,
     warmup=10,
     save_every=40,
 )
 
 TINY_TEACHER = teacher.TeacherSettings(
-    side=24, widths=(8, 16, 32), steps=300, batch_size=32, warmup=10, save_every=40
+    side=16, widths=(4, 8, 8), steps=20, batch_size=16, warmup=4, save_every=20
 )
 
 
@@ -151,6 +152,11 @@ def few(drawn: Drawings) -> Splits:
     return replace(split(drawn, 8), others=())
 
 
+@pytest.fixture(autouse=True)
+def few_to_vary(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "BLOCK_DRAWINGS", 48)
+
+
 @pytest.fixture(scope="module")
 def lessons(drawn: Drawings) -> Thumbnails:
     return Thumbnails(drawn, Drawings({}), few(drawn))
@@ -175,8 +181,8 @@ def test_a_short_rebuild_of_the_encoder_learns(
 ) -> None:
     pictures = encoder.Pictures(lessons, 8, replace(TINY, steps=240))
     model = trained(pictures, drawn, tmp_path).eval()
-    found = encoder.retrieval(model, drawn, few(drawn), TINY, None, repeats=3)
-    assert found > 0.3  # chance 0.125
+    found = encoder.retrieval(model, drawn, few(drawn), TINY, None, repeats=9)  # 378 drawings
+    assert found > 0.25  # chance is 0.125, and its standard deviation 0.017
 
 
 def test_a_taught_encoder_goes_on_from_the_one_that_learnt_alone(
@@ -215,7 +221,7 @@ def stop(step: int, total: int, words: str) -> None:
 def test_an_interrupted_encoder_goes_on_to_the_same_weights(
     tmp_path: Path, lessons: Thumbnails, taught: teacher.Teacher, drawn: Drawings
 ) -> None:
-    short = replace(TINY, steps=24, batch_size=4, save_every=8)
+    short = replace(TINY, steps=21, batch_size=4, save_every=18)
     pictures = encoder.Pictures(lessons, 8, short, taught)
     whole = trained(pictures, drawn, tmp_path / "whole")
     with pytest.raises(StoppedError):
@@ -228,7 +234,7 @@ def test_an_interrupted_encoder_goes_on_to_the_same_weights(
 def test_an_interrupted_teacher_goes_on_to_the_same_weights(
     tmp_path: Path, lessons: Thumbnails
 ) -> None:
-    short = replace(TINY_TEACHER, steps=24, save_every=8)
+    short = replace(TINY_TEACHER, steps=21, save_every=18)
     whole = teacher.train(lessons, short, tmp_path / "whole")
     with pytest.raises(StoppedError):
         teacher.train(lessons, short, tmp_path / "again", stop)
@@ -284,10 +290,17 @@ def test_the_tokenizer_writes_any_language() -> None:
 
 def test_a_short_rebuild_of_a_backbone_learns(tmp_path: Path) -> None:
     speakers = [Speaker(language.load("en"))]
-    text.write(speakers, tmp_path / "text", text.mixed(speakers, 120, generator(0)))
+    text.write(speakers, tmp_path / "text", text.mixed(speakers, 60, generator(0)))
     tokenizer = bases.train_tokenizer(text.sentences(40))
     mixture = Mixture([MixturePart(Corpus.open(tmp_path / "text"), 0.0)], "en", "en", 0)
-    stage = Stage(corpus="text", trainable=["llm"], learning_rate=2e-3, batch_size=8, epochs=2)
+    stage = Stage(
+        corpus="text",
+        trainable=["llm"],
+        learning_rate=4e-3,
+        batch_size=2,
+        epochs=1,
+        precision="fp32",
+    )
     losses = []
     train_stage(
         bases.new_llama(tokenizer),
