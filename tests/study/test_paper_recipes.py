@@ -1,6 +1,5 @@
 """The recipes for real models: what the paper prints, and every one of them rehearsed."""
 
-import importlib
 import json
 import multiprocessing
 from pathlib import Path
@@ -30,8 +29,8 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers are copies of a process that has imported what they need, where no GPU forbids it."""
     if accelerators():
         return
-    importlib.import_module("ikusi.study.steps")
-    copied = multiprocessing.get_context("fork")
+    multiprocessing.set_forkserver_preload(["ikusi.study.steps"])
+    copied = multiprocessing.get_context("forkserver")
     monkeypatch.setattr(multiprocessing, "get_context", lambda method: copied)
 
 
