@@ -32,6 +32,7 @@ LINE = [
         "report",
         "study",
         "chat_terminal",
+        "api",
         "cli",
     ],
 ]
@@ -39,6 +40,7 @@ MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 # The miniature stands beside the line: a supplier of pictures, texts and small base models.
 MAY_IMPORT["miniature"] = {*FOUNDATIONS, "data", "model", "train"}
 MAY_IMPORT["study"].add("miniature")
+MAY_IMPORT["api"].add("miniature")
 MAY_IMPORT["cli"].add("miniature")
 
 HEAVY = ["torch", "transformers", "accelerate", "pyarrow", "matplotlib", "scipy"]

@@ -40,6 +40,7 @@ SHOWN = {
     "recipes/translate": "*.yaml",
     "docs": "*.md",
     "bench": "*.py",
+    "examples": "*.py",
 }
 
 

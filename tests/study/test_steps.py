@@ -1,13 +1,12 @@
 """Steps do what the recipe says, with the real rooms behind them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from transformers import AutoProcessor
 
-from data_rows import coloured, picture
+from data_rows import picture
 from ikusi import recipe
 from ikusi.data.corpus import CorpusWriter
 from ikusi.model import fusion
@@ -51,38 +50,6 @@ def test_an_aligned_model_takes_pictures_as_the_recipe_says(
     steps.align(tmp_path / "aligned", context, **step.settings)
     processor = AutoProcessor.from_pretrained(layout.checkpoint(tmp_path / "aligned"))
     assert bool(getattr(processor.image_processor, "do_pad", False)) == pads
-
-
-def test_a_run_is_trained_on_the_rows_its_name_says(tiny: list[str], tmp_path: Path) -> None:
-    """Instructions in the run's share of languages, and text-only rows where it has them."""
-    coloured(tmp_path / "talks", "instruction", ["red", "blue", "green", "red"])
-    coloured(tmp_path / "texts", "instruction", [None] * 7)
-    changes = [
-        *tiny,
-        "cache_features=false",
-        "grid.ratios=[0,1]",
-        f"stages.instruct.corpus={tmp_path / 'talks'}",
-        "stages.instruct.epochs=1",
-        f"text_only.corpus={tmp_path / 'texts'}",
-        "text_only.rows=3",
-        "text_only.ratio=1",
-    ]
-    wanted = recipe.load(ROOT / "recipes/emoji-eu.yaml", changes)
-    made = {step.name: step for step in layout.steps(wanted)}
-    context = Context(tmp_path, send=lambda report: None)
-    steps.align(tmp_path / "align/english", context, **made["align/english"].settings)
-    trained = {}
-    for run in wanted.runs():
-        output = tmp_path / run.name
-        steps.instruct(output, context, **made[f"instruct/{run.name}"].settings)
-        last = (output / "metrics.jsonl").read_text().splitlines()[-1]
-        trained[run.ratio, run.text_only] = json.loads(last)["languages"]
-    assert trained == {
-        (0, False): {"en": 4},
-        (0, True): {"en": 4, "eu": 3},
-        (1, False): {"eu": 4},
-        (1, True): {"eu": 7},
-    }
 
 
 @pytest.mark.parametrize(("parallel", "said"), [("zero2", 1), ("ddp", 0)])

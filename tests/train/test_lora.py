@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from transformers import LlavaForConditionalGeneration
 
 from ikusi.errors import InputError
-from ikusi.train.stages import train_stage
+from ikusi.train.stages import Summary, train_stage
 from train.samples import Samples, multimodal_model, stage
 
 
-def trained(output: Path, **changes: Any) -> tuple[Any, Any, dict[str, Any]]:
+def trained(output: Path, **changes: Any) -> tuple[Any, Any, Summary]:
     model, processor = multimodal_model()
     start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     settings = stage(lora={"rank": 4, "alpha": 8, "dropout": 0.1, **changes}, epochs=4)

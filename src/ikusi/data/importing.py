@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 from PIL import Image
@@ -24,6 +24,7 @@ from ikusi import artifact, claim, yamlfile
 from ikusi.data import originals, sources
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.images import FORMATS, decode
+from ikusi.data.ledger import Wanted
 from ikusi.data.schema import fault, key_fault
 from ikusi.data.sources.base import BadRow, Item, LeftOut, Source, SourceRow
 from ikusi.data.sources.pictures import Picture
@@ -31,9 +32,6 @@ from ikusi.data.sources.spool import sampled
 from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
-
-if TYPE_CHECKING:
-    from ikusi.data.fetch import Wanted
 
 KIND = "data import"
 logger = logging.getLogger(__name__)
@@ -54,7 +52,7 @@ class Ledger(Protocol):
         """SHA-256 of pictures that came from so many URLs or more, and from how many."""
 
 
-Fetcher = Callable[[Iterable["Wanted"]], Ledger]
+Fetcher = Callable[[Iterable[Wanted]], Ledger]
 
 
 def import_corpus(
@@ -69,7 +67,7 @@ def import_corpus(
     progress: Callable[[int], None] | None = None,
     again: bool = False,
     drop_repeated: int | None = None,
-    **options: Any,
+    **options: object,
 ) -> dict[str, int]:
     """Write a data set as a corpus; do nothing where it is written already.
 
@@ -150,7 +148,7 @@ def _source(name: str) -> Source:
     return sources.load(name)
 
 
-def _settings(source: Source, options: Mapping[str, Any]) -> Section:
+def _settings(source: Source, options: Mapping[str, object]) -> Section:
     document = yamlfile.Document(dict(options), name=f"source {source.name}")
     return yamlfile.validate(source.options, document, source.options.model_fields)
 
@@ -186,8 +184,6 @@ def _fetched(read: Callable[[], Iterator[Item]], fetcher: Fetcher | None) -> Led
     first = next(remote, None)
     if first is None:
         return None
-    from ikusi.data.fetch import Wanted
-
     wanted = (Wanted(str(shown.url), shown.sha256) for shown in chain([first], remote))
     return (fetcher or _default_fetcher())(wanted)
 

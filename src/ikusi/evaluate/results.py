@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -37,9 +37,30 @@ class Rows(Protocol):
         """All of them, again each time."""
 
 
+class Figures(TypedDict):
+    """The figures of one benchmark in one language and group; `summarise` says what each is."""
+
+    n: int
+    pictures: int
+    few: bool
+    metric: str
+    right: float | None
+    score: float | None
+    low: float | None
+    high: float | None
+    chance: float | None
+    majority: float | None
+    metrics: dict[str, float]
+    hit_limit: float | None
+    language_told: int | None
+    other_language: float | None
+    ties: int
+    failed: int
+
+
 def summarise(
     rows: Rows, benchmark: Benchmark, normaliser: Normaliser, resamples: int, seed: int
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Figures]:
     """Return the figures of one benchmark in one language, for each group and for ``all``.
 
     Each entry has ``n`` rows and ``pictures``, whether these (or the rows, where there are none)
@@ -99,7 +120,7 @@ class _Counts:
 
     def figures(
         self, benchmark: Benchmark, majority: float | None, resamples: int, seed: int
-    ) -> dict[str, Any]:
+    ) -> Figures:
         n, options = len(self.correct), benchmark.scorer == "options"
         scored = benchmark.metric != "none"
         chance = self.guess / n if benchmark.chance is None else benchmark.chance

@@ -44,7 +44,7 @@ from ikusi.miniature.text import CONCEPTS, SEED, SOURCE
 from ikusi.model.fusion import load_language_model, save
 from ikusi.model.tokens import END, PAD, SPECIAL_TOKENS, plain_tokenizer
 from ikusi.recipe import Stage
-from ikusi.train.stages import CHECKPOINT, ProgressCall, train_stage
+from ikusi.train.stages import CHECKPOINT, ProgressCall, Summary, train_stage
 
 Progress = Callable[[int, int, str], None]
 VOCABULARY = 3072
@@ -176,7 +176,7 @@ def _train(
     speakers: list[Speaker],
     place: Path,
     progress: Progress | None,
-) -> dict[str, Any]:
+) -> Summary:
     """One phase in `place`, resumable; what it was trained on."""
     code = speakers[0].code
     if not (place / "text" / "corpus.json").exists():

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
+    BaseImageProcessor,
     LlavaConfig,
     LlavaForConditionalGeneration,
     LlavaProcessor,
@@ -84,7 +85,7 @@ def assemble(
     image_token: str | None = None,
     feature_layer: int = -2,
     seed: int = 0,
-    image_processor: Any = None,
+    image_processor: BaseImageProcessor | None = None,
     aspect: str = "square",
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
     """Fuse a vision encoder and an LLM with a fresh connector.

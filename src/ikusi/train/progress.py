@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypedDict, cast
 
 from ikusi.artifact import write_text
 from ikusi.train.batches import EncodedSample
@@ -28,6 +28,18 @@ class Progress:
 
 
 ProgressCall = Callable[[Progress], None]
+
+
+class CountsRecord(TypedDict):
+    """`Counts` as JSON."""
+
+    rows: int
+    tokens: int
+    supervised_tokens: int
+    images: int
+    cut_rows: int
+    cut_tokens: int
+    languages: dict[str, int]
 
 
 @dataclass
@@ -58,9 +70,10 @@ class Counts:
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value)
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> CountsRecord:
         """As JSON; `Counts.read` takes it back."""
-        return {**vars(self), "languages": dict(sorted(self.languages.items()))}
+        languages = dict(sorted(self.languages.items()))
+        return cast(CountsRecord, {**vars(self), "languages": languages})
 
     @classmethod
     def read(cls, told: dict[str, Any]) -> Counts:

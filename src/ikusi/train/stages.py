@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 import torch
 from accelerate.utils import get_cpu_distributed_information
@@ -33,7 +33,7 @@ from ikusi.train.attention import packed_attention
 from ikusi.train.cost import Cost, peak
 from ikusi.train.features import StoredFeatures, encode_images
 from ikusi.train.packed import PackedModel
-from ikusi.train.progress import Progress
+from ikusi.train.progress import CountsRecord, Progress
 from ikusi.train.progress import ProgressCall as ProgressCall
 from ikusi.train.reporter import Reporter, peak_memory_mb, run_name
 from ikusi.train.saving import CHECKPOINT
@@ -61,7 +61,7 @@ def train_stage(
     compute: Compute | None = None,
     features: StoredFeatures | None = None,
     progress: ProgressCall | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Train `model` on `mixture` as `stage` says.
 
     Writes `output/checkpoint/` (a stock LLaVA, or a bare LLM; in bf16 if it came in bf16, else in
@@ -111,6 +111,23 @@ def train_stage(
             _run(trainer, output / RESUME, identity)
         saving.write(trainer, model, processor, tower, work.adapters, work.dtype, output)
     return _finish(trainer, output, work.summary(trainer), started)
+
+
+class Summary(TypedDict):
+    """What a stage was trained on, and what came of it: also `summary.json`."""
+
+    identity: str
+    parameters: int
+    trained: int
+    steps: int
+    final_loss: float
+    counts: CountsRecord
+    peak_memory_mb: float | None
+    processes: int
+    parallel: str
+    threads: int
+    device: str
+    seconds: NotRequired[float]
 
 
 @dataclass
@@ -177,7 +194,7 @@ class _Work:
         logger.info("training in %s", told)
         return trainer
 
-    def summary(self, trainer: StageTrainer) -> dict[str, Any]:
+    def summary(self, trainer: StageTrainer) -> Summary:
         """What was trained and on what."""
         return {
             "identity": trainer.identity,
@@ -254,11 +271,11 @@ class _Work:
         return arguments
 
 
-def _done(output: Path, identity: str) -> dict[str, Any] | None:
+def _done(output: Path, identity: str) -> Summary | None:
     """The summary of a stage that was already trained so; what is of other settings goes."""
     summary = claim.read(output / SUMMARY)
     if summary is not None and summary.get("identity") == identity:
-        return summary
+        return cast(Summary, summary)
     if (output / SUMMARY).exists():
         (output / SUMMARY).unlink(missing_ok=True)
     return None
@@ -295,9 +312,7 @@ def checkpointing(model: PreTrainedModel, wanted: bool) -> Iterator[None]:
             model.gradient_checkpointing_disable()
 
 
-def _finish(
-    trainer: StageTrainer, output: Path, summary: dict[str, Any], started: float
-) -> dict[str, Any]:
+def _finish(trainer: StageTrainer, output: Path, summary: Summary, started: float) -> Summary:
     """Say that the checkpoint is whole, and only then tidy up."""
     summary["seconds"] = round(time.perf_counter() - started, 1)
     if trainer.args.process_index == 0:
