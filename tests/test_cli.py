@@ -27,7 +27,7 @@ COMMANDS = {
         *["--on-mismatch", "--retry-dead", "--drop-repeated", "--use-proxy"],
     ],
     "data show": ["corpus", "--count", "--seed", "--flagged", "--html"],
-    "study": ["recipe", "overrides", "--studies", "--workers", "--status"],
+    "study": ["recipe", "overrides", "--studies", "--workers", "--status", "--redo"],
     "train": ["recipe", "--stage", "--run", "overrides", "--studies", "--nproc"],
     "inspect": [
         *["checkpoint", "corpus", "--language", "--count", "--id", "--html", "--max-length"],

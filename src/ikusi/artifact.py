@@ -28,6 +28,7 @@ from ikusi.lock import LOCK, alone
 
 logger = logging.getLogger(__name__)
 
+OUTDATED = "outdated"  # in a manifest
 _COUNTS = MARKER + ".counts"
 _VERSIONED = ("ikusi", "torch", "transformers", "accelerate", "pyarrow", "numpy")
 
@@ -81,6 +82,7 @@ def folder(
     settings: Any = None,
     keep_partial: bool = False,
     reads: Sequence[Path] = (),
+    code: str | None = None,
 ) -> Iterator[Path]:
     """Write a folder aside and give it its name only when it is whole.
 
@@ -97,6 +99,8 @@ def folder(
         keep_partial: keep the staging folder after a failure, and go on from one left by an
             earlier attempt with the same fingerprint (for steps that can resume).
         reads: what is read, which must be apart from ``path``.
+        code: fingerprint of the code that makes it, for the manifest, which has that of all
+            attempts.
 
     Raises:
         InputError: what is at ``path`` or beside it is not ours to replace, another process is at
@@ -107,7 +111,7 @@ def folder(
     with _alone(path):
         _restore(path)
         _forget_peak_memory()
-        staging, attempts = _stage(path, kind, fingerprint, keep_partial)
+        staging, attempts = _stage(path, kind, fingerprint, keep_partial, code)
         try:
             with disk.explained(path):
                 yield staging
@@ -117,9 +121,10 @@ def folder(
                     "inputs": dict(inputs or {}),
                     "settings": settings,
                     "versions": versions(),
+                    "code": attempts["code"],
                     "started": started.isoformat(timespec="seconds"),
                     "seconds": round(time.perf_counter() - clock, 3),
-                    "attempts": attempts,
+                    "attempts": attempts["attempts"],
                     "counts": claim.read(staging / _COUNTS) or {},
                     "peak_memory_mb": peak_memory_mb(),
                 }
@@ -146,20 +151,28 @@ def staging_path(path: Path) -> Path:
     return path.with_name(path.name + PARTIAL)
 
 
-def _stage(path: Path, kind: str, fingerprint: str, keep_partial: bool) -> tuple[Path, int]:
-    """Make the staging folder or take up the one left behind; also count the attempts."""
+def _stage(
+    path: Path, kind: str, fingerprint: str, keep_partial: bool, code: str | None
+) -> tuple[Path, dict[str, Any]]:
+    """Make the staging folder or take up the one left behind; also count the attempts, and the
+    code that was at it."""
     staging = staging_path(path)
     previous = claim.read(staging / MARKER) or {}
     resumes = keep_partial and previous.get("fingerprint") == fingerprint
     if staging.exists() and not resumes:
         shutil.rmtree(staging)
     staging.mkdir(exist_ok=True)
-    earlier = previous.get("attempts") if resumes else 0
-    attempts = earlier + 1 if isinstance(earlier, int) else 1
-    claim.mark(staging, kind, fingerprint=fingerprint, attempts=attempts)
+    earlier = previous if resumes else {}
+    count, codes = earlier.get("attempts"), earlier.get("code") or []
+    known = isinstance(codes, list) and (codes or not resumes)  # of all attempts
+    made = {
+        "attempts": count + 1 if isinstance(count, int) else 1,
+        "code": sorted({code, *codes}) if code and known else [],
+    }
+    claim.mark(staging, kind, fingerprint=fingerprint, **made)
     if resumes:
-        logger.info("%s: going on, attempt %d", path, attempts)
-    return staging, attempts
+        logger.info("%s: going on, attempt %d", path, made["attempts"])
+    return staging, made
 
 
 def _finish(staging: Path, path: Path, record: Mapping[str, Any]) -> None:
@@ -216,19 +229,38 @@ def manifest(path: Path) -> dict[str, Any] | None:
         return None
     # Folders of earlier versions do not list their files.
     parts = (record.get("inputs"), record.get("counts"), record.get("files", {}))
-    return record if all(isinstance(part, dict) for part in parts) else None
+    code = record.get("code", [])
+    whole = isinstance(code, list) and all(isinstance(one, str) for one in code)
+    return record if whole and all(isinstance(part, dict) for part in parts) else None
 
 
 def is_current(path: Path, fingerprint: str) -> bool:
     """Tell whether ``path`` is finished and was made from exactly this fingerprint.
 
-    It is not if a file that its manifest lists is gone, or has another size.
+    It is not if a file that its manifest lists is gone, or has another size, or after `outdate`.
     """
     record = manifest(path)
-    if record is None or record["fingerprint"] != fingerprint:
+    if record is None or record["fingerprint"] != fingerprint or record.get(OUTDATED):
         return False
     there = claim.contents(Path(path))
     return all(there.get(name) == size for name, size in record.get("files", {}).items())
+
+
+def outdate(path: Path, kind: str) -> None:
+    """Have a folder made anew, from the beginning, when it is next asked for.
+
+    What is finished stays until then; what an unfinished attempt has left is removed.
+
+    Raises:
+        InputError: what is at ``path`` or beside it is not ours, or another process is at it.
+    """
+    path = claim.expect_whole(path, kind, (), anew=True)
+    with _alone(path), disk.explained(path):
+        _restore(path)
+        if (staging := staging_path(path)).exists():
+            shutil.rmtree(staging)
+        if record := manifest(path):
+            write_json(path / MANIFEST, record | {OUTDATED: True})
 
 
 def add_counts(staging: Path, **counts: float) -> None:

@@ -57,6 +57,16 @@ def of(files: Iterable[Path], root: Path) -> str:
     )
 
 
+def derived(files: Iterable[Path], root: Path, what: str, read: Callable[[], str]) -> str:
+    """What `read` makes of several files, words of 16 hexadecimal digits; kept until one changes.
+
+    Args:
+        what: a name for what it makes of them.
+    """
+    named = ((f"{what} {path.relative_to(root).as_posix()}", path) for path in sorted(files))
+    return _kept([(name, path, _state(path)) for name, path in named], read)
+
+
 def folder(path: Path) -> str:
     """Name a folder by all files in it and below, `NOTES` excepted."""
     files = (file for file in path.rglob("*") if file.is_file())
@@ -110,7 +120,7 @@ def _kept(named: Named, read: Callable[[], str]) -> str:
     entry = _entry(named)
     with suppress(OSError, UnicodeDecodeError):
         known = entry.read_text(encoding="ascii")
-        if re.fullmatch(r"[0-9a-f]{16}|[0-9a-f]{64}", known):
+        if re.fullmatch(r"[0-9a-f]{16}( [0-9a-f]{16})*|[0-9a-f]{64}", known):
             os.utime(entry)
             return known
     began = time.time()

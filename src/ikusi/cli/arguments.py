@@ -23,6 +23,17 @@ Workers = Annotated[
 ]
 
 
+Redo = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[STEP]...",
+        help="Make anew what other code made, or these steps (`*` allowed).",
+    ),
+]
+ALONE = ("--redo",)
+"""Options that may stand without a value, which is empty text then."""
+
+
 class ManyValues(typer.core.TyperCommand):
     """A command whose repeatable options take several values: `--language eu en`."""
 
@@ -42,16 +53,23 @@ def _spread(args: Sequence[str], many: Collection[str]) -> list[str]:
 
     >>> _spread(["model", "--language", "eu", "en", "--seed", "1"], {"--language"})
     ['model', '--language', 'eu', '--language', 'en', '--seed', '1']
+    >>> _spread(["--redo", "recipe.yaml", "--redo", "data", "report", "seed=1"], {"--redo"})
+    ['--redo', '', 'recipe.yaml', '--redo', 'data', '--redo', 'report', 'seed=1']
     """
     found: list[str] = []
     option = None
-    for place, word in enumerate(args):
-        if word.startswith("-") or option is None:
+    for before, word, after in zip(["", *args], args, [*args[1:], ""], strict=False):
+        if word.startswith("-") or option is None or (option in ALONE and not _is_step(word)):
             option = word if word in many else None
-            found.append(word)
+            found += [word, ""] if word in ALONE and not _is_step(after) else [word]
         else:
-            found += [word] if args[place - 1] == option else [option, word]
+            found += [word] if before == option else [option, word]
     return found
+
+
+def _is_step(word: str) -> bool:
+    """Whether a word may be the name of a step, and is no option, override or recipe."""
+    return bool(word) and word[0] != "-" and "=" not in word and Path(word).suffix != ".yaml"
 
 
 def opened(path: Path, overrides: Sequence[str] | None, studies: Path) -> "tuple[Recipe, Path]":
@@ -65,7 +83,11 @@ def opened(path: Path, overrides: Sequence[str] | None, studies: Path) -> "tuple
 
 
 def bring_up_to_date(
-    loaded: "Recipe", folder: Path, workers: int | None, only: Sequence[str] | None = None
+    loaded: "Recipe",
+    folder: Path,
+    workers: int | None,
+    only: Sequence[str] | None = None,
+    redo: Sequence[str] | None = None,
 ) -> None:
     """Run the steps of a study that are not done, and end with its exit code.
 
@@ -75,7 +97,7 @@ def bring_up_to_date(
     from ikusi.study import torchrun
 
     _name_unchecked_words(loaded.language)
-    outcome = torchrun.led(lambda: studies.run(loaded, folder, workers, only))
+    outcome = torchrun.led(lambda: studies.run(loaded, folder, workers, only, redo))
     if outcome is not None:
         say(outcome.told())
         raise typer.Exit(outcome.exit_code)

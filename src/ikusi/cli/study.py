@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ikusi.cli.arguments import Overrides, RecipeFile, Studies, Workers, bring_up_to_date, opened
+from ikusi.cli.arguments import (
+    Overrides,
+    RecipeFile,
+    Redo,
+    Studies,
+    Workers,
+    bring_up_to_date,
+    opened,
+)
 from ikusi.terminal import say
 
 if TYPE_CHECKING:
@@ -18,18 +26,22 @@ def study(
     studies: Studies = Path("studies"),
     workers: Workers = None,
     status: Annotated[bool, typer.Option("--status", help="Only tell where it stands.")] = False,
+    redo: Redo = None,
 ) -> None:
     """Run a whole study, from data to report; what is done already is kept.
 
-    Stop it at any time: the same command goes on from there.
+    Stop it at any time: the same command goes on from there, without --redo STEP.
 
     Example: ikusi study recipes/emoji-eu.yaml
+
+    Example: ikusi study recipes/emoji-eu.yaml --redo "evaluate/*"
     """
     loaded, folder = opened(recipe, overrides, studies)
     if status:
         _tell_status(loaded, folder)
     else:
-        bring_up_to_date(loaded, folder, workers)
+        steps = None if redo is None else [step for step in redo if step]
+        bring_up_to_date(loaded, folder, workers, redo=steps)
 
 
 def train(
@@ -150,4 +162,4 @@ def _tell_status(loaded: "Recipe", folder: Path) -> None:
     from ikusi import study as studies
 
     for name, state in studies.status(loaded, folder).items():
-        say(f"{state.status:8} {name}")
+        say(f"{state.status:8} {name}" + ("  (made by other code)" if state.other_code else ""))

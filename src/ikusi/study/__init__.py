@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from ikusi import artifact, claim, recipe, terminal, yamlfile
 from ikusi.errors import InputError
 from ikusi.recipe import Recipe
-from ikusi.study import graph, layout, needs, results
+from ikusi.study import code, graph, layout, needs, results
 from ikusi.study.graph import State, Step
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def run(
     folder: Path,
     workers: int | None = None,
     only: Sequence[str] | None = None,
+    redo: Sequence[str] | None = None,
 ) -> Outcome:
     """Bring a study up to date.
 
@@ -71,6 +72,8 @@ def run(
         folder: where its steps' folders are.
         workers: steps run at once; the recipe's own figure if not given.
         only: names of steps, `*` allowed (`instruct/english-*`); they and what they need.
+        redo: names of finished steps that are made anew, with all that need them, `*` allowed; an
+            empty list stands for those that other code made.
 
     Raises:
         InputError: a named step, base, corpus or tracker does not exist, the study is running
@@ -83,12 +86,19 @@ def run(
     needs.check(recipe_)
     _expect_trackers(recipe_)
     asked = recipe_.workers if workers is None else workers
-    return run_steps(layout.steps(recipe_), folder, asked, only=only, shown=recipe_)
+    return run_steps(layout.steps(recipe_), folder, asked, only=only, redo=redo, shown=recipe_)
 
 
 def status(recipe_: Recipe, folder: Path) -> dict[str, State]:
     """Where each step of a study stands, without running any."""
-    return graph.states(layout.steps(recipe_), folder)
+    steps = layout.steps(recipe_)
+    return _compared(steps, folder)
+
+
+def _compared(steps: Sequence[Step], folder: Path) -> dict[str, State]:
+    states = graph.states(steps, folder)
+    code.compare(steps, states)
+    return states
 
 
 def run_steps(
@@ -97,6 +107,7 @@ def run_steps(
     workers: int | Literal["auto"],
     *,
     only: Sequence[str] | None = None,
+    redo: Sequence[str] | None = None,
     shown: Recipe | None = None,
 ) -> Outcome:
     """Run the steps that are not current; see `run`.
@@ -106,10 +117,18 @@ def run_steps(
     """
     everything = graph.ordered(steps)
     wanted = graph.closure(everything, _named(only, everything)) if only else everything
-    states = graph.states(wanted, folder)
-    if all(state.status == "current" for state in states.values()):
+    states = _compared(wanted, folder)
+    other = [name for name, state in states.items() if state.other_code]
+    again = None if redo is None else _named(redo, everything) if redo else other
+    if other and again is None:
+        terminal.say(code.told(other), error=True)
+    if not again and all(state.status == "current" for state in states.values()):
         return Outcome(states, folder)
     with claim.held(folder, "study"):
+        # Those that need others first: cut here, nothing stays current that was made from a step
+        # which is made anew.
+        for step in reversed(graph.dependents(everything, again or ())):
+            artifact.outdate(folder / step.name, step.kind)
         states = graph.states(wanted, folder)  # another run may just have ended
         if shown is not None:
             artifact.write_text(folder / "recipe.yaml", recipe.show(shown))

@@ -33,7 +33,7 @@ class Step:
             no part of the fingerprint.
         resumes: the function goes on from what a killed attempt left in its folder; otherwise
             it starts from an empty one.
-        version: raised by hand when the function's meaning changes.
+        version: raised when the function comes to give other numbers (`ikusi.study.code`).
     """
 
     name: str
@@ -64,6 +64,8 @@ class State:
         seconds: what it took, once finished.
         message: one line about a failure or a skip.
         bad_input: the failure is the input's fault (`InputError`), not the program's.
+        made_by: fingerprints of the code that made it, where its manifest holds them.
+        other_code: whether that is code which may give other numbers than that of today.
     """
 
     status: Status = "waiting"
@@ -74,6 +76,8 @@ class State:
     seconds: float | None = None
     message: str = ""
     bad_input: bool = False
+    made_by: tuple[str, ...] = ()
+    other_code: bool = False
 
 
 def ordered(steps: Iterable[Step]) -> list[Step]:
@@ -122,12 +126,21 @@ def closure(steps: Sequence[Step], names: Iterable[str]) -> list[Step]:
     return [step for step in steps if step.name in wanted]
 
 
+def dependents(steps: Sequence[Step], names: Iterable[str]) -> list[Step]:
+    """The named steps and all that need them, in order; for ordered steps."""
+    found = set(names)
+    for step in steps:
+        if not found.isdisjoint(step.inputs):
+            found.add(step.name)
+    return [step for step in steps if step.name in found]
+
+
 def fingerprints(steps: Sequence[Step]) -> dict[str, str]:
     """Fingerprint of what each step makes; for ordered steps.
 
     It covers the settings, what is read, the inputs' fingerprints and two versions: the
     package's and the step's own. Not the source files: a reworded comment must not cost hours
-    of training.
+    of training. A test asks for a raised version where code that matters has changed.
     """
     result: dict[str, str] = {}
     for step in steps:
@@ -150,7 +163,12 @@ def states(steps: Sequence[Step], folder: Path) -> dict[str, State]:
         inputs_stand = all(result[name].status == "current" for name in step.inputs)
         if inputs_stand and artifact.is_current(folder / step.name, wanted[step.name]):
             manifest = artifact.manifest(folder / step.name) or {}
-            result[step.name] = State("current", fraction=1.0, seconds=manifest.get("seconds"))
+            result[step.name] = State(
+                "current",
+                fraction=1.0,
+                seconds=manifest.get("seconds"),
+                made_by=tuple(manifest.get("code", ())),
+            )
         else:
             result[step.name] = State()
     return result

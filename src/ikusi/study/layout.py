@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ikusi.miniature import shipped
 from ikusi.miniature.shipped import PREFIX as MINIATURE
 from ikusi.recipe import Recipe, Run, Stage
 from ikusi.recipe.values import is_name
+from ikusi.study import code
 from ikusi.study.graph import Step
 
 FUNCTIONS = "ikusi.study.steps"
@@ -23,7 +25,14 @@ def steps(recipe_: Recipe) -> list[Step]:
     Raises:
         InputError: a base model or a corpus does not exist.
     """
-    layout = _Layout(recipe_)
+    versions = code.versions()
+    return [
+        replace(step, version=versions.get(step.function, 1)) for step in _steps(_Layout(recipe_))
+    ]
+
+
+def _steps(layout: "_Layout") -> list[Step]:
+    recipe_ = layout.recipe
     made = [layout.data()] if _uses_miniature(recipe_) else []
     made += layout.features()
     made += [layout.align(name) for name in recipe_.grid.backbones]
@@ -59,7 +68,7 @@ class _Layout:
             f"{MINIATURE}{table.name}": artifact.fingerprint(table.read_bytes()) for table in tables
         }
         function = f"{FUNCTIONS}:data"
-        return Step("data", function, (), settings, reads | self.packs, version=2)
+        return Step("data", function, (), settings, reads | self.packs)
 
     def features(self) -> list[Step]:
         """One for each corpus whose pictures a frozen encoder looks at."""

@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal, Protocol
 
-from ikusi.study import graph
+from ikusi.study import code, graph
 from ikusi.study.graph import State, Step
 from ikusi.study.worker import GIVE_UP, Done, Failed, Order, Report, accelerators, serve
 
@@ -80,6 +80,7 @@ class Scheduler:
 
     def __post_init__(self) -> None:
         self._fingerprints = graph.fingerprints(self.steps)
+        self._codes = code.fingerprints(step.function for step in self.steps)
         depth = graph.depths(self.steps)
         # Deepest first: an evaluation goes before the next training, so scores come early.
         self._by_priority = sorted(self.steps, key=lambda step: -depth[step.name])
@@ -112,7 +113,8 @@ class Scheduler:
             inputs = {name: self._fingerprints[name] for name in step.inputs} | dict(step.reads)
             log = log_path(self.folder, step.name)
             worker.step = step.name
-            worker.connection.send(Order(step, self._fingerprints[step.name], inputs, log))
+            name, source = self._fingerprints[step.name], self._codes.get(step.function)
+            worker.connection.send(Order(step, name, inputs, log, source))
             self._change(step.name, status="running", began=time.monotonic())
 
     def _idle_worker(self) -> _Worker | None:

@@ -39,12 +39,14 @@ CLAIMED = {
 
 @dataclass(frozen=True)
 class Order:
-    """A step to run: its fingerprint, those of all it reads, and where its output is told."""
+    """A step to run: its fingerprint, those of all it reads and of its code, and where its output
+    is told."""
 
     step: Step
     fingerprint: str
     inputs: dict[str, str]
     log: Path
+    code: str | None
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ def _run(
                 inputs=order.inputs,
                 settings=dict(step.settings),
                 keep_partial=step.resumes,
+                code=order.code,
             ) as staging:
                 if start := _starter(step, group):
                     ranks.run(task, start, send)
