@@ -270,6 +270,15 @@ def test_named_steps_are_made_anew_with_all_that_need_them(toy: str, tmp_path: P
         study.run_steps(steps, folder, 1, redo=["instruct/c"])
 
 
+def test_what_was_made_from_a_step_that_is_made_anew_is_not_current_later(
+    toy: str, tmp_path: Path
+) -> None:
+    steps, folder, name = grid(toy, {"a-000": 100}), tmp_path / "s", "instruct/a-000"
+    study.run_steps(steps, folder, 1)
+    study.run_steps(steps, folder, 1, only=[name], redo=[name])
+    assert study.run_steps(steps, folder, 1).names("done") == ["evaluate/a-000"]
+
+
 def test_a_redo_that_was_stopped_is_finished_by_the_next_run(toy: str, tmp_path: Path) -> None:
     lasting = Step("instruct/a", f"{toy}:count", (), {"until": 2, "seconds": 0.0}, resumes=True)
     after = Step("evaluate/a", f"{toy}:add", ("instruct/a",), {"number": 1})
