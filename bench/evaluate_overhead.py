@@ -124,7 +124,8 @@ def write(folder: Path, name: str, rows: int) -> None:
         for number in range(rows):
             image_id = f"{name}-{number}"
             writer.add_image(image_id, picture(colours), "PNG", 16, 16, "made")
-            drawn = [lot.randrange(len(THINGS["en"])) for _ in range(10)]
+            things = range(len(THINGS["en"]))
+            drawn = [*lot.sample(things, 4), *lot.choices(things, k=6)]  # four differ: options
             texts = {code: row(name, code, drawn, number) for code in LANGUAGES}
             writer.add_row(f"{name}-{number}", image_id, texts)
 
