@@ -1,6 +1,7 @@
 """The commands whose power is cut: each writes to `root/out`, from what `prepare` has made."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,21 @@ class Lot:
         pass
 
 
+@cache
+def packs() -> Any:
+    """The language pack, read once for all the runs of a process."""
+    from ikusi import language
+
+    return {"en": language.load("en")}
+
+
 def evaluates(root: Path, given: Path) -> Any:
     """Measure a model on one benchmark in one language."""
-    from ikusi import language
     from ikusi.data.corpus import Corpus
     from ikusi.evaluate import benchmark, run
 
     asked = [(benchmark.load("miniature/vqa"), Corpus.open(given / "corpus"))]
-    packs = {"en": language.load("en")}
-    return run.evaluate(Lot(), asked, ["en"], packs, root / "out", bootstrap=10)
+    return run.evaluate(Lot(), asked, ["en"], packs(), root / "out", bootstrap=10)
 
 
 def shows(root: Path, given: Path) -> Any:
