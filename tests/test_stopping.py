@@ -231,33 +231,37 @@ def test_a_training_leaves_no_process_and_ends_the_same(
     assert ours == whole
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return measured.llava(tmp_path_factory.mktemp("model") / "llava")
+
+
+@pytest.fixture(scope="module")
+def evaluated(model: Path) -> tuple[list[object], list[dict[str, Any]]]:
+    """An evaluation, but for its folder, and the rows of one that nothing stopped."""
+    folder = model.parent
+    measured.five(folder / "data", ["en", "eu"])
+    words: list[object] = ["evaluate", model, "--data", folder / "data", "--language", "en", "eu"]
+    words += ["--benchmark", *(f"miniature/{name}" for name in measured.NAMES)]
+    words += ["--batch-size", 1, "--output"]
+    assert run(*words, folder / "whole") == 0
+    return words, measured.rows_of(folder / "whole")
+
+
 def test_an_evaluation_goes_on_from_its_finished_parts(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, evaluated: tuple[list[object], list[dict[str, Any]]], number: signal.Signals
 ) -> None:
-    measured.five(tmp_path / "data", ["en", "eu"])
-    model = measured.llava(tmp_path / "llava")
-    words = [
-        "evaluate",
-        model,
-        "--data",
-        tmp_path / "data",
-        "--language",
-        "en",
-        "eu",
-        "--benchmark",
-    ]
-    words += [*(f"miniature/{name}" for name in measured.NAMES), "--batch-size", 1, "--output"]
+    words, whole = evaluated
     started = Started(*words, tmp_path / "out")
     started.stop_once(lambda: list(tmp_path.glob("out/**/*.parquet")), number, all=False)
     assert not (tmp_path / "out/results.json").exists()
-    assert run(*words, tmp_path / "out") == run(*words, tmp_path / "whole")
-    assert measured.rows_of(tmp_path / "out") == measured.rows_of(tmp_path / "whole")
+    assert run(*words, tmp_path / "out") == 0
+    assert measured.rows_of(tmp_path / "out") == whole
 
 
 def test_a_converter_and_what_it_starts_end_with_an_export(
-    tmp_path: Path, paused: Callable[..., Path]
+    tmp_path: Path, model: Path, paused: Callable[..., Path]
 ) -> None:
-    model = measured.llava(tmp_path / "llava")
     paused("convert_hf_to_gguf.py")
     words = ["export", model, "--to", "gguf", "--output", tmp_path / "out"]
     started = Started(*words, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
@@ -275,8 +279,8 @@ def test_npm_ends_with_a_fetch(tmp_path: Path, paused: Callable[..., Path]) -> N
     assert not list(tmp_path.rglob("*.tgz"))
 
 
-def test_a_conversation_ends_at_its_prompt(tmp_path: Path, number: signal.Signals) -> None:
-    started = Started("chat", measured.llava(tmp_path / "llava"))
+def test_a_conversation_ends_at_its_prompt(model: Path, number: signal.Signals) -> None:
+    started = Started("chat", model)
     assert started.process.stdout is not None and started.process.stdout.readline()
     started.stop_once(lambda: True, number, all=True)
 
