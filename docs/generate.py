@@ -15,9 +15,11 @@ from ikusi import language, recipe
 from ikusi.data import sources
 from ikusi.evaluate import benchmark
 from ikusi.miniature import packages, shipped
+from ikusi.recipe import Stage
 from ikusi.translate import settings
 
 FOLDER = Path(__file__).parent
+RECIPES = FOLDER.parent / "recipes"
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -72,6 +74,34 @@ def benchmark_fields() -> str:
 def recipe_fields() -> str:
     """Every key of a recipe with its type, default and meaning, from the fields themselves."""
     return _fields_table(recipe.json_schema())
+
+
+def settings_compared() -> str:
+    """What the paper's recipe and the miniature's set, side by side, from the two recipes."""
+    recipes = [recipe.load(RECIPES / name) for name in ("basque-8b.yaml", "emoji-eu.yaml")]
+    rows: dict[str, Callable[[recipe.Recipe], str]] = {
+        "vision encoder": lambda r: r.vision,
+        "connector": lambda r: r.connector,
+        "backbones": lambda r: ", ".join(map(r.backbone, r.grid.backbones)),
+        "alignment": lambda r: _stage(r.stages.align),
+        "instruction tuning": lambda r: _stage(r.stages.instruct),
+        "shares of Basque": lambda r: ", ".join(f"{ratio:.0%}" for ratio in r.grid.ratios),
+        "text-only rows": lambda r: (
+            f"{r.text_only.rows:,}, {r.text_only.ratio:.0%} Basque" if r.text_only else "none"
+        ),
+    }
+    lines = [(name, *map(told, recipes)) for name, told in rows.items()]
+    return table(("", "`recipes/basque-8b.yaml`", "`recipes/emoji-eu.yaml`"), lines)
+
+
+def _stage(stage: Stage) -> str:
+    share = "" if stage.ratio is None else f", {stage.ratio:.0%} Basque"
+    return (
+        f"{' and '.join(stage.trainable)}{share}, {stage.optimizer}, "
+        f"learning rate {stage.learning_rate:g}, {stage.scheduler}, "
+        f"warm-up {stage.warmup_ratio:g}, weight decay {stage.weight_decay:g}, "
+        f"batch {stage.batch_size}, epochs {stage.epochs:g}"
+    )
 
 
 def translation_fields() -> str:
@@ -161,6 +191,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "pack-fields": pack_fields,
     "recipe-fields": recipe_fields,
     "retrieval": retrieval,
+    "settings-compared": settings_compared,
     "sources": source_table,
     "source-options": source_options,
     "translation-fields": translation_fields,

@@ -1,7 +1,9 @@
 """The scripts behind docs/benchmarks.md."""
 
+import argparse
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +14,7 @@ import torch
 from torch import nn
 
 from ikusi import artifact
+from translate.servers import MODEL, Faulty
 
 BENCH = Path(__file__).parents[1] / "bench"
 SCRIPT, GPU = BENCH / "study_times.py", BENCH / "train_gpu.py"
@@ -99,3 +102,47 @@ def test_a_tally_counts_storages_once_and_forgets_what_is_gone(
     assert layer.weight.grad is not None
     assert tally.held >= 800
     assert tally.most >= tally.held
+
+
+class Parsed(BaseException):
+    """A script has taken its arguments; what it does with them is not run."""
+
+
+def documented() -> list[str]:
+    """Every command of the documents that runs one of these scripts, with its arguments."""
+    pages = sorted((BENCH.parent / "docs").glob("*.md"))
+    text = "\n".join(page.read_text(encoding="utf-8").replace("\\\n", " ") for page in pages)
+    return sorted(set(re.findall(r"python (bench/\w+\.py[^`\n#]*)", text)))
+
+
+@pytest.mark.parametrize("command", documented())
+def test_documented_commands_take_their_arguments(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, *words = shlex.split(command)
+    path = BENCH.parent / script
+    if "parse_args" not in path.read_text(encoding="utf-8"):
+        assert not [word for word in words if word.startswith("-")]
+        return
+    if "lmms" in script:
+        pytest.importorskip("lmms_eval")
+    parse = argparse.ArgumentParser.parse_args
+
+    def stop(parser: argparse.ArgumentParser) -> None:
+        parse(parser)
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    monkeypatch.setattr(sys, "argv", [str(path), *words])
+    monkeypatch.setattr(sys, "path", [str(BENCH), *sys.path])
+    with pytest.raises(Parsed):
+        runpy.run_path(str(path), run_name="__main__")
+
+
+def test_the_benchmark_of_a_server_ends_with_every_row_accounted_for(said: Said) -> None:
+    with Faulty(rate=0).started() as server:
+        few = ["--url", server.url, "--model", MODEL, "--rows", "2", "--fault-rows", "10"]
+        shown = said(BENCH / "translate_chat.py", *few)
+    assert "of the bare loop's throughput" in shown
+    counts = re.search(r"(\d+) translated .*, (\d+) refused .*, (\d+) not reached", shown)
+    assert counts and sum(map(int, counts.groups())) == 10

@@ -64,7 +64,7 @@ def test_a_dry_run_counts_tokens_and_writes_nothing(tmp_path: Path, recipe: Path
     estimate = run.estimate(settings.load(recipe), tmp_path / "corpus", tmp_path / "out")
     assert (estimate.rows, estimate.asked) == (4, 2)
     assert estimate.read > 0
-    assert "4, of which 2 say what no row before them says" in estimate.told()
+    assert "4, of which 2 are not repeats of an earlier row" in estimate.told()
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out.work").exists()
 

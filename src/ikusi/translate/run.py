@@ -116,7 +116,7 @@ class Estimate:
     def told(self) -> str:
         """The estimate in lines."""
         lines = [
-            f"rows        {self.rows:,}, of which {self.asked:,} say what no row before them says",
+            f"rows        {self.rows:,}, of which {self.asked:,} are not repeats of an earlier row",
             f"tokens      about {self.read:,} read, {self.written:,} written",
         ]
         if self.hours is not None:
