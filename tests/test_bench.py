@@ -142,7 +142,7 @@ def test_documented_commands_take_their_arguments(
 def test_the_benchmark_of_a_server_ends_with_every_row_accounted_for() -> None:
     with Faulty(rate=0).started() as server:
         few = ["--url", server.url, "--model", MODEL, "--rows", "2", "--fault-rows", "10"]
-        asked = [sys.executable, BENCH / "translate_chat.py", *few]
+        asked = [sys.executable, str(BENCH / "translate_chat.py"), *few]
         shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     assert "of the bare loop's throughput" in shown
     counts = re.search(r"(\d+) translated .*, (\d+) refused .*, (\d+) not reached", shown)
