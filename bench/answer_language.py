@@ -16,9 +16,9 @@ from pathlib import Path
 import regex
 
 from ikusi import language
-from ikusi.evaluate import said
+from ikusi.language import answers
+from ikusi.language.identify import Identifier, scripts_of
 from ikusi.translate.checks import foreign, spoken
-from ikusi.translate.identify import Identifier, scripts_of
 from ikusi.translate.settings import Checks
 
 LOCALES = Path("/usr/share/locale")
@@ -56,9 +56,9 @@ def texts(code: str) -> list[str]:
 def rows(asked: str, others: Sequence[str], code: str) -> Iterator[str]:
     """One line per length: texts of language ``code``, questions in ``asked``."""
     found = texts(code)
-    lengths = [said.letters(text) for text in found]
+    lengths = [answers.letters(text) for text in found]
     guessed = [guess.code for guess in Identifier(asked, others).many(found)]
-    told = said.AnswerLanguage(asked, others).many(found)
+    told = answers.AnswerLanguage(asked, others).many(found)
     for low, high in itertools.pairwise(LENGTHS):
         places = [place for place, length in enumerate(lengths) if low <= length < high]
         sure = [told[place] for place in places if told[place]]
@@ -96,7 +96,7 @@ def main() -> int:
     print("\n| text in | script | texts | refused where it is expected | passed for Basque |")
     print("|---|---|--:|--:|--:|")
     print(*map(noticed, [EXPECTED, *SCRIPTS]), sep="\n")
-    teller = said.AnswerLanguage("eu", ["en", "es", "fr"])
+    teller = answers.AnswerLanguage("eu", ["en", "es", "fr"])
     many = [f"{text} {place}" for place, text in enumerate((texts("eu") * 4)[:15000])]
     start = time.perf_counter()
     teller.many(many)

@@ -25,9 +25,9 @@ from transformers import (
 )
 
 from ikusi import artifact
-from ikusi.evaluate.engine import Query, Reply
-from ikusi.evaluate.engines.local import Local
-from ikusi.miniature import shipped
+from ikusi.answer.engine import Query, Reply
+from ikusi.answer.engines.local import Local
+from ikusi.miniature.bases import shipped
 from ikusi.model import chat, fusion
 
 SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

@@ -36,11 +36,12 @@ from transformers import (
 )
 
 from ikusi import artifact, language
+from ikusi.answer import engines
 from ikusi.data.corpus import Corpus, CorpusWriter
-from ikusi.evaluate import benchmark, engines, run
+from ikusi.evaluate import benchmark, run
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.harness import files
-from ikusi.miniature import shipped
+from ikusi.miniature.bases import shipped
 from ikusi.model import fusion
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

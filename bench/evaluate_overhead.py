@@ -27,10 +27,10 @@ from PIL import Image
 from transformers import AutoTokenizer
 
 from ikusi import artifact, language
+from ikusi.answer.engine import OptionScore, Query, Reply, fingerprint
 from ikusi.data.corpus import CorpusWriter
 from ikusi.evaluate import benchmark, corpora, run
-from ikusi.evaluate.engine import OptionScore, Query, Reply, fingerprint
-from ikusi.miniature import shipped
+from ikusi.miniature.bases import shipped
 from ikusi.model.forms import Forms
 from ikusi.model.tokens import with_image_parts
 

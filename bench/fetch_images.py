@@ -23,10 +23,10 @@ import aiohttp
 import PIL
 
 from ikusi import artifact
-from ikusi.data.fetch import FetchSettings, Wanted, fetch
+from ikusi.data.web.fetch import FetchSettings, Wanted, fetch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from data.picture_server import EXPECTED, FORMATS, PictureServer, encoded
+from data.web.picture_server import EXPECTED, FORMATS, PictureServer, encoded
 
 KINDS = [
     *EXPECTED.items(),

@@ -11,13 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fuzz_inputs import Case, Cases, Harm, Kind, bytes_spoiled, put
+from fuzz_cases import Case, Cases, Harm, Kind, bytes_spoiled, put
 from PIL import Image
 
 from ikusi import language
-from ikusi.data import schema
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.mixture import Mixture, MixturePart
+from ikusi.data.rows import schema
 
 CODES = ["en", "eu"]
 ROWS = 24

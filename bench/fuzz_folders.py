@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fuzz_cases import Case, Cases, Kind, bytes_spoiled, put
 from fuzz_corpora import (
     BENCHMARKS,
     CODES,
@@ -21,15 +22,15 @@ from fuzz_corpora import (
     with_column,
     write_corpus,
 )
-from fuzz_inputs import Case, Cases, Kind, bytes_spoiled, put
 from PIL import Image
 
 from ikusi import artifact, language
+from ikusi.answer.engine import OptionScore, Query, Reply
+from ikusi.compare import join
+from ikusi.compare.reading import Evaluation
 from ikusi.data.corpus import Corpus
-from ikusi.evaluate import benchmark, join
-from ikusi.evaluate.engine import OptionScore, Query, Reply
+from ikusi.evaluate import benchmark
 from ikusi.evaluate.run import evaluate
-from ikusi.report.reading import Evaluation
 from ikusi.translate.contract import Check, Outcome, Row
 from ikusi.translate.gather import gather
 from ikusi.translate.job import Job
@@ -239,7 +240,7 @@ def manifests(folder: Path, rng: random.Random) -> Cases:
 
 def features(folder: Path, rng: random.Random) -> Cases:
     """Cases of stored features. Numbers that are wrong but finite are not told from others."""
-    from ikusi.miniature import shipped
+    from ikusi.miniature.bases import shipped
     from ikusi.model import parts as opened
     from ikusi.train.features import FEATURES, StoredFeatures, store
 
@@ -263,7 +264,7 @@ def features(folder: Path, rng: random.Random) -> Cases:
 
 def models(folder: Path, rng: random.Random) -> Cases:
     """Cases of a small LLM's files."""
-    from ikusi.miniature import shipped
+    from ikusi.miniature.bases import shipped
     from ikusi.model import parts as opened
 
     def read(llm: Path) -> Any:
@@ -276,7 +277,7 @@ def models(folder: Path, rng: random.Random) -> Cases:
 
 def encoders(folder: Path, rng: random.Random) -> Cases:
     """Cases of a small encoder's files: a damaged image processor is not one that is absent."""
-    from ikusi.miniature import shipped
+    from ikusi.miniature.bases import shipped
     from ikusi.model import parts as opened
 
     def read(encoder: Path) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from fuzz_inputs import Case, Cases, Harm, Kind, flipped, put
+from fuzz_cases import Case, Cases, Harm, Kind, flipped, put
 
 import ikusi
 from ikusi import language, recipe, yamlfile

@@ -13,8 +13,8 @@ from answer_language import texts
 
 from ikusi import language
 from ikusi.evaluate.normalise import Normaliser
-from ikusi.miniature.cldr import locale
-from ikusi.miniature.concepts import catalogue
+from ikusi.miniature.words.cldr import locale
+from ikusi.miniature.words.concepts import catalogue
 
 WORD = re.compile(r"[^\W\d_]+")
 SHORTEST = 4

@@ -8,11 +8,11 @@ import sys
 
 from ikusi import language
 from ikusi.errors import InputError
-from ikusi.miniature.cldr import locale
-from ikusi.miniature.concepts import catalogue, named
-from ikusi.miniature.knowledge import countries, speakable
-from ikusi.miniature.pack import SIGN, draft
 from ikusi.miniature.packages import members
+from ikusi.miniature.words.cldr import locale
+from ikusi.miniature.words.concepts import catalogue, named
+from ikusi.miniature.words.knowledge import countries, speakable
+from ikusi.miniature.words.pack import SIGN, draft
 
 
 def codes() -> list[str]:

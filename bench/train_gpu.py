@@ -17,7 +17,7 @@ import argparse
 import json
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,22 +26,16 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 from train_miniature import machine
+from train_parity import parity
+from train_shapes import SHAPES, Shape, build, pixels, samples
 from train_tally import Tally
-from transformers import (
-    CLIPImageProcessorPil,
-    CLIPVisionConfig,
-    CLIPVisionModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    TrainingArguments,
-)
+from transformers import TrainingArguments
 
-from ikusi.miniature import shipped
 from ikusi.model import fusion
 from ikusi.recipe import Lora, Stage
 from ikusi.train import lora
 from ikusi.train.attention import packed_attention, told
-from ikusi.train.batches import EncodedSample, collate
+from ikusi.train.batches import collate
 from ikusi.train.cost import Cost, Memory, peak
 from ikusi.train.features import encode_images
 from ikusi.train.packed import PackedModel
@@ -57,90 +51,11 @@ LONG = 480  # tokens of a sample in --check: a CPU then attends as a GPU does, a
 SPARE = 0.92  # of a GPU's memory, at most: the rest is its context and what lies between tensors
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Sizes of an encoder and an LLM; `text`: tokens of text in a sample to align, to instruct."""
-
-    vision: CLIPVisionConfig
-    llm: LlamaConfig
-    text: tuple[int, int]
-
-
-def clip(hidden: int, inner: int, layers: int, heads: int, size: int, patch: int) -> Any:
-    """The configuration of a CLIP encoder."""
-    return CLIPVisionConfig(
-        hidden_size=hidden,
-        intermediate_size=inner,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        image_size=size,
-        patch_size=patch,
-        hidden_act="quick_gelu",
-    )
-
-
-def llama(hidden: int, inner: int, layers: int, heads: int, keys: int, vocabulary: int) -> Any:
-    """The configuration of a Llama."""
-    return LlamaConfig(
-        hidden_size=hidden,
-        intermediate_size=inner,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=keys,
-        vocab_size=vocabulary,
-        max_position_embeddings=131072,
-    )
-
-
-SHAPES = {
-    "8b": Shape(
-        clip(1024, 4096, 24, 16, 336, 14), llama(4096, 14336, 32, 32, 8, 128256), (30, 424)
-    ),
-    "small": Shape(clip(128, 512, 4, 4, 112, 14), llama(384, 1344, 8, 6, 6, 8192), (30, 424)),
-    "wide": Shape(clip(128, 512, 4, 4, 112, 14), llama(768, 2688, 4, 12, 4, 16384), (30, 424)),
-    "tiny": Shape(clip(32, 64, 3, 2, 56, 14), llama(64, 160, 3, 4, 2, 4096), (14, 48)),
-}
-
-
-def build(shape: Shape, layers: int, device: str) -> Any:
-    """Encoder and LLM with random weights in bf16, joined as a recipe's are."""
-    config = LlamaConfig(**{**shape.llm.to_dict(), "num_hidden_layers": layers})
-    torch.manual_seed(0)
-    with torch.device(device):
-        tower: Any = CLIPVisionModel._from_config(shape.vision, dtype=torch.bfloat16)
-        llm: Any = LlamaForCausalLM._from_config(config, dtype=torch.bfloat16)
-    size = shape.vision.image_size
-    pictures = CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size=size)
-    words = shipped.path("miniature/llama-en")
-    return fusion.assemble(tower, llm, words, image_processor=pictures)[0]
-
-
 def stage(name: str, again: bool = False, **changed: Any) -> Stage:
     """Settings of one stage; `again`: activations are computed again."""
     parts = ["connector"] if name == "align" else ["connector", "llm"]
     given = {"corpus": "given", "trainable": parts, "learning_rate": 1e-4, "batch_size": 1}
     return Stage(**{**given, "epochs": 1, "gradient_checkpointing": again, **changed})
-
-
-def samples(model: Any, rows: int, text: int, seed: int) -> list[EncodedSample]:
-    """Rows of a picture and random words; the second half of the words is supervised."""
-    random, patches = np.random.default_rng(seed), model.config.image_seq_length
-    image, length = model.config.image_token_id, model.config.image_seq_length + text
-    made = []
-    for number in range(rows):
-        ids = random.integers(100, model.config.text_config.vocab_size, length).astype(np.int32)
-        ids[ids == image] -= 1
-        ids[1 : 1 + patches] = image
-        answer = np.arange(length - text // 2, length, dtype=np.int32)
-        picture = (seed, str(number))
-        made.append(EncodedSample(str(number), "eu", picture, ids, answer, images=1, cut=0))
-    return made
-
-
-def pixels(model: Any, rows: int, seed: int) -> torch.Tensor:
-    """Random pictures [I, 3, H, W]."""
-    size = model.config.vision_config.image_size
-    return torch.randn(rows, 3, size, size, generator=torch.Generator().manual_seed(seed))
 
 
 class Portions(Dataset[Portion]):
@@ -363,8 +278,6 @@ def main() -> None:
     elif asked.device == "cpu" and asked.shape == "8b":
         parser.error("--shape: expected tiny, small or wide on a CPU, found 8b")
     elif asked.parity:
-        from train_parity import parity
-
         parity(SHAPES[asked.shape], asked)
     else:
         measure(asked)

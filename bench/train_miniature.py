@@ -15,7 +15,7 @@ from study_times import processor as processor_name
 
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.mixture import Mixture, MixturePart
-from ikusi.miniature import shipped
+from ikusi.miniature.bases import shipped
 from ikusi.model import fusion
 
 LANGUAGES = ("eu", "en")

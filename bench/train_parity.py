@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from train_shapes import build, pixels, samples
 
 from ikusi.model import fusion
 from ikusi.train.attention import packed_attention
@@ -29,8 +30,6 @@ Found = tuple[float, dict[str, Tensor]]
 
 def parity(shape: Any, asked: argparse.Namespace) -> None:
     """Print what was compared; ends the script with 1 where something differs."""
-    from train_gpu import build, pixels, samples
-
     model = build(shape, asked.layers or min(LAYERS, shape.llm.num_hidden_layers), asked.device)
     model.float().train()
     fusion.trainable(model, LEARNING)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ikusi import language, recipe
+from ikusi import language, packaged, recipe
 from ikusi.data import sources
 from ikusi.evaluate import benchmark
-from ikusi.miniature import packages, shipped
+from ikusi.miniature import packages
 from ikusi.recipe import Stage
 from ikusi.translate import settings
 
@@ -173,7 +173,7 @@ def source_options() -> str:
 
 def retrieval() -> str:
     """What the shipped encoder recognises, as it was measured when it was made."""
-    path = shipped.packaged() / "encoder" / "retrieval.json"
+    path = packaged.BASES / "encoder" / "retrieval.json"
     measured = json.loads(path.read_text(encoding="utf-8"))
     named = {"trained": "trained", "drawing": "held-out drawing", "style": "held-out style"}
     rows = [

@@ -12,8 +12,9 @@ from transformers import CLIPImageProcessorPil, LlamaForCausalLM
 
 import tiny_llava as tiny
 from ikusi import language
+from ikusi.answer import engines
 from ikusi.data.corpus import Corpus, CorpusWriter
-from ikusi.evaluate import benchmark, engines, run
+from ikusi.evaluate import benchmark, run
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.language import LanguagePack
 from ikusi.model import fusion

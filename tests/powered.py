@@ -70,7 +70,7 @@ class Lot:
         return pictures
 
     def answer(self, queries: Sequence[Any], pictures: Mapping[str, Any]) -> list[Any]:
-        from ikusi.evaluate.engine import Reply
+        from ikusi.answer.engine import Reply
 
         return [Reply(query.where, text=query.question) for query in queries]
 
@@ -106,20 +106,20 @@ def shows(root: Path, given: Path) -> Any:
 
 def compares(root: Path, given: Path) -> Any:
     """Compare two evaluations, as a page with tables and a figure."""
-    from ikusi.evaluate import compare
+    from ikusi.compare.runs import compare
     from ikusi.report import compare as views
 
     if not (given / "run" / "out").exists():
         evaluates(given / "run", given)
         evaluates(given / "other", given)
     runs = [given / "run" / "out", given / "other" / "out"]
-    return views.write(compare.compare(runs, resamples=50), root / "out")
+    return views.write(compare(runs, resamples=50), root / "out")
 
 
 def exports(root: Path, given: Path) -> Any:
     """Write the LLM of a LLaVA alone."""
     import measured
-    from ikusi.model.export import export
+    from ikusi.publish.export import export
 
     if not (given / "llava").exists():
         measured.llava(given / "llava")

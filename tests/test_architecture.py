@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -18,33 +19,46 @@ ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
 # Upstream first. A room imports what stands before it and nothing else: data flows one way.
 FOUNDATIONS = [
     *["errors", "terminal", "processes", "disk", "lock", "claim", "artifact", "content"],
-    *["pretrained", "yamlfile", "yamltext", "jsonfile", "writing", "language", "recipe"],
+    *["pretrained", "packaged", "yamlfile", "yamltext", "jsonfile", "writing"],
 ]
 LINE = [
     *FOUNDATIONS,
-    *[
-        "server",
-        "data",
-        "translate",
-        "model",
-        "train",
-        "evaluate",
-        "report",
-        "study",
-        "chat_terminal",
-        "api",
-        "cli",
-    ],
+    *["statistics", "language", "recipe", "server", "data", "translate", "model", "answer"],
+    *["train", "evaluate", "compare", "report", "publish", "study", "api", "cli"],
 ]
 MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 # The miniature stands beside the line: a supplier of pictures, texts and small base models.
-MAY_IMPORT["miniature"] = {*FOUNDATIONS, "data", "model", "train"}
+MAY_IMPORT["miniature"] = {*FOUNDATIONS, "language", "recipe", "data", "model", "train"}
 MAY_IMPORT["study"].add("miniature")
 MAY_IMPORT["api"].add("miniature")
 MAY_IMPORT["cli"].add("miniature")
+# What reads one run at a time, and what only draws, has no need of these.
+MAY_IMPORT["report"] -= {"server", "translate", "model", "answer", "train"}
+MAY_IMPORT["compare"] -= {"server", "translate", "model", "answer", "train"}
+MAY_IMPORT["publish"] = {*FOUNDATIONS, "model"}
 
 HEAVY = ["torch", "transformers", "accelerate", "pyarrow", "matplotlib", "scipy"]
-LIGHT = [*FOUNDATIONS, "study", "cli"]
+LIGHT = [*FOUNDATIONS, "language", "recipe", "study", "cli"]
+
+# Settings come from recipes and arguments. What is read of the environment all the same, where,
+# and why: every other mention of these names in the library is refused.
+ENVIRONMENT = {
+    *("environ", "environb", "getenv", "getenvb", "expandvars", "posix"),
+    *("getproxies", "trust_env", "envvar", "auto_envvar_prefix"),
+}
+READS_ENVIRONMENT = {
+    # The job queue tells no other way which GPUs may be used; libraries are told by no other way.
+    "study/launch/hardware.py": {"environ.get", "environ.update"},
+    # torchrun and SLURM say by no other way which process of how many this is.
+    "study/launch/torchrun.py": {"environ", "environ.items", "environ.pop"},
+    "study/launch/slurm.py": {"environ", "environ.update"},
+    # Proxies, where the user asks to go through them; their passwords, so that none is shown.
+    "server/keys.py": {"getproxies"},
+    "server/transport.py": {"trust_env"},
+    "data/web/addresses.py": {"getproxies"},
+    "data/web/fetch.py": {"trust_env"},
+    "cli/data.py": {"getproxies"},
+}
 
 
 def name(path: Path) -> str:
@@ -68,8 +82,18 @@ def imported_modules(path: Path) -> set[str]:
     return modules
 
 
+def named_modules(path: Path) -> set[str]:
+    """Modules that a file names in texts, to be imported or run by name."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    pattern = re.compile(r"(ikusi(?:\.\w+)+)(?::\w+)?")
+    found = (pattern.fullmatch(text) for text in texts if isinstance(text, str))
+    return {match[1] for match in found if match}
+
+
 def imported_rooms(path: Path) -> set[str]:
-    modules = (module.split(".") for module in imported_modules(path))
+    named = imported_modules(path) | named_modules(path)
+    modules = (module.split(".") for module in named)
     return {parts[1] for parts in modules if parts[0] == "ikusi" and len(parts) > 1} & set(
         MAY_IMPORT
     )
@@ -82,6 +106,72 @@ def test_every_room_has_a_place_in_the_line() -> None:
 @pytest.mark.parametrize("path", [path for path in FILES if room(path) in MAY_IMPORT], ids=name)
 def test_no_room_imports_a_room_downstream(path: Path) -> None:
     assert imported_rooms(path) - {room(path)} <= MAY_IMPORT[room(path)]
+
+
+def ways_out(tree: ast.AST, package: str) -> list[str]:
+    """Expressions by which a file finds files that lie outside its own folder.
+
+    `__file__` may only be asked for its folder or its namesakes, and packages only for files of
+    their own room; a text that is a path goes neither up nor through the folder of the package.
+    """
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    out = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == "__file__":
+            call = parents[node]
+            way = parents.get(call)
+            near = isinstance(way, ast.Attribute) and way.attr in ("parent", "with_suffix")
+            above = parents.get(way) if way else None
+            climbs = isinstance(above, ast.Attribute) and above.attr in ("parent", "parents")
+            if not near or climbs:
+                out.append(ast.unparse(way or call))
+        elif isinstance(node, ast.Attribute) and node.attr in ("__file__", "__path__"):
+            if ast.unparse(node.value).startswith("ikusi"):
+                out.append(ast.unparse(node))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("resources.files"):
+            asked = ast.unparse(node.args[0]).strip("'")
+            if asked != "__package__" and asked.split(".")[:2] != package.split(".")[:2]:
+                out.append(ast.unparse(node))
+        elif isinstance(node, ast.BinOp) and ast.unparse(node.right) == "'..'":
+            out.append(ast.unparse(node))
+    return out
+
+
+def package_of(path: Path) -> str:
+    return ".".join(("ikusi", *path.parent.relative_to(SOURCE).parts))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_no_file_reads_in_another_room_by_path(path: Path) -> None:
+    """What several rooms read lies where `packaged` says, beside the rooms."""
+    found = ways_out(ast.parse(path.read_text(encoding="utf-8")), package_of(path))
+    assert found == [] or path == SOURCE / "packaged.py"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "PLACE = Path(__file__).parents[1] / 'evaluate'",
+        "PLACE = Path(__file__).parent.parent / 'evaluate'",
+        "PLACE = Path(__file__).resolve()",
+        "PLACE = os.path.dirname(__file__)",
+        "PLACE = Path(__file__).parent / '..' / 'evaluate'",
+        "PLACE = Path(ikusi.evaluate.__file__).parent",
+        "TEXT = resources.files('ikusi.evaluate').joinpath('a.yaml').read_text()",
+    ],
+)
+def test_no_way_into_another_room_is_overlooked(code: str) -> None:
+    assert ways_out(ast.parse(code), "ikusi.recipe")
+
+
+def test_what_several_rooms_read_belongs_to_none() -> None:
+    from ikusi import packaged
+
+    places = [place for place in vars(packaged).values() if isinstance(place, Path)]
+    shared = [place for place in places if place != SOURCE]
+    assert len(shared) > 2
+    for place in shared:
+        assert place.parent == SOURCE and place.is_dir() and not list(place.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", ALL_FILES, ids=name)
@@ -102,15 +192,111 @@ def test_functions_are_short(path: Path) -> None:
     assert not long
 
 
+def environment_read(tree: ast.AST) -> set[str]:
+    """Every way of reading the environment that a file uses, with the method that is called."""
+    ways, inner = set[str](), set[ast.AST]()
+    for node in ast.walk(tree):  # from outside in: `environ.get` comes before its `environ`
+        if isinstance(node, ast.Attribute):
+            own = node.value
+            name_ = getattr(own, "attr", getattr(own, "id", None))
+            if name_ in ENVIRONMENT:
+                ways.add(f"{name_}.{node.attr}")
+                inner.add(own)
+            elif node.attr in ENVIRONMENT and node not in inner:
+                ways.add(node.attr)
+        elif isinstance(node, ast.Name) and node.id in ENVIRONMENT and node not in inner:
+            ways.add(node.id)
+        elif isinstance(node, ast.keyword) and node.arg in ENVIRONMENT:
+            ways.add(node.arg)
+        elif isinstance(node, ast.alias) and node.name in ENVIRONMENT - {"getproxies"}:
+            ways.add(f"import {node.name}")
+    return ways
+
+
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_library_code_reads_no_environment(path: Path) -> None:
-    """Settings come from recipes and arguments. Only a worker sets variables, for libraries, and
-    reads one: the job queue tells no other way which GPUs it may use. (`study.torchrun` passes on
-    those that say which process of how many this is.)"""
-    text = path.read_text(encoding="utf-8")
-    if name(path) == "src/ikusi/study/worker.py":
-        text = text.replace('os.environ.get("CUDA_VISIBLE_DEVICES")', "")
-    assert not re.search(r"getenv|environ\.get\b|environ\.setdefault|= os\.environ\b", text)
+    """But in the places that `READS_ENVIRONMENT` names, in the ways that it names."""
+    ways = environment_read(ast.parse(path.read_text(encoding="utf-8")))
+    assert ways == READS_ENVIRONMENT.get(path.relative_to(SOURCE).as_posix(), set())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nkey = os.environ['KEY']",
+        "import os\nkey = os.environ.get('KEY')",
+        "import os\nfound = 'KEY' in os.environ",
+        "import os\ncopied = {**os.environ}",
+        "import os\nkey = os.getenv('KEY')",
+        "import os\nplace = os.path.expandvars('$PLACE')",
+        "from os import environ",
+        "from os import getenv as read",
+        "import posix",
+        "import typer\noption = typer.Option(envvar='KEY')",
+    ],
+)
+def test_no_way_of_reading_the_environment_is_overlooked(code: str) -> None:
+    assert environment_read(ast.parse(code))
+
+
+def modules_of(root: Path) -> dict[str, Path]:
+    """Dotted name -> file, of all modules below a folder."""
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def circles(root: Path) -> list[str]:
+    """A chain of imports that comes back, wherever files below a folder import each other.
+
+    Imports inside functions and those for annotations alone count too.
+    """
+    files = modules_of(root)
+    needs = {module: needed_files(path, files) - {module} for module, path in files.items()}
+    found: list[str] = []
+    done: set[str] = set()
+
+    def follow(module: str, chain: tuple[str, ...]) -> None:
+        if module in chain:
+            found.append(" -> ".join((*chain[chain.index(module) :], module)))
+        elif module not in done:
+            for needed in sorted(needs[module]):
+                follow(needed, (*chain, module))
+            done.add(module)
+
+    for module in sorted(files):
+        follow(module, ())
+    return found
+
+
+def needed_files(path: Path, files: Mapping[str, Path]) -> set[str]:
+    """Modules that a file needs: `from package import module` needs the module alone."""
+    needed = set[str]()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            needed.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            below = [f"{node.module}.{alias.name}" for alias in node.names]
+            needed.update(full if full in files else str(node.module) for full in below)
+    return needed & set(files)
+
+
+@pytest.mark.parametrize("folder", ["src", "bench"])
+def test_no_files_import_each_other_in_a_circle(folder: str) -> None:
+    assert circles(ROOT / folder) == []
+
+
+def test_a_circle_is_noticed_wherever_its_imports_stand(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("def work():\n    import two\n")
+    (tmp_path / "two.py").write_text("from three import name\n")
+    (tmp_path / "three.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import one\n"
+    )
+    assert circles(tmp_path) == ["one -> two -> three -> one"]
+    (tmp_path / "three.py").write_text("")
+    assert circles(tmp_path) == []
 
 
 def test_every_package_imported_is_declared() -> None:

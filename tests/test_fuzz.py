@@ -29,16 +29,23 @@ def fuzz(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return fuzz_inputs
 
 
+@pytest.fixture
+def cases(fuzz: ModuleType) -> ModuleType:
+    import fuzz_cases
+
+    return fuzz_cases
+
+
 def test_every_kind_of_input_is_tried(fuzz: ModuleType) -> None:
     assert set(fuzz.kinds()) == set(CASES)
 
 
 @pytest.mark.parametrize("kind", CASES)
 def test_spoiled_inputs_are_refused_in_one_line_or_read_as_if_whole(
-    fuzz: ModuleType, tmp_path: Path, kind: str
+    fuzz: ModuleType, cases: ModuleType, tmp_path: Path, kind: str
 ) -> None:
     failures: list[str] = []
-    found = fuzz.run({kind: fuzz.kinds()[kind]}, CASES[kind], 1, tmp_path, failures.append)
+    found = cases.run({kind: fuzz.kinds()[kind]}, CASES[kind], 1, tmp_path, failures.append)
     assert found[kind].tried == CASES[kind]
     assert failures == []
 
@@ -50,11 +57,11 @@ def fails(error: Exception) -> Callable[[], Any]:
     return read
 
 
-def test_what_becomes_of_a_case_is_judged(fuzz: ModuleType) -> None:
+def test_what_becomes_of_a_case_is_judged(cases: ModuleType) -> None:
     path = Path("corpus/en.parquet")
 
     def judged(read: Callable[[], Any], harm: str) -> str | None:
-        problem: str | None = fuzz.judge(fuzz.Case("spoiled", path, read, harm), "whole")
+        problem: str | None = cases.judge(cases.Case("spoiled", path, read, harm), "whole")
         return problem and problem.split(":")[0]
 
     assert judged(lambda: "whole", "refuse") == "accepted"

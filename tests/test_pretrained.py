@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from ikusi import pretrained
+from ikusi import packaged, pretrained
+from ikusi.answer import engines
 from ikusi.errors import InputError
-from ikusi.evaluate import engines
-from ikusi.miniature import shipped
 from ikusi.model import parts
 
 SOURCE = Path(pretrained.__file__).parent
@@ -22,7 +21,7 @@ SOURCE = Path(pretrained.__file__).parent
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Iterator[Path]:
     """A model that asks to run a file of its own, which would leave a trace."""
-    folder = shutil.copytree(shipped.packaged() / "llama-en", tmp_path / "mine")
+    folder = shutil.copytree(packaged.BASES / "llama-en", tmp_path / "mine")
     config = json.loads((folder / "config.json").read_text("utf-8"))
     config["model_type"] = "mine"
     config["auto_map"] = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
@@ -67,7 +66,7 @@ def test_every_call_says_that_no_code_is_run() -> None:
 
 
 def test_a_pipe_in_a_checkpoint_is_refused_at_once(tmp_path: Path) -> None:
-    folder = shutil.copytree(shipped.packaged() / "llama-en", tmp_path / "model")
+    folder = shutil.copytree(packaged.BASES / "llama-en", tmp_path / "model")
     (folder / "tokenizer_config.json").unlink()
     os.mkfifo(folder / "tokenizer_config.json")
     with pytest.raises(InputError, match=r"tokenizer_config.json: expected a file or folder"):

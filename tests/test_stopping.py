@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 import measured
+from compare.test_runs import evaluation
 from data_rows import picture
-from evaluate.test_compare import evaluation
 from ikusi import cli
 from ikusi.cli import stopping
 from ikusi.data.corpus import Corpus, CorpusWriter

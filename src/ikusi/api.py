@@ -9,10 +9,11 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor, PreTrain
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from ikusi import language
+from ikusi.answer import engines
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture
 from ikusi.errors import InputError
-from ikusi.evaluate import benchmark, engines, run
+from ikusi.evaluate import benchmark, run
 from ikusi.evaluate.results import Figures
 from ikusi.model import fusion
 from ikusi.model.pixels import prepare

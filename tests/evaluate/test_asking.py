@@ -9,14 +9,15 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ikusi import language
+from ikusi.answer import engines
+from ikusi.answer.engine import Query
+from ikusi.answer.engines.local import Local
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.errors import InputError
-from ikusi.evaluate import benchmark, engines
+from ikusi.evaluate import benchmark
 from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.engine import Query
-from ikusi.evaluate.engines.local import Local
-from ikusi.miniature import shipped
+from ikusi.miniature.bases import shipped
 from ikusi.model import chat
 
 PLACES = ["Bilbo", "Donostia", "Gasteiz", "Iruñea", "Baiona", "Irun", "Getxo", "Zarautz"]

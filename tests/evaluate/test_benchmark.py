@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ikusi import language, recipe
+from ikusi import language, packaged
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark
 
@@ -26,8 +26,8 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         benchmark.load("miniature/vq")
 
 
-VQA = (recipe.BENCHMARKS / "miniature" / "vqa.yaml").read_text(encoding="utf-8")
-BERTAQA = (recipe.BENCHMARKS / "bertaqa.yaml").read_text(encoding="utf-8")
+VQA = (packaged.BENCHMARKS / "miniature" / "vqa.yaml").read_text(encoding="utf-8")
+BERTAQA = (packaged.BENCHMARKS / "bertaqa.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

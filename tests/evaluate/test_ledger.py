@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from ikusi.answer.engine import Query, Reply
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark, run
 from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.engine import Query, Reply
 from measured import LANGUAGES, PACKS, evaluate, png, rows_of
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from ikusi.evaluate.metrics import Normaliser, inclusion, vqa_accuracy
 from ikusi.language import LanguagePack
-from ikusi.miniature.cldr import locale
-from ikusi.miniature.pack import capitals
+from ikusi.miniature.words.cldr import locale
+from ikusi.miniature.words.pack import capitals
 
 # Language, what was said, the gold answer, whether the answer's words are in what was said.
 ANSWERS = [

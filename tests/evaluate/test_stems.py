@@ -8,7 +8,7 @@ import pytest
 from ikusi import language
 from ikusi.evaluate.metrics import Normaliser, contains, inclusion
 from ikusi.language import LanguagePack
-from ikusi.miniature.cldr import locale
+from ikusi.miniature.words.cldr import locale
 
 EU, EN = (Normaliser(language.load(code)) for code in ("eu", "en"))
 DECLENSIONS = {

@@ -6,8 +6,8 @@ import pytest
 
 from ikusi import language
 from ikusi.miniature import corpora, packages
-from ikusi.miniature.drawings import Drawings, drawings
-from ikusi.miniature.splits import Splits, split
+from ikusi.miniature.pictures.drawings import Drawings, drawings
+from ikusi.miniature.pictures.splits import Splits, split
 from ikusi.recipe import Miniature
 
 SETTINGS = Miniature(

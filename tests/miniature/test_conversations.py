@@ -16,11 +16,12 @@ import pytest
 
 from ikusi import language
 from ikusi.data.corpus import Corpus
-from ikusi.miniature import corpora, text
-from ikusi.miniature.drawings import Drawings
-from ikusi.miniature.questions import Asker
-from ikusi.miniature.speaker import Speaker
-from ikusi.miniature.splits import Splits, generator, split
+from ikusi.miniature import corpora
+from ikusi.miniature.bases import text
+from ikusi.miniature.pictures.drawings import Drawings
+from ikusi.miniature.pictures.splits import Splits, generator, split
+from ikusi.miniature.words.questions import Asker
+from ikusi.miniature.words.speaker import Speaker
 from miniature.conftest import SETTINGS
 
 PACK = language.load("en")

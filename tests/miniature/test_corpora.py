@@ -6,21 +6,23 @@ from pathlib import Path
 import pytest
 import torch
 
-from ikusi import language
+from ikusi import language, packaged
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.errors import InputError
 from ikusi.evaluate import overlap
-from ikusi.miniature import bases, corpora, encoder, knowledge, shipped, teacher, text
-from ikusi.miniature.augment import Thumbnails
-from ikusi.miniature.cldr import locale
-from ikusi.miniature.concepts import Concept
-from ikusi.miniature.contrastive import Contrastive, EncoderSettings, standardise
-from ikusi.miniature.drawings import Drawings, drawings
-from ikusi.miniature.questions import Asker, Drawn
-from ikusi.miniature.scenes import GROUNDS
-from ikusi.miniature.speaker import Speaker
-from ikusi.miniature.splits import UNSEEN, Splits, generator, split
+from ikusi.miniature import corpora
+from ikusi.miniature.bases import build, encoder, shipped, teacher, text
+from ikusi.miniature.bases.contrastive import Contrastive, EncoderSettings, standardise
+from ikusi.miniature.pictures.augment import Thumbnails
+from ikusi.miniature.pictures.drawings import Drawings, drawings
+from ikusi.miniature.pictures.scenes import GROUNDS
+from ikusi.miniature.pictures.splits import UNSEEN, Splits, generator, split
+from ikusi.miniature.words import knowledge
+from ikusi.miniature.words.cldr import locale
+from ikusi.miniature.words.concepts import Concept
+from ikusi.miniature.words.questions import Asker, Drawn
+from ikusi.miniature.words.speaker import Speaker
 from ikusi.model.chat import prompt_ids
 from ikusi.model.fusion import load_language_model
 from ikusi.recipe import Stage
@@ -260,7 +262,7 @@ def test_standardised_features_have_no_common_part_and_keep_their_differences(
 
 
 def test_a_scene_told_in_emoji_has_one_token_a_cell() -> None:
-    tokenizer = bases.train_tokenizer(text.sentences(40))
+    tokenizer = build.train_tokenizer(text.sentences(40))
     told, _, _ = _map()
     assert len(tokenizer(told)["input_ids"]) == len(told) == text.GRID**2
     assert tokenizer.decode(tokenizer(told)["input_ids"]) == told
@@ -283,7 +285,7 @@ def test_most_cells_of_a_map_are_read_right_and_the_others_as_look_alikes() -> N
 
 
 def test_the_tokenizer_writes_any_language() -> None:
-    tokenizer = bases.train_tokenizer(text.sentences(40))
+    tokenizer = build.train_tokenizer(text.sentences(40))
     for words in ("Zer dago ezkerrean?", "tŷ gwyrdd", "Bẹ́ẹ̀ni", "ဘာလဲ"):
         assert tokenizer.decode(tokenizer(words)["input_ids"]) == words
 
@@ -291,7 +293,7 @@ def test_the_tokenizer_writes_any_language() -> None:
 def test_a_short_rebuild_of_a_backbone_learns(tmp_path: Path) -> None:
     speakers = [Speaker(language.load("en"))]
     text.write(speakers, tmp_path / "text", text.mixed(speakers, 60, generator(0)))
-    tokenizer = bases.train_tokenizer(text.sentences(40))
+    tokenizer = build.train_tokenizer(text.sentences(40))
     mixture = Mixture([MixturePart(Corpus.open(tmp_path / "text"), 0.0)], "en", "en", 0)
     stage = Stage(
         corpus="text",
@@ -303,7 +305,7 @@ def test_a_short_rebuild_of_a_backbone_learns(tmp_path: Path) -> None:
     )
     losses = []
     train_stage(
-        bases.new_llama(tokenizer),
+        build.new_llama(tokenizer),
         tokenizer,
         mixture,
         stage,
@@ -335,12 +337,12 @@ def test_the_backbones_that_ship_know_what_they_were_told(name: str) -> None:
 
 
 def test_all_that_ships_is_small() -> None:
-    size = sum(path.stat().st_size for path in shipped.packaged().rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in packaged.BASES.rglob("*") if path.is_file())
     assert size < 10_000_000
 
 
 def test_what_is_no_base_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="encodr: expected encoder or llama-<language>"):
-        bases.build("encodr", tmp_path)
+        build.build("encodr", tmp_path)
     with pytest.raises(InputError, match="expected a base model, found none"):
         shipped.path("miniature/llama-xx")

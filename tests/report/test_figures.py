@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure as Canvas
 
+from compare.studies import Folder, even
+from ikusi.compare.reading import Study
 from ikusi.report import drawing, figures
 from ikusi.report.drawing import BLUE, VERMILION, Panel
-from ikusi.report.reading import Study
-from report.studies import Folder, even
 
 TEXT = ["grid.backbones=[english]", "benchmarks=[miniature/aokvqa,{}]"]
 

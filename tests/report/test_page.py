@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from compare.studies import Folder
 from data_rows import coloured
+from ikusi.compare import findings
+from ikusi.compare.reading import Study
 from ikusi.errors import InputError
 from ikusi.recipe import Run
-from ikusi.report import findings, page
-from ikusi.report.reading import Study
-from report.studies import Folder
+from ikusi.report import page
 
 QUICK = "emoji-eu-quick"
 EMPTY_TAGS = {"meta", "img", "br", "link", "input", "hr"}

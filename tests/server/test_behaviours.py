@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ikusi import language
+from ikusi.answer.engine import Query
+from ikusi.answer.engines.server import Server
 from ikusi.errors import InputError
-from ikusi.evaluate.engine import Query
-from ikusi.evaluate.engines.server import Server
 from ikusi.translate.chat import ChatTranslator
 from ikusi.translate.contract import Row, Verdict
 from ikusi.translate.settings import Chat

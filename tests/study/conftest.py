@@ -8,7 +8,7 @@ import pytest
 
 from ikusi import study
 from ikusi.study.graph import Step
-from study import together
+from study.launch import together
 
 TESTS = Path(__file__).parents[1]
 

@@ -10,18 +10,18 @@ from safetensors import safe_open
 from typer.testing import CliRunner
 
 from data_rows import instruction, picture
-from ikusi import language, recipe
+from ikusi import packaged, recipe
 from ikusi.cli import app
 from ikusi.data.corpus import CorpusWriter
 from ikusi.evaluate import benchmark
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.recipe import Recipe
 from ikusi.study import layout
-from ikusi.study.worker import accelerators
+from ikusi.study.launch.hardware import accelerators
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 REAL = ["basque-8b", "basque-8b-lora", "forkme"]
-CODES = [file.stem for file in language.PACKAGED.glob("*.yaml") if file.stem != "en"]
+CODES = [file.stem for file in packaged.LANGUAGES.glob("*.yaml") if file.stem != "en"]
 
 
 @pytest.fixture(autouse=True)

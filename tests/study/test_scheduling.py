@@ -12,8 +12,9 @@ import pytest
 
 from ikusi import claim, study
 from ikusi.errors import InputError
-from ikusi.study import graph, worker
+from ikusi.study import graph
 from ikusi.study.graph import Step
+from ikusi.study.launch import hardware
 
 
 def adding(toy: str, name: str, number: int, *inputs: str) -> Step:
@@ -143,11 +144,11 @@ def test_workers_share_the_accelerators_they_are_allotted(
     for name in ("nvidia1", "nvidia0", "nvidiactl", "nvidia-caps"):
         (tmp_path / name).touch()
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert worker.accelerators(tmp_path) == ["0", "1"]
+    assert hardware.accelerators(tmp_path) == ["0", "1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    assert worker.accelerators(tmp_path) == ["3", "5"]
+    assert hardware.accelerators(tmp_path) == ["3", "5"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert worker.accelerators(tmp_path) == []
+    assert hardware.accelerators(tmp_path) == []
 
 
 def test_a_graph_with_a_fault_is_told(toy: str) -> None:

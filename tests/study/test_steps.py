@@ -11,7 +11,7 @@ from ikusi import recipe
 from ikusi.data.corpus import CorpusWriter
 from ikusi.model import fusion
 from ikusi.study import layout, steps
-from ikusi.study.worker import Context
+from ikusi.study.context import Context
 from model.families import tokenizer
 from model.pairs import llm, tower
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ikusi.recipe import Compute
-from ikusi.study.worker import Context
+from ikusi.study.context import Context
 from ikusi.train.progress import Progress
 from ikusi.train.stages import train_stage
 from train.samples import Samples, language_model, multimodal_model, stage

@@ -6,7 +6,7 @@ from ikusi import language
 from ikusi.translate.checks import Checker, closed
 from ikusi.translate.contract import Row, Verdict
 from ikusi.translate.settings import Checks
-from translate.catalogues import PAIRS
+from language.catalogues import PAIRS
 
 EN, EU = language.load("en"), language.load("eu")
 OFF: dict[str, Any] = dict.fromkeys(

@@ -13,8 +13,8 @@ from ikusi.translate.command import CommandEngine
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.scorers import Threshold
 from ikusi.translate.settings import Command, Quality
+from language.catalogues import PAIRS
 from translate.apertium import needs
-from translate.catalogues import PAIRS
 
 CHRF = [sys.executable, "-m", "sacrebleu", "{source}", "-i", "{target}", "-m", "chrf", "-sl", "-b"]
 

@@ -94,7 +94,7 @@ def bring_up_to_date(
     Of the processes that torchrun started, the first does so; the others follow it.
     """
     from ikusi import study as studies
-    from ikusi.study import torchrun
+    from ikusi.study.launch import torchrun
 
     _name_unchecked_words(loaded.language)
     outcome = torchrun.led(lambda: studies.run(loaded, folder, workers, only, redo))

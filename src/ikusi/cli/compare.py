@@ -39,7 +39,7 @@ def compare(
     studies/emoji-eu/instruct/english-eu020 --show 5 --output compared
     """
     from ikusi import claim
-    from ikusi.evaluate import compare as compares
+    from ikusi.compare import runs as compares
     from ikusi.report import compare as views
     from ikusi.study import layout
 

@@ -11,7 +11,7 @@ from ikusi.terminal import say
 
 if TYPE_CHECKING:
     from ikusi.data.importing import Fetcher
-    from ikusi.data.ledger import Ledger, Wanted
+    from ikusi.data.web.ledger import Ledger, Wanted
 
 app = typer.Typer(help="Make corpora from public data sets, look at them.", no_args_is_help=True)
 
@@ -148,7 +148,7 @@ def _fetcher(
     def fetched(wanted: "Iterable[Wanted]") -> "Ledger":
         from urllib.request import getproxies
 
-        from ikusi.data.fetch import FetchSettings, cached
+        from ikusi.data.web.fetch import FetchSettings, cached
 
         if not use_proxy and (names := {"http", "https"} & set(getproxies())):
             variables = " and ".join(f"{name}_proxy" for name in sorted(names))

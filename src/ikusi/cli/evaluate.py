@@ -9,7 +9,7 @@ import typer
 from ikusi.terminal import console, say
 
 if TYPE_CHECKING:
-    from ikusi.evaluate.engine import Engine
+    from ikusi.answer.engine import Engine
     from ikusi.evaluate.run import Benchmarks
 
 logger = logging.getLogger(__name__)
@@ -107,8 +107,8 @@ def _opened(
     dtype: str | None,
     pictures: int,
 ) -> "Engine":
+    from ikusi.answer import engines
     from ikusi.errors import InputError
-    from ikusi.evaluate import engines
     from ikusi.study import layout
 
     if (engine == "server") != (url is not None):

@@ -74,7 +74,7 @@ def new(
     Example: ikusi language new cy
     """
     from ikusi import claim, language
-    from ikusi.miniature import pack
+    from ikusi.miniature.words import pack
     from ikusi.recipe.values import check_name
 
     check_name(code, "CODE")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ikusi import packaged
 from ikusi.cli.arguments import Overrides, RecipeFile, Studies, bring_up_to_date, opened
 from ikusi.terminal import say
 
@@ -52,15 +53,15 @@ def bases(
 
     Example: ikusi miniature bases --language cy
     """
-    from ikusi.miniature import bases, shipped
+    from ikusi.miniature.bases import build, shipped
     from ikusi.recipe.values import check_name
 
     if language:
         check_name(language, "--language")
     names = [f"llama-{language}"] if language else shipped.names()
-    root = output or (shipped.built() if language else shipped.packaged())
+    root = output or (shipped.built() if language else packaged.BASES)
     for name in names:
-        say(bases.build(name, root, _show_count))
+        say(build.build(name, root, _show_count))
 
 
 @app.command("sheet")
@@ -71,7 +72,7 @@ def sheet(
 
     Example: ikusi miniature sheet --output sheet.png
     """
-    from ikusi.miniature import sheet
+    from ikusi.miniature.pictures import sheet
 
     sheet.write(output)
     say(output)

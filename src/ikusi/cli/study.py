@@ -76,10 +76,10 @@ def chat(
 
     Example: ikusi chat studies/emoji-eu/instruct/adapted-eu080 --image cat.png
     """
-    from ikusi import chat_terminal
+    from ikusi.answer import chat
     from ikusi.study import layout
 
-    chat_terminal.start(layout.checkpoint(checkpoint), image, question, max_new_tokens)
+    chat.start(layout.checkpoint(checkpoint), image, question, max_new_tokens)
 
 
 def inspect(
@@ -134,7 +134,7 @@ def export(
 
     Example: ikusi export studies/emoji-eu/instruct/adapted-eu020 --to llm --output basque-llm
     """
-    from ikusi.model import export as exports
+    from ikusi.publish import export as exports
     from ikusi.study import layout
 
     exports.export(layout.checkpoint(checkpoint), to, output, llama_cpp)

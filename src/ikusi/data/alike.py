@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from ikusi.data.corpus import Corpus
-from ikusi.data.schema import texts
+from ikusi.data.rows.schema import texts
 
 WINDOWS, ROWS = 8, 64  # of rows that are looked at, spread over the corpus
 MOST = 0.5  # of rows with prose, that may be the same: two close languages share a sentence or so

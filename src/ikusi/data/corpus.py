@@ -18,11 +18,11 @@ from PIL import Image
 
 from ikusi import artifact, content
 from ikusi.data import integrity
-from ikusi.data.faults import faults
 from ikusi.data.groups import Groups, Pictures
 from ikusi.data.images import decode
 from ikusi.data.parquet import CHECKSUMS
-from ikusi.data.schema import IMAGES, OPTIONAL, ROW_TYPES, fault, key_fault, rows_schema
+from ikusi.data.rows.faults import faults
+from ikusi.data.rows.schema import IMAGES, OPTIONAL, ROW_TYPES, fault, key_fault, rows_schema
 from ikusi.errors import InputError
 from ikusi.recipe.values import check_name
 

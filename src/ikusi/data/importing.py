@@ -24,12 +24,12 @@ from ikusi import artifact, claim, yamlfile
 from ikusi.data import originals, sources
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.images import FORMATS, decode
-from ikusi.data.ledger import Wanted
-from ikusi.data.schema import fault, key_fault
+from ikusi.data.rows.schema import fault, key_fault
 from ikusi.data.sources.base import BadRow, Item, LeftOut, Source, SourceRow
 from ikusi.data.sources.pictures import Picture
 from ikusi.data.sources.spool import sampled
 from ikusi.data.sources.tables import Origin
+from ikusi.data.web.ledger import Wanted
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
 
@@ -81,7 +81,7 @@ def import_corpus(
         limit: only the first so many rows that can be read.
         sample: so many rows of these, chosen by the hash of seed and id; some may have no picture.
         seed: of the sample.
-        fetcher: gets the pictures behind URLs; else `ikusi.data.fetch` with the user's cache.
+        fetcher: gets the pictures behind URLs; else `ikusi.data.web.fetch` with the user's cache.
         progress: told the rows read so far.
         again: write the corpus also where it is there already, since pictures may have come back.
         drop_repeated: do without pictures that came byte for byte from so many URLs or more.
@@ -189,7 +189,7 @@ def _fetched(read: Callable[[], Iterator[Item]], fetcher: Fetcher | None) -> Led
 
 
 def _default_fetcher() -> Fetcher:
-    from ikusi.data.fetch import cached
+    from ikusi.data.web.fetch import cached
 
     return cached()
 

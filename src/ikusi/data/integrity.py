@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from ikusi import jsonfile
 from ikusi.data.groups import Groups
-from ikusi.data.schema import RowType
+from ikusi.data.rows.schema import RowType
 from ikusi.errors import InputError
 from ikusi.recipe.values import is_name
 

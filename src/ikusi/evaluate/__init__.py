@@ -1,1 +1,1 @@
-"""Evaluation: benchmarks as data, scoring, generation, metrics, statistics, the run over them."""
+"""Evaluation: benchmarks as data, metrics, what an answer is worth, the run over all of it."""

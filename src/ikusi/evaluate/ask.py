@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from ikusi.answer.engine import Message, Query
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.engine import Message, Query
 from ikusi.language import LanguagePack
 
 Row = Mapping[str, Any]

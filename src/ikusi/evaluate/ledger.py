@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ikusi import artifact, disk, jsonfile
+from ikusi.answer.engine import Engine
 from ikusi.data.corpus import Corpus
 from ikusi.data.parquet import CHECKSUMS
 from ikusi.errors import InputError
 from ikusi.evaluate import results
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.engine import Engine
 from ikusi.evaluate.rows import SCHEMA, Parts, Stretch
 from ikusi.evaluate.stored import RESULTS, check_rows, read_results
 from ikusi.evaluate.verdict import normaliser

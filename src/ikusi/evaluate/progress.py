@@ -19,7 +19,7 @@ from rich.table import Table
 from ikusi import terminal
 from ikusi.evaluate.metrics import describe_metric
 from ikusi.evaluate.results import ALL
-from ikusi.evaluate.statistics import FEWEST
+from ikusi.statistics import FEWEST
 
 EVERY = 30.0  # seconds between lines
 

@@ -14,9 +14,10 @@ from typing import Any, Protocol, TypedDict
 import numpy as np
 import pyarrow as pa
 
+from ikusi.evaluate.baselines import majority_baselines
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.metrics import Normaliser, text_metric
-from ikusi.evaluate.statistics import FEWEST, bootstrap_interval, majority_baselines
+from ikusi.statistics import FEWEST, bootstrap_interval
 
 ALL = "all"
 

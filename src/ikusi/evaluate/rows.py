@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from ikusi import disk
+from ikusi.answer.engine import Query, Reply
 from ikusi.data.parquet import open_table, reading
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.engine import Query, Reply
 from ikusi.evaluate.plan import Item
 
 SCHEMA = pa.schema(

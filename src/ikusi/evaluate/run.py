@@ -10,12 +10,12 @@ from typing import Any
 from PIL import Image
 
 from ikusi import artifact, claim
+from ikusi.answer.engine import Engine, Query
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import results
 from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.engine import Engine, Query, check
 from ikusi.evaluate.ledger import Ledger, Pair, fails
 from ikusi.evaluate.plan import Item, Plan
 from ikusi.evaluate.rows import Parts, Stretch, record
@@ -213,10 +213,27 @@ def _check(
                     f"{bench.name}: corpus {bench.corpus}: expected rows in {language}, "
                     f"found {', '.join(corpus.languages)}"
                 )
-        check(engine, bench.name, bench.text_only, bench.scorer == "options")
+        _check_engine(engine, bench.name, bench.text_only, bench.scorer == "options")
     for language in languages:
         if language not in packs:
             raise InputError(f"{language}: expected a language pack, found none")
+
+
+def _check_engine(engine: Engine, name: str, text_only: bool, options: bool) -> None:
+    """Refuse a benchmark that an engine cannot take.
+
+    Raises:
+        InputError: it needs pictures or log-probabilities, and the engine has none.
+    """
+    if not engine.sees and not text_only:
+        raise InputError(
+            f"{engine.name}: {name}: expected a model that sees pictures, found a bare LLM"
+        )
+    if options and not engine.scores_options:
+        raise InputError(
+            f"{engine.name}: {name}: expected log-probabilities of options, which this engine does "
+            "not give; take a benchmark whose answers are generated, or run the model here"
+        )
 
 
 def _check_failures(output: Path, found: Mapping[str, Any], asked: Sequence[Pair]) -> None:

@@ -5,12 +5,12 @@ from math import isfinite
 from typing import Any
 
 from ikusi import language
+from ikusi.answer.engine import Reply, not_finite
+from ikusi.answer.score import pick
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.engine import Reply, not_finite
 from ikusi.evaluate.metrics import Normaliser, text_metrics
-from ikusi.evaluate.said import AnswerLanguage
-from ikusi.evaluate.score import pick
 from ikusi.language import LanguagePack
+from ikusi.language.answers import AnswerLanguage
 
 Row = Mapping[str, Any]
 Outcome = dict[str, Any]

@@ -4,7 +4,6 @@ from ikusi.language.checks import check
 from ikusi.language.drafts import write
 from ikusi.language.pack import (
     COLOURS,
-    PACKAGED,
     LanguagePack,
     available,
     load,
@@ -13,7 +12,6 @@ from ikusi.language.pack import (
 
 __all__ = [
     "COLOURS",
-    "PACKAGED",
     "LanguagePack",
     "available",
     "check",

@@ -13,10 +13,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from ikusi import yamlfile
+from ikusi import packaged, yamlfile
 from ikusi.errors import InputError
 
-PACKAGED = Path(__file__).parents[1] / "languages"
 COLOURS = (
     "red",
     "orange",
@@ -225,7 +224,7 @@ def available(folder: Path | None = None) -> list[str]:
 
 def _places(folder: Path | None) -> list[Path]:
     """Where packs are looked for; a person's own pack comes before the packaged one."""
-    return ([Path(folder)] if folder else []) + [Path("languages"), PACKAGED]
+    return ([Path(folder)] if folder else []) + [Path("languages"), packaged.LANGUAGES]
 
 
 def load(code_or_path: str | Path, folder: Path | None = None) -> LanguagePack:

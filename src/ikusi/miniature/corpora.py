@@ -15,9 +15,12 @@ from ikusi import disk, language, recipe
 from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
 from ikusi.language import LanguagePack
-from ikusi.miniature.concepts import Concept, named
-from ikusi.miniature.drawings import Drawings, drawings
-from ikusi.miniature.knowledge import (
+from ikusi.miniature.packages import attribution
+from ikusi.miniature.pictures.drawings import Drawings, drawings
+from ikusi.miniature.pictures.scenes import GROUNDS, compose, ground_colour, places, png
+from ikusi.miniature.pictures.splits import UNSEEN, Splits, generator, split
+from ikusi.miniature.words.concepts import Concept, named
+from ikusi.miniature.words.knowledge import (
     EMOJI_TASKS,
     FACTS,
     ask_emoji,
@@ -27,11 +30,8 @@ from ikusi.miniature.knowledge import (
     held_out,
     speakable,
 )
-from ikusi.miniature.packages import attribution
-from ikusi.miniature.questions import COUNTS, Asker, Drawn, all_of, fits, present
-from ikusi.miniature.scenes import GROUNDS, compose, ground_colour, places, png
-from ikusi.miniature.speaker import VARIANTS, Exchange, Phrase, Speaker, given_away
-from ikusi.miniature.splits import UNSEEN, Splits, generator, split
+from ikusi.miniature.words.questions import COUNTS, Asker, Drawn, all_of, fits, present
+from ikusi.miniature.words.speaker import VARIANTS, Exchange, Phrase, Speaker, given_away
 
 Progress = Callable[[int, int, str], None]
 QUESTIONS = 2  # more let names be copied from earlier answers, not read off the picture

@@ -32,6 +32,12 @@ def catalogue() -> dict[str, dict[str, str]]:
     return dict(yaml.safe_load(text))
 
 
+def tables() -> list[Path]:
+    """The files that say which packages and concepts there are, by name: what is drawn and named
+    depends on them."""
+    return sorted(Path(__file__).parent.rglob("*.yaml"), key=lambda path: path.name)
+
+
 def used(use: str = "study") -> dict[str, dict[str, str]]:
     """The packages of one use: a study's, or those that only the encoder learns from."""
     return {name: entry for name, entry in catalogue().items() if entry.get("use", "study") == use}

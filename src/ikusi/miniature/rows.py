@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from ikusi import artifact, claim, disk, language
 from ikusi.data.corpus import Corpus
-from ikusi.data.schema import COLUMNS
+from ikusi.data.rows.schema import COLUMNS
 from ikusi.miniature import corpora
 from ikusi.recipe import Miniature
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
-from ikusi import language, yamlfile, yamltext
+from ikusi import language, packaged, yamlfile, yamltext
 from ikusi.errors import InputError
 from ikusi.recipe.rehearsal import rehearsed
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
@@ -38,11 +38,9 @@ __all__ = [
     "json_schema",
     "load",
     "rehearsal",
-    "shipped_folders",
     "show",
 ]
 
-BENCHMARKS = Path(__file__).parents[1] / "evaluate" / "benchmarks"
 OWN_BENCHMARKS = Path("benchmarks")
 MINIATURE = "miniature/"  # how the names of corpora and benchmarks begin that a study makes
 
@@ -267,7 +265,7 @@ class Recipe(Section):
 
 def benchmark_folders() -> list[Path]:
     """Where benchmarks are: one's own in ./benchmarks come before the packaged ones."""
-    return [OWN_BENCHMARKS, BENCHMARKS]
+    return [OWN_BENCHMARKS, packaged.BENCHMARKS]
 
 
 def benchmark_names() -> list[str]:
@@ -311,7 +309,9 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: the first mistake, in one line that names file, line and key.
     """
-    document = yamlfile.overlay(yamlfile.read(Path(path), shipped_folders()), overrides, _known())
+    document = yamlfile.overlay(
+        yamlfile.read(Path(path), packaged.recipe_folders()), overrides, _known()
+    )
     recipe = yamlfile.validate(Recipe, document, _known())
     for key in ("language", "source_language"):
         code, codes = getattr(recipe, key), language.available()
@@ -324,13 +324,6 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
             near = yamlfile.nearest(name, names)
             raise document.error(("benchmarks", i), "the name of a benchmark", name, near)
     return rehearsal(recipe) if recipe.rehearse else recipe
-
-
-def shipped_folders() -> list[Path]:
-    """Where Ikusi's own recipes are: in the installed package, or in a checkout."""
-    package = Path(__file__).parents[1]
-    recipes = [package / "recipes", package.parents[1] / "recipes"]
-    return [at for root in recipes if root.is_dir() for at in (root, root / "translate")]
 
 
 def rehearsal(recipe: Recipe) -> Recipe:

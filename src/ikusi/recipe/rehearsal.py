@@ -1,9 +1,9 @@
 """A big recipe made small, so that all of it can be tried before a machine is paid for."""
 
-from pathlib import Path
 from typing import Any
 
-PACKAGED = Path(__file__).parents[1] / "miniature" / "data"
+from ikusi import packaged
+
 ENCODER, FIRST, ADAPTED = "encoder", "llama-en", "llama-{}"
 
 MOST_ROWS, MOST_RESAMPLES = 8, 100
@@ -68,5 +68,5 @@ def _stage(stage: dict[str, Any]) -> dict[str, Any]:
 def _backbones(names: list[str], language: str) -> dict[str, str]:
     """The first becomes the English LLM; the others the adapted one, where one ships."""
     adapted = ADAPTED.format(language)
-    others = adapted if (PACKAGED / adapted).is_dir() else FIRST
+    others = adapted if (packaged.BASES / adapted).is_dir() else FIRST
     return {name: f"miniature/{others if i else FIRST}" for i, name in enumerate(names)}

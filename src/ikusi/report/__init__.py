@@ -1,1 +1,1 @@
-"""The report of a study: figures, tables, tests of the findings, and the page that holds them."""
+"""The report of a study, drawn: figures, tables, examples, and the page that holds them."""

@@ -13,12 +13,12 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from ikusi import artifact, claim, disk, terminal
-from ikusi.evaluate.compare import ALL, ALPHA, POWER, Cell, Comparison, examples
+from ikusi.compare.findings import p_value, signed
+from ikusi.compare.runs import ALL, ALPHA, POWER, Cell, Comparison, examples
 from ikusi.evaluate.metrics import describe_metric
-from ikusi.evaluate.statistics import FEWEST
 from ikusi.report import compare_figure, drawing
-from ikusi.report.findings import p_value, signed
 from ikusi.report.tables import Table
+from ikusi.statistics import FEWEST
 from ikusi.terminal import harmless
 
 KIND = "compare"
@@ -33,7 +33,7 @@ def write(comparison: Comparison, output: Path) -> Path:
     """Write a comparison's files and return the path of its page.
 
     ``output`` gets ``comparison.json``, ``table.csv``, ``differences.parquet`` (see
-    ``evaluate.compare.DIFFERENCES``), ``differences.svg``, ``differences.png`` and ``index.html``;
+    ``compare.runs.DIFFERENCES``), ``differences.svg``, ``differences.png`` and ``index.html``;
     the same comparison gives the same bytes.
 
     Raises:

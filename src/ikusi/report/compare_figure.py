@@ -5,9 +5,9 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from ikusi.evaluate.compare import ALL, Cell, Comparison
+from ikusi.compare.findings import signed
+from ikusi.compare.runs import ALL, Cell, Comparison
 from ikusi.report.drawing import DASHES, FAINT, INK, LANGUAGES, MARKERS, Figure, Look, Panel
-from ikusi.report.findings import signed
 
 WIDTH, LINE, MARGIN = 5.4, 0.27, 1.0  # inches: of a panel, of a line, around the lines
 GAP = 0.5  # between benchmarks, in lines

@@ -12,8 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from ikusi.compare import evidence
+from ikusi.compare.evidence import Resampling
+from ikusi.compare.reading import ALL, Study, percent
 from ikusi.recipe import Run
-from ikusi.report import evidence
 from ikusi.report.drawing import (
     DASHES,
     FAINT,
@@ -25,8 +27,6 @@ from ikusi.report.drawing import (
     Look,
     Panel,
 )
-from ikusi.report.evidence import Resampling
-from ikusi.report.reading import ALL, Study, percent
 
 NUDGE = 1.3  # percent points by which points that share a place are set apart
 POINTS = 150  # of a training curve

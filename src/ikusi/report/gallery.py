@@ -10,8 +10,8 @@ from itertools import cycle, islice
 
 import numpy as np
 
+from ikusi.compare.reading import Evaluation, Study
 from ikusi.data.corpus import Corpus
-from ikusi.report.reading import Evaluation, Study
 
 PICTURES = 12
 SIDE = 320  # pixels of the longer side, at most

@@ -8,13 +8,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ikusi import artifact, claim, recipe
-from ikusi.evaluate.statistics import FEWEST
-from ikusi.report import drawing, evidence, figures, findings, gallery, tables
+from ikusi.compare import evidence, findings
+from ikusi.compare.evidence import ALPHA, MARGIN, RESAMPLES
+from ikusi.compare.findings import Finding
+from ikusi.compare.reading import Study
+from ikusi.report import drawing, figures, gallery, tables
 from ikusi.report.drawing import Figure
-from ikusi.report.evidence import ALPHA, MARGIN, RESAMPLES
-from ikusi.report.findings import Finding
-from ikusi.report.reading import Study
 from ikusi.report.tables import Table
+from ikusi.statistics import FEWEST
 
 KIND = "report"
 TEMPLATE = "template.html.j2"

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ikusi import disk
+from ikusi.compare import evidence
+from ikusi.compare.evidence import Resampling
+from ikusi.compare.findings import Finding
+from ikusi.compare.reading import ALL, Evaluation, Study, percent
 from ikusi.evaluate.metrics import describe_metric
-from ikusi.report import evidence
-from ikusi.report.evidence import Resampling
-from ikusi.report.findings import Finding
-from ikusi.report.reading import ALL, Evaluation, Study, percent
 
 Cell = str | int | float | bool | None
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import difflib
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from ikusi.errors import InputError
 from ikusi.server import address
-from ikusi.server.answer import NotACompletionError
+from ikusi.server.address import Address
+from ikusi.server.answer import Answer, NotACompletionError
 from ikusi.server.refusals import RefusedError, UnreachedError
-
-if TYPE_CHECKING:
-    from ikusi.server.client import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +22,33 @@ PROBE = 64
 NO_SUCH_MODEL = "no-such-model-of-this-name"
 
 
-async def check(server: Connection) -> None:
+class Server(Protocol):
+    """What a connection lets itself be asked before its first row (`client.Connection`)."""
+
+    address: Address
+    written: str
+    model: str
+    key: str
+    tries: int
+
+    @property
+    def shown(self) -> str:
+        """The address without what may be a key in it."""
+
+    def use(self, base: str) -> None:
+        """Ask below this address from now on."""
+
+    def gone(self, told: str) -> InputError:
+        """The error to raise where the server does not answer."""
+
+    async def names(self, base: str) -> list[str] | None:
+        """The models that the server lists below an address; None where it has no such list."""
+
+    async def post(self, model: str, request: Mapping[str, Any]) -> Answer:
+        """One request, answered once."""
+
+
+async def check(server: Server) -> None:
     """Find the address at which a server answers, and see that it has the model.
 
     A list of models is believed where there is one; else a short question decides.
@@ -42,13 +67,13 @@ async def check(server: Connection) -> None:
     await _check_by_asking(server, bases)
 
 
-def _use(server: Connection, base: str) -> None:
+def _use(server: Server, base: str) -> None:
     server.use(base)
     if server.shown != address.shown(server.written):
         logger.warning("%s: is asked at %s", address.shown(server.written), server.shown)
 
 
-async def _check_by_asking(server: Connection, bases: list[str]) -> None:
+async def _check_by_asking(server: Server, bases: list[str]) -> None:
     """Ask below each address until one answers."""
     told = ""
     for base in bases:
@@ -64,7 +89,7 @@ async def _check_by_asking(server: Connection, bases: list[str]) -> None:
     raise server.gone(told)
 
 
-async def _check_model(server: Connection, names: list[str]) -> None:
+async def _check_model(server: Server, names: list[str]) -> None:
     """See that a server has a model which its list may call otherwise, or not name at all."""
     model = server.model
     if model in names or await _is_known(server, names):
@@ -74,7 +99,7 @@ async def _check_model(server: Connection, names: list[str]) -> None:
     raise InputError(f"{server.shown}: {server.key}: expected one of {told}, found {model}")
 
 
-async def _is_known(server: Connection, names: list[str]) -> bool:
+async def _is_known(server: Server, names: list[str]) -> bool:
     """Whether a name that is not listed is one of the listed models, or one more that is served.
 
     Ollama lists `model:latest` for `model`; routers take `model:provider` for a listed `model`.
@@ -92,7 +117,7 @@ async def _is_known(server: Connection, names: list[str]) -> bool:
     return True
 
 
-async def _refusal(server: Connection, model: str) -> RefusedError | None:
+async def _refusal(server: Server, model: str) -> RefusedError | None:
     """Why a server does not answer a short question by a model; none where it does.
 
     Raises:

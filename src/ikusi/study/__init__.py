@@ -17,7 +17,7 @@ from ikusi.study import code, graph, layout, needs, results
 from ikusi.study.graph import State, Step
 
 if TYPE_CHECKING:
-    from ikusi.study.torchrun import Group
+    from ikusi.study.launch.torchrun import Group
 
 MOST_JOBS = 32  # in a cluster's queue at once
 
@@ -79,7 +79,7 @@ def run(
         InputError: a named step, base, corpus or tracker does not exist, the study is running
             already, or its recipe does not fit the processes that torchrun has started.
     """
-    from ikusi.study import torchrun
+    from ikusi.study.launch import torchrun
 
     if group := torchrun.group():
         _fits(recipe_, group)
@@ -188,7 +188,7 @@ def _fits(recipe_: Recipe, group: "Group") -> None:
 
 def _workers(asked: int | Literal["auto"], steps: Sequence[Step]) -> tuple[int, int]:
     """How many workers there are at once, and how many GPUs each has, if there are any."""
-    from ikusi.study import torchrun
+    from ikusi.study.launch import torchrun
     from ikusi.study.scheduler import worker_count
 
     if group := torchrun.group():

@@ -9,8 +9,9 @@ from typing import Any
 from ikusi import artifact, content, language
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark
-from ikusi.miniature import shipped
-from ikusi.miniature.shipped import PREFIX as MINIATURE
+from ikusi.miniature import packages
+from ikusi.miniature.bases import shipped
+from ikusi.miniature.bases.shipped import PREFIX as MINIATURE
 from ikusi.recipe import Recipe, Run, Stage
 from ikusi.recipe.values import is_name
 from ikusi.study import code
@@ -63,7 +64,7 @@ class _Layout:
         assert self.recipe.miniature is not None  # the recipe's own check
         settings = {"miniature": self.recipe.miniature.model_dump(mode="json"), **self.languages}
         # Which packages and which concepts the pictures and names are taken from.
-        tables = sorted((Path(__file__).parents[1] / "miniature").glob("*.yaml"))
+        tables = packages.tables()
         reads = {
             f"{MINIATURE}{table.name}": artifact.fingerprint(table.read_bytes()) for table in tables
         }

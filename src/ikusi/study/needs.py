@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ikusi.errors import InputError
-from ikusi.miniature.shipped import PREFIX as MINIATURE
+from ikusi.miniature.bases.shipped import PREFIX as MINIATURE
 from ikusi.recipe import Recipe
 from ikusi.study import layout
 

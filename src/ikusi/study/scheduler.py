@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from ikusi.study import code, graph
+from ikusi.study.context import Report
 from ikusi.study.graph import State, Step
-from ikusi.study.worker import GIVE_UP, Done, Failed, Order, Report, accelerators, serve
+from ikusi.study.launch.hardware import accelerators
+from ikusi.study.worker import GIVE_UP, Done, Failed, Order, serve
 
 SECONDS_BETWEEN_TICKS = 0.25
 SECONDS_TO_LEAVE = 10.0  # all workers together

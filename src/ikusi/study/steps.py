@@ -12,14 +12,15 @@ import torch
 from transformers import set_seed
 
 from ikusi import language
+from ikusi.answer import engines
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture, MixturePart
-from ikusi.evaluate import benchmark, corpora, engines, run
+from ikusi.evaluate import benchmark, corpora, run
 from ikusi.model import fusion, parts
 from ikusi.model.pixels import prepare
 from ikusi.recipe import Compute, Miniature, Stage, TextOnly
 from ikusi.study import layout
-from ikusi.study.worker import Context
+from ikusi.study.context import Context
 from ikusi.train.features import StoredFeatures, store
 from ikusi.train.parallel import deepspeed_settings, strategy
 from ikusi.train.progress import Progress

@@ -1,40 +1,32 @@
 """A worker process: takes one step after another, and pays for its imports once."""
 
-import importlib
 import logging
 import os
-import re
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ikusi import artifact
 from ikusi.errors import InputError
 from ikusi.processes import be_killed_with_parent
+from ikusi.study.context import Context, Report, one_line, resolve
 from ikusi.study.graph import Step
+from ikusi.study.launch.hardware import claim_hardware
 
 if TYPE_CHECKING:
-    from ikusi.study.ranks import Starter
-    from ikusi.study.torchrun import Group
+    from ikusi.study.launch.ranks import Starter
+    from ikusi.study.launch.torchrun import Group
 
-SECONDS_BETWEEN_REPORTS = 0.2
 GIVE_UP = signal.SIGUSR1  # to a worker, where Ctrl-C is the parent's: what is elsewhere ends too
-# What a process on the CPU is told before torch is imported.
-CLAIMED = {
-    "DS_ACCELERATOR": "cpu",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
 
 
 @dataclass(frozen=True)
@@ -47,14 +39,6 @@ class Order:
     inputs: dict[str, str]
     log: Path
     code: str | None
-
-
-@dataclass(frozen=True)
-class Report:
-    """How far a running step is: a share of 0 to 1 and a few words."""
-
-    fraction: float
-    note: str
 
 
 @dataclass(frozen=True)
@@ -72,37 +56,6 @@ class Failed:
     bad_input: bool
 
 
-@dataclass
-class Context:
-    """What a step's function gets besides its settings.
-
-    Attributes:
-        study: the study's folder, where the inputs lie under their steps' names.
-        compute: what the step runs on, as plain values (`ikusi.recipe.Compute`).
-    """
-
-    study: Path
-    send: Callable[[Report], None]
-    compute: Mapping[str, Any] = field(default_factory=dict)
-    _last: float = field(default=float("-inf"), init=False)
-
-    def progress(self, fraction: float, note: str = "") -> None:
-        """Tell how far the step is (0 to 1); costs nothing when called too often."""
-        now = time.monotonic()
-        if now - self._last >= SECONDS_BETWEEN_REPORTS or fraction >= 1:
-            self._last = now
-            self.send(Report(min(max(fraction, 0.0), 1.0), note))
-
-
-def accelerators(devices: Path = Path("/dev")) -> list[str]:
-    """The NVIDIA GPUs this machine, or its job queue, lets us use; found without torch."""
-    allotted = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allotted is not None:
-        return [name for name in allotted.split(",") if name and name != "-1"]
-    found = (re.fullmatch(r"nvidia(\d+)", path.name) for path in devices.glob("nvidia*"))
-    return [str(number) for number in sorted(int(match[1]) for match in found if match)]
-
-
 def serve(connection: Connection, study: Path, accelerators: str | None) -> None:
     """Run the orders that arrive until one is None or the parent is gone.
 
@@ -118,7 +71,7 @@ def serve(connection: Connection, study: Path, accelerators: str | None) -> None
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     be_killed_with_parent()
     claim_hardware(accelerators)
-    from ikusi.study import torchrun
+    from ikusi.study.launch import torchrun
 
     if group := torchrun.group():
         group.set_aside()
@@ -139,23 +92,10 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def claim_hardware(gpus: str | None) -> None:
-    """Before torch is imported: one thread a process on the CPU, one GPU a process otherwise.
-
-    One thread always, not cores / workers: the sum of a matrix product depends on how threads
-    split it, and a study must not depend on the number of workers.
-    """
-    os.environ.update(TOKENIZERS_PARALLELISM="false")
-    if gpus is not None:
-        os.environ.update(CUDA_VISIBLE_DEVICES=gpus)
-    else:
-        os.environ.update(CLAIMED)
-
-
 def _run(
     order: Order, study: Path, send: Callable[[Report], None], group: "Group | None"
 ) -> Done | Failed:
-    from ikusi.study import ranks, slurm
+    from ikusi.study.launch import ranks, slurm
 
     began = time.monotonic()
     step, output = order.step, study / order.step.name
@@ -193,28 +133,13 @@ def _run(
 
 def _starter(step: Step, group: "Group | None") -> "Starter | None":
     """What starts the processes of a step that its worker does not do itself."""
-    from ikusi.study import ranks, slurm
+    from ikusi.study.launch import ranks, slurm
 
     if group is not None:
         return group.start if "processes" in step.compute else None
     if step.compute.get("slurm"):
         return slurm.start
     return ranks.here if step.compute.get("processes", 1) > 1 else None
-
-
-def resolve(function: str) -> Callable[..., None]:
-    """The function that `module:name` names."""
-    module, _, name = function.partition(":")
-    found: Callable[..., None] = getattr(importlib.import_module(module), name)
-    return found
-
-
-def one_line(error: Exception) -> str:
-    """An error as one line for people."""
-    words = " ".join(str(error).split())
-    if isinstance(error, InputError):
-        return words
-    return f"{type(error).__name__}: {words[:300]}"
 
 
 @contextmanager

@@ -10,10 +10,10 @@ from typing import Any
 
 from ikusi import writing
 from ikusi.language import LanguagePack
+from ikusi.language.identify import Guess, Identifier
 from ikusi.translate import marks
 from ikusi.translate.contract import Row, Verdict
 from ikusi.translate.copies import Copied, copied
-from ikusi.translate.identify import Guess, Identifier
 from ikusi.translate.settings import Checks
 
 TOKENS = re.compile(

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ikusi import artifact
-from ikusi.data import schema
 from ikusi.data.corpus import QUARANTINE, Corpus
-from ikusi.data.faults import faults
 from ikusi.data.parquet import CHECKSUMS
+from ikusi.data.rows import schema
+from ikusi.data.rows.faults import faults
 from ikusi.errors import InputError
 from ikusi.translate.checks import closed
 from ikusi.translate.job import Job

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ikusi import artifact
-from ikusi.data import schema
 from ikusi.data.corpus import Corpus
+from ikusi.data.rows import schema
 from ikusi.language import LanguagePack
 from ikusi.translate.checks import closed
 from ikusi.translate.contract import Row

@@ -8,9 +8,9 @@ from math import isfinite
 from typing import Any, Protocol
 
 from ikusi.errors import InputError
+from ikusi.language.identify import Guess, Identifier
 from ikusi.translate import shards
 from ikusi.translate.checks import foreign, spoken
-from ikusi.translate.identify import Guess, Identifier
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.sentences import engine
 from ikusi.translate.settings import Action, Checks

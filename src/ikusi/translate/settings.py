@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ikusi import language, yamlfile
-from ikusi.recipe import shipped_folders
+from ikusi import language, packaged, yamlfile
 from ikusi.recipe.values import Positive, Seed, Text
 from ikusi.yamlfile import Section
 
@@ -238,7 +237,9 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Translation:
     Raises:
         InputError: the first mistake, in one line that names file, line and key.
     """
-    document = yamlfile.overlay(yamlfile.read(Path(path), shipped_folders()), overrides, _known())
+    document = yamlfile.overlay(
+        yamlfile.read(Path(path), packaged.recipe_folders()), overrides, _known()
+    )
     found = yamlfile.validate(Translation, document, _known())
     for key in ("language", "source_language"):
         code, codes = getattr(found, key), language.available()

@@ -10,10 +10,10 @@ from statistics import mean
 import pytest
 
 from ikusi import language
+from ikusi.answer.score import pick, summarise
 from ikusi.evaluate.harness.task import losses
 from ikusi.evaluate.metrics import inclusion, vqa_accuracy, vqa_accuracy_normalised
 from ikusi.evaluate.normalise import Normaliser
-from ikusi.evaluate.score import pick, summarise
 
 PAGE = (Path(__file__).parents[3] / "docs" / "peers.md").read_text(encoding="utf-8")
 ENGLISH, BASQUE = (Normaliser(language.load(code)) for code in ("en", "eu"))

@@ -21,7 +21,7 @@ class SourceRow:
     Args:
         id: its name, which stays when the data set grows.
         picture: where its picture is; none for a row of text alone.
-        texts: language -> the columns of the row's type (`ikusi.data.schema`).
+        texts: language -> the columns of the row's type (`ikusi.data.rows.schema`).
         group: a part of the data set that is reported by itself.
         task: the kind of question.
         stratum: sampling takes the same number of rows from each stratum.

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ikusi.data.schema import COLUMNS, RowType
+from ikusi.data.rows.schema import COLUMNS, RowType
 from ikusi.data.sources import cells
 from ikusi.data.sources.base import (
     Item,

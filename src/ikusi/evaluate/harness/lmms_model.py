@@ -14,8 +14,8 @@ from lmms_eval.api.model import lmms
 from PIL import Image
 from rich.progress import Progress
 
-from ikusi.evaluate import engines
-from ikusi.evaluate.engine import Query
+from ikusi.answer import engines
+from ikusi.answer.engine import Query
 from ikusi.evaluate.plan import ROWS_PER_PICTURE
 
 IMAGE = "<image>"

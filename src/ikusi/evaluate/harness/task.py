@@ -12,11 +12,11 @@ from typing import Any
 from PIL import Image
 
 from ikusi import language
+from ikusi.answer.score import pick
 from ikusi.data.corpus import Corpus
 from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.metrics import text_metrics
-from ikusi.evaluate.score import pick
 from ikusi.evaluate.verdict import normaliser
 
 _AS_TEXT = re.compile(r"\(\s*([-+.\deE]+|-?inf)\s*,\s*(True|False)\s*\)")

@@ -1,0 +1,326 @@
+"""Any model of transformers that takes images and text, in this process.
+
+Nothing is known of such a model but what its processor and its forward pass do, so prompts are read
+whole, one for each option. It is several times slower than the way for LLaVA (``engines.local``).
+"""
+
+import inspect
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import groupby
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+)
+
+from ikusi import content, pretrained
+from ikusi.answer.engine import Message, Query, Reply, fingerprint, not_finite
+from ikusi.answer.engines import completion
+from ikusi.answer.score import summarise
+from ikusi.errors import InputError
+from ikusi.model import chat, hub
+from ikusi.model.parts import check_finite
+from ikusi.model.pixels import check_sizes
+from ikusi.model.steady import pinned, today
+from ikusi.model.tokens import control, control_tokens
+
+
+class General:
+    """Answers by a model and a processor that are open here.
+
+    Args:
+        model: as ``AutoModelForImageTextToText`` opens it.
+        processor: its own, with a chat template.
+        name: told in results.
+        batch_size: sequences worked on at once; in fp32 it changes no score.
+        identity: what tells this model's weights from others.
+    """
+
+    sees = True
+    scores_options = True
+
+    def __init__(
+        self, model: Any, processor: Any, *, name: str, batch_size: int = 8, identity: Any = None
+    ) -> None:
+        if not getattr(processor, "chat_template", None):
+            raise InputError(f"{name}: expected a processor with a chat template, found none")
+        self.model, self.processor, self.tokenizer = model.eval(), processor, processor.tokenizer
+        self.name, self.batch_size, self._identity = name, batch_size, identity
+        self.tokenizer.padding_side = "left"
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self._stops = self._ends()
+        # What a checkpoint says of sampling and of repetitions is no part of a greedy answer.
+        model.generation_config = GenerationConfig(
+            eos_token_id=self._stops, pad_token_id=self.tokenizer.pad_token_id, do_sample=False
+        )
+        self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
+
+    def identity(self) -> Any:
+        """Weights and precision, and the day that prompts are of where they tell one."""
+        own = ["general", self._identity, str(self.model.dtype)]
+        return [*own, *today(self.processor.chat_template)]
+
+    def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Image.Image]:
+        """Pictures as they are: only the processor knows what becomes of them."""
+        return pictures
+
+    @torch.inference_mode()
+    def answer(self, queries: Sequence[Query], pictures: Mapping[str, Any]) -> list[Reply]:
+        """Answer queries, those of one kind and like length together."""
+        order = sorted(range(len(queries)), key=lambda n: (_kind(queries[n]), _size(queries[n])))
+        replies: dict[int, Reply] = {}
+        for kind, same in groupby(order, key=lambda n: _kind(queries[n])):
+            rows = list(same)
+            for start in range(0, len(rows), self.batch_size):
+                batch = rows[start : start + self.batch_size]
+                asked = [queries[row] for row in batch]
+                began = time.perf_counter()
+                found = self._scored(asked, pictures) if kind[0] else self._said(asked, pictures)
+                seconds = (time.perf_counter() - began) / len(batch)
+                for row, values in zip(batch, found, strict=True):
+                    replies[row] = Reply(seconds=seconds, **values)
+        return [replies[row] for row in range(len(queries))]
+
+    def _said(self, queries: Sequence[Query], pictures: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Greedy answers, up to the token that ends each."""
+        limit = max(query.max_new_tokens for query in queries)
+        inputs = self._inputs([self._prompt(query) for query in queries], queries, pictures)
+        width, watch = inputs["input_ids"].shape[1], _Watch()
+        ways = {"max_new_tokens": limit, "logits_processor": LogitsProcessorList([watch])}
+        said = self.model.generate(**inputs, **ways)[:, width:].tolist()
+        found: list[dict[str, Any]] = []
+        highest = torch.stack(watch.highest, dim=1).tolist()
+        for own, most, ids, query in zip(said, highest, _rows(inputs), queries, strict=True):
+            own = own[: query.max_new_tokens]
+            ends = [place for place, token in enumerate(own) if token in self._stops]
+            kept = own[: ends[0]] if ends else own
+            if bad := [logit for logit in most[: len(kept) + 1] if not isfinite(logit)]:
+                found.append({"prompt": fingerprint(ids), "failure": not_finite(bad[0])})
+                continue
+            text = str(self.tokenizer.decode(kept, skip_special_tokens=True)).strip()
+            found.append({"prompt": fingerprint(ids), "text": text, "hit_limit": not ends})
+        return found
+
+    def _scored(
+        self, queries: Sequence[Query], pictures: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Log-probabilities of each query's options, each read with the whole prompt."""
+        flat = [
+            (place, text, ids)
+            for place, query in enumerate(queries)
+            for text, ids in zip(query.options, self._continuations(query), strict=True)
+        ]
+        found: list[dict[str, Any]] = [{"prompt": "", "scores": ()} for _ in queries]
+        for start in range(0, len(flat), self.batch_size):
+            part = flat[start : start + self.batch_size]
+            asked = [queries[place] for place, _, _ in part]
+            inputs = self._inputs([self._prompt(query) for query in asked], asked, pictures)
+            values = self._token_scores(inputs, [ids for _, _, ids in part])
+            rows = zip(part, asked, values, _rows(inputs), strict=True)
+            for (place, text, _), query, own, prompt in rows:
+                score = summarise(own, text, ends=not query.completion)
+                scores = (*found[place]["scores"], score)
+                found[place] = {"prompt": fingerprint(prompt), "scores": scores}
+        return found
+
+    def _token_scores(
+        self, inputs: Mapping[str, Tensor], options: Sequence[Sequence[int]]
+    ) -> list[list[float]]:
+        """Log-probability of each token of each option after its prompt.
+
+        Rows are padded at their end, where no token sees it, so places are those of a row alone.
+        """
+        sizes = inputs["attention_mask"].sum(dim=1).tolist()
+        laid = _continued(inputs, options, self.tokenizer.pad_token_id)
+        width, first = laid["input_ids"].shape[1], min(sizes) - 1
+        keep = {"logits_to_keep": width - first} if self._keeps else {}
+        logits = self.model(**laid, **keep, use_cache=False).logits[:, first - width :]
+        found = []
+        for row, (size, ids) in enumerate(zip(sizes, options, strict=True)):
+            start = size - 1 - first
+            logs = logits[row, start : start + len(ids)].float().log_softmax(dim=-1)
+            wanted = torch.tensor(ids, device=logs.device)
+            found.append(logs.gather(1, wanted[:, None])[:, 0].tolist())
+        return found
+
+    def _continuations(self, query: Query) -> list[list[int]]:
+        """Tokens of each option as the answer, those that end the turn included.
+
+        Where the prompt's last characters and the answer's first would share a token, the answer is
+        tokenised apart, as ``model.chat`` does.
+        """
+        if query.completion:
+            return completion.continuations(self.tokenizer, [query])[0]
+        prompt = self._prompt(query)
+        opening = self._ids(prompt)
+        found = []
+        for option in query.options:
+            rest = self._answer(query.messages, option, query.where)
+            ids = self._ids(prompt + rest)
+            if ids[: len(opening)] == opening:
+                found.append(ids[len(opening) :])
+            else:
+                found.append(chat.piece(self.tokenizer, rest, continued=True))
+        return found
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
+        return ids
+
+    def _answer(self, messages: Sequence[Message], text: str, where: str) -> str:
+        """What the template writes after the prompt: an answer and the token that ends the turn."""
+        said = {"role": "assistant", "content": [{"type": "text", "text": text}]}
+        prompt = self._render(messages, where, True)
+        whole = self._render([*messages, said], where, False)
+        place = whole.find(text.strip(), len(prompt))
+        end = control(self.tokenizer)[0].search(whole, place + len(text.strip()))
+        if not whole.startswith(prompt) or place < 0 or end is None:
+            raise InputError(
+                f"{self.name}: {where}: expected a chat template that leaves the prompt as it is "
+                "when an answer follows, and ends the answer with a control token, found another"
+            )
+        return whole[len(prompt) : end.end()]
+
+    def _ends(self) -> list[int]:
+        """Token ids that end an answer: the model's own and the one the chat template writes."""
+        known = self.model.generation_config.eos_token_id
+        listed = known if isinstance(known, list) else [known]
+        found = {*listed, self.tokenizer.eos_token_id} - {None}
+        asked = [{"role": "user", "content": [{"type": "text", "text": "a"}]}]
+        with suppress(InputError):  # a template that ends no turn: told where options are scored
+            found.add(self._ids(self._answer(asked, "b", ""))[-1])
+        return sorted(found)
+
+    def _prompt(self, query: Query) -> str:
+        if query.completion:
+            return completion.context(query.messages, query.where)
+        return self._render(query.messages, query.where, True)
+
+    def _render(self, messages: Sequence[Message], where: str, asks: bool) -> str:
+        told = [
+            {"role": turn["role"], "content": [_part(part) for part in turn["content"]]}
+            for turn in messages
+        ]
+        for part in (part for turn in told for part in turn["content"]):
+            spelled = control_tokens(self.tokenizer, part.get("text", ""))
+            if spelled:
+                raise InputError(f"{where}: expected text, found the control token {spelled[0]!r}")
+        text: str = self.processor.apply_chat_template(
+            told, tokenize=False, add_generation_prompt=asks
+        )
+        return text
+
+    def _inputs(
+        self, texts: Sequence[str], queries: Sequence[Query], pictures: Mapping[str, Any]
+    ) -> dict[str, Tensor]:
+        """Tokens and pixels as the processor makes them; one BOS where the template writes one."""
+        images = [[pictures[key] for key in query.pictures] for query in queries]
+        check_sizes(self.processor.image_processor, [image for own in images for image in own])
+        bos = self.tokenizer.bos_token
+        written = bos is not None and texts[0].startswith(bos)
+        inputs = self.processor(
+            text=list(texts),
+            images=images if any(images) else None,
+            return_tensors="pt",
+            padding=True,
+            add_special_tokens=not written,
+        )
+        return {
+            name: value.to(self.model.device, self.model.dtype)
+            if value.is_floating_point()
+            else value.to(self.model.device)
+            for name, value in inputs.items()
+        }
+
+    def close(self) -> None:
+        """Nothing is held but the model."""
+
+
+class _Watch(LogitsProcessor):
+    """Notes the highest logit of each row at each step, which is NaN where any is."""
+
+    def __init__(self) -> None:
+        self.highest: list[Tensor] = []
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """The logits as they are."""
+        self.highest.append(scores.amax(dim=-1))
+        return scores
+
+
+def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) -> General:
+    """Open a folder with a model and a processor.
+
+    Raises:
+        InputError: it holds none.
+    """
+    with hub.opening(place, "a model and its processor"):
+        model = pretrained.load(AutoModelForImageTextToText, place, dtype=dtype)
+        processor = pretrained.load(AutoProcessor, place, backend="pil")
+    check_finite(place, model)
+    if isinstance(processor.chat_template, str):
+        processor.chat_template = pinned(processor.chat_template)
+    return General(
+        model.to(device),
+        processor,
+        name=str(place),
+        batch_size=batch_size,
+        identity=content.folder(place),
+    )
+
+
+def _kind(query: Query) -> tuple[bool, bool, int]:
+    """What queries of one batch have in common: processors take as many pictures for each text."""
+    return bool(query.options), query.completion, len(query.pictures)
+
+
+def _size(query: Query) -> int:
+    return sum(len(part.get("text", "")) for turn in query.messages for part in turn["content"])
+
+
+def _part(part: Mapping[str, str]) -> dict[str, str]:
+    """A part of a message as chat templates take it."""
+    return {"type": "image"} if part["type"] == "image" else {"type": "text", "text": part["text"]}
+
+
+def _rows(inputs: Mapping[str, Tensor]) -> list[list[int]]:
+    """The tokens of each row without padding."""
+    rows = zip(inputs["input_ids"], inputs["attention_mask"].bool(), strict=True)
+    return [ids[mask].tolist() for ids, mask in rows]
+
+
+def _continued(
+    inputs: Mapping[str, Tensor], options: Sequence[Sequence[int]], pad: int
+) -> dict[str, Tensor]:
+    """The inputs with each row's option after it, padded at the end.
+
+    What a model is told of each token (its kind, which pictures it sees) goes on as at the last
+    token of the prompt.
+    """
+    ids, masks = inputs["input_ids"], inputs["attention_mask"].bool()
+    found = dict(inputs)
+    for name, value in inputs.items():
+        if value.shape[:2] != ids.shape:
+            continue
+        rows = []
+        for own, mask, option in zip(value, masks, options, strict=True):
+            more = own[-1:].expand(len(option), *own.shape[1:])
+            if name == "input_ids":
+                more = own.new_tensor(option)
+            rows.append(torch.cat([own[mask], more]))
+        filler = pad if name == "input_ids" else 0
+        found[name] = pad_sequence(rows, batch_first=True, padding_value=filler)
+    return found

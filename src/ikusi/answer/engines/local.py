@@ -1,0 +1,201 @@
+"""A model in this process: a LLaVA checkpoint, or a bare LLM that only takes text.
+
+Each picture is encoded once, what prompts have in common is read once, and all options of a
+question are read together.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ikusi import content
+from ikusi.answer.engine import OptionScore, Query, Reply, fingerprint
+from ikusi.answer.engines import completion
+from ikusi.answer.generate import greedy_answers
+from ikusi.answer.prefix import Prompt, SharedPrefix, groups
+from ikusi.answer.score import Tokens, option_scores, summarise
+from ikusi.model import chat, fusion
+from ikusi.model.forms import Forms
+from ikusi.model.pixels import prepare
+from ikusi.model.steady import today
+from ikusi.model.vision import leave_out_unread
+
+
+class Local:
+    """Answers by a model that is open here.
+
+    Args:
+        model: a LLaVA, or a causal LLM.
+        tokenizer: its own.
+        processor: of a LLaVA; None for an LLM.
+        name: told in results.
+        batch_size: pictures, and sequences, worked on at once; in fp32 it changes no score.
+        identity: what tells this model's weights from others.
+    """
+
+    scores_options = True
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        processor: Any = None,
+        *,
+        name: str = "",
+        batch_size: int = 64,
+        identity: Any = None,
+    ) -> None:
+        self.model, self.tokenizer, self.processor = model.eval(), tokenizer, processor
+        self.name, self.batch_size, self._identity = name, batch_size, identity
+        self.sees = processor is not None
+        read: Any = model
+        images = fusion.features_per_image(read, processor) if self.sees else 0
+        self._image_token: int | None = read.config.image_token_id if self.sees else None
+        self._forms = Forms(tokenizer, images, self._image_token)
+        self._stops = _stops(model, tokenizer)
+
+    def identity(self) -> Any:
+        """Weights and precision, and the day that prompts are of where they tell one."""
+        own = ["local", self._identity, str(self.model.dtype)]
+        return [*own, *today(self.tokenizer.chat_template)]
+
+    def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Tensor]:
+        """Pictures as the encoder takes them, [3, H, W] each."""
+        if not pictures:
+            return {}
+        images = list(pictures.values())
+        pixels = prepare(self.processor.image_processor, images)
+        return dict(zip(pictures, pixels, strict=True))
+
+    @torch.inference_mode()
+    def answer(self, queries: Sequence[Query], pictures: Mapping[str, Any]) -> list[Reply]:
+        """Answer queries, those of one beginning together."""
+        prompts = self.prompts(queries)
+        features = self._features(pictures)
+        replies: list[Reply | None] = [None] * len(queries)
+        for rows in groups(prompts, self.batch_size):
+            part, asked = [prompts[row] for row in rows], [queries[row] for row in rows]
+            began = time.perf_counter()
+            shared = SharedPrefix(self.model, part, features, self._image_token, self.batch_size)
+            found = self._scored(shared, asked) | self._said(shared, asked)
+            seconds = (time.perf_counter() - began) / len(rows)
+            for place, row in enumerate(rows):
+                told = fingerprint(part[place].ids)
+                replies[row] = Reply(told, seconds=seconds, **found[place])
+        return [reply for reply in replies if reply is not None]
+
+    def prompts(self, queries: Sequence[Query]) -> list[Prompt]:
+        """Return the tokens put to the model for each query."""
+        chats = [query for query in queries if not query.completion]
+        others = [query for query in queries if query.completion]
+        conversations = [query.messages for query in chats]
+        asked = iter(self._forms.prompts(conversations, [query.where for query in chats]))
+        continued = iter(completion.prompts(self.tokenizer, others))
+        found = []
+        for query in queries:
+            ids, shared = next(continued if query.completion else asked)
+            found.append(Prompt(ids, query.pictures, shared))
+        return found
+
+    def _scored(self, shared: SharedPrefix, asked: Sequence[Query]) -> dict[int, dict[str, Any]]:
+        """Scores of the options of those queries that have some, by their place."""
+        rows = [place for place, query in enumerate(asked) if query.options]
+        queries = [asked[row] for row in rows]
+        options = self._continuations(queries)
+        scores = option_scores(shared, rows, options)
+        return {
+            row: {"scores": _summed(query, found)}
+            for row, query, found in zip(rows, queries, scores, strict=True)
+        }
+
+    def _continuations(self, queries: Sequence[Query]) -> list[list[list[int]]]:
+        chats = [query for query in queries if not query.completion]
+        said = self._forms.continuations(
+            [query.messages for query in chats],
+            [query.options for query in chats],
+            [query.where for query in chats],
+        )
+        others = [query for query in queries if query.completion]
+        continued = iter(completion.continuations(self.tokenizer, others))
+        answers = iter(said)
+        return [next(continued if query.completion else answers) for query in queries]
+
+    def _said(self, shared: SharedPrefix, asked: Sequence[Query]) -> dict[int, dict[str, Any]]:
+        """Answers to the other queries, those of one length limit together, by their place."""
+        limits: dict[int, list[int]] = {}
+        for place, query in enumerate(asked):
+            if not query.options:
+                limits.setdefault(query.max_new_tokens, []).append(place)
+        found = {}
+        for limit, rows in limits.items():
+            answers = greedy_answers(shared, rows, self._stops, limit)
+            for row, answer in zip(rows, answers, strict=True):
+                text = str(self.tokenizer.decode(answer.ids, skip_special_tokens=True)).strip()
+                ended = {"hit_limit": answer.hit_limit, "failure": answer.failure}
+                found[row] = {"text": text, **ended}
+        return found
+
+    def _features(self, pixels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What the LLM sees of each picture: projected features [P, hidden]."""
+        names = list(pixels)
+        read: Any = self.model
+        found: dict[str, Tensor] = {}
+        for start in range(0, len(names), self.batch_size):
+            batch = names[start : start + self.batch_size]
+            stacked = torch.stack([pixels[name] for name in batch])
+            stacked = stacked.to(self.model.device, self.model.dtype)
+            seen = fusion.project(read, fusion.image_features(read, stacked))
+            found.update(zip(batch, seen, strict=True))
+        return found
+
+    def close(self) -> None:
+        """Nothing is held but the model."""
+
+
+def open_local(
+    checkpoint: Path, kind: str, dtype: torch.dtype, device: str | torch.device, batch_size: int
+) -> Local:
+    """Open a LLaVA checkpoint (``kind`` llava), or a bare causal LLM of any other kind.
+
+    Raises:
+        InputError: the folder holds neither.
+    """
+    model: Any
+    processor: Any = None
+    if kind == "llava":
+        model, processor = fusion.load(checkpoint, dtype=dtype)
+        leave_out_unread(model.to(device))
+        tokenizer = processor.tokenizer
+    else:
+        model, tokenizer = fusion.load_language_model(checkpoint, dtype=dtype)
+    return Local(
+        model.to(device),
+        tokenizer,
+        processor,
+        name=str(checkpoint),
+        batch_size=batch_size,
+        identity=content.folder(checkpoint),
+    )
+
+
+def _summed(query: Query, found: Sequence[Tokens]) -> tuple[OptionScore, ...]:
+    return tuple(
+        summarise(tokens.values, text, not query.completion, tokens.greedy)
+        for tokens, text in zip(found, query.options, strict=True)
+    )
+
+
+def _stops(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Token ids that end an answer: the model's own and the one the chat template writes."""
+    settings: Any = model.generation_config
+    known = settings.eos_token_id
+    listed = known if isinstance(known, list) else [] if known is None else [known]
+    if tokenizer.chat_template is None:
+        return frozenset(listed)
+    return frozenset([*listed, tokenizer.convert_tokens_to_ids(chat.end_of_turn(tokenizer))])

@@ -1,0 +1,197 @@
+"""Paired evidence from rows: samples of differences, and what decides a claim.
+
+Every number is a mean over benchmarks that count equally, and every resampling draws whole
+pictures, which all benchmarks that show them share.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ikusi.compare.reading import Evaluation, Scores
+from ikusi.errors import InputError
+from ikusi.statistics import Interval, bootstrap_interval, equivalence, exceeds
+
+MARGIN = 0.03
+"""Differences smaller than this count as none: what the paper calls "only 0.03" (section 5.1)."""
+
+ALPHA = 0.05
+RESAMPLES = 2000
+"""At least so many behind a p-value, or no correction for several tests could ever be passed."""
+
+Pair = tuple[Evaluation, Evaluation]
+Role = Literal["claim", "premise"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Values whose mean is of interest, one per row, with the picture of each."""
+
+    values: npt.NDArray[np.float64]
+    clusters: tuple[str, ...]
+
+    @property
+    def pictures(self) -> int:
+        """How many independent pictures (or rows without one) there are."""
+        return len(set(self.clusters))
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How many resamples, and from which seed."""
+
+    n: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One comparison: a difference, its interval, and the range that the claim puts it in.
+
+    ``confidence`` is the interval's. The claim is that the difference is above ``above`` and, for
+    equivalence, below ``below``. ``refuted_below``: an interval wholly below it speaks against the
+    claim. A ``premise`` that does not hold makes the claim undecidable instead of wrong.
+    """
+
+    name: str
+    difference: Interval
+    confidence: float
+    above: float
+    below: float | None
+    refuted_below: float
+    p_value: float
+    rows: int
+    pictures: int
+    role: Role = "claim"
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the interval lies wholly where the claim has no room for it."""
+        too_high = self.below is not None and self.difference.low > self.below
+        return self.role == "claim" and (self.difference.high < self.refuted_below or too_high)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the interval lies wholly in the range of the claim."""
+        low_enough = self.below is None or self.difference.high < self.below
+        return self.difference.low > self.above and low_enough
+
+
+def compare(
+    name: str,
+    sample: Sample,
+    resampling: Resampling,
+    *,
+    above: float = 0.0,
+    refuted_below: float = MARGIN,
+    role: Role = "claim",
+) -> Part:
+    """Test that the mean of a sample is above a bound, with its 95 % interval.
+
+    The p-value is two-sided; on the wrong side of the bound it is 1.
+    """
+    drawn = (sample.clusters, resampling.n, resampling.seed)
+    tested = exceeds(sample.values, np.zeros_like(sample.values), above, *drawn, 1 - ALPHA)
+    difference, size = Interval(*tested[:3]), (len(sample.values), sample.pictures)
+    bounds = (above, None, refuted_below)
+    return Part(name, difference, 1 - ALPHA, *bounds, tested.p_value, *size, role)
+
+
+def equivalent(name: str, sample: Sample, resampling: Resampling) -> Part:
+    """Test that the mean of a sample lies within the margin, with its 90 % interval.
+
+    Two one-sided tests; the p-value is the larger of theirs.
+    """
+    drawn = (sample.clusters, resampling.n, resampling.seed)
+    tested = equivalence(sample.values, np.zeros_like(sample.values), MARGIN, *drawn, ALPHA)
+    difference, size = Interval(*tested[:3]), (len(sample.values), sample.pictures)
+    bounds = (-MARGIN, MARGIN, -MARGIN)
+    return Part(name, difference, 1 - 2 * ALPHA, *bounds, tested.p_value, *size)
+
+
+def gaps(pairs: Sequence[Pair], benchmarks: Sequence[str], language: str) -> Sample:
+    """First minus second run of each pair, row by row, averaged over the pairs.
+
+    Raises:
+        InputError: the runs were asked different questions.
+    """
+    parts = []
+    for benchmark in benchmarks:
+        found = [
+            (_scores(a, benchmark, language), _scores(b, benchmark, language)) for a, b in pairs
+        ]
+        _check_same(found, pairs, benchmark)
+        difference = np.mean([a.correct - b.correct for a, b in found], axis=0)
+        parts.append((difference, found[0][0]))
+    return _pooled(parts)
+
+
+def levels(
+    evaluations: Sequence[Evaluation],
+    benchmarks: Sequence[str],
+    language: str,
+    *,
+    group: str | None = None,
+    over_guessing: bool = False,
+) -> Sample:
+    """Scores row by row, averaged over the runs; ``over_guessing`` less what a guesser reaches."""
+    parts = []
+    for benchmark in benchmarks:
+        found = [_scores(one, benchmark, language) for one in evaluations]
+        _check_same([(found[0], one) for one in found[1:]], [], benchmark)
+        less = guessing(evaluations[0], benchmark, language) if over_guessing else 0.0
+        mean = np.mean([one.correct for one in found], axis=0) - less
+        kept = [group is None or own == group for own in found[0].groups]
+        parts.append(_kept(mean, found[0], kept))
+    return _pooled([part for part in parts if len(part[0])])
+
+
+def mean(sample: Sample, resampling: Resampling) -> Interval:
+    """The mean of a sample with its 95 % interval."""
+    return bootstrap_interval(sample.values, sample.clusters, resampling.n, resampling.seed)
+
+
+def guessing(evaluation: Evaluation, benchmark: str, language: str) -> float:
+    """What one reaches without looking: chance or the most frequent answer, whichever is more."""
+    figures = evaluation.figures(benchmark, language)
+    return max(figures["chance"], figures["majority"]) if figures else 0.0
+
+
+def _scores(evaluation: Evaluation, benchmark: str, language: str) -> Scores:
+    found = evaluation.scores(benchmark, language)
+    if found is None:
+        told = f"expected rows of {benchmark} in {language}, found none"
+        raise InputError(f"evaluate/{evaluation.name}: {told}")
+    return found
+
+
+def _check_same(
+    found: Sequence[tuple[Scores, Scores]], pairs: Sequence[Pair], benchmark: str
+) -> None:
+    reference = found[0][0].ids if found else ()
+    if any(side.ids != reference for both in found for side in both):
+        names = ", ".join(sorted({one.name for pair in pairs for one in pair})) or "the runs"
+        raise InputError(f"{benchmark}: expected the same questions in {names}, found others")
+
+
+def _kept(
+    values: npt.NDArray[np.float64], scores: Scores, kept: Sequence[bool]
+) -> tuple[npt.NDArray[np.float64], Scores]:
+    places = np.flatnonzero(kept)
+    return values[places], Scores(
+        tuple(scores.ids[i] for i in places),
+        tuple(scores.clusters[i] for i in places),
+        tuple(scores.groups[i] for i in places),
+        scores.correct[places],
+    )
+
+
+def _pooled(parts: Sequence[tuple[npt.NDArray[np.float64], Scores]]) -> Sample:
+    """Lay benchmarks end to end, scaled so that the mean is that of the benchmarks' means."""
+    total = sum(len(values) for values, _ in parts)
+    scaled = [values * (total / (len(parts) * len(values))) for values, _ in parts]
+    clusters = tuple(cluster for _, scores in parts for cluster in scores.clusters)
+    return Sample(np.concatenate(scaled), clusters)

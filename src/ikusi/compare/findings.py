@@ -1,0 +1,212 @@
+"""The paper's six findings as claims that data can refute (arXiv 2511.09396, section 5).
+
+Each becomes one or more paired comparisons that must all hold (an intersection-union test), with
+Holm's correction over the findings that are tested. Four verdicts:
+
+* supported: every comparison holds after correction, and every premise;
+* not supported: an interval lies wholly on the side that speaks against the claim;
+* inconclusive: neither, or a premise fails (two models that both guess are alike for no reason),
+  or there are too few pictures;
+* not tested: the study lacks the runs, or, for the last, people's judgements.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from ikusi.compare import claims, evidence
+from ikusi.compare.claims import LOW, MOST, WHOLE, Claim
+from ikusi.compare.evidence import ALPHA, MARGIN, Part, Resampling
+from ikusi.compare.reading import Study
+from ikusi.statistics import FEWEST, holm
+
+Verdict = Literal["supported", "not supported", "inconclusive", "not tested"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding: what the paper says, how it was tested here, what came out.
+
+    ``parts`` decide, the first of them gives the estimate; ``details`` are the same comparisons
+    by benchmark and backbone, which decide nothing and are not corrected for their number.
+    """
+
+    number: int
+    title: str
+    test: str
+    verdict: Verdict
+    why: str
+    quantity: str = ""
+    parts: tuple[Part, ...] = ()
+    details: tuple[Part, ...] = ()
+    adjusted: float | None = None
+
+    @property
+    def headline(self) -> Part | None:
+        """The comparison whose estimate stands for the finding."""
+        return self.parts[0] if self.parts else None
+
+    @property
+    def p_value(self) -> float | None:
+        """The largest p-value of the comparisons that must all hold; none where not tested."""
+        return max((part.p_value for part in self.parts if part.role == "claim"), default=None)
+
+
+class _Text(NamedTuple):
+    title: str
+    test: str
+    gather: Callable[[Study, Resampling], Claim]
+
+
+def examine(study: Study) -> list[Finding]:
+    """Test the findings on what a study has measured so far."""
+    resampling = Resampling(max(study.recipe.bootstrap, evidence.RESAMPLES), study.recipe.seed)
+    gathered = [
+        _gather(number, text, study, resampling)
+        for number, text in enumerate(_texts(study), start=1)
+    ]
+    tested = [finding for finding in gathered if finding.verdict != "not tested"]
+    adjusted = holm([finding.p_value or 0.0 for finding in tested])
+    concluded = {
+        finding.number: _concluded(finding, p) for finding, p in zip(tested, adjusted, strict=True)
+    }
+    return [concluded.get(finding.number, finding) for finding in gathered] + [_judges(study)]
+
+
+def _gather(number: int, text: _Text, study: Study, resampling: Resampling) -> Finding:
+    try:
+        found = text.gather(study, resampling)
+    except claims.Lacking as reason:
+        return Finding(number, text.title, text.test, "not tested", str(reason))
+    return Finding(
+        number,
+        text.title,
+        text.test,
+        "inconclusive",
+        "",
+        found.quantity,
+        tuple(found.parts),
+        tuple(found.details),
+    )
+
+
+def _concluded(finding: Finding, adjusted: float) -> Finding:
+    failed = [part for part in finding.parts if part.role == "premise" and not part.holds]
+    refuted = [part for part in finding.parts if part.refuted]
+    claims_ = [part for part in finding.parts if part.role == "claim"]
+    verdict: Verdict = "inconclusive"
+    fewest = min(part.pictures for part in finding.parts)
+    if fewest < FEWEST:
+        why = f"{fewest} pictures are too few: an interval needs {FEWEST} to be trusted."
+    elif failed:
+        why = f"A premise is not shown. {_told(failed[0], finding)}."
+    elif adjusted < ALPHA:
+        verdict, why = "supported", ". ".join(_told(part, finding) for part in claims_) + "."
+    elif refuted:
+        verdict, why = "not supported", f"{_told(refuted[0], finding)}."
+    else:
+        worst = max(claims_, key=lambda part: part.p_value)
+        why = f"Too little evidence either way. {_told(worst, finding)}."
+        if worst.holds:
+            why += f" That does not outlast the correction for several tests: p = {adjusted:.3f}."
+    return replace(finding, verdict=verdict, why=why, adjusted=adjusted)
+
+
+def _told(part: Part, finding: Finding) -> str:
+    """Where the interval of a comparison lies; its numbers too, unless they are the headline."""
+    low, high = signed(part.difference.low), signed(part.difference.high)
+    level = f"{part.confidence * 100:.0f} %"
+    subject = "The interval" if part is finding.headline else f"The {level} interval of {part.name}"
+    numbers = "" if part is finding.headline else f", {low} to {high},"
+    return f"{subject}{numbers} {_place(part)}"
+
+
+def _place(part: Part) -> str:
+    """Where an interval lies, as seen from what the claim needs."""
+    above, low, high = part.above, part.difference.low, part.difference.high
+    if part.below is not None and part.holds:
+        return f"lies between {bound(above)} and {bound(part.below)}, within the margin"
+    if part.holds:
+        return f"lies above {_named(above)}"
+    if part.below is not None and low > part.below:
+        return f"lies above {_named(part.below)}"
+    if high < part.refuted_below:
+        return f"lies below {_named(part.refuted_below)}"
+    return f"contains {_named(above if low <= above or part.below is None else part.below)}"
+
+
+def _named(value: float) -> str:
+    return bound(value) + (", the margin" if abs(value) == MARGIN else "")
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, as print sets it."""
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def p_value(value: float) -> str:
+    """A p-value as print sets it."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def bound(value: float) -> str:
+    """A bound of a claim, as briefly as it was set."""
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _texts(study: Study) -> list[_Text]:
+    target, source = study.target.name, study.source.name
+    margin = f"a margin of {MARGIN}"
+    return [
+        _Text(
+            f"A low share of {target} pictures is enough",
+            f"Non-inferiority of {LOW} % {target} to the better of {MOST} % and {WHOLE} %, in "
+            f"{target}, with {margin}; mean over the close-ended benchmarks.",
+            claims.low_share,
+        ),
+        _Text(
+            f"A little {source} is needed to keep its {source}",
+            f"Whether {MOST} % {target} scores higher in {source} than {WHOLE} %; mean over the "
+            f"close-ended benchmarks. Effects below {MARGIN} count as none.",
+            claims.forgetting,
+        ),
+        _Text(
+            "Text-only rows reduce the loss on text",
+            f"Whether the backbone lost on the text-only benchmark in {target} by learning to see, "
+            f"and whether runs with text-only rows lost less; mean over shares and backbones.",
+            claims.text_loss,
+        ),
+        _Text(
+            "Text-only rows improve answers about pictures",
+            f"Whether text-only rows raise the scores in {target} of runs without any {target} "
+            "pictures; mean over the close-ended benchmarks. "
+            f"Effects below {MARGIN} count as none.",
+            claims.text_helps_sight,
+        ),
+        _Text(
+            f"A {target} backbone is not required",
+            f"Equivalence of the backbones at {MOST} % {target}, in {target}, with {margin} "
+            "(two one-sided tests), on the close-ended benchmarks and on the open one.",
+            claims.backbones,
+        ),
+    ]
+
+
+def _judges(study: Study) -> Finding:
+    return Finding(
+        6,
+        "A judge model does not replace people",
+        "Agreement of a judge model with speakers who compare two models' open answers: Cohen's "
+        "kappa with its interval, and the share of ties each gives.",
+        "not tested",
+        f"It needs people: speakers of {study.target.name} who each say, for some 200 open "
+        "answers, which of two models' is better or that it is a tie, 40 or more of them seen by "
+        "all; and a judge model asked the same, in both orders.",
+    )
+
+
+def verdicts(findings: Sequence[Finding]) -> Iterator[tuple[Verdict, int]]:
+    """How many findings came out each way, in a fixed order."""
+    order: tuple[Verdict, ...] = ("supported", "not supported", "inconclusive", "not tested")
+    for verdict in order:
+        yield verdict, sum(finding.verdict == verdict for finding in findings)

@@ -1,0 +1,1 @@
+"""What a row of each type holds, and how bad ones are noticed."""

@@ -1,0 +1,1 @@
+"""Small base models: an encoder of drawings, LLMs of words, and where those are that are made."""

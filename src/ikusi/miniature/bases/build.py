@@ -1,0 +1,245 @@
+"""The models a study starts from: encoder, tokenizer, an English LLM, its adapted twin.
+
+They ship as package data, because the encoder takes longer than a newcomer should wait. `build`
+makes them again, or makes a twin for another language, from the same packages and with the same
+training code as a study's stages.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+
+from ikusi import language
+from ikusi.artifact import fingerprint, folder, write_json
+from ikusi.data.corpus import Corpus
+from ikusi.data.mixture import Mixture, MixturePart
+from ikusi.errors import InputError
+from ikusi.miniature.bases import encoder as vision
+from ikusi.miniature.bases import teacher, text
+from ikusi.miniature.bases.contrastive import EncoderSettings, standardise
+from ikusi.miniature.bases.shipped import PREFIX, path
+from ikusi.miniature.bases.teacher import TeacherSettings
+from ikusi.miniature.bases.text import CONCEPTS, SEED, SOURCE
+from ikusi.miniature.corpora import speaker
+from ikusi.miniature.pictures.augment import Thumbnails
+from ikusi.miniature.pictures.drawings import drawings, further_drawings
+from ikusi.miniature.pictures.scenes import GROUND_SIGNS
+from ikusi.miniature.pictures.splits import generator, split
+from ikusi.miniature.words.concepts import catalogue
+from ikusi.miniature.words.speaker import Speaker
+from ikusi.model.fusion import load_language_model, save
+from ikusi.model.tokens import END, PAD, SPECIAL_TOKENS, plain_tokenizer
+from ikusi.recipe import Stage
+from ikusi.train.stages import CHECKPOINT, ProgressCall, Summary, train_stage
+
+Progress = Callable[[int, int, str], None]
+VOCABULARY = 3072
+TOKENIZED = 16_000  # rows of text that the tokenizer learns from
+TAUGHT = (  # after it has learnt alone, one after the other
+    EncoderSettings(steps=2400, learning_rate=1e-3),
+    EncoderSettings(steps=8000, learning_rate=1.5e-3, seed=11),
+)
+RATIO = 0.8  # of an adapted twin's rows are in its language
+STAGE = Stage(
+    corpus="text",
+    trainable=["llm"],
+    learning_rate=2e-3,
+    batch_size=16,
+    optimizer="muon",
+    epochs=1,
+    weight_decay=0.05,
+    warmup_ratio=0.03,
+    precision="bf16",
+    max_length=512,
+)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a backbone's training: rows of one kind of text, and how they are learnt."""
+
+    name: str
+    kind: text.Kind
+    rows: int
+    learning_rate: float = STAGE.learning_rate
+    batch_size: int = STAGE.batch_size
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that trains it."""
+        changed = {"learning_rate": self.learning_rate, "batch_size": self.batch_size}
+        return STAGE.model_copy(update=changed)
+
+    def told(self) -> dict[str, Any]:
+        """What it is, for people and fingerprints."""
+        return {"rows": self.rows, "kind": self.kind.__name__, "stage": self.stage.model_dump()}
+
+
+CHECKS = Phase("yes_or_no", text.yes_or_no, 16_000, learning_rate=1e-3, batch_size=128)
+ENGLISH = (Phase("words", text.mixed, 32_000), CHECKS, Phase("all", text.mixed, 48_000))
+ADAPTED = (Phase("words", text.mixed, 16_000), CHECKS, Phase("all", text.mixed, 24_000))
+
+
+def build(name: str, root: Path, progress: Progress | None = None) -> Path:
+    """Make one base model in `root`: encoder, llama-en, or llama-<language> from llama-en.
+
+    An interrupted build goes on where it stopped.
+
+    Raises:
+        InputError: there is no such base model, or a language lacks words or a pack.
+    """
+    kind, _, code = name.partition("-")
+    if name != "encoder" and (kind != "llama" or not code):
+        raise InputError(f"{name}: expected encoder or llama-<language>")
+    settings = {"name": name, "phases": {one.name: one.told() for one in _phases(code)}}
+    with folder(
+        root / name,
+        fingerprint=fingerprint(settings),
+        kind="miniature bases",
+        settings=settings,
+        keep_partial=True,
+    ) as staging:
+        if name == "encoder":
+            build_encoder(staging, progress)
+        else:
+            build_llama(code, root, staging, progress)
+    return root / name
+
+
+def build_encoder(output: Path, progress: Progress | None = None) -> None:
+    """Train a teacher, the encoder alone, and the encoder as the teacher says; measure it."""
+    work = output / "work"
+    made = drawings(progress)
+    splits = split(made, CONCEPTS)
+    thumbnails = Thumbnails(made, further_drawings(progress), splits)
+    guide = teacher.train(thumbnails, TeacherSettings(), work / "teacher", progress)
+    names, count = vision.names_of(splits), len(splits.concepts)
+    alone = EncoderSettings()
+    pictures = vision.Pictures(thumbnails, count, alone)
+    trained = vision.train(pictures, names, work / "alone", progress)
+    for number, settings in enumerate(TAUGHT):
+        pictures = vision.Pictures(thumbnails, count, settings, guide)
+        trained = vision.train(pictures, names, work / f"taught-{number}", progress, trained)
+    write_json(output / "retrieval.json", vision.measure(trained, made, splits, alone))
+    standardise(trained.vision, pictures[0]["pixels"])
+    vision.save_encoder(trained.vision, alone, output)
+    phases = {
+        "teacher": asdict(TeacherSettings()),
+        "alone": asdict(alone),
+        "taught": [asdict(settings) for settings in TAUGHT],
+    }
+    write_json(output / "training.json", phases)
+    shutil.rmtree(work)
+
+
+def build_llama(code: str, root: Path, output: Path, progress: Progress | None = None) -> None:
+    """Train the English backbone from scratch, or another language's twin from it.
+
+    Whether a thing is in a scene is not learnt from a yes or no among many words. Rows of nothing
+    else teach it in a hundred steps, and the mixed rows that follow keep it.
+    """
+    speakers = [speaker(language.load(one)) for one in dict.fromkeys((code, SOURCE))]
+    work = output / "work"
+    model, tokenizer = _start(code, root)
+    summaries = {}
+    for phase in _phases(code):
+        place = work / phase.name
+        summaries[phase.name] = _train(model, tokenizer, phase, speakers, place, progress)
+        model, tokenizer = load_language_model(place / CHECKPOINT, torch.float32)
+    save(model.to(torch.float16), tokenizer, output)
+    write_json(output / "training.json", summaries)
+    shutil.rmtree(work)
+
+
+def _phases(code: str) -> tuple[Phase, ...]:
+    return {"": (), SOURCE: ENGLISH}.get(code, ADAPTED)
+
+
+def _train(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    phase: Phase,
+    speakers: list[Speaker],
+    place: Path,
+    progress: Progress | None,
+) -> Summary:
+    """One phase in `place`, resumable; what it was trained on."""
+    code = speakers[0].code
+    if not (place / "text" / "corpus.json").exists():
+        random = generator(SEED, len(speakers), phase.rows)
+        text.write(speakers, place / "text", phase.kind(speakers, phase.rows, random))
+    part = MixturePart(Corpus.open(place / "text"), 0.0 if code == SOURCE else RATIO)
+    mixture = Mixture([part], code, SOURCE, SEED)
+    told = _told(progress, phase.name)
+    return train_stage(
+        model, tokenizer, mixture, phase.stage, output=place, seed=SEED, progress=told
+    )
+
+
+def _start(code: str, root: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    if code == SOURCE:
+        tokenizer = train_tokenizer(text.sentences(TOKENIZED))
+        return new_llama(tokenizer), tokenizer
+    own = root / f"llama-{SOURCE}"
+    there = (own / "config.json").exists()
+    return load_language_model(own if there else path(f"{PREFIX}llama-{SOURCE}"), torch.float32)
+
+
+def _told(progress: Progress | None, phase: str) -> ProgressCall | None:
+    if progress is None:
+        return None
+    return lambda now: progress(now.step, now.total, f"{phase}: loss {now.loss:.3f}")
+
+
+def new_llama(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """A small Llama with random weights and tied embeddings."""
+    torch.manual_seed(SEED)
+    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in (PAD, END)}
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=160,
+        intermediate_size=432,
+        num_hidden_layers=4,
+        num_attention_heads=5,
+        num_key_value_heads=5,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        pad_token_id=ids[PAD],
+        eos_token_id=ids[END],
+        bos_token_id=None,
+    )
+    return LlamaForCausalLM(config)
+
+
+def train_tokenizer(texts: Iterator[str]) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer with the plain chat template; it can write any language.
+
+    Every emoji is one token: a map of a scene then has one token a cell.
+    """
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    signs = [*GROUND_SIGNS.values(), *(concept.emoji for concept in catalogue())]
+    backend.add_tokens([AddedToken(sign, normalized=False) for sign in signs])
+    return plain_tokenizer(backend)

@@ -1,0 +1,145 @@
+"""What the miniature's backbones read: scenes told in emoji and asked about, facts, translations.
+
+A row is a conversation. Where a study shows a picture, a scene is told in emoji: as a row of the
+ground and the things, or as a map with one emoji a cell, as an encoder's features come. Some cells
+of a map are misread as a look-alike, as an encoder's are, so that a thing is told by most of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ikusi import language
+from ikusi.data.corpus import CorpusWriter
+from ikusi.miniature.corpora import (
+    OPEN,
+    ask_caption,
+    checks,
+    conversations,
+    questions,
+    speaker,
+)
+from ikusi.miniature.pictures.drawings import drawings
+from ikusi.miniature.pictures.scenes import GROUND_SIGNS, GROUNDS, cells, places
+from ikusi.miniature.pictures.splits import generator, split
+from ikusi.miniature.words.concepts import Concept, named
+from ikusi.miniature.words.knowledge import (
+    EMOJI_TASKS,
+    FACTS,
+    ask_emoji,
+    ask_fact,
+    ask_translation,
+    speakable,
+)
+from ikusi.miniature.words.questions import Asker, Drawn, Told
+from ikusi.miniature.words.speaker import VARIANTS, Exchange, Speaker
+
+CONCEPTS = 250
+SOURCE = "en"
+SEED = 7
+GRID = 8  # cells a side of a map
+MAPS, CAPTIONS = 0.5, 0.2  # shares of told scenes: as a map, and with a caption asked for
+CHECKED = 0.3  # share of told scenes with yes/no questions alone
+MISREAD = 0.5  # of a map's cells, at most
+LOOK_ALIKES = 4  # that a thing may be misread as in one map
+
+Rows = Iterator[list[Exchange]]
+Kind = Callable[[Sequence[Speaker], int, np.random.Generator], Rows]
+
+
+def sentences(rows: int) -> Iterator[str]:
+    """What the shipped tokenizer learns from: the backbones' text in both shipped languages."""
+    random = generator(SEED, 9)
+    for code in (SOURCE, "eu"):
+        one = speaker(language.load(code))
+        for exchanges in mixed([one], rows, random):
+            for exchange in exchanges:
+                yield exchange.question(one)
+                yield exchange.answer(one)
+
+
+def write(speakers: Sequence[Speaker], output: Path, rows: Iterable[list[Exchange]]) -> None:
+    """Write rows as a corpus of instructions, in every language spoken."""
+    with CorpusWriter(output, "instruction", [one.code for one in speakers]) as writer:
+        for number, exchanges in enumerate(rows):
+            texts = conversations(exchanges, {one.code: one for one in speakers})
+            writer.add_row(f"text-{number:06d}", None, texts, task=exchanges[0].task)
+
+
+def mixed(speakers: Sequence[Speaker], rows: int, random: np.random.Generator) -> Rows:
+    """Six in ten rows about told scenes, two about countries, the others about words and lists."""
+    codes = [one.code for one in speakers]
+    concepts, known = _nameable(codes), speakable(*codes)
+    for _ in range(rows):
+        chance = random.random()
+        variant = int(random.integers(VARIANTS))
+        if chance < 0.6:
+            yield _told_scene(concepts, random)
+        elif chance < 0.8:
+            country = known[random.integers(len(known))]
+            yield [ask_fact(country, str(task), variant) for task in random.permutation(FACTS)]
+        elif chance < 0.9 and len(codes) > 1:
+            pair = codes if random.random() < 0.5 else codes[::-1]
+            picked = random.choice(len(concepts), 3, replace=False)
+            yield [ask_translation(concepts[i], pair[0], pair[1], variant) for i in picked]
+        else:
+            tasks = random.choice(EMOJI_TASKS, 2, replace=False)
+            yield [ask_emoji(str(task), concepts, random, variant) for task in tasks]
+
+
+def yes_or_no(speakers: Sequence[Speaker], rows: int, random: np.random.Generator) -> Rows:
+    """Whether a thing is in a scene that is told as a row; one question each."""
+    concepts = _nameable([one.code for one in speakers])
+    asker = Asker(concepts)
+    for _ in range(rows):
+        drawn = _drawn(concepts, random)
+        asked = next(checks(asker, drawn, random))
+        yield [Told(**vars(asked), scene="".join(_signs(drawn)))]
+
+
+def _nameable(codes: Sequence[str]) -> tuple[Concept, ...]:
+    splits = split(drawings(), CONCEPTS)
+    return named((*splits.concepts, *splits.unseen_concepts), *codes)
+
+
+def _told_scene(concepts: Sequence[Concept], random: np.random.Generator) -> list[Exchange]:
+    """A conversation about a scene that is told in emoji."""
+    asker, drawn = Asker(concepts), _drawn(concepts, random)
+    as_map = random.random() < MAPS
+    scene = emoji_map(asker, drawn, random) if as_map else "".join(_signs(drawn))
+    if random.random() < CHECKED:
+        asked = list(checks(asker, drawn, random))
+    else:
+        asked = questions(asker, drawn, random, [*OPEN, "describe"])
+    if random.random() < CAPTIONS and asked[-1].task != "describe":
+        asked[-1] = ask_caption(drawn, int(random.integers(VARIANTS)))  # it would tell the others
+    return [Told(**vars(asked[0]), scene=scene), *asked[1:]]
+
+
+def _drawn(concepts: Sequence[Concept], random: np.random.Generator) -> Drawn:
+    picked = random.choice(len(concepts), int(random.integers(1, 4)), replace=False)
+    ground = list(GROUNDS)[random.integers(len(GROUNDS))]
+    return Drawn(tuple(concepts[i] for i in picked), "emoji", ground)
+
+
+def _signs(drawn: Drawn) -> list[str]:
+    """The ground's sign, then those of the things from left to right."""
+    return [GROUND_SIGNS[drawn.ground], *(concept.emoji for concept in drawn.concepts)]
+
+
+def emoji_map(asker: Asker, drawn: Drawn, random: np.random.Generator) -> str:
+    """A scene as text: for each cell of a grid, row by row, the sign of what is there."""
+    signs = _signs(drawn)
+    alike = [
+        [other.emoji for other in asker.near(concept, drawn, random, LOOK_ALIKES)]
+        for concept in drawn.concepts
+    ]
+    shown = cells(places(len(drawn.concepts), random), GRID)
+    misread = random.random(len(shown)) < random.uniform(0, MISREAD)
+    return "".join(
+        alike[cell - 1][random.integers(LOOK_ALIKES)] if cell and wrong else signs[cell]
+        for cell, wrong in zip(shown, misread, strict=True)
+    )

@@ -1,0 +1,129 @@
+"""Everything one language says in the miniature: CLDR's words inside the pack's sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypedDict
+
+from ikusi.language import LanguagePack
+from ikusi.miniature.words.cldr import Locale, locale
+from ikusi.miniature.words.concepts import Concept
+
+MAX_KEYWORDS = 4
+KINDS = {
+    "animal": "🐾",
+    "plant": "🌱",
+    "food_drink": "🍴",
+    "building": "🏛",
+    "travel": "🧭",
+    "weather": "🌤",
+    "sport": "🏅",
+    "activities": "🎲",
+    "objects": "📦",
+}
+VARIANTS = 3  # wordings of a question or statement that training goes round
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A language as it is spoken here; what it says of a concept is what CLDR's people wrote."""
+
+    pack: LanguagePack
+
+    @cached_property
+    def words(self) -> Locale:
+        """CLDR's words in this language."""
+        return locale(self.pack.code)
+
+    @property
+    def code(self) -> str:
+        """The language's code."""
+        return self.pack.code
+
+    def name(self, concept: Concept) -> str:
+        """The concept's name."""
+        return concept.name(self.words)
+
+    def keywords(self, concept: Concept) -> list[str]:
+        """Words that describe the concept, its own name left out where others remain."""
+        found = self.words.keywords(concept.emoji)
+        others = [word for word in found if word != self.name(concept)]
+        return (others or found or [self.name(concept)])[:MAX_KEYWORDS]
+
+    def kind(self, concept: Concept) -> str:
+        """The label of the concept's category; a sign where CLDR has none in this language."""
+        return self.words.labels.get(concept.kind) or KINDS[concept.kind]
+
+    def number(self, value: int) -> str:
+        """The word of a number up to ten."""
+        return self.pack.numbers[value]
+
+    def listed(self, items: Sequence[str]) -> str:
+        """Items as a plain list."""
+        return ", ".join(items)
+
+
+Phrase = Callable[[Speaker], str]  # what is said, whatever the language
+
+
+def name_of(concept: Concept) -> Phrase:
+    """Says the concept's name."""
+    return lambda speaker: speaker.name(concept)
+
+
+def names_of(concepts: Sequence[Concept]) -> Phrase:
+    """Says the concepts' names as a list."""
+    return lambda speaker: speaker.listed([speaker.name(concept) for concept in concepts])
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One question and its answer, independent of the language it is asked in.
+
+    Args:
+        about: all that one has to know to answer, such as a concept that is named.
+        tells: what is known once the question and its answer have been read.
+    """
+
+    task: str
+    variant: int
+    values: dict[str, Phrase]
+    answer: Phrase
+    golds: Callable[[Speaker], list[str]] | None = None  # None: the answer alone
+    options: tuple[Phrase, ...] = ()
+    right: int = -1
+    about: frozenset[Hashable] = frozenset()
+    tells: frozenset[Hashable] = frozenset()
+
+    def question(self, speaker: Speaker) -> str:
+        """The question as this language asks it."""
+        said = {key: phrase(speaker) for key, phrase in self.values.items()}
+        return speaker.pack.ask(self.task, self.variant, **said)
+
+    def gold(self, speaker: Speaker) -> list[str]:
+        """Every answer that counts as right."""
+        return self.golds(speaker) if self.golds else [self.answer(speaker)]
+
+
+class Same(TypedDict):
+    """`about` and `tells` of an exchange that tells what it is about, and nothing else."""
+
+    about: frozenset[Hashable]
+    tells: frozenset[Hashable]
+
+
+def same(*known: Hashable) -> Same:
+    """An exchange's `about` and `tells` where both are this."""
+    return {"about": frozenset(known), "tells": frozenset(known)}
+
+
+def given_away(exchanges: Iterable[Exchange]) -> bool:
+    """Whether one of these can be answered from those before it."""
+    known: frozenset[Hashable] = frozenset()
+    for exchange in exchanges:
+        if exchange.about and exchange.about <= known:
+            return True
+        known |= exchange.tells
+    return False

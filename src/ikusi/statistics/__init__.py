@@ -1,0 +1,36 @@
+"""Intervals and paired tests for scores of samples that share pictures.
+
+Rows about one picture are not independent, so every resampling draws whole pictures (clusters).
+All functions are pure and deterministic for a seed.
+"""
+
+from ikusi.statistics.correction import holm
+from ikusi.statistics.intervals import FEWEST, Interval, bootstrap_interval, standard_error
+from ikusi.statistics.paired import (
+    Difference,
+    Equivalence,
+    McNemar,
+    detectable,
+    equivalence,
+    exceeds,
+    least_p_value,
+    mcnemar,
+    paired_difference,
+)
+
+__all__ = [
+    "FEWEST",
+    "Difference",
+    "Equivalence",
+    "Interval",
+    "McNemar",
+    "bootstrap_interval",
+    "detectable",
+    "equivalence",
+    "exceeds",
+    "holm",
+    "least_p_value",
+    "mcnemar",
+    "paired_difference",
+    "standard_error",
+]

@@ -1,0 +1,165 @@
+"""Two runs on the same rows: their difference, what it would take to see one, and equivalence."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest, norm
+
+from ikusi.statistics import borders
+from ikusi.statistics.resampling import Clusters, Values, cluster_totals, resampled_means
+
+
+class Difference(NamedTuple):
+    """The mean of ``a - b``, its interval, and the two-sided bootstrap p-value against zero."""
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+
+
+class Equivalence(NamedTuple):
+    """Whether ``a - b`` lies within the margin, judged by its ``1 - 2 alpha`` interval.
+
+    ``p_value`` is the larger of the two one-sided tests'.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+    equivalent: bool
+
+
+class McNemar(NamedTuple):
+    """Rows that only ``a`` and rows that only ``b`` got right, and the exact p-value of those."""
+
+    only_a: int
+    only_b: int
+    p_value: float
+
+
+def paired_difference(
+    a: Values,
+    b: Values,
+    clusters: Clusters = None,
+    n: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Difference:
+    """Return the mean of ``a - b`` over the same rows, with interval and p-value.
+
+    Both runs are resampled together, so what is hard for both cancels. The p-value is twice the
+    smaller share of resampled differences on either side of zero, with one added to both counts,
+    so it is never 0 and at least ``2 / (n + 1)``. Where all pictures differ alike (not at all, as
+    a rule) interval and p-value are those of ``borders.Alike``.
+    """
+    return _tested(_paired(a, b), 0.0, clusters, n, seed, confidence)
+
+
+def exceeds(
+    a: Values,
+    b: Values,
+    bound: float,
+    clusters: Clusters = None,
+    n: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Difference:
+    """Test that the mean of ``a - b`` is above a bound; otherwise like ``paired_difference``.
+
+    The p-value is two-sided; where the mean is not above the bound it is 1.
+    """
+    gap = _paired(a, b)
+    tested = _tested(gap, bound, clusters, n, seed, confidence)
+    return tested if (gap - bound).mean() > 0 else tested._replace(p_value=1.0)
+
+
+def equivalence(
+    a: Values,
+    b: Values,
+    margin: float,
+    clusters: Clusters = None,
+    n: int = 1000,
+    seed: int = 0,
+    alpha: float = 0.05,
+) -> Equivalence:
+    """Test that two runs differ by less than ``margin`` (two one-sided tests by bootstrap).
+
+    They are equivalent at level ``alpha`` when the whole ``1 - 2 alpha`` interval of ``a - b``
+    lies strictly between ``-margin`` and ``margin``. A wide interval proves nothing either way.
+    """
+    if margin <= 0:
+        raise ValueError(f"margin: expected a positive number, found {margin}")
+    confidence = 1 - 2 * alpha
+    not_less = exceeds(a, b, -margin, clusters, n, seed, confidence)
+    not_more = exceeds(b, a, -margin, clusters, n, seed, confidence)
+    worse = max(not_less.p_value, not_more.p_value)
+    p_value = worse / 2 if worse < 1 else 1.0
+    mean, low, high, _ = not_less
+    return Equivalence(mean, low, high, p_value, -margin < low and high < margin)
+
+
+def least_p_value(values: Values, clusters: Clusters = None) -> float:
+    """Return the smallest two-sided p-value that the signs of the clusters' sums allow.
+
+    That is ``2 ** (1 - d)`` where ``d`` sums are not zero: the sign test's when all agree. A
+    bootstrap of few such clusters gives less, which is more than they can show.
+    """
+    sums, _ = cluster_totals(np.asarray(values, dtype=np.float64), clusters)
+    return min(1.0, 2.0 ** (1 - int((~np.isclose(sums, 0)).sum())))
+
+
+def detectable(error: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Return the smallest true difference that a test finds with probability ``power``.
+
+    ``error``: the standard error of the difference. The test is two-sided at level ``alpha`` and
+    the estimate taken as normal (Bloom 1995, "Minimum detectable effects").
+
+    >>> round(detectable(0.01), 4)
+    0.028
+    """
+    return float((norm.ppf(1 - alpha / 2) + norm.ppf(power)) * error)
+
+
+def mcnemar(a: Values, b: Values) -> McNemar:
+    """Return the discordant counts of two runs' right/wrong answers, and the exact two-sided p.
+
+    A row is right where its score is at least one half. Without discordant rows p is 1. Rows count
+    as independent, also where they share a picture.
+    """
+    right_a, right_b = (np.asarray(side, dtype=np.float64) >= 0.5 for side in (a, b))
+    if right_a.shape != right_b.shape:
+        raise ValueError(f"expected runs of equal length, found {len(a)} and {len(b)} rows")
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    found = only_a + only_b
+    p_value = float(binomtest(only_a, found, 0.5).pvalue) if found else 1.0
+    return McNemar(only_a, only_b, p_value)
+
+
+def _tested(
+    gap: npt.NDArray[np.float64],
+    bound: float,
+    clusters: Clusters,
+    n: int,
+    seed: int,
+    confidence: float,
+) -> Difference:
+    """The mean of ``gap``, its interval, and the two-sided p-value against ``bound``."""
+    shifted, least = gap - bound, 2 / (n + 1)
+    mean = float(shifted.mean()) + bound
+    if alike := borders.alike(*cluster_totals(gap, clusters)):
+        return Difference(mean, *alike.interval(confidence), max(least, alike.p_value(bound)))
+    means = resampled_means(shifted, clusters, n, seed)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    tail = min(int((means <= 0).sum()), int((means >= 0).sum()))
+    p_value = min(1.0, 2 * (tail + 1) / (n + 1))
+    return Difference(mean, float(low) + bound, float(high) + bound, p_value)
+
+
+def _paired(a: Values, b: Values) -> npt.NDArray[np.float64]:
+    left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if left.shape != right.shape:
+        raise ValueError(f"expected runs of equal length, found {left.size} and {right.size} rows")
+    return left - right

@@ -1,0 +1,250 @@
+"""One step of a study in several processes, or in processes elsewhere.
+
+They are started by torchrun here, by a torchrun that runs Ikusi itself (`torchrun`), or by a
+cluster (`slurm`); each then calls `main`. The worker that was given the step waits for them. What
+they are to do, how far they are and what went wrong stands in files in `jobs/STEP/` of the study.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ikusi import artifact, disk
+from ikusi.errors import IkusiError, InputError
+from ikusi.processes import be_killed_with_parent
+from ikusi.study.context import Context, Report, one_line, resolve
+from ikusi.study.launch.hardware import accelerators, claim_hardware
+
+JOBS = "jobs"
+TASK, PROGRESS, FAILURE, DONE = "task.json", "progress.json", "failure.json", "done.json"
+SECONDS_BETWEEN_LOOKS = 0.2
+
+
+@dataclass(frozen=True)
+class Task:
+    """A step as its processes are told of it: what they call, and where it writes.
+
+    Attributes:
+        folder: where this is told, and what becomes of it.
+        compute: what the step runs on, as plain values (`ikusi.recipe.Compute`).
+    """
+
+    folder: Path
+    function: str
+    settings: Mapping[str, Any]
+    compute: Mapping[str, Any]
+    output: Path
+    study: Path
+    fingerprint: str
+
+    def told(self) -> dict[str, Any]:
+        """As JSON, with whole paths: the processes may run in another folder."""
+        paths = {name: str(getattr(self, name).absolute()) for name in ("output", "study")}
+        values = asdict(self) | paths
+        del values["folder"]
+        return values
+
+    def is_told(self) -> bool:
+        """Whether just this is what the folder already holds."""
+        try:
+            known = json.loads((self.folder / TASK).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return bool(known == json.loads(json.dumps(self.told())))
+
+    def tell(self) -> None:
+        """Write it down in a folder that holds nothing else."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        artifact.write_json(self.folder / TASK, self.told())
+
+
+class Processes(Protocol):
+    """Processes at work on a task."""
+
+    def poll(self) -> int | None:
+        """None while they work; then 0 if all went well."""
+
+    def told(self) -> str:
+        """What they wait for, or how they ended, in a few words; often nothing."""
+
+    def cause(self) -> str:
+        """What ended them all from outside, if it was not themselves."""
+
+    def stop(self) -> None:
+        """End those that are left; called in any case but that of `leave`."""
+
+    def leave(self) -> None:
+        """End those that do not go on without this process, which is told to end."""
+
+
+Starter = Callable[[Task], Processes]
+
+
+def run(task: Task, start: Starter, send: Callable[[Report], None]) -> None:
+    """Have a task done, passing on how far it is.
+
+    Raises:
+        InputError, IkusiError: what the first process to fail told.
+    """
+    processes, told = start(task), None
+    try:
+        while (code := processes.poll()) is None:
+            told = _pass_on(_report(task.folder / PROGRESS, processes.told()), told, send)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    except SystemExit:
+        processes.leave()
+        raise
+    except BaseException:
+        processes.stop()
+        raise
+    processes.stop()
+    _pass_on(_report(task.folder / PROGRESS, ""), told, send)
+    if code:
+        raise _failure(task.folder / FAILURE, processes, code)
+    shutil.rmtree(task.folder, ignore_errors=True)
+
+
+def here(task: Task) -> Processes:
+    """Start them with torchrun, on this machine."""
+    task.tell()
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+        *("--nproc_per_node", str(task.compute["processes"])),
+        *("-m", "ikusi.study.launch.ranks", str(task.folder)),
+    ]
+    return Here(subprocess.Popen(command, preexec_fn=be_killed_with_parent))
+
+
+@dataclass(frozen=True)
+class Here:
+    """Processes on this machine: one, and what it has started."""
+
+    process: subprocess.Popen[bytes]
+
+    def poll(self) -> int | None:
+        """See `Processes`."""
+        return self.process.poll()
+
+    def told(self) -> str:
+        """See `Processes`."""
+        return ""
+
+    cause = told
+
+    def stop(self) -> None:
+        """See `Processes`."""
+        self.process.terminate()
+        self.process.wait()
+
+    leave = stop
+
+
+def _pass_on(report: Report, told: Report | None, send: Callable[[Report], None]) -> Report | None:
+    """Send a report that says anything new; returns the last one that was sent."""
+    if report == told or not report.note:
+        return told
+    send(report)
+    return report
+
+
+def _report(path: Path, waits: str) -> Report:
+    """How far the processes are, and what they wait for or else say."""
+    try:
+        fraction, note = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:  # none yet, or it was replaced on another machine while it was read
+        fraction, note = 0.0, ""
+    return Report(fraction, waits or note)
+
+
+def _failure(path: Path, processes: Processes, code: int) -> IkusiError:
+    """Why a task failed: what ended its processes from outside, or the first that said why."""
+    if cause := processes.cause():
+        return IkusiError(cause)
+    if (told := _told(path)) is None:
+        how = processes.told() or f"one ended with code {code}"
+        return IkusiError(f"its processes left no message: {how}; its log says more")
+    return (InputError if told["bad_input"] else IkusiError)(told["message"])
+
+
+def tell_failure(folder: Path, error: Exception, attempt: int = 0) -> None:
+    """Say why a task failed; the first to do so counts, as others fail because it did."""
+    if not has_failed(folder, attempt):
+        if line := disk.fault(error):
+            error = InputError(line)
+        bad_input = isinstance(error, InputError)
+        told = {"message": one_line(error), "bad_input": bad_input, "attempt": attempt}
+        artifact.write_json(folder / FAILURE, told)
+
+
+def has_failed(folder: Path, attempt: int = 0) -> bool:
+    """Whether one of the processes has told of a failure in this attempt."""
+    told = _told(folder / FAILURE)
+    return told is not None and told["attempt"] == attempt
+
+
+def _told(path: Path) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = None
+    with suppress(FileNotFoundError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens at."""
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return int(listener.getsockname()[1])
+
+
+def main(folder: Path, attempt: int = 0) -> None:
+    """Do this process's share of the task that `folder` holds.
+
+    Args:
+        attempt: how often all processes of the task have been started anew.
+    """
+    be_killed_with_parent()
+    claim_hardware(",".join(accelerators()) or None)
+    from accelerate.utils import get_cpu_distributed_information
+    from transformers.utils.logging import disable_progress_bar
+
+    rank = get_cpu_distributed_information().rank  # as this process was told when it was started
+    first = rank == 0
+    form = f"%(asctime)s {rank} %(name)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO if first else logging.ERROR, format=form)
+    disable_progress_bar()  # of libraries; they go to logs
+    told = json.loads((folder / TASK).read_text(encoding="utf-8"))
+    if first and not has_failed(folder, attempt):
+        (folder / FAILURE).unlink(missing_ok=True)  # what an earlier attempt told
+
+    def send(report: Report) -> None:
+        if first:
+            artifact.write_json(folder / PROGRESS, [report.fraction, report.note])
+
+    context = Context(Path(told["study"]), send, told["compute"])
+    try:
+        resolve(told["function"])(Path(told["output"]), context, **told["settings"])
+    except Exception as error:
+        traceback.print_exc()
+        tell_failure(folder, error, attempt)
+        sys.stderr.flush()
+        os._exit(1)  # without waiting for the others, who may wait for this one
+    if first:
+        artifact.write_json(folder / DONE, {})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,123 @@
+"""A study in the processes of a torchrun that runs Ikusi itself, on two machines.
+
+Both are this one: two of torchrun's agents take it for a machine each.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ikusi.study.launch.ranks import free_port
+from study.launch import together
+
+TESTS = Path(__file__).parents[2]
+STUDY = """
+import json, sys
+from pathlib import Path
+from ikusi import study
+from ikusi.study import torchrun
+from ikusi.study.graph import Step
+
+if __name__ == "__main__":
+    folder, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
+    shared = {"processes": 1, "parallel": "ddp"}
+    steps = [
+        Step("align/a", "train.rank:step", (), settings, compute=shared, resumes=True),
+        Step("align/b", "train.rank:count", (), {}, compute=shared),
+    ]
+    outcome = torchrun.led(lambda: study.run_steps(steps, folder, "auto"))
+    print("followed" if outcome is None else outcome.told())
+    sys.exit(outcome.exit_code if outcome else 0)
+"""
+
+LOST = """
+import json, os, sys
+from pathlib import Path
+from ikusi import study
+from ikusi.study import torchrun
+from ikusi.study.graph import Step
+
+
+def world(output, context, lost):
+    \"\"\"Each process tells its rank; where one is to be lost, it ends without a word.\"\"\"
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo")
+    if lost and dist.get_rank() == 1:
+        os._exit(9)
+    told = [None] * dist.get_world_size()
+    dist.all_gather_object(told, os.environ["RANK"])
+    if dist.get_rank() == 0:
+        (output / "told.json").write_text(json.dumps(told))
+
+
+if __name__ == "__main__":
+    folder, shared = Path(sys.argv[1]), {"processes": 1}
+    steps = [
+        Step("align/lost", "lost:world", (), {"lost": True}, compute=shared),
+        Step("align/whole", "lost:world", (), {"lost": False}, compute=shared),
+    ]
+    outcome = torchrun.led(lambda: study.run_steps(steps, folder, "auto"))
+    if outcome is not None:
+        states = {name: [state.status, state.message] for name, state in outcome.states.items()}
+        (folder / "states.json").write_text(json.dumps(states))
+"""
+
+
+def agent(port: int, *command: str) -> subprocess.Popen[str]:
+    """A machine's torchrun, as one starts it by hand."""
+    meeting = ["--rdzv_backend", "c10d", "--rdzv_endpoint", f"localhost:{port}", "--rdzv_id", "a"]
+    return started(*meeting, "--local_addr", "127.0.0.1", *command)
+
+
+def numbered(node: int, port: int, *command: str) -> subprocess.Popen[str]:
+    """The same where the machines are numbered, and the first one's address is given."""
+    place = ["--master_addr", "127.0.0.1", "--master_port", str(port)]
+    return started("--node_rank", str(node), *place, *command)
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    whole = [
+        *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc_per_node", "1"),
+        *arguments,
+    ]
+    paths = os.pathsep.join([str(TESTS), *sys.path])
+    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        whole, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_two_machines_train_as_one_process_does(tmp_path: Path, undisturbed: Path) -> None:
+    script = tmp_path / "run_study.py"
+    script.write_text(STUDY)
+    folder, port = tmp_path / "study", free_port()
+    told = [str(script), str(folder), json.dumps(together.SETTINGS)]
+    agents = [agent(port, *told) for _ in range(2)]
+    outputs = [each.communicate(timeout=240)[0] for each in agents]
+    assert [each.returncode for each in agents] == [0, 0], "\n".join(outputs)
+    assert sum("followed" in output for output in outputs) == 1
+    assert sum("done: 2 of 2 steps made" in output for output in outputs) == 1
+    together.assert_same_training(folder / "align/a", undisturbed)
+    assert (folder / "align/b" / "processes").read_text() == "2"
+
+
+def test_a_lost_process_costs_its_step_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "lost.py"
+    script.write_text(LOST)
+    monkeypatch.syspath_prepend(tmp_path)
+    folder, port = tmp_path / "study", free_port()
+    agents = [numbered(node, port, str(script), str(folder)) for node in range(2)]
+    outputs = [each.communicate(timeout=240)[0] for each in agents]
+    assert [each.returncode for each in agents] == [0, 0], "\n".join(outputs)
+    states = json.loads((folder / "states.json").read_text())
+    assert states["align/whole"] == ["done", ""]
+    assert json.loads((folder / "align/whole" / "told.json").read_text()) == ["0", "1"]
+    status, message = states["align/lost"]
+    assert status == "failed" and message and "left no message" not in message
