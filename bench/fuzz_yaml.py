@@ -207,6 +207,6 @@ FILES: dict[str, Kind] = {
     "recipes": of(list(RECIPES.glob("*.yaml")), read_recipe),
     "translation settings": of(list((RECIPES / "translate").glob("*.yaml")), settings.load),
     "language packs": of(list((PACKAGE / "languages").glob("*.yaml")), read_pack),
-    "benchmarks": of(list((PACKAGE / "evaluate" / "benchmarks").rglob("*.yaml")), read_benchmark),
+    "benchmarks": of(list((PACKAGE / "benchmarks").rglob("*.yaml")), read_benchmark),
     "prompts": of(list((PACKAGE / "translate" / "prompts").rglob("*.yaml")), read_prompt),
 }

@@ -19,7 +19,7 @@ STUDY = """
 import json, sys
 from pathlib import Path
 from ikusi import study
-from ikusi.study import torchrun
+from ikusi.study.launch import torchrun
 from ikusi.study.graph import Step
 
 if __name__ == "__main__":
@@ -38,7 +38,7 @@ LOST = """
 import json, os, sys
 from pathlib import Path
 from ikusi import study
-from ikusi.study import torchrun
+from ikusi.study.launch import torchrun
 from ikusi.study.graph import Step
 
 
