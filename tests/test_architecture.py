@@ -52,6 +52,8 @@ READS_ENVIRONMENT = {
     # torchrun and SLURM say by no other way which process of how many this is.
     "study/launch/torchrun.py": {"environ", "environ.items", "environ.pop"},
     "study/launch/slurm.py": {"environ", "environ.update"},
+    # Where torch compiles to, as torch itself finds it.
+    "train/compiling.py": {"environ.get"},
     # Proxies, where the user asks to go through them; their passwords, so that none is shown.
     "server/keys.py": {"getproxies"},
     "server/transport.py": {"trust_env"},

@@ -14,16 +14,13 @@ from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark, run
-from ikusi.evaluate.results import Figures
+from ikusi.evaluate.results import Results
 from ikusi.model import fusion
-from ikusi.model.pixels import prepare
+from ikusi.model.pixels import prepare_first
 from ikusi.recipe import Compute, Stage
 from ikusi.train import stages
 from ikusi.train.progress import ProgressCall
 from ikusi.train.stages import Summary
-
-Results = dict[str, dict[str, dict[str, Figures]]]
-"""Benchmark -> language -> group or `all` -> figures."""
 
 
 class StageSettings(TypedDict, total=False):
@@ -102,9 +99,7 @@ def calibrate_connector(
     pictures: int = 64,
 ) -> None:
     """Scale a fresh connector so that the first pictures of a corpus look like words to the LLM."""
-    ids = list(dict.fromkeys(image_id for image_id in corpus.image_ids if image_id))
-    images = [corpus.image(image_id) for image_id in ids[:pictures]]
-    fusion.calibrate(model, prepare(processor.image_processor, images))
+    fusion.calibrate(model, prepare_first(processor.image_processor, corpus, pictures))
 
 
 def evaluate_model(

@@ -11,6 +11,7 @@ from ikusi.train import compiling, parallel
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("TORCH_EXTENSIONS_DIR", raising=False)
     path = tmp_path / "torch_extensions/py311_cpu/deepspeed_shm_comm/lock"
     path.parent.mkdir(parents=True)
     path.touch()
@@ -25,6 +26,19 @@ def age(lock: Path, seconds: float) -> None:
 def test_a_lock_that_a_killed_compilation_left_is_named(lock: Path) -> None:
     age(lock, compiling.LONGEST + 60)
     with pytest.raises(InputError, match=r"deepspeed_shm_comm/lock: .* 16 minutes .* delete it"):
+        compiling.expect_no_left_lock()
+
+
+def test_a_lock_is_found_where_torch_is_told_to_compile(
+    lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age(lock, compiling.LONGEST + 60)
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "elsewhere"))
+    compiling.expect_no_left_lock()
+    moved = tmp_path / "elsewhere/deepspeed_shm_comm/lock"
+    moved.parent.mkdir(parents=True)
+    lock.rename(moved)
+    with pytest.raises(InputError, match=r"elsewhere/deepspeed_shm_comm/lock: .* delete it"):
         compiling.expect_no_left_lock()
 
 

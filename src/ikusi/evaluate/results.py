@@ -6,7 +6,7 @@ Rows are read a batch at a time, as often as need be: memory holds a few numbers
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Protocol, TypedDict
@@ -57,6 +57,10 @@ class Figures(TypedDict):
     other_language: float | None
     ties: int
     failed: int
+
+
+Results = Mapping[str, Mapping[str, Mapping[str, Figures]]]
+"""Benchmark -> language -> group or `all` -> figures."""
 
 
 def summarise(

@@ -7,11 +7,14 @@ afterwards: a line of pixels, a few kilobytes as a file, becomes gigabytes on th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from ikusi.errors import InputError
+
+if TYPE_CHECKING:
+    from ikusi.data.corpus import Corpus
 
 MOST = 256_000_000
 """Pixels of one picture while it is prepared: as many as fit a square of 16,000."""
@@ -28,6 +31,12 @@ def prepare(image_processor: Any, images: Sequence[Image.Image], tensors: str = 
     """
     check_sizes(image_processor, images)
     return image_processor(images=list(images), return_tensors=tensors)["pixel_values"]
+
+
+def prepare_first(image_processor: Any, corpus: Corpus, count: int) -> Any:
+    """The first pictures of a corpus as the encoder takes them, [I, 3, H, W]."""
+    ids = list(dict.fromkeys(image_id for image_id in corpus.image_ids if image_id))
+    return prepare(image_processor, [corpus.image(image_id) for image_id in ids[:count]])
 
 
 def check_sizes(image_processor: Any, images: Sequence[Image.Image]) -> None:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from ikusi import claim
 from ikusi.errors import InputError
-from ikusi.evaluate.results import ALL, Figures
+from ikusi.evaluate.results import ALL, Figures, Results
 from ikusi.report import drawing
 from ikusi.report.drawing import DASHES, FAINT, LANGUAGES, MARKERS, Figure, Look, Panel
 
@@ -17,8 +17,6 @@ KIND = "scores"
 CHANCE = Look("chance", FAINT, DASHES[2], width=1.1)
 GUESS = Look("most frequent answer", FAINT, DASHES[3], width=1.1)
 APART = 0.12  # between languages at one model, in models
-
-Results = Mapping[str, Mapping[str, Mapping[str, Figures]]]
 
 
 def draw_scores(models: Mapping[str, Results], output: Path | str, title: str) -> Path:

@@ -17,7 +17,7 @@ from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.evaluate import benchmark, corpora, run
 from ikusi.model import fusion, parts
-from ikusi.model.pixels import prepare
+from ikusi.model.pixels import prepare_first
 from ikusi.recipe import Compute, Miniature, Stage, TextOnly
 from ikusi.study import layout
 from ikusi.study.context import Context
@@ -115,7 +115,8 @@ def align(
     languages = (language_code, source_code)
     captions = _part(settings.corpus, settings.ratio, None, context, languages)
     mixture = Mixture([captions], *languages, seed)
-    fusion.calibrate(model, _some_pictures(processor, captions.corpus))
+    pictures = prepare_first(processor.image_processor, captions.corpus, CALIBRATION_PICTURES)
+    fusion.calibrate(model, pictures)
     _train(model, processor, mixture, settings, features, seed, output, context)
 
 
@@ -195,13 +196,6 @@ def _part(
     return MixturePart(
         Corpus.open(corpora.training_folder(corpus, context.study)), ratio, rows, prompts
     )
-
-
-def _some_pictures(processor: Any, corpus: Corpus) -> Any:
-    """The first pictures of a corpus as the encoder takes them, [I, 3, H, W]."""
-    ids = list(dict.fromkeys(image_id for image_id in corpus.image_ids if image_id))
-    pictures = [corpus.image(image_id) for image_id in ids[:CALIBRATION_PICTURES]]
-    return prepare(processor.image_processor, pictures)
 
 
 def _train(

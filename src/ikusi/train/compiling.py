@@ -3,6 +3,7 @@
 torch 2.13.0 (`torch.utils.cpp_extension`) waits for such a lock without end and without a word.
 """
 
+import os
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def expect_no_left_lock() -> None:
     """
     from torch.utils.cpp_extension import get_default_build_root
 
-    root = Path(get_default_build_root())
+    root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root())
     for lock in sorted((*root.glob("*/lock"), *root.glob("*/*/lock"))):
         minutes = (time.time() - lock.stat().st_mtime) / 60
         if minutes * 60 > LONGEST:
