@@ -1,5 +1,6 @@
 """No picture takes the memory of the machine on its way through an image processor."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from transformers import (
     SiglipImageProcessorPil,
 )
 
+from data_rows import coloured
+from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.model import pixels
 
@@ -66,3 +69,13 @@ def test_what_fits_is_prepared_as_ever() -> None:
     image = Image.fromarray(np.arange(1200, dtype=np.uint8).reshape(20, 20, 3))
     expected = CLIP(image, return_tensors="np")["pixel_values"]
     assert (pixels.prepare(CLIP, [image], "np") == expected).all()
+
+
+def test_the_first_pictures_of_a_corpus_are_prepared_once_each_and_in_order(
+    tmp_path: Path,
+) -> None:
+    colours = ["red", None, "red", "blue", "lime"]
+    corpus = Corpus.open(coloured(tmp_path / "talks", "instruction", colours))
+    found = np.asarray(pixels.prepare_first(CLIP, corpus, 2))
+    assert found.shape == (2, 3, 20, 20)
+    assert found.mean((2, 3)).argmax(1).tolist() == [0, 2]
