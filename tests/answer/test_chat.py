@@ -81,6 +81,7 @@ def test_one_question_on_the_command_line(
 ) -> None:
     talk = conversation()
     fusion.save(talk.model, talk.processor, tmp_path / "model")
+    capsys.readouterr()  # DeepSpeed, where it is installed, writes there when a model is saved
     asked = ["--image", str(picture), "--question", "what is a dog ?"]
     with pytest.raises(SystemExit) as end:
         cli.main(["chat", str(tmp_path / "model"), *asked])
