@@ -115,8 +115,8 @@ def test_panels_without_anything_to_show_are_left_out(grouped: Study) -> None:
         "Alignment",
         "Instruction tuning · english",
     ]
-    (grouped.folder / "align/english/metrics.jsonl").unlink()
-    training = figures.training(Study(grouped.folder))
+    (grouped.folder.step("align/english") / "metrics.jsonl").unlink()
+    training = figures.training(Study(grouped.folder.root))
     assert training is not None
     assert [panel.title for panel in training.panels] == ["Instruction tuning · english"]
 

@@ -10,6 +10,7 @@ import pytest
 
 from ikusi import artifact, cli, recipe, study
 from ikusi.errors import InputError
+from ikusi.recipe.folder import StudyFolder
 from ikusi.study import code, graph, layout, recording, source
 from ikusi.study.graph import Step
 from study.test_scheduling import diary, grid
@@ -199,10 +200,10 @@ def test_a_study_says_which_results_other_code_made_and_believes_them(
 ) -> None:
     steps, folder = grid(toy, {"a-000": 100}), tmp_path / "s"
     study.run_steps(steps, folder, 1)
-    edit("    total = number", "    # the sum\n    total = number")
+    edit("    total = settings.number", "    # the sum\n    total = settings.number")
     study.run_steps(steps, folder, 1)
     assert "other code" not in capfd.readouterr().err
-    edit("total = number +", "total = 1000 + number +")
+    edit("total = settings.number +", "total = 1000 + settings.number +")
     told = study.run_steps(steps, folder, 1).told()
     assert told == "nothing to do: all 5 steps are current"
     assert capfd.readouterr().err == (
@@ -231,7 +232,7 @@ def test_code_that_is_recorded_to_give_the_same_numbers_is_not_other_code(
     steps, folder, function = grid(toy, {}), tmp_path / "s", f"{toy}:add"
     study.run_steps(steps, folder, 1)
     first = code.fingerprints([function])[function]
-    edit("total = number + sum(", "total = sum([number]) + sum(")
+    edit("total = settings.number + sum(", "total = sum([settings.number]) + sum(")
     second = code.fingerprints([function])[function]
     assert first != second
     monkeypatch.setattr(code, "RECORD", tmp_path / "code.json")
@@ -242,7 +243,7 @@ def test_code_that_is_recorded_to_give_the_same_numbers_is_not_other_code(
     ):
         about = {"version": 1, "code": now, "same_numbers": same}
         code.RECORD.write_text(json.dumps({"functions": {function: about}, "modules": {}}))
-        states = graph.states(steps, folder)
+        states = graph.states(steps, StudyFolder(folder))
         code.compare(steps, states)
         assert {name for name, state in states.items() if state.other_code} == other
 
@@ -254,7 +255,7 @@ def test_results_without_a_record_of_their_code_are_believed(toy: str, tmp_path:
         held = json.loads(path.read_text())
         assert len(held.pop("code")) == 1
         path.write_text(json.dumps(held))
-    states = graph.states(steps, folder)
+    states = graph.states(steps, StudyFolder(folder))
     code.compare(steps, states)
     assert {state.status for state in states.values()} == {"current"}
     assert not any(state.other_code for state in states.values())

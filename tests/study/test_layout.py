@@ -12,6 +12,7 @@ from ikusi import artifact, recipe, study
 from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark
+from ikusi.miniature.bases import shipped
 from ikusi.recipe import Recipe
 from ikusi.study import graph, layout
 from ikusi.study.graph import Step
@@ -147,7 +148,7 @@ def test_a_corpus_that_is_not_there_is_told(bases: list[str]) -> None:
 def test_another_revision_of_a_model_makes_its_own_runs_stale(bases: list[str]) -> None:
     bases = [change for change in bases if not change.startswith("backbones.adapted=")]
     before = load(bases, "backbones.adapted=org/llm@v1")
-    assert layout.base(before.backbone("adapted")) == "org/llm@v1"
+    assert shipped.base(before.backbone("adapted")) == "org/llm@v1"
     changed = redone(before, load(bases, "backbones.adapted=org/llm@v2"))
     assert all("adapted" in name or name == "report" for name in changed)
     assert {"align/adapted", "instruct/adapted-eu000", "evaluate/adapted-backbone"} <= changed

@@ -15,6 +15,7 @@ from ikusi.cli import app
 from ikusi.data.corpus import CorpusWriter
 from ikusi.evaluate import benchmark
 from ikusi.evaluate.benchmark import Benchmark
+from ikusi.miniature.bases import shipped
 from ikusi.recipe import Recipe
 from ikusi.study import layout
 from ikusi.study.launch.hardware import accelerators
@@ -29,7 +30,7 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers are copies of a process that has imported what they need, where no GPU forbids it."""
     if accelerators():
         return
-    multiprocessing.set_forkserver_preload(["ikusi.study.steps"])
+    multiprocessing.set_forkserver_preload(["ikusi.train.stages", "ikusi.evaluate.run"])
     copied = multiprocessing.get_context("forkserver")
     monkeypatch.setattr(multiprocessing, "get_context", lambda method: copied)
 
@@ -141,7 +142,7 @@ def test_forkme_takes_any_packaged_language(code: str) -> None:
     assert load("forkme", f"language={code}").language == code
     rehearsed = load("forkme", f"language={code}", "rehearse=true")
     places = [rehearsed.vision, *map(rehearsed.backbone, rehearsed.backbones)]
-    assert [place for place in places if not Path(layout.base(place)).is_dir()] == []
+    assert [place for place in places if not Path(shipped.base(place)).is_dir()] == []
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ikusi.recipe.folder import StudyFolder
 from ikusi.study import progress
 from ikusi.study.graph import State, Step
 from ikusi.study.progress import Board, Cell
@@ -39,7 +40,7 @@ def halfway() -> dict[str, State]:
 
 
 def board() -> Board:
-    return Board("toy", Path("s"), STEPS, 2, CELLS, {"evaluate/a-000": 0.71}.get)
+    return Board("toy", StudyFolder(Path("s")), STEPS, 2, CELLS, {"evaluate/a-000": 0.71}.get)
 
 
 def drawn(terminal: bool) -> tuple[str, Console]:

@@ -12,6 +12,7 @@ import pytest
 
 from ikusi import claim, study
 from ikusi.errors import InputError
+from ikusi.recipe.folder import StudyFolder
 from ikusi.study import graph
 from ikusi.study.graph import Step
 from ikusi.study.launch import hardware
@@ -81,9 +82,8 @@ def test_a_deleted_folder_is_made_again_with_what_needs_it(toy: str, tmp_path: P
     steps = grid(toy, {"a-000": 100, "b-020": 200})
     study.run_steps(steps, tmp_path / "s", 1)
     (tmp_path / "s/instruct/a-000/manifest.json").unlink()
-    waiting = [
-        name for name, s in graph.states(steps, tmp_path / "s").items() if s.status == "waiting"
-    ]
+    states = graph.states(steps, StudyFolder(tmp_path / "s"))
+    waiting = [name for name, state in states.items() if state.status == "waiting"]
     assert waiting == ["instruct/a-000", "evaluate/a-000"]
 
 

@@ -1,5 +1,7 @@
 """Steps do what the recipe says, with the real rooms behind them."""
 
+import inspect
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,23 @@ from transformers import AutoProcessor
 from data_rows import picture
 from ikusi import recipe
 from ikusi.data.corpus import CorpusWriter
+from ikusi.errors import InputError
 from ikusi.model import fusion
+from ikusi.recipe import Recipe
+from ikusi.recipe.folder import StudyFolder, checkpoint, evaluation
 from ikusi.study import layout, steps
-from ikusi.study.context import Context
+from ikusi.study.context import Context, call
+from ikusi.study.steps import (
+    Align,
+    Data,
+    Evaluate,
+    EvaluateBackbone,
+    Features,
+    Instruct,
+    Report,
+)
+from ikusi.study.steps.settings import Settings
+from ikusi.train import stages
 from model.families import tokenizer
 from model.pairs import llm, tower
 
@@ -45,21 +61,116 @@ def test_an_aligned_model_takes_pictures_as_the_recipe_says(
     wanted = recipe.load(
         ROOT / "recipes/emoji-eu.yaml", [*tiny, f"image_aspect={aspect}", "cache_features=false"]
     )
-    step = next(step for step in layout.steps(wanted) if step.name == "align/english")
-    context = Context(tmp_path, send=lambda report: None)
-    steps.align(tmp_path / "aligned", context, **step.settings)
-    processor = AutoProcessor.from_pretrained(layout.checkpoint(tmp_path / "aligned"))
+    make(wanted, "align/english", tmp_path / "aligned", tmp_path)
+    processor = AutoProcessor.from_pretrained(checkpoint(tmp_path / "aligned"))
     assert bool(getattr(processor.image_processor, "do_pad", False)) == pads
+
+
+def make(wanted: Recipe, name: str, output: Path, study: Path, **runs_on: Any) -> list[str]:
+    """Make one step, as a worker does, and return what it says of itself on the way."""
+    notes: list[str] = []
+    step = next(step for step in layout.steps(wanted) if step.name == name)
+    around = Context(
+        StudyFolder(study), lambda report: notes.append(report.note), {**step.compute, **runs_on}
+    )
+    call(step.function, output, around, step.settings, step.name)
+    return notes
 
 
 @pytest.mark.parametrize(("parallel", "said"), [("zero2", 1), ("ddp", 0)])
 def test_a_training_under_zero_says_that_deepspeed_may_compile_first(
-    parallel: str, said: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parallel: str, said: int, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notes: list[str] = []
-    monkeypatch.setattr(steps, "train_stage", lambda *given, **named: None)
-    compute = {"processes": 2, "parallel": parallel}
-    context = Context(tmp_path, lambda report: notes.append(report.note), compute)
-    given: list[Any] = [None, None, None, None, None, 0, tmp_path, context]
-    steps._train(*given)
+    monkeypatch.setattr(stages, "train_stage", lambda *given, **named: None)
+    wanted = recipe.load(ROOT / "recipes/emoji-eu.yaml", [*tiny, "cache_features=false"])
+    runs_on = {"processes": 2, "parallel": parallel}
+    notes = make(wanted, "align/english", tmp_path / "aligned", tmp_path, **runs_on)
     assert sum("compiles its operators" in note for note in notes) == said
+
+
+CLASSES: dict[str, type[Settings]] = {
+    "data": Data,
+    "features": Features,
+    "align": Align,
+    "instruct": Instruct,
+    "evaluate": Evaluate,
+    "evaluate_backbone": EvaluateBackbone,
+    "report": Report,
+}
+
+
+def test_each_function_takes_the_settings_that_name_it() -> None:
+    for name, shape in CLASSES.items():
+        taken = inspect.signature(getattr(steps, name), eval_str=True).parameters["settings"]
+        assert (taken.annotation, shape.function) == (shape, name)
+
+
+def test_what_a_fingerprint_knows_of_a_recipe_keeps_its_names() -> None:
+    """A setting by another name makes every finished study anew."""
+    both = {"language_code", "source_code"}
+    stage = both | {"stage", "features", "seed"}
+    measured = both | {"benchmarks", "bootstrap", "limit", "seed"}
+    wanted = {
+        "data": both | {"miniature"},
+        "features": {"vision", "corpus", "feature_layer", "image_aspect", "precision"},
+        "align": stage | {"vision", "backbone", "connector", "image_aspect", "feature_layer"},
+        "instruct": stage | {"aligned", "text_only"},
+        "evaluate": measured | {"checkpoint"},
+        "evaluate_backbone": measured | {"model"},
+        "report": {"recipe"},
+    }
+    found: dict[str, set[str]] = {}
+    for step in layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml")):
+        found.setdefault(step.function.partition(":")[2], set(step.settings))
+    assert found == wanted
+
+
+def test_a_report_does_not_know_what_its_study_ran_on() -> None:
+    (step,) = (
+        step
+        for step in layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml"))
+        if step.name == "report"
+    )
+    assert {"workers", "compute"}.isdisjoint(step.settings["recipe"])
+
+
+def test_settings_read_back_are_those_that_were_laid_out() -> None:
+    for step in layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml")):
+        shape = CLASSES[step.function.partition(":")[2]]
+        read = shape.model_validate(json.loads(json.dumps(dict(step.settings))))
+        assert read.model_dump(mode="json") == step.settings
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"aligned": None}, "aligned: expected text, found nothing"),
+        ({"stage": {}}, "stage.corpus: expected a value, found nothing"),
+        ({"sed": 1}, "sed: expected a known key, found sed (did you mean seed?)"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_in_one_line(
+    change: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    wanted = recipe.load(ROOT / "recipes/emoji-eu.yaml")
+    step = next(step for step in layout.steps(wanted) if step.kind == "instruct")
+    around = Context(StudyFolder(tmp_path), send=lambda report: None)
+    with pytest.raises(InputError) as refused:
+        call(step.function, tmp_path, around, {**step.settings, **change}, "jobs/a/task.json")
+    assert str(refused.value) == f"jobs/a/task.json: settings: {told}"
+
+
+def test_where_things_of_a_study_lie(tmp_path: Path) -> None:
+    study = StudyFolder(tmp_path)
+    assert study.corpus("miniature/captions") == tmp_path / "data" / "captions"
+    assert study.corpus("corpora/own") == Path("corpora/own")
+    model = study.step("instruct/a") / "checkpoint"
+    model.mkdir(parents=True)
+    assert StudyFolder.around(model) is None
+    study.recipe.touch()
+    assert StudyFolder.around(model) == StudyFolder(tmp_path.resolve())
+    assert study.kind(model) == "instruct"
+    assert checkpoint(study.step("instruct/a")) == model == checkpoint(model)
+    assert evaluation(study.step("instruct/a")) == study.step("instruct/a")
+    study.step("evaluate/a").mkdir(parents=True)
+    assert evaluation(study.step("instruct/a")) == study.step("evaluate/a").resolve()

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,6 +13,7 @@ from ikusi.recipe import Compute
 from ikusi.study.context import Context
 from ikusi.train.progress import Progress
 from ikusi.train.stages import train_stage
+from ikusi.yamlfile import Section
 from train.samples import Samples, language_model, multimodal_model, stage
 
 
@@ -39,19 +39,33 @@ def main(path: Path) -> None:
     )
 
 
-def step(output: Path, context: Context, *, rows: int, seconds: float = 0.0, **given: Any) -> None:
+class Given(Section):
+    """What `step` is told: of its stage, and for how long it rests after each optimiser step."""
+
+    rows: int
+    seconds: float = 0.0
+    batch_size: int
+    epochs: int
+    save_every: int
+
+
+class Nothing(Section):
+    """Of a step that is told nothing."""
+
+
+def step(output: Path, context: Context, settings: Given) -> None:
     """A step of a study; it makes one of training and then rests for so many seconds."""
     model, processor = multimodal_model()
 
     def rest(now: Progress) -> None:
         context.progress(now.step / now.total, f"step {now.step}")
-        time.sleep(seconds)
+        time.sleep(settings.seconds)
 
     train_stage(
         model,
         processor,
-        Samples(rows),
-        stage(**given),
+        Samples(settings.rows),
+        stage(**settings.model_dump(exclude={"rows", "seconds"})),
         output=output,
         seed=3,
         compute=Compute.model_validate(context.compute),
@@ -59,7 +73,7 @@ def step(output: Path, context: Context, *, rows: int, seconds: float = 0.0, **g
     )
 
 
-def count(output: Path, context: Context) -> None:
+def count(output: Path, context: Context, settings: Nothing) -> None:
     """A step of a study; it writes down how many processes share it."""
     torch.distributed.init_process_group("gloo")
     told = torch.ones(1)

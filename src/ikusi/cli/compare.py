@@ -40,10 +40,10 @@ def compare(
     """
     from ikusi import claim
     from ikusi.compare import runs as compares
+    from ikusi.recipe import folder
     from ikusi.report import compare as views
-    from ikusi.study import layout
 
-    folders = [layout.evaluation(run) for run in runs]
+    folders = [folder.evaluation(run) for run in runs]
     if output is not None:
         claim.expect(output, views.KIND, folders)
     comparison = compares.compare(folders, metric=metric, by_group=group, resamples=bootstrap)

@@ -83,8 +83,9 @@ def evaluate(
 def _place(model: str, output: Path | None) -> Path:
     """Where results go, which is refused before anything is opened if it is not ours."""
     from ikusi import claim
+    from ikusi.recipe.folder import model_name
 
-    place = output or Path("measured") / _name(model)
+    place = output or Path("measured") / model_name(model)
     claim.expect(place, "evaluate", [Path(model)] if Path(model).is_dir() else [])
     return place
 
@@ -109,7 +110,7 @@ def _opened(
 ) -> "Engine":
     from ikusi.answer import engines
     from ikusi.errors import InputError
-    from ikusi.study import layout
+    from ikusi.recipe.folder import checkpoint
 
     if (engine == "server") != (url is not None):
         found = f"--engine {engine}, --url {url}"
@@ -121,7 +122,7 @@ def _opened(
             )
         return engines.open_server(url, model, batch_size=batch_size or 32)
     folder = Path(model)
-    place = str(layout.checkpoint(folder)) if folder.is_dir() else model
+    place = str(checkpoint(folder)) if folder.is_dir() else model
     if engine == "vllm":
         return engines.open_vllm(
             place, dtype=dtype, batch_size=batch_size or 256, pictures=pictures
@@ -167,14 +168,10 @@ def _measured(
 
 def _data(run: Path) -> Path:
     """The data of the study that a run is part of, or ``corpora``."""
-    study = _study(run)
-    return study / "data" if study else Path("corpora")
+    from ikusi.recipe.folder import StudyFolder
 
-
-def _study(run: Path) -> Path | None:
-    """The study that a run is part of."""
-    own = [folder for folder in run.resolve().parents if (folder / "recipe.yaml").exists()]
-    return own[0] if own else None
+    study = StudyFolder.around(run)
+    return study.data if study else Path("corpora")
 
 
 def _warn_of_trained_on(run: Path, pairs: "Benchmarks", limit: int | None) -> None:
@@ -182,12 +179,13 @@ def _warn_of_trained_on(run: Path, pairs: "Benchmarks", limit: int | None) -> No
     from ikusi import recipe
     from ikusi.errors import InputError
     from ikusi.evaluate import overlap
+    from ikusi.recipe.folder import INSTRUCT, StudyFolder
 
-    study = _study(run)
-    if study is None or run.resolve().relative_to(study).parts[0] != "instruct":
+    study = StudyFolder.around(run)
+    if study is None or study.kind(run) != INSTRUCT:
         return
     try:
-        trained = overlap.trained_on(recipe.load(study / "recipe.yaml"), study)
+        trained = overlap.trained_on(recipe.load(study.recipe), study)
     except InputError as error:
         logger.warning("whether %s was trained on these pictures is not known: %s", run, error)
         return
@@ -208,11 +206,3 @@ def _given(corpora: list[str]) -> dict[str, Path]:
         if not equals:
             raise InputError(f"--corpus: expected NAME=FOLDER, found {entry}")
     return {name: Path(folder) for name, _, folder in pairs}
-
-
-def _name(model: str) -> str:
-    """What results are kept under: the model's name, or those of a study and its run."""
-    parts = [part for part in Path(model).parts if part not in (".", "..", "/", "checkpoint")]
-    if "instruct" in parts[1:-1] or "align" in parts[1:-1]:
-        return f"{parts[-3]}-{parts[-1]}"
-    return "--".join(parts) if not Path(model).exists() else parts[-1]

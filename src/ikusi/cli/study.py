@@ -77,9 +77,9 @@ def chat(
     Example: ikusi chat studies/emoji-eu/instruct/adapted-eu080 --image cat.png
     """
     from ikusi.answer import chat
-    from ikusi.study import layout
+    from ikusi.recipe import folder
 
-    chat.start(layout.checkpoint(checkpoint), image, question, max_new_tokens)
+    chat.start(folder.checkpoint(checkpoint), image, question, max_new_tokens)
 
 
 def inspect(
@@ -104,13 +104,13 @@ def inspect(
     from ikusi.data.corpus import Corpus
     from ikusi.model import inspect as inspects
     from ikusi.model import inspect_view
-    from ikusi.study import layout
+    from ikusi.recipe import folder
 
     if html is not None:
         claim.file(html, claim.PAGE, [corpus])
     opened = Corpus.open(corpus)
     places = inspects.places(opened, count, id or [])
-    reader = inspects.open_reader(layout.checkpoint(checkpoint))
+    reader = inspects.open_reader(folder.checkpoint(checkpoint))
     rows = inspects.read(reader, opened, language or opened.languages[0], places, max_length)
     if html is None:
         inspect_view.to_terminal(reader, rows)
@@ -135,9 +135,9 @@ def export(
     Example: ikusi export studies/emoji-eu/instruct/adapted-eu020 --to llm --output basque-llm
     """
     from ikusi.publish import export as exports
-    from ikusi.study import layout
+    from ikusi.recipe import folder
 
-    exports.export(layout.checkpoint(checkpoint), to, output, llama_cpp)
+    exports.export(folder.checkpoint(checkpoint), to, output, llama_cpp)
     for path in sorted(output.iterdir()):
         say(path)
 

@@ -23,10 +23,11 @@ from ikusi.evaluate.overlap import Overlap
 from ikusi.evaluate.stored import RESULTS, ROWS, check_rows, read_results
 from ikusi.language import LanguagePack
 from ikusi.recipe import Recipe, Run
+from ikusi.recipe import folder as names
+from ikusi.recipe.folder import METRICS, SUMMARY, StudyFolder
 
 ALL = "all"  # what evaluate.results calls all rows; importing it from there would load torch
 OPEN_METRIC = "coverage"
-STEPS = ("data", "align", "instruct", "evaluate")
 
 
 def percent(ratio: float) -> int:
@@ -105,8 +106,8 @@ class Study:
     """A study's folder as the report sees it; what is not there yet is listed as missing."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
-        path = self.folder / "recipe.yaml"
+        self.folder = StudyFolder(Path(folder))
+        path = self.folder.recipe
         if not path.is_file():
             raise InputError(f"{folder}: expected the folder of a study, found no recipe.yaml")
         self.recipe: Recipe = recipe.load(path)
@@ -116,8 +117,8 @@ class Study:
         self.missing: dict[str, str] = {}
         self.evaluations = dict(self._evaluations([run.name for run in self.runs]))
         wanted = self.recipe.grid.backbones if self.text_only else []
-        names = dict(self._evaluations([f"{backbone}-backbone" for backbone in wanted]))
-        self.backbones = {name.removesuffix("-backbone"): found for name, found in names.items()}
+        measured = dict(self._evaluations([names.bare(backbone) for backbone in wanted]))
+        self.backbones = {name.removesuffix(names.bare("")): one for name, one in measured.items()}
 
     @cached_property
     def benchmarks(self) -> dict[str, Benchmark]:
@@ -169,10 +170,10 @@ class Study:
                 found.update(one.groups(name, self.target.code))
         return list(found)
 
-    def _evaluations(self, names: Sequence[str]) -> Iterator[tuple[str, Evaluation]]:
-        for name in names:
-            folder = self.folder / "evaluate" / name
-            if not (folder / "results.json").is_file():
+    def _evaluations(self, models: Sequence[str]) -> Iterator[tuple[str, Evaluation]]:
+        for name in models:
+            folder = self.folder.step(names.evaluated(name))
+            if not (folder / RESULTS).is_file():
                 self.missing[name] = self._progress(name)
             elif changed := self._outdated(folder):
                 self.missing[name] = f"measured before {changed} changed"
@@ -183,20 +184,20 @@ class Study:
 
     def _not_taken(self, one: Evaluation) -> str | None:
         """A benchmark of the recipe that the evaluation lacks; a backbone takes those on text."""
-        wanted = self.text_only if one.name.endswith("-backbone") else list(self.benchmarks)
+        wanted = self.text_only if one.name.endswith(names.bare("")) else list(self.benchmarks)
         asked = [(name, pack) for name in wanted for pack in self.languages]
         missing = [name for name, pack in asked if not one.figures(name, pack.code)]
         return missing[0] if missing else None
 
     def _progress(self, name: str) -> str:
-        trained = (self.folder / "instruct" / name / artifact.MANIFEST).is_file()
+        trained = (self.folder.step(names.trained(name)) / artifact.MANIFEST).is_file()
         return "trained, not measured" if trained else "not measured"
 
     def _outdated(self, folder: Path) -> str | None:
         """The step that an evaluation was made from and that was made anew since."""
         made_from = (artifact.manifest(folder) or {}).get("inputs", {})
         for name, fingerprint in made_from.items():
-            now = artifact.manifest(self.folder / name) if name.startswith(STEPS) else None
+            now = artifact.manifest(self.folder.step(name)) if names.is_step(name) else None
             if now is not None and now["fingerprint"] != fingerprint:
                 return str(name)
         return None
@@ -205,7 +206,7 @@ class Study:
         """The corpus of a benchmark, the study's own or a given one; none if it is gone."""
         codes = [pack.code for pack in self.languages]
         try:
-            return corpora.find([self.benchmarks[name]], codes, self.folder / "data")[0][1]
+            return corpora.find([self.benchmarks[name]], codes, self.folder.data)[0][1]
         except InputError:
             return None
 
@@ -226,30 +227,29 @@ class Study:
     def steps(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         """Each finished step of the recipe: name, manifest, training summary (or nothing)."""
         backbones, runs = self.recipe.grid.backbones, [run.name for run in self.runs]
-        names = ["data", *(f"align/{name}" for name in backbones)]
-        names += [f"instruct/{name}" for name in runs]
-        names += [f"evaluate/{name}" for name in runs]
-        names += [f"evaluate/{name}-backbone" for name in backbones]
-        for name in names:
-            if manifest := artifact.manifest(self.folder / name):
-                yield name, manifest, _object(self.folder / name / "summary.json")
+        models = [*runs, *map(names.bare, backbones)]
+        made = [names.DATA, *map(names.aligned, backbones), *map(names.trained, runs)]
+        for name in (*made, *map(names.evaluated, models)):
+            folder = self.folder.step(name)
+            if manifest := artifact.manifest(folder):
+                yield name, manifest, _object(folder / SUMMARY)
 
     def corpora(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Each corpus in the study's data: its name and counts."""
-        data = self.folder / "data"
+        data = self.folder.data
         for path in sorted(data.rglob("corpus.json")):
             yield path.parent.relative_to(data).as_posix(), _object(path)
 
     def losses(self, step: str) -> tuple[list[int], list[float]]:
         """Steps and losses of a training stage, from its metrics."""
-        path = self.folder / step / "metrics.jsonl"
+        path = self.folder.step(step) / METRICS
         lines = path.read_text("utf-8").splitlines() if path.is_file() else []
         told = [_loss(path, number, line) for number, line in enumerate(lines, 1)]
         return [line["step"] for line in told], [line["loss"] for line in told]
 
     def attribution(self) -> str:
         """Who made the pictures and words, as Markdown; empty where nothing says."""
-        path = self.folder / "data" / "ATTRIBUTION.md"
+        path = self.folder.attribution
         return path.read_text("utf-8") if path.is_file() else ""
 
 

@@ -8,7 +8,6 @@ from ikusi.data.alike import warn_if_alike
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.recipe import MINIATURE
 
 CORPORA = Path("corpora")
 """Where imported and translated corpora are kept, in the docs and recipes."""
@@ -40,13 +39,6 @@ def find(
             f"found {unknown[0]}{hint}"
         )
     return [(bench, _corpus(bench, languages, data, named)) for bench in benchmarks]
-
-
-def training_folder(name: str, study: Path) -> Path:
-    """Return where a training corpus is: in the study's own data, or where its name says."""
-    if name.startswith(MINIATURE):
-        return study / "data" / name.removeprefix(MINIATURE)
-    return Path(name)
 
 
 def _corpus(

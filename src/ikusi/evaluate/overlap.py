@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ikusi.data.corpus import Corpus
-from ikusi.evaluate.corpora import training_folder
 from ikusi.recipe import Recipe
+from ikusi.recipe.folder import StudyFolder
 
 
 class Overlap(NamedTuple):
@@ -45,11 +45,11 @@ def find(asked: Corpus, trained: Sequence[Corpus], limit: int | None = None) -> 
     return Overlap(len(pictures), int(seen.sum()), folders, example)
 
 
-def trained_on(recipe: Recipe, study: Path) -> list[Corpus]:
+def trained_on(recipe: Recipe, study: StudyFolder) -> list[Corpus]:
     """Open the corpora that a study trains on, those included that it makes itself.
 
     Raises:
         InputError: one is gone or damaged.
     """
     names = dict.fromkeys(name for _, name in recipe.training_data())
-    return [Corpus.open(training_folder(name, study)) for name in names]
+    return [Corpus.open(study.corpus(name)) for name in names]

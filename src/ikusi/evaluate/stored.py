@@ -10,9 +10,8 @@ from ikusi import jsonfile
 from ikusi.data.parquet import in_schema, open_table, reading
 from ikusi.errors import InputError
 from ikusi.evaluate.rows import SCHEMA, key_of
-
-ROWS = "rows.parquet"
-RESULTS = "results.json"
+from ikusi.recipe.folder import RESULTS as RESULTS
+from ikusi.recipe.folder import ROWS as ROWS
 
 
 class Measured(jsonfile.Record):

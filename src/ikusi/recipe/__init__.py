@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from ikusi import language, packaged, yamlfile, yamltext
 from ikusi.errors import InputError
+from ikusi.recipe.folder import MINIATURE
 from ikusi.recipe.rehearsal import rehearsed
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
 from ikusi.recipe.values import Model, Name, Seed, Share, Text, no_repeats, worker_count, wrong
@@ -42,7 +43,6 @@ __all__ = [
 ]
 
 OWN_BENCHMARKS = Path("benchmarks")
-MINIATURE = "miniature/"  # how the names of corpora and benchmarks begin that a study makes
 
 
 class Miniature(Section):

@@ -169,3 +169,8 @@ class Stages(Section):
 
     align: Stage = Field(description="Alignment: captions teach the connector alone.")
     instruct: Stage = Field(description="Instruction tuning of the connector and the LLM.")
+
+    @property
+    def both(self) -> tuple[Stage, Stage]:
+        """The stages, the first first."""
+        return self.align, self.instruct

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from ikusi import artifact, claim, recipe, terminal, yamlfile
 from ikusi.errors import InputError
 from ikusi.recipe import Recipe
+from ikusi.recipe.folder import EVALUATE, StudyFolder
 from ikusi.study import code, graph, layout, needs, results
 from ikusi.study.graph import State, Step
 
@@ -28,11 +29,11 @@ class Outcome:
 
     Attributes:
         states: where each step stands; with `only`, those steps and what they need.
-        folder: the study's folder.
+        folder: the study's own.
     """
 
     states: Mapping[str, State]
-    folder: Path
+    folder: StudyFolder
 
     def names(self, status: graph.Status) -> list[str]:
         """Names of the steps with this status."""
@@ -48,8 +49,8 @@ class Outcome:
 
     def told(self) -> str:
         """The end of the run in one line."""
-        report = self.folder / "report" / "index.html"
-        where = f"; report at {report}" if report.exists() else ""
+        page = self.folder.page
+        where = f"; report at {page}" if page.exists() else ""
         if lost := len(self.names("failed")):
             skipped = len(self.names("skipped"))
             return f"{lost} failed, {skipped} skipped; the same command tries them again"
@@ -92,10 +93,10 @@ def run(
 def status(recipe_: Recipe, folder: Path) -> dict[str, State]:
     """Where each step of a study stands, without running any."""
     steps = layout.steps(recipe_)
-    return _compared(steps, folder)
+    return _compared(steps, StudyFolder(folder))
 
 
-def _compared(steps: Sequence[Step], folder: Path) -> dict[str, State]:
+def _compared(steps: Sequence[Step], folder: StudyFolder) -> dict[str, State]:
     states = graph.states(steps, folder)
     code.compare(steps, states)
     return states
@@ -115,32 +116,32 @@ def run_steps(
     Args:
         shown: the recipe whose grid is drawn and kept as `recipe.yaml`, if there is one.
     """
-    everything = graph.ordered(steps)
+    everything, study = graph.ordered(steps), StudyFolder(folder)
     wanted = graph.closure(everything, _named(only, everything)) if only else everything
-    states = _compared(wanted, folder)
+    states = _compared(wanted, study)
     other = [name for name, state in states.items() if state.other_code]
     again = None if redo is None else _named(redo, everything) if redo else other
     if other and again is None:
         terminal.say(code.told(other), error=True)
     if not again and all(state.status == "current" for state in states.values()):
-        return Outcome(states, folder)
+        return Outcome(states, study)
     with claim.held(folder, "study"):
         # Those that need others first: cut here, nothing stays current that was made from a step
         # which is made anew.
         for step in reversed(graph.dependents(everything, again or ())):
-            artifact.outdate(folder / step.name, step.kind)
-        states = graph.states(wanted, folder)  # another run may just have ended
+            artifact.outdate(study.step(step.name), step.kind)
+        states = graph.states(wanted, study)  # another run may just have ended
         if shown is not None:
-            artifact.write_text(folder / "recipe.yaml", recipe.show(shown))
-        _go(everything, wanted, states, folder, workers, shown)
-    return Outcome(states, folder)
+            artifact.write_text(study.recipe, recipe.show(shown))
+        _go(everything, wanted, states, study, workers, shown)
+    return Outcome(states, study)
 
 
 def _go(
     everything: Sequence[Step],
     wanted: Sequence[Step],
     states: dict[str, State],
-    folder: Path,
+    study: StudyFolder,
     workers: int | Literal["auto"],
     shown: Recipe | None,
 ) -> None:
@@ -149,17 +150,17 @@ def _go(
     from ikusi.study.scheduler import Scheduler
 
     def made(step: Step) -> None:
-        if step.kind == "evaluate":
-            results.collect(folder, everything)
+        if step.kind == EVALUATE:
+            results.collect(study, everything)
 
     def score(name: str) -> float | None:
-        return results.mean_score(results.read(folder / name), shown.language) if shown else None
+        return results.mean_score(results.read(study.step(name)), shown.language) if shown else None
 
     count, gpus = _workers(workers, wanted)
     cells = progress.cells(shown) if shown else []
-    board = progress.Board(folder.name, folder, wanted, count, cells, score)
+    board = progress.Board(study.root.name, study, wanted, count, cells, score)
     with progress.display(board, terminal.console()) as display:
-        Scheduler(wanted, states, folder, count, display, gpus, made).run()
+        Scheduler(wanted, states, study, count, display, gpus, made).run()
 
 
 def _expect_trackers(recipe_: Recipe) -> None:

@@ -1,13 +1,16 @@
 """What a step's function is called with, and how it is found and heard of, wherever it runs."""
 
 import importlib
+import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ikusi import yamlfile
 from ikusi.errors import InputError
+from ikusi.recipe.folder import StudyFolder
 
 SECONDS_BETWEEN_REPORTS = 0.2
 
@@ -25,11 +28,11 @@ class Context:
     """What a step's function gets besides its settings.
 
     Attributes:
-        study: the study's folder, where the inputs lie under their steps' names.
+        study: the study's folder, where the inputs lie.
         compute: what the step runs on, as plain values (`ikusi.recipe.Compute`).
     """
 
-    study: Path
+    study: StudyFolder
     send: Callable[[Report], None]
     compute: Mapping[str, Any] = field(default_factory=dict)
     _last: float = field(default=float("-inf"), init=False)
@@ -42,11 +45,24 @@ class Context:
             self.send(Report(min(max(fraction, 0.0), 1.0), note))
 
 
-def resolve(function: str) -> Callable[..., None]:
-    """The function that `module:name` names."""
+def call(
+    function: str, output: Path, context: Context, settings: Mapping[str, Any], source: str
+) -> None:
+    """Call the function of a step, once its settings are what it asks for.
+
+    Args:
+        function: `module:name`.
+        settings: plain values, as a file has them.
+        source: what the settings were read from, for messages.
+
+    Raises:
+        InputError: the settings lack a key, have one too many, or a value of another type.
+    """
     module, _, name = function.partition(":")
     found: Callable[..., None] = getattr(importlib.import_module(module), name)
-    return found
+    shape = inspect.signature(found, eval_str=True).parameters["settings"].annotation
+    document = yamlfile.Document(dict(settings), name=f"{source}: settings")
+    found(output, context, yamlfile.validate(shape, document, yamlfile.field_names(shape)))
 
 
 def one_line(error: Exception) -> str:

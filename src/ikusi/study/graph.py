@@ -1,15 +1,15 @@
 """The steps of a study as a graph: what each needs, and the fingerprint of what it makes.
 
-A step's settings are its function's keyword arguments, all of them. So a step cannot depend on
-anything its fingerprint does not know, and a changed recipe redoes exactly what it changes.
+A step's settings are all that its function is told. So a step cannot depend on anything its
+fingerprint does not know, and a changed recipe redoes exactly what it changes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from ikusi import __version__, artifact
+from ikusi.recipe.folder import StudyFolder
 
 Status = Literal["current", "waiting", "running", "done", "failed", "skipped"]
 
@@ -24,9 +24,10 @@ class Step:
 
     Attributes:
         name: the folder inside the study, such as `instruct/english-eu020`.
-        function: `module:callable`, called as `callable(staging, context, **settings)`.
+        function: `module:callable`, called as `callable(staging, context, settings)`, with the
+            settings as the class that it says it takes.
         inputs: names of the steps whose folders the function reads.
-        settings: the function's keyword arguments, as plain JSON values.
+        settings: what the function is told, as plain JSON values.
         reads: content fingerprints of what it reads besides its inputs (base models, language
             packs), by name.
         compute: what it runs on (`ikusi.recipe.Compute`); it does not change what comes out, and is
@@ -151,7 +152,7 @@ def fingerprints(steps: Sequence[Step]) -> dict[str, str]:
     return result
 
 
-def states(steps: Sequence[Step], folder: Path) -> dict[str, State]:
+def states(steps: Sequence[Step], folder: StudyFolder) -> dict[str, State]:
     """What is already done in a study's folder; all else is waiting. For ordered steps.
 
     A step is current only if all it needs is current too: a step whose input was deleted by
@@ -161,8 +162,9 @@ def states(steps: Sequence[Step], folder: Path) -> dict[str, State]:
     result: dict[str, State] = {}
     for step in steps:
         inputs_stand = all(result[name].status == "current" for name in step.inputs)
-        if inputs_stand and artifact.is_current(folder / step.name, wanted[step.name]):
-            manifest = artifact.manifest(folder / step.name) or {}
+        made = folder.step(step.name)
+        if inputs_stand and artifact.is_current(made, wanted[step.name]):
+            manifest = artifact.manifest(made) or {}
             result[step.name] = State(
                 "current",
                 fraction=1.0,

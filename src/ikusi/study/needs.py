@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ikusi.errors import InputError
-from ikusi.miniature.bases.shipped import PREFIX as MINIATURE
+from ikusi.miniature.bases import shipped
 from ikusi.recipe import Recipe
-from ikusi.study import layout
+from ikusi.recipe.folder import MINIATURE
 
 if TYPE_CHECKING:
     from ikusi.data.corpus import Corpus
@@ -40,7 +40,7 @@ def check(recipe: Recipe) -> None:
 def _models(recipe: Recipe) -> Iterator[str]:
     for name in (recipe.vision, *map(recipe.backbone, recipe.grid.backbones)):
         try:
-            place = layout.base(name)
+            place = shipped.base(name)
         except InputError as error:
             yield str(error)
             continue

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ikusi.recipe import Recipe
+from ikusi.recipe.folder import ALIGN, EVALUATE, INSTRUCT, StudyFolder, aligned, evaluated, trained
 from ikusi.study import graph
 from ikusi.study.graph import State, Step
-from ikusi.study.scheduler import log_path
 
 SECONDS_BETWEEN_LINES = 15.0
 SMALLEST_FRACTION = 0.02  # below it, elapsed time says little about the rest
@@ -54,7 +53,7 @@ class Board:
     """
 
     title: str
-    folder: Path
+    folder: StudyFolder
     steps: Sequence[Step]
     workers: int
     cells: Sequence[Cell] = ()
@@ -177,7 +176,7 @@ class PlainLog:
 def told(name: str, state: State, board: Board) -> str:
     """Say a step's state in words, with its log's path if it failed."""
     if state.status == "failed":
-        return f"failed: {state.message} (log: {log_path(board.folder, name)})"
+        return f"failed: {state.message} (log: {board.folder.log(name)})"
     if state.status == "skipped":
         return f"skipped: {state.message}"
     if state.status == "running":
@@ -259,7 +258,7 @@ def drawn(cell: Cell, board: Board, states: Mapping[str, State]) -> Text:
     return Text("done" if score is None else f"done {score:.3f}", style=COLOURS["done"])
 
 
-RUNNING: dict[str, str] = {"align": "align", "instruct": "training", "evaluate": "evaluating"}
+RUNNING: dict[str, str] = {ALIGN: "align", INSTRUCT: "training", EVALUATE: "evaluating"}
 
 
 def cells(recipe: Recipe) -> list[Cell]:
@@ -268,7 +267,7 @@ def cells(recipe: Recipe) -> list[Cell]:
         Cell(
             row=run.backbone + (" + text" if run.text_only else ""),
             column=f"{percent(run.ratio)} {recipe.language}",
-            steps=(f"align/{run.backbone}", f"instruct/{run.name}", f"evaluate/{run.name}"),
+            steps=(aligned(run.backbone), trained(run.name), evaluated(run.name)),
         )
         for run in recipe.runs()
     ]

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ikusi import artifact, jsonfile
+from ikusi.recipe.folder import EVALUATE, RESULTS, StudyFolder, evaluated
 from ikusi.study import graph
 from ikusi.study.graph import Step
-
-FILE = "results.json"
 
 
 class _Figures(jsonfile.Record):
@@ -22,7 +21,7 @@ class _Groups(jsonfile.Record):
 _RESULTS = dict[str, dict[str, _Groups]]
 
 
-def collect(folder: Path, steps: Sequence[Step]) -> None:
+def collect(folder: StudyFolder, steps: Sequence[Step]) -> None:
     """Write `results.json`: what each current evaluation found, by what was evaluated.
 
     It holds no times and does not depend on the order in which steps finished.
@@ -30,15 +29,15 @@ def collect(folder: Path, steps: Sequence[Step]) -> None:
     states = graph.states(steps, folder)
     found: dict[str, Any] = {}
     for step in sorted(steps, key=lambda step: step.name):
-        if step.kind == "evaluate" and states[step.name].status == "current":
-            found[step.name.removeprefix("evaluate/")] = read(folder / step.name)
+        if step.kind == EVALUATE and states[step.name].status == "current":
+            found[step.name.removeprefix(evaluated(""))] = read(folder.step(step.name))
     if found:
-        artifact.write_json(folder / FILE, found)
+        artifact.write_json(folder.results, found)
 
 
 def read(folder: Path) -> dict[str, Any]:
     """The results of one evaluation's folder; empty where there are none."""
-    path = folder / FILE
+    path = folder / RESULTS
     if not path.exists():
         return {}
     found: dict[str, Any] = jsonfile.read_plain(path, _RESULTS, "the results of an evaluation")

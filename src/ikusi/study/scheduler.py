@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Literal, Protocol
 
+from ikusi.recipe.folder import StudyFolder
 from ikusi.study import code, graph
 from ikusi.study.context import Report
 from ikusi.study.graph import State, Step
@@ -52,11 +52,6 @@ def worker_count(asked: int | Literal["auto"], processes: int = 1) -> int:
     return max(1, (os.cpu_count() or 1) // processes)
 
 
-def log_path(folder: Path, name: str) -> Path:
-    """The file that holds what a step wrote to its output."""
-    return folder / "logs" / f"{name}.log"
-
-
 @dataclass
 class Scheduler:
     """Runs the steps that are waiting; the result is the same for any number of workers.
@@ -73,7 +68,7 @@ class Scheduler:
 
     steps: Sequence[Step]
     states: dict[str, State]
-    folder: Path
+    folder: StudyFolder
     workers: int
     watcher: Watcher
     gpus: int = 1
@@ -113,7 +108,7 @@ class Scheduler:
             if worker is None:
                 return
             inputs = {name: self._fingerprints[name] for name in step.inputs} | dict(step.reads)
-            log = log_path(self.folder, step.name)
+            log = self.folder.log(step.name)
             worker.step = step.name
             name, source = self._fingerprints[step.name], self._codes.get(step.function)
             worker.connection.send(Order(step, name, inputs, log, source))

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from ikusi import artifact
 from ikusi.errors import InputError
 from ikusi.processes import be_killed_with_parent
-from ikusi.study.context import Context, Report, one_line, resolve
+from ikusi.recipe.folder import StudyFolder
+from ikusi.study.context import Context, Report, call, one_line
 from ikusi.study.graph import Step
 from ikusi.study.launch.hardware import claim_hardware
 
@@ -56,7 +57,7 @@ class Failed:
     bad_input: bool
 
 
-def serve(connection: Connection, study: Path, accelerators: str | None) -> None:
+def serve(connection: Connection, study: StudyFolder, accelerators: str | None) -> None:
     """Run the orders that arrive until one is None or the parent is gone.
 
     Args:
@@ -93,21 +94,21 @@ def _leave_with_parent() -> None:
 
 
 def _run(
-    order: Order, study: Path, send: Callable[[Report], None], group: "Group | None"
+    order: Order, study: StudyFolder, send: Callable[[Report], None], group: "Group | None"
 ) -> Done | Failed:
     from ikusi.study.launch import ranks, slurm
 
     began = time.monotonic()
-    step, output = order.step, study / order.step.name
+    step, output = order.step, study.step(order.step.name)
     with _output_in(order.log):
         try:
             task = ranks.Task(
-                study / ranks.JOBS / step.name.replace("/", "-"),
+                study.job(step.name),
                 step.function,
                 step.settings,
                 step.compute,
                 artifact.staging_path(output),
-                study,
+                study.root,
                 order.fingerprint,
             )
             slurm.settle(task)
@@ -124,7 +125,7 @@ def _run(
                     ranks.run(task, start, send)
                 else:
                     context = Context(study, send, step.compute)
-                    resolve(step.function)(staging, context, **step.settings)
+                    call(step.function, staging, context, step.settings, step.name)
         except Exception as error:
             traceback.print_exc()
             return Failed(one_line(error), isinstance(error, InputError))

@@ -23,11 +23,12 @@ from ikusi import disk
 from ikusi.errors import IkusiError, InputError
 from ikusi.model import fusion
 from ikusi.model.parts import check_finite
+from ikusi.recipe.folder import CHECKPOINT
 from ikusi.train import checkpoints, parallel
 from ikusi.train.lora import Adapters
 from ikusi.train.trainer import StageTrainer
 
-CHECKPOINT, ADAPTER = "checkpoint", "adapter"
+ADAPTER = "adapter"
 TOWER = "model.vision_tower."
 SWITCHES = ("do_sample", "num_beams", "use_cache", "return_dict_in_generate")
 """Settings of generation that decide which others are used."""

@@ -28,6 +28,7 @@ from ikusi.model import fusion
 from ikusi.model.steady import steady
 from ikusi.model.vision import without_encoder
 from ikusi.recipe import Compute, Stage
+from ikusi.recipe.folder import CHECKPOINT, METRICS, SUMMARY
 from ikusi.train import attention, checkpoints, lora, parallel, saving
 from ikusi.train.attention import packed_attention
 from ikusi.train.cost import Cost, peak
@@ -36,7 +37,6 @@ from ikusi.train.packed import PackedModel
 from ikusi.train.progress import CountsRecord, Progress
 from ikusi.train.progress import ProgressCall as ProgressCall
 from ikusi.train.reporter import Reporter, peak_memory_mb, run_name
-from ikusi.train.saving import CHECKPOINT
 from ikusi.train.steps import Encoder, Samples, Steps
 from ikusi.train.trainer import Encode, StageTrainer
 
@@ -44,7 +44,7 @@ __all__ = ["CHECKPOINT", "METRICS", "SUMMARY", "Progress", "train_stage"]
 
 logger = logging.getLogger(__name__)
 
-METRICS, SUMMARY, RESUME = "metrics.jsonl", "summary.json", "resume"
+RESUME = "resume"
 REFUSED = "refused.jsonl"
 MOST_TOKENS = 16_384  # in one forward pass, where `compute.micro_tokens` says nothing
 OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw8bit": "adamw_bnb_8bit", "muon": "adamw_torch"}

@@ -1,6 +1,8 @@
 """A step in two processes, which torchrun starts."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,24 @@ TOGETHER = '''
 import json, time
 import torch
 import torch.distributed as dist
+from pathlib import Path
 from ikusi.errors import InputError
+from ikusi.study.context import Context
+from ikusi.yamlfile import Section
 
 
-def add(output, context, number):
+class Add(Section):
+    number: int
+
+
+class Nothing(Section):
+    pass
+
+
+def add(output: Path, context: Context, settings: Add) -> None:
     """Each process adds its rank and the number; the first one writes the sum."""
     dist.init_process_group("gloo")
-    total = torch.tensor(dist.get_rank() + number)
+    total = torch.tensor(dist.get_rank() + settings.number)
     dist.all_reduce(total)
     context.progress(1.0, f"rank {dist.get_rank()} is done")
     if dist.get_rank() == 0:
@@ -27,7 +40,7 @@ def add(output, context, number):
     dist.barrier()
 
 
-def refuse(output, context):
+def refuse(output: Path, context: Context, settings: Nothing) -> None:
     """The second process refuses its input while the first one waits for it."""
     dist.init_process_group("gloo")
     if dist.get_rank() == 1:
@@ -41,7 +54,7 @@ def together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     folder = tmp_path / "modules"
     folder.mkdir()
     (folder / "together.py").write_text(TOGETHER)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *sys.path]))
     return "together"
 
 
@@ -53,6 +66,17 @@ def test_processes_work_together_and_the_first_one_tells(together: str, tmp_path
     told = json.loads((tmp_path / "study" / "align/a" / "total.json").read_text())
     assert told == {"total": 21, "processes": 2, "parallel": "zero2"}
     assert outcome.states["align/a"].note == "rank 0 is done"
+
+
+def test_a_task_file_that_lacks_a_setting_is_told_in_one_line(
+    together: str, tmp_path: Path
+) -> None:
+    step = Step("align/a", f"{together}:add", compute={"processes": 2})
+    outcome = study.run_steps([step], tmp_path / "study", 1)
+    assert outcome.exit_code == 3
+    task = tmp_path / "study" / "jobs" / "align-a" / "task.json"
+    told = f"{task}: settings: number: expected a value, found nothing"
+    assert outcome.states["align/a"].message == told
 
 
 def test_what_one_process_refuses_is_told_in_one_line(together: str, tmp_path: Path) -> None:

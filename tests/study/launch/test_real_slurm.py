@@ -25,9 +25,19 @@ SECONDS = 240  # for a job to get somewhere, on a machine that is busy
 STEPS = """
 import json, os, sys, time
 from pathlib import Path
+from ikusi.study.context import Context
+from ikusi.yamlfile import Section
 
 
-def tell(output, context):
+class Until(Section):
+    until: int
+
+
+class Nothing(Section):
+    pass
+
+
+def tell(output: Path, context: Context, settings: Nothing) -> None:
     import torch.distributed as dist
     dist.init_process_group("gloo")
     told = [None] * dist.get_world_size()
@@ -39,7 +49,8 @@ def tell(output, context):
     dist.barrier()
 
 
-def count(output, context, until):
+def count(output: Path, context: Context, settings: Until) -> None:
+    until = settings.until
     kept = output / "count"
     reached = int(kept.read_text()) if kept.exists() else 0
     while reached < until:
@@ -50,7 +61,7 @@ def count(output, context, until):
         kept.with_suffix(".new").rename(kept)
         context.progress(reached / until, f"at {reached}")
         time.sleep(0.25)
-        while reached == until and not (context.study / "go").exists():
+        while reached == until and not (context.study.root / "go").exists():
             time.sleep(0.1)
 """
 

@@ -21,10 +21,19 @@ from ikusi.study.launch.ranks import Task
 HERE = Path(__file__).parent
 
 PLACES = '''
-def wait(output, context):
+from pathlib import Path
+from ikusi.study.context import Context
+from ikusi.yamlfile import Section
+
+
+class Nothing(Section):
+    pass
+
+
+def wait(output: Path, context: Context, settings: Nothing) -> None:
     """Wait for a file beside the study."""
     import time
-    while not (context.study.parent / "go").exists():
+    while not (context.study.root.parent / "go").exists():
         time.sleep(0.05)
     (output / "waited").touch()
 '''

@@ -24,6 +24,15 @@ def path(name: str) -> Path:
     raise InputError(f"{name}: expected a base model, found none (make it: {how})")
 
 
+def base(name: str) -> str:
+    """Where a base model is: a folder, or the hub's name as it stands, revision included.
+
+    Raises:
+        InputError: a `miniature/...` model that has not been made.
+    """
+    return str(path(name)) if name.startswith(PREFIX) else name
+
+
 def names() -> list[str]:
     """Every model that ships: the encoder, the English backbone and the adapted ones."""
     codes = sorted(file.stem for file in packaged.LANGUAGES.glob("*.yaml"))

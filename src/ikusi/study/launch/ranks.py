@@ -22,13 +22,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ikusi import artifact, disk
+from ikusi import artifact, disk, jsonfile
 from ikusi.errors import IkusiError, InputError
 from ikusi.processes import be_killed_with_parent
-from ikusi.study.context import Context, Report, one_line, resolve
+from ikusi.recipe.folder import StudyFolder
+from ikusi.study.context import Context, Report, call, one_line
 from ikusi.study.launch.hardware import accelerators, claim_hardware
 
-JOBS = "jobs"
 TASK, PROGRESS, FAILURE, DONE = "task.json", "progress.json", "failure.json", "done.json"
 SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -70,6 +70,16 @@ class Task:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         artifact.write_json(self.folder / TASK, self.told())
+
+
+class Written(jsonfile.Record):
+    """A task as its file has it."""
+
+    function: str
+    settings: dict[str, Any]
+    compute: dict[str, Any]
+    output: str
+    study: str
 
 
 class Processes(Protocol):
@@ -226,7 +236,7 @@ def main(folder: Path, attempt: int = 0) -> None:
     form = f"%(asctime)s {rank} %(name)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format=form)
     disable_progress_bar()  # of libraries; they go to logs
-    told = json.loads((folder / TASK).read_text(encoding="utf-8"))
+    task = jsonfile.read(folder / TASK, Written, "the task of a step")
     if first and not has_failed(folder, attempt):
         (folder / FAILURE).unlink(missing_ok=True)  # what an earlier attempt told
 
@@ -234,9 +244,9 @@ def main(folder: Path, attempt: int = 0) -> None:
         if first:
             artifact.write_json(folder / PROGRESS, [report.fraction, report.note])
 
-    context = Context(Path(told["study"]), send, told["compute"])
+    context = Context(StudyFolder(Path(task.study)), send, task.compute)
     try:
-        resolve(told["function"])(Path(told["output"]), context, **told["settings"])
+        call(task.function, Path(task.output), context, task.settings, str(folder / TASK))
     except Exception as error:
         traceback.print_exc()
         tell_failure(folder, error, attempt)

@@ -1,0 +1,136 @@
+"""Where the parts of a study lie, and what its steps are called: the one place that knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MINIATURE = "miniature/"  # how the names of corpora and benchmarks begin that a study makes
+
+DATA, REPORT = "data", "report"  # steps that a study has once
+ALIGN, INSTRUCT, FEATURES, EVALUATE = "align", "instruct", "features", "evaluate"  # kinds of steps
+
+CHECKPOINT, SUMMARY, METRICS = "checkpoint", "summary.json", "metrics.jsonl"  # of a training
+RESULTS, ROWS = "results.json", "rows.parquet"  # of an evaluation; the first also of the study
+
+
+def aligned(backbone: str) -> str:
+    """The step that aligns a backbone."""
+    return f"{ALIGN}/{backbone}"
+
+
+def trained(run: str) -> str:
+    """The step that trains a run."""
+    return f"{INSTRUCT}/{run}"
+
+
+def evaluated(model: str) -> str:
+    """The step that measures a run, or a `bare` backbone."""
+    return f"{EVALUATE}/{model}"
+
+
+def bare(backbone: str) -> str:
+    """What a backbone is called when it is measured as it was before it saw a picture."""
+    return f"{backbone}-backbone"
+
+
+def encoded(corpus: str) -> str:
+    """The step that keeps the features of a corpus's pictures."""
+    return f"{FEATURES}/{corpus}"
+
+
+def is_step(name: str) -> bool:
+    """Whether what a manifest names as an input is a step, and not a model, a corpus, a pack."""
+    return name.startswith((DATA, ALIGN, INSTRUCT, EVALUATE))
+
+
+def needs_data(*names: str) -> tuple[str, ...]:
+    """The step that makes the study's own data, if any of these corpora or benchmarks is of it."""
+    return (DATA,) if any(name.startswith(MINIATURE) for name in names) else ()
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The folder of a study; nothing of it need exist yet."""
+
+    root: Path
+
+    @classmethod
+    def around(cls, place: Path) -> StudyFolder | None:
+        """The study that a folder or file is part of, if it is part of any."""
+        holding = (cls(folder) for folder in place.resolve().parents)
+        return next((study for study in holding if study.recipe.exists()), None)
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe, written out in full."""
+        return self.root / "recipe.yaml"
+
+    @property
+    def results(self) -> Path:
+        """The results of all evaluations together."""
+        return self.root / RESULTS
+
+    @property
+    def data(self) -> Path:
+        """The corpora that the study makes itself."""
+        return self.step(DATA)
+
+    @property
+    def attribution(self) -> Path:
+        """Who made the pictures and words of these corpora."""
+        return self.data / "ATTRIBUTION.md"
+
+    @property
+    def page(self) -> Path:
+        """The report's page."""
+        return self.step(REPORT) / "index.html"
+
+    def step(self, name: str) -> Path:
+        """What a step makes."""
+        return self.root / name
+
+    def log(self, name: str) -> Path:
+        """What a step wrote to its output."""
+        return self.root / "logs" / f"{name}.log"
+
+    def job(self, name: str) -> Path:
+        """What the processes of a step are to do, and how far they are."""
+        return self.root / "jobs" / name.replace("/", "-")
+
+    def corpus(self, name: str) -> Path:
+        """A corpus that is trained on: of the study's own data, or where its name says."""
+        return (
+            self.data / name.removeprefix(MINIATURE) if name.startswith(MINIATURE) else Path(name)
+        )
+
+    def kind(self, place: Path) -> str:
+        """The kind of the step that a folder or file of this study belongs to."""
+        return place.resolve().relative_to(self.root.resolve()).parts[0]
+
+
+def checkpoint(folder: Path) -> Path:
+    """The model in a run's folder; a folder that is a model itself is left as it is."""
+    inside = folder / CHECKPOINT
+    return inside if inside.is_dir() else folder
+
+
+def evaluation(folder: Path) -> Path:
+    """Where a run of a study was measured; any other folder is left as it is."""
+    run = folder.resolve()
+    beside = StudyFolder(run.parent.parent).step(evaluated(run.name))
+    return beside if run.parent.name == INSTRUCT and beside.is_dir() else folder
+
+
+def model_name(model: str) -> str:
+    """What a model's results are called: as the model is, or STUDY-RUN for a run of a study.
+
+    >>> model_name("studies/emoji-eu/instruct/english-eu020/checkpoint")
+    'emoji-eu-english-eu020'
+    >>> model_name("llava-hf/llava-1.5-7b-hf")
+    'llava-hf--llava-1.5-7b-hf'
+    """
+    parts = [part for part in Path(model).parts if part not in (".", "..", "/", CHECKPOINT)]
+    if not {ALIGN, INSTRUCT}.isdisjoint(parts[1:-1]):
+        return f"{parts[-3]}-{parts[-1]}"
+    return "--".join(parts) if not Path(model).exists() else parts[-1]

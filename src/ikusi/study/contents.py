@@ -1,0 +1,74 @@
+"""What steps read besides other steps, known by its content; each thing is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from ikusi import artifact, content, language
+from ikusi.errors import InputError
+from ikusi.evaluate import benchmark
+from ikusi.evaluate.benchmark import Benchmark
+from ikusi.miniature import packages
+from ikusi.miniature.bases import shipped
+from ikusi.recipe.folder import MINIATURE
+
+
+class Contents:
+    """Fingerprints of what the steps of one study read, by the names that manifests give them."""
+
+    def __init__(self) -> None:
+        # Of this object alone: files may change before the next study is laid out.
+        self.benchmark = cache(benchmark.load)
+        self._pack = cache(lambda code: artifact.fingerprint(language.load(code)))
+        self._model, self._folder = cache(_model), cache(content.folder)
+
+    def packs(self, *codes: str) -> dict[str, str]:
+        """Language packs."""
+        return {f"language {code}": self._pack(code) for code in codes}
+
+    def models(self, *names: str) -> dict[str, str]:
+        """Base models; of one on the hub its name and revision must do."""
+        return {name: self._model(name) for name in names}
+
+    def corpora(self, *names: str) -> dict[str, str]:
+        """Corpora that are trained on and that the study does not make itself.
+
+        Raises:
+            InputError: one is not there.
+        """
+        given = [name for name in names if not name.startswith(MINIATURE)]
+        for name in given:
+            if not Path(name).is_dir():
+                raise InputError(f"{name}: expected the folder of a corpus, found none")
+        return {name: self._folder(Path(name)) for name in given}
+
+    def drawings(self) -> dict[str, str]:
+        """The tables that say where the miniature's pictures and words come from."""
+        return {
+            f"{MINIATURE}{table.name}": artifact.fingerprint(table.read_bytes())
+            for table in packages.tables()
+        }
+
+    def benchmarks(self, names: Sequence[str], languages: Sequence[str]) -> dict[str, str]:
+        """What benchmarks say, and the corpora of those that the study does not make itself."""
+        known = [self.benchmark(name) for name in names]
+        definitions = {
+            f"benchmark {name}": artifact.fingerprint(benchmark.content(one))
+            for name, one in zip(names, known, strict=True)
+        }
+        pairs = zip(names, known, strict=True)
+        given = [one for name, one in pairs if not name.startswith(MINIATURE)]
+        return definitions | (self._asked(given, languages) if given else {})
+
+    def _asked(self, benchmarks: Sequence[Benchmark], languages: Sequence[str]) -> dict[str, str]:
+        from ikusi.evaluate import corpora  # heavy, and the miniature needs none of it
+
+        pairs = corpora.find(benchmarks, languages, corpora.CORPORA)
+        return {f"corpus {known.name}": self._folder(corpus.folder) for known, corpus in pairs}
+
+
+def _model(name: str) -> str:
+    place = Path(shipped.base(name))
+    return content.folder(place) if place.is_dir() else name

@@ -1,0 +1,35 @@
+"""What each step of a study does: a file for each kind, with its settings beside its function.
+
+A step's settings are a class, `Settings`: what of the recipe it depends on, which other steps it
+needs, and what it reads besides. Its function is called in a worker process as
+`function(output, context, settings)` and writes to `output`. These files load nothing heavy: a
+study is laid out without torch, and a function imports what it needs when it is called.
+"""
+
+from ikusi.study.steps.encoding import Features, features
+from ikusi.study.steps.evaluating import (
+    Evaluate,
+    EvaluateBackbone,
+    evaluate,
+    evaluate_backbone,
+)
+from ikusi.study.steps.miniature import Data, data
+from ikusi.study.steps.reporting import Report, report
+from ikusi.study.steps.training import Align, Instruct, align, instruct
+
+__all__ = [
+    "Align",
+    "Data",
+    "Evaluate",
+    "EvaluateBackbone",
+    "Features",
+    "Instruct",
+    "Report",
+    "align",
+    "data",
+    "evaluate",
+    "evaluate_backbone",
+    "features",
+    "instruct",
+    "report",
+]

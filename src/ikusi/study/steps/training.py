@@ -1,0 +1,202 @@
+"""The two stages of training: alignment for each backbone, then instruction tuning for each run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ikusi import language
+from ikusi.miniature.bases import shipped
+from ikusi.recipe import Compute, Recipe, Run, Stage, TextOnly
+from ikusi.recipe.folder import aligned, checkpoint, needs_data
+from ikusi.study.context import Context
+from ikusi.study.steps import encoding
+from ikusi.study.steps.settings import Spoken
+
+if TYPE_CHECKING:
+    from ikusi.data.mixture import Mixture, MixturePart
+    from ikusi.study.contents import Contents
+    from ikusi.train.progress import Progress
+
+CALIBRATION_PICTURES = 64
+
+
+class Trained(Spoken):
+    """What both stages are told.
+
+    Attributes:
+        features: the step that keeps those of the stage's pictures, if there is one.
+    """
+
+    shared: ClassVar = True
+
+    stage: Stage
+    features: str | None
+    seed: int
+
+
+class Align(Trained):
+    """Which encoder and LLM are joined, and what teaches the connector between them."""
+
+    function: ClassVar = "align"
+
+    vision: str
+    backbone: str
+    connector: str
+    image_aspect: str
+    feature_layer: int
+
+    @classmethod
+    def of(cls, recipe: Recipe, backbone: str) -> Align:
+        """The alignment of a backbone of the grid."""
+        stage = recipe.stages.align
+        return cls(
+            vision=recipe.vision,
+            backbone=recipe.backbone(backbone),
+            connector=recipe.connector,
+            image_aspect=recipe.image_aspect,
+            feature_layer=recipe.vision_feature_layer,
+            stage=stage,
+            features=encoding.kept(recipe, stage),
+            seed=recipe.seed,
+            language_code=recipe.language,
+            source_code=recipe.source_language,
+        )
+
+    def inputs(self) -> tuple[str, ...]:
+        """The data, and the features of its pictures."""
+        return (*needs_data(self.stage.corpus), *([self.features] if self.features else []))
+
+    def reads(self, contents: Contents) -> dict[str, str]:
+        """Encoder, LLM, both packs, a given corpus."""
+        models = contents.models(self.vision, self.backbone)
+        return models | contents.packs(*self.languages) | contents.corpora(self.stage.corpus)
+
+
+class Instruct(Trained):
+    """From which aligned model a run starts, and what it is trained on.
+
+    Attributes:
+        aligned: the step that made the model.
+    """
+
+    function: ClassVar = "instruct"
+
+    aligned: str
+    text_only: TextOnly | None
+
+    @classmethod
+    def of(cls, recipe: Recipe, run: Run) -> Instruct:
+        """The training of a run of the grid."""
+        stage = recipe.stages.instruct.model_copy(update={"ratio": run.ratio})
+        return cls(
+            aligned=aligned(run.backbone),
+            stage=stage,
+            text_only=recipe.text_only if run.text_only else None,
+            features=encoding.kept(recipe, stage),
+            seed=recipe.seed,
+            language_code=recipe.language,
+            source_code=recipe.source_language,
+        )
+
+    @property
+    def corpora(self) -> list[str]:
+        """What it is trained on: pictures, then text alone."""
+        return [self.stage.corpus, *([self.text_only.corpus] if self.text_only else [])]
+
+    def inputs(self) -> tuple[str, ...]:
+        """The data, the features of its pictures, and the aligned model."""
+        seen = [self.features] if self.features else []
+        return (*needs_data(*self.corpora), *seen, self.aligned)
+
+    def reads(self, contents: Contents) -> dict[str, str]:
+        """Given corpora; all else is in the aligned model."""
+        return contents.corpora(*self.corpora)
+
+
+def align(output: Path, context: Context, settings: Align) -> None:
+    """Join an encoder and an LLM, and train the connector on captions."""
+    from transformers import set_seed
+
+    from ikusi.data.mixture import Mixture
+    from ikusi.model import fusion
+    from ikusi.model.pixels import prepare_first
+
+    set_seed(settings.seed)
+    model, processor = fusion.assemble(
+        shipped.base(settings.vision),
+        shipped.base(settings.backbone),
+        connector=settings.connector,
+        feature_layer=settings.feature_layer,
+        seed=settings.seed,
+        aspect=settings.image_aspect,
+    )
+    stage, languages = settings.stage, settings.languages
+    captions = _part(stage.corpus, stage.ratio, None, context, languages)
+    mixture = Mixture([captions], *languages, settings.seed)
+    pictures = prepare_first(processor.image_processor, captions.corpus, CALIBRATION_PICTURES)
+    fusion.calibrate(model, pictures)
+    _train(model, processor, mixture, settings, output, context)
+
+
+def instruct(output: Path, context: Context, settings: Instruct) -> None:
+    """Train connector and LLM on instructions, from an aligned model."""
+    from transformers import set_seed
+
+    from ikusi.data.mixture import Mixture
+    from ikusi.model import fusion
+
+    set_seed(settings.seed)
+    model, processor = fusion.load(checkpoint(context.study.step(settings.aligned)))
+    stage, languages, added = settings.stage, settings.languages, settings.text_only
+    mixed = [_part(stage.corpus, stage.ratio, None, context, languages)]
+    if added:
+        mixed.append(_part(added.corpus, added.ratio, added.rows, context, languages))
+    mixture = Mixture(mixed, *languages, settings.seed)
+    _train(model, processor, mixture, settings, output, context)
+
+
+def _part(
+    corpus: str, ratio: float | None, rows: int | None, context: Context, languages: Sequence[str]
+) -> MixturePart:
+    """A corpus of the mixture, with each language's ways to ask for a caption."""
+    from ikusi.data.corpus import Corpus
+    from ikusi.data.mixture import MixturePart
+
+    assert ratio is not None  # the recipe gives align's, the grid instruct's
+    prompts = {code: language.load(code).prompts.get("caption", []) for code in languages}
+    return MixturePart(Corpus.open(context.study.corpus(corpus)), ratio, rows, prompts)
+
+
+def _train(
+    model: Any,
+    processor: Any,
+    mixture: Mixture,
+    settings: Trained,
+    output: Path,
+    context: Context,
+) -> None:
+    from ikusi.train.features import StoredFeatures
+    from ikusi.train.parallel import deepspeed_settings, strategy
+    from ikusi.train.stages import train_stage
+
+    def progress(made: Progress) -> None:
+        pace = f"{made.tokens_per_second:,.0f} tokens/s, MFU {made.mfu:.0%}"
+        words = f"step {made.step} of {made.total}, loss {made.loss:.3f}, {pace}"
+        context.progress(made.step / made.total, words)
+
+    compute, kept = Compute.model_validate(context.compute), settings.features
+    if deepspeed_settings(strategy(compute, compute.together), bf16=False):
+        context.progress(0.0, "starting DeepSpeed, which compiles its operators the first time")
+    train_stage(
+        model,
+        processor,
+        mixture,
+        settings.stage,
+        output=output,
+        seed=settings.seed,
+        compute=compute,
+        features=StoredFeatures({0: context.study.step(kept)}) if kept else None,
+        progress=progress,
+    )
