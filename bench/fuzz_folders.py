@@ -26,8 +26,9 @@ from PIL import Image
 
 from ikusi import artifact, language
 from ikusi.answer.engine import OptionScore, Query, Reply
-from ikusi.compare import join
+from ikusi.compare.join import join
 from ikusi.compare.reading import Evaluation
+from ikusi.compare.rows import Rows
 from ikusi.data.corpus import Corpus
 from ikusi.evaluate import benchmark
 from ikusi.evaluate.run import evaluate
@@ -78,10 +79,10 @@ def evaluations(folder: Path, rng: random.Random) -> Cases:
 
     def measure(place: Path) -> Any:
         found = evaluate(Lots(), asked, CODES, packs, place, bootstrap=20)
-        read, rows = Evaluation(place), join.Rows(place, "run")
+        read, rows = Evaluation(place), Rows(place, "run")
         scores = [read.scores(bench.name, code) for bench, _ in asked for code in CODES]
         told = [(one.ids, list(one.correct)) for one in scores if one]
-        joined = [join.join(rows, rows, key, None).ids for key in rows.asked]
+        joined = [join(rows, rows, key, None).ids for key in rows.asked]
         return (
             found,
             told,

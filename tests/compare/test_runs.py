@@ -255,7 +255,7 @@ def test_input_that_cannot_be_compared_is_told_in_one_line(
         ([doubled], "toy/choice eu: row q001: expected each id once, found it twice"),
         ([unscored], r"row q009: expected a score \(correct\), found none"),
         ([renamed], "found inclusion in weak and coverage in renamed"),
-        ([empty], "expected each row group to be of one benchmark and language"),
+        ([empty], "expected rows in common, found none: .*; empty has no rows"),
     ]:
         with pytest.raises(InputError, match=message):
             runs.compare([pair[0], *others])

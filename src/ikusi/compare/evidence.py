@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ikusi.compare.reading import Evaluation, Scores
+from ikusi.compare.reading import Evaluation
+from ikusi.compare.rows import Scores
 from ikusi.errors import InputError
 from ikusi.statistics import Interval, bootstrap_interval, equivalence, exceeds
 

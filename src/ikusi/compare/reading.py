@@ -2,25 +2,21 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from ikusi import artifact, jsonfile, language, recipe
+from ikusi.compare.rows import Asked, Rows, Scores
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark, corpora, overlap
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.overlap import Overlap
-from ikusi.evaluate.stored import RESULTS, ROWS, check_rows, read_results
+from ikusi.evaluate.stored import RESULTS, read_results
 from ikusi.language import LanguagePack
 from ikusi.recipe import Recipe, Run
 from ikusi.recipe import folder as names
@@ -35,29 +31,16 @@ def percent(ratio: float) -> int:
     return round(ratio * 100)
 
 
-@dataclass(frozen=True)
-class Scores:
-    """One benchmark in one language: a score in [0, 1] per row, in the order of the corpus.
-
-    ``clusters`` names the picture of each row, or the row itself where it has none: what
-    resampling draws. ``groups`` is the way in which each picture is unseen.
-    """
-
-    ids: tuple[str, ...]
-    clusters: tuple[str, ...]
-    groups: tuple[str | None, ...]
-    correct: npt.NDArray[np.float64]
-
-
 class Evaluation:
-    """What one model scored and said."""
+    """What one model scored and said; rows are read when they are asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, others: dict[Asked, Scores] | None = None) -> None:
+        """Open ``folder``; questions that are those of ``others`` are held in memory once."""
         self.name = folder.name
         self.results: dict[str, Any] = read_results(folder / RESULTS)
-        check_rows(folder / ROWS)
-        self._table: pa.Table = pq.read_table(folder / ROWS)
-        self._scores: dict[tuple[str, str], Scores | None] = {}
+        self._rows = Rows(folder, folder.name)
+        self._scores: dict[Asked, Scores] = {}
+        self._others = {} if others is None else others
 
     def figures(self, benchmark: str, language: str, group: str = ALL) -> dict[str, Any] | None:
         """The entry of ``results.json``: n, score, low, high, chance, majority, ..."""
@@ -70,36 +53,24 @@ class Evaluation:
 
     def scores(self, benchmark: str, language: str) -> Scores | None:
         """Row by row, for paired tests; none where the benchmark was not taken."""
-        key = (benchmark, language)
-        if key not in self._scores:
-            self._scores[key] = self._read(benchmark, language)
-        return self._scores[key]
-
-    def _read(self, benchmark: str, language: str) -> Scores | None:
-        table = self._part(benchmark, language)
-        if not table.num_rows:
+        asked = (benchmark, language)
+        if asked not in self._rows.asked:
             return None
-        ids = table["id"].to_pylist()
-        pictures = table["image_id"].to_pylist()
-        return Scores(
-            tuple(ids),
-            tuple(p or f"{benchmark}/{i}" for p, i in zip(pictures, ids, strict=True)),
-            tuple(table["group"].to_pylist()),
-            table["correct"].to_numpy().astype(np.float64),
-        )
+        if asked not in self._scores:
+            own = self._rows.scores(asked)
+            first = self._others.setdefault(asked, own)
+            same = replace(first, correct=own.correct)
+            self._scores[asked] = same if same.questions == own.questions else own
+        return self._scores[asked]
 
-    def rows(self, benchmark: str, language: str, ids: Collection[str]) -> dict[str, Any]:
-        """Some rows as records, by their id."""
-        table = self._part(benchmark, language)
-        table = table.filter(pc.is_in(table["id"], pa.array(list(ids), pa.string())))
+    def texts(
+        self, benchmark: str, language: str, ids: Collection[str], columns: Sequence[str]
+    ) -> dict[str, Any]:
+        """Some columns of some rows, as records by their id."""
+        if (benchmark, language) not in self._rows.asked:
+            return {}
+        table = self._rows.texts((benchmark, language), ids, columns)
         return {row["id"]: row for row in table.to_pylist()}
-
-    def _part(self, benchmark: str, language: str) -> pa.Table:
-        wanted = pc.and_(
-            pc.equal(self._table["benchmark"], benchmark),
-            pc.equal(self._table["language"], language),
-        )
-        return self._table.filter(wanted).sort_by("id")
 
 
 class Study:
@@ -115,6 +86,7 @@ class Study:
         self.source: LanguagePack = language.load(self.recipe.source_language)
         self.runs: list[Run] = self.recipe.runs()
         self.missing: dict[str, str] = {}
+        self._questions: dict[Asked, Scores] = {}
         self.evaluations = dict(self._evaluations([run.name for run in self.runs]))
         wanted = self.recipe.grid.backbones if self.text_only else []
         measured = dict(self._evaluations([names.bare(backbone) for backbone in wanted]))
@@ -177,7 +149,7 @@ class Study:
                 self.missing[name] = self._progress(name)
             elif changed := self._outdated(folder):
                 self.missing[name] = f"measured before {changed} changed"
-            elif lacking := self._not_taken(one := Evaluation(folder)):
+            elif lacking := self._not_taken(one := Evaluation(folder, self._questions)):
                 self.missing[name] = f"measured without {lacking}"
             else:
                 yield name, one

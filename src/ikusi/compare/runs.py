@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ikusi.compare.join import Asked, Joined, Rows, Unmatched, check_metric, join, names
+from ikusi.compare.join import Joined, Unmatched, check_metric, join, names
+from ikusi.compare.rows import Asked, Rows
 from ikusi.errors import InputError
 from ikusi.statistics import (
     Difference,

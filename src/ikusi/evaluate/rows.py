@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ikusi import disk
 from ikusi.answer.engine import Query, Reply
@@ -55,6 +56,8 @@ list of answers, or ``{"answer", "choices"}``; ``scores`` are log-probabilities 
 told; ``failure`` says why there is no answer; ``correct`` is the primary metric in [0, 1], or none
 where answers are only kept; ``metrics`` is JSON with all of them; ``prompt_hash`` names the
 prompt; ``seconds`` is the row's share of the time its batch took."""
+
+KEY = ("benchmark", "language")
 
 ROWS_AT_ONCE = 4096
 """Rows held while parts are joined and read: a row group."""
@@ -169,7 +172,8 @@ def _checksum(data: Any) -> bytes:
 class Stretch:
     """The rows of a benchmark in a language, read from ``rows.parquet`` as often as need be.
 
-    A row group holds those of one benchmark in one language.
+    As it is written, a row group holds those of one benchmark in one language, and the others are
+    not read; where other programs wrote it anew, a group may hold several.
     """
 
     def __init__(
@@ -189,15 +193,26 @@ class Stretch:
         """Yield them a row group at a time."""
         with reading(self.path), open_table(self.path, SCHEMA) as file:
             for number in range(file.num_row_groups):
-                if key_of(file.metadata.row_group(number)) == self.key:
+                key = key_of(file.metadata.row_group(number))
+                if key == self.key:
                     yield from file.read_row_group(number, self.columns).to_batches()
+                elif key is None:
+                    several = file.read_row_group(number, [*self.columns, *KEY])
+                    yield from self._own(several).to_batches()
+
+    def _own(self, table: pa.Table) -> pa.Table:
+        own = [pc.equal(table[name], value) for name, value in zip(KEY, self.key, strict=True)]
+        return table.filter(pc.and_(*own)).select(self.columns)
 
 
 def key_of(group: Any) -> tuple[str, str] | None:
-    """Benchmark and language of a row group, which its statistics tell; None if they do not."""
-    first, second = (group.column(place).statistics for place in (0, 1))
-    known = first is not None and second is not None and first.has_min_max and second.has_min_max
-    return (first.min, second.min) if known else None
+    """Benchmark and language of a row group by its statistics; None if several, or unknown."""
+    names = [group.column(place).path_in_schema for place in range(group.num_columns)]
+    columns = [group.column(names.index(name)).statistics for name in KEY]
+    if not all(column and column.has_min_max and column.min == column.max for column in columns):
+        return None
+    first, second = columns
+    return first.min, second.min
 
 
 def _json(value: Any) -> str:

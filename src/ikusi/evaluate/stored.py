@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ikusi import jsonfile
 from ikusi.data.parquet import in_schema, open_table, reading
 from ikusi.errors import InputError
-from ikusi.evaluate.rows import SCHEMA, key_of
+from ikusi.evaluate.rows import SCHEMA
 from ikusi.recipe.folder import RESULTS as RESULTS
 from ikusi.recipe.folder import ROWS as ROWS
 
@@ -61,21 +61,22 @@ _GIVEN = ("benchmark", "language", "position", "id", "question", "metrics", "pro
 _CHECKED = (*_GIVEN, "gold", "correct", "pick", "scores")
 
 
-def check_rows(path: Path) -> None:
-    """Check a ``rows.parquet`` that this process has not written.
+def check_rows(path: Path) -> list[tuple[str, str]]:
+    """Check a ``rows.parquet`` that this process has not written; return what it is of.
+
+    That is, each benchmark and language, in the order of the rows.
 
     Raises:
         InputError: it cannot be read, or a row lacks something or holds what no evaluation writes.
     """
+    keys: dict[tuple[str, str], None] = {}
     with open_table(path, SCHEMA) as file, reading(path):
         for number in range(file.num_row_groups):
             table = in_schema(file.read_row_group(number), SCHEMA)
-            key = key_of(file.metadata.row_group(number))
-            if key is None:
-                expected = "each row group to be of one benchmark and language"
-                raise InputError(f"{path}: expected {expected}, found one that is not")
             for row in table.select(_CHECKED).to_pylist():
                 _check_row(path, row)
+                keys[row["benchmark"], row["language"]] = None
+    return list(keys)
 
 
 def _check_row(path: Path, row: Mapping[str, Any]) -> None:

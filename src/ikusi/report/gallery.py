@@ -15,6 +15,7 @@ from ikusi.data.corpus import Corpus
 
 PICTURES = 12
 SIDE = 320  # pixels of the longer side, at most
+SHOWN = ("question", "gold", "prediction", "correct")
 KINDS = ("right", "wrong", "mixed")
 RIGHT = 0.5  # a score from here on counts as right, as in McNemar's test
 
@@ -123,7 +124,7 @@ def _exhibit(
 ) -> Exhibit:
     asked = []
     for pack in study.languages:
-        found = [(one.name, one.rows(name, pack.code, [row]).get(row)) for one in runs]
+        found = [(one.name, one.texts(name, pack.code, [row], SHOWN).get(row)) for one in runs]
         answered = [(run, record) for run, record in found if record]
         said = [Said(run, record["prediction"], record["correct"]) for run, record in answered]
         record = answered[0][1]
