@@ -10,7 +10,7 @@ import pytest
 from data.sources.hub import jpeg, lines, zipped
 from ikusi import artifact
 from ikusi.data.importing import import_corpus
-from ikusi.errors import InputError
+from ikusi.yamlfile import Section
 from translate.jobs import Capitals, numbered, settings
 
 
@@ -95,49 +95,10 @@ def evaluates(root: Path, given: Path) -> Any:
     return run.evaluate(Lot(), asked, ["en"], packs(), root / "out", bootstrap=10)
 
 
-def shows(root: Path, given: Path) -> Any:
-    """Write a page of samples."""
-    from ikusi.data import show
-    from ikusi.data.corpus import Corpus
-
-    corpus = Corpus.open(given / "corpus")
-    return show.to_page(corpus, show.samples(corpus, 2), root / "out" / "page.html")
+class Nothing(Section):
+    """A step's settings."""
 
 
-def compares(root: Path, given: Path) -> Any:
-    """Compare two evaluations, as a page with tables and a figure."""
-    from ikusi.compare.runs import compare
-    from ikusi.report import compare as views
-
-    if not (given / "run" / "out").exists():
-        evaluates(given / "run", given)
-        evaluates(given / "other", given)
-    runs = [given / "run" / "out", given / "other" / "out"]
-    return views.write(compare(runs, resamples=50), root / "out")
-
-
-def exports(root: Path, given: Path) -> Any:
-    """Write the LLM of a LLaVA alone."""
-    import measured
-    from ikusi.publish.export import export
-
-    if not (given / "llava").exists():
-        measured.llava(given / "llava")
-    export(given / "llava", "llm", root / "out")
-    return sorted(path.name for path in (root / "out").iterdir())
-
-
-def studies(root: Path, given: Path) -> Any:
-    """Run a study of one step."""
-    from ikusi import study
-    from ikusi.study.graph import Step
-
-    outcome = study.run_steps([Step("data", "powered:step")], root / "out", 1)
-    if outcome.exit_code == 3:
-        raise InputError(outcome.states["data"].message)
-    return outcome.exit_code
-
-
-def step(output: Path, context: Any) -> None:
-    """Write a file of some size."""
+def step(output: Path, context: Any, settings: Nothing) -> None:
+    """A step of a study: write a file of some size."""
     (output / "data").write_bytes(bytes(30_000))

@@ -10,10 +10,16 @@ from typing import Any
 
 import pytest
 
+import measured
 import powered
+from compare.studies import Folder
+from compare.test_runs import evaluation
 from ikusi import cli, disk
 from ikusi.errors import InputError
+from ikusi.study.graph import Step
 
+PAGE = 4096  # bytes: the least that a file takes on these disks
+ROOMY = ("size=64m", "nr_inodes=1000", "rw")
 COMMANDS = [powered.folder, powered.imports, powered.translates, powered.evaluates]
 
 
@@ -27,10 +33,26 @@ def mounted(folder: Path, *options: str) -> bool:
 def small(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own."""
     (tmp_path / "disk").mkdir()
-    if not mounted(tmp_path / "disk", "size=64m", "nr_inodes=1000"):
+    if not mounted(tmp_path / "disk", *ROOMY):
         pytest.skip("mounting a file system is for root")
     yield tmp_path / "disk"
     subprocess.run(["umount", "-l", str(tmp_path / "disk")], check=True)
+
+
+def limited(folder: Path, *limits: str) -> None:
+    """Make a disk as small as its contents allow, or as shut, as `limits` say."""
+    used = os.statvfs(folder)
+    least = (used.f_blocks - used.f_bfree) * PAGE
+    told = []
+    for limit in limits:
+        what, _, count = limit.partition("=")
+        if what == "pages":
+            told.append(f"size={max(least, int(count) * PAGE)}")
+        elif what == "inodes":
+            told.append(f"nr_inodes={used.f_files - used.f_ffree + int(count)}")
+        else:
+            told.append(limit)
+    assert mounted(folder, "remount", *ROOMY, *told)
 
 
 @pytest.mark.parametrize("run", COMMANDS, ids=lambda run: run.__name__)
@@ -39,21 +61,97 @@ def test_every_command_says_in_a_line_that_the_disk_takes_no_more_and_goes_on(
 ) -> None:
     given, told = tmp_path / "given", {}
     powered.prepare(given)
-    for limit in ("ro", "inodes", "size=4k", "size=36k"):
-        used = os.statvfs(small)
-        few = f"nr_inodes={used.f_files - used.f_ffree + 1}"
-        options = few if limit == "inodes" else limit
-        assert mounted(small, "remount", "size=64m", "nr_inodes=1000", "rw", options)
+    for limit in ("ro", "inodes=1", "size=4k", "size=36k"):
+        limited(small, limit)
         try:
             run(small / "root", given)
         except InputError as error:
             told[limit] = str(error)
             assert "\n" not in str(error) and str(small) in str(error)
     assert "a disk that is read-only" in told["ro"]
-    assert "no inodes left" in told["inodes"]
+    assert "no inodes left" in told["inodes=1"]
     assert " free of 4.1 kB" in told["size=4k"]
-    assert mounted(small, "remount", "size=64m", "nr_inodes=1000", "rw")
+    limited(small)
     assert run(small / "root", given) == run(tmp_path / "roomy", given)
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the commands below read."""
+    folder = tmp_path_factory.mktemp("given")
+    measured.llava(folder / "llava")
+    measured.five(folder / "corpora", ["en"])
+    for name, skill in (("a", 0.3), ("b", 0.7)):
+        evaluation(folder / name, skill)
+    study = Folder(folder / "measured", name="emoji-eu-quick", pictures=2)
+    study.draw()
+    study.measure(lambda *_: 0.7, only=["english-eu000"])
+    return folder
+
+
+WRITES = {
+    "compare": "compare a b --bootstrap 200 --output out",
+    "export": "export llava --to llm --output out",
+    "report": "report measured --output out",
+    "inspect": "inspect llava corpora/vqa --html out/page.html",
+    "show": "data show corpora/vqa --html out/page.html",
+    "tasks": "tasks lmms-eval --data corpora --benchmark miniature/vqa --language en --output out",
+    "pack": "language new cy --output out/cy.yaml",
+    "study": "study recipe.yaml --studies out",
+}
+
+LIMITS = {
+    "report": ("ro", "pages=80"),  # drawing all figures takes a second each time
+    # No room for its own files, its logs, a log, a step's file.
+    "study": ("pages=1", "inodes=1", "inodes=2", "inodes=3", "pages=12", "ro"),
+}
+
+
+def contents(folder: Path) -> dict[str, int | bytes]:
+    """Files, but for those that tell times: of these, only that they are there."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return {
+        name: 0 if name.endswith((".log", "manifest.json")) else path.read_bytes()
+        for name, path in files.items()
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_whatever_writes_says_so_with_path_and_room_and_then_goes_on(
+    name: str, small: Path, tmp_path: Path, given: Path,
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    steps = [Step("first", "powered:step"), Step("second", "powered:step", inputs=("first",))]
+    monkeypatch.setattr("ikusi.study.layout.steps", lambda recipe: steps)
+    places = {file.name: file for file in given.iterdir()}
+    places["recipe.yaml"] = Path(__file__).parents[1] / "recipes" / "emoji-eu.yaml"
+
+    def run(output: Path) -> tuple[int, list[str]]:
+        """Exit code, and the lines that tell of a fault."""
+        there = {**places, "out": output / "out"}
+        words = []
+        for word in WRITES[name].split():
+            first, slash, rest = word.partition("/")
+            words.append(f"{there.get(first, first)}{slash}{rest}")
+        with pytest.raises(SystemExit) as end:
+            cli.main(words)
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return int(end.value.code or 0), [
+            line for line in (out + err).splitlines() if "expected" in line
+        ]
+
+    assert run(tmp_path / "roomy") == (0, [])
+    whole = contents(tmp_path / "roomy")
+    need = sum(-(-(tmp_path / "roomy" / file).stat().st_size // PAGE) for file in whole)
+    for limit in LIMITS.get(name, ("inodes=1", "pages=1", f"pages={need - 1}", "ro")):
+        limited(small, limit)
+        code, lines = run(small / "root")
+        assert code == 3 and len(lines) == 1 and str(small) in lines[0], (limit, code, lines)
+    limited(small)
+    assert run(small / "root") == (0, [])
+    assert contents(small / "root") == whole
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def folder(
         _forget_peak_memory()
         staging, attempts = _stage(path, kind, fingerprint, keep_partial, code)
         try:
-            with disk.explained(path):
+            with disk.explained(path, staging):
                 yield staging
                 record = {
                     "kind": kind,

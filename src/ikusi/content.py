@@ -129,7 +129,7 @@ def _kept(named: Named, read: Callable[[], str]) -> str:
         began - max(state.st_mtime, state.st_ctime) > SETTLED for _, _, state in named
     ) and entry == _entry([(name, path, _state(path)) for name, path, _ in named])
     if settled:
-        with suppress(OSError):  # a cache that cannot be written costs time, nothing else
+        with suppress(OSError, InputError):  # a cache that cannot be written only costs time
             entry.parent.mkdir(parents=True, exist_ok=True)
             disk.write_text(entry, made)
             _prune(entry.parent)

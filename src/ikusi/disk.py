@@ -63,14 +63,19 @@ def written(path: Path) -> Iterator[Path]:
     """A file to write beside `path`, which takes its place, for good, when the block ends well.
 
     Readers see the old file or the new one, never a part.
+
+    Raises:
+        InputError: the disk is full or shut.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield aside
-        flush(aside)
-        move(aside, path)
+        with explained(path, aside):
+            yield aside
+            flush(aside)
+            move(aside, path)
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # it has been moved, or the disk is shut, which is told
+            aside.unlink()
 
 
 def tidy(folder: Path, below: str = "") -> None:
@@ -92,8 +97,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(path: Path, aside: Path | None = None) -> Iterator[None]:
     """Turn what a disk refuses, in whichever library, into one line about `path` or the file.
+
+    Args:
+        aside: where `path` is written until it is whole.
 
     Raises:
         InputError: the disk is full or shut; what was raised is its cause.
@@ -103,17 +111,18 @@ def explained(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        if line := fault(error, path):
+        if line := fault(error, path, aside):
             raise InputError(line) from error
         raise
 
 
-def fault(error: BaseException, path: Path | None = None) -> str | None:
+def fault(error: BaseException, path: Path | None = None, aside: Path | None = None) -> str | None:
     """Say in one line what a disk refused; None if that is not what an error is about.
 
     Args:
         error: what was raised; its causes are looked at too.
         path: what was being written, where the error does not name it.
+        aside: where it is written until it is whole.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -121,7 +130,9 @@ def fault(error: BaseException, path: Path | None = None) -> str | None:
         if number in FULL | SHUT | BROKEN:
             named = getattr(seen, "filename", None)
             where = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else path
-            return f"{where or 'disk'}: {_told(number, where or path or Path.cwd())}"
+            if where == aside:
+                where = path
+            return f"{where or 'disk'}: {_told(number, where, aside if where == path else where)}"
         seen = seen.__cause__ or seen.__context__
     return None
 
@@ -140,21 +151,22 @@ def _number(error: BaseException) -> int:
     return int(match[1]) if match else 0
 
 
-def _told(number: int, path: Path) -> str:
+def _told(number: int, path: Path | None, begun: Path | None) -> str:
     if number in SHUT:
         found = "a disk that is read-only" if number == errno.EROFS else "no right to"
         return f"expected to read or write it, found {found}"
     if number in BROKEN:
         return f"expected to read or write it, found: {os.strerror(number)}"
+    then = _then(begun or path)
     if number == errno.EDQUOT:
-        return f"expected room, found your quota used up; {_then(path)}"
+        return f"expected room, found your quota used up; {then}"
     if number == errno.EFBIG:
-        return f"expected to write a larger file, found a limit on its size; {_then(path)}"
-    return f"expected room on the disk, found {room(path)}; {_then(path)}"
+        return f"expected to write a larger file, found a limit on its size; {then}"
+    return f"expected room on the disk, found {room(path) if path else 'none'}; {then}"
 
 
-def _then(path: Path) -> str:
-    needs = size(_staging(path))
+def _then(path: Path | None) -> str:
+    needs = size(_staging(path)) if path else 0
     told = f"{told_bytes(needs)} had been written, so it needs more; " if needs else ""
     return f"{told}once there is room, the same command goes on"
 

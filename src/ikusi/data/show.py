@@ -159,8 +159,7 @@ def to_page(corpus: Corpus, drawn: Sequence[Sample], path: Path) -> Path:
     )
     environment.filters |= {"thumbnail": thumbnail, "provenance": _provenance}
     page = environment.get_template(TEMPLATE).render(corpus=corpus, samples=drawn)
-    with disk.explained(path):
-        disk.write_text(claim.file(path, claim.PAGE, [corpus.folder]), page)
+    disk.write_text(claim.file(path, claim.PAGE, [corpus.folder]), page)
     return path
 
 

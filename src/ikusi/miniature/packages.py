@@ -67,8 +67,7 @@ def fetch(progress: Progress | None = None) -> Path:
         if progress:
             progress(done, len(names), name)
         archive(name)
-    with disk.explained(cache_folder()):
-        disk.write_text(cache_folder() / "ATTRIBUTION.md", attribution())
+    disk.write_text(cache_folder() / "ATTRIBUTION.md", attribution())
     return cache_folder()
 
 

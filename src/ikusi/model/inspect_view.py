@@ -104,6 +104,5 @@ def to_page(reader: Reader, corpus: Corpus, rows: Sequence[Row], path: Path) -> 
     page = environment.get_template(TEMPLATE).render(
         corpus=corpus, rows=rows, total=total(rows), meanings=MEANINGS
     )
-    with disk.explained(path):
-        disk.write_text(claim.file(path, claim.PAGE, [corpus.folder]), page)
+    disk.write_text(claim.file(path, claim.PAGE, [corpus.folder]), page)
     return path

@@ -8,14 +8,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ikusi import artifact
+from ikusi import artifact, disk
 from ikusi.errors import InputError
 from ikusi.processes import be_killed_with_parent
 from ikusi.recipe.folder import StudyFolder
@@ -100,8 +100,8 @@ def _run(
 
     began = time.monotonic()
     step, output = order.step, study.step(order.step.name)
-    with _output_in(order.log):
-        try:
+    try:
+        with _output_in(order.log):
             task = ranks.Task(
                 study.job(step.name),
                 step.function,
@@ -126,10 +126,9 @@ def _run(
                 else:
                     context = Context(study, send, step.compute)
                     call(step.function, staging, context, step.settings, step.name)
-        except Exception as error:
-            traceback.print_exc()
-            return Failed(one_line(error), isinstance(error, InputError))
-        return Done(time.monotonic() - began)
+    except Exception as error:
+        return Failed(one_line(error), isinstance(error, InputError))
+    return Done(time.monotonic() - began)
 
 
 def _starter(step: Step, group: "Group | None") -> "Starter | None":
@@ -145,9 +144,11 @@ def _starter(step: Step, group: "Group | None") -> "Starter | None":
 
 @contextmanager
 def _output_in(log: Path) -> Iterator[None]:
-    """Send all this process writes, compiled libraries included, to the end of a log file."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    """Send all this process writes, compiled libraries included, to the end of a log file; also the
+    traceback of what is raised."""
+    with disk.explained(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for standard in (1, 2):
         os.dup2(descriptor, standard)
     os.close(descriptor)
@@ -156,6 +157,10 @@ def _output_in(log: Path) -> Iterator[None]:
     logging.getLogger(__name__).info("process %d takes up %s", os.getpid(), log.stem)
     try:
         yield
+    except Exception:
+        traceback.print_exc()
+        raise
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError):  # a disk that is full: what was to be done is done, or told
+            sys.stdout.flush()
+            sys.stderr.flush()

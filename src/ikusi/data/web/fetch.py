@@ -311,7 +311,9 @@ def _write(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())  # of folders, none: a name that is lost is fetched again
         os.replace(aside, path)
     except OSError as error:
-        told = disk.fault(error, path) or f"{path}: expected to write a picture, found: {error}"
+        told = (
+            disk.fault(error, path, aside) or f"{path}: expected to write a picture, found: {error}"
+        )
         raise InputError(told) from None
 
 

@@ -127,7 +127,7 @@ def _render_all(found: Iterator[Source], path: Path, progress: Progress | None) 
         rows.append((source.concept, source.style, _png(_render(source))))
     concepts, styles, data = zip(*rows, strict=True)
     table = pa.table({"concept": concepts, "style": styles, "png": data})
-    with disk.explained(path), disk.written(path) as aside:
+    with disk.written(path) as aside:
         pq.write_table(table, aside)
     log.info("rendered %d drawings to %s", len(rows), path)
 

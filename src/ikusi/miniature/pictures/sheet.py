@@ -38,6 +38,6 @@ def write(output: Path, rows: int = ROWS) -> Path:
             sheet.paste(drawing, corner, drawing)
     about = PngInfo()
     about.add_text("Software", claim.PICTURE.partition("\0")[2])
-    with disk.explained(place), disk.written(place) as aside:
+    with disk.written(place) as aside:
         sheet.save(aside, "PNG", pnginfo=about)
     return output

@@ -127,7 +127,7 @@ def _files(code: str) -> dict[str, Any]:
                 found[name.rpartition("/")[2]] = json.loads(data)
         with disk.explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, found)
+        write_json(path, found)
         return found
     return known
 
