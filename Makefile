@@ -18,10 +18,10 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study test check parity docs bases setup clean
+.PHONY: help demo study test test-fast check parity docs bases setup clean
 
 help:  ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
 demo: $(STAMP)  ## a small study, from pictures to report
 	$(BIN)/ikusi study recipes/emoji-eu-quick.yaml
@@ -34,8 +34,13 @@ study: $(STAMP)  ## the 16 runs of the paper, in miniature
 bases: $(STAMP)  ## train anew the picture encoder and the backbones that ship with the package
 	$(BIN)/ikusi miniature bases
 
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
+
 test: $(STAMP)  ## the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+test-fast: $(STAMP)  ## those tests that take two minutes on two CPU cores, all together
+	$(PYTEST) -m "not slow"
 
 check: $(STAMP)  ## ruff, its formatter and mypy
 	$(BIN)/ruff check .

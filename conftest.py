@@ -1,5 +1,9 @@
-"""What pytest leaves out where lmms-eval is not installed, and in which order the rest runs."""
+"""What pytest leaves out where lmms-eval is not installed, in which order the rest runs, and what
+a quick run may take."""
 
+import gc
+import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
@@ -23,8 +27,44 @@ LONGEST = (
 )
 """Files that take more than half a minute. They start first: no processor waits for the last."""
 
+QUICK = "not slow"  # the marks of a quick run: make test-fast
+MOST_SECONDS = 10.0
+"""Processor time that a test without the mark may take, with all that it has started: three times
+what it takes on a quiet machine."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a file among the longest that is not there: it was renamed or split.
+
+    What is then imported to collect the tests stays: nobody need look for garbage in it.
+    """
+    if missing := [name for name in LONGEST if not (config.rootpath / name).is_file()]:
+        raise pytest.UsageError(f"conftest.py: LONGEST: expected files, found none: {missing}")
+    gc.disable()
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first, the longest of all at the very beginning."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage again, but never among what was imported."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def quick(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In a quick run, fail a test that is slow and not marked so."""
+    before = processor_seconds()
+    yield
+    taken = processor_seconds() - before
+    if request.config.getoption("markexpr") == QUICK and taken > MOST_SECONDS:
+        pytest.fail(f"expected {MOST_SECONDS} s of processor time, or @pytest.mark.slow: {taken}")
+
+
+def processor_seconds() -> float:
+    """What this process has taken so far, and all that it has started and waited for."""
+    return sum(os.times()[:4])

@@ -54,6 +54,7 @@ def test_a_folder_without_steps_is_refused(tmp_path: Path) -> None:
     assert "finished steps" in asked.stderr
 
 
+@pytest.mark.slow
 def test_both_stages_of_the_gpu_benchmark_train_on_a_cpu_near_the_memory_reckoned(
     said: Said,
 ) -> None:
@@ -64,12 +65,14 @@ def test_both_stages_of_the_gpu_benchmark_train_on_a_cpu_near_the_memory_reckone
         assert abs(float(re.findall(r"([+-][\d.]+)%\)", line)[0])) < 20
 
 
+@pytest.mark.slow
 def test_packed_equals_padded_in_the_gpu_benchmark_on_a_cpu(said: Said) -> None:
     shown = said(GPU, *TINY, "--parity")
     assert shown.count("\nok ") + shown.startswith("ok ") == 7
     assert "DIFFERS" not in shown
 
 
+@pytest.mark.slow
 def test_the_evaluation_of_the_gpu_benchmark_runs_on_a_cpu_and_picks_as_a_plain_loop(
     said: Said,
 ) -> None:
@@ -78,6 +81,7 @@ def test_the_evaluation_of_the_gpu_benchmark_runs_on_a_cpu_and_picks_as_a_plain_
     assert "2 of 2 picks equal" in shown
 
 
+@pytest.mark.slow
 def test_the_plan_says_what_fits_on_which_card(said: Said) -> None:
     rows = [line.split("|") for line in said(GPU, "--plan").splitlines() if line.startswith("| ")]
     fits = {(row[1].strip(), row[2].strip()): row[-2].strip() for row in rows[1:]}

@@ -34,6 +34,7 @@ def tables(folder: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "run",
     [powered.folder, powered.imports, powered.translates, powered.evaluates],

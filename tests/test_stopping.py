@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,26 +65,33 @@ class Started:
 
     def stop_once(self, busy: Callable[[], Any], number: signal.Signals, *, all: bool) -> str:
         """Signal it, or all of its group as a terminal does, once it is at work; what it says."""
-        try:
-            self._signal_once(busy, number, all)
-            out, err = self.process.communicate(timeout=60)
-        finally:
-            self.process.kill()
+        told = self.signal_once(busy, number, all=all)
+        self.assert_stopped(number, *told)
+        return "".join(told)
+
+    def assert_stopped(self, number: signal.Signals, out: str, err: str) -> None:
+        """It has ended for that signal, said so in a line, and left nothing behind."""
         assert self.process.returncode == CODES[number], out + err
         assert "Traceback" not in err and "Aborted" not in err, err
         lines = err.splitlines()
         assert sum(line.startswith("stopped: ") for line in lines) == 1
         assert lines[-1] == f"stopped: {stopping.kept(self.words)}"
         assert self.left() == []
-        return out + err
 
-    def _signal_once(self, busy: Callable[[], Any], number: signal.Signals, all: bool) -> None:
+    def signal_once(
+        self, busy: Callable[[], Any], number: signal.Signals, *, all: bool
+    ) -> tuple[str, str]:
+        """The same; what it wrote to its two outputs, however it ended."""
         end = time.monotonic() + 300  # on a machine that is busy
-        while not busy():
-            assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < end, "it did not begin"
-            time.sleep(0.01)
-        (os.killpg if all else os.kill)(self.process.pid, number)
+        try:
+            while not busy():
+                assert self.process.poll() is None, self.process.communicate()
+                assert time.monotonic() < end, "it did not begin"
+                time.sleep(0.01)
+            (os.killpg if all else os.kill)(self.process.pid, number)
+            return self.process.communicate(timeout=60)
+        finally:
+            self.process.kill()
 
     def left(self) -> list[str]:
         """What it has started and not ended; Python's own helper needs a moment to see it gone."""
@@ -157,6 +165,7 @@ def test_a_translation_goes_on_with_the_rows_it_has(
     assert ours.equals(whole) and ours["text"][0].as_py() == "A CAT SITS ON MAT 0"
 
 
+@pytest.mark.slow
 def test_what_a_server_has_answered_is_not_asked_again(tmp_path: Path) -> None:
     numbered(tmp_path / "corpus", "caption", 10)
     with Faulty().started() as server:
@@ -176,6 +185,7 @@ def test_what_a_server_has_answered_is_not_asked_again(tmp_path: Path) -> None:
     assert ours.equals(whole)
 
 
+@pytest.mark.slow
 def test_an_import_begins_anew(tmp_path: Path, number: signal.Signals) -> None:
     rows = (json.dumps({"question": f"what is {n}?", "answer": f"it is {n}"}) for n in range(60000))
     (tmp_path / "rows.jsonl").write_text("\n".join(rows))
@@ -208,21 +218,35 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
             "cache_features=false",
             f"stages.align.corpus={folder / 'captions'}",
         ),
-        *("stages.align.batch_size=2", "stages.align.epochs=10", "stages.align.save_every=1"),
+        *("stages.align.batch_size=2", "stages.align.save_every=1"),
     ]
 
 
+def has_begun(folder: Path) -> bool:
+    """Whether a training below a folder has made a step, or all of them."""
+    with suppress(FileNotFoundError):  # it was renamed meanwhile
+        return any(path.stat().st_size for path in folder.glob("*/metrics.jsonl"))
+    return False
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "processes"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)], ids=str
 )
 def test_a_training_leaves_no_process_and_ends_the_same(
     tmp_path: Path, tiny: list[object], number: signal.Signals, processes: int
 ) -> None:
-    words = [*tiny, "--nproc", processes, "--studies"]
-    started = Started(*words, tmp_path / "a")
-    lines = tmp_path / "a/emoji-eu/align/english.partial/metrics.jsonl"
-    started.stop_once(lambda: lines.exists() and lines.stat().st_size, number, all=processes == 1)
-    assert len(lines.read_text().splitlines()) < 20
+    folder = tmp_path / "a/emoji-eu/align"
+    lines = folder / "english.partial/metrics.jsonl"
+    for epochs in (10, 100, 1000):  # more, where all steps were made before the signal came
+        words = [*tiny, f"stages.align.epochs={epochs}", "--nproc", processes, "--studies"]
+        started = Started(*words, tmp_path / "a")
+        told = started.signal_once(lambda: has_begun(folder), number, all=processes == 1)
+        if lines.exists():
+            break
+        shutil.rmtree(tmp_path / "a")
+    started.assert_stopped(number, *told)
+    assert 0 < len(lines.read_text().splitlines()) < 2 * epochs
     if processes > 1:  # to the bit it is tested where such trainings are
         return
     assert run(*words, tmp_path / "a") == run(*words, tmp_path / "b") == 0
@@ -248,6 +272,7 @@ def evaluated(model: Path) -> tuple[list[object], list[dict[str, Any]]]:
     return words, measured.rows_of(folder / "whole")
 
 
+@pytest.mark.slow
 def test_an_evaluation_goes_on_from_its_finished_parts(
     tmp_path: Path, evaluated: tuple[list[object], list[dict[str, Any]]], number: signal.Signals
 ) -> None:
@@ -259,6 +284,7 @@ def test_an_evaluation_goes_on_from_its_finished_parts(
     assert measured.rows_of(tmp_path / "out") == whole
 
 
+@pytest.mark.slow
 def test_a_converter_and_what_it_starts_end_with_an_export(
     tmp_path: Path, model: Path, paused: Callable[..., Path]
 ) -> None:
@@ -279,6 +305,7 @@ def test_npm_ends_with_a_fetch(tmp_path: Path, paused: Callable[..., Path]) -> N
     assert not list(tmp_path.rglob("*.tgz"))
 
 
+@pytest.mark.slow
 def test_a_conversation_ends_at_its_prompt(model: Path, number: signal.Signals) -> None:
     started = Started("chat", model)
     assert started.process.stdout is not None and started.process.stdout.readline()

@@ -139,6 +139,7 @@ def test_a_limit_used_up_before_any_text_is_a_failure(served: Served) -> None:
     assert reply.hit_limit and not reply.text
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_stops_the_run_which_goes_on_later(
     served: Served, generated: Pairs, here: list[Any], tmp_path: Path
 ) -> None:

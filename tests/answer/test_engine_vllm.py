@@ -41,6 +41,7 @@ def same_rows(one: Path, other: Path) -> None:
                 assert second[name] == value, name
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("vllm")
 def test_scores_and_answers_are_those_of_the_same_model_here(
     checkpoint: Path, benchmarks: Pairs, tmp_path: Path

@@ -63,6 +63,7 @@ def agreement(prediction: str, answers: list[str]) -> Fraction:
     return sum(scores, Fraction()) / len(answers)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.lists(texts, min_size=10, max_size=10))
 @example(["." * 40, "1,000/2", "dog,cat, bird", "red- t-shirt", "1,,0-x", "'ow's'at", *"abcd"])

@@ -178,6 +178,7 @@ def trained(
     return encoder.train(pictures, encoder.names_of(few(drawn)), output, progress)
 
 
+@pytest.mark.slow
 def test_a_short_rebuild_of_the_encoder_learns(
     tmp_path: Path, lessons: Thumbnails, drawn: Drawings
 ) -> None:
@@ -187,6 +188,7 @@ def test_a_short_rebuild_of_the_encoder_learns(
     assert found > 0.25  # chance is 0.125, and its standard deviation 0.017
 
 
+@pytest.mark.slow
 def test_a_taught_encoder_goes_on_from_the_one_that_learnt_alone(
     tmp_path: Path, lessons: Thumbnails, taught: teacher.Teacher, drawn: Drawings
 ) -> None:
@@ -200,6 +202,7 @@ def test_a_taught_encoder_goes_on_from_the_one_that_learnt_alone(
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.slow
 def test_the_teacher_says_which_names_a_drawing_has(
     lessons: Thumbnails, taught: teacher.Teacher
 ) -> None:
@@ -220,6 +223,7 @@ def stop(step: int, total: int, words: str) -> None:
         raise StoppedError
 
 
+@pytest.mark.slow
 def test_an_interrupted_encoder_goes_on_to_the_same_weights(
     tmp_path: Path, lessons: Thumbnails, taught: teacher.Teacher, drawn: Drawings
 ) -> None:
@@ -233,6 +237,7 @@ def test_an_interrupted_encoder_goes_on_to_the_same_weights(
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_an_interrupted_teacher_goes_on_to_the_same_weights(
     tmp_path: Path, lessons: Thumbnails
 ) -> None:
@@ -290,6 +295,7 @@ def test_the_tokenizer_writes_any_language() -> None:
         assert tokenizer.decode(tokenizer(words)["input_ids"]) == words
 
 
+@pytest.mark.slow
 def test_a_short_rebuild_of_a_backbone_learns(tmp_path: Path) -> None:
     speakers = [Speaker(language.load("en"))]
     text.write(speakers, tmp_path / "text", text.mixed(speakers, 60, generator(0)))

@@ -78,6 +78,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, flo
     return root / "cache", sums, commits["second"]
 
 
+@pytest.mark.slow
 def test_parts_are_opened_in_the_revision_that_is_named(
     cache: tuple[Path, dict[str, float], str],
 ) -> None:

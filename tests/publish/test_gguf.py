@@ -135,6 +135,7 @@ def expect_same(url: str, llava: Path, shown: Image.Image | None, within: float)
     assert step > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connector", fusion.CONNECTORS)
 def test_llama_cpp_says_what_the_llava_says(connector: str, tmp_path: Path) -> None:
     llava = saved(tmp_path, connector=connector)
@@ -144,6 +145,7 @@ def test_llama_cpp_says_what_the_llava_says(connector: str, tmp_path: Path) -> N
         expect_same(url, llava, picture(), 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_kept(dtype: torch.dtype, tmp_path: Path) -> None:
     llava = saved(tmp_path, dtype=dtype)
@@ -196,6 +198,7 @@ def test_the_file_holds_encoder_and_connector(vision: Any, connector: str, tmp_p
         torch.testing.assert_close(told, fusion.project(model, features), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_where_llama_cpp_sees_otherwise_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -145,6 +145,7 @@ def test_forkme_takes_any_packaged_language(code: str) -> None:
     assert [place for place in places if not Path(shipped.base(place)).is_dir()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_a_rehearsal_trains_on_this_machine(name: str, corpora: Path) -> None:
     """The command itself, from alignment to a checkpoint with what the recipe adds."""
@@ -160,6 +161,7 @@ def test_a_rehearsal_trains_on_this_machine(name: str, corpora: Path) -> None:
         assert any("multi_modal_projector" in key for key in weights.keys())  # noqa: SIM118
 
 
+@pytest.mark.slow
 def test_a_rehearsal_goes_to_the_report(corpora: Path) -> None:
     """The paper's benchmarks, of which a rehearsal asks a few rows, included."""
     grid = ["grid.backbones=[latxa]", "grid.ratios=[0.2]", "grid.text_only=[true]"]

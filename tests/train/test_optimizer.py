@@ -57,6 +57,7 @@ def test_without_matrices_between_hidden_spaces_all_is_adamw() -> None:
     assert torch.allclose(parameter, torch.full((2, 2), 0.99))
 
 
+@pytest.mark.slow
 def test_a_stage_with_muon_resumes_to_the_same_weights(tmp_path: Path) -> None:
     settings = stage(optimizer="muon")
 

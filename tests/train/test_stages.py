@@ -58,6 +58,7 @@ def kill_after(step: int, output: Path) -> None:
     assert child.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_killed_stage_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path) -> None:
     settings = stage(precision="bf16")
     kill_after(5, tmp_path / "killed")
@@ -325,6 +326,7 @@ def test_all_rows_that_cannot_be_trained_on_are_told_before_the_first_step(tmp_p
     assert not (tmp_path / "refused.jsonl").exists(), "what is not trained on stops nothing"
 
 
+@pytest.mark.slow
 def test_a_resume_folder_of_other_settings_is_not_used(tmp_path: Path) -> None:
     def trained(name: str) -> dict[str, torch.Tensor]:
         model, processor = multimodal_model()

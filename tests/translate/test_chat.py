@@ -89,6 +89,7 @@ def test_a_schema_is_sent_only_to_a_server_that_keeps_to_it(server: Faulty) -> N
     assert not any("response_format" in request for request in others)
 
 
+@pytest.mark.slow
 def test_at_thirty_percent_faults_every_row_is_translated_or_refused_with_a_reason() -> None:
     with Faulty(rate=0.3).started() as server:
         rows = choices(300)
@@ -202,6 +203,7 @@ def real() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 def test_a_real_model_answers_within_the_schema(real: str) -> None:
     """SmolLM2 cannot translate, but llama.cpp holds it to the layout: every answer is read."""
     model = _served(real)
@@ -220,6 +222,7 @@ def test_a_real_model_answers_within_the_schema(real: str) -> None:
     assert all(outcome.tokens_read > 100 and outcome.tokens_written > 5 for outcome in got)
 
 
+@pytest.mark.slow
 def test_a_real_models_failures_are_refused_with_reasons(real: str) -> None:
     found = translator(
         real, model=_served(real), prompt="aokvqa", format="labels", max_tokens=24, tries=2,

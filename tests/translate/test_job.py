@@ -201,6 +201,7 @@ def test_another_model_of_the_round_trip_judges_again_without_asking(tmp_path: P
     assert (same.judged_rows, other.judged_rows, len(engine.asked)) == (0, 5, 5)
 
 
+@pytest.mark.slow
 def test_a_job_killed_at_random_moments_asks_for_no_row_twice(tmp_path: Path) -> None:
     found = numbered(tmp_path / "corpus", "caption", 300)
     for _ in range(5):

@@ -19,6 +19,8 @@ from ikusi.errors import InputError
 from ikusi.study.context import Context
 from ikusi.yamlfile import Section
 
+pytestmark = pytest.mark.slow
+
 
 class Add(Section):
     number: int

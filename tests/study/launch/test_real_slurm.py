@@ -28,6 +28,8 @@ from pathlib import Path
 from ikusi.study.context import Context
 from ikusi.yamlfile import Section
 
+pytestmark = pytest.mark.slow
+
 
 class Until(Section):
     until: int

@@ -41,6 +41,8 @@ from ikusi import study
 from ikusi.study.launch import torchrun
 from ikusi.study.graph import Step
 
+pytestmark = pytest.mark.slow
+
 
 def world(output, context, lost):
     \"\"\"Each process tells its rank; where one is to be lost, it ends without a word.\"\"\"

@@ -1,0 +1,73 @@
+"""What `conftest.py` holds a run of the tests to, on tests of its own."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = runpy.run_path(str(ROOT / "conftest.py"))
+LONGEST, QUICK = SETTINGS["LONGEST"], SETTINGS["QUICK"]
+TESTS = """
+import sys, time
+import pytest
+
+def work():
+    end = time.process_time() + 0.3
+    while time.process_time() < end:
+        pass
+
+def test_quick(): pass
+
+def test_unmarked(): work()
+
+@pytest.mark.slow
+def test_marked(): work()
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """A folder with this suite's settings, a lower bound, and three tests."""
+    settings = (ROOT / "conftest.py").read_text(encoding="utf-8")
+    bounded = settings.replace("MOST_SECONDS = 10.0", "MOST_SECONDS = 0.2")
+    assert bounded != settings
+    (tmp_path / "conftest.py").write_text(bounded, encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    for name in LONGEST:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "tests/test_speed.py").write_text(TESTS)
+    return tmp_path
+
+
+def run(folder: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def test_a_quick_run_leaves_slow_tests_out_and_fails_one_that_is_not_marked(suite: Path) -> None:
+    told = run(suite, "-m", QUICK)
+    assert "1 deselected" in told and "ERROR tests/test_speed.py::test_unmarked" in told
+    assert "expected 0.2 s of processor time, or @pytest.mark.slow" in told
+    assert "2 passed" in told and "1 error" in told
+
+
+def test_a_whole_run_lets_every_test_take_its_time(suite: Path) -> None:
+    assert "3 passed" in run(suite)
+
+
+def test_a_file_among_the_longest_that_is_not_there_ends_the_run(suite: Path) -> None:
+    (suite / LONGEST[-1]).unlink()
+    with pytest.raises(pytest.UsageError, match=f"found none: .'{LONGEST[-1]}'."):
+        SETTINGS["pytest_configure"](SimpleNamespace(rootpath=suite))
+
+
+def test_make_runs_the_quick_tests_by_their_mark() -> None:
+    asked = ["make", "--dry-run", "test-fast"]
+    shown = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert f'-m "{QUICK}"' in shown
