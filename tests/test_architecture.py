@@ -24,7 +24,7 @@ FOUNDATIONS = [
 LINE = [
     *FOUNDATIONS,
     *["statistics", "language", "recipe", "server", "data", "translate", "model", "answer"],
-    *["train", "evaluate", "compare", "report", "publish", "study", "api", "cli"],
+    *["train", "evaluate", "judgements", "compare", "report", "publish", "study", "api", "cli"],
 ]
 MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 # The miniature stands beside the line: a supplier of pictures, texts and small base models.
@@ -35,6 +35,7 @@ MAY_IMPORT["cli"].add("miniature")
 # What reads one run at a time, and what only draws, has no need of these.
 MAY_IMPORT["report"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["compare"] -= {"server", "translate", "model", "answer", "train"}
+MAY_IMPORT["judgements"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["publish"] = {*FOUNDATIONS, "model"}
 
 HEAVY = ["torch", "transformers", "accelerate", "pyarrow", "matplotlib", "scipy"]

@@ -40,6 +40,8 @@ SHOWN = {
     "src/ikusi/answer/engines": "*.py",
     "src/ikusi/train": "*.py",
     "src/ikusi/evaluate": "*.py",
+    "src/ikusi/judgements": "*.py",
+    "src/ikusi/judgements/formats": "*.py",
     "src/ikusi/compare": "*.py",
     "src/ikusi/report": "*.*",
     "src/ikusi/publish": "*.py",

@@ -47,3 +47,11 @@ def _draws(clusters: int, n: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
     step = max(1, _CELLS // clusters)
     for start in range(0, n, step):
         yield generator.integers(clusters, size=(min(step, n - start), clusters))
+
+
+def drawn_weights(items: int, n: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+    """Yield how often each item is drawn in ``n`` resamples, as arrays [some, items]."""
+    for drawn in _draws(items, n, seed):
+        places = drawn + items * np.arange(len(drawn))[:, None]
+        counts = np.bincount(places.ravel(), minlength=items * len(drawn))
+        yield counts.reshape(len(drawn), items).astype(np.float64)

@@ -1,0 +1,160 @@
+"""The table on disk: a folder with one line of JSON per judgement, to which lines are only added.
+
+Nothing is changed or removed: who changes their mind adds a row, and the last one counts. What was
+added is on the disk before `append` returns. A line that a killed process left unfinished was never
+promised to anybody; it goes to the quarantine, and so does what an import refuses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ikusi import claim, disk
+from ikusi.errors import InputError
+from ikusi.judgements.judgement import Judgement, parse_json
+
+KIND = "judgements"
+TABLE = "judgements.jsonl"
+QUARANTINE = "quarantine.jsonl"
+CUT = "row: expected a whole line, found one that was cut while it was written"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A table that this process alone may add to; see `opened`."""
+
+    folder: Path
+
+    def append(self, judgements: Iterable[Judgement]) -> int:
+        """Add judgements, all of them or none; returns how many.
+
+        Raises:
+            InputError: the disk is full or shut.
+        """
+        return _add(self.folder / TABLE, [one.to_json() for one in judgements])
+
+    def quarantine(self, refused: Iterable[dict[str, Any]]) -> int:
+        """Keep rows that are no judgements, each with `source`, `row`, `reason` and `text`."""
+        lines = [json.dumps(row, ensure_ascii=True) for row in refused]
+        return _add(self.folder / QUARANTINE, lines)
+
+
+@contextmanager
+def opened(folder: Path, inputs: Iterable[Path] = ()) -> Iterator[Journal]:
+    """Open a table to add to, or begin one in a new or empty folder.
+
+    Raises:
+        InputError: the folder is not ours, or another process adds to this table.
+    """
+    with claim.held(folder, KIND, list(inputs)) as place:
+        journal = Journal(place)
+        for name in (TABLE, QUARANTINE):
+            _mend(journal, place / name)
+        yield journal
+
+
+def append(folder: Path, judgements: Iterable[Judgement]) -> int:
+    """Add judgements to a table, all of them or none; returns how many.
+
+    Raises:
+        InputError: the folder is not ours, another process adds to it, or the disk is full.
+    """
+    with opened(folder) as journal:
+        return journal.append(judgements)
+
+
+def read(folder: Path) -> Iterator[Judgement]:
+    """Yield all judgements of a table, the oldest first; also while another process adds to it.
+
+    Raises:
+        InputError: it is no table of judgements, or a line of it is damaged.
+    """
+    path = table_in(folder)
+    for number, line in enumerate(_lines(path), 1):
+        yield parse_json(line, f"{path}:{number}")
+
+
+def table_in(folder: Path) -> Path:
+    """Where the rows of a table are.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(folder) / TABLE
+    if not path.is_file():
+        raise InputError(f"{folder}: expected a folder of judgements, found no {TABLE} in it")
+    return path
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file but one that is cut: no row, as nothing without its end is JSON."""
+    with disk.explained(path), path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n") or _is_json(line):
+                yield line
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _mend(journal: Journal, path: Path) -> None:
+    """End the last line where it lacks only its end; put it into quarantine where it is cut."""
+    if not path.is_file() or not (size := path.stat().st_size):
+        return
+    with path.open("r+b") as file:
+        last = _last_line(file, size)
+        if last.endswith(b"\n"):
+            return
+        if _is_json(last):
+            file.seek(0, os.SEEK_END)
+            file.write(b"\n")
+        else:
+            if path.name == TABLE:
+                text = last.decode("utf-8", "replace")
+                journal.quarantine([{"source": TABLE, "row": None, "reason": CUT, "text": text}])
+            file.truncate(size - len(last))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _last_line(file: Any, size: int) -> bytes:
+    held, step = b"", 2**16
+    while size and b"\n" not in held[:-1]:
+        start = max(0, size - step)
+        file.seek(start)
+        held, size = file.read(size - start) + held, start
+    return held[held[:-1].rfind(b"\n") + 1 :]
+
+
+def _add(path: Path, lines: list[str]) -> int:
+    """Write lines to the end of a file and onto the disk; where that fails, it is as before."""
+    if not lines:
+        return 0
+    data = "".join(f"{line}\n" for line in lines).encode()
+    with disk.explained(path), path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            _write(file.fileno(), data)
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise
+    if not before:
+        disk.flush(path.parent)
+    return len(lines)
+
+
+def _write(handle: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(handle, left) :]

@@ -1,0 +1,176 @@
+"""Judgements laid out for counting: which rater said what of which item, a sheet per question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ikusi.judgements.judgement import VERDICTS, Judgement
+from ikusi.statistics.agreement import MISSING, Ratings
+
+Codes = npt.NDArray[np.int8]
+
+SKIPPED, INVALID, REFUSED, INCONSISTENT, INCONCLUSIVE = -2, -3, -4, -5, -6
+APART = {"skipped": SKIPPED, "invalid": INVALID, "refused": REFUSED, "inconsistent": INCONSISTENT}
+"""What is no verdict, by name. A rater is inconsistent who was shown the same two answers in both
+orders and did not prefer the same one, or called only one of them a tie."""
+
+TIE = 1  # the middle one of what may be said of two models
+
+
+class Vote(NamedTuple):
+    """What of a judgement decides the figures."""
+
+    task: str
+    benchmark: str
+    language: str
+    kind: str
+    id: str
+    rater: str
+    left: str
+    right: str
+
+
+@dataclass(frozen=True)
+class Latest:
+    """What counts: each rater's last word on an item, in each order of two answers.
+
+    ``rows`` were read; each that is not in ``verdicts`` was replaced by a later one.
+    """
+
+    verdicts: Mapping[Vote, str]
+    rows: int
+
+    @property
+    def replaced(self) -> int:
+        """Rows that a later one replaced: changed minds."""
+        return self.rows - len(self.verdicts)
+
+
+def latest(judgements: Iterable[Judgement]) -> Latest:
+    """Keep what each rater said last; of two at the same time, the one further down the table."""
+    kept: dict[Vote, tuple[str, str]] = {}
+    rows = 0
+    for one in judgements:
+        rows += 1
+        vote = Vote(
+            *(one.task, one.benchmark, one.language, one.kind),
+            *(one.id, one.rater, one.left, one.right),
+        )
+        before = kept.get(vote)
+        if before is None or before[0] <= one.made:
+            kept[vote] = (one.made, one.verdict)
+    return Latest({vote: verdict for vote, (_, verdict) in kept.items()}, rows)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """All that raters of one kind said in one task of one benchmark in one language.
+
+    ``said``: [items, raters], the place of a verdict in ``classes``, or ``MISSING``, or one of
+    ``APART``. ``models`` are the two that are compared, by name; none where nothing is compared.
+    """
+
+    task: str
+    benchmark: str
+    language: str
+    kind: str
+    models: tuple[str, ...]
+    items: list[str]
+    raters: list[str]
+    said: Codes
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The verdicts; of two models, the names of these, with `tie` between."""
+        return (self.models[0], "tie", self.models[1]) if self.models else VERDICTS[self.task]
+
+    @property
+    def place(self) -> tuple[str, str, str, tuple[str, ...]]:
+        """What the sheet is about, whoever the raters are."""
+        return self.task, self.benchmark, self.language, self.models
+
+    @cached_property
+    def ratings(self) -> Ratings:
+        """The verdicts alone."""
+        return Ratings(np.where(self.said >= 0, self.said, MISSING), len(self.classes))
+
+    @cached_property
+    def votes(self) -> Codes:
+        """Verdicts of each item, [items]."""
+        return np.asarray((self.said >= 0).sum(axis=1))
+
+    @cached_property
+    def decided(self) -> Codes:
+        """What more than half of an item's verdicts say, [items].
+
+        ``INCONCLUSIVE`` where none has more than half; without any verdict, why there is none,
+        which is the first of ``APART`` that a rater's word is.
+        """
+        counts = [(self.said == code).sum(axis=1) for code in range(len(self.classes))]
+        by_class = np.stack(counts, axis=1)
+        best = by_class.argmax(axis=1)
+        found = np.where(by_class.max(axis=1) * 2 > self.votes, best, INCONCLUSIVE)
+        for code in reversed(APART.values()):
+            there = (self.said == code).any(axis=1)
+            found = np.where((self.votes == 0) & there, code, found)
+        return found.astype(np.int8)
+
+    def apart(self) -> dict[str, int]:
+        """How often what was said is no verdict, by why."""
+        counts = {name: int((self.said == code).sum()) for name, code in APART.items()}
+        return {name: count for name, count in counts.items() if count}
+
+    def of(self, rater: str) -> Sheet:
+        """What one rater said, on the items that they were asked about."""
+        column = self.said[:, [self.raters.index(rater)]]
+        there = np.flatnonzero(column[:, 0] != MISSING)
+        items = [self.items[place] for place in there]
+        return Sheet(*self.place[:3], self.kind, self.models, items, [rater], column[there])
+
+
+def sheets(counted: Latest) -> list[Sheet]:
+    """Lay out what counts: one sheet for each task, benchmark, language, kind and two models."""
+    groups: dict[tuple[str, str, str, str, tuple[str, ...]], dict[tuple[str, str], int]] = {}
+    for vote, verdict in counted.verdicts.items():
+        models = tuple(sorted((vote.left, vote.right))) if vote.task == "compare" else ()
+        group = groups.setdefault((*vote[:4], models), {})
+        key, code = (vote.id, vote.rater), _code(vote, verdict, models)
+        group[key] = code if key not in group else _both_orders(group[key], code)
+    return [_sheet(*about, group) for about, group in sorted(groups.items())]
+
+
+def _code(vote: Vote, verdict: str, models: tuple[str, ...]) -> int:
+    """The place of a verdict among those of a sheet; of two models, by which of them won."""
+    if verdict in APART:
+        return APART[verdict]
+    place = VERDICTS[vote.task].index(verdict)
+    return 2 - place if models and vote.left != models[0] else place
+
+
+def _both_orders(one: int, other: int) -> int:
+    """What a rater says who saw both orders: only what they said both times."""
+    if one == other:
+        return one
+    return min(one, other) if min(one, other) < 0 else INCONSISTENT
+
+
+def _sheet(
+    task: str,
+    benchmark: str,
+    language: str,
+    kind: str,
+    models: tuple[str, ...],
+    group: Mapping[tuple[str, str], int],
+) -> Sheet:
+    items = {item: place for place, item in enumerate(dict.fromkeys(item for item, _ in group))}
+    raters = {rater: n for n, rater in enumerate(sorted({rater for _, rater in group}))}
+    said = np.full((len(items), len(raters)), MISSING, np.int8)
+    for (item, rater), code in group.items():
+        said[items[item], raters[rater]] = code
+    return Sheet(task, benchmark, language, kind, models, list(items), list(raters), said)
