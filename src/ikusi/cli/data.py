@@ -91,7 +91,8 @@ def import_(
         **_settings(options or []),
     )
     for name, count in counts.items():
-        say(f"{count:10,} {name.replace('_', ' ')}")
+        what, colon, reason = name.partition(": ")
+        say(f"{count:10,} {what.replace('_', ' ')}{colon}{reason}")
 
 
 @app.command()

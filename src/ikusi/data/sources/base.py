@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ikusi import language
+from ikusi.data.sources.damage import BadLine
 from ikusi.data.sources.pictures import Picture
-from ikusi.data.sources.tables import BadLine, Origin
+from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
 

@@ -20,6 +20,7 @@ from ikusi.data.sources.base import (
     number_or_text,
     wanted,
 )
+from ikusi.data.sources.damage import BadLine
 from ikusi.data.sources.llava import turns
 from ikusi.data.sources.pictures import (
     Picture,
@@ -29,7 +30,7 @@ from ikusi.data.sources.pictures import (
     in_cell,
     in_place,
 )
-from ikusi.data.sources.tables import BadLine, Origin
+from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
 

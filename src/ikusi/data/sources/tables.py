@@ -13,17 +13,17 @@ import csv
 import io
 import json
 import sys
-import tarfile
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from tarfile import HeaderError
 from typing import Any, BinaryIO
 
 from ikusi import content
-from ikusi.data.sources.pictures import MAX_BYTES, beside
+from ikusi.data.sources.archives import archived
+from ikusi.data.sources.damage import BadLine, Row, in_words, is_damage
+from ikusi.data.sources.pictures import beside
 from ikusi.errors import InputError
 
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson", ".jsonlines")
@@ -31,17 +31,7 @@ SUFFIXES = (".parquet", *JSON_SUFFIXES, ".csv", ".tsv", ".tar")
 CHUNK = 2**20  # characters of JSON read at once
 LONGEST = 2**30  # characters of a JSON value that goes over several lines
 ROWS_AT_ONCE, BYTES_AT_ONCE = 1024, 64 * 2**20  # of a row group of Parquet, at most
-
-
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """A line of a file that is no row."""
-
-    text: str
-    reason: str
-
-
-Row = dict[str, Any]
+MOST_LOST = 2**24  # rows of a row group, which a damaged file may say as it likes
 
 
 @dataclass(frozen=True)
@@ -138,8 +128,12 @@ def _unreached(place: str, error: Exception) -> InputError:
 def read(name: str) -> Iterator[Row | BadLine]:
     """The rows of a file, by the end of its name.
 
+    Where a file on this machine is damaged, what can be read of it is given, and what cannot be is
+    a `BadLine`: each row that a damaged row group had, a row with a damaged file in an archive, and
+    the rest of a file that breaks off, whose rows nobody can count.
+
     Raises:
-        InputError: it is of no known kind, or cannot be read to its end.
+        InputError: it is of no known kind, or cannot be reached to its end.
     """
     readers = {".csv": _csv, ".tsv": _csv, ".tar": _tar} | dict.fromkeys(JSON_SUFFIXES, _json)
     suffix = Path(name).suffix.lower()
@@ -152,21 +146,59 @@ def read(name: str) -> Iterator[Row | BadLine]:
     except InputError:
         raise
     except Exception as error:  # what the file system, Arrow or tarfile may say
-        told = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"{name}: expected to read it to its end, found {told:.300}") from error
+        if not is_damage(name, error):
+            raise InputError(
+                f"{name}: expected to read it to its end, found {in_words(error)}"
+            ) from error
+        yield BadLine(name, f"rest: expected to read {name} to its end, found {in_words(error)}")
 
 
-def _parquet(name: str) -> Iterator[Row]:
+def _parquet(name: str) -> Iterator[Row | BadLine]:
     """Rows of a Parquet file, some at a time: Arrow cannot hold 2 GB of pictures in one array."""
     import pyarrow.parquet as pq
 
-    with _opened(name) as opened, pq.ParquetFile(opened) as file:
+    with (
+        _opened(name) as opened,
+        pq.ParquetFile(opened, page_checksum_verification=True) as file,
+    ):
         for number in range(file.num_row_groups):
-            group = file.metadata.row_group(number)
-            row_bytes = max(1, group.total_byte_size // max(1, group.num_rows))
-            count = min(ROWS_AT_ONCE, max(1, BYTES_AT_ONCE // row_bytes))
-            for batch in file.iter_batches(count, row_groups=[number]):
-                yield from batch.to_pylist()
+            yield from _row_group(file, number, name)
+
+
+def _row_group(file: Any, number: int, name: str) -> Iterator[Row | BadLine]:
+    """The rows of a row group; those that are damaged, and those behind them, as bad lines."""
+    group, begun = file.metadata.row_group(number), 0
+    row_bytes = max(1, group.total_byte_size // max(1, group.num_rows))
+    count = min(ROWS_AT_ONCE, max(1, BYTES_AT_ONCE // row_bytes))
+    try:
+        for batch in file.iter_batches(count, row_groups=[number]):
+            begun += batch.num_rows
+            yield from _batch(batch, name)
+    except Exception as error:
+        if not is_damage(name, error) or group.num_rows - begun > MOST_LOST:
+            raise
+        reason = f"row: expected to read row group {number} of {name}, found {in_words(error)}"
+        for row in range(begun, group.num_rows):
+            yield BadLine(f"row {row} of row group {number}", reason)
+
+
+def _batch(batch: Any, name: str) -> Iterator[Row | BadLine]:
+    """The rows of a batch; a cell that cannot be read, such as a text in another encoding than
+    UTF-8, costs its row alone."""
+    try:
+        yield from batch.to_pylist()
+    except ValueError:
+        for place in range(batch.num_rows):
+            try:
+                yield from batch.slice(place, 1).to_pylist()
+            except ValueError as error:
+                yield BadLine(
+                    "", f"row: expected to read its cells in {name}, found {in_words(error)}"
+                )
+
+
+def _tar(name: str) -> Iterator[Row | BadLine]:
+    return archived(_opened(name))
 
 
 def _opened(name: str) -> BinaryIO:
@@ -194,7 +226,7 @@ def _json(name: str) -> Iterator[Row | BadLine]:
         while first.isspace():
             first = file.read(1)
         if first == "[":
-            yield from map(_object, _list(file, name))
+            yield from map(_object, _list(file))
             return
         rows = _values(file, first + file.readline(), name)
         begun = list(islice(rows, 2))
@@ -258,7 +290,7 @@ def _object(value: Any) -> Row | BadLine:
     return BadLine(json.dumps(value), f"row: expected keys and values, found {value!r:.40}")
 
 
-def _list(file: io.TextIOBase, name: str) -> Iterator[Any]:
+def _list(file: io.TextIOBase) -> Iterator[Any]:
     """The values of a JSON list whose bracket was read; one of them is held at a time."""
     decoder, held, at, ended = json.JSONDecoder(), "", 0, False
     while True:
@@ -275,58 +307,9 @@ def _list(file: io.TextIOBase, name: str) -> Iterator[Any]:
                 raise ValueError("a part")
         except ValueError as error:
             if ended:
-                raise InputError(f"{name}: expected a JSON list to its end: {error}") from None
+                raise ValueError(f"no JSON list to its end: {error}") from None
             more = file.read(max(CHUNK, len(held) - at))
             held, at, ended = held[at:] + more, 0, not more
             continue
         yield value
         at = end
-
-
-def _tar(name: str) -> Iterator[Row | BadLine]:
-    """WebDataset: neighbouring files of one stem are a row, their endings its columns.
-
-    A file that is damaged may belong to the row before it or to the one behind: neither is whole.
-    """
-    key, row, torn = "", Row(), False
-    with _Tar.open(fileobj=_opened(name), mode="r|*", ignore_zeros=True) as archive:
-        for member in archive:
-            folder, _, base = member.name.rpartition("/")
-            stem, dot, column = base.partition(".")
-            if not member.isfile() or not dot or not stem or stem.startswith("__"):
-                continue
-            damaged, archive.damaged = archive.damaged, False
-            if f"{folder}/{stem}" != key:
-                if row:
-                    yield _whole(row, torn or damaged)
-                key, row, torn = f"{folder}/{stem}", Row(__key__=stem), False
-            torn = torn or damaged
-            file = archive.extractfile(member)
-            row[column.lower()] = file.read(MAX_BYTES) if file else b""
-        if row:
-            yield _whole(row, torn or archive.damaged)
-
-
-def _whole(row: Row, torn: bool) -> Row | BadLine:
-    if not torn:
-        return row
-    reason = "row: expected whole files in the archive, found a damaged one beside this row's"
-    return BadLine(str(row["__key__"]), reason)
-
-
-class _Member(tarfile.TarInfo):
-    @classmethod
-    def fromtarfile(cls, tarfile: Any) -> Any:
-        """Read the next header; one that is no header is noted, and then the next one is sought."""
-        try:
-            return super().fromtarfile(tarfile)
-        except HeaderError as error:
-            tarfile.damaged = tarfile.damaged or type(error).__name__ == "InvalidHeaderError"
-            raise
-
-
-class _Tar(tarfile.TarFile):
-    """An archive that is read on behind a damaged header, and knows that there was one."""
-
-    tarinfo = _Member
-    damaged = False
