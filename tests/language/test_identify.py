@@ -6,7 +6,6 @@ from ikusi import language
 from ikusi.language.identify import UNKNOWN, Identifier, label_of, scripts_of
 from ikusi.translate.checks import foreign, spoken
 from ikusi.translate.settings import Checks
-from language.catalogues import PAIRS
 
 # None of these was thought of when the job was set up.
 OTHERS = {
@@ -112,16 +111,6 @@ def test_scripts_are_those_of_the_language_or_of_its_code() -> None:
 )
 def test_words_are_counted_where_there_are_no_spaces(text: str, long: bool) -> None:
     assert (spoken([text], DEFAULT.language_words) is not None) is long
-
-
-def test_many_texts_are_told_as_the_library_tells_each() -> None:
-    """py3langid's own `rank` is the judge, on real and on odd texts."""
-    identifier = Identifier("eu", ["en", "es", "fr", "sr"])
-    texts = [text for pair in PAIRS[:500] for text in pair]
-    texts += ["12", " ", "a", "HELLO THERE", "ñ", "日本語", "Ово је мачка", "x" * 5000, "🙂" * 40]
-    for one, many in zip(map(identifier, texts), identifier.many(texts), strict=True):
-        assert one.code == many.code
-        assert one[1:] == pytest.approx(many[1:], abs=1e-3)
 
 
 def test_a_language_that_cannot_be_told_passes_and_says_so(
