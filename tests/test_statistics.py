@@ -247,6 +247,18 @@ def test_the_interval_covers_small_and_large_shares_of_clustered_rows(share: flo
     assert covered / 300 > 0.92
 
 
+def test_many_rows_of_few_pictures_do_not_make_the_interval_too_narrow() -> None:
+    """How much rows of a picture agree is itself known from four pictures only."""
+    generator, pictures, rows, share = np.random.default_rng(0), 4, 20, 0.08
+    covered = 0
+    for _ in range(300):
+        chances = generator.beta(9 * share, 9 * (1 - share), (pictures, 1))  # correlation 0.1
+        values = (generator.random((pictures, rows)) < chances).astype(float).ravel()
+        found = statistics.bootstrap_interval(values, np.repeat(np.arange(pictures), rows), n=100)
+        covered += found.low <= share <= found.high
+    assert covered / 300 > 0.96
+
+
 def test_runs_that_agree_on_every_picture_may_differ_on_the_next() -> None:
     same = np.zeros(20)
     found = statistics.paired_difference(same, same)

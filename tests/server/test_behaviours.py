@@ -110,3 +110,14 @@ def test_the_page_has_a_row_for_every_behaviour_and_no_other() -> None:
     assert sorted(rows) == sorted(does.name for does in BEHAVIOURS)
     for way, count in Counter(name for _, name in tries()).items():
         assert f"| {way} | {count} | {count} | 0 |" in page
+
+
+def test_every_row_of_the_page_says_what_it_rests_on() -> None:
+    rows = re.findall(r"^\| `[\w-]+` \|.*\| (.+) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert len(rows) == len(BEHAVIOURS)
+    for basis in rows:
+        kind, _, source = basis.partition(": ")
+        linked = "](https://" in source or re.search(r"\d+\.\d+", source)  # or a version
+        assert kind.startswith("kind") or (
+            kind.startswith(("documented", "reported", "seen here")) and linked
+        ), basis
