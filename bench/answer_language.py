@@ -8,7 +8,9 @@ in, among the languages that a model asked in the first of them is likely to ans
 import gettext
 import importlib.metadata
 import itertools
+import random
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,6 +28,7 @@ LENGTHS = (1, 10, 15, 20, 30, 1000)
 WORDS = regex.compile(r"[\p{L}\p{M}]+(?:[ ,'’،、-]+[\p{L}\p{M}]+)*[.?!。؟।]?")
 ASKED = [("eu", "en"), ("gl", "en")]
 SCRIPTS = ["de", "fi", "tr", "vi", "ru", "uk", "el", "ar", "fa", "he", "hi", "zh_CN", "ja", "ko"]
+LISTED = ["eu", "gl", "en", "es", "pt", "fr", "de", "fi", "tr"]
 EXPECTED, LIKELY = "eu", ["en", "es", "fr"]  # a translation into Basque, as set up by default
 
 
@@ -82,6 +85,20 @@ def noticed(code: str) -> str:
     return f"| {own} | {' '.join(scripts_of(own))} | {len(found):,} | {lost:.1%} | {passed} |"
 
 
+def by_list(code: str, folder: Path) -> Iterator[str]:
+    """Lines for a list of the words in half of a language's texts: what it makes of the others."""
+    own, path = texts(code), folder / f"{code}.txt"
+    random.Random(0).shuffle(own)
+    half = len(own) // 2
+    path.write_text("\n".join(own[:half]), "utf-8")
+    tell = Identifier("zzz", [], str(path))
+    for other in (code, *(one for one in LISTED if one != code)):
+        found = own[half:] if other == code else texts(other)
+        rows = [text for text in found if spoken([text], Checks().language_words)]
+        passed = sum(foreign("zzz", guess, Checks()) is None for guess in tell.many(rows))
+        yield f"| {code} | {other} | {len(rows):,} | {passed / len(rows):.1%} |"
+
+
 def main() -> int:
     """Print the tables, the time and the versions."""
     if not texts("eu") or not texts("gl"):
@@ -96,6 +113,10 @@ def main() -> int:
     print("\n| text in | script | texts | refused where it is expected | passed for Basque |")
     print("|---|---|--:|--:|--:|")
     print(*map(noticed, [EXPECTED, *SCRIPTS]), sep="\n")
+    print("\n| list of words | text in | texts | passed |\n|---|---|--:|--:|")
+    with tempfile.TemporaryDirectory() as folder:
+        for code, _ in ASKED:
+            print(*by_list(code, Path(folder)), sep="\n")
     teller = answers.AnswerLanguage("eu", ["en", "es", "fr"])
     many = [f"{text} {place}" for place, text in enumerate((texts("eu") * 4)[:15000])]
     start = time.perf_counter()

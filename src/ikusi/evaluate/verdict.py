@@ -49,7 +49,9 @@ class Judges:
         """Read what tells languages apart, which takes a second: in another thread, if need be."""
         for code in self._generated:
             others = [other for other in self._codes if other != code]
-            self._tell[code] = AnswerLanguage(code, [*others, *self.packs[code].distractors])
+            pack = self.packs[code]
+            likely = [*others, *pack.distractors]
+            self._tell[code] = AnswerLanguage(code, likely, pack.identifier)
 
     def judge(
         self,

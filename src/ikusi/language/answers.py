@@ -28,18 +28,20 @@ class AnswerLanguage:
     this is right on real text is in docs/languages.md (`python bench/answer_language.py`).
 
     It needs py3langid (`pip install ikusi[translate]`); without it no answer is told. Of a language
-    that py3langid does not know, only answers in another script are told.
+    that py3langid does not know, only answers in another script are told, unless its pack has an
+    ``identifier``.
 
     Args:
         asked: code of the language that the questions are in.
         others: languages that answers are likely to be in instead: the others that are evaluated,
             and the ``distractors`` of the asked language's pack.
+        given: the ``identifier`` of that pack.
     """
 
-    def __init__(self, asked: str, others: Sequence[str]) -> None:
+    def __init__(self, asked: str, others: Sequence[str], given: str | None = None) -> None:
         self._codes = {code.partition("-")[0]: code for code in (*others, asked)}
         found = importlib.util.find_spec("py3langid")
-        self._identifier = Identifier(asked, others) if found else None
+        self._identifier = Identifier(asked, others, given) if found else None
 
     def many(self, texts: Sequence[str]) -> list[str | None]:
         """Return the language of each text, by its code as given, or None where it is not told."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
 from importlib import resources
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
@@ -14,6 +15,7 @@ import yaml
 from ikusi import writing
 from ikusi.language import automaton
 from ikusi.language.automaton import Automaton
+from ikusi.language.own import FastText, Teller, WordList, is_model
 
 UNKNOWN = "und"  # as BCP 47 has it
 OWN_SCRIPT = 0.25  # share of letters: with less, a text is in another script; names may be more
@@ -47,9 +49,14 @@ class Identifier:
         expected: code of the target language. Where the library does not know it, only another
             script is noticed, and a line in the log says so.
         likely: codes of languages that may be there instead: the source, those a model slips into.
+        given: a list of words or a fastText model, which tells in py3langid's place what shares the
+            script.
+
+    Raises:
+        InputError: what is given cannot be read, or does not know the language.
     """
 
-    def __init__(self, expected: str, likely: Sequence[str]) -> None:
+    def __init__(self, expected: str, likely: Sequence[str], given: str | None = None) -> None:
         self.expected = expected.partition("-")[0]
         self.scripts = scripts_of(expected)
         self._names = {label_of(code): code.partition("-")[0] for code in (*likely, expected)}
@@ -59,18 +66,31 @@ class Identifier:
         far = [label for label in known if not set(scripts_of(label)) <= set(self.scripts)]
         self._near_labels = near if own in near else []
         self._far_labels = far if self.scripts else []
-        if not self._near_labels:
+        self._given = self._opened(Path(given), [*likely, expected]) if given else None
+        if not self._near_labels and not self._given:
             told = "only other scripts are noticed" if self.scripts else "that check is off"
-            logger.warning("%s: no language identification knows it, so %s", expected, told)
+            logger.warning(
+                "%s: no language identification knows it, so %s; its pack may name a list of words "
+                "or a fastText model (identifier)",
+                expected,
+                told,
+            )
 
     @property
     def able(self) -> bool:
         """Whether any language is told from the expected; where not, every text passes for it."""
-        return bool(self._near_labels or self._far_labels)
+        return bool(self._given or self._near_labels or self._far_labels)
+
+    def _opened(self, path: Path, likely: Sequence[str]) -> Teller:
+        expected = canonical(self.expected)
+        self._names = {canonical(code): code.partition("-")[0] for code in likely} | self._names
+        if is_model(path):
+            return FastText(path, {canonical(code) for code in likely}, expected, canonical)
+        return WordList(path, expected, UNKNOWN)
 
     @cached_property
-    def _near(self) -> Automaton:
-        return self._apart(self._near_labels)
+    def _near(self) -> Teller:
+        return self._given or self._apart(self._near_labels)
 
     @cached_property
     def _far(self) -> Automaton:
@@ -91,7 +111,7 @@ class Identifier:
                 found[place] = Guess(UNKNOWN, 0.0, 0.0, known=False)
             elif self._is_far(text):
                 far.append(place)
-            elif self._near_labels:
+            elif self._given or self._near_labels:
                 near.append(place)
         for place, guess in self._told(self._near, texts, near) if near else ():
             found[place] = guess
@@ -107,7 +127,7 @@ class Identifier:
         return own < OWN_SCRIPT * all_
 
     def _told(
-        self, model: Automaton, texts: Sequence[str], places: Sequence[int]
+        self, model: Teller, texts: Sequence[str], places: Sequence[int]
     ) -> Iterator[tuple[int, Guess]]:
         guesses = model.many([texts[place] for place in places])
         for place, (label, sure, other) in zip(places, guesses, strict=True):
@@ -143,6 +163,22 @@ def label_of(code: str) -> str:
     """The code under which py3langid knows a language, if it does (`no` for `nb`)."""
     base = code.partition("-")[0]
     return base if base in automaton.labels() else _tables()["aliases"].get(base, base)
+
+
+def canonical(code: str) -> str:
+    """One code for a language that has several, of those that models are labelled with.
+
+    >>> canonical("eus_Latn"), canonical("eu"), canonical("nob_Latn"), canonical("ekk-Latn")
+    ('eu', 'eu', 'no', 'et')
+    """
+    base = code.replace("_", "-").partition("-")[0]
+    two = _two_letters().get(base, base)
+    return str(_tables()["aliases"].get(two, two))
+
+
+@cache
+def _two_letters() -> dict[str, str]:
+    return dict(pair.split(":") for pair in _tables()["two_letters"].split())
 
 
 def _shares(label: str, scripts: Sequence[str]) -> bool:

@@ -10,10 +10,17 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic_core import PydanticCustomError
 
-from ikusi import packaged, yamlfile
+from ikusi import content, packaged, yamlfile
 from ikusi.errors import InputError
 
 COLOURS = (
@@ -143,6 +150,12 @@ class LanguagePack(BaseModel):
         description="Codes of languages in which a model may answer although it is asked in this "
         "one.",
     )
+    identifier: str | None = Field(
+        default=None,
+        description="File that tells this language from others where the built-in identification "
+        "does not know it: a list of words, a line each, or a fastText model (`.bin`, `.ftz`); "
+        "relative to the pack.",
+    )
     labels: dict[str, str] = Field(
         default_factory=dict, description="Single words that prompts are laid out with."
     )
@@ -160,6 +173,13 @@ class LanguagePack(BaseModel):
     sources: dict[str, str] = Field(
         default_factory=dict, description="Where each part of the pack was taken from."
     )
+
+    @model_serializer(mode="wrap")
+    def _by_content(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Name the identifier by its bytes, so that what was made with others is made anew."""
+        data: dict[str, Any] = write(self)
+        name = data.pop("identifier")
+        return data | ({"identifier": content.digest(Path(name))} if name else {})
 
     def ask(self, task: str, variant: int = 0, **values: object) -> str:
         """Word a question: ``variant`` 0 is the benchmark's, others go round the list.
@@ -260,7 +280,15 @@ def _checked(document: yamlfile.Document) -> LanguagePack:
         if key not in keys(document.data):
             near = yamlfile.nearest(key, keys(document.data))
             raise document.error(("to_review", i), "a key of this pack", key, near)
-    return pack
+    return pack if pack.identifier is None else _with_file(pack, pack.identifier, document)
+
+
+def _with_file(pack: LanguagePack, name: str, document: yamlfile.Document) -> LanguagePack:
+    """The pack with the place of its identifier's file, which is beside the pack."""
+    place = Path(document.where(("identifier",)).rpartition(":")[0]).parent / name
+    if not place.is_file():
+        raise document.error(("identifier",), "a file", f"none at {place}")
+    return pack.model_copy(update={"identifier": str(place)})
 
 
 @cache

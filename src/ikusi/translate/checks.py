@@ -68,8 +68,8 @@ class Checker:
             for name, look in looks.items()
             if (action := getattr(settings, name)) != "off"
         ]
-        codes = [source.code, *target.distractors, *settings.distractors]
-        self._identifier = Identifier(target.code, codes) if settings.language != "off" else None
+        wanted = settings.language != "off"
+        self._identifier = identifier(settings, source, target) if wanted else None
 
     def __call__(self, row: Row, texts: Sequence[str]) -> Verdict:
         """Judge the translated texts of a row."""
@@ -149,6 +149,12 @@ class Checker:
             name for text in row.texts for name in NAME.findall(text) if _root(name) not in found
         ]
         return f"expected {', '.join(map(_short, lost[:5]))}, found no trace" if lost else None
+
+
+def identifier(settings: Checks, source: LanguagePack, target: LanguagePack) -> Identifier:
+    """What tells the target language from those that a translation may be in instead."""
+    likely = [source.code, *target.distractors, *settings.distractors]
+    return Identifier(target.code, likely, target.identifier)
 
 
 def spoken(texts: Sequence[str], least: int) -> str | None:

@@ -106,7 +106,7 @@ class Job:
         checks = settings.checks
         if not translator.costly and checks.language != "off":
             # Nothing is asked for again, so all rows of a shard can be told at once, and faster.
-            self.scorers.insert(0, LanguageJudge(checks, source.code, target.code))
+            self.scorers.insert(0, LanguageJudge(checks, source, target))
             checks = checks.model_copy(update={"language": "off"})
         self.plan = plans.make(corpus, source, target, settings.shard_rows, limit)
         self.shards = Shards(folder)

@@ -8,9 +8,10 @@ from math import isfinite
 from typing import Any, Protocol
 
 from ikusi.errors import InputError
-from ikusi.language.identify import Guess, Identifier
+from ikusi.language import LanguagePack
+from ikusi.language.identify import Guess
 from ikusi.translate import shards
-from ikusi.translate.checks import foreign, spoken
+from ikusi.translate.checks import foreign, identifier, spoken
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.sentences import engine
 from ikusi.translate.settings import Action, Checks
@@ -100,13 +101,13 @@ class LanguageJudge:
 
     Args:
         checks: with the threshold and what a foreign language does to a row.
-        source: code of the source language.
-        target: code of the target language.
+        source: the pack of the source language.
+        target: the pack of the target language.
     """
 
-    def __init__(self, checks: Checks, source: str, target: str) -> None:
+    def __init__(self, checks: Checks, source: LanguagePack, target: LanguagePack) -> None:
         self.checks = checks
-        self.identifier = Identifier(target, [source, target, *checks.distractors])
+        self.identifier = identifier(checks, source, target)
 
     def settings(self) -> None:
         """Nothing: the checks' settings say it all."""
