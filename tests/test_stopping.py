@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 import measured
+import starting
 from compare.test_runs import evaluation
 from data_rows import picture
 from ikusi import cli
@@ -57,7 +58,7 @@ class Started:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {MARK: self.mark, "PYTHONPATH": os.pathsep.join(sys.path)} | variables,
+            env=os.environ | {MARK: self.mark, "PYTHONPATH": starting.paths()} | variables,
             start_new_session=True,
             # A shell's background jobs ignore Ctrl-C, and what they start inherits that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -190,7 +191,8 @@ def test_an_import_begins_anew(tmp_path: Path, number: signal.Signals) -> None:
     rows = (json.dumps({"question": f"what is {n}?", "answer": f"it is {n}"}) for n in range(60000))
     (tmp_path / "rows.jsonl").write_text("\n".join(rows))
     words = ["data", "import", "table", "row_type=instruction", "--path", tmp_path / "rows.jsonl"]
-    started = Started(*words, "--output", tmp_path / "out")
+    extras = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    started = Started(*words, "--output", tmp_path / "out", **extras)
     started.stop_once(lambda: list(tmp_path.rglob("*.parquet")), number, all=True)
     assert not (tmp_path / "out").exists()
     asked = [*words, "--limit", 20, "--output"]
@@ -234,8 +236,13 @@ def has_begun(folder: Path) -> bool:
     ("number", "processes"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)], ids=str
 )
 def test_a_training_leaves_no_process_and_ends_the_same(
-    tmp_path: Path, tiny: list[object], number: signal.Signals, processes: int
+    tmp_path: Path,
+    tiny: list[object],
+    number: signal.Signals,
+    processes: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("PYTHONPATH", starting.paths())
     folder = tmp_path / "a/emoji-eu/align"
     lines = folder / "english.partial/metrics.jsonl"
     for epochs in (10, 100, 1000):  # more, where all steps were made before the signal came

@@ -1,12 +1,17 @@
 """What `conftest.py` holds a run of the tests to, on tests of its own."""
 
+import os
 import runpy
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+import starting
+from without_extras.sitecustomize import EXTRAS
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = runpy.run_path(str(ROOT / "conftest.py"))
@@ -71,3 +76,12 @@ def test_make_runs_the_quick_tests_by_their_mark() -> None:
     asked = ["make", "--dry-run", "test-fast"]
     shown = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert f'-m "{QUICK}"' in shown
+
+
+def test_processes_of_the_tests_are_without_extras() -> None:
+    code = f"from importlib.util import find_spec; print([find_spec(name) for name in {EXTRAS}])"
+    environment = os.environ | {"PYTHONPATH": starting.paths()}
+    command = [sys.executable, "-c", code]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == str([None] * len(EXTRAS))
+    assert all(find_spec(name) for name in EXTRAS), "those of this process are there"

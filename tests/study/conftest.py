@@ -1,16 +1,13 @@
 """Steps small enough to schedule by the dozen, in a module that worker processes can import."""
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from ikusi import study
-from ikusi.study.graph import Step
+from ikusi.recipe.folder import StudyFolder
+from ikusi.study.context import Context
 from study.launch import together
-
-TESTS = Path(__file__).parents[1]
 
 TOY_STEPS = '''
 import json, os, time
@@ -88,11 +85,11 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one process makes of a training, in the study's own worker."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    step = Step("align/a", "train.rank:step", (), together.SETTINGS, resumes=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), *sys.path]))
-        outcome = study.run_steps([step], folder, 1)
-    assert outcome.exit_code == 0, (folder / "logs/align/a.log").read_text()
-    return folder / "align/a"
+    """What one process, this one, makes of a training."""
+    from train import rank
+
+    output = tmp_path_factory.mktemp("undisturbed")
+    assert torch.get_num_threads() == 1, "as in the processes that are compared with it"
+    context = Context(StudyFolder(output.parent), lambda report: None)
+    rank.step(output, context, rank.Given.model_validate(together.SETTINGS))
+    return output

@@ -49,10 +49,6 @@ class Given(Section):
     save_every: int
 
 
-class Nothing(Section):
-    """Of a step that is told nothing."""
-
-
 def step(output: Path, context: Context, settings: Given) -> None:
     """A step of a study; it makes one of training and then rests for so many seconds."""
     model, processor = multimodal_model()
@@ -71,15 +67,6 @@ def step(output: Path, context: Context, settings: Given) -> None:
         compute=Compute.model_validate(context.compute),
         progress=rest,
     )
-
-
-def count(output: Path, context: Context, settings: Nothing) -> None:
-    """A step of a study; it writes down how many processes share it."""
-    torch.distributed.init_process_group("gloo")
-    told = torch.ones(1)
-    torch.distributed.all_reduce(told)
-    if torch.distributed.get_rank() == 0:
-        (output / "processes").write_text(str(int(told)))
 
 
 if __name__ == "__main__":

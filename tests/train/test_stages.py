@@ -15,13 +15,13 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlavaForConditionalGeneration
 
+import starting
 from ikusi.errors import IkusiError, InputError
 from ikusi.recipe import Compute
 from ikusi.train import checkpoints
 from ikusi.train.stages import Progress, train_stage
 from train.samples import Row, Samples, language_model, multimodal_model, stage
 
-TESTS = Path(__file__).parents[1]
 CHILD = """
 import sys, time
 from pathlib import Path
@@ -45,7 +45,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 def kill_after(step: int, output: Path) -> None:
     """Train in another process and kill it, unasked, while it trains the step after `step`."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    environment = {**os.environ, "PYTHONPATH": starting.paths()}
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(output)],
         stdout=subprocess.PIPE, text=True, env=environment,

@@ -1,14 +1,15 @@
 """A step in two processes, which torchrun starts."""
 
 import json
-import os
-import sys
 from pathlib import Path
 
 import pytest
 
+import starting
 from ikusi import study
 from ikusi.study.graph import Step
+
+pytestmark = pytest.mark.slow
 
 TOGETHER = '''
 import json, time
@@ -18,8 +19,6 @@ from pathlib import Path
 from ikusi.errors import InputError
 from ikusi.study.context import Context
 from ikusi.yamlfile import Section
-
-pytestmark = pytest.mark.slow
 
 
 class Add(Section):
@@ -56,7 +55,7 @@ def together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     folder = tmp_path / "modules"
     folder.mkdir()
     (folder / "together.py").write_text(TOGETHER)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *sys.path]))
+    monkeypatch.setenv("PYTHONPATH", starting.paths(folder))
     return "together"
 
 

@@ -1,10 +1,8 @@
 """Steps as jobs of a real SLURM, which disturbs them in every way it has."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,13 +10,15 @@ from typing import Any
 
 import pytest
 
+import starting
 from ikusi.errors import IkusiError
 from ikusi.recipe import Compute
 from ikusi.study.launch import ranks, slurm
 from ikusi.study.launch.ranks import Task
 from study.launch import daemons, together
 
-TESTS = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
 SECONDS = 240  # for a job to get somewhere, on a machine that is busy
 
 # What each process tells, and a count that goes on where it was.
@@ -27,8 +27,6 @@ import json, os, sys, time
 from pathlib import Path
 from ikusi.study.context import Context
 from ikusi.yamlfile import Section
-
-pytestmark = pytest.mark.slow
 
 
 class Until(Section):
@@ -76,9 +74,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = tmp_path_factory.mktemp("slurm")
     (home / "modules").mkdir()
     (home / "modules" / "disturbed.py").write_text(STEPS)
-    paths = os.pathsep.join([str(home / "modules"), str(TESTS), *sys.path])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", paths)
+        patch.setenv("PYTHONPATH", starting.paths(home / "modules"))
         patch.setattr(slurm, "SECONDS_BETWEEN_QUESTIONS", 0.5)
         try:
             with daemons.started(home / "daemons") as variables:

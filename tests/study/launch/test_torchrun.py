@@ -11,23 +11,42 @@ from pathlib import Path
 
 import pytest
 
+import starting
 from ikusi.study.launch.ranks import free_port
 from study.launch import together
 
-TESTS = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
 STUDY = """
 import json, sys
 from pathlib import Path
 from ikusi import study
 from ikusi.study.launch import torchrun
 from ikusi.study.graph import Step
+from ikusi.yamlfile import Section
+
+
+class Nothing(Section):
+    pass
+
+
+def count(output, context, settings: Nothing):
+    \"\"\"Write down how many processes share the step.\"\"\"
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo")
+    told = [None] * dist.get_world_size()
+    dist.all_gather_object(told, 1)
+    if dist.get_rank() == 0:
+        (output / "processes").write_text(str(sum(told)))
+
 
 if __name__ == "__main__":
     folder, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
     shared = {"processes": 1, "parallel": "ddp"}
     steps = [
         Step("align/a", "train.rank:step", (), settings, compute=shared, resumes=True),
-        Step("align/b", "train.rank:count", (), {}, compute=shared),
+        Step("align/b", "run_study:count", (), {}, compute=shared),
     ]
     outcome = torchrun.led(lambda: study.run_steps(steps, folder, "auto"))
     print("followed" if outcome is None else outcome.told())
@@ -40,16 +59,19 @@ from pathlib import Path
 from ikusi import study
 from ikusi.study.launch import torchrun
 from ikusi.study.graph import Step
+from ikusi.yamlfile import Section
 
-pytestmark = pytest.mark.slow
+
+class Lost(Section):
+    lost: bool
 
 
-def world(output, context, lost):
+def world(output, context, settings: Lost):
     \"\"\"Each process tells its rank; where one is to be lost, it ends without a word.\"\"\"
     import torch.distributed as dist
 
     dist.init_process_group("gloo")
-    if lost and dist.get_rank() == 1:
+    if settings.lost and dist.get_rank() == 1:
         os._exit(9)
     told = [None] * dist.get_world_size()
     dist.all_gather_object(told, os.environ["RANK"])
@@ -87,16 +109,18 @@ def started(*arguments: str) -> subprocess.Popen[str]:
         *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc_per_node", "1"),
         *arguments,
     ]
-    paths = os.pathsep.join([str(TESTS), *sys.path])
-    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": starting.paths(), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         whole, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
-def test_two_machines_train_as_one_process_does(tmp_path: Path, undisturbed: Path) -> None:
+def test_two_machines_train_as_one_process_does(
+    tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = tmp_path / "run_study.py"
     script.write_text(STUDY)
+    monkeypatch.syspath_prepend(tmp_path)
     folder, port = tmp_path / "study", free_port()
     told = [str(script), str(folder), json.dumps(together.SETTINGS)]
     agents = [agent(port, *told) for _ in range(2)]
