@@ -59,9 +59,9 @@ def test_a_list_says_nothing_of_a_word_or_two(words: Path) -> None:
     assert foreign("zzz", tell("the green house"), Checks()) is not None
 
 
-def test_scripts_come_first(words: Path) -> None:
-    found = Identifier("gn", ["en"], str(words))("Мужчина едет на лошади.")
-    assert found.other == 1 and found.code != "gn"
+def test_scripts_come_first_and_other_ones_are_named(words: Path) -> None:
+    text = "Мужчина едет на лошади по горам, а за ним бежит большая белая собака."
+    assert Identifier("gn", ["en"], str(words))(text).code == "ru"
 
 
 def test_words_are_compared_without_letter_case_and_numbers(tmp_path: Path) -> None:
