@@ -20,7 +20,7 @@ import regex
 from ikusi import language
 from ikusi.language import answers
 from ikusi.language.identify import Identifier, scripts_of
-from ikusi.translate.checks import foreign, spoken
+from ikusi.translate.checks.language import foreign, spoken
 from ikusi.translate.settings import Checks
 
 LOCALES = Path("/usr/share/locale")

@@ -36,7 +36,7 @@ from transformers import (
 )
 
 from ikusi import artifact, language
-from ikusi.answer import engines
+from ikusi.answer.engines.here import open_local
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.evaluate import benchmark, run
 from ikusi.evaluate.benchmark import Benchmark
@@ -177,7 +177,7 @@ def compare_choices(place: Path, checkpoint: Path, pictures: int, turns: int) ->
     """Time choices, hold the scores to be equal, print."""
     from parity.lmms import one_request_per_option
 
-    lm, engine = one_request_per_option(str(checkpoint)), engines.open_local(checkpoint)
+    lm, engine = one_request_per_option(str(checkpoint)), open_local(checkpoint)
     bench = benchmark.load("aokvqa")
     worst, same, count = 0.0, 0, 0
     for turn in range(turns + 1):
@@ -199,7 +199,7 @@ def compare_answers(place: Path, checkpoint: Path, pictures: int, turns: int) ->
     from lmms_eval.models.chat.llava_hf import LlavaHf
 
     lm = LlavaHf(str(checkpoint), device_map="cpu", dtype="float32", device="cpu")
-    engine = engines.open_local(checkpoint)
+    engine = open_local(checkpoint)
     bench = benchmark.load("vqav2").model_copy(update={"max_new_tokens": TOKENS})
     same = count = 0
     for turn in range(turns + 1):

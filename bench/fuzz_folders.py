@@ -33,9 +33,10 @@ from ikusi.data.corpus import Corpus
 from ikusi.evaluate import benchmark
 from ikusi.evaluate.run import evaluate
 from ikusi.translate.contract import Check, Outcome, Row
+from ikusi.translate.engines.command import Command
 from ikusi.translate.gather import gather
 from ikusi.translate.job import Job
-from ikusi.translate.settings import Checks, Command, Translation
+from ikusi.translate.settings import Checks, Translation
 
 # Evaluations.
 

@@ -27,7 +27,7 @@ import openai
 from ikusi import language
 from ikusi.translate.chat import ChatTranslator
 from ikusi.translate.contract import Row, Verdict
-from ikusi.translate.settings import Chat
+from ikusi.translate.engines.chat import Chat
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from translate.servers import MODEL, Faulty, llama

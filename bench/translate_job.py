@@ -28,9 +28,10 @@ import pyarrow.parquet as pq
 from ikusi import artifact
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.translate.contract import Attempt, Check, Outcome, Row
+from ikusi.translate.engines.command import Command
 from ikusi.translate.gather import gather
 from ikusi.translate.job import Job
-from ikusi.translate.settings import Checks, Command, Translation
+from ikusi.translate.settings import Checks, Translation
 
 # Nouns and places, English and Galician, of which captions are made.
 WORDS = {

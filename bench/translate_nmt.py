@@ -32,11 +32,12 @@ from transformers import MarianConfig, MarianMTModel, MarianTokenizer
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.translate import nmt
 from ikusi.translate.contract import Row, Verdict
+from ikusi.translate.engines.ctranslate2 import CTranslate2
 from ikusi.translate.gather import gather
 from ikusi.translate.job import Job
 from ikusi.translate.nmt import CTranslate2Engine
 from ikusi.translate.sentences import SentenceTranslator
-from ikusi.translate.settings import Checks, CTranslate2, Translation
+from ikusi.translate.settings import Checks, Translation
 
 PIECES, WRITTEN, BATCH = 32_000, 16, 32
 ALWAYS = Checks(

@@ -12,7 +12,7 @@ from transformers import CLIPImageProcessorPil, LlamaForCausalLM
 
 import tiny_llava as tiny
 from ikusi import language
-from ikusi.answer import engines
+from ikusi.answer.engines.here import open_local
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.evaluate import benchmark, run
 from ikusi.evaluate.benchmark import Benchmark
@@ -97,7 +97,7 @@ def evaluate(
     batch_size: int = 64,
     **settings: Any,
 ) -> dict[str, Any]:
-    engine = engines.open_local(checkpoint, batch_size=batch_size)
+    engine = open_local(checkpoint, batch_size=batch_size)
     return run.evaluate(engine, benchmarks, languages, packs, output, **settings)
 
 

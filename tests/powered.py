@@ -54,7 +54,8 @@ def translates(root: Path, given: Path) -> Any:
     from ikusi.translate import run
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ikusi.translate.engines.opened", lambda settings: Written())
+        translator = "ikusi.translate.engines.base.OfSentences.translator"
+        patch.setattr(translator, lambda settings, source, target: Written())
         return run.translate(settings(2), given / "corpus", root / "out")
 
 

@@ -19,12 +19,13 @@ ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
 # Upstream first. A room imports what stands before it and nothing else: data flows one way.
 FOUNDATIONS = [
     *["errors", "terminal", "processes", "disk", "lock", "claim", "artifact", "content"],
-    *["pretrained", "packaged", "yamlfile", "yamltext", "jsonfile", "writing"],
+    *["pretrained", "packaged", "yamlfile", "yamltext", "jsonfile", "catalogue", "writing"],
 ]
 LINE = [
     *FOUNDATIONS,
-    *["statistics", "language", "recipe", "server", "data", "translate", "model", "answer"],
-    *["train", "evaluate", "judgements", "compare", "report", "publish", "study", "api", "cli"],
+    *["statistics", "language", "connectors", "recipe", "server", "data", "translate", "model"],
+    *["answer", "train", "evaluate", "judgements", "compare", "report", "publish", "study"],
+    *["api", "cli"],
 ]
 MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 # The miniature stands beside the line: a supplier of pictures, texts and small base models.

@@ -11,7 +11,7 @@ import pytest
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from ikusi import packaged, pretrained
-from ikusi.answer import engines
+from ikusi.answer.engines.here import open_local
 from ikusi.errors import InputError
 from ikusi.model import parts
 
@@ -45,7 +45,7 @@ def test_rooms_that_open_models_refuse_it_too(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
-    for opened in (parts.load_language_model, engines.open_local):
+    for opened in (parts.load_language_model, open_local):
         with pytest.raises(InputError, match="code of its own"):
             opened(checkpoint)
 

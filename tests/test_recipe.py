@@ -343,7 +343,7 @@ def test_the_schema_describes_every_key_and_asks_for_none() -> None:
 
 
 def test_benchmarks_are_named_by_their_files() -> None:
-    assert "miniature/vqa" in recipe.benchmark_names()
+    assert "miniature/vqa" in recipe.BENCHMARKS.names()
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def shipped() -> list[BaseModel]:
     return [
         whole,
         *(translations.load(file) for file in files if file.stem != "forkme"),
-        *(benchmark.load(name) for name in recipe.benchmark_names()),
+        *(benchmark.load(name) for name in recipe.BENCHMARKS.names()),
         language.load("eu"),
     ]
 

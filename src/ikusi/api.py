@@ -9,7 +9,7 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor, PreTrain
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from ikusi import language
-from ikusi.answer import engines
+from ikusi.answer.engines.here import open_local
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture
 from ikusi.errors import InputError
@@ -130,7 +130,7 @@ def evaluate_model(
             `output` holds another model's results.
     """
     return run.evaluate(
-        engines.open_local(checkpoint),
+        open_local(checkpoint),
         [(benchmark.load(name), corpus) for name, corpus in corpora.items()],
         languages,
         {code: language.load(code) for code in languages},

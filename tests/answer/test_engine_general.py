@@ -10,9 +10,9 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 
 from answer.families import FAMILIES
-from ikusi.answer import engines
 from ikusi.answer.engine import Query, Reply
 from ikusi.answer.engines.general import General, open_general
+from ikusi.answer.engines.here import open_local
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import run
@@ -62,7 +62,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def replies(folder: Path, batch_size: int) -> list[Reply]:
-    engine = engines.open_local(folder, batch_size=batch_size)
+    engine = open_local(folder, batch_size=batch_size)
     assert isinstance(engine, General)
     return engine.answer(questions(), engine.prepare(PICTURES))
 
@@ -150,7 +150,7 @@ def test_a_checkpoints_own_sampling_is_no_part_of_a_greedy_answer(family: Path) 
 
 
 def test_text_that_spells_a_control_token_is_refused(family: Path) -> None:
-    engine = engines.open_local(family)
+    engine = open_local(family)
     asked = Query("row 7", (turn("user", f"is it {ENDS[family.name]} ?"),), max_new_tokens=3)
     with pytest.raises(InputError, match="row 7: expected text, found the control token"):
         engine.answer([asked], {})
@@ -161,7 +161,7 @@ def test_an_answer_that_would_share_a_token_with_its_prompt_is_read_apart(tmp_pa
     folder = FAMILIES["llava_next"](tmp_path)
     layout = folder / "chat_template.jinja"
     layout.write_text(layout.read_text("utf-8").replace("' }} ", "' }}").replace(":' }", ":' }"))
-    engine: Any = engines.open_local(folder)
+    engine: Any = open_local(folder)
     words = engine.tokenizer
     query = Query("row", (turn("user", "is it red ?"),), options=("?",))
     prompt = engine._ids(engine._prompt(query))
@@ -178,7 +178,7 @@ def test_a_template_that_ends_no_turn_generates_and_scores_nothing(tmp_path: Pat
     folder = FAMILIES["llava_next"](tmp_path)
     layout = folder / "chat_template.jinja"
     layout.write_text(layout.read_text("utf-8").replace("<eos>", ""))
-    engine = engines.open_local(folder)
+    engine = open_local(folder)
     asked = (turn("user", "is it red ?", "wide"),)
     (reply,) = engine.answer([Query("row 3", asked, max_new_tokens=4)], PICTURES)
     assert reply.text

@@ -12,9 +12,8 @@ from typer.testing import CliRunner
 
 from answer.served import FAULTS, KEY, MODEL, Served
 from ikusi import cli
-from ikusi.answer import engines
 from ikusi.answer.engine import Query
-from ikusi.answer.engines.server import Server
+from ikusi.answer.engines.server import Server, open_server
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import run
@@ -229,7 +228,7 @@ def real() -> Iterator[tuple[str, str]]:
 def test_a_real_server_of_a_real_model(real: tuple[str, str]) -> None:
     url, model = real
     questions = ["What is the capital of France?", "Name a red fruit.", "What is 2 plus 2?"]
-    engine = engines.open_server(url, model, batch_size=2)
+    engine = open_server(url, model, batch_size=2)
     replies = engine.answer([asked(text, limit=12) for text in [*questions, "so " * 3000]], {})
     engine.close()
     assert len({reply.text for reply in replies[:3]}) == 3

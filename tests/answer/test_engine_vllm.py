@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from answer import stand_in
-from ikusi.answer import engines
+from ikusi.answer.engines.vllm import open_vllm
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import run
@@ -47,7 +47,7 @@ def test_scores_and_answers_are_those_of_the_same_model_here(
     checkpoint: Path, benchmarks: Pairs, tmp_path: Path
 ) -> None:
     pairs = few_shots(benchmarks)
-    engine = engines.open_vllm(checkpoint, dtype="float32", pictures=3)
+    engine = open_vllm(checkpoint, dtype="float32", pictures=3)
     run.evaluate(engine, pairs, LANGUAGES, PACKS, tmp_path / "vllm", bootstrap=10)
     evaluate(checkpoint, pairs, LANGUAGES, PACKS, tmp_path / "here", bootstrap=10)
     same_rows(tmp_path / "here", tmp_path / "vllm")
@@ -65,7 +65,7 @@ def test_a_bare_backbone_is_scored_as_here_in_chats_and_completions(
     bench, corpus = benchmarks[-1]
     settings: dict[str, Any] = {"name": "continued", "format": "completion", "few_shots": 1}
     pairs = [(bench, corpus), (bench.model_copy(update=settings), corpus)]
-    engine = engines.open_vllm(backbone, dtype="float32")
+    engine = open_vllm(backbone, dtype="float32")
     run.evaluate(engine, pairs, LANGUAGES, PACKS, tmp_path / "vllm", bootstrap=10)
     evaluate(backbone, pairs, LANGUAGES, PACKS, tmp_path / "here", bootstrap=10)
     same_rows(tmp_path / "here", tmp_path / "vllm")
@@ -77,7 +77,7 @@ def test_a_bare_backbone_is_scored_as_here_in_chats_and_completions(
 def test_more_pictures_than_vllm_was_opened_for_are_refused(
     checkpoint: Path, benchmarks: Pairs, tmp_path: Path
 ) -> None:
-    engine = engines.open_vllm(checkpoint, dtype="float32", pictures=1)
+    engine = open_vllm(checkpoint, dtype="float32", pictures=1)
     with pytest.raises(InputError, match=r"row .*: expected at most 1 pictures.* found 3"):
         run.evaluate(engine, few_shots(benchmarks)[-1:], LANGUAGES, PACKS, tmp_path)
 
@@ -94,7 +94,7 @@ def test_log_probabilities_of_other_tokens_are_refused(
         return output
 
     monkeypatch.setattr(stand_in.LLM, "_one", cut)
-    engine = engines.open_vllm(checkpoint, dtype="float32")
+    engine = open_vllm(checkpoint, dtype="float32")
     with pytest.raises(InputError, match="expected vLLM to tell of all"):
         run.evaluate(engine, benchmarks[1:2], LANGUAGES, PACKS, tmp_path)
 
@@ -106,4 +106,4 @@ def test_a_missing_vllm_is_told_in_one_line(
     with pytest.raises(
         InputError, match=r"vllm: expected the package.*pip install 'ikusi\[vllm\]'"
     ):
-        engines.open_vllm(checkpoint)
+        open_vllm(checkpoint)

@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from answer import stand_in
 from answer.families import FAMILIES
 from answer.test_engine_general import PICTURES, questions
-from ikusi.answer import engines
 from ikusi.answer.engine import Engine, OptionScore, Reply
+from ikusi.answer.engines.here import open_local
+from ikusi.answer.engines.vllm import open_vllm
 from ikusi.answer.score import pick
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
@@ -45,7 +46,7 @@ def none_is_right(engine: Engine, benchmarks: Pairs, output: Path) -> None:
 def test_one_nan_in_the_weights_makes_every_row_a_failure(
     checkpoint: Path, benchmarks: Pairs, tmp_path: Path
 ) -> None:
-    engine: Any = engines.open_local(checkpoint)
+    engine: Any = open_local(checkpoint)
     spoil(engine.model)
     none_is_right(engine, benchmarks, tmp_path)
 
@@ -56,7 +57,7 @@ def test_and_where_answers_have_rows_of_their_own(
     from ikusi.answer.prefix import SharedPrefix
 
     monkeypatch.setattr(SharedPrefix, "plain", False)
-    engine: Any = engines.open_local(checkpoint)
+    engine: Any = open_local(checkpoint)
     spoil(engine.model)
     none_is_right(engine, benchmarks[:2], tmp_path)
 
@@ -65,14 +66,14 @@ def test_and_in_vllm(
     checkpoint: Path, benchmarks: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "vllm", stand_in)
-    engine: Any = engines.open_vllm(checkpoint, dtype="float32")
+    engine: Any = open_vllm(checkpoint, dtype="float32")
     spoil(engine.llm.model)
     none_is_right(engine, benchmarks, tmp_path)
 
 
 def test_and_of_any_other_model(tmp_path: Path) -> None:
     name, make = next(iter(FAMILIES.items()))
-    engine: Any = engines.open_local(make(tmp_path / name), batch_size=3)
+    engine: Any = open_local(make(tmp_path / name), batch_size=3)
     spoil(engine.model)
     replies = engine.answer(questions(), engine.prepare(PICTURES))
     for query, reply in zip(questions(), replies, strict=True):
@@ -95,7 +96,7 @@ def test_a_nan_on_disk_is_told_when_the_model_is_opened(
     try:
         save_file(weights, file, {"format": "pt"})
         with pytest.raises(InputError, match=r"expected finite weights, found -inf to .* in .*mlp"):
-            engines.open_local(place)
+            open_local(place)
     finally:
         file.write_bytes(before)
 

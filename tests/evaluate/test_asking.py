@@ -9,8 +9,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ikusi import language
-from ikusi.answer import engines
 from ikusi.answer.engine import Query
+from ikusi.answer.engines.here import open_local
 from ikusi.answer.engines.local import Local
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.errors import InputError
@@ -39,7 +39,7 @@ def trivia(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture(scope="module")
 def llm() -> Any:
-    return engines.open_local(shipped.path("miniature/llama-en"))
+    return open_local(shipped.path("miniature/llama-en"))
 
 
 def queries(bench: Benchmark, corpus: Corpus, code: str) -> list[Query]:

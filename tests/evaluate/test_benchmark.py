@@ -38,7 +38,7 @@ BERTAQA = (packaged.BENCHMARKS / "bertaqa.yaml").read_text(encoding="utf-8")
             VQA,
             "metric: inclusion",
             "metric: bleu",
-            r":\d+: metric: expected accuracy or inclusion or",
+            r":\d+: metric: expected accuracy or vqa_accuracy or",
         ),
         (
             VQA,

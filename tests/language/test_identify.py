@@ -4,7 +4,7 @@ import pytest
 
 from ikusi import language
 from ikusi.language.identify import UNKNOWN, Identifier, label_of, scripts_of
-from ikusi.translate.checks import foreign, spoken
+from ikusi.translate.checks.language import foreign, spoken
 from ikusi.translate.settings import Checks
 
 # None of these was thought of when the job was set up.

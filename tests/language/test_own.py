@@ -13,7 +13,8 @@ from ikusi.errors import InputError
 from ikusi.language import fasttext_file
 from ikusi.language.answers import AnswerLanguage
 from ikusi.language.identify import Identifier
-from ikusi.translate.checks import Checker, foreign
+from ikusi.translate.checks import Checker
+from ikusi.translate.checks.language import foreign
 from ikusi.translate.contract import Row
 from ikusi.translate.scorers import LanguageJudge
 from ikusi.translate.settings import Checks

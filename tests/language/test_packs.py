@@ -113,7 +113,7 @@ def test_an_unknown_language_is_told_with_the_nearest() -> None:
     with pytest.raises(InputError) as told:
         language.load("ue")
     assert str(told.value) == (
-        "ue: expected a language with a pack (en, eu, gl), found none (did you mean eu?)"
+        "language: expected a language with a pack (en, eu, gl), found ue (did you mean eu?)"
     )
 
 

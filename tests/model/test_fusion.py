@@ -27,6 +27,7 @@ from transformers import (
     SiglipVisionConfig,
 )
 
+from ikusi import connectors
 from ikusi.errors import InputError
 from ikusi.model import chat, fusion
 from model.families import ENDS, tokenizer
@@ -193,7 +194,7 @@ def test_features_in_two_steps_are_the_stock_forward(fused: Fused) -> None:
         assert torch.equal(logits, model(**inputs).logits)
 
 
-@pytest.mark.parametrize("connector", fusion.CONNECTORS)
+@pytest.mark.parametrize("connector", connectors.FOUND.names())
 def test_checkpoints_that_keep_the_class_token_are_read_like_their_own_code(
     connector: str, tmp_path: Path
 ) -> None:

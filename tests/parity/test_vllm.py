@@ -23,7 +23,8 @@ from transformers import (
 )
 
 import measured
-from ikusi.answer import engines
+from ikusi.answer.engines.here import open_local
+from ikusi.answer.engines.vllm import open_vllm
 from ikusi.data.corpus import Corpus
 from ikusi.evaluate import run
 from ikusi.evaluate.benchmark import Benchmark
@@ -126,8 +127,8 @@ def same(engines: Sequence[Any], pairs: Pairs, folder: Path) -> list[dict[str, A
 def test_a_llava_scores_says_and_ends_the_same(
     llava: Path, pairs: Pairs, tmp_path: Path, there: list[Any]
 ) -> None:
-    both: list[Any] = [engines.open_local(llava)]
-    there.append(engines.open_vllm(llava, dtype="float32", pictures=3))
+    both: list[Any] = [open_local(llava)]
+    there.append(open_vllm(llava, dtype="float32", pictures=3))
     both += there
     same(both, pairs, tmp_path / "whole")
     for engine in both:  # so that a model that has learnt nothing ends its turn, too
@@ -142,6 +143,6 @@ def test_a_bare_backbone_scores_the_same(
     folder = tmp_path / "llm"
     for part in llm:
         part.save_pretrained(folder)
-    there.append(engines.open_vllm(folder, dtype="float32"))
+    there.append(open_vllm(folder, dtype="float32"))
     texts = [pair for pair in pairs if pair[0].text_only]
-    same([engines.open_local(folder), *there], texts, tmp_path)
+    same([open_local(folder), *there], texts, tmp_path)

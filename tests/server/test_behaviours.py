@@ -16,7 +16,7 @@ from ikusi.answer.engines.server import Server
 from ikusi.errors import InputError
 from ikusi.translate.chat import ChatTranslator
 from ikusi.translate.contract import Row, Verdict
-from ikusi.translate.settings import Chat
+from ikusi.translate.engines.chat import Chat
 from server.behaviours import BEHAVIOURS, Behaviour
 from server.peculiar import Peculiar
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from transformers import AutoProcessor
 
-from data_rows import picture
+from data_rows import instruction, picture
 from ikusi import recipe
 from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
+from ikusi.evaluate import corpora
+from ikusi.evaluate import run as evaluate_run
 from ikusi.model import fusion
 from ikusi.recipe import Recipe
 from ikusi.recipe.folder import StudyFolder, checkpoint, evaluation
@@ -86,6 +88,72 @@ def test_a_training_under_zero_says_that_deepspeed_may_compile_first(
     runs_on = {"processes": 2, "parallel": parallel}
     notes = make(wanted, "align/english", tmp_path / "aligned", tmp_path, **runs_on)
     assert sum("compiles its operators" in note for note in notes) == said
+
+
+def test_text_only_rows_join_the_runs_that_ask_for_them(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with CorpusWriter(tmp_path / "text", "instruction", ["en", "eu"]) as writer:
+        for number in range(6):
+            writer.add_row(str(number), None, instruction(number))
+    mixed: list[int] = []
+
+    def noted(model: Any, processor: Any, mixture: Any, *rest: Any, **named: Any) -> None:
+        mixed.append(len(mixture))
+
+    monkeypatch.setattr(stages, "train_stage", noted)
+    model, processor = fusion.assemble(tmp_path / "vision", tmp_path / "llm")
+    fusion.save(model, processor, tmp_path / "align" / "english")
+    wanted = recipe.load(
+        ROOT / "recipes/emoji-eu.yaml",
+        [
+            *tiny,
+            f"stages.instruct.corpus={tmp_path / 'captions'}",
+            f"text_only.corpus={tmp_path / 'text'}",
+            "text_only.rows=5",
+            "cache_features=false",
+        ],
+    )
+    for name in ("english-eu020", "english-eu020-text"):
+        make(wanted, f"instruct/{name}", tmp_path / name, tmp_path)
+    assert mixed == [4, 9]
+
+
+def test_a_measurement_is_told_what_the_recipe_says(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(
+        evaluate_run, "evaluate", lambda *given, **named: told.append((given, named))
+    )
+    monkeypatch.setattr(corpora, "find", lambda *given: given)
+    changes = ["bootstrap=7", "benchmark_rows=3", "seed=11", "benchmarks=[miniature/bertaqa]"]
+    wanted = recipe.load(ROOT / "recipes/emoji-eu.yaml", [*tiny, *changes])
+    make(wanted, "evaluate/english-backbone", tmp_path / "out", tmp_path)
+    ((engine, (benchmarks, languages, data), _, packs, output), named) = told[0]
+    assert engine.name == str(tmp_path / "llm")
+    assert [one.name for one in benchmarks] == ["miniature/bertaqa"]
+    assert (languages, list(packs), data) == (("eu", "en"), ["eu", "en"], tmp_path / "data")
+    assert output == tmp_path / "out"
+    assert (named["bootstrap"], named["limit"], named["seed"]) == (7, 3, 11)
+
+
+def test_only_trainings_are_shared_and_only_models_run_on_what_the_recipe_says() -> None:
+    steps = layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml", ["compute.data_workers=2"]))
+    shared = {step.kind for step in steps if "processes" in step.compute}
+    assert shared == {"align", "instruct"}
+    here = {step.kind for step in steps if not step.compute}
+    assert here == {"data", "report"} == {step.kind for step in steps if not step.resumes}
+    told = {step.compute["data_workers"] for step in steps if step.compute}
+    assert told == {2}
+
+
+@pytest.mark.parametrize(("precision", "kept"), [("bf16", "bf16"), ("fp32", "fp32")])
+def test_features_are_as_exact_as_any_stage_asks_for(precision: str, kept: str) -> None:
+    changes = ["stages.align.precision=bf16", f"stages.instruct.precision={precision}"]
+    steps = layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml", changes))
+    found = {step.settings["precision"] for step in steps if step.kind == "features"}
+    assert found == {kept}
 
 
 CLASSES: dict[str, type[Settings]] = {

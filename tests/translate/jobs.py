@@ -8,8 +8,9 @@ from typing import Any
 from data_rows import picture
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.translate.contract import Attempt, Check, Outcome, Row
+from ikusi.translate.engines.command import Command
 from ikusi.translate.job import Job
-from ikusi.translate.settings import Checks, Command, Translation
+from ikusi.translate.settings import Checks, Translation
 
 OFF: dict[str, Any] = dict.fromkeys(
     ("language", "copied", "length_ratio", "repetition", "preserved", "yes_no"), "off"

@@ -13,7 +13,7 @@ from ikusi.errors import InputError
 from ikusi.server.pace import Pace
 from ikusi.translate.chat import ChatTranslator
 from ikusi.translate.contract import Outcome, Row, Verdict
-from ikusi.translate.settings import Chat
+from ikusi.translate.engines.chat import Chat
 from translate.servers import MODEL, Faulty, llama
 
 

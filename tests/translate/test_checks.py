@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from ikusi import language
-from ikusi.translate.checks import Checker, closed
+from ikusi.translate.checks import Checker, in_order
+from ikusi.translate.checks.yes_no import closed
 from ikusi.translate.contract import Row, Verdict
 from ikusi.translate.settings import Checks
 from language.catalogues import PAIRS
@@ -28,6 +29,12 @@ def fault(name: str, source: list[str] | str, target: list[str] | str, **more: A
     assert (refused.refused is None) == (flagged.flags == ())
     assert refused.refused is None or refused.refused.startswith(f"{name}: expected")
     return refused.refused is not None
+
+
+def test_what_is_surest_is_looked_at_first() -> None:
+    """A row that is refused has the first reason found."""
+    order = "broken options yes_no copied repetition language length_ratio preserved odd names"
+    assert [check.name for check in in_order()] == order.split()
 
 
 def test_texts_must_be_as_many_and_none_empty() -> None:

@@ -10,7 +10,7 @@ import pytest
 from ikusi import processes
 from ikusi.errors import InputError
 from ikusi.translate.command import CommandEngine
-from ikusi.translate.settings import Command
+from ikusi.translate.engines.command import Command
 from translate.apertium import needs
 
 

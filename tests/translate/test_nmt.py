@@ -11,9 +11,10 @@ import pytest
 
 from ikusi.errors import InputError
 from ikusi.translate import nmt
+from ikusi.translate.engines.ctranslate2 import CTranslate2
+from ikusi.translate.engines.transformers import Transformers
 from ikusi.translate.nmt import CTranslate2Engine
 from ikusi.translate.reference import TransformersEngine
-from ikusi.translate.settings import CTranslate2, Transformers
 from ikusi.translate.vocabulary import converted, expect_known
 from translate import marian
 

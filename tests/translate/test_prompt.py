@@ -10,8 +10,8 @@ from ikusi import language
 from ikusi.errors import InputError
 from ikusi.translate import prompt
 from ikusi.translate.contract import Row
+from ikusi.translate.engines.chat import Chat
 from ikusi.translate.parse import parse
-from ikusi.translate.settings import Chat
 
 EN, EU, GL = (language.load(code) for code in ("en", "eu", "gl"))
 CHOICE = Row(0, "row", "choice", ["What is {answer}?", "a cat", "a dog"])
@@ -62,7 +62,7 @@ def test_wildvision_has_no_examples() -> None:
 
 
 @pytest.mark.parametrize("format", ["labels", "json"])
-@pytest.mark.parametrize("name", prompt.names("eu"))
+@pytest.mark.parametrize("name", prompt.prompts("eu").names())
 def test_every_example_is_read_back_as_its_texts(name: str, format: prompt.Format) -> None:
     """An example that we could not read would teach the model to be refused."""
     found = prompt.load(name, "eu")
@@ -73,7 +73,7 @@ def test_every_example_is_read_back_as_its_texts(name: str, format: prompt.Forma
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.row_type}-{len(row.texts)}")
-@pytest.mark.parametrize("name", prompt.names("eu"))
+@pytest.mark.parametrize("name", prompt.prompts("eu").names())
 def test_everything_but_the_row_comes_first_and_stays_the_same(name: str, row: Row) -> None:
     other = Row(1, "other", row.row_type, [text.upper() for text in row.texts])
     for format in ("labels", "json"):

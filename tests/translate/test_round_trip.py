@@ -10,9 +10,10 @@ import pytest
 from ikusi.errors import InputError
 from ikusi.translate import shards
 from ikusi.translate.command import CommandEngine
+from ikusi.translate.engines.command import Command
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.scorers import Threshold
-from ikusi.translate.settings import Command, Quality
+from ikusi.translate.settings import Quality
 from language.catalogues import PAIRS
 from translate.apertium import needs
 

@@ -1,9 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ikusi.errors import InputError
 from ikusi.translate import settings
+from ikusi.translate.engines.chat import Chat
+from ikusi.translate.engines.ctranslate2 import CTranslate2
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes/translate").glob("*.yaml"))
@@ -25,10 +28,10 @@ def test_every_shipped_recipe_is_read(path: Path, tmp_path: Path) -> None:
 def test_the_papers_sampling_is_the_recipes() -> None:
     """Appendix B: temperature 0.7, top-p 0.15; captions by the sentence-level model."""
     latxa = settings.load(ROOT / "recipes/translate/vqav2.yaml").engine
-    assert isinstance(latxa, settings.Chat)
+    assert isinstance(latxa, Chat)
     assert (latxa.temperature, latxa.top_p, latxa.format) == (0.7, 0.15, "labels")
     captions = settings.load(ROOT / "recipes/translate/cc3m.yaml").engine
-    assert isinstance(captions, settings.CTranslate2)
+    assert isinstance(captions, CTranslate2)
     assert (captions.model, captions.beam_size) == ("HiTZ/mt-hitz-en-eu", None)
 
 
@@ -60,5 +63,14 @@ def test_a_key_of_an_engine_inside_a_check_is_told_by_its_place(tmp_path: Path) 
 
 def test_overrides_reach_into_the_engine(tmp_path: Path) -> None:
     engine = loaded(tmp_path, CHAT, "engine.temperature=null", "engine.extra={stop: x}").engine
-    assert isinstance(engine, settings.Chat)
+    assert isinstance(engine, Chat)
     assert (engine.temperature, engine.extra) == (None, {"stop": "x"})
+
+
+def test_hours_and_money_follow_from_tokens_where_prices_are_known() -> None:
+    told: dict[str, Any] = {"price_read": 2.0, "price_written": 4.0, "tokens_per_second": 100.0}
+    chat = Chat(kind="chat", url="http://x", model="m", prompt="p", **told)
+    assert chat.costs(1_000_000, 360_000) == (1.0, pytest.approx(3.44))
+    free = Chat(kind="chat", url="http://x", model="m", prompt="p")
+    assert free.costs(1_000_000, 360_000) == (None, 0)
+    assert CTranslate2(kind="ctranslate2", model="m").costs(1, 1) == (None, None)

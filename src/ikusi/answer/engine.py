@@ -6,7 +6,7 @@ the model runs: here, in vLLM, or behind a server. Nothing else of an evaluation
 
 import hashlib
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -121,3 +121,33 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of what is held."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The model that somebody asks for, and how it is to run.
+
+    ``model``: as it was named; ``checkpoint``: its folder, or its name on the hub. ``url``: of a
+    server. ``batch_size``, ``dtype``: None is the engine's own choice. ``pictures``: most of one
+    prompt, few-shots' included.
+    """
+
+    model: str
+    checkpoint: str
+    url: str | None = None
+    batch_size: int | None = None
+    dtype: str | None = None
+    pictures: int = 1
+
+
+@dataclass(frozen=True)
+class Way:
+    """How an engine is asked for: its name, where it runs a model, what opens one there.
+
+    ``remote``: it needs an address, and others take none.
+    """
+
+    name: str
+    where: str
+    open: Callable[[Asked], Engine]
+    remote: bool = False

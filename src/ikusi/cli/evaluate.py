@@ -9,7 +9,7 @@ import typer
 from ikusi.terminal import console, say
 
 if TYPE_CHECKING:
-    from ikusi.answer.engine import Engine
+    from ikusi.answer.engine import Asked, Engine
     from ikusi.evaluate.run import Benchmarks
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ def evaluate(
         typer.Option(help="Folder to write to, or to add to; by default measured/MODEL."),
     ] = None,
     engine: Annotated[
-        Literal["local", "vllm", "server"],
-        typer.Option(help="Where the model runs: here, in vLLM, behind a server."),
+        str,
+        typer.Option(help="Where the model runs: here (local), in vLLM (vllm), behind a server."),
     ] = "local",
     url: Annotated[
         str | None,
@@ -68,11 +68,14 @@ def evaluate(
 
     Example: ikusi evaluate llava-hf/llava-1.5-7b-hf --benchmark vqav2 aokvqa --language eu en
     """
+    from ikusi.answer import engines
+
     place = _place(model, output)
     codes = list(dict.fromkeys(language))
     pairs = _pairs(model, benchmark, codes, data, corpus or [])
     _warn_of_trained_on(Path(model), pairs, limit)
-    opened = _opened(model, engine, url, batch_size, dtype, _pictures(pairs))
+    asked = _asked(model, url, batch_size, dtype, _pictures(pairs))
+    opened = engines.opened(engine, asked)
     try:
         found = _measured(opened, pairs, codes, place, limit, bootstrap)
     finally:
@@ -100,34 +103,15 @@ def _tell(found: dict[str, Any], languages: list[str], place: Path) -> None:
     say(f"rows: {place / 'rows.parquet'}\nfigures: {place / 'results.json'}")
 
 
-def _opened(
-    model: str,
-    engine: str,
-    url: str | None,
-    batch_size: int | None,
-    dtype: str | None,
-    pictures: int,
-) -> "Engine":
-    from ikusi.answer import engines
-    from ikusi.errors import InputError
+def _asked(
+    model: str, url: str | None, batch_size: int | None, dtype: str | None, pictures: int
+) -> "Asked":
+    from ikusi.answer.engine import Asked
     from ikusi.recipe.folder import checkpoint
 
-    if (engine == "server") != (url is not None):
-        found = f"--engine {engine}, --url {url}"
-        raise InputError(f"expected --engine server and --url together, found {found}")
-    if url is not None:
-        if dtype is not None:
-            raise InputError(
-                f"--dtype: expected none for a server, which has its own, found {dtype}"
-            )
-        return engines.open_server(url, model, batch_size=batch_size or 32)
     folder = Path(model)
-    place = str(checkpoint(folder)) if folder.is_dir() else model
-    if engine == "vllm":
-        return engines.open_vllm(
-            place, dtype=dtype, batch_size=batch_size or 256, pictures=pictures
-        )
-    return engines.open_local(place, dtype=dtype, batch_size=batch_size or 64)
+    place = str(checkpoint(folder)) if url is None and folder.is_dir() else model
+    return Asked(model, place, url, batch_size, dtype, pictures)
 
 
 def _pairs(

@@ -1,10 +1,10 @@
-"""The comparisons behind each finding: which runs, which benchmarks, which language.
+"""What the comparisons behind a finding are made of: which runs, benchmarks, backbones.
 
 Where the paper compares runs without text-only rows, so does this, if there are such runs.
 """
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from ikusi.compare import evidence
@@ -26,155 +26,40 @@ class Lacking(Exception):  # noqa: N818 - not an error, an answer
     """Why a finding cannot be tested."""
 
 
-def low_share(study: Study, resampling: Resampling) -> Claim:
-    """20 % of the target language against 80 % and 100 % (finding 1)."""
-    code, benchmarks = study.target.code, _close_ended(study)
-    others = [share for share in (MOST, WHOLE) if share in study.shares]
-    if not others:
-        raise Lacking(_not_in_grid(study, [MOST, WHOLE]))
-    text, backbones = _conditions(study, [LOW, *others])
-    few = _runs(study, backbones, LOW, text)
-    many = {share: _runs(study, backbones, share, text) for share in others}
+@dataclass(frozen=True)
+class Claimed:
+    """What the paper says, as a claim that data can refute.
 
-    def part(name: str, pairs: Sequence[Pair], names: Sequence[str]) -> Part:
-        sample = evidence.gaps(pairs, names, code)
-        return compare(name, sample, resampling, above=-MARGIN, refuted_below=-MARGIN)
+    Attributes:
+        name: what it is found by.
+        number: its place in the report, that of the paper.
+        title: the claim; `{target}` and `{source}` stand for the languages.
+        test: how it is tested; also `{low}`, `{most}`, `{whole}`, shares of the target language in
+            percent, and `{margin}`.
+        gather: compares what decides it; raises `Lacking` where a study cannot tell.
+    """
 
-    against = {
-        share: part(f"{LOW} % less {share} %", list(zip(few, runs, strict=True)), benchmarks)
-        for share, runs in many.items()
-    }
-    best, *rest = sorted(against, key=lambda share: against[share].difference.mean)
-    pairs = list(zip(few, many[best], strict=True))
-    details = _details(study, pairs, backbones, benchmarks, code, resampling)
-    none = _runs(study, backbones, 0, text)
-    if len(none) == len(backbones):
-        details.append(
-            part(f"0 % less {best} %", list(zip(none, many[best], strict=True)), benchmarks)
-        )
-    parts = [
-        *(against[share] for share in (best, *rest)),
-        _premise(f"{best} % less guessing", many[best], benchmarks, code, resampling),
-    ]
-    better = ", the better of the others" if rest else ""
-    quantity = f"{LOW} % less {best} %{better}, {_over(backbones, text)}"
-    return Claim(quantity, parts, details)
+    name: str
+    number: int
+    title: str
+    test: str
+    gather: Callable[[Study, Resampling], Claim]
+
+    def worded(self, study: Study) -> tuple[str, str]:
+        """Title and test, in the words of a study."""
+        languages = {"target": study.target.name, "source": study.source.name}
+        shares = {"low": LOW, "most": MOST, "whole": WHOLE}
+        title = self.title.format(**languages)
+        return title, self.test.format(**languages, **shares, margin=MARGIN)
 
 
-def forgetting(study: Study, resampling: Resampling) -> Claim:
-    """What is lost in the source language without any of it (finding 2)."""
-    code, benchmarks = study.source.code, _close_ended(study)
-    text, backbones = _conditions(study, [MOST, WHOLE])
-    some, none = (_runs(study, backbones, share, text) for share in (MOST, WHOLE))
-    pairs = list(zip(some, none, strict=True))
-    name = f"{MOST} % less {WHOLE} %"
-    part = compare(name, evidence.gaps(pairs, benchmarks, code), resampling)
-    premise = _premise(f"{MOST} % less guessing", some, benchmarks, code, resampling)
-    details = _details(study, pairs, backbones, benchmarks, code, resampling)
-    return Claim(
-        f"{name}, in {study.source.name}, {_over(backbones, text)}", [part, premise], details
-    )
-
-
-def text_loss(study: Study, resampling: Resampling) -> Claim:
-    """What text-only rows save of the skill on text alone (finding 3)."""
-    code, names = study.target.code, study.text_only
-    if not names:
-        raise Lacking("The recipe has no text-only benchmark.")
-    found = _with_and_without(study, study.shares)
-    found = [(key, pair) for key, pair in found if key[0] in study.backbones]
-    if not found:
-        raise Lacking("The bare backbones are not measured yet.")
-    pairs = [pair for _, pair in found]
-    bare = [study.backbones[backbone] for (backbone, _), _ in found]
-    lost = [(before, plain) for before, (_, plain) in zip(bare, pairs, strict=True)]
-    name = "with text-only rows less without"
-    parts = [
-        compare(name, evidence.gaps(pairs, names, code), resampling),
-        compare(
-            "the backbone less the runs without text-only rows",
-            evidence.gaps(lost, names, code),
-            resampling,
-            refuted_below=0.0,
-        ),
-        _premise("the backbones less guessing", bare, names, code, resampling),
-    ]
-    details = [
-        compare(f"{backbone}, {share} %", evidence.gaps([pair], names, code), resampling)
-        for (backbone, share), pair in found
-    ]
-    quantity = f"{name}, {_titles(study, names)} in {study.target.name}"
-    return Claim(quantity, parts, details)
-
-
-def text_helps_sight(study: Study, resampling: Resampling) -> Claim:
-    """What text-only rows add to answers about pictures (finding 4)."""
-    code, benchmarks = study.target.code, _close_ended(study)
-    found = _with_and_without(study, study.shares)
-    first = [(key, pair) for key, pair in found if key[1] == 0]
-    chosen = first or found
-    pairs = [pair for _, pair in chosen]
-    name = "with text-only rows less without" + (" at 0 %" if first else "")
-    part = compare(name, evidence.gaps(pairs, benchmarks, code), resampling)
-    # Where text-only rows are all a run knows of the target language, it must at least see.
-    seen_in = study.source if first else study.target
-    premise = _premise(
-        f"the runs without text-only rows less guessing, in {seen_in.name}",
-        [without for _, without in pairs],
-        benchmarks,
-        seen_in.code,
-        resampling,
-    )
-    backbones = [backbone for (backbone, _), _ in chosen]
-    details = _details(study, pairs, backbones, benchmarks, code, resampling)
-    if first and len(found) > len(first):
-        every = evidence.gaps([pair for _, pair in found], benchmarks, code)
-        details.append(compare("over all shares", every, resampling))
-    return Claim(f"{name}, in {study.target.name}", [part, premise], details)
-
-
-def backbones(study: Study, resampling: Resampling) -> Claim:
-    """Whether it matters which backbone one starts from (finding 5)."""
-    code = study.target.code
-    if len(study.recipe.grid.backbones) < 2:
-        raise Lacking("The recipe's grid has one backbone; this compares two.")
-    text, backbones = _conditions(study, [MOST], prefer_text=True)
-    if len(backbones) < 2:
-        raise Lacking(_not_measured(study, [MOST]))
-    runs = _runs(study, backbones, MOST, text)
-    parts: list[Part] = []
-    premises: list[Part] = []
-    details: list[Part] = []
-    for label, names in (("close-ended", study.close_ended), ("open", study.open_ended)):
-        if not names:
-            continue
-        for (one, a), (other, b) in combinations(zip(backbones, runs, strict=True), 2):
-            name = f"{one} less {other}, {label}"
-            sample = evidence.gaps([(a, b)], names, code)
-            parts.append(evidence.equivalent(name, sample, resampling))
-            details += [
-                compare(
-                    f"{one} less {other}, {_title(study, bench)}",
-                    evidence.gaps([(a, b)], [bench], code),
-                    resampling,
-                )
-                for bench in names
-                if len(names) > 1
-            ]
-        premises.append(_premise(f"the runs less guessing, {label}", runs, names, code, resampling))
-    if not parts:
-        raise Lacking("The recipe has no benchmark with pictures.")
-    quantity = f"{parts[0].name}, at {MOST} % {_rows(text)}"
-    return Claim(quantity, [*parts, *premises], details)
-
-
-def _conditions(
+def conditions(
     study: Study, shares: Sequence[int], prefer_text: bool = False
 ) -> tuple[bool, list[str]]:
     """The backbones that have all these shares, without text-only rows if there are such."""
     lacking = [share for share in shares if share not in study.shares]
     if lacking:
-        raise Lacking(_not_in_grid(study, lacking))
+        raise Lacking(not_in_grid(study, lacking))
     for text in sorted(set(study.recipe.grid.text_only), reverse=prefer_text):
         backbones = [
             name
@@ -183,10 +68,10 @@ def _conditions(
         ]
         if backbones:
             return text, backbones
-    raise Lacking(_not_measured(study, shares))
+    raise Lacking(not_measured(study, shares))
 
 
-def _with_and_without(study: Study, shares: Sequence[int]) -> list[tuple[tuple[str, int], Pair]]:
+def with_and_without(study: Study, shares: Sequence[int]) -> list[tuple[tuple[str, int], Pair]]:
     """Pairs of runs that differ in the text-only rows alone, by backbone and share."""
     if len(study.recipe.grid.text_only) < 2:
         raise Lacking("The recipe's grid does not have runs both with and without text-only rows.")
@@ -198,29 +83,36 @@ def _with_and_without(study: Study, shares: Sequence[int]) -> list[tuple[tuple[s
             if with_text and without:
                 found.append(((backbone, share), (with_text, without)))
     if not found:
-        raise Lacking(_not_measured(study, shares))
+        raise Lacking(not_measured(study, shares))
     return found
 
 
-def _runs(study: Study, backbones: Sequence[str], share: int, text: bool) -> list[Evaluation]:
+def runs_of(study: Study, backbones: Sequence[str], share: int, text: bool) -> list[Evaluation]:
+    """The runs of these backbones with a share, as far as they are measured."""
     found = (study.evaluation(name, share, text) for name in backbones)
     return [one for one in found if one is not None]
 
 
-def _close_ended(study: Study) -> list[str]:
+def close_ended(study: Study) -> list[str]:
+    """Benchmarks about pictures with right and wrong answers.
+
+    Raises:
+        Lacking: there is none.
+    """
     if not study.close_ended:
         raise Lacking("The recipe has no close-ended benchmark with pictures.")
     return study.close_ended
 
 
-def _premise(
+def premise(
     name: str, runs: Sequence[Evaluation], names: Sequence[str], code: str, resampling: Resampling
 ) -> Part:
+    """That these runs score better than a guess, without which nothing follows from them."""
     sample = evidence.levels(runs, names, code, over_guessing=True)
     return compare(name, sample, resampling, role="premise")
 
 
-def _details(
+def details_of(
     study: Study,
     pairs: Sequence[Pair],
     backbones: Sequence[str],
@@ -233,7 +125,7 @@ def _details(
     def by(label: str, some: Sequence[Pair], names: Sequence[str]) -> Part:
         return compare(label, evidence.gaps(some, names, code), resampling)
 
-    details = [by(_title(study, one), pairs, [one]) for one in benchmarks]
+    details = [by(title_of(study, one), pairs, [one]) for one in benchmarks]
     known = list(dict.fromkeys(backbones))
     for backbone in known if len(known) > 1 else []:
         own = [pair for pair, its in zip(pairs, backbones, strict=True) if its == backbone]
@@ -241,29 +133,35 @@ def _details(
     return details
 
 
-def _title(study: Study, name: str) -> str:
+def title_of(study: Study, name: str) -> str:
+    """What a benchmark is called in the report."""
     return study.benchmarks[name].title
 
 
-def _titles(study: Study, names: Sequence[str]) -> str:
-    return ", ".join(_title(study, name) for name in names)
+def titles(study: Study, names: Sequence[str]) -> str:
+    """What some benchmarks are called."""
+    return ", ".join(title_of(study, name) for name in names)
 
 
-def _over(backbones: Sequence[str], text: bool) -> str:
+def over(backbones: Sequence[str], text: bool) -> str:
+    """Over which backbones a mean is taken, with or without text-only rows."""
     named = " and ".join(backbones) if len(backbones) < 3 else ", ".join(backbones)
-    return f"{named} {_rows(text)}"
+    return f"{named} {condition(text)}"
 
 
-def _rows(text: bool) -> str:
+def condition(text: bool) -> str:
+    """With or without text-only rows."""
     return f"{'with' if text else 'without'} text-only rows"
 
 
-def _not_in_grid(study: Study, shares: Sequence[int]) -> str:
+def not_in_grid(study: Study, shares: Sequence[int]) -> str:
+    """Why a study cannot tell: none of its runs has one of these shares."""
     told = " or ".join(f"{share} %" for share in shares)
     return f"The recipe's grid has no runs with {told} {study.target.name}."
 
 
-def _not_measured(study: Study, shares: Sequence[int]) -> str:
+def not_measured(study: Study, shares: Sequence[int]) -> str:
+    """Why a study cannot tell yet: which of its runs wait to be measured."""
     wanted = {run.name for run in study.runs if percent(run.ratio) in shares}
     names = [name for name in study.missing if name in wanted]
     return f"Not measured yet: {', '.join(names)}."

@@ -15,6 +15,7 @@ from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark, corpora, overlap
 from ikusi.evaluate.benchmark import Benchmark
+from ikusi.evaluate.metrics import describes
 from ikusi.evaluate.overlap import Overlap
 from ikusi.evaluate.stored import RESULTS, read_results
 from ikusi.language import LanguagePack
@@ -23,7 +24,6 @@ from ikusi.recipe import folder as names
 from ikusi.recipe.folder import METRICS, SUMMARY, StudyFolder
 
 ALL = "all"  # what evaluate.results calls all rows; importing it from there would load torch
-OPEN_METRIC = "coverage"
 
 
 def percent(ratio: float) -> int:
@@ -101,12 +101,12 @@ class Study:
     @property
     def close_ended(self) -> list[str]:
         """Benchmarks about pictures with right and wrong answers."""
-        return [name for name, known in self._pictured() if known.metric != OPEN_METRIC]
+        return [name for name, known in self._pictured() if not describes(known.primary)]
 
     @property
     def open_ended(self) -> list[str]:
         """Benchmarks about pictures that ask for a description."""
-        return [name for name, known in self._pictured() if known.metric == OPEN_METRIC]
+        return [name for name, known in self._pictured() if describes(known.primary)]
 
     @property
     def text_only(self) -> list[str]:

@@ -7,18 +7,22 @@ and no code.
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ikusi import recipe, yamlfile
+from ikusi.evaluate import metrics
 from ikusi.language import LanguagePack
 from ikusi.recipe.values import path_of_names
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
-Metric = Literal["accuracy", "inclusion", "vqa_accuracy", "coverage", "none"]
+if TYPE_CHECKING:
+    Metric = str
+else:
+    Metric = Literal[("accuracy", *metrics.families(), "none")]
 Target = Literal["text", "letter"]
 Normalisation = Literal["sum", "without_end", "per_token", "per_byte"]
 
@@ -157,7 +161,7 @@ def _mismatch(key: str, expected: str, found: str) -> PydanticCustomError:
 
 def available() -> list[str]:
     """Return the names of all benchmarks: the packaged ones and those in ./benchmarks."""
-    return recipe.benchmark_names()
+    return recipe.BENCHMARKS.names()
 
 
 def load(name: str) -> Benchmark:
@@ -166,7 +170,7 @@ def load(name: str) -> Benchmark:
     Raises:
         InputError: there is none of that name, or its file is wrong.
     """
-    path = recipe.benchmark_file(name)
+    path = recipe.BENCHMARKS.find(name)
     document = _document(path)
     if path != Path(name):
         document.expect("name", name)  # results are found by it
@@ -185,7 +189,7 @@ def content(benchmark: Benchmark) -> dict[str, Any]:
 
 def _document(path: Path) -> yamlfile.Document:
     """A benchmark's file with what it extends: a file beside it, or any other benchmark's."""
-    return yamlfile.read(path, recipe.benchmark_folders())
+    return yamlfile.read(path, recipe.BENCHMARKS.folders)
 
 
 def _checked(document: yamlfile.Document) -> Benchmark:

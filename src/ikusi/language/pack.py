@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ikusi import content, packaged, yamlfile
+from ikusi import catalogue, content, packaged, yamlfile
 from ikusi.errors import InputError
 
 COLOURS = (
@@ -239,12 +239,14 @@ def placeholders(template: str) -> frozenset[str]:
 
 def available(folder: Path | None = None) -> list[str]:
     """Codes of the packs there are: in ``folder``, in ``./languages`` and in the package."""
-    return sorted({file.stem for place in _places(folder) for file in place.glob("*.yaml")})
+    return _packs(folder).names()
 
 
-def _places(folder: Path | None) -> list[Path]:
+def _packs(folder: Path | None) -> catalogue.Files:
     """Where packs are looked for; a person's own pack comes before the packaged one."""
-    return ([Path(folder)] if folder else []) + [Path("languages"), packaged.LANGUAGES]
+    own = [Path(folder)] if folder else []
+    places = [*own, Path("languages"), packaged.LANGUAGES]
+    return catalogue.Files("language", places, "a language with a pack")
 
 
 def load(code_or_path: str | Path, folder: Path | None = None) -> LanguagePack:
@@ -257,21 +259,12 @@ def load(code_or_path: str | Path, folder: Path | None = None) -> LanguagePack:
     Raises:
         InputError: there is no such pack, or a key in it is wrong.
     """
-    name = str(code_or_path)
-    places = _places(folder)
-    if name.endswith((".yaml", ".yml")):
-        return _checked(yamlfile.read(Path(name), places))
-    for place in places:
-        if (place / f"{name}.yaml").is_file():
-            document = yamlfile.read(place / f"{name}.yaml", places)
-            document.expect("code", name)  # corpora and results are found by it
-            return _checked(document)
-    near = yamlfile.nearest(name, available(folder))
-    hint = f" (did you mean {near}?)" if near else ""
-    raise InputError(
-        f"{name}: expected a language with a pack ({', '.join(available(folder))}), "
-        f"found none{hint}"
-    )
+    name, packs = str(code_or_path), _packs(folder)
+    path = packs.find(name)
+    document = yamlfile.read(path, packs.folders)
+    if path != Path(name):
+        document.expect("code", name)  # corpora and results are found by it
+    return _checked(document)
 
 
 def _checked(document: yamlfile.Document) -> LanguagePack:

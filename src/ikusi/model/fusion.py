@@ -30,7 +30,7 @@ from transformers import (
 )
 from transformers.conversion_mapping import get_model_conversion_mapping
 
-from ikusi import pretrained
+from ikusi import connectors, pretrained
 from ikusi.errors import InputError
 from ikusi.model import hub, sharing
 from ikusi.model.chat import end_of_turn
@@ -53,7 +53,6 @@ from ikusi.model.vision import tower_features, unreached
 
 __all__ = [
     "ASPECTS",
-    "CONNECTORS",
     "assemble",
     "check_same_logits",
     "connector_parameters",
@@ -68,10 +67,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-CONNECTORS = {"linear": "linear", "mlp2x_gelu": "gelu"}
-"""Connector name -> activation of the stock projector."""
-
 
 ASPECTS = ("square", "pad")
 """How a picture that is not square is brought to the encoder's square."""
@@ -101,8 +96,7 @@ def assemble(
 
     Raises InputError where the parts cannot be told as a stock LLaVA.
     """
-    if connector not in CONNECTORS:
-        raise InputError(f"connector: expected one of {', '.join(CONNECTORS)}, found {connector!r}")
+    between = connectors.FOUND.find(connector)
     if aspect not in ASPECTS:
         raise InputError(f"aspect: expected one of {', '.join(ASPECTS)}, found {aspect!r}")
     tower = open_vision_tower(vision)
@@ -111,7 +105,7 @@ def assemble(
     prepare_tokens(speaker, image_token)
     grow_vocabulary(language_model, len(speaker))
     extra = extra_tokens(tower.config, feature_layer)
-    config = _config(tower, language_model, speaker, CONNECTORS[connector], feature_layer, extra)
+    config = _config(tower, language_model, speaker, between.activation, feature_layer, extra)
     model = _join(config, tower, language_model, seed)
     _end_generation(model, language_model, speaker)
     size = tower.config.image_size
@@ -335,7 +329,7 @@ def _initialise_connector(model: LlavaForConditionalGeneration, seed: int) -> No
 
 
 def _is_linear(config: LlavaConfig) -> bool:
-    return bool(config.projector_hidden_act == "linear")
+    return connectors.has_one_layer(config.projector_hidden_act)
 
 
 def _freeze_identity(model: LlavaForConditionalGeneration) -> None:

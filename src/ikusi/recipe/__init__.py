@@ -8,12 +8,11 @@ field says what it is; ``show`` and ``json_schema`` are written from those same 
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
-from ikusi import language, packaged, yamlfile, yamltext
-from ikusi.errors import InputError
+from ikusi import catalogue, connectors, language, packaged, yamlfile, yamltext
 from ikusi.recipe.folder import MINIATURE
 from ikusi.recipe.rehearsal import rehearsed
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
@@ -21,6 +20,7 @@ from ikusi.recipe.values import Model, Name, Seed, Share, Text, no_repeats, work
 from ikusi.yamlfile import Section
 
 __all__ = [
+    "BENCHMARKS",
     "DIVIDING",
     "Compute",
     "Grid",
@@ -33,9 +33,6 @@ __all__ = [
     "Stage",
     "Stages",
     "TextOnly",
-    "benchmark_file",
-    "benchmark_folders",
-    "benchmark_names",
     "json_schema",
     "load",
     "rehearsal",
@@ -43,6 +40,11 @@ __all__ = [
 ]
 
 OWN_BENCHMARKS = Path("benchmarks")
+
+if TYPE_CHECKING:
+    Connector = str
+else:
+    Connector = Literal[tuple(connectors.FOUND.every)]
 
 
 class Miniature(Section):
@@ -127,7 +129,7 @@ class Recipe(Section):
         lt=0,
         description="Layer of the encoder whose patches are seen, from the end; CLIP's is -2.",
     )
-    connector: Literal["linear", "mlp2x_gelu"] = Field(
+    connector: Connector = Field(
         default="linear", description="Layer between encoder and LLM; the paper's is linear."
     )
     image_aspect: Literal["square", "pad"] = Field(
@@ -263,40 +265,8 @@ class Recipe(Section):
         return self.backbones[name].replace("{language}", self.language)
 
 
-def benchmark_folders() -> list[Path]:
-    """Where benchmarks are: one's own in ./benchmarks come before the packaged ones."""
-    return [OWN_BENCHMARKS, packaged.BENCHMARKS]
-
-
-def benchmark_names() -> list[str]:
-    """Names of all benchmarks: the packaged ones, such as ``vqav2``, and those in ./benchmarks."""
-    return sorted(
-        {
-            file.relative_to(place).with_suffix("").as_posix()
-            for place in benchmark_folders()
-            for file in place.rglob("*.yaml")
-        }
-    )
-
-
-def benchmark_file(name: str) -> Path:
-    """Where a benchmark's definition is.
-
-    Args:
-        name: such as ``miniature/vqa``, or the path of a YAML file.
-
-    Raises:
-        InputError: there is none.
-    """
-    if name.endswith((".yaml", ".yml")):
-        return Path(name)
-    for place in benchmark_folders():
-        if (place / f"{name}.yaml").is_file():
-            return place / f"{name}.yaml"
-    names = benchmark_names()
-    near = yamlfile.nearest(name, names)
-    hint = f" (did you mean {near}?)" if near else ""
-    raise InputError(f"{name}: expected a benchmark ({', '.join(names)}), found none{hint}")
+BENCHMARKS = catalogue.Files("benchmark", [OWN_BENCHMARKS, packaged.BENCHMARKS])
+"""Definitions of benchmarks, such as ``vqav2``: one's own come before the packaged ones."""
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
@@ -318,7 +288,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         if code not in codes:
             expected = f"a language with a pack ({', '.join(codes)})"
             raise document.error((key,), expected, code, yamlfile.nearest(code, codes))
-    names = benchmark_names()
+    names = BENCHMARKS.names()
     for i, name in enumerate(recipe.benchmarks):
         if name not in names:
             near = yamlfile.nearest(name, names)

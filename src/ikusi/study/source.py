@@ -16,14 +16,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-BESIDE = frozenset({"claim", "content", "disk", "errors", "lock", "processes", "terminal"})
-"""Modules and packages, wherever they lie, that only keep files and speak to people."""
+BESIDE = frozenset(
+    {"catalogue", "claim", "content", "disk", "errors", "lock", "processes", "terminal"}
+)
+"""Modules and packages, wherever they lie, that only find or keep files and speak to people."""
 
 SHOWING = frozenset({"matplotlib", "rich"})
 """Libraries that draw or print: so does a module that imports one of them."""
 
-SEARCHING = frozenset({"import_module", "iter_modules", "__import__"})
-"""What finds modules by name: a module that calls one may use all that are beside or below it."""
+SEARCHING = frozenset({"import_module", "iter_modules", "__import__", "Modules"})
+"""What finds modules by name (`Modules` is the catalogue's): a module that calls one may use all
+that are beside or below it."""
 
 TEMPLATES = "templates/*.jinja"
 Reference = tuple[str, str]

@@ -26,8 +26,8 @@ from ikusi.server.client import (
 from ikusi.server.opening import HELLO
 from ikusi.translate import prompt
 from ikusi.translate.contract import Attempt, Check, Outcome, Row
+from ikusi.translate.engines.chat import Chat
 from ikusi.translate.parse import UnreadableError, parse
-from ikusi.translate.settings import Chat
 
 SCHEMA_TRIES = 3  # failures on a schema of a server that answers without one
 WARMER = 0.3  # temperature of further tries where the first has none

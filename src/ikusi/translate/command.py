@@ -13,7 +13,7 @@ from typing import Any
 from ikusi import content, processes
 from ikusi.errors import InputError
 from ikusi.translate.contract import Sentence
-from ikusi.translate.settings import Command
+from ikusi.translate.engines.command import Command
 
 START, SLOWEST = 60, 1  # seconds that a program may take, to load and for each sentence
 LONGER = 100  # times what it is given that a program may write

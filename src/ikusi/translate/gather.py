@@ -22,7 +22,7 @@ from ikusi.data.parquet import CHECKSUMS
 from ikusi.data.rows import schema
 from ikusi.data.rows.faults import faults
 from ikusi.errors import InputError
-from ikusi.translate.checks import closed
+from ikusi.translate.checks.yes_no import closed
 from ikusi.translate.job import Job
 from ikusi.translate.shards import OK, QUARANTINED
 

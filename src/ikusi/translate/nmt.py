@@ -19,7 +19,8 @@ from ikusi import artifact, content, pretrained
 from ikusi.errors import InputError
 from ikusi.translate import vocabulary
 from ikusi.translate.contract import Sentence
-from ikusi.translate.settings import CTranslate2, Transformers
+from ikusi.translate.engines.ctranslate2 import CTranslate2
+from ikusi.translate.engines.transformers import Transformers
 
 logger = logging.getLogger(__name__)
 

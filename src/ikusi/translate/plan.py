@@ -12,7 +12,7 @@ from ikusi import artifact
 from ikusi.data.corpus import Corpus
 from ikusi.data.rows import schema
 from ikusi.language import LanguagePack
-from ikusi.translate.checks import closed
+from ikusi.translate.checks.yes_no import closed
 from ikusi.translate.contract import Row
 from ikusi.translate.shards import key_of
 

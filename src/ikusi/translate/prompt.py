@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ikusi import artifact, yamlfile
+from ikusi import artifact, catalogue, yamlfile
 from ikusi.errors import InputError
 from ikusi.language import LanguagePack
 from ikusi.translate.contract import Row
-from ikusi.translate.settings import Chat
+from ikusi.translate.engines.chat import Chat
 from ikusi.yamlfile import Section
 
 PACKAGED = Path(__file__).parent / "prompts"
@@ -76,14 +76,10 @@ class Labels:
     source_answer: str
 
 
-def names(language: str) -> list[str]:
-    """The prompts there are for a language."""
-    return sorted({path.stem for place in _places(language) for path in place.glob("*.yaml")})
-
-
-def _places(language: str) -> list[Path]:
+def prompts(language: str) -> catalogue.Files:
     """A person's own prompts come before the packaged ones; a language's before any language's."""
-    return [Path("prompts") / language, PACKAGED / language, PACKAGED / ANY]
+    places = [Path("prompts") / language, PACKAGED / language, PACKAGED / ANY]
+    return catalogue.Files("engine.prompt", places)
 
 
 def load(name: str, language: str) -> Prompt:
@@ -92,19 +88,9 @@ def load(name: str, language: str) -> Prompt:
     Raises:
         InputError: there is none, or a key in it is wrong.
     """
-    places = _places(language)
-    named = [place / f"{name}.yaml" for place in places]
-    files = [file for file in named if file.is_file()]
-    if name.endswith((".yaml", ".yml")):
-        files = [Path(name)]
-    if files:
-        document = yamlfile.read(files[0], places)
-        return yamlfile.validate(Prompt, document, yamlfile.field_names(Prompt))
-    near = yamlfile.nearest(name, names(language))
-    hint = f" (did you mean {near}?)" if near else ""
-    raise InputError(
-        f"engine.prompt: expected one of {', '.join(names(language))}, found {name}{hint}"
-    )
+    there = prompts(language)
+    document = yamlfile.read(there.find(name), there.folders)
+    return yamlfile.validate(Prompt, document, yamlfile.field_names(Prompt))
 
 
 class Writer:

@@ -7,8 +7,8 @@ from typing import Any
 
 from ikusi import pretrained
 from ikusi.translate.contract import Sentence
+from ikusi.translate.engines.transformers import Transformers
 from ikusi.translate.nmt import LONGEST, beams, found, weights
-from ikusi.translate.settings import Transformers
 from ikusi.translate.vocabulary import expect_known
 
 

@@ -12,11 +12,12 @@ from ikusi import claim, disk, language
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.server import reasons
-from ikusi.translate import engines, plan, report, scorers
+from ikusi.translate import plan, report, scorers
+from ikusi.translate.engines.chat import Chat
 from ikusi.translate.gather import KIND as KIND
 from ikusi.translate.gather import gather
 from ikusi.translate.job import Job, Progress, ProgressCall
-from ikusi.translate.settings import Chat, Translation
+from ikusi.translate.settings import Translation
 
 
 def working_folder(output: Path) -> Path:
@@ -88,7 +89,8 @@ def _opened(settings: Translation, corpus: Path, output: Path, limit: int | None
             f"{corpus}: expected rows in {settings.source_language}, "
             f"found {', '.join(opened.languages)}"
         )
-    with closing(engines.opened(settings)) as translator:
+    source, target = map(language.load, (settings.source_language, settings.language))
+    with closing(settings.engine.translator(source, target)) as translator:
         judges = scorers.opened(settings.checks, settings.language)
         yield Job(settings, opened, working_folder(output), translator, judges, limit)
 
@@ -136,16 +138,7 @@ def estimate(
             for row in job.plan.read(number):
                 tokens = job.translator.tokens(row)
                 asked, read, written = asked + 1, read + tokens[0], written + tokens[1]
-        return Estimate(job.plan.rows, asked, read, written, *_costs(settings, read, written))
-
-
-def _costs(settings: Translation, read: int, written: int) -> tuple[float | None, float | None]:
-    engine = settings.engine
-    if not isinstance(engine, Chat):
-        return None, None
-    pace = engine.tokens_per_second
-    hours = written / pace / 3600 if pace else None
-    return hours, (read * engine.price_read + written * engine.price_written) / 1e6
+        return Estimate(job.plan.rows, asked, read, written, *settings.engine.costs(read, written))
 
 
 def shown_prompt(settings: Translation, corpus: Path) -> str:

@@ -11,10 +11,10 @@ from ikusi.errors import InputError
 from ikusi.language import LanguagePack
 from ikusi.language.identify import Guess
 from ikusi.translate import shards
-from ikusi.translate.checks import foreign, identifier, spoken
+from ikusi.translate.checks.base import Action
+from ikusi.translate.checks.language import foreign, identifier, spoken
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
-from ikusi.translate.sentences import engine
-from ikusi.translate.settings import Action, Checks
+from ikusi.translate.settings import Checks
 from ikusi.translate.shards import Record
 
 FAILED = 0.01
@@ -136,7 +136,7 @@ def opened(checks: Checks, language: str) -> list[Threshold]:
     """The scorers that the checks of a translation into `language` ask for."""
     found = []
     if (trip := checks.round_trip) is not None:
-        scorer = RoundTripScorer(engine(trip.engine), language)
+        scorer = RoundTripScorer(trip.engine.sentences(), language)
         found.append(Threshold("round_trip", scorer, trip.chrf, trip.action))
     if (quality := checks.quality) is not None:
         found.append(Threshold("quality", CommandScorer(quality), quality.least, quality.action))

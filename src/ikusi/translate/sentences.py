@@ -20,7 +20,6 @@ from ikusi.translate.contract import (
     SentenceEngine,
     Verdict,
 )
-from ikusi.translate.settings import AnySentenceEngine, Command, CTranslate2
 
 # Never sent to an engine: code, the picture's place, addresses, line breaks with list marks.
 BREAK = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
@@ -254,22 +253,3 @@ def _bare(text: str) -> list[Piece]:
     start = text.index(bare[0])
     around = (text[:start], False), (bare, True), (text[start + len(bare) :], False)
     return [piece for piece in around if piece[0]]
-
-
-def engine(settings: AnySentenceEngine) -> SentenceEngine:
-    """The sentence-level engine of these settings.
-
-    Raises:
-        InputError: its model or program is not there.
-    """
-    if isinstance(settings, Command):
-        from ikusi.translate.command import CommandEngine
-
-        return CommandEngine(settings)
-    if isinstance(settings, CTranslate2):
-        from ikusi.translate.nmt import CTranslate2Engine
-
-        return CTranslate2Engine(settings)
-    from ikusi.translate.reference import TransformersEngine
-
-    return TransformersEngine(settings)

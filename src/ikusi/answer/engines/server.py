@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from ikusi import artifact
-from ikusi.answer.engine import Message, Query, Reply
+from ikusi.answer.engine import Asked, Engine, Message, Query, Reply, Way
 from ikusi.errors import InputError
 from ikusi.server.client import Answer, Connection, RefusedError
 from ikusi.server.opening import HELLO, PROBE
@@ -136,3 +136,29 @@ def _read(answer: Answer) -> dict[str, Any]:
     if answer.torn is None or (cut and text and not answer.thought and answer.has_used_limit):
         return {"text": text, "hit_limit": cut}
     return {"failure": answer.torn, "hit_limit": cut}
+
+
+def open_server(url: str, model: str, *, batch_size: int = 32) -> Engine:
+    """Open a model behind an OpenAI-compatible server.
+
+    Args:
+        url: base address, such as http://localhost:8000/v1.
+        model: its name there.
+        batch_size: most requests at once.
+
+    Raises:
+        InputError: the server is not there, does not have the model, or refuses the key.
+    """
+    return Server(url, model, batch_size)
+
+
+def _open(asked: Asked) -> Engine:
+    if asked.dtype is not None:
+        raise InputError(
+            f"--dtype: expected none for a server, which has its own, found {asked.dtype}"
+        )
+    assert asked.url is not None  # as it is remote
+    return open_server(asked.url, asked.model, batch_size=asked.batch_size or 32)
+
+
+ENGINES = [Way("server", "behind an OpenAI-compatible server", _open, remote=True)]

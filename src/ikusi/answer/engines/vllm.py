@@ -17,8 +17,9 @@ from PIL import Image
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
 from ikusi import content, pretrained
-from ikusi.answer.engine import Query, Reply, fingerprint, not_finite
+from ikusi.answer.engine import Asked, Engine, Query, Reply, Way, fingerprint, not_finite
 from ikusi.answer.engines import completion
+from ikusi.answer.engines.kinds import kind_of
 from ikusi.answer.score import summarise
 from ikusi.errors import InputError
 from ikusi.model import chat
@@ -180,12 +181,32 @@ class VLLM:
         del self.llm
 
 
-def open_vllm(place: Path, kind: str, dtype: str, batch_size: int, pictures: int) -> VLLM:
-    """Open a LLaVA checkpoint (``kind`` llava), or a bare causal LLM of any other kind.
+def open_vllm(
+    checkpoint: str | Path, *, dtype: str | None = None, batch_size: int = 256, pictures: int = 1
+) -> "VLLM":
+    """Open a LLaVA or a bare LLM in vLLM.
+
+    Args:
+        checkpoint: a folder, or a hub id that is in the cache.
+        dtype: None is bf16.
+        batch_size: pictures held at once.
+        pictures: most of one prompt, few-shots' included.
 
     Raises:
-        InputError: vLLM is not installed, or cannot open the model.
+        InputError: there is no such model, or no vLLM.
     """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    place, kind = kind_of(checkpoint)
+    if kind != "llava" and kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise InputError(
+            f"{checkpoint}: expected a LLaVA or a bare LLM, found {kind}: its prompts are not "
+            "known here; let vLLM serve it and ask that server, or run it without vLLM"
+        )
+    return _opened(place, kind, dtype or "bfloat16", batch_size, pictures)
+
+
+def _opened(place: Path, kind: str, dtype: str, batch_size: int, pictures: int) -> VLLM:
     try:
         import vllm
     except ImportError:
@@ -233,3 +254,11 @@ def _stops(place: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     if tokenizer.chat_template is not None:
         found.add(int(tokenizer.convert_tokens_to_ids(chat.end_of_turn(tokenizer))))
     return sorted(found)
+
+
+def _open(asked: Asked) -> Engine:
+    size = asked.batch_size or 256
+    return open_vllm(asked.checkpoint, dtype=asked.dtype, batch_size=size, pictures=asked.pictures)
+
+
+ENGINES = [Way("vllm", "in vLLM", _open)]

@@ -14,8 +14,8 @@ from lmms_eval.api.model import lmms
 from PIL import Image
 from rich.progress import Progress
 
-from ikusi.answer import engines
 from ikusi.answer.engine import Query
+from ikusi.answer.engines.here import open_local
 from ikusi.evaluate.plan import ROWS_PER_PICTURE
 
 IMAGE = "<image>"
@@ -48,7 +48,7 @@ class Ikusi(lmms):
         if others:
             raise ValueError(f"expected pretrained, dtype, device, batch_size; found {others}")
         size = int(batch_size)
-        self.engine = engines.open_local(pretrained, dtype=dtype, device=device, batch_size=size)
+        self.engine = open_local(pretrained, dtype=dtype, device=device, batch_size=size)
 
     @property
     def rank(self) -> int:

@@ -101,7 +101,7 @@ def evaluate_backbone(output: Path, context: Context, settings: EvaluateBackbone
 
 
 def _measure(model: Path, output: Path, context: Context, settings: Measured) -> None:
-    from ikusi.answer import engines
+    from ikusi.answer.engines.here import open_local
     from ikusi.evaluate import benchmark, corpora, run
 
     def progress(done: int, total: int) -> None:
@@ -110,7 +110,7 @@ def _measure(model: Path, output: Path, context: Context, settings: Measured) ->
     languages = settings.languages
     benchmarks = [benchmark.load(name) for name in settings.benchmarks]
     run.evaluate(
-        engines.open_local(model),
+        open_local(model),
         corpora.find(benchmarks, languages, context.study.data),
         languages,
         {code: language.load(code) for code in languages},

@@ -1,4 +1,6 @@
-"""The paper's six findings as claims that data can refute (arXiv 2511.09396, section 5).
+"""The paper's findings as claims that data can refute (arXiv 2511.09396, section 5), a file each.
+
+A module here that has `FINDINGS` adds those; nothing else needs to know.
 
 Each becomes one or more paired comparisons that must all hold (an intersection-union test), with
 Holm's correction over the findings that are tested. Four verdicts:
@@ -10,12 +12,13 @@ Holm's correction over the findings that are tested. Four verdicts:
 * not tested: the study lacks the runs, or, for the last, people's judgements.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from ikusi.compare import claims, evidence
-from ikusi.compare.claims import LOW, MOST, WHOLE, Claim
+from ikusi import catalogue
+from ikusi.compare import evidence
+from ikusi.compare.claims import Claimed, Lacking
 from ikusi.compare.evidence import ALPHA, MARGIN, Part, Resampling
 from ikusi.compare.reading import Study
 from ikusi.statistics import FEWEST, holm
@@ -52,42 +55,30 @@ class Finding:
         return max((part.p_value for part in self.parts if part.role == "claim"), default=None)
 
 
-class _Text(NamedTuple):
-    title: str
-    test: str
-    gather: Callable[[Study, Resampling], Claim]
+FOUND: catalogue.Modules[Claimed] = catalogue.Modules(__name__, "FINDINGS", "finding")
 
 
 def examine(study: Study) -> list[Finding]:
     """Test the findings on what a study has measured so far."""
     resampling = Resampling(max(study.recipe.bootstrap, evidence.RESAMPLES), study.recipe.seed)
-    gathered = [
-        _gather(number, text, study, resampling)
-        for number, text in enumerate(_texts(study), start=1)
-    ]
+    asked = sorted(FOUND.every.values(), key=lambda claimed: claimed.number)
+    gathered = [_gather(claimed, study, resampling) for claimed in asked]
     tested = [finding for finding in gathered if finding.verdict != "not tested"]
     adjusted = holm([finding.p_value or 0.0 for finding in tested])
     concluded = {
         finding.number: _concluded(finding, p) for finding, p in zip(tested, adjusted, strict=True)
     }
-    return [concluded.get(finding.number, finding) for finding in gathered] + [_judges(study)]
+    return [concluded.get(finding.number, finding) for finding in gathered]
 
 
-def _gather(number: int, text: _Text, study: Study, resampling: Resampling) -> Finding:
+def _gather(claimed: Claimed, study: Study, resampling: Resampling) -> Finding:
+    number, (title, test) = claimed.number, claimed.worded(study)
     try:
-        found = text.gather(study, resampling)
-    except claims.Lacking as reason:
-        return Finding(number, text.title, text.test, "not tested", str(reason))
-    return Finding(
-        number,
-        text.title,
-        text.test,
-        "inconclusive",
-        "",
-        found.quantity,
-        tuple(found.parts),
-        tuple(found.details),
-    )
+        found = claimed.gather(study, resampling)
+    except Lacking as reason:
+        return Finding(number, title, test, "not tested", str(reason))
+    parts, details = tuple(found.parts), tuple(found.details)
+    return Finding(number, title, test, "inconclusive", "", found.quantity, parts, details)
 
 
 def _concluded(finding: Finding, adjusted: float) -> Finding:
@@ -152,57 +143,6 @@ def p_value(value: float) -> str:
 def bound(value: float) -> str:
     """A bound of a claim, as briefly as it was set."""
     return f"{value:g}".replace("-", "\N{MINUS SIGN}")
-
-
-def _texts(study: Study) -> list[_Text]:
-    target, source = study.target.name, study.source.name
-    margin = f"a margin of {MARGIN}"
-    return [
-        _Text(
-            f"A low share of {target} pictures is enough",
-            f"Non-inferiority of {LOW} % {target} to the better of {MOST} % and {WHOLE} %, in "
-            f"{target}, with {margin}; mean over the close-ended benchmarks.",
-            claims.low_share,
-        ),
-        _Text(
-            f"A little {source} is needed to keep its {source}",
-            f"Whether {MOST} % {target} scores higher in {source} than {WHOLE} %; mean over the "
-            f"close-ended benchmarks. Effects below {MARGIN} count as none.",
-            claims.forgetting,
-        ),
-        _Text(
-            "Text-only rows reduce the loss on text",
-            f"Whether the backbone lost on the text-only benchmark in {target} by learning to see, "
-            f"and whether runs with text-only rows lost less; mean over shares and backbones.",
-            claims.text_loss,
-        ),
-        _Text(
-            "Text-only rows improve answers about pictures",
-            f"Whether text-only rows raise the scores in {target} of runs without any {target} "
-            "pictures; mean over the close-ended benchmarks. "
-            f"Effects below {MARGIN} count as none.",
-            claims.text_helps_sight,
-        ),
-        _Text(
-            f"A {target} backbone is not required",
-            f"Equivalence of the backbones at {MOST} % {target}, in {target}, with {margin} "
-            "(two one-sided tests), on the close-ended benchmarks and on the open one.",
-            claims.backbones,
-        ),
-    ]
-
-
-def _judges(study: Study) -> Finding:
-    return Finding(
-        6,
-        "A judge model does not replace people",
-        "Agreement of a judge model with speakers who compare two models' open answers: Cohen's "
-        "kappa with its interval, and the share of ties each gives.",
-        "not tested",
-        f"It needs people: speakers of {study.target.name} who each say, for some 200 open "
-        "answers, which of two models' is better or that it is a tie, 40 or more of them seen by "
-        "all; and a judge model asked the same, in both orders.",
-    )
 
 
 def verdicts(findings: Sequence[Finding]) -> Iterator[tuple[Verdict, int]]:

@@ -1,0 +1,67 @@
+"""Whether it matters which backbone one starts from (finding 5)."""
+
+from itertools import combinations
+
+from ikusi.compare import evidence
+from ikusi.compare.claims import (
+    MOST,
+    Claim,
+    Claimed,
+    Lacking,
+    condition,
+    conditions,
+    not_measured,
+    premise,
+    runs_of,
+    title_of,
+)
+from ikusi.compare.evidence import Part, Resampling, compare
+from ikusi.compare.reading import Study
+
+
+def backbones(study: Study, resampling: Resampling) -> Claim:
+    """Whether it matters which backbone one starts from (finding 5)."""
+    code = study.target.code
+    if len(study.recipe.grid.backbones) < 2:
+        raise Lacking("The recipe's grid has one backbone; this compares two.")
+    text, backbones = conditions(study, [MOST], prefer_text=True)
+    if len(backbones) < 2:
+        raise Lacking(not_measured(study, [MOST]))
+    runs = runs_of(study, backbones, MOST, text)
+    parts: list[Part] = []
+    premises: list[Part] = []
+    details: list[Part] = []
+    for label, names in (("close-ended", study.close_ended), ("open", study.open_ended)):
+        if not names:
+            continue
+        for (one, a), (other, b) in combinations(zip(backbones, runs, strict=True), 2):
+            name = f"{one} less {other}, {label}"
+            sample = evidence.gaps([(a, b)], names, code)
+            parts.append(evidence.equivalent(name, sample, resampling))
+            details += [
+                compare(
+                    f"{one} less {other}, {title_of(study, bench)}",
+                    evidence.gaps([(a, b)], [bench], code),
+                    resampling,
+                )
+                for bench in names
+                if len(names) > 1
+            ]
+        premises.append(premise(f"the runs less guessing, {label}", runs, names, code, resampling))
+    if not parts:
+        raise Lacking("The recipe has no benchmark with pictures.")
+    quantity = f"{parts[0].name}, at {MOST} % {condition(text)}"
+    return Claim(quantity, [*parts, *premises], details)
+
+
+FINDINGS = [
+    Claimed(
+        "backbones",
+        5,
+        "A {target} backbone is not required",
+        "Equivalence of the backbones at {most} % {target}, in {target}, with a "
+        "margin of {margin} (two one-sided tests), on the close-ended benchmarks and "
+        "on the open one.",
+        backbones,
+    )
+]

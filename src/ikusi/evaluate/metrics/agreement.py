@@ -1,0 +1,65 @@
+"""The official accuracy of VQAv2 (https://visualqa.org/evaluation.html).
+
+It is an exact match after the official text processing, averaged over the annotators left out one
+by one; ``vqa_accuracy_normalised`` is the same with every text processed, as lmms-eval has it.
+"""
+
+from collections.abc import Sequence
+
+from ikusi.evaluate.metrics.base import ANNOTATORS, Answer, Metric, agreement
+from ikusi.evaluate.normalise import Normaliser, one_line
+
+
+def vqa_accuracy(prediction: str, answers: Sequence[str], normaliser: Normaliser) -> float:
+    """Return the official VQA accuracy in [0, 1] of one prediction.
+
+    Each annotator is left out in turn and the prediction scores ``min(1, matches / 3)`` against
+    the others, so 0, 1, 2, 3, 4 matches of ten give 0, 0.3, 0.6, 0.9, 1. As in the official code,
+    text is processed only where the annotators disagree: where all ten gave one answer, it must be
+    given letter by letter, capitals included. Annotators are told apart by position, not by
+    comparing records, so ten equal answers count as ten.
+
+    A list shorter than ten is no set of annotators but of acceptable answers: any of them,
+    processed, scores 1.
+    """
+    return _official(Answer(prediction, answers, normaliser))
+
+
+def vqa_accuracy_normalised(
+    prediction: str, answers: Sequence[str], normaliser: Normaliser
+) -> float:
+    """Return ``vqa_accuracy`` with the text always processed, whether annotators agree or not.
+
+    So does lmms-eval. It differs in texts with several commas between two digits, in lists shorter
+    than ten, and where equal answers have no ``answer_id`` to tell them apart.
+    """
+    return _normalised(Answer(prediction, answers, normaliser))
+
+
+def _official(answer: Answer) -> float:
+    agreed = _agreed(answer.gold)
+    if agreed is None:
+        return _normalised(answer)
+    given = bool(agreed) and agreed == one_line(answer.text)
+    return agreement([given] * len(answer.gold))
+
+
+def _normalised(answer: Answer) -> float:
+    said = answer.said.official
+    same = {
+        gold: bool(read.official) and read.official == said
+        for gold, read in answer.readings.items()
+    }
+    return agreement([same[gold] for gold in answer.gold])
+
+
+def _agreed(answers: Sequence[str]) -> str | None:
+    """What all annotators answered; None where they differ, or are too few to be annotators."""
+    distinct = {one_line(answer) for answer in set(answers)}
+    return distinct.pop() if len(answers) >= ANNOTATORS and len(distinct) == 1 else None
+
+
+METRICS = [
+    Metric("vqa_accuracy", "VQA accuracy", _official),
+    Metric("vqa_accuracy_normalised", "VQA accuracy, every text normalised", _normalised),
+]

@@ -1,0 +1,142 @@
+"""What an answer contains, wherever it stands.
+
+* ``inclusion_<aggregate>_<unit>``: the rule of arXiv 2511.09396, section 4.2.1: an answer is right
+  when it contains a gold answer anywhere. Models that were never taught one-word answers need it.
+* ``coverage``: the share of the gold answers that a description contains.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Literal, get_args
+
+from ikusi import writing
+from ikusi.evaluate.metrics.base import Answer, Metric, agreement
+from ikusi.evaluate.normalise import Normaliser, Reading
+
+Unit = Literal["token_span", "substring", "token_prefix", "stem"]
+Aggregate = Literal["any", "soft"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
+
+SHORTEST_PREFIX = 3
+"""Gold words shorter than this never match as the beginning of a longer word."""
+
+WORDS = {
+    "any": "any gold answer contained",
+    "soft": "gold answers contained, weighed by annotators",
+    "token_span": "as whole words",
+    "substring": "as characters",
+    "token_prefix": "as whole words, the last may go on",
+    "stem": "as forms of its words",
+}
+
+
+def inclusion_name(unit: Unit, aggregate: Aggregate) -> str:
+    """Return the name of an inclusion metric.
+
+    >>> inclusion_name("token_span", "any")
+    'inclusion_any_token_span'
+    """
+    return f"inclusion_{aggregate}_{unit}"
+
+
+def inclusion(
+    prediction: str,
+    answers: Sequence[str],
+    normaliser: Normaliser,
+    unit: Unit = "token_span",
+    aggregate: Aggregate = "any",
+) -> float:
+    """Return how far ``prediction`` contains the gold answers, in [0, 1].
+
+    ``unit`` says what containing means:
+
+    * ``token_span``: the answer's words stand in the prediction whole, in order, together;
+    * ``substring``: the letters occur anywhere, which also finds "no" in "north"; here and below
+      no letter is cut from its marks;
+    * ``token_prefix``: as ``token_span``, but the last word may go on (inflection by suffixes);
+    * ``stem``: as ``token_span``, but words are compared by ``Normaliser.stems``; for a language
+      whose pack says nothing about inflection it is ``token_prefix``.
+
+    ``aggregate`` is ``any`` (1 if some answer is contained) or ``soft`` (the leave-one-out
+    agreement of ``vqa_accuracy``).
+    """
+    return _inclusion(Answer(prediction, answers, normaliser), unit, aggregate)
+
+
+def coverage(
+    prediction: str, answers: Sequence[str], normaliser: Normaliser, unit: Unit = "token_span"
+) -> float:
+    """Return the share of the distinct gold answers that ``prediction`` contains, in [0, 1].
+
+    It scores a free description of a picture against the names of what is drawn.
+    """
+    return _covered(normaliser.read(prediction), map(normaliser.read, answers), unit)
+
+
+def contains(prediction: str, answer: str, normaliser: Normaliser, unit: Unit) -> bool:
+    """Tell whether one gold answer occurs in ``prediction``; ``unit`` as in ``inclusion``."""
+    return _holds(normaliser.read(prediction), normaliser.read(answer), unit)
+
+
+def _inclusion(answer: Answer, unit: Unit, aggregate: Aggregate) -> float:
+    if unit not in answer.kept:
+        held = {gold for gold, read in answer.readings.items() if _holds(answer.said, read, unit)}
+        answer.kept[unit] = [gold in held for gold in answer.gold]
+    found: list[bool] = answer.kept[unit]
+    return _aggregated(found, aggregate)
+
+
+def _coverage(answer: Answer) -> float:
+    return _covered(answer.said, answer.readings.values(), "token_span")
+
+
+def _covered(said: Reading, gold: Iterable[Reading], unit: Unit) -> float:
+    distinct = {reading.words: reading for reading in gold}
+    found = [_holds(said, reading, unit) for reading in distinct.values()]
+    return sum(found) / len(found) if found else 0.0
+
+
+def _holds(said: Reading, gold: Reading, unit: Unit) -> bool:
+    if not gold.words:
+        return False
+    if unit == "stem" and gold.stems is not None and said.stems is not None:
+        return _holds_stems(said.stems, gold.stems)
+    if gold.words not in said.words:
+        return False
+    if unit == "substring":
+        return writing.occurs(gold.words, said.words)
+    if unit == "token_span":
+        return f" {gold.words} " in f" {said.words} "
+    last = gold.words.rpartition(" ")[2]
+    end = "" if len(last) >= SHORTEST_PREFIX else " "
+    return writing.occurs(f" {gold.words}{end}", f" {said.words} ")
+
+
+def _holds_stems(said: Sequence[frozenset[str]], gold: Sequence[frozenset[str]]) -> bool:
+    first, rest = gold[0], gold[1:]
+    for start in range(len(said) - len(rest)):
+        if not first.isdisjoint(said[start]):
+            span = said[start + 1 : start + len(gold)]
+            if not any(ours.isdisjoint(theirs) for ours, theirs in zip(rest, span, strict=True)):
+                return True
+    return False
+
+
+def _aggregated(found: Sequence[bool], aggregate: Aggregate) -> float:
+    return float(any(found)) if aggregate == "any" else agreement(found)
+
+
+METRICS = [
+    *(
+        Metric(
+            inclusion_name(unit, rule),
+            f"{WORDS[rule]}, {WORDS[unit]}",
+            partial(_inclusion, unit=unit, aggregate=rule),
+            family="inclusion",
+        )
+        for unit in UNITS
+        for rule in AGGREGATES
+    ),
+    Metric("coverage", "coverage", _coverage, describes=True),
+]

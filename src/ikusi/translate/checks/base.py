@@ -1,0 +1,65 @@
+"""What a check of translated rows is, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ikusi.language import LanguagePack
+from ikusi.translate.contract import Row
+from ikusi.yamlfile import Section
+
+Action = Literal["refuse", "flag", "off"]
+Look = Callable[[Row, Sequence[str]], "str | None"]
+"""Says what is wrong with the translated texts of a row: `expected X, found Y`; or nothing."""
+
+
+class Mild(str):
+    """What is worth a look but no reason to refuse a row, whatever the settings say."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a check is made for.
+
+    Attributes:
+        settings: those of all checks, by their keys.
+        row_type: type of the rows.
+        source: the pack of the language they are translated from.
+        target: the pack of the language they are translated into.
+    """
+
+    settings: Any
+    row_type: str
+    source: LanguagePack
+    target: LanguagePack
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of every translated row.
+
+    Attributes:
+        name: its key in `checks`, whose value is an `Action`.
+        place: checks are made in the order of this number; a row has the first reason found.
+        keys: that key and the further ones of its settings.
+        make: makes what looks at a row; called once for a job.
+    """
+
+    name: str
+    place: int
+    keys: type[Section]
+    make: Callable[[Given], Look]
+
+
+def short(text: str) -> str:
+    """A text as an error shows it: its beginning, on one line."""
+    return " ".join(text.split())[:60]
+
+
+def plain(text: str) -> str:
+    """A text without what does not tell one answer from another: case, outer signs."""
+    return text.strip(" .!?;,:\n\t").casefold()

@@ -1,0 +1,71 @@
+"""Whether a translation is in the language that it should be in."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from ikusi import writing
+from ikusi.language import LanguagePack
+from ikusi.language.identify import Guess, Identifier
+from ikusi.recipe.values import Text
+from ikusi.translate.checks.base import Action, Check, Given, Look
+from ikusi.translate.checks.preserved import TOKEN_SIGNS, TOKENS
+from ikusi.translate.contract import Row
+from ikusi.yamlfile import Section
+
+
+class Keys(Section):
+    """Its settings."""
+
+    language: Action = Field(default="refuse", description="Another language than the target's.")
+    language_words: int = Field(
+        default=4,
+        ge=1,
+        description="Fewest words to tell a language by (two letters of a script without spaces "
+        "count as one); below, nothing is said.",
+    )
+    language_probability: float = Field(
+        default=0.5, gt=0, le=1, description="Least probability of other languages to count."
+    )
+    distractors: list[Text] = Field(
+        default=["es", "fr"],
+        description="Languages that a translation is likely to slip into, besides the source and "
+        "the `distractors` of the target's pack; the others are told too, less readily.",
+    )
+
+
+def look(given: Given) -> Look:
+    """Tell the language of all that a row says."""
+    tell = identifier(given.settings, given.source, given.target)
+
+    def language(row: Row, texts: Sequence[str]) -> str | None:
+        text = spoken(texts, given.settings.language_words)
+        if text is None:
+            return None
+        return foreign(tell.expected, tell(text), given.settings)
+
+    return language
+
+
+def identifier(settings: Keys, source: LanguagePack, target: LanguagePack) -> Identifier:
+    """What tells the target language from those that a translation may be in instead."""
+    likely = [source.code, *target.distractors, *settings.distractors]
+    return Identifier(target.code, likely, target.identifier)
+
+
+def spoken(texts: Sequence[str], least: int) -> str | None:
+    """What a row says, to tell its language by; None if that is less than so many words."""
+    text = " ".join(texts)
+    if TOKEN_SIGNS.search(text):
+        text = TOKENS.sub(" ", text)
+    return text if writing.length(text) >= least else None
+
+
+def foreign(expected: str, found: Guess, settings: Keys) -> str | None:
+    """What is wrong with a row that is likely in another language than the one expected."""
+    if found.code == expected or found.other < settings.language_probability:
+        return None
+    return f"expected {expected}, found {found.code} ({found.other:.2f})"
+
+
+CHECKS = [Check("language", 60, Keys, look)]

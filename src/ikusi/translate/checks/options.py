@@ -1,0 +1,34 @@
+"""Whether the options of a question still differ."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from ikusi.translate.checks.base import Action, Check, Given, Look, plain
+from ikusi.translate.contract import Row
+from ikusi.yamlfile import Section
+
+
+class Keys(Section):
+    """Its settings."""
+
+    options: Action = Field(
+        default="refuse", description="Options that are no longer as many, or no longer differ."
+    )
+
+
+def look(given: Given) -> Look:
+    """Two options translated alike make a question unanswerable."""
+
+    def check(row: Row, texts: Sequence[str]) -> str | None:
+        if given.row_type != "choice" or len(texts) < 3:
+            return None
+        before, after = (len({plain(text) for text in some[1:]}) for some in (row.texts, texts))
+        if after < before:
+            return f"expected {before} different options, found {after}"
+        return None
+
+    return check
+
+
+CHECKS = [Check("options", 20, Keys, look)]

@@ -1,0 +1,57 @@
+"""Whether numbers, code, addresses and placeholders came through."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from ikusi import writing
+from ikusi.translate.checks.base import Action, Check, Given, Look, short
+from ikusi.translate.contract import Row
+from ikusi.yamlfile import Section
+
+TOKENS = re.compile(
+    r"```.*?```|`[^`\n]+`|<image>|https?://\S+|www\.\S+|[\w.+-]+@[\w-]+\.\w+|\{\w*\}|%[sd]\b",
+    re.DOTALL,
+)
+TOKEN_SIGNS = re.compile(r"[`<@{%]|://|www\.")  # without one of these there is none of those
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+class Keys(Section):
+    """Its settings."""
+
+    preserved: Action = Field(
+        default="flag", description="Numbers, URLs, code and <image> that got lost or came."
+    )
+
+
+def look(given: Given) -> Look:
+    """Count what must come through a translation."""
+    return _preserved
+
+
+def _preserved(row: Row, texts: Sequence[str]) -> str | None:
+    before, after = (writing.our_digits("\n".join(some)) for some in (row.texts, texts))
+    signs = TOKEN_SIGNS.search(before) or TOKEN_SIGNS.search(after)
+    if not signs and NUMBER.findall(before) == NUMBER.findall(after):
+        return None
+    kept, found = _kept(before), _kept(after)
+    if kept == found:
+        return None
+    return f"expected {_listed(kept - found)}, found {_listed(found - kept)}"
+
+
+def _kept(text: str) -> Counter[str]:
+    """What must come through a translation: numbers, code, addresses, placeholders."""
+    tokens = Counter(TOKENS.findall(text))
+    digits = (re.sub(r"\D", "", number) for number in NUMBER.findall(TOKENS.sub(" ", text)))
+    return tokens + Counter(digits)
+
+
+def _listed(found: Counter[str]) -> str:
+    return ", ".join(short(item) for item in list(found.elements())[:5]) or "nothing more"
+
+
+CHECKS = [Check("preserved", 80, Keys, look)]

@@ -1,0 +1,56 @@
+"""Whether yes and no are the words of the target language's pack."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from ikusi.language import LanguagePack
+from ikusi.translate.checks.base import Action, Check, Given, Look, plain, short
+from ikusi.translate.contract import Row
+from ikusi.yamlfile import Section
+
+
+class Keys(Section):
+    """Its settings."""
+
+    yes_no: Action = Field(default="refuse", description="Yes and no, other than the pack's words.")
+
+
+def look(given: Given) -> Look:
+    """Compare texts that are yes or no with the words of the packs."""
+    words = _closed_words(given.source, given.target)
+
+    def check(row: Row, texts: Sequence[str]) -> str | None:
+        for said, text in zip(row.texts, texts, strict=True):
+            expected = words.get(plain(said)) if len(said) < 6 else None
+            if expected and plain(text) != plain(expected):
+                return f"expected {expected}, found {short(text)}"
+        return None
+
+    return check
+
+
+def closed(
+    row_type: str, columns: Mapping[str, Any], source: LanguagePack, target: LanguagePack
+) -> list[str] | None:
+    """Translations of a row's answers or choices where they all are yes or no; else None.
+
+    Their letter case follows the source's.
+    """
+    answers = columns.get("answers") or columns.get("choices")
+    if not answers or len(answers[0]) > 5:  # saves looking: no such word is longer
+        return None
+    words = _closed_words(source, target)
+    found = [words.get(answer.lower()) for answer in answers]
+    if None in found:
+        return None
+    pairs = zip(answers, found, strict=True)
+    return [word.lower() if answer.islower() else word for answer, word in pairs if word]
+
+
+def _closed_words(source: LanguagePack, target: LanguagePack) -> dict[str, str]:
+    return {source.yes.lower(): target.yes, source.no.lower(): target.no}
+
+
+CHECKS = [Check("yes_no", 30, Keys, look)]

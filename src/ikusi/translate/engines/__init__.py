@@ -1,0 +1,28 @@
+"""What translates, a file of settings each: models here, programs, servers.
+
+A module here that has `ENGINES` adds those; nothing else needs to know.
+"""
+
+from ikusi import catalogue
+from ikusi.translate.engines.base import Engine, OfSentences
+
+
+def _kind(engine: type[Engine]) -> str:
+    """What recipes call an engine: the one value of its `kind`."""
+    kind: str = engine.model_json_schema()["properties"]["kind"]["const"]
+    return kind
+
+
+FOUND: catalogue.Modules[type[Engine]] = catalogue.Modules(
+    __name__, "ENGINES", "engine.kind", name=_kind
+)
+
+
+def every() -> tuple[type[Engine], ...]:
+    """The settings of all engines."""
+    return tuple(FOUND.every.values())
+
+
+def of_sentences() -> tuple[type[Engine], ...]:
+    """Those that translate sentences, which a round trip can use."""
+    return tuple(engine for engine in every() if issubclass(engine, OfSentences))
