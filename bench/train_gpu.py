@@ -29,7 +29,6 @@ from train_miniature import machine
 from train_parity import parity
 from train_shapes import SHAPES, Shape, build, pixels, samples
 from train_tally import Tally
-from transformers import TrainingArguments
 
 from ikusi.model import fusion
 from ikusi.recipe import Lora, Stage
@@ -38,12 +37,14 @@ from ikusi.train.attention import packed_attention, told
 from ikusi.train.batches import collate
 from ikusi.train.cost import Cost, Memory, peak
 from ikusi.train.features import encode_images
+from ikusi.train.loop import Loop
 from ikusi.train.packed import PackedModel
+from ikusi.train.parallel import Place
 from ikusi.train.progress import Counts
 from ikusi.train.reporter import Reporter
 from ikusi.train.stages import checkpointing
 from ikusi.train.steps import Portion
-from ikusi.train.trainer import StageTrainer
+from ikusi.train.trackers import Trackers
 
 GB = 1e9
 TARGETS = {"align": "25 samples/s, MFU 50 %", "instruct": "memory within 10 % of what is reckoned"}
@@ -76,8 +77,15 @@ class Portions(Dataset[Portion]):
         return Portion([batch], counts.supervised_tokens, counts, ids, lengths)
 
 
+class Unsaved(Loop):
+    """The steps of a stage, without a checkpoint: a model of this size is written for minutes."""
+
+    def _save(self) -> None:
+        pass
+
+
 def train(model: Any, settings: Stage, rows: int, text: int, steps: int, device: str) -> list[Any]:
-    """Train some steps by the stage's own trainer; the line of metrics of each, and the peak of
+    """Train some steps by the stage's own loop; the line of metrics of each, and the peak of
     memory in bytes as the last element."""
     fusion.trainable(model, settings.trainable)
     bf16 = settings.precision == "bf16"
@@ -97,50 +105,39 @@ def train(model: Any, settings: Stage, rows: int, text: int, steps: int, device:
     if settings.lora:
         lora.add(model, settings.lora, model.device)
     with tempfile.TemporaryDirectory() as name, packed_attention(model):
-        arguments = TrainingArguments(
-            output_dir=name,
-            per_device_train_batch_size=1,
-            max_steps=steps,
-            learning_rate=settings.learning_rate,
-            optim="adamw_torch_fused",
-            save_strategy="no",
-            logging_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            use_cpu=device == "cpu",
-        )
-        trainer = StageTrainer(
+        loop = Unsaved(
             PackedModel(model, bf16=bf16),
-            arguments,
             Portions(model, steps, rows, text),  # type: ignore[arg-type]
-            encode=encode,
+            settings,
+            Place(0, 1, torch.device(device)),
             strategy="single",
-            bf16=bf16,
-            muon=False,
+            seed=42,
+            encode=encode,
             identity="",
-            resume_folder=Path(name) / "resume",
+            folder=Path(name) / "resume",
         )
         metrics = Path(name) / "metrics.jsonl"
         dtype = torch.bfloat16 if bf16 and device != "cpu" else torch.float32
         speed = peak(torch.device(device), dtype)
-        trainer.add_callback(Reporter(trainer, metrics, None, cost, speed))
+        trackers = Trackers([], loop, Path(name), 42)
+        reporter = Reporter(loop, metrics, None, cost, speed, trackers)
         with checkpointing(model, settings.gradient_checkpointing):
-            held = watched(trainer, model, tower, device)
+            held = watched(loop, reporter, model, tower, device)
         lines = metrics.read_text(encoding="utf-8").splitlines()
     model.model.vision_tower = tower
     return [*map(json.loads, lines), held]
 
 
-def watched(trainer: StageTrainer, model: Any, tower: Any, device: str) -> int:
+def watched(loop: Loop, reporter: Reporter, model: Any, tower: Any, device: str) -> int:
     """Train, and return the most bytes of tensors that were there at once."""
-    if device != "cpu":
-        torch.cuda.reset_peak_memory_stats()
-        trainer.train()
-        return torch.cuda.max_memory_allocated()
-    with Tally(model, tower) as tally:
-        trainer.train()
-    return tally.most
+    with reporter.running() as after_step:
+        if device != "cpu":
+            torch.cuda.reset_peak_memory_stats()
+            loop.run(after_step)
+            return torch.cuda.max_memory_allocated()
+        with Tally(model, tower) as tally:
+            loop.run(after_step)
+        return tally.most
 
 
 def reckoned(model: Any, settings: Stage, rows: int, text: int) -> Memory:

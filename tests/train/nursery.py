@@ -68,7 +68,6 @@ def _import_all() -> None:
         CLIPVisionModel,
         LlamaForCausalLM,
         LlavaForConditionalGeneration,
-        Trainer,
     )
 
     import train.rank  # noqa: F401

@@ -1,4 +1,4 @@
-"""Muon beside AdamW: torch's own two optimisers, as one that can be saved and resumed."""
+"""What learns how: Muon beside AdamW as one optimiser, and what weight decay leaves alone."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from ikusi.train.optimizer import MuonAdamW
+from ikusi.model import fusion
+from ikusi.train.optimizer import MuonAdamW, make
 from ikusi.train.stages import Progress, train_stage
 from train.samples import Samples, multimodal_model, stage
 from train.test_stages import weights
@@ -78,3 +79,39 @@ def test_a_stage_with_muon_resumes_to_the_same_weights(tmp_path: Path) -> None:
         train_stage(model, processor, Samples(), settings, output=tmp_path / name, seed=3)
     stopped, whole = weights(tmp_path / "a"), weights(tmp_path / "b")
     assert all(torch.equal(stopped[name], whole[name]) for name in whole)
+
+
+def test_weight_decay_leaves_biases_and_normalisations_alone() -> None:
+    model, _ = multimodal_model()
+    fusion.trainable(model, ["connector", "llm", "vision"])
+    decayed, spared = make(model, stage(weight_decay=0.1)).param_groups
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    kept = {names[parameter] for parameter in spared["params"]}
+    encoder, llm = "model.vision_tower.", "model.language_model."
+    for name in (
+        f"{llm}layers.1.post_attention_layernorm.weight",
+        f"{llm}norm.weight",
+        f"{encoder}pre_layrnorm.weight",
+        f"{encoder}encoder.layers.0.layer_norm2.weight",
+        f"{encoder}encoder.layers.0.self_attn.q_proj.bias",
+        "model.multi_modal_projector.linear_1.bias",
+    ):
+        assert name in kept
+    shrunk = {names[parameter] for parameter in decayed["params"]}
+    assert f"{encoder}embeddings.class_embedding" in shrunk, "a vector, but no bias"
+    assert f"{llm}embed_tokens.weight" in shrunk
+    learns = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert shrunk | kept == learns
+    assert not shrunk & kept
+
+
+def test_eight_bits_hold_the_moments_of_all_but_tables() -> None:
+    pytest.importorskip("bitsandbytes")
+    model = nn.Sequential(nn.Embedding(128, 64), nn.Linear(64, 128))
+    optimizer = make(model, stage(optimizer="adamw8bit"))
+    model(torch.arange(4)).sum().backward()
+    optimizer.step()
+    table, matrix, _ = model.parameters()
+    held = [optimizer.state[parameter]["state1"].dtype for parameter in (table, matrix)]
+    assert held == [torch.float32, torch.uint8]

@@ -19,9 +19,12 @@ import starting
 from ikusi.errors import IkusiError, InputError
 from ikusi.recipe import Compute
 from ikusi.train import checkpoints
+from ikusi.train.divisions import Replicated
+from ikusi.train.parallel import Place
 from ikusi.train.stages import Progress, train_stage
 from train.samples import Row, Samples, language_model, multimodal_model, stage
 
+ALONE = Place(0, 1, torch.device("cpu"))
 CHILD = """
 import sys, time
 from pathlib import Path
@@ -88,12 +91,10 @@ def test_a_killed_stage_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Pa
 
 def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: Any) -> None:
     good, torn = tmp_path / "step-00000002", tmp_path / "step-00000004"
-    parameter = torch.nn.Parameter(torch.ones(3))
-    optimizer = torch.optim.AdamW([parameter])
-    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer)
-    from transformers import TrainerState
-
-    checkpoints.save(good, {"p": parameter}, optimizer, schedule, TrainerState(), {})
+    learns = torch.nn.Linear(3, 1)
+    division = Replicated(learns, stage(), ALONE)
+    schedule = torch.optim.lr_scheduler.ConstantLR(division.optimizer)
+    checkpoints.save(good, dict(learns.named_parameters()), division, schedule, {}, ALONE)
     torn.mkdir()
     (torn / "tensors-00000.safetensors").write_bytes(b"cut short")
     for state in ("{}", "[]", "{"):
@@ -104,33 +105,30 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: Any) -> Non
 
 
 def test_optimizer_and_random_state_survive_to_the_bit(tmp_path: Path) -> None:
-    def made() -> tuple[torch.nn.Parameter, Any, Any]:
-        parameter = torch.nn.Parameter(torch.arange(4.0))
-        optimizer = torch.optim.AdamW([parameter], lr=0.1, fused=True)
-        return (
-            parameter,
-            optimizer,
-            torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: 1 / 3**s),
-        )
+    def made() -> tuple[torch.nn.Linear, Replicated, Any]:
+        torch.manual_seed(0)
+        learns = torch.nn.Linear(4, 2)
+        division = Replicated(learns, stage(), ALONE)
+        thirds = torch.optim.lr_scheduler.LambdaLR(division.optimizer, lambda s: 1 / 3**s)
+        return learns, division, thirds
 
-    def go(parameter: Any, optimizer: Any, schedule: Any) -> None:
-        parameter.grad = torch.randn(4)
-        optimizer.step()
+    def go(learns: torch.nn.Linear, division: Replicated, schedule: Any) -> None:
+        division.backward(learns(torch.randn(4)).square().sum(), last=True)
+        division.step()
         schedule.step()
 
-    from transformers import TrainerState
-
-    first = made()
-    go(*first)
+    learns, division, schedule = made()
+    go(learns, division, schedule)
     path = tmp_path / "step-00000001"
-    checkpoints.save(path, {"p": first[0]}, *first[1:], TrainerState(), {"more": 1})
-    go(*first)
-    second = made()
-    checkpoints.load_weights(path, {"p": second[0]})
-    checkpoints.load_optimizer(path, {"p": second[0]}, *second[1:])
+    names = dict(learns.named_parameters())
+    checkpoints.save(path, names, division, schedule, {"more": 1}, ALONE)
+    go(learns, division, schedule)
+    again = made()
+    checkpoints.load(path, dict(again[0].named_parameters()), *again[1:])
     checkpoints.load_random(path)
-    go(*second)
-    assert torch.equal(first[0], second[0])
+    go(*again)
+    assert torch.equal(learns.weight, again[0].weight)
+    assert torch.equal(learns.bias, again[0].bias)
     assert checkpoints.state(path)["more"] == 1
 
 

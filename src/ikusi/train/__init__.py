@@ -1,8 +1,9 @@
 """Training: batches without padding, and a stage from its first step to its checkpoint.
 
-`attention` keeps samples that share a row apart; `batches` lays them end to end, `steps` says which
-they are, `features` what a frozen vision encoder says of their pictures; `packed` is the model that
-reads them; `trainer` is transformers' `Trainer` fed with them, `parallel` divides a model among
-processes, `lora` gives it adapters; `checkpoints` holds what a killed stage goes on from, `saving`
-writes what it ends with; `stages` runs a stage.
+`stages` runs a stage: read it first. `steps` says which samples each step trains on, `batches` lays
+them end to end, `attention` keeps those that share a row apart, `packed` is the model that reads
+them, `features` what a frozen vision encoder says of their pictures. `loop` makes the steps,
+with an `optimizer` and a model that `divisions` spreads over the processes that `parallel` brings
+together; `lora` gives it adapters. `reporter` and `trackers` report each step; `checkpoints` holds
+what a killed stage goes on from, `saving` writes what it ends with.
 """

@@ -2,9 +2,8 @@
 
 `resume/step-00000120/` holds `tensors-00000.safetensors` and more, as needed (every weight that
 learns under its name, and what the optimiser keeps for it under `NAME//exp_avg` and the like),
-`random-00000.safetensors` for each process, `state.json` (schedule, counts, the names of all
-files) and `trainer_state.json` (transformers' own: the place in the data). Nothing in it depends
-on how many processes wrote it, or on how they divided the model.
+`random-00000.safetensors` for each process, and `state.json` (step, schedule, counts, the names of
+all files). Nothing in it depends on how many processes wrote it, or on how they divided the model.
 """
 
 from __future__ import annotations
@@ -22,13 +21,12 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import TrainerState
-from transformers.trainer import TRAINER_STATE_NAME
 
 from ikusi import disk
 from ikusi.errors import IkusiError, InputError
 from ikusi.model import sharing
-from ikusi.train.parallel import Holder, Replicated, meet
+from ikusi.train.divisions import Division
+from ikusi.train.parallel import Place, meet
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +43,10 @@ def path_of(folder: Path, step: int) -> Path:
 def save(
     path: Path,
     weights: Mapping[str, nn.Parameter],
-    optimizer: Any,
-    scheduler: Any,
-    trainer_state: TrainerState,
+    division: Division,
+    schedule: Any,
     state: Mapping[str, Any],
-    *,
-    holder: Holder | None = None,
-    process: int = 0,
+    place: Place,
 ) -> None:
     """Write a checkpoint, and only then remove the older ones beside it.
 
@@ -60,24 +55,22 @@ def save(
     Args:
         weights: what learns, by name.
         state: anything else to go on from, as JSON.
-        holder: how weights and moments are divided among processes; not at all by default.
 
     Raises:
         IkusiError: it could not be written, as on a full disk; what was there before stays.
     """
     staging = path.with_suffix(".partial")
-    if process == 0:
+    if place.first:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
     meet()
     try:
-        files = _write_tensors(staging, weights, optimizer, holder or Replicated(), process == 0)
-        _write_random(staging, process)
+        files = _write_tensors(staging, weights, division, place.first)
+        _write_random(staging, place.process)
         meet()
-        if process == 0:
-            told = {"tensors": files, "scheduler": scheduler.state_dict(), **state}
+        if place.first:
+            told = {"tensors": files, "scheduler": schedule.state_dict(), **state}
             (staging / STATE).write_text(json.dumps(told), encoding="utf-8")
-            trainer_state.save_to_json(str(staging / TRAINER_STATE_NAME))
             sharing.share(staging)
             _promote(staging, path)
     except (OSError, safetensors.SafetensorError) as error:
@@ -115,40 +108,41 @@ def latest(folder: Path) -> Path | None:
     return None
 
 
+def find(folder: Path, identity: str) -> Path | None:
+    """The last checkpoint of a training, by its identity; None where it must start afresh."""
+    path = latest(folder)
+    if path and state(path)["identity"] != identity:
+        logger.warning("%s: of other settings or data; starting afresh", path)
+        return None
+    if path:
+        logger.info("going on from %s", path)
+    return path
+
+
 def state(path: Path) -> dict[str, Any]:
     """What `save` was given as `state`, and more."""
     found: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
     return found
 
 
-def load_weights(
-    path: Path, weights: Mapping[str, nn.Parameter], holder: Holder | None = None
+def load(
+    path: Path, weights: Mapping[str, nn.Parameter], division: Division, schedule: Any
 ) -> None:
-    """Put the weights that learn in place, each by its name."""
-    kept = {name for name, _ in _names(path) if MOMENT not in name}
+    """Put weights, each by its name, optimiser and schedule back to where they were."""
+    kept = {name for name in _names(path) if MOMENT not in name}
     if kept != weights.keys():
         raise ValueError(f"{path}: expected the weights {sorted(weights)}, found {sorted(kept)}")
-    for name, tensor in _tensors(path):
-        if MOMENT not in name:
-            (holder or Replicated()).set_weight(weights[name], tensor)
-
-
-def load_optimizer(
-    path: Path,
-    weights: Mapping[str, nn.Parameter],
-    optimizer: Any,
-    scheduler: Any,
-    holder: Holder | None = None,
-) -> None:
-    """Put the optimiser and the schedule back to where they were."""
     moments: dict[nn.Parameter, dict[str, Tensor]] = {}
     for name, tensor in _tensors(path):
-        if MOMENT in name:
-            weight, _, moment = name.partition(MOMENT)
+        weight, _, moment = name.partition(MOMENT)
+        if moment:
             moments.setdefault(weights[weight], {})[moment] = tensor
-    (holder or Replicated()).set_moments(optimizer, moments)
-    scheduler.load_state_dict(state(path)["scheduler"])
-    for group, rate in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
+        else:
+            division.set_weight(weights[weight], tensor)
+    division.set_moments(moments)
+    schedule.load_state_dict(state(path)["scheduler"])
+    rates = schedule.get_last_lr()
+    for group, rate in zip(division.optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
 
 
@@ -172,7 +166,7 @@ def load_random(path: Path, process: int = 0) -> None:
 
 
 def _write_tensors(
-    folder: Path, weights: Mapping[str, nn.Parameter], optimizer: Any, holder: Holder, writes: bool
+    folder: Path, weights: Mapping[str, nn.Parameter], division: Division, writes: bool
 ) -> list[str]:
     """Write weights and moments a few gigabytes at a time, so that one process never holds all
     that others hold; returns the names of the files."""
@@ -184,7 +178,7 @@ def _write_tensors(
         save_file(held, folder / files[-1])
         held.clear()
 
-    for name, tensor in _whole(weights, optimizer, holder):
+    for name, tensor in _whole(weights, division):
         if not writes:
             continue
         held[name] = _plain(tensor)
@@ -195,19 +189,17 @@ def _write_tensors(
     return files
 
 
-def _whole(
-    weights: Mapping[str, nn.Parameter], optimizer: Any, holder: Holder
-) -> Iterator[tuple[str, Tensor]]:
+def _whole(weights: Mapping[str, nn.Parameter], division: Division) -> Iterator[tuple[str, Tensor]]:
     for name, parameter in weights.items():
-        yield name, holder.weight(parameter)
-        for moment, value in holder.moments(optimizer, parameter).items():
+        yield name, division.weight(parameter)
+        for moment, value in division.moments(parameter).items():
             yield f"{name}{MOMENT}{moment}", value
 
 
-def _names(path: Path) -> Iterator[tuple[str, Path]]:
+def _names(path: Path) -> Iterator[str]:
     for file in state(path)["tensors"]:
         with safetensors.safe_open(path / file, "pt") as opened:
-            yield from ((name, path / file) for name in sorted(opened.keys()))
+            yield from opened.keys()
 
 
 def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:

@@ -1,12 +1,63 @@
-"""Muon for the matrices of layers and connectors, AdamW for all else, as one optimiser."""
+"""The optimiser of a stage: AdamW, AdamW with 8-bit moments, or Muon beside AdamW."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
+
+from ikusi.recipe import Stage
+
+NORMS = re.compile(r"layernorm|rmsnorm|(^|[._])norm($|\.)")
+"""In the name of a normalisation's weight, whatever class of transformers it is of."""
+
+
+def make(model: nn.Module, stage: Stage) -> torch.optim.Optimizer:
+    """The optimiser of all that learns in a model, as `stage` says."""
+    rate, decay = stage.learning_rate, stage.weight_decay
+    learning = learning_weights(model)
+    if stage.optimizer == "muon":
+        return MuonAdamW(learning, rate, decay)
+    spared = _undecayed(model)
+    groups = [
+        {"params": [p for n, p in learning.items() if n not in spared], "weight_decay": decay},
+        {"params": [p for n, p in learning.items() if n in spared], "weight_decay": 0.0},
+    ]
+    if stage.optimizer == "adamw8bit":
+        return _eight_bit(model, groups, rate)
+    return torch.optim.AdamW(groups, rate, fused=True)
+
+
+def learning_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that learn, by name."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _undecayed(model: nn.Module) -> set[str]:
+    """Names of the parameters that weight decay leaves alone: biases and normalisations."""
+    return {
+        f"{place}.{name}".removeprefix(".")
+        for place, module in model.named_modules()
+        for name, _ in module.named_parameters(recurse=False)
+        if isinstance(module, nn.LayerNorm)
+        or "bias" in f"{place}.{name}".lower()
+        or NORMS.search(f"{place}.{name}".lower())
+    }
+
+
+def _eight_bit(model: nn.Module, groups: list[dict[str, Any]], rate: float) -> Any:
+    """AdamW of bitsandbytes; tables of embeddings keep 32 bits, as its authors advise."""
+    from bitsandbytes.optim import AdamW, GlobalOptimManager
+
+    made = AdamW(groups, lr=rate, optim_bits=8)
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            wide = {"optim_bits": 32}
+            GlobalOptimManager.get_instance().register_module_override(module, "weight", wide)
+    return made
 
 
 class MuonAdamW(torch.optim.Optimizer):

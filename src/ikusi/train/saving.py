@@ -17,7 +17,6 @@ import safetensors
 import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig, PreTrainedModel
-from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from ikusi import disk
 from ikusi.errors import IkusiError, InputError
@@ -25,8 +24,8 @@ from ikusi.model import fusion
 from ikusi.model.parts import check_finite
 from ikusi.recipe.folder import CHECKPOINT
 from ikusi.train import checkpoints, parallel
+from ikusi.train.loop import Loop
 from ikusi.train.lora import Adapters
-from ikusi.train.trainer import StageTrainer
 
 ADAPTER = "adapter"
 TOWER = "model.vision_tower."
@@ -95,7 +94,7 @@ def _accepted(settings: GenerationConfig) -> bool:
 
 
 def write(
-    trainer: StageTrainer,
+    loop: Loop,
     model: PreTrainedModel,
     processor: Any,
     tower: nn.Module | None,
@@ -115,9 +114,9 @@ def write(
             `output/resume/`, from which the same call writes it without a further step.
         InputError: a trained weight is not finite.
     """
-    state = trainer.whole_state()
-    if trainer.args.process_index == 0:
-        with _kept_in(trainer.resume_folder, output):
+    state = loop.whole_state()
+    if loop.place.first:
+        with _kept_in(loop.folder, output):
             _write(state, model, processor, tower, adapters, dtype, output)
     parallel.meet()
 
@@ -163,7 +162,6 @@ def _write(
 
 def shell(model: PreTrainedModel, state: dict[str, Tensor], dtype: torch.dtype) -> PreTrainedModel:
     """A model of the same kind that holds `state` and nothing else, in `dtype`."""
-    unset_hf_deepspeed_config()  # under ZeRO-3 the new model would wait to be divided as well
     with torch.device("meta"):
         made = type(model)(model.config)
     converted = {

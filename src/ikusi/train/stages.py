@@ -7,7 +7,6 @@ LLM on text.
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 import time
 import warnings
@@ -19,9 +18,8 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 import torch
-from accelerate.utils import get_cpu_distributed_information
 from torch import nn
-from transformers import LlavaForConditionalGeneration, PreTrainedModel, TrainingArguments
+from transformers import LlavaForConditionalGeneration, PreTrainedModel
 
 from ikusi import artifact, claim
 from ikusi.model import fusion
@@ -29,16 +27,18 @@ from ikusi.model.steady import steady
 from ikusi.model.vision import without_encoder
 from ikusi.recipe import Compute, Stage
 from ikusi.recipe.folder import CHECKPOINT, METRICS, SUMMARY
-from ikusi.train import attention, checkpoints, lora, parallel, saving
+from ikusi.train import attention, lora, parallel, saving
 from ikusi.train.attention import packed_attention
 from ikusi.train.cost import Cost, peak
 from ikusi.train.features import StoredFeatures, encode_images
+from ikusi.train.loop import AfterStep, Encode, Loop
 from ikusi.train.packed import PackedModel
+from ikusi.train.parallel import Place
 from ikusi.train.progress import CountsRecord, Progress
 from ikusi.train.progress import ProgressCall as ProgressCall
-from ikusi.train.reporter import Reporter, peak_memory_mb, run_name
+from ikusi.train.reporter import Reporter, peak_memory_mb
 from ikusi.train.steps import Encoder, Samples, Steps
-from ikusi.train.trainer import Encode, StageTrainer
+from ikusi.train.trackers import Trackers
 
 __all__ = ["CHECKPOINT", "METRICS", "SUMMARY", "Progress", "train_stage"]
 
@@ -47,7 +47,6 @@ logger = logging.getLogger(__name__)
 RESUME = "resume"
 REFUSED = "refused.jsonl"
 MOST_TOKENS = 16_384  # in one forward pass, where `compute.micro_tokens` says nothing
-OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw8bit": "adamw_bnb_8bit", "muon": "adamw_torch"}
 
 
 def train_stage(
@@ -93,24 +92,11 @@ def train_stage(
         IkusiError: a loss or a gradient that is not a number, with the step and its samples; a
             checkpoint that cannot be written.
     """
-    output, compute, started = Path(output), compute or Compute(), time.perf_counter()
-    learns = fusion.trainable(model, stage.trainable)
-    identity = artifact.fingerprint(stage, seed, len(mixture), learns)
-    if (done := _done(output, identity)) is not None:
-        return done
-    if not isinstance(model, LlavaForConditionalGeneration):
-        steady(processor)  # a tokenizer from wherever; a LLaVA's is so since it was opened
-    if get_cpu_distributed_information().rank == 0:
-        saving.try_out(model, processor, output)
-    work = _Work(model, processor, mixture, stage, compute, output, seed, features)
-    if work.arguments.process_index == 0:
-        work.steps.check(output / REFUSED)
-    with work.encoder_apart() as tower, packed_attention(model):
-        trainer = work.trainer(tower, identity, progress)
-        with checkpointing(model, stage.gradient_checkpointing):
-            _run(trainer, output / RESUME, identity)
-        saving.write(trainer, model, processor, tower, work.adapters, work.dtype, output)
-    return _finish(trainer, output, work.summary(trainer), started)
+    given = _Given(
+        *(model, processor, mixture, stage, Path(output), seed),
+        *(compute or Compute(), features, progress),
+    )
+    return _train(given)
 
 
 class Summary(TypedDict):
@@ -130,170 +116,157 @@ class Summary(TypedDict):
     seconds: NotRequired[float]
 
 
-@dataclass
-class _Work:
-    """What `train_stage` was given, and what it makes of it."""
+@dataclass(frozen=True)
+class _Given:
+    """What `train_stage` was given."""
 
     model: PreTrainedModel
     processor: Any
     mixture: Samples
     stage: Stage
-    compute: Compute
     output: Path
     seed: int
+    compute: Compute
     features: StoredFeatures | None
-    adapters: lora.Adapters | None = None
-
-    def __post_init__(self) -> None:
-        self.bf16 = self.stage.precision == "bf16"
-        came_in_bf16 = self.model.dtype == torch.bfloat16
-        self.dtype = torch.bfloat16 if came_in_bf16 else torch.float32
-        self.parameters = saving.size(self.model)
-        self.encoder = Encoder(self.mixture, self.model, self.processor, self.stage.max_length)
-        launched = get_cpu_distributed_information()  # as torchrun told every process
-        self.strategy = parallel.strategy(self.compute, launched.world_size)
-        parallel.check(self.stage, self.strategy)
-        self.steps = self._steps(launched.rank, launched.world_size)
-        self.arguments = self._arguments(len(self.steps))
-        if not (self.bf16 and came_in_bf16):
-            self.model.float()
-
-    @contextmanager
-    def encoder_apart(self) -> Iterator[nn.Module | None]:
-        """The frozen encoder, out of the model; None where it learns or there is none."""
-        multimodal = isinstance(self.model, LlavaForConditionalGeneration)
-        if not multimodal or "vision" in self.stage.trainable:
-            yield None
-            return
-        model: Any = self.model
-        with without_encoder(model) as tower:
-            # With stored features it is needed for nothing but the checkpoint.
-            yield tower.eval() if self.features else tower.eval().to(self.arguments.device)
-
-    def trainer(self, tower: Any, identity: str, progress: Any) -> StageTrainer:
-        """The trainer, ready to start or to go on."""
-        if self.stage.lora:
-            self.adapters = lora.add(self.model, self.stage.lora, self.arguments.device)
-        trainer = StageTrainer(
-            PackedModel(self.model, bf16=self.bf16),
-            self.arguments,
-            self.steps,
-            encode=self._encode(tower),
-            strategy=self.strategy,
-            bf16=self.bf16,
-            muon=self.stage.optimizer == "muon",
-            identity=identity,
-            resume_folder=self.output / RESUME,
-            workers=self.compute.readers(beside_gpu=self.arguments.device.type == "cuda"),
-        )
-        if self.arguments.process_index == 0:
-            trainer.add_callback(self._reporter(trainer, tower, progress))
-        device = self.arguments.device
-        logger.info("attention: %s", attention.told(device, self.bf16))
-        told = f"{self.arguments.world_size} processes, {self.strategy}, on {device}"
-        logger.info("training in %s", told)
-        return trainer
-
-    def summary(self, trainer: StageTrainer) -> Summary:
-        """What was trained and on what."""
-        return {
-            "identity": trainer.identity,
-            "parameters": self.parameters,
-            "trained": trainer.trained,
-            "steps": trainer.state.global_step,
-            "final_loss": trainer.loss,
-            "counts": trainer.counts.told(),
-            "peak_memory_mb": peak_memory_mb(),
-            "processes": self.arguments.world_size,
-            "parallel": self.strategy,
-            "threads": torch.get_num_threads(),
-            "device": str(self.arguments.device),
-        }
-
-    def _steps(self, process: int, processes: int) -> Steps:
-        stage = self.stage
-        return Steps(
-            self.mixture,
-            self.encoder,
-            batch_size=stage.batch_size,
-            epochs=stage.epochs,
-            max_steps=stage.max_steps,
-            images=self.features,
-            most_tokens=self.compute.micro_tokens or MOST_TOKENS,
-            process=process,
-            processes=processes,
-        )
-
-    def _encode(self, tower: Any) -> Encode | None:
-        if tower is None:
-            return None
-        config: Any = self.model.config
-        layers, strategy = config.vision_feature_layer, config.vision_feature_select_strategy
-        return partial(encode_images, tower, layers=layers, strategy=strategy, bf16=self.bf16)
-
-    def _reporter(self, trainer: StageTrainer, tower: Any, progress: Any) -> Reporter:
-        device = self.arguments.device
-        dtype = torch.bfloat16 if self.bf16 and device.type == "cuda" else torch.float32
-        speed = peak(device, dtype) * self.arguments.world_size
-        seen = tower if self.features is None else None
-        cost = Cost.of(self.model, seen, self.encoder.image_tokens)
-        return Reporter(trainer, self.output / METRICS, progress, cost, speed)
-
-    def _arguments(self, steps: int) -> TrainingArguments:
-        stage = self.stage
-        arguments = TrainingArguments(
-            output_dir=str(self.output),
-            per_device_train_batch_size=1,  # an item is a process's portion of a step
-            max_steps=steps,
-            learning_rate=stage.learning_rate,
-            weight_decay=stage.weight_decay,
-            lr_scheduler_type=stage.scheduler,
-            warmup_steps=math.ceil(steps * stage.warmup_ratio),
-            optim=OPTIMIZERS[stage.optimizer],
-            max_grad_norm=parallel.CLIP,
-            seed=self.seed,
-            save_strategy="steps",
-            save_steps=stage.save_every,
-            logging_strategy="no",
-            logging_nan_inf_filter=False,
-            report_to=self.compute.report_to or "none",
-            run_name=run_name(self.output),
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            ddp_find_unused_parameters=False,
-            use_cpu=not torch.accelerator.is_available(),
-            # Casts nothing in training, which we do; DeepSpeed's settings must find it here too.
-            bf16_full_eval=self.bf16,
-            deepspeed=parallel.deepspeed_settings(self.strategy, bf16=self.bf16),
-        )
-        if arguments.world_size == 1:
-            arguments._n_gpu = min(arguments.n_gpu, 1)  # one process, one GPU
-        return arguments
+    progress: ProgressCall | None
 
 
-def _done(output: Path, identity: str) -> Summary | None:
+def _train(given: _Given) -> Summary:
+    """See `train_stage`."""
+    started = time.perf_counter()
+    model, processor, stage, output = given.model, given.processor, given.stage, given.output
+
+    # 1. Nothing is left to do where this very stage was trained already.
+    learns = fusion.trainable(model, stage.trainable)
+    identity = artifact.fingerprint(stage, given.seed, len(given.mixture), learns)
+    if (done := _done(output / SUMMARY, identity)) is not None:
+        return done
+
+    # 2. Meet the other processes, and settle what each of them holds.
+    place = parallel.join()
+    strategy = parallel.strategy(given.compute, place.processes)
+    parallel.check(stage, strategy)
+
+    # 3. Lay the rows out in steps; refuse now what would spoil hours of work later.
+    if not isinstance(model, LlavaForConditionalGeneration):
+        steady(processor)  # a tokenizer from wherever; a LLaVA's is so since it was opened
+    encoder = Encoder(given.mixture, model, processor, stage.max_length)
+    steps = _steps(given, encoder, place)
+    if place.first:
+        saving.try_out(model, processor, output)
+        steps.check(output / REFUSED)
+
+    # 4. Compute in the stage's precision; set a frozen encoder apart; put adapters in.
+    dtype, parameters = _set_precision(model, stage), saving.size(model)
+    with _encoder_apart(given, place) as tower, packed_attention(model):
+        adapters = lora.add(model, stage.lora, place.device) if stage.lora else None
+        cost = Cost.of(model, None if given.features else tower, encoder.image_tokens)
+
+        # 5. Divide the model among the processes, with an optimiser and a schedule.
+        loop = _loop(given, identity, steps, tower, place, strategy)
+
+        # 6. Go on where this very stage was killed, if it was; make the steps that are left.
+        loop.resume()
+        with (
+            checkpointing(model, stage.gradient_checkpointing),
+            _reports(given, loop, cost) as after_step,
+        ):
+            loop.run(after_step)
+
+        # 7. Put the weights together again, and write them as a model that stands alone.
+        saving.write(loop, model, processor, tower, adapters, dtype, output)
+
+    # 8. Say last of all that it is whole, and only then tidy up.
+    return _finish(loop, output, parameters, strategy, started)
+
+
+def _done(path: Path, identity: str) -> Summary | None:
     """The summary of a stage that was already trained so; what is of other settings goes."""
-    summary = claim.read(output / SUMMARY)
+    summary = claim.read(path)
     if summary is not None and summary.get("identity") == identity:
         return cast(Summary, summary)
-    if (output / SUMMARY).exists():
-        (output / SUMMARY).unlink(missing_ok=True)
+    if path.exists():
+        path.unlink(missing_ok=True)
     return None
 
 
-def _run(trainer: StageTrainer, folder: Path, identity: str) -> None:
-    path = checkpoints.latest(folder)
-    if path and checkpoints.state(path)["identity"] != identity:
-        logger.warning("%s: of other settings or data; starting afresh", path)
-        path = None
-    parallel.meet()  # all have looked before anything is removed
-    if path:
-        logger.info("going on from %s", path)
-        trainer.resume(path)
+def _steps(given: _Given, encoder: Encoder, place: Place) -> Steps:
+    stage = given.stage
+    return Steps(
+        given.mixture,
+        encoder,
+        batch_size=stage.batch_size,
+        epochs=stage.epochs,
+        max_steps=stage.max_steps,
+        images=given.features,
+        most_tokens=given.compute.micro_tokens or MOST_TOKENS,
+        process=place.process,
+        processes=place.processes,
+    )
+
+
+def _set_precision(model: PreTrainedModel, stage: Stage) -> torch.dtype:
+    """Hold a model as the stage computes with it; returns the format to write it in."""
+    came = torch.bfloat16 if model.dtype == torch.bfloat16 else torch.float32
+    if not (stage.precision == "bf16" and came == torch.bfloat16):
+        model.float()
+    return came
+
+
+@contextmanager
+def _encoder_apart(given: _Given, place: Place) -> Iterator[nn.Module | None]:
+    """The frozen encoder, out of the model; None where it learns or there is none."""
+    multimodal = isinstance(given.model, LlavaForConditionalGeneration)
+    if not multimodal or "vision" in given.stage.trainable:
+        yield None
         return
-    if trainer.args.process_index == 0:
-        shutil.rmtree(folder, ignore_errors=True)
-    trainer.train()
+    model: Any = given.model
+    with without_encoder(model) as tower:
+        # With stored features it is needed for nothing but the checkpoint.
+        yield tower.eval() if given.features else tower.eval().to(place.device)
+
+
+def _loop(
+    given: _Given, identity: str, steps: Steps, tower: Any, place: Place, strategy: str
+) -> Loop:
+    stage, bf16 = given.stage, given.stage.precision == "bf16"
+    logger.info("attention: %s", attention.told(place.device, bf16))
+    logger.info("training in %s processes, %s, on %s", place.processes, strategy, place.device)
+    return Loop(
+        PackedModel(given.model, bf16=bf16),
+        steps,
+        stage,
+        place,
+        strategy=strategy,
+        seed=given.seed,
+        encode=_encode(given.model, tower, bf16),
+        identity=identity,
+        folder=given.output / RESUME,
+        workers=given.compute.readers(beside_gpu=place.device.type == "cuda"),
+    )
+
+
+def _encode(model: PreTrainedModel, tower: Any, bf16: bool) -> Encode | None:
+    if tower is None:
+        return None
+    config: Any = model.config
+    layers, strategy = config.vision_feature_layer, config.vision_feature_select_strategy
+    return partial(encode_images, tower, layers=layers, strategy=strategy, bf16=bf16)
+
+
+@contextmanager
+def _reports(given: _Given, loop: Loop, cost: Cost) -> Iterator[AfterStep | None]:
+    """What reports each step, in the first process; nothing in the others."""
+    if not loop.place.first:
+        yield None
+        return
+    device, bf16 = loop.place.device, given.stage.precision == "bf16"
+    dtype = torch.bfloat16 if bf16 and device.type == "cuda" else torch.float32
+    speed = peak(device, dtype) * loop.place.processes
+    trackers = Trackers(given.compute.report_to, loop, given.output, given.seed)
+    reporter = Reporter(loop, given.output / METRICS, given.progress, cost, speed, trackers)
+    with reporter.running() as after_step:
+        yield after_step
 
 
 @contextmanager
@@ -312,10 +285,22 @@ def checkpointing(model: PreTrainedModel, wanted: bool) -> Iterator[None]:
             model.gradient_checkpointing_disable()
 
 
-def _finish(trainer: StageTrainer, output: Path, summary: Summary, started: float) -> Summary:
-    """Say that the checkpoint is whole, and only then tidy up."""
-    summary["seconds"] = round(time.perf_counter() - started, 1)
-    if trainer.args.process_index == 0:
+def _finish(loop: Loop, output: Path, parameters: int, strategy: str, started: float) -> Summary:
+    summary: Summary = {
+        "identity": loop.identity,
+        "parameters": parameters,
+        "trained": loop.trained,
+        "steps": loop.step,
+        "final_loss": loop.loss,
+        "counts": loop.counts.told(),
+        "peak_memory_mb": peak_memory_mb(),
+        "processes": loop.place.processes,
+        "parallel": strategy,
+        "threads": torch.get_num_threads(),
+        "device": str(loop.place.device),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    if loop.place.first:
         artifact.write_json(output / SUMMARY, summary)
         shutil.rmtree(output / RESUME, ignore_errors=True)
     parallel.meet()
