@@ -49,11 +49,13 @@ fi
 class Started:
     """A command in a process group of its own, as a shell starts it."""
 
+    program = ("-m", "ikusi")
+
     def __init__(self, *words: object, **variables: str) -> None:
         self.mark = uuid.uuid4().hex
         self.words = [str(word) for word in words]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "ikusi", *self.words],
+            [sys.executable, *self.program, *self.words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -117,6 +119,31 @@ class Started:
                 library in each.path for each in psutil.Process(self.process.pid).memory_maps()
             )
         return False
+
+
+# Work that no exception ends, with a child that does not heed SIGTERM.
+STUCK = """
+import subprocess, sys, time
+from pathlib import Path
+from ikusi import processes
+from ikusi.cli import stopping
+words, busy, stopping.SECONDS_TO_LEAVE = sys.argv[1:2], Path(sys.argv[2]), float(sys.argv[3])
+processes.SECONDS_TO_LEAVE = 0.2
+with stopping.heeded(stopping.kept(words)):
+    deaf = f"trap '' TERM INT; touch {busy}; while :; do sleep 0.1; done"
+    subprocess.Popen(["sh", "-c", deaf])
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            busy.with_name("heard").touch()
+"""
+
+
+class Stuck(Started):
+    """Such work: a command's name, the file that says that it has begun, seconds to leave it in."""
+
+    program = ("-c", STUCK)
 
 
 def run(*words: object) -> int:
@@ -324,6 +351,32 @@ def test_a_comparison_of_many_resamples_is_left(tmp_path: Path, number: signal.S
     started = Started("compare", *runs, "--bootstrap", 10_000_000, "--output", tmp_path / "out")
     started.stop_once(lambda: started.loaded("_stats"), number, all=False)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_does_not_end_is_cut_off(tmp_path: Path, number: signal.Signals) -> None:
+    started, seen = Stuck("train", tmp_path / "busy", 1.5), 0.0
+
+    def busy() -> bool:
+        nonlocal seen
+        seen = time.monotonic()
+        return (tmp_path / "busy").exists()
+
+    started.stop_once(busy, number, all=False)
+    assert (tmp_path / "heard").exists() and time.monotonic() - seen > 1.4
+
+
+def test_a_second_ctrl_c_ends_what_does_not_heed_the_first(tmp_path: Path) -> None:
+    started, sent = Stuck("train", tmp_path / "busy", 1000), False
+
+    def heard() -> bool:
+        """Whether the first one was heard, which is sent once it is at work."""
+        nonlocal sent
+        if (tmp_path / "busy").exists() and not sent:
+            os.kill(started.process.pid, signal.SIGINT)
+            sent = True
+        return (tmp_path / "heard").exists()
+
+    started.stop_once(heard, signal.SIGINT, all=True)
 
 
 def test_what_is_said_is_of_commands_that_there_are() -> None:
