@@ -235,7 +235,7 @@ def plan() -> None:
         "copies",
         "activations",
         "logits",
-        "lent",
+        "gathered",
     )
     print("| | card | tokens in a pass | " + " | ".join(names) + " | peak, GB | |")
     print("|---|--:|--:|" + "--:|" * (len(names) + 1) + "---|")

@@ -1,9 +1,12 @@
 """Write the parts of the documentation that are made from the code and the data.
 
 Run `python docs/generate.py` after changing a language pack, a benchmark, the recipe's fields, the
-miniature's packages or its encoder; `--check` only says which pages are stale (a test runs it).
+miniature's packages, its encoder, or the first sentence of a file; `--check` only says which pages
+are stale (a test runs it).
 """
 
+import ast
+import itertools
 import json
 import re
 import sys
@@ -19,7 +22,8 @@ from ikusi.recipe import Stage
 from ikusi.translate import settings
 
 FOLDER = Path(__file__).parent
-RECIPES = FOLDER.parent / "recipes"
+ROOT = FOLDER.parent
+RECIPES = ROOT / "recipes"
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -171,6 +175,37 @@ def source_options() -> str:
     return table(("data set", "key", "type", "default", "meaning"), rows)
 
 
+def files() -> str:
+    """Every file of code and every recipe, by room, each with its own first sentence."""
+    code = ROOT / "src" / "ikusi"
+    rooms = sorted({path.parent for path in code.rglob("*.py")})
+    folders = [(folder, "*.py") for folder in [*rooms, ROOT / "examples", ROOT / "bench"]]
+    folders += [(RECIPES, "*.yaml"), (RECIPES / "translate", "*.yaml")]
+    return "\n\n".join(_room(folder, pattern) for folder, pattern in folders)
+
+
+def _room(folder: Path, pattern: str) -> str:
+    named = folder.relative_to(ROOT).as_posix().removeprefix("src/ikusi/")
+    title = "The package itself" if named == "src/ikusi" else f"`{named}/`"
+    paths = [path for path in sorted(folder.glob(pattern)) if path.name != "__init__.py"]
+    front = folder / "__init__.py"
+    about = f"{_first_sentence(front)}\n\n" if front.exists() else ""
+    rows = ((f"`{path.name}`", _first_sentence(path)) for path in paths)
+    return f"### {title}\n\n{about}{table(('file', 'what'), rows) if paths else ''}".rstrip()
+
+
+def _first_sentence(path: Path) -> str:
+    """The first sentence of a module's docstring, or of the comment at the head of a YAML file."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        about = ast.get_docstring(ast.parse(text)) or ""
+    else:
+        lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+        about = "\n".join(line.lstrip("# ") for line in lines)
+    paragraph = " ".join(about.split("\n\n")[0].split())
+    return re.split(r'(?<=[.!?])\s+(?=[A-Z`"])', paragraph)[0]
+
+
 def retrieval() -> str:
     """What the shipped encoder recognises, as it was measured when it was made."""
     path = packaged.BASES / "encoder" / "retrieval.json"
@@ -188,6 +223,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "attribution": lambda: packages.attribution().strip(),
     "attribution-encoder": lambda: packages.attribution("encoder").strip(),
     "benchmarks": benchmark_table,
+    "files": files,
     "pack-fields": pack_fields,
     "recipe-fields": recipe_fields,
     "retrieval": retrieval,

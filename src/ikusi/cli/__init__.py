@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else list(arguments)
     code: int | None = None
     try:
-        with stopping.heeded(stopping.kept(words)):
+        with stopping.heed_signals(stopping.kept(words)):
             # A code that is returned is raised here, where `stopping` hears of it.
             sys.exit(app(args=words, prog_name="ikusi", standalone_mode=False) or 0)
     except Exception as error:

@@ -47,7 +47,7 @@ def kept(words: Sequence[str]) -> str:
 
 
 @contextmanager
-def heeded(kept: str) -> Iterator[None]:
+def heed_signals(kept: str) -> Iterator[None]:
     """Run a command, and end it as a signal asks.
 
     A signal that is ignored when the command starts, as by nohup, stays so.
