@@ -15,9 +15,10 @@ from fuzz_cases import Case, Cases, Harm, Kind, bytes_spoiled, put
 from PIL import Image
 
 from ikusi import language
+from ikusi.data import rows as row_types
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.mixture import Mixture, MixturePart
-from ikusi.data.rows import schema
+from ikusi.data.rows.shape import Gold
 
 CODES = ["en", "eu"]
 ROWS = 24
@@ -64,7 +65,7 @@ def read_corpus(folder: Path) -> Any:
     names = [name for name in corpus.image_ids if name is not None]
     pictures = [corpus.image(name).tobytes() for name in names]
     talk: list[Any] = []
-    if corpus.row_type != "open":
+    if corpus.row_type.gold is not Gold.NOTHING:
         mixture = Mixture([MixturePart(corpus, 0.5, None, PROMPTS)], "eu", "en", 0)
         talk = [sample.messages for sample in mixture]
     return rows, pictures, list(corpus.row_digests()), talk, corpus.flagged()
@@ -189,7 +190,7 @@ def corpora(row_type: str, folder: Path, rng: random.Random) -> Cases:
     """Cases of a corpus of one row type."""
     whole = write_corpus(folder / "whole", row_type)
     yield Case("nothing", whole, partial(read_corpus, whole), "same")
-    own = [field.name for field in schema.COLUMNS[row_type]]
+    own = list(row_types.load(row_type).names)
     for case in copies(whole, folder / "c"):
         path = rng.choice(sorted(case.iterdir()))
         if path.suffix == ".parquet" and rng.random() < 0.7:
@@ -210,5 +211,5 @@ def copies(whole: Path, place: Path) -> Iterator[Path]:
 
 
 CORPORA: dict[str, Kind] = {
-    f"corpora, {row_type}": partial(corpora, row_type) for row_type in schema.ROW_TYPES
+    f"corpora, {one.name}": partial(corpora, one.name) for one in row_types.available()
 }

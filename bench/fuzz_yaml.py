@@ -13,6 +13,7 @@ from fuzz_cases import Case, Cases, Harm, Kind, flipped, put
 
 import ikusi
 from ikusi import language, recipe, yamlfile
+from ikusi.data import rows as row_types
 from ikusi.evaluate import benchmark
 from ikusi.translate import prompt, settings
 from ikusi.translate.contract import Row
@@ -51,8 +52,11 @@ def read_prompt(path: Path) -> Any:
     """What is sent by a prompt for a row of each type."""
     found = prompt.load(str(path), "eu")
     packs = language.load("en"), language.load("eu")
-    rows = [Row(0, "r", kind, ["a?", "b", "c"]) for kind in ("vqa", "choice")]
-    rows += [Row(0, "r", "caption", ["a"]), Row(0, "r", "instruction", ["a?", "b"])]
+    rows = [Row(0, "r", row_types.load(kind), ["a?", "b", "c"]) for kind in ("vqa", "choice")]
+    rows += [
+        Row(0, "r", row_types.load("caption"), ["a"]),
+        Row(0, "r", row_types.load("instruction"), ["a?", "b"]),
+    ]
     formats: tuple[prompt.Format, ...] = ("labels", "json")
     return [prompt.Writer(found, form, *packs).messages(row) for form in formats for row in rows]
 

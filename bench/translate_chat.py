@@ -25,6 +25,7 @@ from typing import Any
 import openai
 
 from ikusi import language
+from ikusi.data import rows as row_types
 from ikusi.translate.chat import ChatTranslator
 from ikusi.translate.contract import Row, Verdict
 from ikusi.translate.engines.chat import Chat
@@ -41,7 +42,7 @@ def rows(count: int) -> list[Row]:
         Row(
             place,
             f"row-{place}",
-            "choice",
+            row_types.load("choice"),
             [f"What is in picture {place}?", "a cat", "a dog", "a car"],
         )
         for place in range(count)

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ikusi import language
+from ikusi.data import rows as row_types
 from ikusi.translate.checks import Checker
 from ikusi.translate.contract import Row
 from ikusi.translate.copies import FEW, is_copy
@@ -50,7 +51,7 @@ def told(checker: Checker, rows: Iterable[Pair]) -> str:
     counts: Counter[str] = Counter()
     for before, after in rows:
         counts["rows"] += 1
-        verdict = checker(Row(0, "row", "vqa", before), after)
+        verdict = checker(Row(0, "row", row_types.load("vqa"), before), after)
         kind = "refused" if verdict.refused else "flagged" if verdict.flags else "kept"
         counts[kind] += 1
         counts["before"] += any(map(is_copy, before, after))
@@ -61,7 +62,9 @@ def told(checker: Checker, rows: Iterable[Pair]) -> str:
 def main(codes: Sequence[str]) -> None:
     """Print the figures of some languages."""
     packs = language.load("en"), language.load("eu")  # this check asks nothing of them
-    checker = Checker(Checks.model_validate(dict.fromkeys(OTHERS, "off")), "vqa", *packs)
+    checker = Checker(
+        Checks.model_validate(dict.fromkeys(OTHERS, "off")), row_types.load("vqa"), *packs
+    )
     for code in codes:
         pairs = messages(code)
         other = [pair for pair in pairs if pair[0].lower().split() != pair[1].lower().split()]

@@ -29,6 +29,7 @@ import torch
 import transformers
 from transformers import MarianConfig, MarianMTModel, MarianTokenizer
 
+from ikusi.data import rows as row_types
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.translate import nmt
 from ikusi.translate.contract import Row, Verdict
@@ -140,7 +141,10 @@ def by_bare_ctranslate2(engine: CTranslate2Engine, texts: Sequence[str]) -> Call
 
 def by_translator(engine: CTranslate2Engine, texts: Sequence[str]) -> Callable[[], int]:
     """Rows through a `SentenceTranslator`."""
-    rows = [Row(place, str(place), "caption", [text]) for place, text in enumerate(texts)]
+    rows = [
+        Row(place, str(place), row_types.load("caption"), [text])
+        for place, text in enumerate(texts)
+    ]
 
     def run() -> int:
         translator = SentenceTranslator(engine, "en")  # a new one, that remembers nothing

@@ -255,7 +255,7 @@ def test_a_sample_fetches_only_what_it_chose(tmp_path: Path) -> None:
         ({"limit": 0}, "limit: expected 1 or more, found 0"),
         ({"sample": -1}, "sample: expected 1 or more, found -1"),
         ({"colums": {}}, r"source table: colums: expected a known key.*did you mean columns"),
-        ({"row_type": "song"}, "source table: row_type: expected caption or"),
+        ({"row_type": "song"}, r"row_type: expected caption, choice, .* or vqa, found song"),
     ],
 )
 def test_wrong_settings_are_told_before_anything_is_read(

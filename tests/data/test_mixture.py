@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ikusi.data import rows as row_types
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.mixture import Mixture, MixturePart, conversation, speakers
 from ikusi.errors import InputError
@@ -136,14 +137,14 @@ def test_questions_with_answers_can_be_trained_on(
     row_type: str, columns: dict[str, object], answer: str
 ) -> None:
     row = {"id": "r", "image_id": "i", **columns}
-    user, assistant = conversation(row, row_type, ())
+    user, assistant = conversation(row, row_types.load(row_type), ())
     assert user["content"] == [{"type": "image"}, {"type": "text", "text": "?"}]
     assert assistant["content"] == [{"type": "text", "text": answer}]
 
 
 def test_open_questions_cannot() -> None:
     with pytest.raises(InputError, match="expected rows with an answer to train on, found open"):
-        conversation({"id": "r", "image_id": None, "question": "?"}, "open", ())
+        conversation({"id": "r", "image_id": None, "question": "?"}, row_types.load("open"), ())
 
 
 def test_a_sample_out_of_range_is_told(instructions: Make) -> None:

@@ -13,6 +13,7 @@ import pytest
 from ikusi import language
 from ikusi.answer.engine import Query
 from ikusi.answer.engines.server import Server
+from ikusi.data import rows as row_types
 from ikusi.errors import InputError
 from ikusi.translate.chat import ChatTranslator
 from ikusi.translate.contract import Row, Verdict
@@ -21,7 +22,12 @@ from server.behaviours import BEHAVIOURS, Behaviour
 from server.peculiar import Peculiar
 
 ROWS = [
-    Row(place, f"row-{place}", "choice", [f"what is it {place}?", "a cat", f"hat {place}"])
+    Row(
+        place,
+        f"row-{place}",
+        row_types.load("choice"),
+        [f"what is it {place}?", "a cat", f"hat {place}"],
+    )
     for place in range(2)
 ]
 PAGE = Path(__file__).parents[2] / "docs" / "servers.md"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ikusi import language
+from ikusi.data import rows as row_types
 from ikusi.errors import InputError
 from ikusi.server.pace import Pace
 from ikusi.translate.chat import ChatTranslator
@@ -25,7 +26,12 @@ def translator(url: str, **settings: Any) -> ChatTranslator:
 
 def choices(count: int) -> list[Row]:
     return [
-        Row(place, f"row-{place}", "choice", [f"what is it {place}?", "a cat", f"hat {place}"])
+        Row(
+            place,
+            f"row-{place}",
+            row_types.load("choice"),
+            [f"what is it {place}?", "a cat", f"hat {place}"],
+        )
         for place in range(count)
     ]
 
@@ -209,7 +215,8 @@ def test_a_real_model_answers_within_the_schema(real: str) -> None:
     model = _served(real)
     found = translator(real, model=model, format="json", max_tokens=200, tries=2, deadline=60.0)
     rows = [
-        Row(place, str(place), "choice", ["What is it?", "a cat", "a dog"]) for place in range(3)
+        Row(place, str(place), row_types.load("choice"), ["What is it?", "a cat", "a dog"])
+        for place in range(3)
     ]
     got = outcomes(found, rows)
     assert found._schema

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from ikusi import language
+from ikusi.data import rows as row_types
 from ikusi.translate.checks import Checker, in_order
 from ikusi.translate.checks.yes_no import closed
 from ikusi.translate.contract import Row, Verdict
@@ -18,8 +19,9 @@ OFF: dict[str, Any] = dict.fromkeys(
 
 def judged(source: list[str], target: list[str], row_type: str = "vqa", **actions: Any) -> Verdict:
     """The verdict of the checks that are named, all others off."""
-    checker = Checker(Checks(**{**OFF, **actions}), row_type, EN, EU)
-    return checker(Row(0, "row", row_type, source), target)
+    kind = row_types.load(row_type)
+    checker = Checker(Checks(**{**OFF, **actions}), kind, EN, EU)
+    return checker(Row(0, "row", kind, source), target)
 
 
 def fault(name: str, source: list[str] | str, target: list[str] | str, **more: Any) -> bool:
@@ -179,26 +181,30 @@ def test_the_first_fault_that_refuses_is_told_with_the_flags_before_it() -> None
 
 
 @pytest.mark.parametrize(
-    ("columns", "expected"),
+    ("row_type", "texts", "expected"),
     [
-        ({"answers": ["yes", "Yes", "no"]}, ["bai", "Bai", "ez"]),
-        ({"choices": ["Yes", "No"], "answer": 0}, ["Bai", "Ez"]),
-        ({"answers": ["yes", "maybe"]}, None),
-        ({"answers": ["yes, it is"]}, None),
-        ({"text": "yes"}, None),
-        ({}, None),
+        ("vqa", ["is it?", "yes", "Yes", "no"], ["bai", "Bai", "ez"]),
+        ("choice", ["is it?", "Yes", "No"], ["Bai", "Ez"]),
+        ("vqa", ["is it?", "yes", "maybe"], None),
+        ("vqa", ["is it?", "yes, it is"], None),
+        ("instruction", ["is it?", "yes"], None),
+        ("caption", ["yes"], None),
+        ("open", ["is it?"], None),
     ],
 )
 def test_answers_that_are_all_yes_or_no_need_no_engine(
-    columns: dict[str, Any], expected: list[str] | None
+    row_type: str, texts: list[str], expected: list[str] | None
 ) -> None:
-    assert closed("vqa", {"question": "is it?", **columns}, EN, EU) == expected
+    assert closed(row_types.load(row_type), texts, EN, EU) == expected
 
 
 @pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")
 def test_real_translations_are_told_from_their_sources() -> None:
-    checker = Checker(Checks(**{**OFF, "language": "refuse"}), "caption", EN, EU)
-    rows = [(Row(0, "r", "caption", [english]), english, basque) for english, basque in PAIRS]
+    checker = Checker(Checks(**{**OFF, "language": "refuse"}), row_types.load("caption"), EN, EU)
+    rows = [
+        (Row(0, "r", row_types.load("caption"), [english]), english, basque)
+        for english, basque in PAIRS
+    ]
     good = sum(checker(row, [basque]).refused is None for row, _, basque in rows)
     caught = sum(checker(row, [english]).refused is not None for row, english, _ in rows)
     assert good / len(rows) > 0.97
@@ -220,7 +226,9 @@ def test_real_translations_are_told_from_their_sources() -> None:
 def test_signs_that_no_person_writes_are_never_kept_in_silence(sign: str, kind: str) -> None:
     source, target = "A man is riding a horse.", "Gizon bat zaldi gainean dago."
     for text in (f"{target}{sign}", f"{sign} {target}", f"Gizon bat {sign} zaldi gainean"):
-        verdict = Checker(Checks(), "caption", EN, EU)(Row(0, "r", "caption", [source]), [text])
+        verdict = Checker(Checks(), row_types.load("caption"), EN, EU)(
+            Row(0, "r", row_types.load("caption"), [source]), [text]
+        )
         assert verdict.refused or kind in verdict.flags, text
         assert bool(verdict.refused and verdict.refused.startswith("broken: ")) is (
             kind == "broken"
@@ -243,9 +251,13 @@ def test_what_people_write_in_any_script_is_no_broken_sign(text: str) -> None:
 
 @pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")
 def test_real_translations_have_no_broken_signs() -> None:
-    checker = Checker(Checks(**{**OFF, "broken": "refuse", "odd": "flag"}), "caption", EN, EU)
+    checker = Checker(
+        Checks(**{**OFF, "broken": "refuse", "odd": "flag"}), row_types.load("caption"), EN, EU
+    )
     for english, basque in PAIRS:
-        assert checker(Row(0, "r", "caption", [english]), [basque]) == Verdict(), basque
+        assert checker(Row(0, "r", row_types.load("caption"), [english]), [basque]) == Verdict(), (
+            basque
+        )
 
 
 @pytest.mark.parametrize(
@@ -280,12 +292,12 @@ def test_a_row_is_untranslated_if_all_its_prose_is_the_source(
 @pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")
 def test_untranslated_rows_are_refused_and_half_translated_ones_flagged() -> None:
     """On real messages; `bench/translate_copies.py` has the figures of the docs."""
-    checker = Checker(Checks(**{**OFF, "copied": "refuse"}), "vqa", EN, EU)
+    checker = Checker(Checks(**{**OFF, "copied": "refuse"}), row_types.load("vqa"), EN, EU)
     other = [pair for pair in PAIRS if pair[0].lower() != pair[1].lower()]
     asked = other[1:] + other[:1]
     right = left = half = 0
     for (question, ask), (english, basque) in zip(asked, other, strict=True):
-        row = Row(0, "r", "vqa", [question, english])
+        row = Row(0, "r", row_types.load("vqa"), [question, english])
         right += checker(row, [ask, basque]) == Verdict()
         left += checker(row, [question, english]).refused is not None
         half += checker(row, [ask, english]) == Verdict(None, ("copied",))

@@ -51,7 +51,7 @@ def test_a_translated_corpus_holds_each_row_in_both_languages(
     counts = gather(made, tmp_path / "out")
     assert (counts["rows_in"], counts["rows"], counts["quarantined"]) == (11, 11, 0)
     both = Corpus.open(tmp_path / "out")
-    assert (both.languages, both.row_type, both.ids) == (["en", "eu"], row_type, found.ids)
+    assert (both.languages, both.row_type.name, both.ids) == (["en", "eu"], row_type, found.ids)
     for place in range(11):
         english, target = both.row("en", place), both.row("eu", place)
         assert english == found.row("en", place)

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ikusi.data import rows as row_types
 from ikusi.translate.contract import Row
 from ikusi.translate.parse import UnreadableError, parse
 from ikusi.translate.prompt import Format, Labels, expected
@@ -24,7 +25,8 @@ TEXTS = st.lists(WORDS.filter(bool), min_size=1, max_size=11)
 
 
 def row(name: str) -> Row:
-    return Row(0, name, **NASTY["rows"][name])
+    held = NASTY["rows"][name]
+    return Row(0, name, row_types.load(held["row_type"]), held["texts"])
 
 
 def test_there_are_many_of_them() -> None:
@@ -49,7 +51,7 @@ def test_what_is_laid_out_as_asked_is_read_back_or_refused(
     if row_type == "instruction" and len(texts) == 1:
         texts *= 2
     layout: Format = data.draw(st.sampled_from(["labels", "json"]))
-    asked = Row(0, "row", row_type, texts)
+    asked = Row(0, "row", row_types.load(row_type), texts)
     answer = expected(layout, asked, texts, LABELS)
     try:
         found = parse(answer, asked, LABELS, layout)

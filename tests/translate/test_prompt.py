@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ikusi import language
+from ikusi.data import rows as row_types
 from ikusi.errors import InputError
 from ikusi.translate import prompt
 from ikusi.translate.contract import Row
@@ -14,14 +15,14 @@ from ikusi.translate.engines.chat import Chat
 from ikusi.translate.parse import parse
 
 EN, EU, GL = (language.load(code) for code in ("en", "eu", "gl"))
-CHOICE = Row(0, "row", "choice", ["What is {answer}?", "a cat", "a dog"])
+CHOICE = Row(0, "row", row_types.load("choice"), ["What is {answer}?", "a cat", "a dog"])
 ROWS = [
     CHOICE,
-    Row(0, "row", "vqa", ["What?", *["red"] * 10]),
-    Row(0, "row", "open", ["What is it?"]),
-    Row(0, "row", "instruction", ["Describe it.", "A cat."]),
-    Row(0, "row", "instruction", ["Hi.", "Hello.", "And it?", "A cat."]),
-    Row(0, "row", "caption", ["A cat."]),
+    Row(0, "row", row_types.load("vqa"), ["What?", *["red"] * 10]),
+    Row(0, "row", row_types.load("open"), ["What is it?"]),
+    Row(0, "row", row_types.load("instruction"), ["Describe it.", "A cat."]),
+    Row(0, "row", row_types.load("instruction"), ["Hi.", "Hello.", "And it?", "A cat."]),
+    Row(0, "row", row_types.load("caption"), ["A cat."]),
 ]
 
 
@@ -31,7 +32,7 @@ def writer(name: str = "any", format: prompt.Format = "labels", target: Any = EU
 
 def test_the_papers_prompt_for_aokvqa_is_sent_word_for_word() -> None:
     """Figure 4 of arXiv 2511.09396."""
-    row = Row(0, "row", "choice", ["Where?", "office", "cafe", "motel", "outside"])
+    row = Row(0, "row", row_types.load("choice"), ["Where?", "office", "cafe", "motel", "outside"])
     system, *shots, request = writer("aokvqa").messages(row)
     assert system["content"].startswith(
         "You are a helpful AI assistant that specializes in English"
@@ -68,7 +69,7 @@ def test_every_example_is_read_back_as_its_texts(name: str, format: prompt.Forma
     found = prompt.load(name, "eu")
     answers = [message["content"] for message in writer(name, format)._beginning[2::2]]
     for shot, answer in zip(found.shots, answers, strict=True):
-        row = Row(0, "shot", shot.row_type, shot.source)
+        row = Row(0, "shot", row_types.load(shot.row_type), shot.source)
         assert parse(answer, row, writer(name).labels, format) == shot.target
 
 

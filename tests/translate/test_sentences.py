@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ikusi.data import rows as row_types
 from ikusi.errors import InputError
 from ikusi.translate.contract import Outcome, Row, Sentence, Verdict
 from ikusi.translate.sentences import SentenceTranslator, pieces
@@ -44,7 +45,7 @@ class Echo:
 
 
 def outcomes(texts: list[list[str]], engine: Echo) -> list[Outcome]:
-    rows = [Row(place, str(place), "vqa", some) for place, some in enumerate(texts)]
+    rows = [Row(place, str(place), row_types.load("vqa"), some) for place, some in enumerate(texts)]
     return list(SentenceTranslator(engine, "en").translate(rows, lambda row, said: Verdict()))
 
 
@@ -134,7 +135,9 @@ def test_sentences_are_forgotten_before_memory_fills(monkeypatch: pytest.MonkeyP
 
 def test_rows_come_back_in_order_reading_one_batch_ahead() -> None:
     engine = Echo(batch=2)
-    rows = iter([Row(place, str(place), "caption", [f"cat {place}"]) for place in range(9)])
+    rows = iter(
+        [Row(place, str(place), row_types.load("caption"), [f"cat {place}"]) for place in range(9)]
+    )
     translated = SentenceTranslator(engine, "en").translate(rows, lambda row, said: Verdict())
     assert next(translated).place == 0
     assert sum(1 for _ in rows) == 5  # four were read
@@ -155,7 +158,9 @@ def test_the_engine_works_while_rows_are_checked() -> None:
         assert began.wait(10), "the second batch waits for the check of the first"
         return Verdict()
 
-    rows = [Row(place, str(place), "caption", [f"cat {place}"]) for place in range(2)]
+    rows = [
+        Row(place, str(place), row_types.load("caption"), [f"cat {place}"]) for place in range(2)
+    ]
     assert len(list(SentenceTranslator(Telling(batch=1), "en").translate(rows, check))) == 2
 
 
@@ -175,7 +180,9 @@ def test_an_engine_that_dies_on_the_way_stops_the_job_soon() -> None:
     engine = Echo(batch=1000)
     texts = [["break" if place >= 1000 else "cat", str(place) + "a"] for place in range(2000)]
     texts = [[" ".join(text)] for text in texts]
-    rows = [Row(place, str(place), "caption", text) for place, text in enumerate(texts)]
+    rows = [
+        Row(place, str(place), row_types.load("caption"), text) for place, text in enumerate(texts)
+    ]
     found: list[Outcome] = []
     with pytest.raises(InputError, match="out of memory"):
         found.extend(SentenceTranslator(engine, "en").translate(rows, lambda row, said: Verdict()))
@@ -193,7 +200,7 @@ def test_long_sentences_weigh_more_in_a_score_and_one_that_was_cut_is_flagged() 
 
 
 def test_what_the_check_refuses_is_kept_as_an_attempt() -> None:
-    rows = [Row(0, "0", "caption", ["a cat"])]
+    rows = [Row(0, "0", row_types.load("caption"), ["a cat"])]
     refuse = Verdict("language: expected eu, found en")
     found = list(SentenceTranslator(Echo(), "en").translate(rows, lambda row, said: refuse))
     assert found[0].texts is None

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from ikusi.data.corpus import Corpus
-from ikusi.data.rows.schema import texts
 
 WINDOWS, ROWS = 8, 64  # of rows that are looked at, spread over the corpus
 MOST = 0.5  # of rows with prose, that may be the same: two close languages share a sentence or so
@@ -48,7 +47,7 @@ def alike(corpus: Corpus, one: str, other: str) -> tuple[int, int]:
         stop = min(start + ROWS, len(corpus))
         tables = (corpus.rows(code, start, stop).to_pylist() for code in (one, other))
         for pair in zip(*tables, strict=True):
-            ours, theirs = (texts(corpus.row_type, row) for row in pair)
+            ours, theirs = (corpus.row_type.texts(row) for row in pair)
             prose = [text for text in ours if is_prose(text)]
             rows += bool(prose)
             same += bool(prose) and all(text in theirs for text in prose)

@@ -18,11 +18,11 @@ from PIL import Image
 
 from ikusi import artifact, content
 from ikusi.data import integrity
-from ikusi.data.groups import Groups, Pictures
+from ikusi.data import rows as row_types
+from ikusi.data.groups import IMAGES, Groups, Pictures
 from ikusi.data.images import decode
 from ikusi.data.parquet import CHECKSUMS
-from ikusi.data.rows.faults import faults
-from ikusi.data.rows.schema import IMAGES, OPTIONAL, ROW_TYPES, fault, key_fault, rows_schema
+from ikusi.data.rows.columns import OPTIONAL, key_fault
 from ikusi.errors import InputError
 from ikusi.recipe.values import check_name
 
@@ -37,7 +37,7 @@ class CorpusWriter:
 
     Args:
         folder: where to write; making it whole or absent is the caller's (`artifact.folder`).
-        row_type: caption, instruction, vqa, choice or open.
+        row_type: name of the type of its rows (`ikusi.data.rows`).
         languages: codes; every row is given in all of them.
         quarantine: set bad rows aside in `quarantine.parquet` instead of raising.
     """
@@ -45,21 +45,20 @@ class CorpusWriter:
     def __init__(
         self, folder: Path, row_type: str, languages: Sequence[str], quarantine: bool = False
     ) -> None:
-        if row_type not in ROW_TYPES:
-            raise InputError(f"row type: expected one of {', '.join(ROW_TYPES)}, found {row_type}")
+        found = row_types.load(row_type)
         if not languages or len(set(languages)) != len(languages):
             told = ", ".join(languages) or "none"
             raise InputError(f"{folder}: expected different languages, found {told}")
         for code in languages:
             check_name(code, f"{folder}: languages")
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.row_type, self.languages = folder, row_type, list(languages)
+        self.folder, self.row_type, self.languages = folder, found, list(languages)
         self.quarantine = quarantine
         self._image_ids: set[str] = set()
         self._ids: set[str] = set()
-        schema = rows_schema(row_type)
         self._tables = {
-            code: _Table(folder / f"{code}.parquet", schema, ROWS_IN_GROUP) for code in languages
+            code: _Table(folder / f"{code}.parquet", found.schema, ROWS_IN_GROUP)
+            for code in languages
         }
         self._images = _Table(folder / "images-00000.parquet", IMAGES, IMAGES_IN_GROUP)
         self._bad = _Table(folder / "quarantine.parquet", QUARANTINE, ROWS_IN_GROUP)
@@ -131,7 +130,7 @@ class CorpusWriter:
             wanted, found = ", ".join(self.languages), ", ".join(texts) or "none"
             return f"expected texts in {wanted}, found {found}"
         for code in self.languages:
-            if problem := fault(self.row_type, texts[code]):
+            if problem := self.row_type.fault(texts[code]):
                 return f"{code}: {problem}"
         return None
 
@@ -142,7 +141,7 @@ class CorpusWriter:
         self._images.close()
         self._bad.close()
         counts = {
-            "row_type": self.row_type,
+            "row_type": self.row_type.name,
             "languages": self.languages,
             "rows": len(self._ids),
             "images": self._images.written,
@@ -166,7 +165,7 @@ class Corpus:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         about = integrity.read_about(self.folder)
-        self.row_type, self.languages = about.row_type, about.languages
+        self.row_type, self.languages = row_types.load(about.row_type), about.languages
         self._rows = {code: self._opened(code) for code in self.languages}
         images = sorted(self.folder.glob("images-*.parquet"))
         self._images = [Groups(path, IMAGES) for path in images]
@@ -297,10 +296,10 @@ class Corpus:
         path = self.folder / f"{language}.parquet"
 
         def check(rows: pa.Table) -> None:
-            for place, problem in faults(self.row_type, rows).items():
+            for place, problem in self.row_type.faults(rows).items():
                 raise InputError(f"{path}: row {rows['id'][place]}: {problem}")
 
-        return Groups(path, rows_schema(self.row_type), OPTIONAL, check)
+        return Groups(path, self.row_type.schema, OPTIONAL, check)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder}

@@ -21,6 +21,18 @@ from ikusi.data.parquet import in_schema, open_table, reading
 BYTES_HELD = 256 * 2**20  # of decoded row groups, for each open file
 ROWS_AT_ONCE = 4096  # of columns that are read through
 ASKED_AGAIN = 1024  # pictures whose numbers are remembered
+IMAGES = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("bytes", pa.binary()),
+        ("format", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("sha256", pa.string()),
+        ("source", pa.string()),
+    ]
+)
+"""Columns of a table of pictures."""
 
 
 class Pictures:

@@ -24,7 +24,8 @@ from ikusi import artifact, claim, yamlfile
 from ikusi.data import originals, sources
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.images import FORMATS, decode
-from ikusi.data.rows.schema import fault, key_fault
+from ikusi.data.rows.base import RowType
+from ikusi.data.rows.columns import key_fault
 from ikusi.data.sources.base import BadRow, Item, LeftOut, Source, SourceRow
 from ikusi.data.sources.pictures import Picture
 from ikusi.data.sources.spool import sampled
@@ -205,7 +206,7 @@ def _written(
     """Write the items and count them."""
     counts: Counter[str] = Counter(rows_in=0, rows=0, images=0, quarantined=0, left_out=0)
     with _Writer(folder, row_type, languages) as writer:
-        for item, found in _with_pictures(items, row_type, fetched):
+        for item, found in _with_pictures(items, writer.row_type, fetched):
             counts["rows_in"] += 1
             if isinstance(item, LeftOut):
                 counts.update(("left_out", f"left out: {item.reason}"))
@@ -250,7 +251,7 @@ class _Found:
 
 
 def _with_pictures(
-    items: Iterable[Item], row_type: str, fetched: _Fetched
+    items: Iterable[Item], row_type: RowType, fetched: _Fetched
 ) -> Iterator[tuple[Item, Future[_Found] | None]]:
     """Items in order, each with its picture where that is new; some are decoded ahead."""
     workers, known = os.cpu_count() or 1, set[str]()
@@ -268,9 +269,9 @@ def _with_pictures(
         yield from waiting
 
 
-def _fault(row_type: str, row: SourceRow) -> bool:
+def _fault(row_type: RowType, row: SourceRow) -> bool:
     """Whether the writer will refuse a row for what it says."""
-    faults = (fault(row_type, columns) for columns in row.texts.values())
+    faults = (row_type.fault(columns) for columns in row.texts.values())
     return bool(key_fault(row.id, row.group, row.task) or any(faults))
 
 

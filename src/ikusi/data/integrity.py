@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ikusi import jsonfile
+from ikusi.data import rows as row_types
 from ikusi.data.groups import Groups
-from ikusi.data.rows.schema import RowType
 from ikusi.errors import InputError
 from ikusi.recipe.values import is_name
 
@@ -21,7 +21,7 @@ ABOUT = "corpus.json"
 class About(jsonfile.Record):
     """What a corpus says of itself in `corpus.json`."""
 
-    row_type: RowType
+    row_type: row_types.Name
     languages: list[str]
     rows: int
     images: int

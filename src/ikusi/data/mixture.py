@@ -11,6 +11,7 @@ import numpy as np
 
 from ikusi.data.alike import warn_if_alike
 from ikusi.data.corpus import Corpus
+from ikusi.data.rows.base import RowType
 from ikusi.errors import InputError
 
 Message = dict[str, Any]
@@ -145,31 +146,18 @@ def speakers(ids: Sequence[str], ratio: float, seed: int) -> np.ndarray:
     return speaks
 
 
-def conversation(row: Mapping[str, Any], row_type: str, prompts: Sequence[str]) -> list[Message]:
+def conversation(
+    row: Mapping[str, Any], row_type: RowType, prompts: Sequence[str]
+) -> list[Message]:
     """A row as chat messages; the picture, if any, comes first in the first user turn."""
-    turns = _turns(row, row_type, prompts)
     messages: list[Message] = [
-        {"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns
+        {"role": role, "content": [{"type": "text", "text": text}]}
+        for role, text in row_type.turns(row, prompts)
     ]
     if row["image_id"] is not None:
         first = next(message for message in messages if message["role"] == "user")
         first["content"].insert(0, {"type": "image"})
     return messages
-
-
-def _turns(row: Mapping[str, Any], row_type: str, prompts: Sequence[str]) -> list[tuple[str, str]]:
-    if row_type == "instruction":
-        return [(turn["role"], turn["content"]) for turn in row["turns"]]
-    if row_type == "caption":
-        if not prompts:
-            raise InputError(f"row {row['id']}: expected a caption prompt, found none")
-        number = int.from_bytes(_hash("prompt " + row["id"])) % len(prompts)
-        return [("user", prompts[number]), ("assistant", row["text"])]
-    if row_type == "vqa":
-        return [("user", row["question"]), ("assistant", row["answers"][0])]
-    if row_type == "choice":
-        return [("user", row["question"]), ("assistant", row["choices"][row["answer"]])]
-    raise InputError(f"row {row['id']}: expected rows with an answer to train on, found {row_type}")
 
 
 def _chosen(part: MixturePart, seed: int) -> np.ndarray:

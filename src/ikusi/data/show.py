@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
@@ -18,20 +17,12 @@ from rich.text import Text
 
 from ikusi import claim, disk, terminal
 from ikusi.data.corpus import Corpus
+from ikusi.data.rows.shape import Line
 from ikusi.errors import InputError
 from ikusi.terminal import harmless
 
 TEMPLATE = "show.html.j2"
 SIDE = 384  # pixels of the longer side of a picture, at most
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A text of a row: `label` is its column or the speaker's role; `right` marks an answer."""
-
-    label: str
-    text: str
-    right: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +83,7 @@ def _sample(corpus: Corpus, place: int) -> Sample:
     sides = [
         Side(
             language=code,
-            lines=_lines(corpus.row_type, columns),
+            lines=corpus.row_type.lines(columns),
             translator=columns.get("translator"),
             flags=columns.get("flags") or [],
             score=columns.get("score"),
@@ -101,19 +92,6 @@ def _sample(corpus: Corpus, place: int) -> Sample:
     ]
     image = corpus.image(row["image_id"]) if row["image_id"] else None
     return Sample(row["id"], row["group"], row["task"], row["image_id"], image, sides)
-
-
-def _lines(row_type: str, columns: Mapping[str, Any]) -> list[Line]:
-    """The texts of a row, labelled."""
-    if row_type == "caption":
-        return [Line("text", columns["text"])]
-    if row_type == "instruction":
-        return [Line(turn["role"], turn["content"]) for turn in columns["turns"]]
-    found = [Line("question", columns["question"])]
-    found += [Line("answer", text) for text in columns.get("answers") or ()]
-    for place, text in enumerate(columns.get("choices") or ()):
-        found.append(Line(f"choice {place + 1}", text, right=place == columns["answer"]))
-    return found
 
 
 def to_terminal(drawn: Sequence[Sample], console: Console | None = None) -> None:

@@ -30,14 +30,15 @@ class Asker:
 
     def __init__(self, benchmark: Benchmark, corpus: Corpus, pack: LanguagePack) -> None:
         self.benchmark, self.corpus, self.pack = benchmark, corpus, pack
+        self.type = benchmark.type
 
     def query(self, row: Row) -> Query:
         """Return what is put to the model for a row."""
-        choices = tuple(row.get("choices") or ())
+        options = self.type.options(row) if self.benchmark.scorer == "options" else ()
         return Query(
             f"{self.benchmark.corpus}/{self.pack.code}: row {row['id']}",
             (*self._shots(row["id"]), self._question(row)),
-            self.benchmark.said(choices) if self.benchmark.scorer == "options" else (),
+            self.benchmark.said(options),
             self.benchmark.max_new_tokens,
             shared=2 * self.benchmark.few_shots,
             completion=self.benchmark.format == "completion",
@@ -60,7 +61,8 @@ class Asker:
         return [message for messages in others[: self.benchmark.few_shots] for message in messages]
 
     def _question(self, row: Row) -> Message:
-        text = self.benchmark.prompt(self.pack, row["question"], row.get("choices") or ())
+        question, options = self.type.question(row), self.type.options(row)
+        text = self.benchmark.prompt(self.pack, question, options)
         name, image = row["image_id"], []
         if name is not None:
             image = [{"type": "image", "key": self.corpus.image_digest(name)}]
@@ -80,10 +82,11 @@ class Asker:
         return [(row, [self._question(row), self._answer(row)]) for row in rows]
 
     def _answer(self, row: Row) -> Message:
-        if self.benchmark.row_type == "choice":
-            text = self.benchmark.said(row["choices"])[row["answer"]]
+        if self.benchmark.scorer == "options":
+            text = self.benchmark.said(self.type.options(row))[self.type.right(row)]
         else:
-            text = max(row["answers"], key=list(row["answers"]).count)
+            answers = self.type.answers(row)
+            text = max(answers, key=answers.count)
         return {"role": "assistant", "content": [{"type": "text", "text": text}]}
 
 

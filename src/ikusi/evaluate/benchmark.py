@@ -13,9 +13,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from ikusi import recipe, yamlfile
+from ikusi.data import rows as row_types
+from ikusi.data.rows.shape import Gold
 from ikusi.evaluate import metrics
 from ikusi.language import LanguagePack
 from ikusi.recipe.values import path_of_names
+
+if TYPE_CHECKING:
+    from ikusi.data.rows.base import Asked
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
@@ -40,7 +45,7 @@ class Benchmark(BaseModel):
     title: str = Field(min_length=1, description="Its name in tables and figures.")
     mirrors: str = Field(description="The published benchmark it stands for, and where from.")
     corpus: str = Field(min_length=1, description="Name of the corpus folder with its rows.")
-    row_type: Literal["vqa", "choice", "open"] = Field(
+    row_type: row_types.AskedName = Field(
         description="Type of the corpus: vqa has gold answers, choice has options, open neither."
     )
     scorer: Literal["options", "generate"] = Field(
@@ -100,17 +105,17 @@ class Benchmark(BaseModel):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        options = self.scorer == "options"
-        if options != (self.row_type == "choice"):
+        options, gold = self.scorer == "options", self.type.gold
+        if options != (gold is Gold.OPTION):
             raise _mismatch("scorer", "options for choice rows, generate for others", self.scorer)
         if options != (self.metric == "accuracy"):
             raise _mismatch("metric", "accuracy for options, another for generate", self.metric)
-        if (self.row_type == "open") != (self.metric == "none"):
+        if (gold is Gold.NOTHING) != (self.metric == "none"):
             raise _mismatch("metric", "none for open rows, another for vqa rows", self.metric)
         if options == bool(self.max_new_tokens):
             expected = "none for options, more than 0 for generate"
             raise _mismatch("max_new_tokens", expected, str(self.max_new_tokens))
-        if self.few_shots and self.row_type == "open":
+        if self.few_shots and gold is Gold.NOTHING:
             raise _mismatch("few_shots", "0, as open rows have no answers", str(self.few_shots))
         return self
 
@@ -124,6 +129,11 @@ class Benchmark(BaseModel):
         if self.target == "letter" and "any" not in self.prompts:
             raise _mismatch("prompts", "one for `any`, with {options}", ", ".join(self.prompts))
         return self
+
+    @property
+    def type(self) -> "Asked":
+        """The type of the corpus: what is asked of its rows, and what is right."""
+        return row_types.load_asked(self.row_type)
 
     @property
     def primary(self) -> str:

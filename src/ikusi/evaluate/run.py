@@ -200,7 +200,7 @@ def _check(
     packs: Mapping[str, LanguagePack],
 ) -> None:
     for bench, corpus in benchmarks:
-        if corpus.row_type != bench.row_type:
+        if corpus.row_type.name != bench.row_type:
             raise InputError(
                 f"{bench.name}: corpus {bench.corpus}: expected {bench.row_type} rows, "
                 f"found {corpus.row_type}"

@@ -103,7 +103,7 @@ def choice_outcome(bench: Benchmark, row: Row, reply: Reply) -> Outcome:
     The accuracies under all log-probabilities are kept as metrics, whichever decides. Where a score
     is not finite none is picked, which is a failure.
     """
-    choices, answer = list(row["choices"]), int(row["answer"])
+    choices, answer = list(bench.type.options(row)), bench.type.right(row)
     columns: dict[str, Any] = {
         name: [getattr(score, part) for score in reply.scores] for name, part in COLUMNS.values()
     }
@@ -144,7 +144,7 @@ def answer_outcome(
     }
     if bench.metric == "none":
         return columns | {"gold": None, "metrics": {}, "correct": None}
-    gold = list(row["answers"])
+    gold = bench.type.answers(row)
     metrics = text_metrics(reply.text, gold, normaliser)
     if reply.failure:  # gold answers may be empty once they are normalised
         metrics = dict.fromkeys(metrics, 0.0)

@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 
 from ikusi import artifact, claim, disk, language
 from ikusi.data.corpus import Corpus
-from ikusi.data.rows.schema import COLUMNS
 from ikusi.miniature import corpora
 from ikusi.recipe import Miniature
 
@@ -80,12 +79,11 @@ def _write_table(corpus: Corpus, folder: Path) -> None:
 
 
 def _lines(corpus: Corpus) -> Iterator[str]:
-    names = [field.name for field in COLUMNS[corpus.row_type]]
     spoken = {code: corpus.table(code).to_pylist() for code in corpus.languages}
     for rows in zip(*spoken.values(), strict=True):
         first = rows[0]
         line = {"id": first["id"], "image": f"{first['image_id']}.png"}
         line |= {key: first[key] for key in ("group", "task") if first[key] is not None}
         for code, row in zip(spoken, rows, strict=True):
-            line |= {f"{code}.{name}": row[name] for name in names}
+            line |= {f"{code}.{name}": row[name] for name in corpus.row_type.names}
         yield json.dumps(line, ensure_ascii=False)

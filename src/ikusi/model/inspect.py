@@ -103,8 +103,8 @@ def read(
         InputError: a row cannot be trained on (nothing to learn, an image beyond `max_length`, a
             picture for a bare LLM); it starts with the row's id.
     """
-    captions = corpus.row_type == "caption"
-    prompts = language.load(code).prompts.get("caption", []) if captions else []
+    asked = corpus.row_type.prompts
+    prompts = language.load(code).prompts.get(asked, []) if asked else []
     return [_row(reader, corpus, code, place, prompts, max_length) for place in places]
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ikusi.data.rows.base import RowType
+
 CUT = "cut"
 """The flag of a row that was too long for its engine."""
 
@@ -17,15 +19,15 @@ class Row:
     Args:
         place: its position in the corpus.
         id: its name, for messages.
-        row_type: caption, instruction, vqa, choice or open.
-        texts: what is to be translated, in the order of `schema.texts`: the one caption or
+        row_type: its type.
+        texts: what is to be translated, in the order of `RowType.texts`: the one caption or
             question; a question, then its answers or choices; the contents of the turns. Yes and
             no are not among them where they are all the answers: the language packs know them.
     """
 
     place: int
     id: str
-    row_type: str
+    row_type: RowType
     texts: list[str]
 
 

@@ -19,8 +19,7 @@ import pyarrow.parquet as pq
 from ikusi import artifact
 from ikusi.data.corpus import QUARANTINE, Corpus
 from ikusi.data.parquet import CHECKSUMS
-from ikusi.data.rows import schema
-from ikusi.data.rows.faults import faults
+from ikusi.data.rows.shape import Layout
 from ikusi.errors import InputError
 from ikusi.translate.checks.yes_no import closed
 from ikusi.translate.job import Job
@@ -69,7 +68,7 @@ class _Gatherer:
         self.job, self.staging, self.plan = job, staging, job.plan
         self.row_type = job.plan.corpus.row_type
         codes = [*job.plan.corpus.languages, job.plan.target.code]
-        rows = schema.rows_schema(self.row_type)
+        rows = self.row_type.schema
         self._tables = {
             code: pq.ParquetWriter(
                 staging / f"{code}.parquet", rows, compression="zstd", **CHECKSUMS
@@ -89,7 +88,7 @@ class _Gatherer:
         _link_pictures(self.plan.corpus.folder, self.staging)
         counts = self._told()
         about = {
-            "row_type": self.row_type,
+            "row_type": self.row_type.name,
             "languages": list(self._tables),
             "rows": counts["rows"],
             "images": _images(self.plan.corpus.folder),
@@ -132,7 +131,7 @@ class _Gatherer:
         source = self.plan.corpus.rows(self.plan.source.code, start, stop)
         good = pc.equal(outcomes["status"], OK)
         translated = self._translated(source.filter(good), outcomes.filter(good))
-        if bad := faults(self.row_type, translated):
+        if bad := self.row_type.faults(translated):
             outcomes = _refused(outcomes, good, bad)
             translated = translated.filter(_all_but(bad, len(translated)))
             good = pc.equal(outcomes["status"], OK)
@@ -153,7 +152,7 @@ class _Gatherer:
     def _translated(self, source: pa.Table, outcomes: pa.Table) -> pa.Table:
         """Rows of the target's table: the source's, with their texts and where these come from."""
         columns = {name: source[name] for name in ("id", "image_id", "group", "task")}
-        columns |= _with_texts(self.row_type, source, self._texts(source, outcomes))
+        columns |= self.row_type.with_texts(source, self._texts(source, outcomes))
         name = pa.array([self.job.translator.name] * len(source), pa.string())
         columns |= {"translator": name, "flags": outcomes["flags"], "score": outcomes["score"]}
         return pa.table(columns)
@@ -161,10 +160,10 @@ class _Gatherer:
     def _texts(self, source: pa.Table, outcomes: pa.Table) -> pa.ListArray:
         """All texts of the translated rows: the engine's, and yes and no from the packs."""
         texts = outcomes["texts"].combine_chunks()
-        if self.row_type not in ("vqa", "choice"):
+        if self.row_type.layout is not Layout.QUESTION:
             return texts
         known = (
-            closed(self.row_type, columns, self.plan.source, self.plan.target)
+            closed(self.row_type, self.row_type.texts(columns), self.plan.source, self.plan.target)
             for columns in source.to_pylist()
         )
         pairs = zip(texts.to_pylist(), known, strict=True)
@@ -216,26 +215,6 @@ def _in_schema(table: pa.Table, wanted: pa.Schema) -> pa.Table:
         for field in wanted
     ]
     return pa.table(columns, schema=wanted)
-
-
-def _with_texts(row_type: str, source: pa.Table, texts: pa.ListArray) -> dict[str, Any]:
-    """`schema.with_texts` for a whole table: the type's own columns with other texts."""
-    if row_type == "instruction":
-        turns = source["turns"].combine_chunks()
-        roles = turns.flatten().field("role")
-        said = pa.StructArray.from_arrays([roles, texts.flatten()], ["role", "content"])
-        lengths = pc.list_value_length(turns).to_numpy(zero_copy_only=False)
-        offsets = pa.array(np.r_[0, np.cumsum(lengths)], pa.int32())
-        return {"turns": pa.ListArray.from_arrays(offsets, said)}
-    first = pc.list_element(texts, 0) if len(texts) else pa.array([], pa.string())
-    if row_type == "caption":
-        return {"text": first}
-    columns: dict[str, Any] = {"question": first}
-    if row_type == "vqa":
-        columns["answers"] = pc.list_slice(texts, 1)
-    if row_type == "choice":
-        columns |= {"choices": pc.list_slice(texts, 1), "answer": source["answer"]}
-    return columns
 
 
 def _link_pictures(source: Path, target: Path) -> None:

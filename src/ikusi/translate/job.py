@@ -195,7 +195,7 @@ class Job:
         return {
             "name": self.settings.name,
             "corpus": self.plan.corpus.folder,
-            "row_type": self.plan.corpus.row_type,
+            "row_type": self.plan.corpus.row_type.name,
             "source_language": self.settings.source_language,
             "language": self.settings.language,
             "translator": self.translator.name,

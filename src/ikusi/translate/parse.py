@@ -11,10 +11,10 @@ import re
 from functools import cache
 from typing import Any
 
+from ikusi.data.rows.shape import Gold, Layout
 from ikusi.translate.contract import Row
-from ikusi.translate.prompt import Format, Labels, as_object
+from ikusi.translate.prompt import Format, Labels
 
-LISTED = ("vqa", "choice")
 FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*?)\n?```", re.DOTALL)
 MARKER = re.compile(r"(?:^|[\n,;])[ \t]*(?:\*\*)?(\d{1,3})[.)](?:\*\*)?[ \t]*")
 QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "`": "`"}
@@ -55,7 +55,7 @@ def _unwrapped(text: str, row: Row) -> str:
 def _from_json(text: str, row: Row) -> list[str]:
     told = _object(text)
     found: list[str] = []
-    for key, value in as_object(row.row_type, row.texts).items():
+    for key, value in row.row_type.keyed(row.texts).items():
         if key not in told:
             raise UnreadableError(
                 f"{key}: expected it in the object, found {', '.join(told) or 'none'}"
@@ -84,13 +84,15 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _from_labels(text: str, row: Row, labels: Labels) -> list[str]:
-    if row.row_type == "caption":
+    layout = row.row_type.layout
+    if layout is Layout.TEXT:
         return [_unquoted(_one_line(text, row.texts[0]), row.texts[0])]
     parts = _sections(text, row, labels)
-    if row.row_type not in LISTED or len(row.texts) == 1:
+    if layout is Layout.TURNS or len(row.texts) == 1:
         return [_one_line(part, said) for part, said in zip(parts, row.texts, strict=True)]
     question, answers = parts
-    items = _items(_one_list(answers), len(row.texts) - 1, ordered=row.row_type == "choice")
+    ordered = row.row_type.gold is Gold.OPTION
+    items = _items(_one_list(answers), len(row.texts) - 1, ordered)
     return [_one_line(question, row.texts[0]), *items]
 
 
@@ -117,7 +119,7 @@ def _headers(labels: Labels, strict: bool) -> re.Pattern[str]:
 
 def _sections(text: str, row: Row, labels: Labels) -> list[str]:
     """What stands under each label, in the row's order."""
-    listed = row.row_type in LISTED
+    listed = row.row_type.layout is Layout.QUESTION
     count = min(len(row.texts), 2) if listed else len(row.texts)
     wanted = ["qa"[place % 2] for place in range(count)]
     loose = _headers(labels, strict=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ikusi import artifact
 from ikusi.data.corpus import Corpus
-from ikusi.data.rows import schema
+from ikusi.data.rows.base import RowType
 from ikusi.language import LanguagePack
 from ikusi.translate.checks.yes_no import closed
 from ikusi.translate.contract import Row
@@ -83,11 +83,11 @@ class Plan:
 
 
 def asked_texts(
-    row_type: str, columns: Mapping[str, Any], source: LanguagePack, target: LanguagePack
+    row_type: RowType, columns: Mapping[str, Any], source: LanguagePack, target: LanguagePack
 ) -> list[str]:
     """The texts of a row that an engine must translate: yes and no are known from the packs."""
-    texts = schema.texts(row_type, columns)
-    return texts[:1] if closed(row_type, columns, source, target) is not None else texts
+    texts = row_type.texts(columns)
+    return texts[:1] if closed(row_type, texts, source, target) is not None else texts
 
 
 def make(

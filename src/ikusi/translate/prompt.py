@@ -16,6 +16,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ikusi import artifact, catalogue, yamlfile
+from ikusi.data import rows as row_types
+from ikusi.data.rows.shape import Layout
 from ikusi.errors import InputError
 from ikusi.language import LanguagePack
 from ikusi.translate.contract import Row
@@ -39,7 +41,7 @@ class Shot(Section):
     assistant: str | None = Field(
         default=None, description="The answer, word for word, for `labels`."
     )
-    row_type: str = Field(description="Type of the row.")
+    row_type: row_types.Name = Field(description="Type of the row.")
     source: list[str] = Field(min_length=1, description="The row's texts.")
     target: list[str] = Field(min_length=1, description="Their translations.")
 
@@ -120,10 +122,10 @@ class Writer:
     def request(self, row: Row) -> str:
         """The last message: what changes from row to row."""
         if self.format == "json":
-            told = json.dumps(as_object(row.row_type, row.texts), ensure_ascii=False)
+            told = json.dumps(row.row_type.keyed(row.texts), ensure_ascii=False)
             return self._filled(self.prompt.json_request).replace("{row}", told)
-        answer = answer_text(row.row_type, row.texts)
-        if row.row_type == "instruction" and len(row.texts) != 2:
+        answer = answer_text(row.row_type.layout, row.texts)
+        if row.row_type.layout is Layout.TURNS and len(row.texts) != 2:
             return self._filled(self.prompt.question_request).replace(
                 "{question}", self.conversation(row.texts)
             )
@@ -146,7 +148,7 @@ class Writer:
         return f"{told}\n\n{JSON_RULE}" if self.format == "json" else told
 
     def _example(self, shot: Shot) -> list[Message]:
-        row = Row(0, "shot", shot.row_type, shot.source)
+        row = Row(0, "shot", row_types.load(shot.row_type), shot.source)
         user, assistant = self.request(row), expected(self.format, row, shot.target, self.labels)
         if self.format == "labels":
             user, assistant = shot.user or user, shot.assistant or assistant
@@ -170,40 +172,22 @@ def _put(template: str, question: str, answer: str) -> str:
     return before + (question if field else "") + after.replace("{answer}", answer)
 
 
-def answer_text(row_type: str, texts: Sequence[str]) -> str | None:
+def answer_text(layout: Layout, texts: Sequence[str]) -> str | None:
     """What stands under the answer's label: the answer, or a numbered list; None if nothing.
 
-    >>> answer_text("choice", ["What is it?", "a cat", "a dog"])
+    >>> answer_text(Layout.QUESTION, ["What is it?", "a cat", "a dog"])
     '1.a cat, 2.a dog'
     """
     if len(texts) < 2:
         return None
-    if row_type == "instruction":
+    if layout is Layout.TURNS:
         return texts[1]
     return ", ".join(f"{number}.{text}" for number, text in enumerate(texts[1:], 1))
 
 
-LISTS = {"vqa": "answers", "choice": "choices"}
-
-
-def as_object(row_type: str, texts: Sequence[str]) -> dict[str, Any]:
-    """A row's texts as a JSON object.
-
-    >>> as_object("vqa", ["What is it?", "a cat"])
-    {'question': 'What is it?', 'answers': ['a cat']}
-    """
-    if row_type == "caption":
-        return {"text": texts[0]}
-    if row_type == "instruction":
-        return {"turns": list(texts)}
-    if row_type in LISTS and len(texts) > 1:
-        return {"question": texts[0], LISTS[row_type]: list(texts[1:])}
-    return {"question": texts[0]}
-
-
 def json_schema(row: Row) -> dict[str, Any]:
     """The JSON Schema of a row's translation: the same keys, lists of the same length."""
-    told = as_object(row.row_type, row.texts)
+    told = row.row_type.keyed(row.texts)
     properties: dict[str, Any] = {}
     for key, value in told.items():
         text = {"type": "string"}
@@ -223,13 +207,14 @@ def json_schema(row: Row) -> dict[str, Any]:
 def expected(format: Format, row: Row, texts: Sequence[str], labels: Labels) -> str:
     """A translation, laid out as the answer ought to be."""
     if format == "json":
-        return json.dumps(as_object(row.row_type, texts), ensure_ascii=False)
-    if row.row_type == "caption":
+        return json.dumps(row.row_type.keyed(texts), ensure_ascii=False)
+    layout = row.row_type.layout
+    if layout is Layout.TEXT:
         return texts[0]
-    if row.row_type == "instruction":
+    if layout is Layout.TURNS:
         words = (labels.question, labels.answer)
         return "\n".join(f"**{words[place % 2]}:** {text}" for place, text in enumerate(texts))
-    answer = answer_text(row.row_type, texts)
+    answer = answer_text(layout, texts)
     told = f"**{labels.question}:** {texts[0]}"
     return told if answer is None else f"{told}\n**{labels.answer}:** {answer}"
 

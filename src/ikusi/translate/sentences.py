@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from ikusi.data import rows as row_types
 from ikusi.errors import InputError
 from ikusi.translate.contract import (
     CUT,
@@ -198,7 +199,10 @@ def translated(engine: SentenceEngine, texts: Sequence[str], language: str) -> l
     Raises:
         InputError: the engine fails on everything.
     """
-    rows = (Row(place, str(place), "caption", [text]) for place, text in enumerate(texts))
+    rows = (
+        Row(place, str(place), row_types.load("caption"), [text])
+        for place, text in enumerate(texts)
+    )
     outcomes = SentenceTranslator(engine, language).translate(rows, lambda row, said: Verdict())
     return [outcome.texts[0] if outcome.texts else "" for outcome in outcomes]
 

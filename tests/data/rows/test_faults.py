@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 
 from data_rows import picture
 from ikusi.data import corpus as corpora
+from ikusi.data import rows as row_types
 from ikusi.data.corpus import Corpus, CorpusWriter
-from ikusi.data.rows import schema
-from ikusi.data.rows.faults import SIGN, faults
+from ikusi.data.groups import IMAGES
+from ikusi.data.rows.columns import SIGN
 from ikusi.errors import InputError
 
 TALK = [{"role": "user", "content": "a?"}, {"role": "assistant", "content": "b"}]
@@ -53,26 +55,36 @@ BAD: dict[str, list[dict[str, Any]]] = {
 
 def table(row_type: str, rows: list[dict[str, Any]]) -> pa.Table:
     keyed = [{"id": f"r{place}", **row} for place, row in enumerate(rows)]
-    return pa.Table.from_pylist(keyed, schema=schema.rows_schema(row_type))
+    return pa.Table.from_pylist(keyed, schema=row_types.load(row_type).schema)
 
 
-@pytest.mark.parametrize("row_type", schema.ROW_TYPES)
+@pytest.mark.parametrize("row_type", GOOD)
 def test_a_table_of_rows_is_judged_as_its_rows_are(row_type: str) -> None:
     rows = [row for bad in BAD[row_type] for row in (GOOD[row_type], bad)]
     rows += [{**GOOD[row_type], "flags": [None]}, {**GOOD[row_type], "flags": ["short"]}]
+    rows += [{**GOOD[row_type], "score": score} for score in (nan, inf, 0.5)]
+    judge = row_types.load(row_type)
     judged = {
         place: problem
         for place, row in enumerate(rows)
-        if (problem := schema.fault(row_type, row)) is not None
+        if (problem := judge.fault(row)) is not None
     }
-    assert set(judged) == {*range(1, 2 * len(BAD[row_type]), 2), len(rows) - 2}
-    assert faults(row_type, table(row_type, rows)) == judged
+    assert set(judged) == {
+        *range(1, 2 * len(BAD[row_type]), 2),
+        *(len(rows) - n for n in (2, 3, 5)),
+    }
+    assert judge.faults(table(row_type, rows)) == judged
+
+
+def test_there_is_a_good_and_a_bad_row_of_every_type() -> None:
+    names = [one.name for one in row_types.available()]
+    assert names == sorted(GOOD) == sorted(BAD)
 
 
 def test_a_row_without_a_name_is_bad() -> None:
     rows = [{"id": name, "question": "what?"} for name in ("a", None, "")]
-    held = pa.Table.from_pylist(rows, schema=schema.rows_schema("open"))
-    assert list(faults("open", held)) == [1, 2]
+    held = pa.Table.from_pylist(rows, schema=row_types.load("open").schema)
+    assert list(row_types.load("open").faults(held)) == [1, 2]
 
 
 def test_blank_is_what_python_takes_for_blank() -> None:
@@ -258,7 +270,7 @@ def test_a_changed_byte_on_disk_is_seen_when_its_rows_are_read(tmp_path: Path) -
 @pytest.mark.parametrize("value", ["other", None])
 def test_a_picture_is_held_to_its_digest(tmp_path: Path, column: str, value: str | None) -> None:
     folder = write(tmp_path / "c", "open")
-    kind = schema.IMAGES.field(column).type
+    kind = IMAGES.field(column).type
     changed = pa.array([value and (picture("blue") if column == "bytes" else "0" * 64)], kind)
     spoil(folder / "images-00000.parquet", put(column, changed))
     with pytest.raises(InputError, match="image p: expected bytes with the SHA-256"):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from data.sources.hub import bad, cell, good, jpeg, lines, read, tar, written, zipped
 from ikusi.data import sources
 from ikusi.data.importing import import_corpus
-from ikusi.data.sources import cells, tables
+from ikusi.data.rows import cells
+from ikusi.data.sources import tables
 from ikusi.data.sources.base import BadRow, Item, LeftOut, SourceRow
 from ikusi.data.sources.cc3m import detokenised
 from ikusi.data.sources.damage import BadLine

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ikusi.data.sources import cells
-from ikusi.data.sources.base import Item, Source, SourceRow, converted, number_or_text, wanted
+from ikusi.data.rows import cells
+from ikusi.data.rows.cells import wanted
+from ikusi.data.sources.base import Item, Source, SourceRow, converted, number_or_text
 from ikusi.data.sources.pictures import Picture, in_cell, in_place
 from ikusi.data.sources.tables import Origin
 from ikusi.data.sources.vqav2 import coco_id
@@ -58,7 +59,7 @@ def _direct(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(origin: Origin, options: Options) -> Iterator[Item]:
-    columns = choice if options.row_type == "choice" else _direct
+    columns = {"choice": choice, "vqa": _direct}[options.row_type]
 
     def convert(row: dict[str, Any]) -> Item:
         id = number_or_text(row, "question_id")

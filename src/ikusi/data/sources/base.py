@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ikusi import language
+from ikusi.data.rows.cells import wanted
 from ikusi.data.sources.damage import BadLine
 from ikusi.data.sources.pictures import Picture
 from ikusi.data.sources.tables import Origin
@@ -22,7 +23,7 @@ class SourceRow:
     Args:
         id: its name, which stays when the data set grows.
         picture: where its picture is; none for a row of text alone.
-        texts: language -> the columns of the row's type (`ikusi.data.rows.schema`).
+        texts: language -> the columns of the row's type (`ikusi.data.rows`).
         group: a part of the data set that is reported by itself.
         task: the kind of question.
         stratum: sampling takes the same number of rows from each stratum.
@@ -66,7 +67,7 @@ class Source:
     Args:
         name: what it is asked for by.
         about: one line on what it holds.
-        row_type: caption, instruction, vqa, choice or open.
+        row_type: name of its rows' type (`ikusi.data.rows`).
         languages: of its rows, each row in all of them.
         licence: as its authors state it.
         home: its page.
@@ -140,26 +141,9 @@ def number_or_text(row: Mapping[str, Any], column: str) -> str:
     return str(value)
 
 
-def wanted(row: Mapping[str, Any], *columns: str) -> Any:
-    """The value of the first of some columns that has one.
-
-    Raises:
-        InputError: none has.
-    """
-    for column in columns:
-        if row.get(column) is not None:
-            return row[column]
-    raise InputError(f"{' or '.join(columns)}: expected a value, found none")
-
-
 def content_id(*parts: str) -> str:
     """A name for a row that has none: 16 hex digits of the SHA-256 of what it says."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def exchange(question: str, answer: str) -> list[dict[str, str]]:
-    """The turns of one question and its answer."""
-    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
 def yes_no(code: str) -> tuple[str, str]:

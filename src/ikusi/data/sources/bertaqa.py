@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ikusi import yamlfile
-from ikusi.data.sources import cells
+from ikusi.data.rows import cells
+from ikusi.data.rows.cells import wanted
 from ikusi.data.sources.base import (
     BadRow,
     Item,
@@ -19,7 +20,6 @@ from ikusi.data.sources.base import (
     SourceRow,
     converted,
     number_or_text,
-    wanted,
 )
 from ikusi.data.sources.spool import joined
 from ikusi.data.sources.tables import Origin

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ikusi.data.sources.base import Item, NoOptions, Source, SourceRow, converted, wanted
+from ikusi.data.rows.cells import wanted
+from ikusi.data.sources.base import Item, NoOptions, Source, SourceRow, converted
 from ikusi.data.sources.pictures import in_cell
 from ikusi.data.sources.tables import Origin
 

@@ -13,15 +13,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ikusi.data.sources.base import Item, Source, SourceRow, converted, number_or_text, wanted
+from ikusi.data.rows.cells import MARK, turns
+from ikusi.data.sources.base import Item, Source, SourceRow, converted, number_or_text
 from ikusi.data.sources.pictures import Picture, expect_no_video, in_place
 from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
 
-MARK = "<image>"
 MOVED = "picture_moved"
-ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 FILES = {
     "LLaVA-Pretrain": "blip_laion_cc_sbu_558k.json",
     "LLaVA-CC3M-Pretrain-595K": "chat.json",
@@ -40,31 +39,6 @@ class Options(Section):
     languages: list[str] = Field(
         default=["en"], min_length=1, max_length=1, description="Language of the conversations."
     )
-
-
-def turns(conversation: Any) -> tuple[list[dict[str, str]], list[str]]:
-    """The turns of a conversation in LLaVA's form or in OpenAI's, and the texts as they were.
-
-    Raises:
-        InputError: it is neither.
-    """
-    if not isinstance(conversation, list) or not conversation:
-        raise InputError(f"conversations: expected a list of turns, found {conversation!r:.80}")
-    found, raw = [], []
-    for turn in conversation:
-        role, content = wanted(turn, "from", "role"), wanted(turn, "value", "content")
-        if not isinstance(content, str):
-            raise InputError(f"conversations: expected text, found {content!r:.80}")
-        raw.append(content)
-        found.append({"role": ROLES.get(role, role), "content": _unmarked(content)})
-    return found, raw
-
-
-def _unmarked(text: str) -> str:
-    before, mark, after = text.partition(MARK)
-    if not mark:
-        return text
-    return "\n".join(part for part in (before.strip(), after.strip()) if part)
 
 
 def _picture(row: dict[str, Any], root: Path | None) -> Picture | None:

@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic import Field
 
+from ikusi.data.rows.cells import wanted
+from ikusi.data.rows.instruction import exchange
 from ikusi.data.sources import aokvqa, vqav2
 from ikusi.data.sources.base import (
     BadRow,
@@ -22,9 +24,7 @@ from ikusi.data.sources.base import (
     SourceRow,
     content_id,
     converted,
-    exchange,
     number_or_text,
-    wanted,
     yes_no,
 )
 from ikusi.data.sources.bertaqa import parallel_choices

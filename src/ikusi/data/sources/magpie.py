@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from ikusi.data.rows.cells import turns
 from ikusi.data.sources.base import (
     BadRow,
     Item,
@@ -16,7 +17,6 @@ from ikusi.data.sources.base import (
     converted,
     number_or_text,
 )
-from ikusi.data.sources.llava import turns
 from ikusi.data.sources.spool import joined
 from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError

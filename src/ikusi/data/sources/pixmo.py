@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ikusi.data.rows.cells import wanted
+from ikusi.data.rows.instruction import exchange
 from ikusi.data.sources.base import (
     Item,
     LeftOut,
@@ -20,8 +22,6 @@ from ikusi.data.sources.base import (
     SourceRow,
     content_id,
     converted,
-    exchange,
-    wanted,
     yes_no,
 )
 from ikusi.data.sources.pictures import Picture, at_url, in_cell

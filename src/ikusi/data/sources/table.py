@@ -8,20 +8,17 @@ from typing import Any
 
 from pydantic import Field
 
-from ikusi.data.rows.schema import COLUMNS, RowType
-from ikusi.data.sources import cells
+from ikusi.data import rows as row_types
+from ikusi.data.rows.cells import wanted
 from ikusi.data.sources.base import (
     Item,
     Source,
     SourceRow,
     content_id,
     converted,
-    exchange,
     number_or_text,
-    wanted,
 )
 from ikusi.data.sources.damage import BadLine
-from ikusi.data.sources.llava import turns
 from ikusi.data.sources.pictures import (
     Picture,
     at_url,
@@ -40,7 +37,7 @@ KEYS = ("id", "image", "image_url", "image_sha256", "image_id", "group", "task")
 class Options(Section):
     """Settings of a table of one's own."""
 
-    row_type: RowType = Field(description="caption, instruction, vqa, choice or open.")
+    row_type: row_types.Name = Field(description="Type of its rows.")
     languages: list[str] = Field(
         default=["en"], min_length=1, description="Codes of the languages that the table holds."
     )
@@ -56,11 +53,15 @@ class Options(Section):
     )
 
 
+def _ways(options: Options) -> tuple[tuple[str, ...], ...]:
+    """Our names of the columns by which the table may give a row, in as many ways."""
+    row_type = row_types.load(options.row_type)
+    return row_type.ways or (row_type.names,)
+
+
 def _expect_our_names(options: Options) -> None:
     """Raise InputError unless all that `columns` gives a column for is ours."""
-    own = [field.name for field in COLUMNS[options.row_type]]
-    if options.row_type == "instruction":
-        own += ["question", "answer"]
+    own = list(dict.fromkeys(name for way in _ways(options) for name in way))
     known = [*KEYS, *own, *(f"{code}.{name}" for code in options.languages for name in own)]
     for name in options.columns:
         if name not in known:
@@ -75,18 +76,16 @@ def _column(row: Mapping[str, Any], code: str, name: str, options: Options) -> s
     return own if own in row else names.get(name, name)
 
 
-def _has_turns(row: Mapping[str, Any], options: Options) -> bool:
-    """Whether an instruction is given as turns, rather than as question and answer."""
-    if any(name.rpartition(".")[2] == "question" for name in options.columns):
-        return False
-    return any(_column(row, code, "turns", options) in row for code in options.languages)
-
-
-def _spoken(row: Mapping[str, Any], options: Options) -> list[str]:
-    """Our names of the columns that differ from language to language."""
-    if options.row_type == "instruction":
-        return ["turns"] if _has_turns(row, options) else ["question", "answer"]
-    return [field.name for field in COLUMNS[options.row_type] if field.name != "answer"]
+def _way(row: Mapping[str, Any], options: Options) -> tuple[str, ...]:
+    """The columns by which a table gives its rows: the settings say so, or their names do."""
+    *usual, last = _ways(options)
+    mapped = {name.rpartition(".")[2] for name in options.columns}
+    for way in usual:
+        if last[0] in mapped:
+            return last
+        if any(_column(row, code, way[0], options) in row for code in options.languages):
+            return way
+    return last
 
 
 def _expect_own_columns(row: Mapping[str, Any], options: Options) -> None:
@@ -95,7 +94,8 @@ def _expect_own_columns(row: Mapping[str, Any], options: Options) -> None:
     Raises:
         InputError: one is, and one of the two would say what the other says.
     """
-    for name in _spoken(row, options):
+    shared = row_types.load(options.row_type).shared
+    for name in (name for name in _way(row, options) if name not in shared):
         taken: dict[str, str] = {}
         for code in options.languages:
             theirs = _column(row, code, name, options)
@@ -108,22 +108,9 @@ def _expect_own_columns(row: Mapping[str, Any], options: Options) -> None:
 
 
 def _columns(row: Mapping[str, Any], code: str, options: Options) -> dict[str, Any]:
-    def cell(name: str) -> Any:
-        return wanted(row, _column(row, code, name, options))
-
-    if options.row_type == "caption":
-        return {"text": cell("text")}
-    if options.row_type == "instruction":
-        if _has_turns(row, options):
-            return {"turns": turns(cell("turns"))[0]}
-        return {"turns": exchange(cell("question"), cell("answer"))}
-    if options.row_type == "vqa":
-        return {"question": cell("question"), "answers": cells.answers(cell("answers"))}
-    if options.row_type == "choice":
-        choices = cells.texts(cell("choices"), "choices")
-        answer = cells.whole(cell("answer"), "answer")
-        return {"question": cell("question"), "choices": choices, "answer": answer}
-    return {"question": cell("question")}
+    way = _way(row, options)
+    cells = {name: wanted(row, _column(row, code, name, options)) for name in way}
+    return row_types.load(options.row_type).read(cells)
 
 
 def _picture(row: Mapping[str, Any], options: Options, root: Path | None) -> Picture | None:

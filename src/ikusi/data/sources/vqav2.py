@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import Field
 
-from ikusi.data.sources import cells
-from ikusi.data.sources.base import Item, Source, SourceRow, converted, number_or_text, wanted
+from ikusi.data.rows import cells
+from ikusi.data.rows.cells import wanted
+from ikusi.data.sources.base import Item, Source, SourceRow, converted, number_or_text
 from ikusi.data.sources.pictures import Picture, in_cell, in_place
 from ikusi.data.sources.tables import Origin
 from ikusi.yamlfile import Section

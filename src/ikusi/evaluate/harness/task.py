@@ -33,13 +33,14 @@ class Task:
 
     def __init__(self, definition: Mapping[str, Any], code: str, corpus: str) -> None:
         self.benchmark = Benchmark.model_validate(definition)
+        self.type = self.benchmark.type
         self.pack = language.load(code)
         self.corpus = Corpus.open(Path(corpus))
         self.normaliser = normaliser(self.benchmark, self.pack)
 
     def doc_to_text(self, doc: Mapping[str, Any]) -> str:
         """What is put to the model for a row, without its few-shots."""
-        return self.benchmark.prompt(self.pack, doc["question"], doc.get("choices") or ())
+        return self.benchmark.prompt(self.pack, self.type.question(doc), self.type.options(doc))
 
     def doc_to_visual(self, doc: Mapping[str, Any]) -> list[Image.Image]:
         """The row's picture, from the corpus: a task file copies none."""
@@ -47,13 +48,13 @@ class Task:
 
     def doc_to_choice(self, doc: Mapping[str, Any]) -> list[str]:
         """What is scored as the answer for each option."""
-        return list(self.benchmark.said(doc["choices"]))
+        return list(self.benchmark.said(self.type.options(doc)))
 
     def doc_to_target(self, doc: Mapping[str, Any]) -> int | str:
         """The number of the right option, or the answer that most people gave."""
-        if self.benchmark.row_type == "choice":
-            return int(doc["answer"])
-        answers = list(doc.get("answers") or [""])
+        if self.benchmark.scorer == "options":
+            return self.type.right(doc)
+        answers = self.type.answers(doc) or [""]
         return max(answers, key=answers.count)
 
     def few_shots(self, docs: Any) -> Any:
@@ -71,12 +72,11 @@ class Task:
         return {"accuracy": self._chosen(doc, losses(results))["accuracy"]}
 
     def _chosen(self, doc: Mapping[str, Any], scores: Sequence[float]) -> dict[str, Any]:
-        if len(scores) != len(doc["choices"]):
-            raise ValueError(
-                f"row {doc['id']}: expected {len(doc['choices'])} scores, found {len(scores)}"
-            )
+        count = len(self.type.options(doc))
+        if len(scores) != count:
+            raise ValueError(f"row {doc['id']}: expected {count} scores, found {len(scores)}")
         chosen, tied = pick(scores)
-        right = float(chosen == int(doc["answer"]))
+        right = float(chosen == self.type.right(doc))
         told = {"pick": chosen, "tied": tied, "scores": list(scores)}
         return {"accuracy": right, "ikusi": {"id": doc["id"], **told}}
 
@@ -85,7 +85,7 @@ class Task:
         said = results[0][0] if isinstance(results[0], list) else results[0]
         if not isinstance(said, str):
             raise ValueError(f"row {doc['id']}: expected an answer, found {said!r}")
-        metrics = text_metrics(said, list(doc.get("answers") or []), self.normaliser)
+        metrics = text_metrics(said, self.type.answers(doc), self.normaliser)
         return {**metrics, "ikusi": {"id": doc["id"], "said": said}}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ikusi import catalogue
+from ikusi.data.rows.base import RowType
 from ikusi.language import LanguagePack
 from ikusi.translate.checks.base import Check, Given, Mild
 from ikusi.translate.contract import Row, Verdict
@@ -36,7 +37,7 @@ class Checker:
     """
 
     def __init__(
-        self, settings: Any, row_type: str, source: LanguagePack, target: LanguagePack
+        self, settings: Any, row_type: RowType, source: LanguagePack, target: LanguagePack
     ) -> None:
         given = Given(settings, row_type, source, target)
         actions = [(check, getattr(settings, check.name)) for check in in_order()]

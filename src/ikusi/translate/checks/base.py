@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ikusi.data.rows.base import RowType
 from ikusi.language import LanguagePack
 from ikusi.translate.contract import Row
 from ikusi.yamlfile import Section
@@ -33,7 +34,7 @@ class Given:
     """
 
     settings: Any
-    row_type: str
+    row_type: RowType
     source: LanguagePack
     target: LanguagePack
 

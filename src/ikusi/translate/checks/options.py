@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from ikusi.data.rows.shape import Gold
 from ikusi.translate.checks.base import Action, Check, Given, Look, plain
 from ikusi.translate.contract import Row
 from ikusi.yamlfile import Section
@@ -21,7 +22,7 @@ def look(given: Given) -> Look:
     """Two options translated alike make a question unanswerable."""
 
     def check(row: Row, texts: Sequence[str]) -> str | None:
-        if given.row_type != "choice" or len(texts) < 3:
+        if given.row_type.gold is not Gold.OPTION or len(texts) < 3:
             return None
         before, after = (len({plain(text) for text in some[1:]}) for some in (row.texts, texts))
         if after < before:

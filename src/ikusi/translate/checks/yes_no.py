@@ -1,10 +1,11 @@
 """Whether yes and no are the words of the target language's pack."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from pydantic import Field
 
+from ikusi.data.rows.base import RowType
+from ikusi.data.rows.shape import Layout
 from ikusi.language import LanguagePack
 from ikusi.translate.checks.base import Action, Check, Given, Look, plain, short
 from ikusi.translate.contract import Row
@@ -32,13 +33,13 @@ def look(given: Given) -> Look:
 
 
 def closed(
-    row_type: str, columns: Mapping[str, Any], source: LanguagePack, target: LanguagePack
+    row_type: RowType, texts: Sequence[str], source: LanguagePack, target: LanguagePack
 ) -> list[str] | None:
-    """Translations of a row's answers or choices where they all are yes or no; else None.
+    """Translations of all of a row's texts but its question where these are yes or no; else None.
 
     Their letter case follows the source's.
     """
-    answers = columns.get("answers") or columns.get("choices")
+    answers = texts[1:] if row_type.layout is Layout.QUESTION else ()
     if not answers or len(answers[0]) > 5:  # saves looking: no such word is longer
         return None
     words = _closed_words(source, target)

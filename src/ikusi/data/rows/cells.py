@@ -1,14 +1,17 @@
-"""Cells that were meant to be lists or numbers, and became text on the way to the hub."""
+"""Cells of tables, in the forms that data sets have them in, as a row's columns need them."""
 
 from __future__ import annotations
 
 import ast
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ikusi.errors import InputError
 
+MARK = "<image>"
+ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 _LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 
 
@@ -70,3 +73,40 @@ def whole(value: Any, name: str) -> int:
     except (TypeError, ValueError, OverflowError):
         pass
     raise InputError(f"{name}: expected a whole number, found {value!r:.80}")
+
+
+def wanted(row: Mapping[str, Any], *columns: str) -> Any:
+    """The value of the first of some columns that has one.
+
+    Raises:
+        InputError: none has.
+    """
+    for column in columns:
+        if row.get(column) is not None:
+            return row[column]
+    raise InputError(f"{' or '.join(columns)}: expected a value, found none")
+
+
+def turns(conversation: Any) -> tuple[list[dict[str, str]], list[str]]:
+    """The turns of a conversation in LLaVA's form or in OpenAI's, and the texts as they were.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if not isinstance(conversation, list) or not conversation:
+        raise InputError(f"conversations: expected a list of turns, found {conversation!r:.80}")
+    found, raw = [], []
+    for turn in conversation:
+        role, content = wanted(turn, "from", "role"), wanted(turn, "value", "content")
+        if not isinstance(content, str):
+            raise InputError(f"conversations: expected text, found {content!r:.80}")
+        raw.append(content)
+        found.append({"role": ROLES.get(role, role), "content": _unmarked(content)})
+    return found, raw
+
+
+def _unmarked(text: str) -> str:
+    before, mark, after = text.partition(MARK)
+    if not mark:
+        return text
+    return "\n".join(part for part in (before.strip(), after.strip()) if part)

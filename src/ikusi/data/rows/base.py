@@ -1,0 +1,185 @@
+"""What a type of rows is: all that other rooms ask of rows without knowing which type they are of.
+
+A type is one class in one file of this folder; `ROW_TYPE` in that file is an instance of it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ikusi.data.rows.columns import KEYS, PROVENANCE, Column, Row, blank, joined, key_fault
+from ikusi.data.rows.shape import Gold, Layout, Line
+
+
+class RowType(ABC):
+    """A type of rows.
+
+    Attributes:
+        name: its own, as in `corpus.json` and recipes.
+        columns: those that its rows have beside their names and where a translation is from.
+        layout: how its texts belong together.
+        gold: what is right, if a model can be asked about its rows (`Asked`).
+        prompts: key of the language packs' wordings of the request that its rows answer, where
+            they hold none themselves.
+        shared: columns of which all languages have the same value, so that none is translated.
+        ways: the columns by which a table may give a row, in as many ways; empty: its own alone.
+    """
+
+    name: ClassVar[str]
+    columns: ClassVar[tuple[Column, ...]]
+    layout: ClassVar[Layout]
+    gold: ClassVar[Gold | None] = None
+    prompts: ClassVar[str | None] = None
+    shared: ClassVar[frozenset[str]] = frozenset()
+    ways: ClassVar[tuple[tuple[str, ...], ...]] = ()
+
+    @abstractmethod
+    def texts(self, row: Row) -> list[str]:
+        """The texts of a row in the order in which they are translated."""
+
+    @abstractmethod
+    def with_texts(self, table: pa.Table, texts: pa.ListArray) -> dict[str, Any]:
+        """The type's own columns of a table with other texts, for each row as `texts` gives them.
+
+        `texts` holds a list for each row: as many, and in the order, as the row's own are.
+        """
+
+    @abstractmethod
+    def keyed(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
+        """The texts of a row by what they are, as a JSON object; a list may be left out."""
+
+    @abstractmethod
+    def turns(self, row: Row, prompts: Sequence[str]) -> list[tuple[str, str]]:
+        """A row as a conversation to train on: who speaks, and what is said.
+
+        Args:
+            row: its columns.
+            prompts: wordings of the request that it answers, of which its id chooses one.
+
+        Raises:
+            InputError: there is no answer to learn, or no prompt where one is needed.
+        """
+
+    @abstractmethod
+    def lines(self, row: Row) -> list[Line]:
+        """The texts of a row, labelled for people."""
+
+    def read(self, cells: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns of a row from a table's cells, which are its own or those of one of `ways`.
+
+        Raises:
+            InputError: a cell cannot be read.
+        """
+        return dict(cells)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the type's own columns."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Columns of a text table: keys, the type's own, and where a translation comes from."""
+        return pa.schema([*KEYS, *(column.field for column in self._checked.values())])
+
+    @cached_property
+    def _checked(self) -> dict[str, Column]:
+        return {column.name: column for column in (*self.columns, *PROVENANCE)}
+
+    def fault(self, row: Row) -> str | None:
+        """Say what is wrong with a row: `column: expected X, found Y`; None if nothing is."""
+        checked = self._checked
+        for name in row:
+            if name not in checked:
+                return f"{name}: expected one of {', '.join(self.names)}, found {name}"
+        for name in self.names:
+            if name not in row:
+                return f"{name}: expected a value, found none"
+        for name, column in checked.items():
+            if name in row and (problem := column.fault(row[name], row)):
+                return f"{name}: {problem}"
+        return None
+
+    def faults(self, table: pa.Table) -> dict[int, str]:
+        """Place in `table` -> what is wrong, for each bad row, in order.
+
+        The rule is that for single rows. The table has the columns of the type, of their types
+        (`parquet.open_table` sees to it).
+        """
+        columns = {name: _whole(table[name]) for name in table.column_names}
+        own = [column for name, column in self._checked.items() if name in columns]
+        suspects = [column.suspects(columns) for column in own]
+        places = joined([blank(columns["id"]).nonzero()[0], *suspects])
+        found: dict[int, str] = {}
+        for place, row in zip(places, table.take(places).to_pylist(), strict=True):
+            keys = (row.get(name) for name in ("id", "group", "task"))
+            problem = key_fault(*keys) or self.fault({one.name: row[one.name] for one in own})
+            if problem:
+                found[int(place)] = problem
+        return found
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Asked(RowType):
+    """A type of rows with a question, so that a model can be asked about them.
+
+    Attributes:
+        listed: the column of texts that belongs to the question, if there is one.
+    """
+
+    layout = Layout.QUESTION
+    gold: ClassVar[Gold]
+    listed: ClassVar[str | None] = None
+
+    def question(self, row: Row) -> str:
+        """What is asked."""
+        return str(row["question"])
+
+    def options(self, row: Row) -> tuple[str, ...]:
+        """What may be answered; empty where that is open."""
+        return ()
+
+    def right(self, row: Row) -> int:
+        """Number of the right one of the options.
+
+        Raises:
+            LookupError: the type has no options.
+        """
+        raise LookupError(f"{self.name} rows have no options")
+
+    def answers(self, row: Row) -> list[str]:
+        """What people answered where there are no options; empty where nobody did."""
+        return []
+
+    def texts(self, row: Row) -> list[str]:
+        """The question, then the list."""
+        return [row["question"], *(row[self.listed] if self.listed else ())]
+
+    def with_texts(self, table: pa.Table, texts: pa.ListArray) -> dict[str, Any]:
+        """The first text is the question, the others are the list."""
+        columns = {"question": each_first(texts)}
+        if self.listed:
+            columns[self.listed] = pc.list_slice(texts, 1)
+        return columns | {name: table[name] for name in self.shared}
+
+    def keyed(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
+        """The question, and the list if there is one."""
+        question: dict[str, str | list[str]] = {"question": texts[0]}
+        return {**question, self.listed: list(texts[1:])} if self.listed and texts[1:] else question
+
+
+def each_first(texts: pa.ListArray) -> pa.Array:
+    """The first of the texts of each row."""
+    return pc.list_element(texts, 0) if len(texts) else pa.array([], pa.string())
+
+
+def _whole(column: pa.ChunkedArray) -> Any:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
