@@ -12,6 +12,7 @@ import pytest
 from data_rows import instruction, picture
 from ikusi.data import corpus as corpora
 from ikusi.data import groups as tables
+from ikusi.data import parquet
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.errors import InputError
 
@@ -253,7 +254,7 @@ def test_translations_say_where_they_come_from(tmp_path: Path) -> None:
 def test_big_pictures_are_kept_in_small_row_groups(
     instructions: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpora, "BYTES_IN_GROUP", 3 * len(picture()))
+    monkeypatch.setattr(parquet, "BYTES_IN_GROUP", 3 * len(picture()))
     corpus = instructions(14)
     assert pq.ParquetFile(corpus.folder / "images-00000.parquet").num_row_groups == 3
     assert corpus.image_bytes("image-6") == picture()

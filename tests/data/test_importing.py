@@ -195,6 +195,9 @@ class Web:
     def reason(self, url: str) -> str | None:
         return None if url in self.pages else "expected status 200, found 404"
 
+    def decoded(self, url: str) -> None:
+        return None
+
     def repeated(self, least: int) -> dict[str, int]:
         counts = Counter(hashlib.sha256(data).hexdigest() for data in self.pages.values())
         return {digest: count for digest, count in counts.items() if count >= least}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ikusi import artifact, language
+from ikusi.data import rows as row_types
 from ikusi.errors import InputError
 from ikusi.language import fasttext_file
 from ikusi.language.answers import AnswerLanguage
@@ -74,8 +75,8 @@ def test_words_are_compared_without_letter_case_and_numbers(tmp_path: Path) -> N
 
 def test_a_packs_list_is_used_by_checks_and_evaluations(tmp_path: Path, words: Path) -> None:
     mine, english = pack(tmp_path, words), language.load("en")
-    row = Row(0, "r", "caption", [ENGLISH])
-    check = Checker(Checks(copied="off"), "caption", english, mine)
+    row = Row(0, "r", row_types.load("caption"), [ENGLISH])
+    check = Checker(Checks(copied="off"), row_types.load("caption"), english, mine)
     basque = PLAIN[0][1]
     assert check(row, [ENGLISH]).refused == "language: expected xx, found und (1.00)"
     assert "language" not in str(check(row, [basque]).refused)

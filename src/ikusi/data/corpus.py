@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,14 +23,13 @@ from ikusi.data import integrity
 from ikusi.data import rows as row_types
 from ikusi.data.groups import IMAGES, Groups, Pictures
 from ikusi.data.images import decode
-from ikusi.data.parquet import CHECKSUMS
+from ikusi.data.parquet import TableWriter
 from ikusi.data.rows.columns import OPTIONAL, key_fault
 from ikusi.errors import InputError
 from ikusi.recipe.values import check_name
 
 ROWS_IN_GROUP = 4096
 IMAGES_IN_GROUP = 256
-BYTES_IN_GROUP = 4 * 2**20  # of pictures: reading one reads its whole row group
 QUARANTINE = pa.schema([("id", pa.string()), ("reason", pa.string()), ("row", pa.string())])
 
 
@@ -56,21 +57,30 @@ class CorpusWriter:
         self.quarantine = quarantine
         self._image_ids: set[str] = set()
         self._ids: set[str] = set()
+        self._written = self._linked = 0  # rows kept, and pictures of another corpus
         self._tables = {
-            code: _Table(folder / f"{code}.parquet", found.schema, ROWS_IN_GROUP)
+            code: TableWriter(folder / f"{code}.parquet", found.schema, ROWS_IN_GROUP)
             for code in languages
         }
-        self._images = _Table(folder / "images-00000.parquet", IMAGES, IMAGES_IN_GROUP)
-        self._bad = _Table(folder / "quarantine.parquet", QUARANTINE, ROWS_IN_GROUP)
+        self._images = TableWriter(folder / "images-00000.parquet", IMAGES, IMAGES_IN_GROUP)
+        self._bad = TableWriter(folder / "quarantine.parquet", QUARANTINE, ROWS_IN_GROUP)
 
     def add_image(
-        self, image_id: str, data: bytes, format: str, width: int, height: int, source: str
+        self,
+        image_id: str,
+        data: bytes,
+        format: str,
+        width: int,
+        height: int,
+        source: str,
+        sha256: str | None = None,
     ) -> None:
-        """Store a picture's bytes as they are.
+        """Store a picture's bytes as they are; `sha256` is theirs, if the caller knows it.
 
         Raises:
             InputError: the id is taken.
         """
+        assert not self._linked, "the file of pictures is another corpus's"
         if image_id in self._image_ids:
             raise InputError(f"{self.folder}: image {image_id}: expected a new id, found it twice")
         self._image_ids.add(image_id)
@@ -81,7 +91,7 @@ class CorpusWriter:
                 "format": format,
                 "width": width,
                 "height": height,
-                "sha256": hashlib.sha256(data).hexdigest(),
+                "sha256": sha256 or hashlib.sha256(data).hexdigest(),
                 "source": source,
             },
             size=len(data),
@@ -108,10 +118,36 @@ class CorpusWriter:
             self.set_aside(id, reason, row)
             return False
         self._ids.add(id)
+        self._written += 1
         keys = {"id": id, "image_id": image_id, "group": group, "task": task}
         for code, table in self._tables.items():
             table.add({**keys, **texts[code]})
         return True
+
+    def add_checked(self, rows: Mapping[str, pa.Table]) -> None:
+        """Add rows of a corpus that is read, in every language: the same, in the same order.
+
+        They are written as they are, at the speed of columns: that corpus has seen to their ids
+        and pictures, and `RowType.faults` to what they say.
+        """
+        if set(rows) != set(self.languages) or len({len(table) for table in rows.values()}) != 1:
+            raise ValueError(f"expected the same rows in {', '.join(self.languages)}")
+        for code, table in self._tables.items():
+            table.write(rows[code])
+            self._written += len(rows[code]) if code == self.languages[0] else 0
+
+    def link_images(self, corpus: Path) -> None:
+        """Take over the pictures of another corpus as they are, and none besides.
+
+        They are stored once: hard links where the file system has them, else copies.
+        """
+        assert not self._image_ids, "pictures were added already"
+        for path in sorted(corpus.glob("images-*.parquet")):
+            self._linked += pq.read_metadata(path).num_rows
+            try:
+                os.link(path, self.folder / path.name)
+            except OSError:
+                shutil.copyfile(path, self.folder / path.name)
 
     def set_aside(self, id: str, reason: str, row: Any) -> None:
         """Put into the quarantine what is no row, as JSON; bytes in it are told by their number."""
@@ -143,8 +179,8 @@ class CorpusWriter:
         counts = {
             "row_type": self.row_type.name,
             "languages": self.languages,
-            "rows": len(self._ids),
-            "images": self._images.written,
+            "rows": self._written,
+            "images": self._linked or self._images.written,
             "quarantined": self._bad.written,
         }
         artifact.write_json(self.folder / "corpus.json", counts)
@@ -323,34 +359,3 @@ def _told(value: Any) -> str:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-class _Table:
-    """A Parquet file written row group by row group, made when the first row comes."""
-
-    def __init__(self, path: Path, schema: pa.Schema, rows_in_group: int) -> None:
-        self.path, self.schema, self.rows_in_group = path, schema, rows_in_group
-        self.written = 0
-        self._held: list[dict[str, Any]] = []
-        self._held_bytes = 0
-        self._writer: pq.ParquetWriter | None = None
-        path.unlink(missing_ok=True)  # an earlier attempt's
-
-    def add(self, row: dict[str, Any], size: int = 0) -> None:
-        self._held.append(row)
-        self._held_bytes += size
-        self.written += 1
-        if len(self._held) >= self.rows_in_group or self._held_bytes >= BYTES_IN_GROUP:
-            self._flush()
-
-    def close(self, always: bool = False) -> None:
-        if self._held or (always and self._writer is None):
-            self._flush()
-        if self._writer is not None:
-            self._writer.close()
-
-    def _flush(self) -> None:
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self.path, self.schema, compression="zstd", **CHECKSUMS)
-        self._writer.write_table(pa.Table.from_pylist(self._held, schema=self.schema))
-        self._held, self._held_bytes = [], 0

@@ -6,9 +6,10 @@ import io
 import struct
 import warnings
 import zlib
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ikusi.errors import InputError
 
@@ -41,8 +42,31 @@ BROKEN = (
 )
 
 
+class NotAPictureError(InputError):
+    """Bytes in none of the formats that are read."""
+
+
+class TooManyPixelsError(InputError):
+    """A picture that holds more pixels than are allowed."""
+
+
+class Decoded(NamedTuple):
+    """What decoded bytes are: their format in small letters, and the picture's size in pixels."""
+
+    format: str
+    width: int
+    height: int
+
+
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, name: str = "picture") -> Image.Image:
-    """Decode bytes to an RGB picture, upright, transparency laid on white.
+    """Decode bytes to an RGB picture, as `decode_and_tell` does."""
+    return decode_and_tell(data, max_pixels, name)[0]
+
+
+def decode_and_tell(
+    data: bytes, max_pixels: int = MAX_PIXELS, name: str = "picture"
+) -> tuple[Image.Image, Decoded]:
+    """Decode bytes to an RGB picture, upright, transparency laid on white; tell what they are.
 
     Raises:
         InputError: the bytes are no picture, are cut, hold more than `max_pixels` or numbers
@@ -54,7 +78,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, name: str = "picture") -> 
             image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > max_pixels:
             size = f"{image.width}x{image.height}"
-            raise InputError(f"{name}: expected at most {max_pixels} pixels, found {size}")
+            raise TooManyPixelsError(f"{name}: expected at most {max_pixels} pixels, found {size}")
         if max(image.size) > MAX_ASPECT * min(image.size):
             size = f"{image.width}x{image.height}"
             raise InputError(
@@ -66,9 +90,14 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, name: str = "picture") -> 
                 f"{name}: expected 8 or 16 bits for each colour, found 32, of which nothing says "
                 "what is white"
             )
-        return flatten(_upright(image))
+        rgb = flatten(_upright(image))
+        return rgb, Decoded(str(image.format).lower(), *rgb.size)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise InputError(f"{name}: expected at most {max_pixels} pixels, found more") from error
+        told = f"{name}: expected at most {max_pixels} pixels, found more"
+        raise TooManyPixelsError(told) from error
+    except UnidentifiedImageError as error:
+        told = f"{name}: expected a picture, found {len(data)} bytes in no format of pictures"
+        raise NotAPictureError(told) from error
     except BROKEN as error:
         told = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name}: expected a picture, found {len(data)} bytes: {told}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import io
 import logging
 import os
 from collections import Counter, deque
@@ -18,12 +17,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow.parquet as pq
-from PIL import Image
 
 from ikusi import artifact, claim, yamlfile
 from ikusi.data import originals, sources
 from ikusi.data.corpus import Corpus, CorpusWriter
-from ikusi.data.images import FORMATS, decode
+from ikusi.data.images import MAX_PIXELS, Decoded, decode_and_tell
 from ikusi.data.rows.base import RowType
 from ikusi.data.rows.columns import key_fault
 from ikusi.data.sources.base import BadRow, Item, LeftOut, Source, SourceRow
@@ -45,6 +43,9 @@ class Ledger(Protocol):
 
     def picture(self, url: str) -> bytes | None:
         """The bytes behind a URL, if it has a picture."""
+
+    def decoded(self, url: str) -> tuple[str, Decoded] | None:
+        """The SHA-256 of a picture that was decoded, and what it is; None if it was not."""
 
     def reason(self, url: str) -> str | None:
         """Why there is no picture."""
@@ -242,12 +243,13 @@ def _reasons(path: Path) -> Counter[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A picture that could be read: its bytes, format, and size in pixels."""
+    """A picture that could be read: its bytes, format, size in pixels, and digest."""
 
     data: bytes
     format: str
     width: int
     height: int
+    sha256: str
 
 
 def _with_pictures(
@@ -292,9 +294,23 @@ class _Fetched:
         if data is None:
             reason = self._ledger.reason(url) if self._ledger else None
             raise InputError(f"picture: {reason or 'expected it to be fetched, found it was not'}")
-        if self._dropped and (urls := self._dropped.get(hashlib.sha256(data).hexdigest())):
-            raise InputError(f"picture: expected one of its own, found it behind {urls} URLs")
         return data
+
+    def decoded(self, url: str, sha256: str) -> Decoded | None:
+        """What these very bytes were found to be when they were fetched."""
+        known = self._ledger.decoded(url) if self._ledger else None
+        if known is None or known[0] != sha256:
+            return None
+        return known[1] if known[1].width * known[1].height <= MAX_PIXELS else None
+
+    def expect_own(self, sha256: str) -> None:
+        """Refuse a picture with this digest if too many URLs gave it.
+
+        Raises:
+            InputError: they did.
+        """
+        if urls := self._dropped.get(sha256):
+            raise InputError(f"picture: expected one of its own, found it behind {urls} URLs")
 
 
 def _read(picture: Picture, fetched: _Fetched) -> _Found:
@@ -303,10 +319,15 @@ def _read(picture: Picture, fetched: _Fetched) -> _Found:
     Raises:
         InputError: it is dead.
     """
-    data = picture.read() if picture.url is None else fetched.read(picture.url)
-    image = decode(data)
-    with Image.open(io.BytesIO(data), formats=FORMATS) as file:
-        return _Found(data, str(file.format).lower(), image.width, image.height)
+    if picture.url is None:
+        data = picture.read()
+        sha256 = picture.sha256 or hashlib.sha256(data).hexdigest()
+        return _Found(data, *decode_and_tell(data)[1], sha256)
+    data = fetched.read(picture.url)
+    sha256 = hashlib.sha256(data).hexdigest()
+    fetched.expect_own(sha256)
+    decoded = fetched.decoded(picture.url, sha256) or decode_and_tell(data)[1]
+    return _Found(data, *decoded, sha256)
 
 
 class _Writer(CorpusWriter):
@@ -354,9 +375,9 @@ class _Writer(CorpusWriter):
         except InputError as error:
             return str(error)
         if picture.url is not None:
-            digest = hashlib.sha256(read.data).digest()
+            digest = bytes.fromhex(read.sha256)
             self._by_digest[digest] += 1
             self._example.setdefault(digest, picture.url)
         size = read.width, read.height
-        self.add_image(picture.image_id, read.data, read.format, *size, picture.source)
+        self.add_image(picture.image_id, read.data, read.format, *size, picture.source, read.sha256)
         return None

@@ -14,6 +14,7 @@ from ikusi.errors import InputError
 
 CHECKSUMS: dict[str, Any] = {"write_page_checksum": True}
 """For `ParquetWriter`: with them, a byte that changes on a disk is seen when its page is read."""
+BYTES_IN_GROUP = 4 * 2**20  # of pictures: reading one reads its whole row group
 
 
 @contextmanager
@@ -100,3 +101,58 @@ def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
     if table.schema.equals(wanted):
         return table
     return table.select(wanted.names).cast(wanted)
+
+
+def completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The same rows with all columns of a schema, in its order; what is absent is null."""
+    columns = [
+        table[field.name].cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+class TableWriter:
+    """A Parquet file written row group by row group, made when the first row comes."""
+
+    def __init__(self, path: Path, schema: pa.Schema, rows_in_group: int) -> None:
+        self.path, self.schema, self.rows_in_group = path, schema, rows_in_group
+        self.written = 0
+        self._held: list[dict[str, Any]] = []
+        self._held_bytes = 0
+        self._writer: pq.ParquetWriter | None = None
+        path.unlink(missing_ok=True)  # an earlier attempt's
+
+    def add(self, row: dict[str, Any], size: int = 0) -> None:
+        """Add a row; `size` is that of the pictures in it, in bytes."""
+        self._held.append(row)
+        self._held_bytes += size
+        self.written += 1
+        if len(self._held) >= self.rows_in_group or self._held_bytes >= BYTES_IN_GROUP:
+            self._flush()
+
+    def write(self, rows: pa.Table) -> None:
+        """Rows of other tables, a row group at once."""
+        if self._held:
+            self._flush()
+        if len(rows):
+            self.written += len(rows)
+            self._write(completed(rows, self.schema))
+
+    def close(self, always: bool = False) -> None:
+        """Write what is held; `always` a file, even of no rows."""
+        if self._held or (always and self._writer is None):
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _flush(self) -> None:
+        self._write(pa.Table.from_pylist(self._held, schema=self.schema))
+        self._held, self._held_bytes = [], 0
+
+    def _write(self, rows: pa.Table) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self.path, self.schema, compression="zstd", **CHECKSUMS)
+        self._writer.write_table(rows)

@@ -3,22 +3,17 @@ pictures; the others in quarantine. Read by mixtures and benchmarks as any other
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ikusi import artifact
-from ikusi.data.corpus import QUARANTINE, Corpus
-from ikusi.data.parquet import CHECKSUMS
+from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.rows.shape import Layout
 from ikusi.errors import InputError
 from ikusi.translate.checks.yes_no import closed
@@ -65,17 +60,10 @@ class _Gatherer:
     """Streams shards into the corpus's tables; holds one shard, and the texts said repeatedly."""
 
     def __init__(self, job: Job, staging: Path) -> None:
-        self.job, self.staging, self.plan = job, staging, job.plan
+        self.job, self.plan = job, job.plan
         self.row_type = job.plan.corpus.row_type
         codes = [*job.plan.corpus.languages, job.plan.target.code]
-        rows = self.row_type.schema
-        self._tables = {
-            code: pq.ParquetWriter(
-                staging / f"{code}.parquet", rows, compression="zstd", **CHECKSUMS
-            )
-            for code in codes
-        }
-        self._bad: pq.ParquetWriter | None = None
+        self._writer = CorpusWriter(staging, self.row_type.name, codes, quarantine=True)
         self._counts: Counter[str] = Counter()
         self._repeated = self._read_repeated()
 
@@ -83,19 +71,9 @@ class _Gatherer:
         """Write everything."""
         for number in range(self.plan.shards):
             self._add(number)
-        for table in (*self._tables.values(), *([self._bad] if self._bad else [])):
-            table.close()
-        _link_pictures(self.plan.corpus.folder, self.staging)
-        counts = self._told()
-        about = {
-            "row_type": self.row_type.name,
-            "languages": list(self._tables),
-            "rows": counts["rows"],
-            "images": _images(self.plan.corpus.folder),
-            "quarantined": counts["quarantined"],
-        }
-        artifact.write_json(self.staging / "corpus.json", about)
-        return counts
+        self._writer.link_images(self.plan.corpus.folder)
+        self._writer.close()
+        return self._told()
 
     def _told(self) -> dict[str, float]:
         counts: dict[str, float] = {"rows_in": self.plan.rows, "rows": 0, "quarantined": 0}
@@ -135,19 +113,15 @@ class _Gatherer:
             outcomes = _refused(outcomes, good, bad)
             translated = translated.filter(_all_but(bad, len(translated)))
             good = pc.equal(outcomes["status"], OK)
-        for code in self.plan.corpus.languages:
-            self._write(code, self.plan.corpus.rows(code, start, stop).filter(good))
+        corpus = self.plan.corpus
+        rows = {code: corpus.rows(code, start, stop).filter(good) for code in corpus.languages}
+        self._writer.add_checked({**rows, self.plan.target.code: translated})
+        self._set_aside(source.filter(pc.invert(good)), outcomes.filter(pc.invert(good)))
         kept = outcomes.filter(good)
-        self._write(self.plan.target.code, translated)
-        self._quarantine(source.filter(pc.invert(good)), outcomes.filter(pc.invert(good)))
         self._counts["rows"] += len(kept)
         self._counts["flagged"] += (
             pc.sum(pc.greater(pc.list_value_length(kept["flags"]), 0)).as_py() or 0
         )
-
-    def _write(self, code: str, table: pa.Table) -> None:
-        if len(table):
-            self._tables[code].write_table(_in_schema(table, self._tables[code].schema))
 
     def _translated(self, source: pa.Table, outcomes: pa.Table) -> pa.Table:
         """Rows of the target's table: the source's, with their texts and where these come from."""
@@ -169,17 +143,13 @@ class _Gatherer:
         pairs = zip(texts.to_pylist(), known, strict=True)
         return pa.array([[*said, *(answers or [])] for said, answers in pairs], texts.type)
 
-    def _quarantine(self, source: pa.Table, outcomes: pa.Table) -> None:
-        rows = zip(source.to_pylist(), outcomes.to_pylist(), strict=True)
-        bad = [_bad_row(columns, outcome) for columns, outcome in rows]
-        self._counts["quarantined"] += len(bad)
-        if not bad:
-            return
-        if self._bad is None:
-            self._bad = pq.ParquetWriter(
-                self.staging / "quarantine.parquet", QUARANTINE, compression="zstd"
-            )
-        self._bad.write_table(pa.Table.from_pylist(bad, schema=QUARANTINE))
+    def _set_aside(self, source: pa.Table, outcomes: pa.Table) -> None:
+        """Put rows without a good translation into the quarantine, with all attempts."""
+        for columns, outcome in zip(source.to_pylist(), outcomes.to_pylist(), strict=True):
+            row = {name: value for name, value in columns.items() if value is not None}
+            row["attempts"] = outcome["attempts"]
+            self._writer.set_aside(columns["id"], outcome["reason"], row)
+        self._counts["quarantined"] += len(source)
 
 
 def _refused(outcomes: pa.Table, good: pa.ChunkedArray, bad: Mapping[int, str]) -> pa.Table:
@@ -198,34 +168,3 @@ def _all_but(bad: Mapping[int, str], count: int) -> pa.BooleanArray:
     kept = np.ones(count, dtype=bool)
     kept[list(bad)] = False
     return pa.array(kept)
-
-
-def _bad_row(columns: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, str]:
-    own = {name: value for name, value in columns.items() if value is not None}
-    row = json.dumps({**own, "attempts": outcome["attempts"]}, ensure_ascii=False, default=str)
-    return {"id": columns["id"], "reason": outcome["reason"], "row": row}
-
-
-def _in_schema(table: pa.Table, wanted: pa.Schema) -> pa.Table:
-    """The same rows with all columns of a schema, in its order; what is absent is null."""
-    columns = [
-        table[field.name].cast(field.type)
-        if field.name in table.column_names
-        else pa.nulls(len(table), field.type)
-        for field in wanted
-    ]
-    return pa.table(columns, schema=wanted)
-
-
-def _link_pictures(source: Path, target: Path) -> None:
-    """Pictures are stored once: hard links where the file system has them, else copies."""
-    for path in sorted(source.glob("images-*.parquet")):
-        try:
-            os.link(path, target / path.name)
-        except OSError:
-            shutil.copyfile(path, target / path.name)
-
-
-def _images(folder: Path) -> int:
-    paths: Sequence[Path] = sorted(folder.glob("images-*.parquet"))
-    return sum(pq.read_metadata(path).num_rows for path in paths)

@@ -41,7 +41,7 @@ class Picture:
         data: its bytes, from a cell of a table.
         path: a file, or the archive that has it as `member`.
         url: where it is on the web; a fetcher gets it.
-        sha256: what the bytes behind the URL must add up to.
+        sha256: of its bytes, where that is known: for a URL, what they must add up to.
     """
 
     image_id: str
@@ -78,7 +78,10 @@ def in_cell(value: Any, source: str, image_id: str | None = None) -> Picture:
     data = value.get("bytes") if isinstance(value, Mapping) else value
     if not isinstance(data, bytes) or not data:
         raise InputError("picture: expected bytes, found none")
-    return Picture(image_id or hashlib.sha256(data).hexdigest(), source, data=data)
+    if image_id:
+        return Picture(image_id, source, data=data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Picture(sha256, source, data=data, sha256=sha256)
 
 
 def at_url(url: Any, sha256: Any = None) -> Picture:

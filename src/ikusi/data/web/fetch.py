@@ -16,20 +16,24 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import aiohttp
-from PIL import Image, UnidentifiedImageError
 from yarl import URL
 
 from ikusi import disk
-from ikusi.data.images import FORMATS, MAX_PIXELS, decode
+from ikusi.data.images import (
+    MAX_PIXELS,
+    Decoded,
+    NotAPictureError,
+    TooManyPixelsError,
+    decode_and_tell,
+)
 from ikusi.data.web import addresses
 from ikusi.data.web.hosts import Host, Turns
 from ikusi.data.web.ledger import PASSING, Found, Ledger, Wanted, place
@@ -295,10 +299,11 @@ class _Fetcher:
                 return Found("broken answer", answer.http)
             if len(data) > most:
                 return Found("too many bytes", answer.http)
-        reason, digest = _fault(data, self.settings.max_pixels), hashlib.sha256(data).hexdigest()
-        if reason is None:
-            _write(self.ledger.folder / place(url), data)
-        return Found(reason, answer.http, len(data), digest)
+        decoded, digest = _decoded(data, self.settings.max_pixels), hashlib.sha256(data).hexdigest()
+        if isinstance(decoded, str):
+            return Found(decoded, answer.http, len(data), digest)
+        _write(self.ledger.folder / place(url), data)
+        return Found(None, answer.http, len(data), digest, decoded=decoded)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -347,23 +352,16 @@ def _rest(told: str) -> float:
     return 0.0
 
 
-def _fault(data: bytes, max_pixels: int) -> str | None:
-    """Why bytes are no picture; the size is read from the header, before anything is decoded."""
+def _decoded(data: bytes, max_pixels: int) -> Decoded | str:
+    """What a picture is, or why bytes are none."""
     try:
-        with closing(Image.open(BytesIO(data), formats=FORMATS)) as image:
-            if image.width * image.height > max_pixels:
-                return "too many pixels"
-    except UnidentifiedImageError:
+        return decode_and_tell(data, max_pixels)[1]
+    except NotAPictureError:
         return "not an image"
-    except Image.DecompressionBombError:
+    except TooManyPixelsError:
         return "too many pixels"
     except Exception:  # Pillow's decoders raise nearly anything at bytes made to mislead
         return "broken image"
-    try:
-        decode(data, max_pixels)
-    except (InputError, MemoryError):
-        return "broken image"
-    return None
 
 
 def _reason(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from ikusi.data.images import Decoded
 from ikusi.errors import InputError
 
 OK, DEAD, FAILED = "ok", "dead", "failed"
@@ -21,6 +22,7 @@ PASSING = {
 TABLE = """create table if not exists pictures (
     url text primary key, status text, reason text, http integer, bytes integer, sha256 text,
     flag text, path text, fetched text)"""
+ADDED = {"format": "text", "width": "integer", "height": "integer"}  # after the first ledgers
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Found:
         bytes: size of the file.
         sha256: of its bytes.
         rest: seconds that the server asks to be left alone.
+        decoded: what the picture is; it need not be decoded again to know.
     """
 
     reason: str | None
@@ -48,6 +51,7 @@ class Found:
     bytes: int = 0
     sha256: str | None = None
     rest: float = 0.0
+    decoded: Decoded | None = None
 
 
 def place(url: str) -> str:
@@ -84,6 +88,7 @@ class Ledger:
             self._table.execute("pragma synchronous = normal")
             self._table.execute("pragma temp_store = memory")
             self._table.execute(TABLE)
+            self._add_columns()
             self._table.execute("create temp table asked (url text primary key)")
         except (sqlite3.Error, OSError) as error:
             raise InputError(f"{folder}: expected a ledger of pictures, found: {error}") from None
@@ -97,6 +102,11 @@ class Ledger:
             return (self.folder / place(url)).read_bytes()
         except FileNotFoundError:  # somebody cleaned up
             return None
+
+    def decoded(self, url: str) -> tuple[str, Decoded] | None:
+        """SHA-256 of the picture behind a URL, and what it is; None where it must be decoded."""
+        row = self._row("sha256, format, width, height", url)
+        return (row[0], Decoded(*row[1:])) if row and None not in row else None
 
     def reason(self, url: str) -> str | None:
         """Why there is no picture behind a URL; None if there is one, or nobody asked."""
@@ -171,10 +181,20 @@ class Ledger:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         row = (status, reason, found.http, found.bytes, found.sha256, flag, path, now)
         self._table.execute(
-            "insert or replace into pictures values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (_key(wanted.url), *row),
+            "insert or replace into pictures (url, status, reason, http, bytes, sha256, flag, path,"
+            " fetched, format, width, height) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (_key(wanted.url), *row, *(found.decoded or (None, None, None))),
         )
         return status == OK
+
+    def _add_columns(self) -> None:
+        """Give a ledger that an earlier version made the columns that it lacks."""
+        self._table.execute("begin immediate")
+        has = {row[1] for row in self._table.execute("pragma table_info(pictures)")}
+        for name, kind in ADDED.items():
+            if name not in has:
+                self._table.execute(f"alter table pictures add column {name} {kind}")
+        self._table.execute("commit")
 
     def close(self) -> None:
         """Close the table."""
