@@ -1,6 +1,7 @@
 """The scripts behind docs/benchmarks.md."""
 
 import argparse
+import json
 import re
 import runpy
 import shlex
@@ -151,3 +152,9 @@ def test_the_benchmark_of_a_server_ends_with_every_row_accounted_for() -> None:
     assert "of the bare loop's throughput" in shown
     counts = re.search(r"(\d+) translated .*, (\d+) refused .*, (\d+) not reached", shown)
     assert counts and sum(map(int, counts.groups())) == 10
+
+
+def test_a_table_of_judgements_is_made_and_all_its_figures_computed(said: Said) -> None:
+    found = json.loads(said(BENCH / "judgements.py", "--judgements", "1500", "--runs", "1"))
+    assert (found["rows"], found["replaced"]) == (1500, 150)
+    assert found["cells"] > 50 and found["seconds"] > 0

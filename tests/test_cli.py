@@ -27,6 +27,9 @@ COMMANDS = {
         *["--on-mismatch", "--retry-dead", "--drop-repeated", "--use-proxy"],
     ],
     "data show": ["corpus", "--count", "--seed", "--flagged", "--html"],
+    "judgements import": ["file", "--output", "given", "--format"],
+    "judgements export": ["table", "--output", "--format"],
+    "judgements report": ["table", "--output"],
     "study": ["recipe", "overrides", "--studies", "--workers", "--status", "--redo"],
     "train": ["recipe", "--stage", "--run", "overrides", "--studies", "--nproc"],
     "inspect": [

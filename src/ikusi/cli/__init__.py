@@ -13,6 +13,7 @@ from ikusi.cli import (
     compare,
     data,
     evaluate,
+    judgements,
     language,
     miniature,
     recipe,
@@ -50,6 +51,7 @@ for command in (
     app.command(cls=ManyValues)(command)
 for name, group in (
     ("data", data.app),
+    ("judgements", judgements.app),
     ("recipe", recipe.app),
     ("language", language.app),
     ("miniature", miniature.app),

@@ -7,9 +7,10 @@ promised to anybody; it goes to the quarantine, and so does what an import refus
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,12 +38,23 @@ class Journal:
         Raises:
             InputError: the disk is full or shut.
         """
-        return _add(self.folder / TABLE, [one.to_json() for one in judgements])
+        return self.append_lines([one.to_json() for one in judgements])
 
-    def quarantine(self, refused: Iterable[dict[str, Any]]) -> int:
-        """Keep rows that are no judgements, each with `source`, `row`, `reason` and `text`."""
-        lines = [json.dumps(row, ensure_ascii=True) for row in refused]
-        return _add(self.folder / QUARANTINE, lines)
+    def append_lines(self, lines: Iterable[str]) -> int:
+        """Add judgements that are written as the table has them; see `append`."""
+        return _add(self.folder / TABLE, list(lines))
+
+    def quarantine(self, refused: Iterable[Mapping[str, Any]]) -> int:
+        """Keep rows that are no judgements, each with `source`, `row`, `reason` and `text`.
+
+        What is there already is not kept twice; returns how many were added.
+        """
+        path = self.folder / QUARANTINE
+        return _add(path, _new(map(json.dumps, refused), path))
+
+    def unknown(self, lines: Iterable[str]) -> list[str]:
+        """Lines that the table does not have, each once."""
+        return _new(lines, self.folder / TABLE)
 
 
 @contextmanager
@@ -152,6 +164,17 @@ def _add(path: Path, lines: list[str]) -> int:
     if not before:
         disk.flush(path.parent)
     return len(lines)
+
+
+def _new(lines: Iterable[str], path: Path) -> list[str]:
+    """Lines that a file does not have, each once; known by digests, so that none is held twice."""
+    known = {_digest(line.rstrip(b"\n")) for line in _lines(path)} if path.is_file() else set()
+    found = {_digest(line.encode()): line for line in lines}
+    return [line for digest, line in found.items() if digest not in known]
+
+
+def _digest(line: bytes) -> bytes:
+    return hashlib.blake2b(line, digest_size=16).digest()
 
 
 def _write(handle: int, data: bytes) -> None:

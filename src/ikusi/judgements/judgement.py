@@ -25,6 +25,8 @@ NO_VERDICT = ("skipped", "invalid", "refused")
 """A rater left the item out, or took back what they had said; an answer of a model that holds no
 verdict; an answer that a model or its server declined to give. None of them is ever a tie."""
 
+_OFFERED = {task: frozenset((*verdicts, *NO_VERDICT)) for task, verdicts in VERDICTS.items()}
+
 
 @lru_cache(maxsize=2**14)  # most rows share most of their words
 def _a_word(value: str) -> str:
@@ -93,13 +95,14 @@ class Judgement(yamlfile.Section):
     @model_validator(mode="after")
     def _check(self) -> Judgement:
         """Check what one field says of another."""
-        offered = VERDICTS.get(self.task)
+        offered = _OFFERED.get(self.task)
         if offered is None:
             raise wrong(" or ".join(VERDICTS), ("task",), found=self.task)
         _expect_models(self.task, self.left, self.right)
-        _expect_verdict(offered, self.verdict, ("verdict",))
-        for name, verdict in self.criteria.items():
-            _expect_verdict(offered, verdict, ("criteria", name))
+        if not offered.issuperset((self.verdict, *self.criteria.values())):
+            _expect_verdict(self.task, self.verdict, ("verdict",))
+            for name, verdict in self.criteria.items():
+                _expect_verdict(self.task, verdict, ("criteria", name))
         return self
 
     def to_json(self) -> str:
@@ -121,10 +124,11 @@ def _expect_models(task: str, left: str, right: str) -> None:
         raise wrong(f"another model than {left}", ("right",), found=right)
 
 
-def _expect_verdict(offered: tuple[str, ...], verdict: str, key: yamlfile.Key) -> None:
-    if verdict not in offered and verdict not in NO_VERDICT:
-        near = yamlfile.nearest(verdict, (*offered, *NO_VERDICT))
-        raise wrong(" or ".join((*offered, *NO_VERDICT)), key, found=verdict, near=near)
+def _expect_verdict(task: str, verdict: str, key: yamlfile.Key) -> None:
+    if verdict not in _OFFERED[task]:
+        offered = (*VERDICTS[task], *NO_VERDICT)
+        near = yamlfile.nearest(verdict, offered)
+        raise wrong(" or ".join(offered), key, found=verdict, near=near)
 
 
 def parse(row: dict[str, Any], place: str) -> Judgement:

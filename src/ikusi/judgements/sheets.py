@@ -58,14 +58,26 @@ def latest(judgements: Iterable[Judgement]) -> Latest:
     rows = 0
     for one in judgements:
         rows += 1
-        vote = Vote(
-            *(one.task, one.benchmark, one.language, one.kind),
-            *(one.id, one.rater, one.left, one.right),
-        )
+        vote = _vote(one)
         before = kept.get(vote)
         if before is None or before[0] <= one.made:
             kept[vote] = (one.made, one.verdict)
     return Latest({vote: verdict for vote, (_, verdict) in kept.items()}, rows)
+
+
+def last_words(judgements: Iterable[Judgement]) -> list[Judgement]:
+    """The judgements that `latest` counts, in the order of the table."""
+    kept: dict[Vote, tuple[str, int, Judgement]] = {}
+    for place, one in enumerate(judgements):
+        vote = _vote(one)
+        if vote not in kept or kept[vote][0] <= one.made:
+            kept[vote] = (one.made, place, one)
+    return [one for _, _, one in sorted(kept.values(), key=lambda held: held[1])]
+
+
+def _vote(one: Judgement) -> Vote:
+    about = (one.task, one.benchmark, one.language, one.kind)
+    return Vote._make((*about, one.id, one.rater, one.left, one.right))
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,8 @@ def _tar(name: str) -> Iterator[Row | BadLine]:
 
 
 def _opened(name: str) -> BinaryIO:
+    if "://" not in name:
+        return Path(name).open("rb")
     from datasets.utils.file_utils import xopen
 
     file: BinaryIO = xopen(name, "rb")

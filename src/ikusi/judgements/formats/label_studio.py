@@ -1,0 +1,191 @@
+"""Label Studio's JSON: a task per item and order of answers, an annotation per judgement.
+
+What people say are annotations, what models say predictions, as Label Studio has them. `data` has
+the item (`benchmark`, `language`, `id`, `task`, and `left` and `right` where answers are compared).
+Label Studio replaces `completed_by` by whoever imports a file, so rater and kind also stand among
+the answers themselves. `CONFIG` is the labelling interface whose names these are.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from ikusi import disk
+from ikusi.data.sources import tables
+from ikusi.data.sources.tables import BadLine
+from ikusi.judgements.judgement import NO_VERDICT, VERDICTS, Judgement
+
+SUFFIX = ".json"
+_ITEM = ("benchmark", "language", "id", "task", "left", "right")
+_TEXTS = ("rater", "kind", "note", "prompt_hash", "raw", "seed")
+_NESTED = ("criteria", "correction")
+_SHOWN = "item"  # the control that all answers belong to
+
+Row = dict[str, Any]
+
+
+class _UnreadableError(ValueError):
+    """Why an annotation is no judgement."""
+
+
+def read(path: Path) -> Iterator[Row | BadLine | None]:
+    """Yield what each annotation and prediction of a file says; None for a task without any."""
+    for task in tables.read(str(path)):
+        if isinstance(task, BadLine):
+            yield task
+            continue
+        said = [(one, "person") for one in _objects(task.get("annotations"))]
+        said += [(one, "model") for one in _objects(task.get("predictions"))]
+        if not said:
+            yield None
+        for one, kind in said:
+            try:
+                yield _fields(task, one, kind)
+            except _UnreadableError as error:
+                yield BadLine(json.dumps(one, ensure_ascii=False), str(error))
+
+
+def _objects(value: Any) -> list[Row]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _fields(task: Row, said: Row, kind: str) -> Row:
+    data = task.get("data")
+    found: Row = {"kind": kind}
+    if isinstance(data, dict):
+        found |= {name: data[name] for name in _ITEM if data.get(name) not in (None, "")}
+    found.setdefault("id", task.get("id"))
+    found["id"] = str(found["id"]) if isinstance(found["id"], int) else found["id"]
+    found["rater"] = said.get("model_version") if kind == "model" else _who(said)
+    found["made"] = said.get("updated_at") or said.get("created_at")
+    if said.get("lead_time") is not None:
+        found["seconds"] = said["lead_time"]
+    for region in _objects(said.get("result")):
+        _take(found, region)
+    if said.get("was_cancelled") is True:
+        found["verdict"] = "skipped"
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _who(annotation: Row) -> Any:
+    """Who made an annotation: a user's number, or an object with their address."""
+    user = annotation.get("completed_by")
+    if isinstance(user, dict):
+        user = user.get("email") or user.get("id")
+    return f"user-{user}" if isinstance(user, int) else user
+
+
+def _take(found: Row, region: Row) -> None:
+    """Add what one answer says to the fields of a judgement."""
+    name, value = region.get("from_name"), region.get("value")
+    if not isinstance(name, str) or not isinstance(value, dict):
+        raise _UnreadableError("result: expected from_name and value, found others")
+    group, _, key = name.partition(".")
+    if name == "reasons":
+        found[name] = _listed(value)
+    elif name == "verdict":
+        found[name] = _one(name, value)
+    elif group in _NESTED and key:
+        found.setdefault(group, {})[key] = _one(name, value)
+    elif name in _TEXTS:
+        text = _one(name, value)
+        found[name] = int(text) if name == "seed" and text.lstrip("-").isdecimal() else text
+    else:
+        known = ", ".join(("verdict", "reasons", *_TEXTS, *(f"{one}.NAME" for one in _NESTED)))
+        raise _UnreadableError(f"result: expected answers to {known}, found one to {name}")
+
+
+def _listed(value: Mapping[str, Any]) -> list[Any]:
+    given = value.get("choices", value.get("text"))
+    return given if isinstance(given, list) else [given]
+
+
+def _one(name: str, value: Mapping[str, Any]) -> Any:
+    given = _listed(value)
+    if len(given) != 1:
+        raise _UnreadableError(f"{name}: expected one answer, found {len(given)}")
+    return given[0]
+
+
+def write(judgements: Sequence[Judgement], path: Path) -> None:
+    """Write a file of tasks, and beside it the interface to set the project up with, as XML."""
+    tasks: dict[tuple[str, ...], Row] = {}
+    for one in judgements:
+        key = tuple(getattr(one, name) for name in _ITEM)
+        data = {name: value for name, value in zip(_ITEM, key, strict=True) if value}
+        data["shown"] = _described(one)
+        task = tasks.setdefault(key, {"data": data, "annotations": [], "predictions": []})
+        task["predictions" if one.kind == "model" else "annotations"].append(_said(one))
+    text = json.dumps(list(tasks.values()), ensure_ascii=False, indent=1)
+    disk.write_text(path, f"{text}\n")
+    disk.write_text(interface_beside(path), interface(judgements))
+
+
+def interface_beside(path: Path) -> Path:
+    """Where the interface of a file of tasks is."""
+    return path.with_suffix(".xml")
+
+
+def _described(one: Judgement) -> str:
+    """What of an item a table of judgements knows, to be read by people."""
+    about = f"{one.benchmark}, {one.language}, {one.id}"
+    return f"{about}: A is {one.left}, B is {one.right}" if one.left else about
+
+
+def _said(one: Judgement) -> Row:
+    chosen: list[tuple[str, list[str]]] = []
+    chosen += [(f"criteria.{name}", [verdict]) for name, verdict in one.criteria.items()]
+    chosen += [("verdict", [one.verdict])] + ([("reasons", one.reasons)] if one.reasons else [])
+    written = [(name, str(getattr(one, name))) for name in _TEXTS if _given(one, name)]
+    written += [(f"correction.{name}", text) for name, text in one.correction.items()]
+    result = [_region(name, "choices", choices) for name, choices in chosen]
+    result += [_region(name, "textarea", [text]) for name, text in written]
+    if one.kind == "model":
+        return {"model_version": one.rater, "result": result, "created_at": one.made}
+    about: Row = {"created_at": one.made, "updated_at": one.made}
+    if one.seconds is not None:
+        about["lead_time"] = one.seconds
+    skipped = one.verdict == "skipped"
+    return about | {"was_cancelled": skipped, "ground_truth": False, "result": result}
+
+
+def _given(one: Judgement, name: str) -> bool:
+    return getattr(one, name) not in ("", None)
+
+
+def _region(name: str, kind: str, values: list[str]) -> Row:
+    key = "choices" if kind == "choices" else "text"
+    about = {"id": name.replace(".", "-"), "from_name": name, "to_name": _SHOWN, "type": kind}
+    return about | {"value": {key: values}}
+
+
+def interface(judgements: Iterable[Judgement]) -> str:
+    """The labelling interface that has every control which these judgements answer."""
+    offered: dict[str, dict[str, None]] = {}
+    written: dict[str, None] = {}
+    for one in judgements:
+        verdicts = dict.fromkeys((*VERDICTS[one.task], *NO_VERDICT))
+        for name in (*(f"criteria.{key}" for key in one.criteria), "verdict"):
+            offered.setdefault(name, {}).update(verdicts)
+        offered.setdefault("reasons", {}).update(dict.fromkeys(one.reasons))
+        written |= {f"correction.{key}": None for key in one.correction}
+    lines = [f'  <Text name="{_SHOWN}" value="$shown"/>']
+    for name, choices in offered.items():
+        if choices:
+            lines += _choices(name, choices)
+    for name in (*_TEXTS, *written):
+        lines.append(f'  <TextArea name={quoteattr(name)} toName="{_SHOWN}" maxSubmissions="1"/>')
+    return "\n".join(["<View>", *lines, "</View>", ""])
+
+
+def _choices(name: str, choices: Iterable[str]) -> list[str]:
+    many = "multiple" if name == "reasons" else "single"
+    head = f'  <Choices name={quoteattr(name)} toName="{_SHOWN}" choice="{many}">'
+    return [head, *(f"    <Choice value={quoteattr(one)}/>" for one in choices), "  </Choices>"]
+
+
+def holds(judgement: Judgement) -> bool:
+    """Whether there is a place for a judgement: for all."""
+    return True
