@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -56,13 +58,26 @@ def latest(judgements: Iterable[Judgement]) -> Latest:
     """Keep what each rater said last; of two at the same time, the one further down the table."""
     kept: dict[Vote, tuple[str, str]] = {}
     rows = 0
-    for one in judgements:
-        rows += 1
-        vote = _vote(one)
-        before = kept.get(vote)
-        if before is None or before[0] <= one.made:
-            kept[vote] = (one.made, one.verdict)
+    with _without_collector():
+        for one in judgements:
+            rows += 1
+            vote = _vote(one)
+            before = kept.get(vote)
+            if before is None or before[0] <= one.made:
+                kept[vote] = (one.made, one.verdict)
     return Latest({vote: verdict for vote, (_, verdict) in kept.items()}, rows)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Spare Python's collector, which would go through all that is kept again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def last_words(judgements: Iterable[Judgement]) -> list[Judgement]:
