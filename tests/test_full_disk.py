@@ -117,6 +117,7 @@ def contents(folder: Path) -> dict[str, int | bytes]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITES)
 def test_whatever_writes_says_so_with_path_and_room_and_then_goes_on(
     name: str, small: Path, tmp_path: Path, given: Path,

@@ -133,6 +133,7 @@ def run_steps(
         states = graph.states(wanted, study)  # another run may just have ended
         if shown is not None:
             artifact.write_text(study.recipe, recipe.show(shown))
+        _warn_of_bf16(wanted, states)
         _go(everything, wanted, states, study, workers, shown)
     return Outcome(states, study)
 
@@ -161,6 +162,21 @@ def _go(
     board = progress.Board(study.root.name, study, wanted, count, cells, score)
     with progress.display(board, terminal.console()) as display:
         Scheduler(wanted, states, study, count, display, gpus, made).run()
+
+
+def _warn_of_bf16(steps: Sequence[Step], states: Mapping[str, State]) -> None:
+    """Say once where trainings on this machine's processor are to be in bf16, which it emulates."""
+    from ikusi.study.launch.hardware import accelerators
+    from ikusi.train.precision import emulated_bf16
+
+    concerned = any(
+        states[step.name].status == "waiting"
+        and step.settings.get("stage", {}).get("precision") == "bf16"
+        and not step.compute.get("slurm")
+        for step in steps
+    )
+    if concerned and not accelerators() and (slow := emulated_bf16()):
+        terminal.say(slow, error=True)
 
 
 def _expect_trackers(recipe_: Recipe) -> None:

@@ -1,0 +1,65 @@
+"""A processor without instructions for bf16 is told of, once, before a training."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ikusi import study
+from ikusi.study.graph import Step
+from ikusi.train.precision import EMULATED, emulated_bf16
+from ikusi.train.stages import train_stage
+from train.samples import Samples, multimodal_model, stage
+
+ANSWERS: list[tuple[dict[str, Any], bool]] = [
+    ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, True),
+    ({"avx2": True, "avx512_bf16": True, "amx_bf16": False}, False),
+    ({"avx2": True, "avx512_bf16": False, "amx_bf16": True}, False),
+    ({"neon": True}, False),  # of which torch tells nothing
+]
+
+
+@pytest.fixture(params=ANSWERS, ids=str)
+def emulated(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether bf16 is emulated on the processor that torch is made to tell of."""
+    told, answer = request.param
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told)
+    monkeypatch.setattr("ikusi.study.launch.hardware.accelerators", list)
+    assert (emulated_bf16() is not None) == answer
+    return bool(answer)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_a_study_says_once_that_bf16_is_emulated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    emulated: bool, precision: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(study, "_go", lambda *_: None)
+    settings = {"stage": {"precision": precision}}
+    steps = [Step(name, "train.samples:none", settings=settings) for name in ("align", "instruct")]
+    study.run_steps(steps, tmp_path / "study", 1)
+    assert capsys.readouterr().err.count(EMULATED) == (emulated and precision == "bf16")
+
+
+def test_a_study_whose_trainings_are_elsewhere_or_on_a_gpu_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: ANSWERS[0][0])
+    monkeypatch.setattr(study, "_go", lambda *_: None)
+    settings = {"stage": {"precision": "bf16"}}
+    for gpus, compute in (([], {"slurm": {"minutes": 9}}), (["0"], {})):
+        found = list(gpus)
+        monkeypatch.setattr("ikusi.study.launch.hardware.accelerators", lambda found=found: found)
+        step = Step("align", "train.samples:none", settings=settings, compute=compute)
+        study.run_steps([step], tmp_path / "study", 1)
+    assert EMULATED not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="is about processors")
+def test_a_training_from_python_says_so_too(
+    tmp_path: Path, emulated: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = stage(max_steps=1, precision="bf16")
+    train_stage(*multimodal_model(), Samples(), told, output=tmp_path, seed=0)
+    assert caplog.messages.count(EMULATED) == emulated
