@@ -35,7 +35,7 @@ class StageSettings(TypedDict, total=False):
     weight_decay: float
     warmup_ratio: float
     scheduler: Literal["cosine"]
-    precision: Literal["bf16", "fp32"]
+    precision: Literal["bf16", "fp32", "auto"]
     max_length: int
     gradient_checkpointing: bool
     save_every: int

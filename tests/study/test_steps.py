@@ -148,7 +148,9 @@ def test_only_trainings_are_shared_and_only_models_run_on_what_the_recipe_says()
     assert told == {2}
 
 
-@pytest.mark.parametrize(("precision", "kept"), [("bf16", "bf16"), ("fp32", "fp32")])
+@pytest.mark.parametrize(
+    ("precision", "kept"), [("bf16", "bf16"), ("fp32", "fp32"), ("auto", "fp32")]
+)
 def test_features_are_as_exact_as_any_stage_asks_for(precision: str, kept: str) -> None:
     changes = ["stages.align.precision=bf16", f"stages.instruct.precision={precision}"]
     steps = layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml", changes))

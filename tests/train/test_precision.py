@@ -8,7 +8,7 @@ import torch
 
 from ikusi import study
 from ikusi.study.graph import Step
-from ikusi.train.precision import EMULATED, emulated_bf16
+from ikusi.train.precision import EMULATED, emulated_bf16, settle
 from ikusi.train.stages import train_stage
 from train.samples import Samples, multimodal_model, stage
 
@@ -54,6 +54,42 @@ def test_a_study_whose_trainings_are_elsewhere_or_on_a_gpu_says_nothing(
         step = Step("align", "train.samples:none", settings=settings, compute=compute)
         study.run_steps([step], tmp_path / "study", 1)
     assert EMULATED not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="is about processors")
+@pytest.mark.parametrize(("told", "chosen"), [(0, "fp32"), (1, "bf16"), (2, "bf16"), (3, "fp32")])
+def test_auto_is_bf16_where_the_processor_has_it(
+    told: int, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: ANSWERS[told][0])
+    assert settle(stage(precision="auto")).precision == chosen
+    assert settle(stage(precision="bf16")).precision == "bf16"
+    assert settle(stage(precision="fp32")).precision == "fp32"
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_auto_asks_a_gpu_whether_it_has_bf16(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has)
+    assert settle(stage(precision="auto")).precision == ("bf16" if has else "fp32")
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="is about processors")
+def test_a_stage_of_auto_is_trained_and_written_as_what_it_became(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: ANSWERS[0][0])
+    plain, auto = (
+        train_stage(
+            *multimodal_model(),
+            Samples(),
+            stage(max_steps=1, precision=precision),
+            output=tmp_path / precision,
+            seed=0,
+        )
+        for precision in ("fp32", "auto")
+    )
+    assert auto["identity"] == plain["identity"] and auto["final_loss"] == plain["final_loss"]
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="is about processors")

@@ -65,8 +65,10 @@ class Stage(Section):
     scheduler: Literal["cosine"] = Field(
         default="cosine", description="How the learning rate falls after warm-up."
     )
-    precision: Literal["bf16", "fp32"] = Field(
-        default="bf16", description="Number format of the computation; what learns stays in fp32."
+    precision: Literal["bf16", "fp32", "auto"] = Field(
+        default="bf16",
+        description="Number format of the computation; what learns stays in fp32. `auto`: bf16 "
+        "where the hardware has instructions for it, else fp32.",
     )
     max_length: int = Field(
         default=8192, ge=16, description="Longest sample, in tokens; text beyond it is cut."

@@ -34,6 +34,7 @@ from ikusi.train.features import StoredFeatures, encode_images
 from ikusi.train.loop import AfterStep, Encode, Loop
 from ikusi.train.packed import PackedModel
 from ikusi.train.parallel import Place
+from ikusi.train.precision import emulated_bf16, settle
 from ikusi.train.progress import CountsRecord, Progress
 from ikusi.train.progress import ProgressCall as ProgressCall
 from ikusi.train.reporter import Reporter, peak_memory_mb
@@ -93,7 +94,7 @@ def train_stage(
             checkpoint that cannot be written.
     """
     given = _Given(
-        *(model, processor, mixture, stage, Path(output), seed),
+        *(model, processor, mixture, settle(stage), Path(output), seed),
         *(compute or Compute(), features, progress),
     )
     return _train(given)
@@ -146,6 +147,8 @@ def _train(given: _Given) -> Summary:
     place = parallel.join()
     strategy = parallel.strategy(given.compute, place.processes)
     parallel.check(stage, strategy)
+    if stage.precision == "bf16" and place.device.type == "cpu" and (slow := emulated_bf16()):
+        logger.warning(slow)
 
     # 3. Lay the rows out in steps; refuse now what would spoil hours of work later.
     if not isinstance(model, LlavaForConditionalGeneration):

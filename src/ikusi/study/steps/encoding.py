@@ -45,7 +45,7 @@ class Features(Settings):
     @classmethod
     def of(cls, recipe: Recipe, stage: Stage) -> Features:
         """The features of a stage's pictures, as exact as any stage of the recipe asks for."""
-        exact = any(other.precision == "fp32" for other in recipe.stages.both)
+        exact = any(other.precision != "bf16" for other in recipe.stages.both)
         return cls(
             vision=recipe.vision,
             corpus=stage.corpus,
