@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_counts_add_up(folder: Path) -> None:
-    found = report.gathered(folder)
+    found = report.gather(folder)
     assert dict(found.statuses) == {"ok": 7, "quarantined": 3, "unreached": 1}
     assert dict(found.reasons) == {"engine": 3, "no answer": 1}
     assert dict(found.flags) == {"preserved": 1}
@@ -49,7 +49,7 @@ def test_the_page_shows_rows_side_by_side_and_runs_nothing_in_them(folder: Path)
 
 
 def test_the_summary_fits_a_terminal(folder: Path) -> None:
-    assert report.summary(report.gathered(folder)) == [
+    assert report.summary(report.gather(folder)) == [
         "         3 set aside: engine",
         "         1 set aside: no answer",
         "         1 flagged: preserved",

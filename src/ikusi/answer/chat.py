@@ -136,10 +136,6 @@ def talk(conversation: Conversation, line: str, max_new_tokens: int) -> bool:
     return True
 
 
-def _say(piece: str) -> None:
-    say(piece, end=False)
-
-
 def open_image(path: Path) -> Image.Image:
     """Read a picture from a file, with the limits that training pictures have.
 

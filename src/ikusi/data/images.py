@@ -1,12 +1,13 @@
-"""Decode pictures safely."""
+"""Decode pictures safely, and write them into pages and requests."""
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import warnings
 import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -87,8 +88,7 @@ def decode_and_tell(
         image.load()
         if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
             raise InputError(
-                f"{name}: expected 8 or 16 bits for each colour, found 32, of which nothing says "
-                "what is white"
+                f"{name}: expected 8 or 16 bits for each colour, found 32, whose white is unknown"
             )
         rgb = flatten(_upright(image))
         return rgb, Decoded(str(image.format).lower(), *rgb.size)
@@ -121,3 +121,16 @@ def flatten(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
     return image.convert("RGB")
+
+
+def to_data_uri(image: Image.Image, format: str, **options: Any) -> str:
+    """Write a picture as a `data:` address, which stands in a page or a request by itself.
+
+    Args:
+        image: the picture.
+        format: JPEG or PNG.
+        options: Pillow's, for that format.
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return f"data:image/{format.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ikusi import claim, disk, terminal
+from ikusi.data import images
 from ikusi.data.corpus import Corpus
 from ikusi.data.rows.shape import Line
 from ikusi.errors import InputError
+from ikusi.page import fill_template
 from ikusi.terminal import harmless
 
-TEMPLATE = "show.html.j2"
+TEMPLATE = Path(__file__).with_name("show.html.j2")
 SIDE = 384  # pixels of the longer side of a picture, at most
 
 
@@ -128,22 +127,14 @@ def _provenance(side: Side) -> list[str]:
 
 def to_page(corpus: Corpus, drawn: Sequence[Sample], path: Path) -> Path:
     """Write samples as one HTML page that needs no other file; returns its path."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"thumbnail": thumbnail, "provenance": _provenance}
-    page = environment.get_template(TEMPLATE).render(corpus=corpus, samples=drawn)
+    filters: dict[str, Callable[..., object]] = {"thumbnail": thumbnail, "provenance": _provenance}
+    page = fill_template(TEMPLATE, {"corpus": corpus, "samples": drawn}, filters)
     disk.write_text(claim.file(path, claim.PAGE, [corpus.folder]), page)
     return path
 
 
 def thumbnail(image: Image.Image) -> str:
     """A picture as a data URI, made smaller."""
-    small, buffer = image.copy(), io.BytesIO()
+    small = image.copy()
     small.thumbnail((SIDE, SIDE))
-    small.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return images.to_data_uri(small, "JPEG", quality=85)

@@ -1,12 +1,11 @@
-"""Rows as training sees them, printed or as one HTML page; colour is never all that tells."""
+"""Rows as training sees them, printed or as one HTML page, readable without colours too."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -17,12 +16,13 @@ from ikusi.data.corpus import Corpus
 from ikusi.data.show import thumbnail
 from ikusi.model.inspect import Kind, Piece, Reader, Row, counts, total
 from ikusi.model.tokens import control
+from ikusi.page import fill_template
 from ikusi.terminal import harmless
 
-TEMPLATE = "inspect.html.j2"
+TEMPLATE = Path(__file__).with_name("inspect.html.j2")
 MEANINGS: dict[Kind, str] = {
     "prompt": "given, not learnt",
-    "supervised": "what the model learns to say",
+    "supervised": "what the model learns to write",
     "image": "features of a picture",
     "cut": "beyond the longest sample, never seen",
 }
@@ -62,7 +62,7 @@ def to_terminal(reader: Reader, rows: Sequence[Row], console: Console | None = N
         for piece in row.pieces:
             style = STYLES[piece.kind]
             table.add_row(
-                Text(piece.kind, style), Text(_times(piece), style), _shown(reader, piece)
+                Text(piece.kind, style), Text(_times(piece), style), _format_piece(reader, piece)
             )
         console.print(table)
         console.print(Text(counts(row) + "\n", "italic"))
@@ -79,7 +79,7 @@ def _size(image: Image.Image) -> str:
     return f"{image.width} x {image.height}"
 
 
-def _shown(reader: Reader, piece: Piece) -> Text:
+def _format_piece(reader: Reader, piece: Piece) -> Text:
     text, style = Text(), STYLES[piece.kind]
     for part, form in parts(reader, piece.text):
         text.append(
@@ -92,17 +92,13 @@ def _shown(reader: Reader, piece: Piece) -> Text:
 
 def to_page(reader: Reader, corpus: Corpus, rows: Sequence[Row], path: Path) -> Path:
     """Write rows as one HTML page that needs no other file; returns its path."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"thumbnail": thumbnail, "counts": counts, "size": _size}
-    environment.filters["parts"] = lambda text: parts(reader, text)
-    page = environment.get_template(TEMPLATE).render(
-        corpus=corpus, rows=rows, total=total(rows), meanings=MEANINGS
-    )
+    values = {"corpus": corpus, "rows": rows, "total": total(rows), "meanings": MEANINGS}
+    filters: dict[str, Callable[..., object]] = {
+        "thumbnail": thumbnail,
+        "counts": counts,
+        "size": _size,
+        "parts": lambda text: parts(reader, text),
+    }
+    page = fill_template(TEMPLATE, values, filters)
     disk.write_text(claim.file(path, claim.PAGE, [corpus.folder]), page)
     return path

@@ -1,12 +1,11 @@
 """A comparison of evaluations for people: a table in the terminal, files, and one HTML page."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
@@ -16,13 +15,14 @@ from ikusi import artifact, claim, disk, terminal
 from ikusi.compare.findings import p_value, signed
 from ikusi.compare.runs import ALL, ALPHA, POWER, Cell, Comparison, examples
 from ikusi.evaluate.metrics import describe_metric
+from ikusi.page import fill_template
 from ikusi.report import compare_figure, drawing
 from ikusi.report.tables import Table
 from ikusi.statistics import FEWEST
 from ikusi.terminal import harmless
 
 KIND = "compare"
-TEMPLATE = "compare.html.j2"
+TEMPLATE = Path(__file__).with_name("compare.html.j2")
 SHOWN = 200
 """Rows on the page, at most, of those that are scored differently; the file has all of them."""
 
@@ -40,23 +40,23 @@ def write(comparison: Comparison, output: Path) -> Path:
         InputError: ``output`` holds what is not ours.
     """
     with claim.held(output, KIND) as place:
-        return _written(comparison, place)
+        return _write_files(comparison, place)
 
 
-def _written(comparison: Comparison, output: Path) -> Path:
+def _write_files(comparison: Comparison, output: Path) -> Path:
     records = [cell.record() for cell in comparison.cells]
-    artifact.write_json(output / "comparison.json", _told(comparison, records))
+    artifact.write_json(output / "comparison.json", _to_json(comparison, records))
     table = Table("table", "", list(records[0]), [list(record.values()) for record in records])
     table.write(output)
     with disk.written(output / "differences.parquet") as aside:
         pq.write_table(comparison.differences, aside)
     drawing.write(compare_figure.figure(comparison), output)
     page = output / "index.html"
-    artifact.write_text(page, _rendered(comparison))
+    artifact.write_text(page, _render(comparison))
     return page
 
 
-def _told(comparison: Comparison, records: list[dict[str, Any]]) -> dict[str, Any]:
+def _to_json(comparison: Comparison, records: list[dict[str, Any]]) -> dict[str, Any]:
     keys = ("baseline", "runs", "metric", "resamples", "seed")
     return {
         **{key: getattr(comparison, key) for key in keys},
@@ -75,7 +75,7 @@ def to_terminal(comparison: Comparison, show: int = 0, console: Console | None =
         console = terminal.console(file=console.file, width=max(console.width, WIDTH))
     for run in comparison.runs:
         console.print(_grid(comparison, run))
-    for sentence in (summary(comparison), *explained(comparison), *notes(comparison)):
+    for sentence in (summary(comparison), *explain(comparison), *notes(comparison)):
         console.print(Text(harmless(sentence)))
     for row in examples(comparison, show):
         console.print(_example(comparison, row))
@@ -101,7 +101,7 @@ def _lines(cell: Cell) -> Iterator[tuple[str, str]]:
     yield harmless(cell.benchmark), f"  {harmless(place(cell))}"
     yield str(cell.n), str(cell.clusters)
     for score, right in zip((cell.baseline, cell.score), cell.right, strict=True):
-        yield f"{score.mean:.3f} ({counted(right)})", f"{score.low:.3f}–{score.high:.3f}"
+        yield f"{score.mean:.3f} ({format_count(right)})", f"{score.low:.3f}–{score.high:.3f}"
     low, high = signed(cell.difference.low), signed(cell.difference.high)
     yield f"{'* ' * cell.differs}{signed(cell.difference.mean)}", f"{low} to {high}"
     yield p_value(cell.difference.p_value), p_value(cell.adjusted)
@@ -130,7 +130,7 @@ def place(cell: Cell) -> str:
     return cell.language if cell.group == ALL else f"{cell.language} · {cell.group}"
 
 
-def counted(right: float) -> str:
+def format_count(right: float) -> str:
     """A number of right answers; with decimals where scores are fractions."""
     return f"{right:.0f}" if right.is_integer() else f"{right:.2f}"
 
@@ -157,12 +157,12 @@ def summary(comparison: Comparison) -> str:
     )
 
 
-def explained(comparison: Comparison) -> Iterator[str]:
+def explain(comparison: Comparison) -> Iterator[str]:
     """How to read the table."""
     asked = comparison.metric
     metric = describe_metric(asked) if asked else "each benchmark's primary metric"
     yield (
-        f"Difference: run less baseline, by {metric}, on the rows both have. Intervals (95 %) and "
+        f"Difference: run minus baseline, by {metric}, on the rows both have. Intervals (95 %) and "
         f"p: bootstrap over pictures, {comparison.resamples} resamples; p is no smaller than a "
         "sign test of the pictures could give. McNemar's exact test takes rows as independent."
     )
@@ -210,35 +210,32 @@ def _several(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _rendered(comparison: Comparison) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"signed": signed, "p": p_value, "counted": counted, "place": place}
-    environment.filters |= {
+def _render(comparison: Comparison) -> str:
+    filters: dict[str, Callable[..., object]] = {
+        "signed": signed,
+        "p": p_value,
+        "counted": format_count,
+        "place": place,
         "metric": describe_metric,
         "gold": gold,
         "mark": mark,
         "score": lambda value: f"{value:.3f}",
     }
     figure = compare_figure.figure(comparison)
-    return environment.get_template(TEMPLATE).render(
-        comparison=comparison,
-        summary=summary(comparison),
-        explained=list(explained(comparison)),
-        notes=list(notes(comparison)),
-        figure=figure,
-        panels=[
+    values = {
+        "comparison": comparison,
+        "summary": summary(comparison),
+        "explained": list(explain(comparison)),
+        "notes": list(notes(comparison)),
+        "figure": figure,
+        "panels": [
             (panel.alt, drawing.inline(panel, f"panel-{number}"))
             for number, panel in enumerate(figure.panels)
         ],
-        legend=[
+        "legend": [
             (look.label, drawing.sample(look, f"look-{number}"))
             for number, look in enumerate(figure.looks)
         ],
-        rows=examples(comparison, SHOWN),
-    )
+        "rows": examples(comparison, SHOWN),
+    }
+    return fill_template(TEMPLATE, values, filters)

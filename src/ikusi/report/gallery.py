@@ -1,8 +1,6 @@
 """Some test pictures with what each run answered, picked by rule."""
 
-import base64
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from itertools import cycle, islice
 import numpy as np
 
 from ikusi.compare.reading import Evaluation, Study
+from ikusi.data import images
 from ikusi.data.corpus import Corpus
 
 PICTURES = 12
@@ -147,7 +146,4 @@ def _data_uri(corpus: Corpus, image_id: str) -> str:
     image = corpus.image(image_id)
     shrunk = max(image.size) > SIDE
     image.thumbnail((SIDE, SIDE))
-    file = io.BytesIO()
-    image.save(file, format="JPEG" if shrunk else "PNG", quality=82, optimize=True)
-    kind = "jpeg" if shrunk else "png"
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+    return images.to_data_uri(image, "JPEG" if shrunk else "PNG", quality=82, optimize=True)

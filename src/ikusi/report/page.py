@@ -1,24 +1,23 @@
 """One page about a study, in one file that needs nothing else, with its figures and tables."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ikusi import artifact, claim, recipe
 from ikusi.compare import evidence, findings
 from ikusi.compare.evidence import ALPHA, MARGIN, RESAMPLES
 from ikusi.compare.findings import Finding
 from ikusi.compare.reading import Study
+from ikusi.page import fill_template
 from ikusi.report import drawing, figures, gallery, tables
 from ikusi.report.drawing import Figure
 from ikusi.report.tables import Table
 from ikusi.statistics import FEWEST
 
 KIND = "report"
-TEMPLATE = "template.html.j2"
+TEMPLATE = Path(__file__).with_name("template.html.j2")
 SYMBOLS = {"supported": "✓", "not supported": "✗", "inconclusive": "?", "not tested": "–"}
 
 
@@ -34,10 +33,10 @@ def write(study_folder: Path, output: Path) -> Path:
             holds what is not ours.
     """
     with claim.held(output, KIND) as place:
-        return _written(Study(Path(study_folder)), place)
+        return _write_files(Study(Path(study_folder)), place)
 
 
-def _written(study: Study, output: Path) -> Path:
+def _write_files(study: Study, output: Path) -> Path:
     found = findings.examine(study)
     drawn = figures.every(study)
     for figure in drawn:
@@ -46,21 +45,44 @@ def _written(study: Study, output: Path) -> Path:
     for table in written:
         table.write(output / "tables")
     page = output / "index.html"
-    artifact.write_text(page, _rendered(study, found, drawn, {t.name: t for t in written}))
+    artifact.write_text(page, _render(study, found, drawn, {t.name: t for t in written}))
     return page
 
 
-def _rendered(
+def _render(
     study: Study, found: Sequence[Finding], drawn: Sequence[Figure], made: dict[str, Table]
 ) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    values = {
+        "study": study,
+        "recipe": study.recipe,
+        "target": study.target,
+        "source": study.source,
+        "packs": {pack.code: pack for pack in study.languages},
+        "answer": list(_answer(study, found)),
+        "findings": found,
+        "verdicts": list(findings.verdicts(found)),
+        "symbols": SYMBOLS,
+        "figures": [_to_svg(figure) for figure in drawn],
+        "in_short": made["in-short"],
+        "boards": tables.boards(study),
+        "steps": made["steps"],
+        "corpora": made["corpora"],
+        "tables": list(made.values()),
+        "total": _totals(study),
+        "exhibits": gallery.exhibits(study),
+        "recipe_text": recipe.show(study.recipe),
+        "versions": _versions(study),
+        "attribution": list(_blocks(study.attribution())),
+        "margin": MARGIN,
+        "alpha": ALPHA,
+        "resamples": max(study.recipe.bootstrap, RESAMPLES),
+    }
+    return re.sub(r"\n\s*\n+", "\n", fill_template(TEMPLATE, values, _filters()))
+
+
+def _filters() -> dict[str, Callable[..., object]]:
+    """How the template writes numbers and names."""
+    return {
         "signed": findings.signed,
         "bound": findings.bound,
         "score": lambda value: f"{value:.2f}",
@@ -70,35 +92,9 @@ def _rendered(
         "duration": _duration,
         "spaced": lambda name: name.replace("_", " "),
     }
-    text = environment.get_template(TEMPLATE).render(
-        study=study,
-        recipe=study.recipe,
-        target=study.target,
-        source=study.source,
-        packs={pack.code: pack for pack in study.languages},
-        answer=list(_answer(study, found)),
-        findings=found,
-        verdicts=list(findings.verdicts(found)),
-        symbols=SYMBOLS,
-        figures=[_placed(figure) for figure in drawn],
-        in_short=made["in-short"],
-        boards=tables.boards(study),
-        steps=made["steps"],
-        corpora=made["corpora"],
-        tables=list(made.values()),
-        total=_totals(study),
-        exhibits=gallery.exhibits(study),
-        recipe_text=recipe.show(study.recipe),
-        versions=_versions(study),
-        attribution=list(_blocks(study.attribution())),
-        margin=MARGIN,
-        alpha=ALPHA,
-        resamples=max(study.recipe.bootstrap, RESAMPLES),
-    )
-    return re.sub(r"\n\s*\n+", "\n", text)
 
 
-def _placed(figure: Figure) -> dict[str, Any]:
+def _to_svg(figure: Figure) -> dict[str, Any]:
     """A figure's panels and legend as SVG elements."""
     panels = [
         (panel.alt, drawing.inline(panel, f"{figure.name}-{i}"))

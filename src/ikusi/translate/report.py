@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from jinja2 import Environment, PackageLoader, select_autoescape
 
 from ikusi import artifact, jsonfile
 from ikusi.data.parquet import open_table, reading
 from ikusi.errors import InputError
+from ikusi.page import fill_template
 from ikusi.server import reasons
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.settings import Quality
 from ikusi.translate.shards import OK, QUARANTINED, SCHEMA, UNREACHED, Record
 
+TEMPLATE = Path(__file__).with_name("report.html.j2")
 SHOWN = 8  # rows of each kind
 BARS = 24  # of a histogram
 STATUSES = (OK, QUARANTINED, UNREACHED)
@@ -126,7 +127,7 @@ def _keep(rows: list[Record], found: Record) -> None:
         rows.append(found)
 
 
-def gathered(folder: Path) -> Gathered:
+def gather(folder: Path) -> Gathered:
     """Read the shards of a working folder, finished or not.
 
     Raises:
@@ -186,17 +187,10 @@ def write(folder: Path, output: Path) -> Gathered:
     Raises:
         InputError: there is nothing to report on yet.
     """
-    environment = Environment(
-        loader=PackageLoader("ikusi", "translate"),
-        autoescape=select_autoescape(default_for_string=True, default=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    found = gathered(folder)
+    found = gather(folder)
     job = about(folder)
-    page = environment.get_template("report.html.j2").render(
-        about=job, measure=measure(job), found=found, statuses=STATUSES
-    )
+    values = {"about": job, "measure": measure(job), "found": found, "statuses": STATUSES}
+    page = fill_template(TEMPLATE, values, {})
     output.parent.mkdir(parents=True, exist_ok=True)
     artifact.write_text(output, page)
     return found

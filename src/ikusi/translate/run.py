@@ -72,7 +72,7 @@ def translate(
         if done.total and not done.ok:
             raise InputError(
                 f"{job.translator.name}: expected some row to be translated, found none of "
-                f"{done.total}: {reasons.told(report.gathered(job.folder).reasons)}"
+                f"{done.total}: {reasons.told(report.gather(job.folder).reasons)}"
             )
         return _counts(done) if rank is not None else gather(job, output)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -37,15 +36,6 @@ GROUND_SIGNS = {  # named colour -> the emoji that stands for it where a scene i
 GROUND_JITTER = 14
 SIZES = {1: (0.50, 0.85), 2: (0.38, 0.48), 3: (0.29, 0.33)}  # of the side, by count
 Box = tuple[float, float, float]  # centre x, centre y, side; shares of the scene's side
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What is drawn, from left to right, and on which ground."""
-
-    concepts: tuple[str, ...]
-    style: str
-    ground: str
 
 
 def places(count: int, random: np.random.Generator) -> list[Box]:
