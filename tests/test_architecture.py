@@ -195,7 +195,7 @@ def test_functions_are_short(path: Path) -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno is not None
-        and node.end_lineno - node.lineno + 1 > 65
+        and node.end_lineno - node.lineno + 1 > 60
     }
     assert not long
 
@@ -315,6 +315,7 @@ def test_every_package_imported_is_declared() -> None:
     wanted = [*project["dependencies"], *(package for some in extras for package in some)]
     declared = {re.split(r"[^\w-]", package)[0].lower().replace("-", "_") for package in wanted}
     called = {"PIL": "pillow", "yaml": "pyyaml", "pydantic_core": "pydantic"}
+    called["fasttext"] = "fasttext_community"
     imported = {module.split(".")[0] for path in FILES for module in imported_modules(path)}
     # What calls us needs no declaration; lmms-eval's own requirements break torch on a CPU.
     outside = imported - set(sys.stdlib_module_names) - {"ikusi", "lmms_eval"}

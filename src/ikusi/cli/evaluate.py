@@ -1,6 +1,7 @@
 """The command that measures a model."""
 
 import logging
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,7 +31,7 @@ def evaluate(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with the corpora; by default that of the run's study, or corpora/."
+            help="Folder of the corpora; by default that of the run's study, or corpora/."
         ),
     ] = None,
     corpus: Annotated[
@@ -46,8 +47,7 @@ def evaluate(
         typer.Option(help="Where the model runs: here (local), in vLLM (vllm), behind a server."),
     ] = "local",
     url: Annotated[
-        str | None,
-        typer.Option(help="Address of the server, such as http://localhost:8000/v1."),
+        str | None, typer.Option(help="Address of the server, such as http://localhost:8000/v1.")
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Pictures and sequences, or requests, at once.")
@@ -63,23 +63,19 @@ def evaluate(
 ) -> None:
     """Measure any model on benchmarks, in any language they have.
 
-    Stop it at any time: the same command goes on from there. More benchmarks or languages can be
-    added later to the same output.
+    Stopped, it goes on by the same command; more can be added later to the same output.
 
     Example: ikusi evaluate llava-hf/llava-1.5-7b-hf --benchmark vqav2 aokvqa --language eu en
     """
-    from ikusi.answer import engines
+    from ikusi.answer import engines  # here, as it is slow
 
     place = _place(model, output)
     codes = list(dict.fromkeys(language))
     pairs = _pairs(model, benchmark, codes, data, corpus or [])
     _warn_of_trained_on(Path(model), pairs, limit)
     asked = _asked(model, url, batch_size, dtype, _pictures(pairs))
-    opened = engines.opened(engine, asked)
-    try:
+    with closing(engines.opened(engine, asked)) as opened:
         found = _measured(opened, pairs, codes, place, limit, bootstrap)
-    finally:
-        opened.close()
     _tell({name: found[name] for name in found if found[name]}, language, place)
 
 

@@ -99,16 +99,10 @@ def import_corpus(
     found = _source(source)
     settings = _settings(found, options)
     _check_counts(limit=limit, sample=sample, drop_repeated=drop_repeated)
-    asked = {
-        "source": source,
-        "path": str(path) if path else None,
-        "split": split,
-        "limit": limit,
-        "sample": sample,
-        "seed": seed if sample else None,
-        "options": settings.model_dump(),
-        **({"drop_repeated": drop_repeated} if drop_repeated else {}),
-    }
+    chosen: dict[str, object] = {"split": split, "limit": limit, "sample": sample}
+    chosen |= {"seed": seed if sample else None, "options": settings.model_dump()}
+    asked = {"source": source, "path": str(path) if path else None, **chosen}
+    asked |= {"drop_repeated": drop_repeated} if drop_repeated else {}
     folder, path = Path(folder), Path(path) if path else None
     reads = [path, *originals.told(settings)] if path else originals.told(settings)
     claim.expect_whole(folder, KIND, reads)
