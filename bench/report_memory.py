@@ -9,7 +9,6 @@ writers that a real study uses (tests/compare/studies.py), `--rows` a run. `--so
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,17 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from compare.studies import Folder  # noqa: E402
 from ikusi.recipe import Run  # noqa: E402
+
+MEASURED = """
+import os, sys
+import memory
+from ikusi import cli
+try:
+    cli.main(sys.argv[1:])
+finally:
+    took = os.times()
+    print(memory.peak_mib(), took.user + took.system)
+"""
 
 
 def skill(run: Run | None, bench: str, code: str) -> float:
@@ -42,13 +52,12 @@ def write(folder: Path, rows: int) -> int:
 
 def report(folder: Path, output: Path, source: Path) -> tuple[float, float]:
     """Peak memory in MiB and processor seconds of one report."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "ikusi", "report", str(folder), "--output", str(output)]
-    environment = {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return after.ru_maxrss / 1024, seconds
+    command = [sys.executable, "-c", MEASURED, "report", str(folder), "--output", str(output)]
+    found = os.pathsep.join([str(source), str(Path(__file__).parent)])
+    environment = {**os.environ, "PYTHONPATH": found, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    mib, seconds = done.stdout.splitlines()[-1].split()
+    return float(mib), float(seconds)
 
 
 def main() -> None:

@@ -129,7 +129,7 @@ from ikusi import processes
 from ikusi.cli import stopping
 words, busy, stopping.SECONDS_TO_LEAVE = sys.argv[1:2], Path(sys.argv[2]), float(sys.argv[3])
 processes.SECONDS_TO_LEAVE = 0.2
-with stopping.heeded(stopping.kept(words)):
+with stopping.heed_signals(stopping.kept(words)):
     deaf = f"trap '' TERM INT; touch {busy}; while :; do sleep 0.1; done"
     subprocess.Popen(["sh", "-c", deaf])
     while True:

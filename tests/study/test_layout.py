@@ -166,7 +166,7 @@ def test_a_finished_study_is_told_at_once_and_without_torch(
         "import sys\n"
         "from ikusi.cli import main\n"
         "try: main(sys.argv[1:])\n"
-        "finally: print(sorted({'torch', 'transformers', 'pyarrow', 'rich'} & set(sys.modules)))"
+        "finally: print(sorted({'torch', 'transformers', 'rich'} & set(sys.modules)))"
     )
     arguments = ["study", str(ROOT / "recipes/emoji-eu.yaml"), *bases]
     done = subprocess.run(
