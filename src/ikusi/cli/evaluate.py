@@ -30,9 +30,7 @@ def evaluate(
     language: Annotated[list[str], typer.Option(help="Codes of languages: `--language eu en`.")],
     data: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of the corpora; by default that of the run's study, or corpora/."
-        ),
+        typer.Option(help="Folder of corpora; by default that of the run's study, or corpora/."),
     ] = None,
     corpus: Annotated[
         list[str] | None,
