@@ -39,7 +39,7 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --
 test: $(STAMP)  ## the tests
 	$(PYTEST)
 
-test-fast: $(STAMP)  ## those tests that take two minutes on two CPU cores, all together
+test-fast: $(STAMP)  ## the tests, but for those that are marked slow
 	$(PYTEST) -m "not slow"
 
 check: $(STAMP)  ## ruff, its formatter and mypy

@@ -51,7 +51,9 @@ def suite(tmp_path: Path) -> Path:
 
 def run(folder: Path, *words: str) -> str:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests", *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    # Options that the user has set for the whole suite are none of this run's.
+    own = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True)
     return done.stdout + done.stderr
 
 

@@ -134,7 +134,7 @@ def test_a_console_takes_no_name_for_markup_and_obeys_nothing() -> None:
 def test_logs_and_warnings_of_any_library_are_not_obeyed() -> None:
     factory, shown = logging.getLogRecordFactory(), io.StringIO()
     handler = logging.StreamHandler(shown)
-    loggers = [logging.getLogger(name) for name in ("some.library", "py.warnings")]
+    loggers = [logging.getLogger(name) for name in ("some.package", "py.warnings")]
     for logger in loggers:
         logger.addHandler(handler)
     try:

@@ -70,7 +70,9 @@ def test_auto_is_bf16_where_the_processor_has_it(
 @pytest.mark.parametrize("has", [True, False])
 def test_auto_asks_a_gpu_whether_it_has_bf16(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: has or including_emulation
+    )
     assert settle(stage(precision="auto")).precision == ("bf16" if has else "fp32")
 
 
