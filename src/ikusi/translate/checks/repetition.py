@@ -11,6 +11,7 @@ from ikusi.yamlfile import Section
 
 LOOP_WORDS, LOOP_TIMES, LOOP_PERIOD = 6, 3, 8
 GLUED = re.compile(r"(\S{1,8}?)\1{11,}")
+GLUED_LETTERS = 12  # of a word that the expression above can match
 
 
 class Keys(Section):
@@ -35,7 +36,7 @@ def _loop(text: str) -> str | None:
     """A run of words that comes again and again at once, if the text has one."""
     words = text.split()
     if len(words) < LOOP_WORDS or len(set(words)) > 0.8 * len(words):
-        return _glued_loop(text)
+        return _glued_loop(words)
     for period in range(1, LOOP_PERIOD + 1):
         run = 0
         for place in range(period, len(words)):
@@ -45,10 +46,10 @@ def _loop(text: str) -> str | None:
     return None
 
 
-def _glued_loop(text: str) -> str | None:
+def _glued_loop(words: Sequence[str]) -> str | None:
     """The same for letters without spaces: `hahahahaha...`."""
-    found = GLUED.search(text) if len(text) > 24 else None
-    return found[1] if found else None
+    found = (GLUED.search(word) for word in words if len(word) >= GLUED_LETTERS)
+    return next((loop[1] for loop in found if loop), None)
 
 
 CHECKS = [Check("repetition", 50, Keys, look)]
