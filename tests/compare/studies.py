@@ -103,12 +103,15 @@ class Folder:
             "image_id": None if bench.text_only else f"{group}-{number:05d}",
             "group": group,
             "task": "what",
-            "question": f"{self.packs[code].name}: what is this <{number}>?",
+            "question": self._question(code, number),
             "prompt_hash": "0",
         }
         return row | (self._choice if bench.scorer == "options" else self._text)(
             bench, code, number, right
         )
+
+    def _question(self, code: str, number: int) -> str:
+        return f"{self.packs[code].name}: what is this <{number}>?"
 
     def _choice(self, bench: Benchmark, code: str, number: int, right: bool) -> dict[str, Any]:
         answer = number % len(CHOICES)
@@ -175,12 +178,15 @@ class Folder:
             for number in range(self.pictures * 3):
                 row = f"{UNSEEN[number % 3]}-{number:05d}"
                 writer.add_image(row, picture(number), "png", 80, 80, "drawn by a test")
-                texts: dict[str, Any] = {"question": "what is this?"}
+                texts: dict[str, Any] = {}
                 if bench.row_type == "choice":
                     texts |= {"choices": list(CHOICES), "answer": number % len(CHOICES)}
                 else:
                     texts |= {"answers": [THINGS[number % len(THINGS)]]}
-                writer.add_row(row, row, dict.fromkeys(self.packs, texts), UNSEEN[number % 3])
+                asked = {
+                    code: {"question": self._question(code, number), **texts} for code in self.packs
+                }
+                writer.add_row(row, row, asked, UNSEEN[number % 3])
 
 
 def picture(number: int) -> bytes:
