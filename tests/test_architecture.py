@@ -24,7 +24,17 @@ FOUNDATIONS = [
 LINE = [
     *FOUNDATIONS,
     *["statistics", "language", "connectors", "recipe", "server", "data", "translate", "model"],
-    *["answer", "train", "evaluate", "judgements", "compare", "report", "publish", "study"],
+    *[
+        "answer",
+        "train",
+        "evaluate",
+        "judgements",
+        "annotate",
+        "compare",
+        "report",
+        "publish",
+        "study",
+    ],
     *["api", "cli"],
 ]
 MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
@@ -37,6 +47,7 @@ MAY_IMPORT["cli"].add("miniature")
 MAY_IMPORT["report"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["compare"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["judgements"] -= {"server", "translate", "model", "answer", "train"}
+MAY_IMPORT["annotate"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["publish"] = {*FOUNDATIONS, "model"}
 
 HEAVY = ["torch", "transformers", "accelerate", "pyarrow", "matplotlib", "scipy"]

@@ -30,6 +30,9 @@ COMMANDS = {
     "judgements import": ["file", "--output", "given", "--format"],
     "judgements export": ["table", "--output", "--format"],
     "judgements report": ["table", "--output"],
+    "annotate plan validate": [
+        *["corpus", "--language", "--output", "--annotators", "--shared", "--own", "--seed"],
+    ],
     "study": ["recipe", "overrides", "--studies", "--workers", "--status", "--redo"],
     "train": ["recipe", "--stage", "--run", "overrides", "--studies", "--nproc"],
     "inspect": [

@@ -10,6 +10,7 @@ import typer
 
 from ikusi import disk, terminal
 from ikusi.cli import (
+    annotate,
     compare,
     data,
     evaluate,
@@ -52,6 +53,7 @@ for command in (
 for name, group in (
     ("data", data.app),
     ("judgements", judgements.app),
+    ("annotate", annotate.app),
     ("recipe", recipe.app),
     ("language", language.app),
     ("miniature", miniature.app),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args
@@ -151,10 +152,12 @@ def parse_json(line: bytes, place: str) -> Judgement:
         raise explain(problem, {}, place) from None
 
 
-def explain(problem: ValidationError, row: dict[str, Any], place: str) -> Exception:
+def explain(
+    problem: ValidationError, row: dict[str, Any], place: str, known: Iterable[str] = FIELDS
+) -> Exception:
     """Say in one line what is wrong with a row; a key that does not exist comes first."""
     errors = problem.errors()
     first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
     if first["type"] == "json_invalid":
         return yamlfile.Document({}, {}, place).error((), "a row as JSON", str(first["msg"]))
-    return yamlfile.explain(first, yamlfile.Document(row, {}, place), FIELDS)
+    return yamlfile.explain(first, yamlfile.Document(row, {}, place), known)
