@@ -47,6 +47,40 @@ def test_no_warning_stands_beside_evenly_used_verdicts() -> None:
     assert kappa.value is not None and kappa.value > 0.7
 
 
+def test_rows_that_were_drawn_more_often_count_less() -> None:
+    """Of 100 rows 20 are flagged; 10 of these are asked about, and 10 of the other 80."""
+    rows = [
+        validated(f"{flag}-{n}", "ane", "accept" if n < accepted else "reject", weight=weight)
+        for flag, accepted, weight in (("flagged", 5, 0.4), ("plain", 9, 1.6))
+        for n in range(10)
+    ]
+    (found,) = figures(rows).table_1
+    for share in found.shares:
+        assert (share.accepted, share.n) == (14, 20)
+        assert share.interval.mean == pytest.approx(0.2 * 0.5 + 0.8 * 0.9)
+        assert share.interval.low < 0.82 < share.interval.high
+        assert share.effective < 20
+    (plain,) = figures([row.model_copy(update={"weight": 1.0}) for row in rows]).table_1
+    assert plain.shares[0].interval.mean == pytest.approx(0.7)
+
+
+def test_a_weight_belongs_to_its_item_in_its_own_table() -> None:
+    rows = [validated("1", "ane", "accept", weight=3.0), validated("2", "ane", "reject")]
+    rows += [validated("1", "ane", "accept", benchmark="other")]
+    rows += [validated("2", "ane", "reject", benchmark="other")]
+    found = {one.sheet.benchmark: one.shares[0].interval for one in figures(rows).table_1}
+    assert found["vqav2"].mean == 0.75 and found["other"].mean == 0.5
+
+
+def test_rows_that_are_kept_are_counted_as_those_that_are_accepted() -> None:
+    said = [("1", "keep"), ("2", "keep"), ("3", "drop")]
+    rows = [validated(id, who, one, task="select") for id, one in said for who in PEOPLE]
+    (found,) = figures(rows).table_1
+    counts = {share.of: share.accepted for share in found.shares}
+    assert counts == {"ratings": 8, "shared": 8, "items": 2}
+    assert {one.name: one.value for one in found.agreement}["majority_share"] == 1
+
+
 def by_kind(found: Figures) -> dict[str, Preference]:
     return {one.sheet.kind: one for one in found.table_2 if not one.rater}
 

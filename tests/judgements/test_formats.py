@@ -26,6 +26,7 @@ FULL = [
     compared("2", "jon", "llama", swapped=True, kind="simulated", seed=7),
     compared("2", "gpt-5", "tie", kind="model", raw=ODD, prompt_hash="ab", seed=-1),
     compared("3", "gpt-5", "invalid", kind="model", raw="?"),
+    validated("4", "jon", "drop", task="select", weight=0.25, reasons=["needs an expert"]),
 ]
 
 
@@ -36,17 +37,17 @@ def rows(folder: Path) -> list[Judgement]:
 @pytest.mark.parametrize("name", ["all.csv", "all.jsonl", "all.parquet"])
 def test_formats_of_ours_keep_every_row_and_field(tmp_path: Path, name: str) -> None:
     append(tmp_path / "t", FULL)
-    assert export_file(tmp_path / "t", tmp_path / name) == (7, 0, 0)
+    assert export_file(tmp_path / "t", tmp_path / name) == (8, 0, 0)
     counts = import_file(tmp_path / name, tmp_path / "again")
-    assert (counts.rows, counts.added, counts.known, counts.quarantined) == (7, 7, 0, 0)
+    assert (counts.rows, counts.added, counts.known, counts.quarantined) == (8, 8, 0, 0)
     assert rows(tmp_path / "again") == FULL
 
 
 def test_label_studio_keeps_the_last_word_of_each_rater(tmp_path: Path) -> None:
     append(tmp_path / "t", FULL)
-    assert export_file(tmp_path / "t", tmp_path / "all.json") == (6, 1, 0)
+    assert export_file(tmp_path / "t", tmp_path / "all.json") == (7, 1, 0)
     counts = import_file(tmp_path / "all.json", tmp_path / "again")
-    assert (counts.rows, counts.added, counts.quarantined) == (6, 6, 0)
+    assert (counts.rows, counts.added, counts.quarantined) == (7, 7, 0)
     kept = {one.to_json() for one in rows(tmp_path / "again")}
     assert kept == {one.to_json() for one in FULL if one is not FULL[1]}
 
@@ -58,7 +59,7 @@ def test_label_studios_tasks_have_a_prediction_for_each_model(tmp_path: Path) ->
     said = {(t["data"]["id"], t["data"].get("left")): t for t in tasks}
     task = said["2", "latxa"]
     assert [one["model_version"] for one in task["predictions"]] == ["gpt-5"]
-    assert [len(said[key]["annotations"]) for key in said] == [2, 1, 1, 0]
+    assert [len(said[key]["annotations"]) for key in said] == [2, 1, 1, 0, 1]
     answers = {one["from_name"]: one for one in task["annotations"][0]["result"]}
     assert answers["criteria.relevance"]["value"] == {"choices": ["A"]}
     assert answers["verdict"]["type"] == "choices" and answers["rater"]["type"] == "textarea"
@@ -188,7 +189,7 @@ def test_pairs_that_are_no_judgements_are_set_aside(
 def test_pairs_go_back_to_the_arena_with_their_kind(tmp_path: Path) -> None:
     append(tmp_path / "t", FULL)
     written, replaced, unfit = export_file(tmp_path / "t", tmp_path / "a.jsonl", "arena")
-    assert (written, replaced, unfit) == (3, 1, 3)
+    assert (written, replaced, unfit) == (3, 1, 4)
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
     assert [line["winner"] for line in lines] == ["model_a", "model_a", "tie"]
     assert [line["kind"] for line in lines] == ["person", "simulated", "model"]

@@ -93,3 +93,13 @@ def test_the_same_judgements_give_the_same_bytes(tmp_path: Path) -> None:
         views.write(compute(table_2(), resamples=50), tmp_path / name)
     for path in (tmp_path / "one").glob("*.csv"):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_acceptance_says_when_rows_were_not_drawn_equally_often(tmp_path: Path) -> None:
+    rows = [validated(str(n), "ane", "accept", weight=0.5 + n % 2) for n in range(20)]
+    views.write(compute(rows, resamples=50), tmp_path / "out")
+    acceptance = written(tmp_path / "out", "acceptance")
+    assert {(row["n"], row["effective_n"]) for row in acceptance} == {("20", "16.0")}
+    notes = (tmp_path / "out" / views.NOTES).read_text("utf-8")
+    assert "rows were not drawn equally often" in notes
+    assert "not drawn" not in "".join(views.notes(compute(table_1(67, [1] * 20), resamples=50)))

@@ -10,26 +10,33 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ikusi.judgements.sheets import Sheet
 from ikusi.statistics import Interval
 from ikusi.statistics.agreement import Figure, agreement
-from ikusi.statistics.shares import wilson_interval
+from ikusi.statistics.shares import estimated_share
+
+Counts = npt.NDArray[np.integer | np.bool_]
+Weights = npt.NDArray[np.float64]
 
 SKEWED = 0.8
 """Share of the most frequent verdict from which on kappa and alpha say little."""
 
 
 class Share(NamedTuple):
-    """How many of so many were accepted, with the Wilson interval of the share.
+    """How many of so many were accepted, and the share of all rows that this lets expect.
 
     ``of``: `ratings`, `own` (items with one rater), `shared` (ratings of items with several) or
     `items` (what more than half of an item's raters said; ``n`` leaves out the inconclusive).
+    ``interval``: the share, in which items that were drawn more often count less, and Wilson's
+    interval; ``effective``: of how many independent ratings this would be the interval.
     """
 
     of: str
     accepted: int
     n: int
+    effective: float
     interval: Interval
 
 
@@ -46,30 +53,30 @@ class Acceptance:
 
 def acceptance(sheet: Sheet, resamples: int, seed: int) -> Acceptance:
     """Count what was accepted, by every denominator, and how far raters agree."""
-    accept = sheet.classes.index("accept")
-    place, _ = np.nonzero(sheet.said >= 0)
-    ratings = sheet.said[sheet.said >= 0] == accept
-    several = sheet.votes[place] > 1
-    decided = sheet.decided[sheet.decided >= 0] == accept
+    accept = len(sheet.classes) - 1
+    accepted, votes = (sheet.said == accept).sum(axis=1), sheet.votes
+    decided = sheet.decided
     found = [
-        _share("ratings", ratings, place),
-        _share("own", ratings[~several], place[~several]),
-        _share("shared", ratings[several], place[several]),
-        _share("items", decided, np.arange(len(decided))),
+        _share("ratings", accepted, votes, sheet.weights),
+        _share("own", accepted, np.where(votes == 1, 1, 0), sheet.weights),
+        _share("shared", accepted, np.where(votes > 1, votes, 0), sheet.weights),
+        _share("items", decided == accept, decided >= 0, sheet.weights),
     ]
     figures = agreement(sheet.ratings, resamples=resamples, seed=seed)
-    inconclusive = int((sheet.votes > 0).sum()) - len(decided)
+    inconclusive = int((votes > 0).sum() - (decided >= 0).sum())
     shares = [share for share in found if share is not None]
     return Acceptance(sheet, shares, inconclusive, figures, skewed(sheet))
 
 
-def _share(
-    of: str, accepted: "np.typing.NDArray[np.bool_]", items: "np.typing.NDArray[np.intp]"
-) -> Share | None:
-    if not len(accepted):
+def _share(of: str, accepted: Counts, ratings: Counts, weights: Weights) -> Share | None:
+    """A share of the items that have ratings; `accepted` of these say yes, [items] each."""
+    there = ratings > 0
+    if not there.any():
         return None
-    interval = wilson_interval(accepted.astype(np.float64), items)
-    return Share(of, int(accepted.sum()), len(accepted), interval)
+    sums, sizes = (counts[there].astype(np.float64) for counts in (accepted, ratings))
+    found = estimated_share(sums, sizes, weights[there])
+    interval = Interval(float(found.share), float(found.low), float(found.high))
+    return Share(of, int(sums.sum()), int(sizes.sum()), float(found.rows), interval)
 
 
 def skewed(sheet: Sheet) -> str:

@@ -49,12 +49,12 @@ def compute(judgements: Iterable[Judgement], resamples: int = 1000, seed: int = 
         counted.rows,
         counted.replaced,
         dict(sorted(kinds.items())),
-        [acceptance(sheet, resamples, seed) for sheet in found if _validated(sheet)],
+        [acceptance(sheet, resamples, seed) for sheet in found if _alone(sheet)],
         preferences(compared, resamples, seed),
         rankings(compared, resamples, seed),
         compare_with_judges(found, resamples, seed),
     )
 
 
-def _validated(sheet: Sheet) -> bool:
-    return sheet.task == "validate"
+def _alone(sheet: Sheet) -> bool:
+    return not sheet.models

@@ -18,9 +18,11 @@ KINDS: tuple[str, ...] = get_args(Kind)
 VERDICTS: dict[str, tuple[str, ...]] = {
     "validate": ("reject", "accept"),
     "compare": ("A", "tie", "B"),
+    "select": ("drop", "keep"),
 }
 """What a rater may say, by task, in the order in which verdicts stand. A is the answer that was
-shown first, of the model `left`; B is the other, of the model `right`."""
+shown first, of the model `left`; B is the other, of the model `right`. Where an item is judged
+alone, the last verdict is the one in its favour."""
 
 NO_VERDICT = ("skipped", "invalid", "refused")
 """A rater left the item out, or took back what they had said; an answer of a model that holds no
@@ -71,7 +73,8 @@ Time = Annotated[str, AfterValidator(_a_time)]
 class Judgement(yamlfile.Section):
     """A row of the table. Texts that were not given are empty.
 
-    ``benchmark``, ``language`` and ``id`` are the item; ``made`` is when, in UTC.
+    ``benchmark``, ``language`` and ``id`` are the item, ``weight`` is one over the probability
+    with which it was drawn, to scale; ``made`` is when, in UTC.
     """
 
     benchmark: Word
@@ -82,6 +85,7 @@ class Judgement(yamlfile.Section):
     kind: Kind
     left: str = ""
     right: str = ""
+    weight: Annotated[float, Field(gt=0)] = 1.0
     verdict: str
     criteria: dict[str, str] = Field(default_factory=dict)
     reasons: list[Reason] = Field(default_factory=list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -42,11 +42,13 @@ class Vote(NamedTuple):
 class Latest:
     """What counts: each rater's last word on an item, in each order of two answers.
 
-    ``rows`` were read; each that is not in ``verdicts`` was replaced by a later one.
+    ``rows`` were read; each that is not in ``verdicts`` was replaced by a later one. ``weights``
+    has those of the items that do not have a weight of 1.
     """
 
     verdicts: Mapping[Vote, str]
     rows: int
+    weights: Mapping[Vote, float]
 
     @property
     def replaced(self) -> int:
@@ -56,7 +58,7 @@ class Latest:
 
 def latest(judgements: Iterable[Judgement]) -> Latest:
     """Keep what each rater said last; of two at the same time, the one further down the table."""
-    kept: dict[Vote, tuple[str, str]] = {}
+    kept: dict[Vote, tuple[str, str, float]] = {}
     rows = 0
     with _without_collector():
         for one in judgements:
@@ -64,8 +66,10 @@ def latest(judgements: Iterable[Judgement]) -> Latest:
             vote = _vote(one)
             before = kept.get(vote)
             if before is None or before[0] <= one.made:
-                kept[vote] = (one.made, one.verdict)
-    return Latest({vote: verdict for vote, (_, verdict) in kept.items()}, rows)
+                kept[vote] = (one.made, one.verdict, one.weight)
+    verdicts = {vote: verdict for vote, (_, verdict, _) in kept.items()}
+    weights = {vote: weight for vote, (_, _, weight) in kept.items() if weight != 1}
+    return Latest(verdicts, rows, weights)
 
 
 @contextmanager
@@ -101,6 +105,7 @@ class Sheet:
 
     ``said``: [items, raters], the place of a verdict in ``classes``, or ``MISSING``, or one of
     ``APART``. ``models`` are the two that are compared, by name; none where nothing is compared.
+    ``weighted`` has the weights of items that are not 1.
     """
 
     task: str
@@ -111,6 +116,7 @@ class Sheet:
     items: list[str]
     raters: list[str]
     said: Codes
+    weighted: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -148,6 +154,11 @@ class Sheet:
             found = np.where((self.votes == 0) & there, code, found)
         return found.astype(np.int8)
 
+    @cached_property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """What each item counts, [items]."""
+        return np.array([self.weighted.get(item, 1.0) for item in self.items])
+
     def apart(self) -> dict[str, int]:
         """How often what was said is no verdict, by why."""
         counts = {name: int((self.said == code).sum()) for name, code in APART.items()}
@@ -169,7 +180,12 @@ def sheets(counted: Latest) -> list[Sheet]:
         group = groups.setdefault((*vote[:4], models), {})
         key, code = (vote.id, vote.rater), _code(vote, verdict, models)
         group[key] = code if key not in group else _both_orders(group[key], code)
-    return [_sheet(*about, group) for about, group in sorted(groups.items())]
+    weights: dict[tuple[str, str, str, str], dict[str, float]] = {}
+    for vote, weight in counted.weights.items():
+        weights.setdefault(vote[:4], {})[vote.id] = weight
+    return [
+        _sheet(*about, group, weights.get(about[:4], {})) for about, group in sorted(groups.items())
+    ]
 
 
 def _code(vote: Vote, verdict: str, models: tuple[str, ...]) -> int:
@@ -194,10 +210,11 @@ def _sheet(
     kind: str,
     models: tuple[str, ...],
     group: Mapping[tuple[str, str], int],
+    weights: Mapping[str, float],
 ) -> Sheet:
     items = {item: place for place, item in enumerate(dict.fromkeys(item for item, _ in group))}
     raters = {rater: n for n, rater in enumerate(sorted({rater for _, rater in group}))}
     said = np.full((len(items), len(raters)), MISSING, np.int8)
     for (item, rater), code in group.items():
         said[items[item], raters[rater]] = code
-    return Sheet(task, benchmark, language, kind, models, list(items), list(raters), said)
+    return Sheet(task, benchmark, language, kind, models, list(items), list(raters), said, weights)

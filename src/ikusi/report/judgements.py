@@ -6,6 +6,7 @@ Simulated raters are named as that in every table that they are in.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
@@ -104,11 +105,12 @@ def _place(sheet: Sheet) -> list[Cell]:
 def _acceptance(found: Sequence[Acceptance]) -> Table:
     rows: list[list[Cell]] = []
     for one in found:
-        about = [*_place(one.sheet), len(one.sheet.raters)]
-        rows += [
-            [*about, share.of, share.accepted, share.n, *share.interval] for share in one.shares
-        ]
-    columns = [*_PLACE, "raters", "of", "accepted", "n", "acceptance", "low", "high"]
+        about = [*_place(one.sheet), one.sheet.task, len(one.sheet.raters)]
+        for share in one.shares:
+            counts: list[Cell] = [share.of, share.accepted, share.n, round(share.effective, 1)]
+            rows.append([*about, *counts, *share.interval])
+    columns = [*_PLACE, "task", "raters", "of", "accepted", "n", "effective_n", "acceptance"]
+    columns += ["low", "high"]
     return Table("acceptance", "Acceptance (the paper's table 1)", columns, rows)
 
 
@@ -147,10 +149,9 @@ def _agreement(figures: Figures) -> Table:
     for beside in figures.judges:
         between = f"majority and {beside.judge} (model)"
         rows += [_figure(beside.sheet, between, figure) for figure in beside.agreement]
-    columns = [*_PLACE, "models", "between", "figure", "value", "low", "high", "items", "ratings"]
-    return Table(
-        "agreement", "Agreement, on items with two verdicts or more", [*columns, "why"], rows
-    )
+    columns = [*_PLACE, "task", "models", "between", "figure", "value", "low", "high", "items"]
+    caption = "Agreement, on items with two verdicts or more"
+    return Table("agreement", caption, [*columns, "ratings", "why"], rows)
 
 
 def _counted(figures: Figures) -> list[Acceptance | Preference]:
@@ -158,7 +159,7 @@ def _counted(figures: Figures) -> list[Acceptance | Preference]:
 
 
 def _figure(sheet: Sheet, between: str, figure: Figure) -> list[Cell]:
-    about = [*_place(sheet), " : ".join(sheet.models), between, figure.name]
+    about = [*_place(sheet), sheet.task, " : ".join(sheet.models), between, figure.name]
     bounds = (figure.value, figure.low, figure.high)
     return [*about, *bounds, figure.items, figure.ratings, _why(figure)]
 
@@ -230,6 +231,11 @@ def _apart(one: Acceptance | Preference) -> Iterator[str]:
         yield f"{where}: said without a verdict, and counted in no share of ratings: {told}."
     if isinstance(one, Acceptance) and one.inconclusive:
         yield f"{where}: {one.inconclusive} items on which no verdict has more than half."
+    if isinstance(one, Acceptance) and np.ptp(sheet.weights):
+        yield (
+            f"{where}: rows were not drawn equally often, so acceptance counts each by its weight "
+            "and is of all rows; agreement is of the items as they were drawn."
+        )
     if one.note:
         yield f"{where}: {one.note}"
 

@@ -12,44 +12,85 @@ from ikusi.statistics.resampling import Clusters, Values, cluster_totals
 Array = npt.NDArray[np.float64]
 
 
+class Estimate(NamedTuple):
+    """A share, the bounds of its interval, and of how many independent ratings these would be."""
+
+    share: Array
+    low: Array
+    high: Array
+    rows: Array
+
+
 def wilson_interval(
     values: Values, clusters: Clusters = None, confidence: float = 0.95
 ) -> Interval:
     """Return the share of ones among ``values`` and its Wilson interval (Wilson 1927).
 
     ``values``: 0 or 1 for each rating. ``clusters``: the item of each rating, or None where every
-    item has one. Ratings of one item say less than as many of different items: the interval is that
-    of as many independent ratings as would be as sure (Korn and Graubard 1998). An empty sequence
-    raises ``ValueError``.
+    item has one. An empty sequence raises ``ValueError``. See ``estimated_share``.
 
     >>> [round(bound, 3) for bound in wilson_interval([1] * 67 + [0] * 13)]
     [0.838, 0.742, 0.903]
     """
-    sample = np.asarray(values, dtype=np.float64)
-    sums, sizes = cluster_totals(sample, clusters)
-    if np.ptp(sums / sizes) < 1e-9:  # nothing varies, so how alike an item's ratings are is unknown
-        rows = float(len(sums))
-    else:
-        rows = _effective_rows(sums, sizes, confidence)
-    return Interval(float(sample.mean()), *_wilson(float(sample.mean()), rows, confidence))
+    sums, sizes = cluster_totals(np.asarray(values, dtype=np.float64), clusters)
+    found = estimated_share(sums, sizes, confidence=confidence)
+    return Interval(float(found.share), float(found.low), float(found.high))
 
 
-def _effective_rows(sums: Array, sizes: Array, confidence: float) -> float:
-    """How many independent ratings would be as sure of a share as these items, which vary."""
-    rows, share = float(sizes.sum()), float(sums.sum() / sizes.sum())
-    spread = float(np.square(sums - share * sizes).sum())
-    tail = (1 - confidence) / 2
-    known = float(t.ppf(tail, rows - 1) / t.ppf(tail, len(sums) - 1)) ** 2
-    return min(rows, known * share * (1 - share) * rows**2 / spread)
+def estimated_share(
+    sums: Array, sizes: Array, weights: Array | float = 1.0, confidence: float = 0.95
+) -> Estimate:
+    """Estimate a share of all items from those that were drawn, with its Wilson interval.
+
+    Items that were drawn more often than others count less: the share is Hajek's, the interval
+    that of as many independent ratings as would be as sure (Korn and Graubard 1998). Ratings of
+    one item say less than as many of different items, which it allows for.
+
+    Args:
+        sums: ratings that are ones, [..., items].
+        sizes: ratings, at least one an item, [..., items].
+        weights: one over the probability with which an item was drawn, to scale, [..., items].
+        confidence: of the interval.
+
+    Returns:
+        Arrays [...].
+    """
+    weights = np.broadcast_to(np.asarray(weights, dtype=np.float64), sums.shape)
+    share = (weights * sums).sum(-1) / (weights * sizes).sum(-1)
+    rows = _effective_rows(sums, sizes, weights, share, (1 - confidence) / 2)
+    return Estimate(share, *_wilson(share, rows, confidence), rows)
 
 
-def _wilson(share: float, rows: float, confidence: float) -> tuple[float, float]:
+def _effective_rows(sums: Array, sizes: Array, weights: Array, share: Array, tail: float) -> Array:
+    """How many independent ratings would be as sure of a share as these items."""
+    # Where nothing varies, how alike an item's ratings are is unknown: they count as one.
+    alike = np.ptp(sums / sizes, axis=-1) < 1e-9
+    rows, items = sizes.sum(-1), max(sums.shape[-1], 2)  # a single item is alike in itself
+    left = weights * (sums - share[..., None] * sizes)
+    spread = np.where(alike, 1.0, np.square(left).sum(-1))
+    # What is known of how much items vary is known from fewer of them than there are ratings.
+    surer = np.square(t.ppf(tail, rows - 1) / t.ppf(tail, items - 1))
+    surer *= (1 - 1 / items) / (1 - 1 / np.maximum(rows, 2))
+    found = surer * share * (1 - share) * np.square((weights * sizes).sum(-1)) / spread
+    return np.where(alike, effective_items(weights), np.minimum(rows, found))
+
+
+def effective_items(weights: Array) -> Array:
+    """How many items of equal weight would be as sure as these, [..., items] (Kish 1965).
+
+    >>> float(effective_items(np.array([1.0, 1.0, 1.0, 3.0])))
+    3.0
+    """
+    return np.asarray(np.square(weights.sum(-1)) / np.square(weights).sum(-1))
+
+
+def _wilson(share: Array, rows: Array, confidence: float) -> tuple[Array, Array]:
     """Bounds for a share of any number of independent rows, whole or not."""
     z = float(norm.ppf((1 + confidence) / 2))
     centre, spread = share + z * z / (2 * rows), share * (1 - share) / rows
-    half = z * (spread + z * z / (4 * rows * rows)) ** 0.5
+    half = z * np.sqrt(spread + z * z / (4 * rows * rows))
     scale = 1 + z * z / rows
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    return np.maximum(0.0, (centre - half) / scale), np.minimum(1.0, (centre + half) / scale)
 
 
 class SignTest(NamedTuple):

@@ -12,7 +12,7 @@ from ikusi.judgements.judgement import FIELDS, Judgement
 
 SUFFIX = ".csv"
 _NESTED = ("criteria", "correction")
-_NUMBERS = {"seconds": float, "seed": int}
+_NUMBERS = {"weight": float, "seconds": float, "seed": int}
 
 
 def read(path: Path) -> Iterator[dict[str, Any] | BadLine]:

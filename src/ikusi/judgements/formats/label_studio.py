@@ -1,9 +1,10 @@
 """Label Studio's JSON: a task per item and order of answers, an annotation per judgement.
 
 What people say are annotations, what models say predictions, as Label Studio has them. `data` has
-the item (`benchmark`, `language`, `id`, `task`, and `left` and `right` where answers are compared).
-Label Studio replaces `completed_by` by whoever imports a file, so rater and kind also stand among
-the answers themselves. `CONFIG` is the labelling interface whose names these are.
+the item (`benchmark`, `language`, `id`, `task`, `left` and `right` where answers are compared, and
+`weight` where it is not 1). Label Studio replaces `completed_by` by whoever imports a file, so
+rater and kind also stand among the answers themselves. `CONFIG` is the labelling interface whose
+names these are.
 """
 
 import json
@@ -18,7 +19,7 @@ from ikusi.data.sources.tables import BadLine
 from ikusi.judgements.judgement import NO_VERDICT, VERDICTS, Judgement
 
 SUFFIX = ".json"
-_ITEM = ("benchmark", "language", "id", "task", "left", "right")
+_ITEM = ("benchmark", "language", "id", "task", "left", "right", "weight")
 _TEXTS = ("rater", "kind", "note", "prompt_hash", "raw", "seed")
 _NESTED = ("criteria", "correction")
 _SHOWN = "item"  # the control that all answers belong to
@@ -111,10 +112,12 @@ def _one(name: str, value: Mapping[str, Any]) -> Any:
 
 def write(judgements: Sequence[Judgement], path: Path) -> None:
     """Write a file of tasks, and beside it the interface to set the project up with, as XML."""
-    tasks: dict[tuple[str, ...], Row] = {}
+    tasks: dict[tuple[str | float, ...], Row] = {}
     for one in judgements:
         key = tuple(getattr(one, name) for name in _ITEM)
-        data = {name: value for name, value in zip(_ITEM, key, strict=True) if value}
+        data = {
+            name: value for name, value in zip(_ITEM, key, strict=True) if value not in ("", 1.0)
+        }
         data["shown"] = _described(one)
         task = tasks.setdefault(key, {"data": data, "annotations": [], "predictions": []})
         task["predictions" if one.kind == "model" else "annotations"].append(_said(one))

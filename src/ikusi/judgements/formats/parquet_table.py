@@ -17,7 +17,8 @@ _NESTED = {
     "criteria": pa.list_(pa.struct([("name", pa.string()), ("verdict", pa.string())])),
     "correction": pa.list_(pa.struct([("name", pa.string()), ("text", pa.string())])),
 }
-_OTHERS = {"reasons": pa.list_(pa.string()), "seconds": pa.float64(), "seed": pa.int64()}
+_NUMBERS = {"weight": pa.float64(), "seconds": pa.float64(), "seed": pa.int64()}
+_OTHERS = {"reasons": pa.list_(pa.string()), **_NUMBERS}
 SCHEMA = pa.schema([(name, (_NESTED | _OTHERS).get(name, pa.string())) for name in FIELDS])
 
 
