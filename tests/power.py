@@ -127,6 +127,8 @@ class Disk:
                 self.open[handle][1] = start + len(data)
         elif name == "ftruncate":
             del node.now[int(words[1]) :]
+        elif name == "fallocate":
+            node.now.extend(bytes(max(0, int(words[2]) + int(words[3]) - len(node.now))))
         elif name in ("fsync", "fdatasync"):
             return self._flush(node)
         else:

@@ -13,16 +13,19 @@ import pytest
 
 import power
 import powered
+import train.powered
+from ikusi.train import checkpoints
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 
 CODE = """
 import sys
 sys.path[:0] = {paths!r}
-import powered
+import powered, train.powered
 from pathlib import Path
-powered.{name}(Path(sys.argv[1]), Path(sys.argv[2]))
+{run}(Path(sys.argv[1]), Path(sys.argv[2]))
 """
+EVERY = {train.powered.trains: 12}  # goes on from every twelfth state only: each takes a second
 
 
 def tables(folder: Path) -> dict[str, Any]:
@@ -34,10 +37,31 @@ def tables(folder: Path) -> dict[str, Any]:
     }
 
 
+def expect_checkpoints(root: Path, states: list[dict[str, bytes | None]]) -> None:
+    """From the third step on, each state has the trained model or a checkpoint to go on from."""
+    seen = 0
+    for left in states:
+        power.restore(root, left)
+        if (model := root / "out" / "checkpoint" / "model.safetensors").exists():
+            assert model.stat().st_size
+        elif (left.get("out/metrics.jsonl") or b"").count(b"\n") > 2:
+            named = sorted((root / "out" / "resume").glob("step-*[0-9]"))
+            assert checkpoints.latest(root / "out" / "resume") == named[-1]
+            seen += 1
+    assert seen > 20
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "run",
-    [powered.folder, powered.imports, powered.translates, powered.evaluates],
+    [
+        powered.folder,
+        powered.imports,
+        powered.translates,
+        powered.evaluates,
+        train.powered.trains,
+        train.powered.stores_features,
+    ],
     ids=lambda run: run.__name__,
 )
 def test_the_same_command_finishes_after_a_cut_at_any_call(
@@ -47,11 +71,14 @@ def test_the_same_command_finishes_after_a_cut_at_any_call(
     powered.prepare(given)
     root.mkdir()
     paths = [str(Path(__file__).parent), *sys.path]
-    states = power.cuts(root, CODE.format(paths=paths, name=run.__name__), root, given)
+    name = f"{run.__module__}.{run.__name__}"
+    states = power.cuts(root, CODE.format(paths=paths, run=name), root, given)
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # nobody cuts these runs: only time
     expected, whole = run(root, given), tables(root / "out")
-    assert len(states) > 20
-    for left in states:
+    assert len(states) >= 20
+    if run is train.powered.trains:
+        expect_checkpoints(root, states)
+    for left in states[:: EVERY.get(run, 1)]:
         power.restore(root, left)
         told = json.dumps(
             {path: None if data is None else len(data) for path, data in left.items()}, indent=1

@@ -139,7 +139,7 @@ def folder(
 def _alone(path: Path) -> Iterator[None]:
     """Be the only one who makes a folder; the lock is beside it."""
     with disk.explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(path.parent)
         lock = path.with_name(f".{path.name}{LOCK}")
     with disk.explained(lock), alone(lock, path, "this folder"):
         yield
@@ -161,7 +161,7 @@ def _stage(
     resumes = keep_partial and previous.get("fingerprint") == fingerprint
     if staging.exists() and not resumes:
         shutil.rmtree(staging)
-    staging.mkdir(exist_ok=True)
+    disk.make_folder(staging)
     earlier = previous if resumes else {}
     count, codes = earlier.get("attempts"), earlier.get("code") or []
     known = isinstance(codes, list) and (codes or not resumes)  # of all attempts

@@ -112,7 +112,7 @@ def marked(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Path:
     """Claim a folder that grows in place and that several processes share; see `expect`."""
     found = expect(path, kind, inputs)
     with disk.explained(found):
-        found.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(found)
         mark(found, kind)
     return found
 
@@ -146,7 +146,7 @@ def file(path: Path, mark: str | None, inputs: Sequence[Path] = ()) -> Path:
                 raise InputError(f"{path}: expected a new file{ours}, found another")
     _expect_folder(path, found.parent)
     with disk.explained(found):
-        found.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(found.parent)
     return found
 
 

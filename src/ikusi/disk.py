@@ -58,6 +58,17 @@ def move(source: Path, target: Path) -> None:
     flush(target.parent)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder where there is none, and those it lies in, for good.
+
+    A power cut takes a new folder away, with all that was flushed in it, whose own name was not.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in reversed(missing):
+        flush(place.parent)
+
+
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
     """A file to write beside `path`, which takes its place, for good, when the block ends well.

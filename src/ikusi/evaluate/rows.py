@@ -92,7 +92,7 @@ class Parts:
     def __init__(self, folder: Path, plan: str) -> None:
         """Open ``folder`` for the run named by ``plan``; parts of another run are deleted."""
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(folder)
         self._named = folder / "plan.txt"
         if not self._named.exists() or self._named.read_text("utf-8", "replace") != plan:
             self._clear()

@@ -62,7 +62,8 @@ def save(
     staging = path.with_suffix(".partial")
     if place.first:
         shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
+        disk.make_folder(path.parent)
+        staging.mkdir()
     meet()
     try:
         files = _write_tensors(staging, weights, division, place.first)

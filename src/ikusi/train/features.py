@@ -122,7 +122,7 @@ def store(
     first = encode_images(tower, pictures[0], layers, strategy, bf16=bf16)
     shape, dtype = (len(ids), *first.shape[1:]), np.float16 if bf16 else np.float32
     _afford(folder, corpus, shape, dtype)
-    folder.mkdir(parents=True, exist_ok=True)
+    disk.make_folder(folder)
     array, groups = _opened(folder, shape, dtype)
     rest = range(groups, len(pictures))
     loader = DataLoader(pictures, batch_size=None, sampler=rest, num_workers=workers)

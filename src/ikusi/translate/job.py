@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ikusi import artifact, jsonfile, language
+from ikusi import artifact, disk, jsonfile, language
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.lock import alone_in
@@ -179,7 +179,7 @@ class Job:
                 f"{path}: limit: expected {earlier.rows} rows or more, as are there, "
                 f"found {self.limit}; take another output for a look"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(self.folder)
         self.shards.drop_beyond(self.plan.shards)
         self._learnt = earlier.learnt
         artifact.write_json(path, self.about())

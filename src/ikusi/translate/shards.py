@@ -231,7 +231,7 @@ class Shards:
 
     def journal(self, number: int, made: Made, found: Record) -> None:
         """Note a finished row at once, in one write."""
-        self.journals.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(self.journals)
         about = {"translator": made.translator, "checks": made.checks}
         line = {**about, "row": found, "sum": _checksum(found)}
         data = json.dumps(line).encode() + b"\n"
@@ -248,7 +248,7 @@ class Shards:
 
     def write(self, number: int, made: Made, records: Sequence[Record]) -> None:
         """Write a shard whole, then forget its journal."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(self.folder)
         records = sorted(records, key=lambda found: found["place"])
         told = {"made": asdict(made), **_by_status(records)}
         table = pa.Table.from_pylist(records, schema=SCHEMA)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from ikusi import disk
 from ikusi.data.images import Decoded
 from ikusi.errors import InputError
 
@@ -76,7 +77,7 @@ class Ledger:
         self.folder, self.on_mismatch = Path(folder), on_mismatch
         self._has_asked = False
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            disk.make_folder(self.folder)
             self._table = sqlite3.connect(
                 self.folder / "ledger.sqlite",
                 timeout=60.0,
