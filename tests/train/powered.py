@@ -42,9 +42,7 @@ def stores_features(root: Path, given: Path) -> Any:
         patch.setattr(np.memmap, "flush", _flush)
         model, processor = multimodal_model()
         tower, of = model.model.vision_tower, processor.image_processor
-        features.store(
-            root / "out", Few(), tower, of, layers=-2, strategy="default", bf16=False
-        )
+        features.store(root / "out", Few(), tower, of, layers=-2, strategy="default", bf16=False)
         found = features.StoredFeatures({0: root / "out"})([(0, name) for name in Few.image_ids])
     return found.tolist()
 
