@@ -25,7 +25,9 @@ import powered, train.powered
 from pathlib import Path
 {run}(Path(sys.argv[1]), Path(sys.argv[2]))
 """
-EVERY = {train.powered.trains: 12}  # goes on from every twelfth state only: each takes a second
+EVERY: dict[Any, int] = {
+    train.powered.trains: 12
+}  # goes on from every twelfth state only: each takes a second
 
 
 def tables(folder: Path) -> dict[str, Any]:
