@@ -2,24 +2,33 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
-def fill_template(
-    template: Path, values: Mapping[str, object], filters: Mapping[str, Callable[..., object]]
-) -> str:
-    """The page that a template of Jinja's gives with these values.
+def open_templates(folder: Path, filters: Mapping[str, Callable[..., object]]) -> "Environment":
+    """The templates of a folder, for Jinja.
 
-    Values are escaped, so that no text of a corpus or a model becomes markup; a name that
-    the template uses and ``values`` lacks raises ``jinja2.UndefinedError``.
+    Values are escaped, so that no text of a corpus or a model becomes markup; a name that a
+    template uses and no value has raises ``jinja2.UndefinedError``.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(template.parent),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= filters
-    return environment.get_template(template.name).render(values)
+    return environment
+
+
+def fill_template(
+    template: Path, values: Mapping[str, object], filters: Mapping[str, Callable[..., object]]
+) -> str:
+    """The page that a template gives with these values; see `open_templates`."""
+    return open_templates(template.parent, filters).get_template(template.name).render(values)

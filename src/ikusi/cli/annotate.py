@@ -19,6 +19,7 @@ app.add_typer(plan, name="plan")
 
 MOST = 2**32 - 1  # of a seed, as in recipes
 
+Project = Annotated[Path, typer.Argument(metavar="PROJECT", help="Folder of a project.")]
 Language = Annotated[str, typer.Option(help="Language that is judged.")]
 Annotators = Annotated[int, typer.Option(min=1, help="How many people.")]
 Shared = Annotated[int, typer.Option(min=0, help="Items that all of them are asked about.")]
@@ -48,6 +49,75 @@ def plan_validate(
 
     asked = plans.Asked(annotators, shared, own)
     _tell(plans.validation(corpus, output, language, asked, seed))
+
+
+@app.command("serve")
+def serve(
+    project: Project,
+    host: Annotated[
+        str, typer.Option(help="Address to serve at; 0.0.0.0 for phones in the same network.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free port.")] = 8000,
+    consent: Annotated[
+        Path | None, typer.Option(help="File with the text people agree to, instead of the usual.")
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name of this machine in the network, where people do not use its address."
+        ),
+    ] = None,
+) -> None:
+    """Ask people: serve the pages of a project until it is stopped, and go on where it was.
+
+    Prints each person's secret link. Every answer is on the disk before the next page is sent.
+
+    Example: ikusi annotate serve people/vqav2 --host 0.0.0.0
+    """
+    from ikusi.annotate.web import serving
+
+    text = _text(consent) if consent else ""
+    for line in serving.serve(project, host, port, text, name or ()):
+        say(line)
+
+
+def _text(path: Path) -> str:
+    from ikusi.errors import InputError
+
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected a text file, found {error}") from None
+    if not text:
+        raise InputError(f"{path}: expected the text that people agree to, found nothing")
+    return text
+
+
+@app.command("export")
+def export(
+    project: Project,
+    output: Annotated[Path, typer.Option(help="Table of judgements to add to, or to begin.")],
+    third_opinions: Annotated[
+        bool,
+        typer.Option("--third-opinions", help="Also those of who decides where others disagree."),
+    ] = False,
+) -> None:
+    """Add what people said to a table of judgements; also while the project is served.
+
+    The same answers are not added twice. Third opinions are on disputed items alone, so figures of
+    agreement are only right without them.
+
+    Example: ikusi annotate export people/vqav2 --output judged
+    """
+    from ikusi.annotate import exporting
+
+    done = exporting.export(project, output, third_opinions)
+    say(f"{done.added:10,} added")
+    say(f"{done.known:10,} known")
+    if done.left_out:
+        say(f"{done.left_out:10,} left out: third opinions")
+    for code, count in done.withdrawn.items():
+        say(f"{count:10,} removed: {code} has withdrawn")
 
 
 def _tell(made: "Made") -> None:

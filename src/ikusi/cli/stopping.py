@@ -32,6 +32,7 @@ KEPT = {
     "miniature fetch": f"packages that are whole are kept; {GOES_ON}",
     "miniature bases": "models that are whole are kept; the same command makes them all anew",
     "miniature build": f"packages that were fetched are kept; {GOES_ON}",
+    "annotate serve": f"every answer that was sent is kept; {GOES_ON}",
     "chat": "a conversation is kept nowhere; the same command begins a new one",
 }
 """What a stopped command has kept, and how to go on; `ANEW` for all others."""

@@ -1,0 +1,134 @@
+"""What people have said, as judgements: every word, changed minds too, under code names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from ikusi.annotate import project as projects
+from ikusi.annotate.project import Project, Turn
+from ikusi.annotate.store import FILE, SKIPPED, Person, Store, Word, open_store
+from ikusi.errors import InputError
+from ikusi.judgements import journal
+from ikusi.judgements.judgement import Judgement
+
+ADJUDICATOR = "adjudicator"
+"""The rater whose third opinions decide where others disagree."""
+
+
+class Exported(NamedTuple):
+    """What an export did: judgements ``added``, and ``known`` as the table had them already.
+
+    ``left_out`` are third opinions; ``withdrawn`` has who withdrew, with how many words were
+    removed.
+    """
+
+    added: int
+    known: int
+    left_out: int
+    withdrawn: Mapping[str, int]
+
+
+def judgements(folder: Path, third_opinions: bool = False) -> list[Judgement]:
+    """All that people have said, the oldest first.
+
+    Args:
+        folder: of the project; it may be served meanwhile.
+        third_opinions: also those of who decides where others disagree, as the rater
+            `adjudicator`. They are on disputed items alone, so agreement is not to count them.
+
+    Raises:
+        InputError: it is no project, or a file of it is damaged.
+    """
+    project = projects.read(folder)
+    with _answers(project) as store:
+        return list(said(project, store, third_opinions)) if store else []
+
+
+@contextmanager
+def _answers(project: Project) -> Iterator[Store | None]:
+    """The answers of a project; None where nobody has been asked yet."""
+    if not (project.folder / FILE).is_file():
+        yield None
+        return
+    store = open_store(project.folder)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def said(project: Project, store: Store, third_opinions: bool = False) -> Iterator[Judgement]:
+    """The judgements of an open store; see `judgements`."""
+    people = store.people()
+    turns = {seat.code: {turn.item: turn for turn in seat.turns} for seat in project.seats}
+    turns[ADJUDICATOR] = third_turns(project)
+    for word in store.history():
+        if word.seat != ADJUDICATOR or third_opinions:
+            yield _judgement(project, people[word.seat], turns[word.seat][word.item], word)
+
+
+def third_turns(project: Project) -> dict[str, Turn]:
+    """In front of who decides, answers stand as they did in front of the first one asked."""
+    found: dict[str, Turn] = {}
+    for seat in project.seats:
+        for turn in seat.turns:
+            found.setdefault(turn.item, turn)
+    return found
+
+
+def _judgement(project: Project, person: Person, turn: Turn, word: Word) -> Judgement:
+    given = word.given
+    skipped = given.verdict == SKIPPED
+    return Judgement(
+        benchmark=project.benchmark,
+        language=project.language,
+        id=word.item,
+        task=project.task,
+        rater=word.seat,
+        kind=person.kind,
+        left=turn.left,
+        right=turn.right,
+        verdict=given.verdict,
+        criteria=dict(given.criteria),
+        reasons=list(given.reasons),
+        correction={} if skipped else dict(given.correction),
+        note=given.note,
+        seconds=given.seconds,
+        seed=project.seed,
+        made=word.made,
+    )
+
+
+def export(folder: Path, output: Path, third_opinions: bool = False) -> Exported:
+    """Add all that people have said to a table of judgements; what it has already stays once.
+
+    Raises:
+        InputError: it is no project, the table is not ours, or the table still holds what somebody
+            said who has withdrawn since.
+    """
+    project = projects.read(folder)
+    with _answers(project) as store:
+        found = list(said(project, store, third_opinions)) if store else []
+        people = store.people().values() if store else ()
+        third = sum(word.seat == ADJUDICATOR for word in store.history()) if store else 0
+    withdrawn = {one.seat: one.removed for one in people if one.withdrawn}
+    with journal.opened(output, [folder]) as table:
+        _expect_without(output, project, withdrawn)
+        lines = [one.to_json() for one in found]
+        added = table.append_lines(table.unknown(lines))
+    return Exported(added, len(lines) - added, 0 if third_opinions else third, withdrawn)
+
+
+def _expect_without(output: Path, project: Project, withdrawn: Iterable[str]) -> None:
+    if not (gone := set(withdrawn)) or not (output / journal.TABLE).is_file():
+        return
+    about = (project.benchmark, project.language, project.task)
+    for one in journal.read(output):
+        if one.rater in gone and about == (one.benchmark, one.language, one.task):
+            raise InputError(
+                f"{output}: expected nothing of {one.rater}, who has withdrawn, found what they "
+                "said before; export to a new folder, and delete this one"
+            )

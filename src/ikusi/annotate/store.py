@@ -1,0 +1,298 @@
+"""What people have said, in one SQLite file that one process writes.
+
+One connection and one lock: with a connection for each request, some answers were lost to
+`database is locked`. A word is on the disk before `answer` returns. `answers` has the last word of
+each person on each item; `history` has every word and only grows, until a person withdraws.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import RLock
+
+from ikusi import disk
+from ikusi.errors import InputError
+from ikusi.judgements.judgement import Kind, as_text
+
+FILE = "answers.sqlite"
+SKIPPED = "skipped"
+FORMAT = 1  # of the tables below, as SQLite's `user_version`
+
+_TABLES = """
+CREATE TABLE people (
+    seat TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL DEFAULT '',
+    language TEXT NOT NULL DEFAULT '', consent TEXT NOT NULL DEFAULT '', entered TEXT NOT NULL,
+    withdrawn TEXT NOT NULL DEFAULT '', removed INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE consents (digest TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE answers (
+    seat TEXT NOT NULL, item TEXT NOT NULL, word INTEGER NOT NULL, PRIMARY KEY (seat, item)
+);
+CREATE TABLE history (
+    word INTEGER PRIMARY KEY AUTOINCREMENT, seat TEXT NOT NULL, item TEXT NOT NULL,
+    given TEXT NOT NULL, taken_back INTEGER NOT NULL DEFAULT 0,
+    once TEXT NOT NULL UNIQUE, made TEXT NOT NULL
+);
+CREATE INDEX of_seat ON history (seat, item);
+"""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What somebody says of an item; see `judgements.judgement.Judgement`."""
+
+    verdict: str
+    criteria: Mapping[str, str] = field(default_factory=dict)
+    reasons: Sequence[str] = ()
+    correction: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Word:
+    """A row of the history. Who takes back what they said has skipped the item, for now."""
+
+    seat: str
+    item: str
+    given: Given
+    taken_back: bool
+    made: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who sits at a seat. ``consent`` names the text they agreed to; empty before they have."""
+
+    seat: str
+    kind: Kind = "person"
+    name: str = ""
+    language: str = ""
+    consent: str = ""
+    entered: str = ""
+    withdrawn: str = ""
+    removed: int = 0
+
+
+class Store:
+    """The answers of a project; `open_store` opens it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._lock = RLock()
+        self._path = path
+
+    def close(self) -> None:
+        """Close the file; what it holds is on the disk already."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that is on the disk when the block ends, or has not happened.
+
+        Raises:
+            InputError: the disk is full or shut.
+        """
+        with self._lock, disk.explained(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    def person(self, seat: str) -> Person:
+        """Who sits at a seat; somebody without a name where nobody has begun."""
+        rows = self._rows("SELECT * FROM people WHERE seat = ?", seat)
+        return Person(**rows[0]) if rows else Person(seat)
+
+    def people(self) -> dict[str, Person]:
+        """Everybody who has begun, by seat."""
+        return {row["seat"]: Person(**row) for row in self._rows("SELECT * FROM people")}
+
+    def enter(self, seat: str, name: str = "", consent: str = "", kind: Kind = "person") -> None:
+        """Let somebody begin, who has agreed to a text; a second time changes the name alone."""
+        digest = _digest(consent) if consent else ""
+        with self._writing() as writing:
+            writing.execute("INSERT OR IGNORE INTO consents VALUES (?, ?)", (digest, consent))
+            writing.execute(
+                "INSERT INTO people (seat, kind, name, consent, entered) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (seat) DO UPDATE SET name = excluded.name, kind = excluded.kind, "
+                "consent = excluded.consent WHERE withdrawn = ''",
+                (seat, kind, name, digest, _now()),
+            )
+
+    def speak(self, seat: str, language: str) -> None:
+        """Keep in which language somebody wants the pages."""
+        with self._writing() as writing:
+            writing.execute("UPDATE people SET language = ? WHERE seat = ?", (language, seat))
+
+    def answer(self, seat: str, item: str, given: Given, nonce: str) -> bool:
+        """Keep what somebody says of an item; on the disk when this returns.
+
+        Args:
+            nonce: of the form that was filled in. The same form sent again with the same content,
+                by a double click or after a lost connection, is the same answer.
+
+        Returns:
+            Whether it was new. Nothing is kept of somebody who has not begun, or has withdrawn.
+        """
+        return self._say(seat, item, given, nonce, taken_back=False)
+
+    def take_back(self, seat: str, item: str, nonce: str) -> bool:
+        """Take back what somebody has said of an item; the history keeps it."""
+        before = self.answers(seat).get(item)
+        if before is None:
+            return False
+        given = Given(SKIPPED, correction=before.given.correction, note=before.given.note)
+        return self._say(seat, item, given, nonce, taken_back=True)
+
+    def _say(self, seat: str, item: str, given: Given, nonce: str, taken_back: bool) -> bool:
+        said = json.dumps(asdict(given), ensure_ascii=False, sort_keys=True)
+        timeless = json.dumps(asdict(given) | {"seconds": None}, sort_keys=True)
+        once = _digest(json.dumps([seat, item, nonce, timeless, taken_back]))
+        with self._writing() as writing:
+            if not _may_speak(writing, seat) or _known(writing, once):
+                return False
+            row = writing.execute(
+                "INSERT INTO history (seat, item, given, taken_back, once, made) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (seat, item, said, taken_back, once, _after(writing)),
+            )
+            if taken_back:
+                writing.execute("DELETE FROM answers WHERE seat = ? AND item = ?", (seat, item))
+            else:
+                writing.execute(
+                    "INSERT INTO answers VALUES (?, ?, ?) "
+                    "ON CONFLICT (seat, item) DO UPDATE SET word = excluded.word",
+                    (seat, item, row.lastrowid),
+                )
+        return True
+
+    def answers(self, seat: str) -> dict[str, Word]:
+        """The last word of one person on each item that they have not taken back."""
+        rows = self._rows(
+            "SELECT history.* FROM answers JOIN history USING (word) WHERE answers.seat = ? "
+            "ORDER BY word",
+            seat,
+        )
+        return {row["item"]: _word(row) for row in rows}
+
+    def answered(self, seat: str) -> set[str]:
+        """The items that one person has answered or skipped."""
+        rows = self._rows("SELECT item FROM answers WHERE seat = ?", seat)
+        return {row["item"] for row in rows}
+
+    def last(self, seat: str) -> Word | None:
+        """The newest word of one person."""
+        rows = self._rows("SELECT * FROM history WHERE seat = ? ORDER BY word DESC LIMIT 1", seat)
+        return _word(rows[0]) if rows else None
+
+    def draft(self, seat: str, item: str) -> Word | None:
+        """The newest word of one person on an item, even one taken back, to go on from."""
+        rows = self._rows(
+            "SELECT * FROM history WHERE seat = ? AND item = ? ORDER BY word DESC LIMIT 1",
+            *(seat, item),
+        )
+        return _word(rows[0]) if rows else None
+
+    def history(self) -> Iterator[Word]:
+        """Every word of everybody, the oldest first."""
+        yield from map(_word, self._rows("SELECT * FROM history ORDER BY word"))
+
+    def withdraw(self, seat: str) -> int:
+        """Remove all that a person has said, and their name; returns how many words that were.
+
+        The seat stays closed, and says when it was closed and how many words were removed.
+        """
+        with self._writing() as writing:
+            count = writing.execute("DELETE FROM history WHERE seat = ?", (seat,)).rowcount
+            writing.execute("DELETE FROM answers WHERE seat = ?", (seat,))
+            writing.execute(
+                "UPDATE people SET name = '', withdrawn = ?, removed = removed + ? WHERE seat = ?",
+                (_now(), count, seat),
+            )
+        with self._lock:  # what was deleted is not to stay behind in the log
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return count
+
+
+def open_store(folder: Path) -> Store:
+    """Open the answers of a project, or begin them.
+
+    Raises:
+        InputError: the file is damaged or of another version, or the disk is shut.
+    """
+    path = Path(folder) / FILE
+    with disk.explained(path):
+        try:
+            return Store(_connected(path), path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            raise InputError(f"{path}: expected the answers of people, found {error}") from None
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    if not path.exists():  # names of people: nobody else on this machine may read them
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection.row_factory = sqlite3.Row
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+        connection.execute(f"PRAGMA {setting}")
+    connection.execute("BEGIN IMMEDIATE")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, FORMAT):
+        raise InputError(f"{path}: expected answers of format {FORMAT}, found {version}")
+    if not version:
+        for statement in _TABLES.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.execute("COMMIT")
+    return connection
+
+
+def _may_speak(connection: sqlite3.Connection, seat: str) -> bool:
+    found = connection.execute("SELECT withdrawn FROM people WHERE seat = ?", (seat,)).fetchone()
+    return found is not None and not found["withdrawn"]
+
+
+def _known(connection: sqlite3.Connection, once: str) -> bool:
+    return bool(connection.execute("SELECT 1 FROM history WHERE once = ?", (once,)).fetchone())
+
+
+def _after(connection: sqlite3.Connection) -> str:
+    """Now, or just after the newest word where the machine's clock has been set back."""
+    newest = connection.execute("SELECT made FROM history ORDER BY word DESC LIMIT 1").fetchone()
+    if newest is None or newest["made"] < _now():
+        return _now()
+    return as_text(datetime.fromisoformat(newest["made"]) + timedelta(microseconds=1))
+
+
+def _now() -> str:
+    return as_text(datetime.now(UTC))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _word(row: sqlite3.Row) -> Word:
+    said = json.loads(row["given"])
+    given = Given(**said | {"reasons": tuple(said["reasons"])})
+    return Word(row["seat"], row["item"], given, bool(row["taken_back"]), row["made"])

@@ -1,0 +1,118 @@
+"""The pages of who runs a project: how far people are, where they disagree, what they said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from ikusi.annotate.exporting import ADJUDICATOR, said
+from ikusi.annotate.project import Turn
+from ikusi.annotate.store import SKIPPED, Given, Word
+from ikusi.annotate.task import TIE
+from ikusi.annotate.web import figures
+from ikusi.annotate.web.site import Site, Visit, visit
+
+SIDES = {"A": "B", "B": "A"}
+
+
+def overview(asked: Visit) -> Response:
+    """How far everybody is, and where they do not agree."""
+    site = asked.site
+    people = site.store.people()
+    rows = [
+        (seat, people.get(seat.code), list(site.store.answers(seat.code).values()))
+        for seat in site.project.seats
+    ]
+    decided = site.store.answers(ADJUDICATOR)
+    return asked.page(
+        "admin",
+        rows=rows,
+        median=median,
+        skipped=SKIPPED,
+        simulated=any(one.kind == "simulated" for one in people.values()),
+        disputes=[(asked.number_of(item), item) for item in disputed(site)],
+        decided=decided,
+    )
+
+
+async def agreement(request: Request) -> Response:
+    """How far people agree so far."""
+    asked = visit(request, admin=True)
+    return asked.page("figures", figures=await run_in_threadpool(figures.of, asked.site))
+
+
+def disputed(site: Site) -> list[str]:
+    """Items that people have given different verdicts on, in the order of the project."""
+    voices: dict[str, set[str]] = {}
+    for seat in site.project.seats:
+        words = site.store.answers(seat.code)
+        for turn in seat.turns:
+            word = words.get(turn.item)
+            if word and word.given.verdict != SKIPPED:
+                voices.setdefault(turn.item, set()).add(_meant(turn, word))
+    return [item for item in site.project.items if len(voices.get(item, ())) > 1]
+
+
+def _meant(turn: Turn, word: Word) -> str:
+    """What a verdict means whichever side answers stood on."""
+    return {"A": turn.left, "B": turn.right}.get(word.given.verdict, word.given.verdict)
+
+
+def others(asked: Visit, item: str) -> list[tuple[str, Given]]:
+    """What everybody said of an item, as if answers had stood as before who decides."""
+    own = next(turn for turn in asked.turns if turn.item == item)
+    found = []
+    for seat in asked.site.project.seats:
+        turn = next((turn for turn in seat.turns if turn.item == item), None)
+        word = asked.site.store.answers(seat.code).get(item)
+        if turn and word:
+            found.append((seat.code, _turned(word.given, turn.left != own.left)))
+    return found
+
+
+def _turned(given: Given, other: bool) -> Given:
+    """What was said, with the sides exchanged where they were the other way round."""
+    if not other:
+        return given
+    criteria = {name: SIDES.get(said, TIE) for name, said in given.criteria.items()}
+    verdict = SIDES.get(given.verdict, given.verdict)
+    return Given(verdict, criteria, given.reasons, given.correction, given.note, given.seconds)
+
+
+async def export(request: Request) -> Response:
+    """Everything that people said, a judgement a line."""
+    asked = visit(request, admin=True)
+
+    def lines() -> Iterator[str]:
+        for one in said(asked.site.project, asked.site.store):
+            yield f"{one.to_json()}\n"
+
+    name = "judgements.jsonl"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines(), headers=headers, media_type="application/jsonl")
+
+
+async def ask_to_remove(request: Request) -> Response:
+    """Ask whether all that a person said is to be removed, as they want."""
+    asked = visit(request, admin=True)
+    seat = _seat(asked)
+    return asked.page("leave", of=seat, target=f"{asked.base}/people/{seat}/leave")
+
+
+async def remove(request: Request) -> Response:
+    """Remove all that a person said."""
+    asked = visit(request, admin=True)
+    await run_in_threadpool(asked.site.store.withdraw, _seat(asked))
+    return asked.go()
+
+
+def _seat(asked: Visit) -> str:
+    seat = str(asked.request.path_params["seat"])
+    if seat not in asked.site.project.by_code or not asked.site.store.person(seat).entered:
+        raise HTTPException(404)
+    return seat

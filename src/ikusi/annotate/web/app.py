@@ -1,0 +1,92 @@
+"""The application: which path shows which page, and what is said where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from ikusi.annotate import project as projects
+from ikusi.annotate import task as tasks
+from ikusi.annotate.project import Project
+from ikusi.annotate.store import Store
+from ikusi.annotate.web import admin, guards, people, pictures, static
+from ikusi.annotate.web.guards import Guards, Links, TooLargeError
+from ikusi.annotate.web.site import Site, render
+from ikusi.annotate.wording import accepted, choose, read_texts
+from ikusi.errors import InputError
+
+LETTER = 12  # bytes of the longest letter in a form
+
+
+def create(
+    project: Project, store: Store, consent: str = "", hosts: Collection[str] = ()
+) -> ASGIApp:
+    """The pages of a project.
+
+    Args:
+        project: what people are asked.
+        store: where their answers go.
+        consent: the text that people agree to, instead of the usual one.
+        hosts: names by which people reach this machine, besides its addresses.
+
+    Raises:
+        InputError: the task, the words or the links of the project are damaged.
+    """
+    links = Links(projects.tokens(project.folder))
+    task = tasks.load(project.task)
+    app = Starlette(routes=_routes(), exception_handlers=_HANDLERS)
+    app.state.site = Site(project, store, task, read_texts(), links, consent)
+    letters = max(sum(map(len, item.texts.values())) for item in project.items.values())
+    return Guards(app, hosts, guards.MOST_BYTES + 2 * LETTER * letters)
+
+
+def _routes() -> list[Route]:
+    link = projects.link("{word:str}")
+    one = link + "/{number:int}"
+    person = link + "/people/{seat:str}/leave"
+    return [
+        Route("/assets/{name:str}", static.asset),
+        Route(link, people.start),
+        Route(link, people.enter, methods=["POST"]),
+        Route(f"{link}/language", people.speak, methods=["POST"]),
+        Route(f"{link}/items", people.items),
+        Route(f"{link}/done", people.done),
+        Route(f"{link}/leave", people.leave),
+        Route(f"{link}/leave", people.withdraw, methods=["POST"]),
+        Route(f"{link}/figures", admin.agreement),
+        Route(f"{link}/judgements.jsonl", admin.export),
+        Route(person, admin.ask_to_remove),
+        Route(person, admin.remove, methods=["POST"]),
+        Route(one, people.item),
+        Route(one, people.answer, methods=["POST"]),
+        Route(f"{one}/back", people.take_back, methods=["POST"]),
+        Route(f"{one}/zoom", pictures.zoom),
+        Route(f"{one}/picture", pictures.small),
+        Route(f"{one}/full", pictures.full),
+    ]
+
+
+async def refuse(request: Request, error: Exception) -> Response:
+    """Where there is nothing, or something that cannot be taken: one plain page."""
+    status = error.status_code if isinstance(error, HTTPException) else 413
+    return _message(request, status, "missing" if status == 404 else "refused")
+
+
+async def unstored(request: Request, error: Exception) -> Response:
+    """Where the disk takes no more."""
+    return _message(request, 503, "not_stored")
+
+
+def _message(request: Request, status: int, key: str) -> Response:
+    site: Site = request.app.state.site
+    words = choose(site.texts, accepted(request.headers.get("accept-language", "")))
+    return render(site, words, "message", status, key=key)
+
+
+_HANDLERS = {HTTPException: refuse, TooLargeError: refuse, InputError: unstored}

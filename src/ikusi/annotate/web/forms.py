@@ -1,0 +1,128 @@
+"""From the fields of a form to what somebody says, or to why it could not be taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from ikusi.annotate.project import Item
+from ikusi.annotate.store import SKIPPED, Given
+from ikusi.annotate.task import Task
+
+Fields = Mapping[str, Sequence[str]]
+
+CORRECTED, FOLLOWS = "corrected", "follows"
+"""Buttons that are no verdicts themselves: save a correction; what follows from the criteria."""
+
+MOST_LETTERS = 4000
+"""Of a note; a corrected text may also have twice the letters of the text."""
+
+MOST_NAME = 80
+LONGEST_SECONDS = 24 * 3600.0
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_NONCE = re.compile("[A-Za-z0-9_-]{8,64}")
+
+
+class RefusedError(Exception):
+    """A form that cannot be taken: ``key`` names the text that says why."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.key, self.values = key, values
+
+
+def clean(text: str) -> str:
+    r"""A text with plain line ends, and a sign in the place of each control character.
+
+    >>> clean("a\r\nb\x1b")
+    'a\nb\ufffd'
+    """
+    return _CONTROLS.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def one(fields: Fields, name: str) -> str:
+    """The first value of a field, cleaned; empty where there is none."""
+    values = fields.get(name)
+    return clean(values[0]) if values else ""
+
+
+def nonce(fields: Fields) -> str:
+    """What makes a form itself.
+
+    Raises:
+        RefusedError: it was not made here.
+    """
+    found = one(fields, "nonce")
+    if not _NONCE.fullmatch(found):
+        _refuse("no_verdict")
+    return found
+
+
+def person_name(fields: Fields) -> str:
+    """What somebody wants to be called, on one line."""
+    name = " ".join(one(fields, "name").split())
+    if len(name) > MOST_NAME:
+        _refuse("name_long")
+    return name
+
+
+def given(task: Task, item: Item, fields: Fields, seconds: float) -> Given:
+    """What a form says of an item.
+
+    Raises:
+        RefusedError: it says nothing, or two things at once.
+    """
+    button = SKIPPED if "skip" in fields else one(fields, "verdict")
+    criteria = {name: said for name in task.criteria if (said := one(fields, f"criterion.{name}"))}
+    note = _bounded(one(fields, "note").strip(), MOST_LETTERS)
+    corrected = correction(item, fields) if task.correct else {}
+    chosen = {clean(reason) for reason in fields.get("reason", ())}
+    reasons = [reason for reason in task.reasons if reason in chosen]
+    for said in criteria.values():
+        if said not in task.by_name:
+            _refuse("no_verdict")
+    if button == SKIPPED:
+        return Given(SKIPPED, correction=corrected, note=note, seconds=seconds)
+    verdict = _verdict(task, button, criteria)
+    if button == CORRECTED and not corrected:
+        _refuse("nothing_changed")
+    if button != CORRECTED and corrected:
+        _refuse("changed_too")
+    if reasons and button != CORRECTED and not task.by_name[verdict].reasons:
+        _refuse("reasons_too")
+    return Given(verdict, criteria, reasons, corrected, note, seconds)
+
+
+def _verdict(task: Task, button: str, criteria: Mapping[str, str]) -> str:
+    """The verdict that a button stands for, once all criteria are decided that it needs."""
+    if button == CORRECTED and task.correct:
+        return task.correct.verdict
+    if task.criteria:
+        follows = task.follows(criteria)
+        if not follows:
+            _refuse("open")
+        button = follows if button in ("", FOLLOWS) else button
+    if button not in task.by_name:
+        _refuse("no_verdict")
+    return button
+
+
+def correction(item: Item, fields: Fields) -> dict[str, str]:
+    """The texts that differ from those that were shown, by name."""
+    found = {}
+    for place, (name, text) in enumerate(item.texts.items()):
+        written = one(fields, f"text.{place}")
+        if written.strip() and written != clean(text):
+            found[name] = _bounded(written, max(MOST_LETTERS, 2 * len(text)))
+    return found
+
+
+def _bounded(text: str, most: int) -> str:
+    if len(text) > most:
+        _refuse("too_long", most=most)
+    return text
+
+
+def _refuse(key: str, **values: object) -> NoReturn:
+    raise RefusedError(key, **values)

@@ -1,0 +1,224 @@
+"""The pages of one person: what they are asked, what they said, and how they leave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ikusi.annotate.exporting import ADJUDICATOR
+from ikusi.annotate.store import SKIPPED
+from ikusi.annotate.web import admin, forms
+from ikusi.annotate.web.forms import Fields, RefusedError
+from ikusi.annotate.web.site import Visit, visit
+
+LEAST_SECONDS = 0.4
+"""From a page to its answer: what comes sooner is the second half of a double click."""
+
+
+async def fields_of(request: Request) -> dict[str, list[str]]:
+    """The fields of a form; no files."""
+    form = await request.form(max_files=0, max_fields=200)
+    found: dict[str, list[str]] = {}
+    for name, value in form.multi_items():
+        found.setdefault(name, []).append(str(value))
+    return found
+
+
+async def start(request: Request) -> Response:
+    """Where a link leads: to the first page, or on to where somebody stopped."""
+    asked = visit(request)
+    if asked.admin:
+        return admin.overview(asked)
+    person = asked.site.store.person(asked.seat)
+    if person.withdrawn:
+        return asked.page("withdrawn")
+    if not person.entered:
+        return asked.page("start", problem="", name="")
+    return onward(asked, 0)
+
+
+async def enter(request: Request) -> Response:
+    """Begin, once somebody has agreed."""
+    asked = visit(request, admin=False)
+    fields = await fields_of(request)
+    store, problem, name = asked.site.store, "", forms.one(fields, "name")
+    try:
+        if forms.one(fields, "agree") != "yes":
+            raise RefusedError("not_agreed")
+        name = forms.person_name(fields)
+    except RefusedError as refused:
+        problem = asked.words(refused.key)
+        return asked.page("start", 422, problem=problem, name=name)
+    text = asked.site.consent or asked.words("consent")
+    await run_in_threadpool(store.enter, asked.seat, name, text)
+    return asked.go()
+
+
+async def speak(request: Request) -> Response:
+    """Change the language of the pages."""
+    asked = visit(request)
+    language = forms.one(await fields_of(request), "language")
+    if language in asked.site.texts:
+        await run_in_threadpool(asked.site.store.speak, asked.seat, language)
+    return asked.go("items" if asked.site.store.person(asked.seat).entered else "")
+
+
+def onward(asked: Visit, after: int) -> Response:
+    """Lead to the next item that is not answered, or to the end."""
+    answered = asked.site.store.answered(asked.seat)
+    numbers = [n for n, turn in enumerate(asked.turns, 1) if turn.item not in answered]
+    if asked.admin:
+        open_ = admin.disputed(asked.site)
+        numbers = [n for n in numbers if asked.turns[n - 1].item in open_]
+    following = [n for n in numbers if n > after] or numbers
+    if following:
+        return asked.go(following[0])
+    return asked.go("" if asked.admin else "done")
+
+
+async def item(request: Request) -> Response:
+    """An item, with what was said of it."""
+    asked = visit(request)
+    if away := shut(asked):
+        return away
+    number, turn, _ = asked.turn()
+    draft = asked.site.store.draft(asked.seat, turn.item)
+    said = draft is not None and not draft.taken_back
+    filled: dict[str, Sequence[str]] = {}
+    if draft:
+        given = draft.given
+        filled = {"note": [given.note], "reason": given.reasons}
+        filled |= {f"criterion.{name}": [value] for name, value in given.criteria.items()}
+        names = list(asked.site.project.items[turn.item].texts)
+        filled |= {f"text.{names.index(name)}": [t] for name, t in given.correction.items()}
+        if asked.site.task.criteria and given.verdict != asked.site.task.follows(given.criteria):
+            filled["verdict"] = [given.verdict]
+    problem = asked.words("too_quick") if "again" in request.query_params else ""
+    before = asked.said(draft.given) if draft and said else ""
+    return show(asked, number, filled, problem, before=before)
+
+
+def shut(asked: Visit) -> Response | None:
+    """Where somebody goes who has not begun, or has withdrawn."""
+    person = asked.site.store.person(asked.seat)
+    if asked.admin or (person.entered and not person.withdrawn):
+        return None
+    return asked.go()
+
+
+def show(
+    asked: Visit,
+    number: int,
+    filled: Mapping[str, Sequence[str]],
+    problem: str = "",
+    status: int = 200,
+    before: str = "",
+) -> Response:
+    """The page of an item, with what has been filled in."""
+    turn = asked.turns[number - 1]
+    about = asked.site.project.items[turn.item]
+    done = asked.site.store.answered(asked.seat)
+    following = (n for n in range(number + 1, len(asked.turns) + 1))
+    upcoming = next((n for n in following if asked.turns[n - 1].item not in done), 0)
+    return asked.page(
+        "item",
+        status,
+        number=number,
+        turn=turn,
+        item=about,
+        filled=filled,
+        corrected=bool(forms.correction(about, filled)),
+        problem=problem,
+        before=before,
+        upcoming=upcoming,
+        done=len(done),
+        last=asked.site.store.last(asked.seat),
+        others=admin.others(asked, turn.item) if asked.admin else [],
+    )
+
+
+async def answer(request: Request) -> Response:
+    """Keep what somebody says of an item; the next page is only sent once it is on the disk."""
+    asked = visit(request)
+    if away := shut(asked):
+        return away
+    number, turn, about = asked.turn()
+    fields = await fields_of(request)
+    try:
+        nonce, seconds = forms.nonce(fields), seconds_taken(fields)
+        if seconds < LEAST_SECONDS:
+            return asked.go(f"{number}?again=1")
+        given = forms.given(asked.site.task, about, fields, seconds)
+    except RefusedError as refused:
+        return show(asked, number, fields, asked.words(refused.key, **refused.values), 422)
+    store = asked.site.store
+    if asked.admin and not store.person(ADJUDICATOR).entered:
+        await run_in_threadpool(store.enter, ADJUDICATOR)
+    await run_in_threadpool(store.answer, asked.seat, turn.item, given, nonce)
+    return onward(asked, number)
+
+
+def seconds_taken(fields: Fields) -> float:
+    """How long somebody looked: as their page says, but no longer than since it was sent."""
+    try:
+        since = time.time() - float(forms.one(fields, "shown")) / 1000
+        own = float(forms.one(fields, "seconds") or since)
+    except ValueError:
+        raise RefusedError("no_verdict") from None
+    if not 0 <= since <= forms.LONGEST_SECONDS * 365 or not own >= 0:
+        raise RefusedError("no_verdict")
+    return round(min(own, since, forms.LONGEST_SECONDS), 1)
+
+
+async def take_back(request: Request) -> Response:
+    """Take back what was said of an item, and show it anew."""
+    asked = visit(request)
+    if away := shut(asked):
+        return away
+    number, turn, _ = asked.turn()
+    try:
+        nonce = forms.nonce(await fields_of(request))
+    except RefusedError:
+        return asked.go(number)
+    await run_in_threadpool(asked.site.store.take_back, asked.seat, turn.item, nonce)
+    return asked.go(number)
+
+
+async def items(request: Request) -> Response:
+    """All that somebody is asked, with what they said."""
+    asked = visit(request, admin=False)
+    return shut(asked) or _items(asked, finished=False)
+
+
+async def done(request: Request) -> Response:
+    """The end, with what was skipped."""
+    asked = visit(request, admin=False)
+    return shut(asked) or _items(asked, finished=True)
+
+
+def _items(asked: Visit, finished: bool) -> Response:
+    said = asked.site.store.answers(asked.seat)
+    rows = [(n, turn, said.get(turn.item)) for n, turn in enumerate(asked.turns, 1)]
+    if finished and len(said) < len(asked.turns):
+        return onward(asked, 0)
+    skipped = [n for n, _, word in rows if word and word.given.verdict == SKIPPED]
+    return asked.page("items", rows=rows, finished=finished, skipped=skipped, answered=len(said))
+
+
+async def leave(request: Request) -> Response:
+    """Ask whether somebody wants to withdraw."""
+    asked = visit(request, admin=False)
+    return shut(asked) or asked.page("leave", of="", target=f"{asked.base}/leave")
+
+
+async def withdraw(request: Request) -> Response:
+    """Remove all that somebody has said."""
+    asked = visit(request, admin=False)
+    if away := shut(asked):
+        return away
+    await run_in_threadpool(asked.site.store.withdraw, asked.seat)
+    return asked.go()
