@@ -47,6 +47,7 @@ def compare_item(number: int, picture: str, text: str = "") -> Item:
         picture=picture,
         texts={"question": text or f"Deskribatu {number}. irudia."},
         answers={model: f"{number}: {model[::-1]} erantzuna" for model in MODELS},
+        weight=1.5,
     )
 
 

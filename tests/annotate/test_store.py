@@ -164,6 +164,7 @@ def test_judgements_say_who_said_what_of_which_side(tmp_path: Path) -> None:
     assert (second.rater, second.left, second.right) == (TWO, "llama", "latxa")
     assert (first.kind, second.kind) == ("person", "simulated")
     assert (first.verdict, first.criteria, first.seconds) == ("A", {"relevance": "A"}, 2.5)
+    assert (first.weight, second.weight) == (1.5, 1.5)
     assert (first.benchmark, first.language, first.task, first.seed) == ("rows", "eu", "compare", 7)
 
 

@@ -98,6 +98,7 @@ def _judgement(project: Project, person: Person, turn: Turn, word: Word) -> Judg
         note=given.note,
         seconds=given.seconds,
         seed=project.seed,
+        weight=project.items[word.item].weight,
         made=word.made,
     )
 
