@@ -30,6 +30,8 @@ COMMANDS = {
     "judgements import": ["file", "--output", "given", "--format"],
     "judgements export": ["table", "--output", "--format"],
     "judgements report": ["table", "--output"],
+    "annotate serve": ["project", "--host", "--port", "--consent", "--name"],
+    "annotate export": ["project", "--output", "--third-opinions"],
     "annotate plan validate": [
         *["corpus", "--language", "--output", "--annotators", "--shared", "--own", "--seed"],
     ],
