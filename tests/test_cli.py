@@ -33,7 +33,15 @@ COMMANDS = {
     "annotate serve": ["project", "--host", "--port", "--consent", "--name"],
     "annotate export": ["project", "--output", "--third-opinions"],
     "annotate plan validate": [
-        *["corpus", "--language", "--output", "--annotators", "--shared", "--own", "--seed"],
+        *["corpus", "--language", "--output", "--annotators", "--shared", "--own", "--all"],
+        *["--flagged", "--margin", "--seed", "--dry-run"],
+    ],
+    "annotate plan compare": [
+        *["runs", "--benchmark", "--language", "--output", "--annotators", "--shared", "--own"],
+        *["--difference", "--seed", "--dry-run"],
+    ],
+    "annotate plan select": [
+        *["corpus", "--language", "--output", "--annotators", "--shared", "--seed", "--dry-run"],
     ],
     "study": ["recipe", "overrides", "--studies", "--workers", "--status", "--redo"],
     "train": ["recipe", "--stage", "--run", "overrides", "--studies", "--nproc"],

@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 from starlette.testclient import TestClient
 
 from ikusi import artifact
-from ikusi.annotate import project
-from ikusi.annotate.project import About, Item, Pictures, Project, Seat, Turn
+from ikusi.annotate import making, project
+from ikusi.annotate.making import Pictures
+from ikusi.annotate.project import About, Item, Project, Seat, Turn
 from ikusi.annotate.store import Store
 from ikusi.annotate.web import app, pictures
 
@@ -93,7 +94,7 @@ def make_project(
             left, right = sides if task == "compare" else ("", "")
             turns = [Turn(item=one.id, left=left, right=right, shared=True) for one in made]
             dealt.append(Seat(code, tuple(turns)))
-        project.write(staging, about, made, dealt)
+        making.write(staging, about, made, dealt)
     return project.read(folder)
 
 

@@ -8,10 +8,6 @@ are kept beside these, in a file of their own.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +15,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from ikusi import artifact, disk, jsonfile
+from ikusi import jsonfile
 from ikusi.content import expect_plain
-from ikusi.data.images import decode_and_tell
 from ikusi.errors import InputError
 from ikusi.judgements.judgement import Word, explain
 from ikusi.recipe.values import NAME, is_name, wrong
@@ -34,7 +29,6 @@ ABOUT, ITEMS, TURNS, LINKS, PICTURES = (
 )
 ADMIN = "admin"
 """Whose link leads to the page for who runs the project."""
-WORD_BYTES = 16  # of a secret word: 128 bits, which nobody guesses
 
 Line = TypeVar("Line", bound=Section)
 
@@ -74,7 +68,7 @@ class Turn(Section):
     shared: bool = False
 
 
-class _Asked(Turn):
+class Asked(Turn):
     """A line of `turns.jsonl`."""
 
     seat: str
@@ -156,50 +150,6 @@ class Project:
         return self.folder / PICTURES / item.picture if item.picture else None
 
 
-class Pictures:
-    """Pictures of a project that is being made: each once, under the digest of its bytes."""
-
-    def __init__(self, staging: Path) -> None:
-        self._folder = staging / PICTURES
-        self._folder.mkdir()
-
-    def add(self, data: bytes, told: str) -> str:
-        """Store a picture as it is; returns the name of its file.
-
-        Raises:
-            InputError: it is none that can be shown; `told` says which it is.
-        """
-        ending = decode_and_tell(data, name=told)[1].format
-        name = f"{hashlib.sha256(data).hexdigest()[:32]}.{ending}"
-        (self._folder / name).write_bytes(data)
-        return name
-
-
-def write(
-    staging: Path, about: About, items: Iterable[Item], seats: Iterable[Seat]
-) -> dict[str, str]:
-    """Write a project into a folder that is being made; returns the secret word of each seat."""
-    _write_lines(staging / ITEMS, items)
-    asked = (_Asked(seat=seat.code, **turn.model_dump()) for seat in seats for turn in seat.turns)
-    _write_lines(staging / TURNS, asked)
-    words = {code: secrets.token_urlsafe(WORD_BYTES) for code in (*about.seats, ADMIN)}
-    _write_secret(staging / LINKS, {word: code for code, word in words.items()})
-    artifact.write_json(staging / ABOUT, about)
-    return words
-
-
-def _write_lines(path: Path, lines: Iterable[Section]) -> None:
-    disk.write_text(path, "".join(f"{line.model_dump_json()}\n" for line in lines))
-
-
-def _write_secret(path: Path, links: Mapping[str, str]) -> None:
-    """Write a file that nobody but its owner could ever read."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with path.open("w", encoding="utf-8") as file:
-        json.dump(links, file, indent=2)
-        file.write("\n")
-
-
 def link(word: str) -> str:
     """The path that a secret word is opened by, wherever the project is served.
 
@@ -240,7 +190,7 @@ def read(folder: Path) -> Project:
 
 def _seats(path: Path, about: About, items: Mapping[str, Item]) -> tuple[Seat, ...]:
     turns: dict[str, dict[str, Turn]] = {code: {} for code in about.seats}
-    for place, asked in _lines(path, _Asked):
+    for place, asked in _lines(path, Asked):
         if asked.seat not in turns:
             told = ", ".join(about.seats)
             raise InputError(f"{place}: seat: expected one of {told}, found {asked.seat}")

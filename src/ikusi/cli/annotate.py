@@ -1,14 +1,16 @@
 """Commands on annotation: people give judgements."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ikusi.errors import InputError
 from ikusi.terminal import say
 
 if TYPE_CHECKING:
-    from ikusi.annotate.plan import Made
+    from ikusi.annotate.plan import Plan
 
 app = typer.Typer(
     help="Let people judge: plan who is asked what, ask them, use what they said.",
@@ -18,37 +20,131 @@ plan = typer.Typer(help="Make a project: who is asked about which items.", no_ar
 app.add_typer(plan, name="plan")
 
 MOST = 2**32 - 1  # of a seed, as in recipes
+OWN = 20  # items of each person where nothing else is said, as in the paper
 
+Corpus = Annotated[Path, typer.Argument(help="Folder of a corpus.")]
 Project = Annotated[Path, typer.Argument(metavar="PROJECT", help="Folder of a project.")]
 Language = Annotated[str, typer.Option(help="Language that is judged.")]
+Output = Annotated[Path, typer.Option(help="Folder of the project to make.")]
 Annotators = Annotated[int, typer.Option(min=1, help="How many people.")]
 Shared = Annotated[int, typer.Option(min=0, help="Items that all of them are asked about.")]
-Own = Annotated[int, typer.Option(min=0, help="Further items of each person alone.")]
-Output = Annotated[Path, typer.Option(help="Folder of the project to make.")]
 Seed = Annotated[int, typer.Option(min=0, max=MOST, help="Seed of draw, order and sides.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what the plan can show, and make nothing.")
+]
 
 
 @plan.command("validate")
 def plan_validate(
-    corpus: Annotated[Path, typer.Argument(help="Folder of a corpus with a translation.")],
+    corpus: Corpus,
     language: Language,
     output: Output,
     annotators: Annotators = 4,
     shared: Shared = 20,
-    own: Own = 20,
+    own: Annotated[
+        int | None,
+        typer.Option(min=0, help="Further items of each person alone; 20 if nothing is said."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Ask about all rows, each one that is not shared once.")
+    ] = False,
+    flagged: Annotated[
+        float,
+        typer.Option(
+            min=1, help="Draw rows that a check of the translation flagged so many times as often."
+        ),
+    ] = 1,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Say how many items it takes to know a share to within so much."),
+    ] = None,
     seed: Seed = 0,
+    dry_run: DryRun = False,
 ) -> None:
     """Let people accept, reject or correct rows of a corpus, beside what they are translated from.
 
-    Prints a secret link for each person, and one for who runs it.
+    Says what so many items can show, and prints a secret link for each person and one for who runs
+    it.
 
     Example: ikusi annotate plan validate corpora/vqav2-eu --language eu --annotators 4
     --shared 20 --own 20 --output people/vqav2
     """
     from ikusi.annotate import plan as plans
+    from ikusi.annotate import shows
 
-    asked = plans.Asked(annotators, shared, own)
-    _tell(plans.validation(corpus, output, language, asked, seed))
+    if every and own is not None:
+        raise InputError("--own: expected nothing, as all rows are asked about, found a number")
+    _expect_share("--margin", margin)
+    asked = plans.Asked(annotators, shared, None if every else OWN if own is None else own)
+    made = plans.validation(corpus, language, asked, seed, flagged)
+    needed: Iterable[str] = ()
+    if margin is not None:
+        shown = made.about.shows
+        needed = shows.needed_for_margin(
+            "validate", margin, shown["effective_items"] / shown["items"]
+        )
+    _make(made, output, needed, dry_run)
+
+
+@plan.command("compare")
+def plan_compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Folders of evaluations, or of runs of a study."),
+    ],
+    benchmark: Annotated[str, typer.Option(help="Whose answers are compared.")],
+    language: Language,
+    output: Output,
+    annotators: Annotators = 4,
+    shared: Shared = 44,
+    own: Annotated[int, typer.Option(min=0, help="Further items of each person alone.")] = 0,
+    difference: Annotated[
+        float | None,
+        typer.Option(help="Say how many items it takes to find such a difference of wins."),
+    ] = None,
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+) -> None:
+    """Let people compare what two or more models answered, without knowing whose answer is whose.
+
+    Sides are drawn for each person and item. Of more than two models each item has the answers of
+    two, each two as often as any other two.
+
+    Example: ikusi annotate plan compare studies/emoji-eu/instruct/english-eu020
+    studies/emoji-eu/instruct/adapted-eu020 --benchmark miniature/wildvision --language eu
+    --shared 44 --output people/wildvision
+    """
+    from ikusi.annotate import plan as plans
+    from ikusi.annotate import shows
+
+    _expect_share("--difference", difference)
+    made = plans.comparison(runs, benchmark, language, plans.Asked(annotators, shared, own), seed)
+    needed: Iterable[str] = ()
+    if difference is not None:
+        needed = shows.needed_for_difference(difference, len(runs))
+    _make(made, output, needed, dry_run)
+
+
+@plan.command("select")
+def plan_select(
+    corpus: Corpus,
+    language: Language,
+    output: Output,
+    annotators: Annotators = 1,
+    shared: Shared = 0,
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+) -> None:
+    """Let people keep or drop each row of a corpus, with a reason.
+
+    Rows that are not shared are seen by one person each.
+
+    Example: ikusi annotate plan select corpora/wildvision --language en --annotators 2
+    --shared 40 --output people/wildvision-kept
+    """
+    from ikusi.annotate import plan as plans
+
+    _make(plans.selection(corpus, language, annotators, shared, seed), output, (), dry_run)
 
 
 @app.command("serve")
@@ -82,8 +178,6 @@ def serve(
 
 
 def _text(path: Path) -> str:
-    from ikusi.errors import InputError
-
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -120,14 +214,25 @@ def export(
         say(f"{count:10,} removed: {code} has withdrawn")
 
 
-def _tell(made: "Made") -> None:
-    """Say what was made; the secret words are printed this once, and stay in the project."""
-    from ikusi.annotate import project
+def _expect_share(name: str, value: float | None) -> None:
+    """Refuse what nobody could ask enough people for."""
+    if value is not None and not 0.005 <= value <= 0.5:
+        raise InputError(f"{name}: expected a number from 0.005 to 0.5, found {value}")
 
-    found = made.project
-    turns = sum(len(seat.turns) for seat in found.seats)
-    say(f"{found.folder}: {len(found.items):,} items, {turns:,} turns of {len(found.seats)} people")
+
+def _make(planned: "Plan", output: Path, needed: Iterable[str], dry_run: bool) -> None:
+    """Say what a plan can show, then make the project; secret words are printed this once."""
+    from ikusi.annotate import project, shows
+
+    items = planned.about.shows["items"]
+    turns = sum(map(len, planned.dealt))
+    say(f"{items:,} items, {turns:,} turns of {len(planned.dealt)} people.")
+    for line in (*shows.in_words(planned.about.shows), *needed):
+        say(line)
+    if dry_run:
+        return
+    made = planned.make(output)
     if not made.words:
-        say(f"It was made before; its links are in {found.folder / project.LINKS}")
+        say(f"{output} was made before; its links are in {output / project.LINKS}")
     for code, word in made.words.items():
         say(f"{code:14} {project.link(word)}")

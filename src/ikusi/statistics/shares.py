@@ -58,7 +58,7 @@ def estimated_share(
     weights = np.broadcast_to(np.asarray(weights, dtype=np.float64), sums.shape)
     share = (weights * sums).sum(-1) / (weights * sizes).sum(-1)
     rows = _effective_rows(sums, sizes, weights, share, (1 - confidence) / 2)
-    return Estimate(share, *_wilson(share, rows, confidence), rows)
+    return Estimate(share, *share_bounds(share, rows, confidence), rows)
 
 
 def _effective_rows(sums: Array, sizes: Array, weights: Array, share: Array, tail: float) -> Array:
@@ -84,8 +84,10 @@ def effective_items(weights: Array) -> Array:
     return np.asarray(np.square(weights.sum(-1)) / np.square(weights).sum(-1))
 
 
-def _wilson(share: Array, rows: Array, confidence: float) -> tuple[Array, Array]:
-    """Bounds for a share of any number of independent rows, whole or not."""
+def share_bounds(
+    share: Array | float, rows: Array | float, confidence: float
+) -> tuple[Array, Array]:
+    """Return Wilson's bounds for a share of any number of independent rows, whole or not."""
     z = float(norm.ppf((1 + confidence) / 2))
     centre, spread = share + z * z / (2 * rows), share * (1 - share) / rows
     half = z * np.sqrt(spread + z * z / (4 * rows * rows))
