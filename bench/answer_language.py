@@ -19,8 +19,8 @@ import regex
 
 from ikusi import language
 from ikusi.language import answers
-from ikusi.language.identify import Identifier, scripts_of
-from ikusi.translate.checks.language import foreign, spoken
+from ikusi.language.identify import Identifier, list_scripts
+from ikusi.translate.checks.language import describe_foreign, join_prose
 from ikusi.translate.settings import Checks
 
 LOCALES = Path("/usr/share/locale")
@@ -59,7 +59,7 @@ def texts(code: str) -> list[str]:
 def rows(asked: str, others: Sequence[str], code: str) -> Iterator[str]:
     """One line per length: texts of language ``code``, questions in ``asked``."""
     found = texts(code)
-    lengths = [answers.letters(text) for text in found]
+    lengths = [answers.count_letters(text) for text in found]
     guessed = [guess.code for guess in Identifier(asked, others).many(found)]
     told = answers.AnswerLanguage(asked, others).many(found)
     for low, high in itertools.pairwise(LENGTHS):
@@ -76,13 +76,15 @@ def rows(asked: str, others: Sequence[str], code: str) -> Iterator[str]:
 def noticed(code: str) -> str:
     """One line: how many texts of a language are taken for another, and how many for Basque."""
     own = code.partition("_")[0]
-    found = [text for text in texts(code) if spoken([text], Checks().language_words)]
-    itself = [foreign(own, guess, Checks()) for guess in Identifier(own, ["en"]).many(found)]
+    found = [text for text in texts(code) if join_prose([text], Checks().language_words)]
+    itself = [
+        describe_foreign(own, guess, Checks()) for guess in Identifier(own, ["en"]).many(found)
+    ]
     basque = Identifier(EXPECTED, LIKELY).many(found)
-    caught = [foreign(EXPECTED, guess, Checks()) for guess in basque]
+    caught = [describe_foreign(EXPECTED, guess, Checks()) for guess in basque]
     lost = sum(reason is not None for reason in itself) / len(found)
     passed = sum(reason is None for reason in caught)
-    return f"| {own} | {' '.join(scripts_of(own))} | {len(found):,} | {lost:.1%} | {passed} |"
+    return f"| {own} | {' '.join(list_scripts(own))} | {len(found):,} | {lost:.1%} | {passed} |"
 
 
 def by_list(code: str, folder: Path) -> Iterator[str]:
@@ -94,8 +96,8 @@ def by_list(code: str, folder: Path) -> Iterator[str]:
     tell = Identifier("zzz", [], str(path))
     for other in (code, *(one for one in LISTED if one != code)):
         found = own[half:] if other == code else texts(other)
-        rows = [text for text in found if spoken([text], Checks().language_words)]
-        passed = sum(foreign("zzz", guess, Checks()) is None for guess in tell.many(rows))
+        rows = [text for text in found if join_prose([text], Checks().language_words)]
+        passed = sum(describe_foreign("zzz", guess, Checks()) is None for guess in tell.many(rows))
         yield f"| {code} | {other} | {len(rows):,} | {passed / len(rows):.1%} |"
 
 

@@ -76,7 +76,7 @@ def opened(shape: str, device: str, batch_size: int) -> Local:
     """A LLaVA of random weights, made on the device."""
     vision, text = SHAPES[shape]
     dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-    words = AutoTokenizer.from_pretrained(shipped.path("miniature/llama-en"))
+    words = AutoTokenizer.from_pretrained(shipped.find_model("miniature/llama-en"))
     torch.manual_seed(0)
     torch.set_default_dtype(dtype)
     with torch.device(device):
@@ -121,7 +121,7 @@ def ours(engine: Local, asked: list[Query], pictures: dict[str, Image.Image]) ->
 def plain(engine: Local, asked: list[Query], pictures: dict[str, Image.Image]) -> list[list[float]]:
     """One forward pass for each option: prompt, picture and option each time."""
     model: Any = engine.model
-    images = fusion.features_per_image(model, engine.processor)
+    images = fusion.count_image_tokens(model, engine.processor)
     token = model.config.image_token_id
     found = []
     for query in asked:
@@ -166,7 +166,7 @@ def main() -> None:
     if given.device.startswith("cuda"):
         peak = torch.cuda.max_memory_allocated() / 2**30
         print(f"peak memory {peak:.1f} GiB on {torch.cuda.get_device_name()}")
-    print(f"{platform.machine()}, {artifact.versions()}")
+    print(f"{platform.machine()}, {artifact.list_versions()}")
 
 
 if __name__ == "__main__":

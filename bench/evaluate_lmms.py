@@ -85,7 +85,7 @@ def model(folder: Path, shape: str) -> Path:
             patch_size=14,
         )
     )
-    words = AutoTokenizer.from_pretrained(shipped.path("miniature/llama-en"))
+    words = AutoTokenizer.from_pretrained(shipped.find_model("miniature/llama-en"))
     llm = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(words),
@@ -241,7 +241,7 @@ def main() -> None:
             if given.only is None or way.__name__.endswith(given.only):
                 way(place, checkpoint, given.pictures, given.turns)
     threads = torch.get_num_threads()
-    print(f"\n{platform.machine()}, {threads} threads, {json.dumps(artifact.versions())}")
+    print(f"\n{platform.machine()}, {threads} threads, {json.dumps(artifact.list_versions())}")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class Instant:
     batch_size = 64
 
     def __init__(self) -> None:
-        words = AutoTokenizer.from_pretrained(shipped.path("miniature/llama-en"))
+        words = AutoTokenizer.from_pretrained(shipped.find_model("miniature/llama-en"))
         words.chat_template = with_image_parts(words.chat_template, "<|image|>")
         self._forms = Forms(words, 576, words.convert_tokens_to_ids("<|image|>"))
         self._lot = random.Random(0)
@@ -154,7 +154,7 @@ def measure(place: Path) -> dict[str, float]:
     began = time.perf_counter()
     found = corpora.find([benchmark.load(name) for name in NAMES], LANGUAGES, place)
     run.evaluate(engine, found, LANGUAGES, PACKS, place / "measured")
-    return {"seconds": time.perf_counter() - began, "MiB": artifact.peak_memory_mb() or 0.0}
+    return {"seconds": time.perf_counter() - began, "MiB": artifact.measure_peak_memory() or 0.0}
 
 
 def measured_apart(rows: int) -> dict[str, float]:
@@ -184,7 +184,7 @@ def main() -> None:
         found, count = measured_apart(rows), rows * len(NAMES) * len(LANGUAGES)
         seconds = found["seconds"]
         print(f"| {count:,} | {seconds:.1f} | {count / seconds:,.0f} | {found['MiB']:,.0f} |")
-    print(f"\n{platform.processor() or platform.machine()}, {artifact.versions()}")
+    print(f"\n{platform.processor() or platform.machine()}, {artifact.list_versions()}")
 
 
 if __name__ == "__main__":

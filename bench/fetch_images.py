@@ -79,7 +79,7 @@ def main() -> int:
     print(f"\n{len(expected)} URLs in {seconds:.1f} s, {wrong} told wrongly, peak {peak:,.0f} MiB")
     print(f"{pictures} good pictures of 16x16 alone: {speed:,.0f} a second")
     versions = f"aiohttp {aiohttp.__version__}, pillow {PIL.__version__}"
-    print(f"{versions}, Python {artifact.versions()['python']}, {platform.platform()}")
+    print(f"{versions}, Python {artifact.list_versions()['python']}, {platform.platform()}")
     return int(wrong > 0)
 
 

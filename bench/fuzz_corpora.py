@@ -68,7 +68,7 @@ def read_corpus(folder: Path) -> Any:
     if corpus.row_type.gold is not Gold.NOTHING:
         mixture = Mixture([MixturePart(corpus, 0.5, None, PROMPTS)], "eu", "en", 0)
         talk = [sample.messages for sample in mixture]
-    return rows, pictures, list(corpus.row_digests()), talk, corpus.flagged()
+    return rows, pictures, list(corpus.row_digests()), talk, corpus.find_flagged()
 
 
 # What can be done to a table: every change says what must become of it.
@@ -211,5 +211,5 @@ def copies(whole: Path, place: Path) -> Iterator[Path]:
 
 
 CORPORA: dict[str, Kind] = {
-    f"corpora, {one.name}": partial(corpora, one.name) for one in row_types.available()
+    f"corpora, {one.name}": partial(corpora, one.name) for one in row_types.list_types()
 }

@@ -161,7 +161,7 @@ class Capitals:
         """Nothing that changes."""
         return {"kind": "capitals"}
 
-    def learnt(self) -> dict[str, Any]:
+    def list_learnt(self) -> dict[str, Any]:
         """Nothing."""
         return {}
 
@@ -212,7 +212,7 @@ def journal(work: Path) -> None:
     from ikusi.translate.shards import Shards
 
     shards = Shards(work)
-    made = shards.made(1)
+    made = shards.read_made(1)
     assert made is not None
     for row in shards.read(1).to_pylist():
         shards.journal(1, made, row)
@@ -225,10 +225,10 @@ def manifests(folder: Path, rng: random.Random) -> Cases:
 
     def make(place: Path) -> Any:
         if not artifact.is_current(place, "abc"):
-            with artifact.folder(place, fingerprint="abc", inputs={"data": "d"}) as staging:
+            with artifact.write_folder(place, fingerprint="abc", inputs={"data": "d"}) as staging:
                 (staging / "out.txt").write_text("made")
                 artifact.add_counts(staging, rows=3)
-        record = artifact.manifest(place) or {}
+        record = artifact.read_manifest(place) or {}
         left = sorted(path.name for path in (*place.iterdir(), *place.parent.glob("*.replaced")))
         return dict(record["counts"]), sorted(record["inputs"].items()), left
 
@@ -247,7 +247,7 @@ def features(folder: Path, rng: random.Random) -> Cases:
     from ikusi.train.features import FEATURES, StoredFeatures, store
 
     corpus = Corpus.open(write_corpus(folder / "corpus", "caption"))
-    encoder, whole = shipped.path("miniature/encoder"), folder / "whole"
+    encoder, whole = shipped.find_model("miniature/encoder"), folder / "whole"
     tower = opened.open_vision_tower(encoder)
     images = opened.open_image_processor(encoder, tower.config.image_size)
     store(whole, corpus, tower, images, layers=-2, strategy="full", bf16=False)
@@ -274,7 +274,7 @@ def models(folder: Path, rng: random.Random) -> Cases:
         return sorted(model.state_dict()), words("a cat on a mat").input_ids
 
     needed = ("config.json", "tokenizer.json", "model.safetensors")
-    return spoiled_model(shipped.path("miniature/llama-en"), read, needed, folder, rng)
+    return spoiled_model(shipped.find_model("miniature/llama-en"), read, needed, folder, rng)
 
 
 def encoders(folder: Path, rng: random.Random) -> Cases:
@@ -288,7 +288,7 @@ def encoders(folder: Path, rng: random.Random) -> Cases:
         return sorted(tower.state_dict()), images.to_dict()
 
     needed = ("config.json", "preprocessor_config.json", "model.safetensors")
-    return spoiled_model(shipped.path("miniature/encoder"), read, needed, folder, rng)
+    return spoiled_model(shipped.find_model("miniature/encoder"), read, needed, folder, rng)
 
 
 def spoiled_model(

@@ -120,7 +120,7 @@ def spoiled(text: str, rng: random.Random) -> tuple[str, bytes, Harm]:
     if way == "value":
         key, value = rng.choice(list(nodes(document)))
         what, new, harm = rng.choice(other_kinds(value, key))
-        return f"{yamlfile.dotted(key)}: {what}", dumped(placed(document, key, new)), harm
+        return f"{yamlfile.spell(key)}: {what}", dumped(placed(document, key, new)), harm
     if way == "key":
         return key_spoiled(document, rng)
     if way == "line":
@@ -156,7 +156,7 @@ def key_spoiled(document: dict[str, Any], rng: random.Random) -> tuple[str, byte
         ]
     )
     whole = placed(document, key, new) if key else new
-    return f"{yamlfile.dotted(key) or 'top'}: {what}", dumped(whole), harm
+    return f"{yamlfile.spell(key) or 'top'}: {what}", dumped(whole), harm
 
 
 def line_spoiled(text: str, rng: random.Random) -> tuple[str, bytes, Harm]:

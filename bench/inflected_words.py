@@ -13,8 +13,8 @@ from answer_language import texts
 
 from ikusi import language
 from ikusi.evaluate.normalise import Normaliser
-from ikusi.miniature.words.cldr import locale
-from ikusi.miniature.words.concepts import catalogue
+from ikusi.miniature.words.cldr import load_locale
+from ikusi.miniature.words.concepts import load_concepts
 
 WORD = re.compile(r"[^\W\d_]+")
 SHORTEST = 4
@@ -23,7 +23,7 @@ SHORTEST = 4
 def pairs(code: str) -> Iterator[tuple[str, str]]:
     """Each name with each word that begins like it, but for the name's last vowel."""
     words = {word for text in texts(code) for word in WORD.findall(text.lower())}
-    told = (locale(code).name(concept.emoji) or "" for concept in catalogue())
+    told = (load_locale(code).name(concept.emoji) or "" for concept in load_concepts())
     for name in sorted({name.lower() for name in told if WORD.fullmatch(name)}):
         beginning = name.rstrip("aeiou") if name[-2:-1] not in "aeiou" else name[:-1]
         if len(beginning) >= SHORTEST:

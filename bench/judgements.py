@@ -34,7 +34,7 @@ from ikusi.judgements.figures import compute
 from ikusi.report import judgements
 started = os.times()
 found = compute(read(Path(sys.argv[1])))
-tables = judgements.tables(found)
+tables = judgements.make_tables(found)
 ended = os.times()
 print(json.dumps({
     "rows": found.rows, "replaced": found.replaced,

@@ -8,10 +8,10 @@ import sys
 
 from ikusi import language
 from ikusi.errors import InputError
-from ikusi.miniature.packages import members
-from ikusi.miniature.words.cldr import locale
-from ikusi.miniature.words.concepts import catalogue, named
-from ikusi.miniature.words.knowledge import countries, speakable
+from ikusi.miniature.packages import read_members
+from ikusi.miniature.words.cldr import load_locale
+from ikusi.miniature.words.concepts import load_concepts, select_named
+from ikusi.miniature.words.knowledge import load_countries, select_speakable
 from ikusi.miniature.words.pack import SIGN, draft
 
 
@@ -19,7 +19,9 @@ def codes() -> list[str]:
     """The languages whose emoji are named; those of one country or script alone are left out."""
     paths = [
         path
-        for path, _ in members("cldr-annotations-full", lambda path: path.endswith("tions.json"))
+        for path, _ in read_members(
+            "cldr-annotations-full", lambda path: path.endswith("tions.json")
+        )
     ]
     return sorted(code for path in paths if (code := path.split("/")[1]).isalpha())
 
@@ -29,11 +31,11 @@ def line(code: str) -> str:
     pack = draft(code)
     sources = pack["sources"]
     signs = {key for key, source in sources.items() if source.startswith(SIGN)}
-    words = [f"{len(named(catalogue(), code))} of {len(catalogue())}"]
+    words = [f"{len(select_named(load_concepts(), code))} of {len(load_concepts())}"]
     words += ["-" if key in signs else "yes" for key in ("yes", "and_word", "numbers")]
     coloured = sum(f"colours.{name}" not in signs for name in language.COLOURS)
     words += [f"{coloured} of {len(language.COLOURS)}", "-" if "categories" in signs else "yes"]
-    words += [f"{len(speakable(code))} of {len(countries())}"]
+    words += [f"{len(select_speakable(code))} of {len(load_countries())}"]
     return f"| `{code}` | {pack['name']} | {' | '.join(words)} |"
 
 
@@ -43,7 +45,7 @@ def main() -> int:
     print("|---|---|--:|---|---|---|--:|---|--:|")
     for code in codes():
         try:
-            locale(code)
+            load_locale(code)
         except InputError:
             continue
         print(line(code), flush=True)

@@ -33,16 +33,16 @@ from train_tally import Tally
 from ikusi.model import fusion
 from ikusi.recipe import Lora, Stage
 from ikusi.train import lora
-from ikusi.train.attention import packed_attention, told
+from ikusi.train.attention import describe_kernel, use_packed_attention
 from ikusi.train.batches import collate
-from ikusi.train.cost import Cost, Memory, peak
+from ikusi.train.cost import Cost, Memory, find_peak
 from ikusi.train.features import encode_images
 from ikusi.train.loop import Loop
 from ikusi.train.packed import PackedModel
 from ikusi.train.parallel import Place
 from ikusi.train.progress import Counts
 from ikusi.train.reporter import Reporter
-from ikusi.train.stages import checkpointing
+from ikusi.train.stages import recompute_activations
 from ikusi.train.steps import Portion
 from ikusi.train.trackers import Trackers
 
@@ -87,7 +87,7 @@ class Unsaved(Loop):
 def train(model: Any, settings: Stage, rows: int, text: int, steps: int, device: str) -> list[Any]:
     """Train some steps by the stage's own loop; the line of metrics of each, and the peak of
     memory in bytes as the last element."""
-    fusion.trainable(model, settings.trainable)
+    fusion.set_trainable(model, settings.trainable)
     bf16 = settings.precision == "bf16"
     if not bf16:
         model.float()
@@ -104,7 +104,7 @@ def train(model: Any, settings: Stage, rows: int, text: int, steps: int, device:
     cost = Cost.of(model, tower, tokens)
     if settings.lora:
         lora.add(model, settings.lora, model.device)
-    with tempfile.TemporaryDirectory() as name, packed_attention(model):
+    with tempfile.TemporaryDirectory() as name, use_packed_attention(model):
         loop = Unsaved(
             PackedModel(model, bf16=bf16),
             Portions(model, steps, rows, text),  # type: ignore[arg-type]
@@ -118,10 +118,10 @@ def train(model: Any, settings: Stage, rows: int, text: int, steps: int, device:
         )
         metrics = Path(name) / "metrics.jsonl"
         dtype = torch.bfloat16 if bf16 and device != "cpu" else torch.float32
-        speed = peak(torch.device(device), dtype)
+        speed = find_peak(torch.device(device), dtype)
         trackers = Trackers([], loop, Path(name), 42)
         reporter = Reporter(loop, metrics, None, cost, speed, trackers)
-        with checkpointing(model, settings.gradient_checkpointing):
+        with recompute_activations(model, settings.gradient_checkpointing):
             held = watched(loop, reporter, model, tower, device)
         lines = metrics.read_text(encoding="utf-8").splitlines()
     model.model.vision_tower = tower
@@ -142,7 +142,7 @@ def watched(loop: Loop, reporter: Reporter, model: Any, tower: Any, device: str)
 
 def reckoned(model: Any, settings: Stage, rows: int, text: int) -> Memory:
     """What the stage should hold."""
-    fusion.trainable(model, settings.trainable)
+    fusion.set_trainable(model, settings.trainable)
     tokens = rows * (model.config.image_seq_length + text)
     return Memory.of(model, settings, tokens=tokens, supervised=rows * (text // 2), images=rows)
 
@@ -161,7 +161,7 @@ def fitting(shape: Shape, settings: Stage, rows: int, text: int, device: str) ->
 def measure(asked: argparse.Namespace) -> None:
     """Print speed and memory of both stages."""
     shape = SHAPES[asked.shape]
-    print(f"attention: {told(torch.device(asked.device), True)}")
+    print(f"attention: {describe_kernel(torch.device(asked.device), True)}")
     for name, text in zip(("align", "instruct"), shape.text, strict=True):
         settings = stage(name, asked.checkpointing)
         layers = asked.layers or fitting(shape, settings, asked.batch, text, asked.device)
@@ -240,7 +240,7 @@ def plan() -> None:
     print("| | card | tokens in a pass | " + " | ".join(names) + " | peak, GB | |")
     print("|---|--:|--:|" + "--:|" * (len(names) + 1) + "---|")
     for name, card, settings, tokens, processes in PLANS:
-        fusion.trainable(model, settings.trainable)
+        fusion.set_trainable(model, settings.trainable)
         images = tokens // 1000
         memory = Memory.of(model, settings, tokens=tokens, supervised=tokens // 4,
                            images=images, processes=processes)  # fmt: skip

@@ -23,7 +23,7 @@ LANGUAGES = ("eu", "en")
 
 def model() -> tuple[Any, Any]:
     """The miniature's encoder and English LLM as one LLaVA, and its processor."""
-    encoder, llm = (shipped.path(f"miniature/{name}") for name in ("encoder", "llama-en"))
+    encoder, llm = (shipped.find_model(f"miniature/{name}") for name in ("encoder", "llama-en"))
     return fusion.assemble(encoder, llm, feature_layer=-1)
 
 

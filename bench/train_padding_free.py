@@ -26,7 +26,7 @@ import torch.nn.functional as F
 import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from ikusi.train.attention import packed_attention
+from ikusi.train.attention import use_packed_attention
 from ikusi.train.batches import EncodedSample, collate
 from ikusi.train.packed import PackedModel
 
@@ -84,7 +84,7 @@ def padded_loss(llm: Any, rows: list[EncodedSample], bf16: bool) -> torch.Tensor
 def packed_loss(llm: Any, rows: list[EncodedSample], bf16: bool) -> torch.Tensor:
     """Mean loss of a batch without padding."""
     batch = collate(rows)
-    with packed_attention(llm):
+    with use_packed_attention(llm):
         loss: torch.Tensor = PackedModel(llm, bf16=bf16)(batch)
     return loss / len(batch.targets)
 

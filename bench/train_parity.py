@@ -17,7 +17,7 @@ from torch import Tensor
 from train_shapes import build, pixels, samples
 
 from ikusi.model import fusion
-from ikusi.train.attention import packed_attention
+from ikusi.train.attention import use_packed_attention
 from ikusi.train.batches import Batch, EncodedSample, collate
 from ikusi.train.packed import PackedModel
 
@@ -32,7 +32,7 @@ def parity(shape: Any, asked: argparse.Namespace) -> None:
     """Print what was compared; ends the script with 1 where something differs."""
     model = build(shape, asked.layers or min(LAYERS, shape.llm.num_hidden_layers), asked.device)
     model.float().train()
-    fusion.trainable(model, LEARNING)
+    fusion.set_trainable(model, LEARNING)
     longest = samples(model, ROWS, shape.text[1], 0)
     rows = [shortened(row, 3 * number) for number, row in enumerate(longest)]
     images = pixels(model, ROWS, 0).to(asked.device)
@@ -81,7 +81,7 @@ def gradients(model: Any, loss: Tensor) -> Found:
 def packed(model: Any, rows: list[EncodedSample], images: Tensor, bf16: bool) -> Found:
     """Loss and gradients without padding, as training computes them."""
     batch = batch_of(model, rows, images)
-    with packed_attention(model):
+    with use_packed_attention(model):
         loss = PackedModel(model, bf16=bf16)(batch) / len(batch.targets)
         return gradients(model, loss)
 
@@ -127,7 +127,7 @@ def leaks(model: Any, rows: list[EncodedSample], images: Tensor, bf16: bool) -> 
     logits = []
     for chosen in (rows, [other, *rows[1:]]):
         batch = batch_of(model, chosen, images)
-        with packed_attention(model), torch.no_grad():
+        with use_packed_attention(model), torch.no_grad():
             logits.append(PackedModel(model, bf16=bf16).logits(batch))
     own = torch.tensor(
         np.concatenate([np.full(len(r.supervised), r.id == "0") for r in batch.samples])
@@ -145,9 +145,9 @@ def misplaced(model: Any, rows: list[EncodedSample], images: Tensor) -> float:
 
     hook = model.model.language_model.register_forward_pre_hook(look, with_kwargs=True)
     assert batch.images is not None, "every row has a picture"
-    with packed_attention(model), torch.no_grad():
+    with use_packed_attention(model), torch.no_grad():
         PackedModel(model, bf16=False)(batch)
-        features = fusion.project(model, fusion.image_features(model, batch.images))
+        features = fusion.project(model, fusion.compute_image_features(model, batch.images))
     hook.remove()
     at = batch.input_ids[0] == model.config.image_token_id
     return float((seen[0][at] != features.flatten(0, 1)).any(-1).sum())

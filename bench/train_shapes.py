@@ -72,7 +72,7 @@ def build(shape: Shape, layers: int, device: str) -> Any:
         llm: Any = LlamaForCausalLM._from_config(config, dtype=torch.bfloat16)
     size = shape.vision.image_size
     pictures = CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size=size)
-    words = shipped.path("miniature/llama-en")
+    words = shipped.find_model("miniature/llama-en")
     return fusion.assemble(tower, llm, words, image_processor=pictures)[0]
 
 

@@ -53,7 +53,7 @@ class Instant:
     def __init__(self, costly: bool, wait: float = 0.0) -> None:
         self.costly, self.wait = costly, wait
 
-    def learnt(self) -> dict[str, Any]:
+    def list_learnt(self) -> dict[str, Any]:
         """Nothing."""
         return {}
 
@@ -187,7 +187,7 @@ def _tables(sizes: list[int], kills: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         happened, same = killed(Path(folder), kills)
         print(f"killed {happened} times: the corpus is {'the same' if same else 'ANOTHER'}")
-    versions = artifact.versions()
+    versions = artifact.list_versions()
     print(f"ikusi {versions['ikusi']}, pyarrow {versions['pyarrow']}, Python {versions['python']}")
     print(platform.platform(), platform.processor())
     sys.exit(not same)

@@ -65,7 +65,7 @@ def pack_fields() -> str:
 
 def benchmark_table() -> str:
     """Every benchmark with what it mirrors, how it is scored, and by what."""
-    found = [benchmark.load(name) for name in benchmark.available()]
+    found = [benchmark.load(name) for name in benchmark.list_benchmarks()]
     rows = [(f"`{b.name}`", b.mirrors, b.scorer, b.primary, b.description) for b in found]
     return table(("benchmark", "mirrors", "scorer", "primary metric", "what"), rows)
 
@@ -77,7 +77,7 @@ def benchmark_fields() -> str:
 
 def recipe_fields() -> str:
     """Every key of a recipe with its type, default and meaning, from the fields themselves."""
-    return _fields_table(recipe.json_schema())
+    return _fields_table(recipe.make_json_schema())
 
 
 def settings_compared() -> str:
@@ -160,7 +160,7 @@ def source_table() -> str:
     """Every public data set that can be imported."""
     rows = [
         (f"`{s.name}`", s.row_type, ", ".join(s.languages), s.about, s.licence, s.home)
-        for s in sources.available()
+        for s in sources.list_sources()
     ]
     return table(("name", "rows", "languages", "what", "licence", "from"), rows)
 
@@ -169,7 +169,7 @@ def source_options() -> str:
     """The settings of each data set that has some."""
     rows = [
         (f"`{s.name}`", f"`{key}`", _type(field), _default(field), field.get("description", ""))
-        for s in sources.available()
+        for s in sources.list_sources()
         for key, field in s.options.model_json_schema().get("properties", {}).items()
     ]
     return table(("data set", "key", "type", "default", "meaning"), rows)
@@ -220,8 +220,8 @@ def retrieval() -> str:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "to-review": to_review,
-    "attribution": lambda: packages.attribution().strip(),
-    "attribution-encoder": lambda: packages.attribution("encoder").strip(),
+    "attribution": lambda: packages.write_attribution().strip(),
+    "attribution-encoder": lambda: packages.write_attribution("encoder").strip(),
     "benchmarks": benchmark_table,
     "files": files,
     "pack-fields": pack_fields,

@@ -29,12 +29,14 @@ def folder(root: Path, given: Path) -> Any:
         if not artifact.is_current(root / "out", "new") and (
             name == "new" or not (root / "out").exists()
         ):
-            with artifact.folder(root / "out", fingerprint=name, keep_partial=True) as staging:
+            with artifact.write_folder(
+                root / "out", fingerprint=name, keep_partial=True
+            ) as staging:
                 (staging / "deep").mkdir(exist_ok=True)
                 (staging / "deep" / name).write_text(name * 9)
                 artifact.add_counts(staging, rows=1)
     files = {path.name: path.read_text() for path in (root / "out" / "deep").iterdir()}
-    return files, (artifact.manifest(root / "out") or {})["counts"]
+    return files, (artifact.read_manifest(root / "out") or {})["counts"]
 
 
 def imports(root: Path, given: Path) -> Any:

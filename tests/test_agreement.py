@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ikusi.statistics.agreement import MISSING, MOST_RATERS, Figure, Ratings, agreement
+from ikusi.statistics.agreement import MISSING, MOST_RATERS, Figure, Ratings, measure_agreement
 
 Table = npt.NDArray[np.int64]
 
@@ -31,7 +31,7 @@ def one_rejection() -> Table:
 
 
 def figures(codes: Table, classes: int, **settings: Any) -> dict[str, Figure]:
-    return {one.name: one for one in agreement(Ratings(codes, classes), **settings)}
+    return {one.name: one for one in measure_agreement(Ratings(codes, classes), **settings)}
 
 
 # Computed with scikit-learn 1.9.1, statsmodels 0.15.0, krippendorff 0.9.0 and irrCAC 0.4.4.

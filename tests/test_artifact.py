@@ -71,7 +71,7 @@ def test_fingerprint_refuses_what_has_no_canonical_form(
 
 def test_a_finished_folder_says_what_it_was_made_from(tmp_path: Path) -> None:
     path = tmp_path / "step"
-    with artifact.folder(
+    with artifact.write_folder(
         path, fingerprint="f1", inputs={"corpus": "c1"}, settings=Settings(2, Path("here"))
     ) as staging:
         (staging / "out.txt").write_text("done")
@@ -79,7 +79,7 @@ def test_a_finished_folder_says_what_it_was_made_from(tmp_path: Path) -> None:
         artifact.add_counts(staging, quarantined=1)
     assert names(path) == {"out.txt", "manifest.json"}
     assert names(tmp_path) == {"step"}
-    record = artifact.manifest(path)
+    record = artifact.read_manifest(path)
     assert record is not None
     assert record["fingerprint"] == "f1"
     assert record["inputs"] == {"corpus": "c1"}
@@ -94,11 +94,11 @@ def test_a_finished_folder_says_what_it_was_made_from(tmp_path: Path) -> None:
 def test_a_step_is_not_charged_for_memory_that_was_given_back_before(tmp_path: Path) -> None:
     size = 200 << 20
     taken = bytearray(b"1") * size
-    before = artifact.peak_memory_mb()
+    before = artifact.measure_peak_memory()
     del taken
-    with artifact.folder(tmp_path / "step", fingerprint="f1"):
+    with artifact.write_folder(tmp_path / "step", fingerprint="f1"):
         pass
-    record = artifact.manifest(tmp_path / "step")
+    record = artifact.read_manifest(tmp_path / "step")
     assert record is not None and before is not None
     spared = before - record["peak_memory_mb"]
     assert spared > 150 or sys.platform != "linux"
@@ -107,7 +107,7 @@ def test_a_step_is_not_charged_for_memory_that_was_given_back_before(tmp_path: P
 def test_only_the_same_fingerprint_is_current(tmp_path: Path) -> None:
     path = tmp_path / "step"
     assert not artifact.is_current(path, "f1")
-    with artifact.folder(path, fingerprint="f1"):
+    with artifact.write_folder(path, fingerprint="f1"):
         assert not artifact.is_current(path, "f1")
     assert artifact.is_current(path, "f1")
     assert not artifact.is_current(path, "f2")
@@ -115,7 +115,7 @@ def test_only_the_same_fingerprint_is_current(tmp_path: Path) -> None:
 
 def test_a_damaged_manifest_counts_as_none(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"fingerprint": "f1"')
-    assert artifact.manifest(tmp_path) is None
+    assert artifact.read_manifest(tmp_path) is None
     assert not artifact.is_current(tmp_path, "f1")
 
 
@@ -123,31 +123,31 @@ def test_a_damaged_manifest_counts_as_none(tmp_path: Path) -> None:
 def test_a_folder_whose_manifest_lost_a_part_is_made_anew(tmp_path: Path, key: str) -> None:
     path = tmp_path / "step"
     for number in range(2):
-        with artifact.folder(path, fingerprint="f1") as staging:
+        with artifact.write_folder(path, fingerprint="f1") as staging:
             artifact.add_counts(staging, rows=number)
             (staging / "out").write_text("made")
         record = json.loads((path / "manifest.json").read_text())
         (path / "manifest.json").write_text(json.dumps({**record, key: 3}))
-        assert artifact.manifest(path) is None and not artifact.is_current(path, "f1")
+        assert artifact.read_manifest(path) is None and not artifact.is_current(path, "f1")
     assert names(tmp_path) == {"step"}
 
 
 def test_a_marker_that_lost_its_attempts_is_gone_on_from(tmp_path: Path) -> None:
     path = tmp_path / "step"
     settings: dict[str, Any] = {"fingerprint": "f1", "keep_partial": True}
-    with pytest.raises(ZeroDivisionError), artifact.folder(path, **settings) as staging:
+    with pytest.raises(ZeroDivisionError), artifact.write_folder(path, **settings) as staging:
         (staging / "half").write_text("done")
         marker = staging / ".ikusi.json"
         marker.write_text(json.dumps({**json.loads(marker.read_text()), "attempts": None}))
         raise ZeroDivisionError
-    with artifact.folder(path, **settings) as staging:
+    with artifact.write_folder(path, **settings) as staging:
         assert (staging / "half").read_text() == "done"
 
 
 def test_a_new_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
     path = tmp_path / "step"
     for name in ("old", "new"):
-        with artifact.folder(path, fingerprint=name) as staging:
+        with artifact.write_folder(path, fingerprint=name) as staging:
             (staging / name).write_text(name)
     assert names(path) == {"new", "manifest.json"}
     assert names(tmp_path) == {"step"}
@@ -155,9 +155,9 @@ def test_a_new_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_the_old_folder_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "step"
-    with artifact.folder(path, fingerprint="f1") as staging:
+    with artifact.write_folder(path, fingerprint="f1") as staging:
         (staging / "old").write_text("")
-    with pytest.raises(KeyboardInterrupt), artifact.folder(path, fingerprint="f2") as staging:
+    with pytest.raises(KeyboardInterrupt), artifact.write_folder(path, fingerprint="f2") as staging:
         (staging / "new").write_text("")
         raise KeyboardInterrupt
     assert names(path) == {"old", "manifest.json"}
@@ -169,14 +169,14 @@ def test_a_step_that_can_resume_finds_what_it_left(tmp_path: Path) -> None:
     path = tmp_path / "step"
     with (
         pytest.raises(RuntimeError),
-        artifact.folder(path, fingerprint="f1", keep_partial=True) as staging,
+        artifact.write_folder(path, fingerprint="f1", keep_partial=True) as staging,
     ):
         (staging / "half").write_text("")
         raise RuntimeError
     assert not path.exists()
-    with artifact.folder(path, fingerprint="f1", keep_partial=True) as staging:
+    with artifact.write_folder(path, fingerprint="f1", keep_partial=True) as staging:
         assert (staging / "half").exists()
-    record = artifact.manifest(path)
+    record = artifact.read_manifest(path)
     assert record is not None
     assert record["attempts"] == 2
 
@@ -185,11 +185,11 @@ def test_a_step_with_other_settings_starts_afresh(tmp_path: Path) -> None:
     path = tmp_path / "step"
     with (
         pytest.raises(RuntimeError),
-        artifact.folder(path, fingerprint="f1", keep_partial=True) as staging,
+        artifact.write_folder(path, fingerprint="f1", keep_partial=True) as staging,
     ):
         (staging / "half").write_text("")
         raise RuntimeError
-    with artifact.folder(path, fingerprint="f2", keep_partial=True) as staging:
+    with artifact.write_folder(path, fingerprint="f2", keep_partial=True) as staging:
         assert not (staging / "half").exists()
 
 
@@ -197,24 +197,25 @@ def test_a_killed_step_is_absent_and_resumes(tmp_path: Path) -> None:
     path = tmp_path / "step"
     code = (
         "import os, signal, sys; from pathlib import Path; from ikusi import artifact\n"
-        "with artifact.folder(Path(sys.argv[1]), fingerprint='f1', keep_partial=True) as staging:\n"
+        "path = Path(sys.argv[1])\n"
+        "with artifact.write_folder(path, fingerprint='f1', keep_partial=True) as staging:\n"
         "    (staging / 'half').write_text('')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert not path.exists()
-    with artifact.folder(path, fingerprint="f1", keep_partial=True) as staging:
+    with artifact.write_folder(path, fingerprint="f1", keep_partial=True) as staging:
         assert (staging / "half").exists()
     assert artifact.is_current(path, "f1")
 
 
 def test_a_replacement_cut_between_its_renames_is_undone(tmp_path: Path) -> None:
     path = tmp_path / "step"
-    with artifact.folder(path, fingerprint="f1"):
+    with artifact.write_folder(path, fingerprint="f1"):
         pass
     os.rename(path, tmp_path / "step.replaced")
-    with pytest.raises(RuntimeError), artifact.folder(path, fingerprint="f2"):
+    with pytest.raises(RuntimeError), artifact.write_folder(path, fingerprint="f2"):
         raise RuntimeError
     assert artifact.is_current(path, "f1")
 
@@ -230,7 +231,7 @@ def test_written_files_are_whole_or_as_before(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_an_earlier_version_stays_current(tmp_path: Path) -> None:
-    with artifact.folder(tmp_path / "made", fingerprint="1") as staging:
+    with artifact.write_folder(tmp_path / "made", fingerprint="1") as staging:
         (staging / "rows").write_text("rows")
     path = tmp_path / "made" / artifact.MANIFEST
     record = json.loads(path.read_text())

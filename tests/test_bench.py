@@ -40,7 +40,7 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 def test_times_of_a_study_come_from_its_manifests(tmp_path: Path) -> None:
     for name in ("data", "align/english", "instruct/english-eu000", "instruct/english-eu100"):
-        with artifact.folder(tmp_path / name, fingerprint=name):
+        with artifact.write_folder(tmp_path / name, fingerprint=name):
             pass
     shown = subprocess.run(
         [sys.executable, SCRIPT, tmp_path], capture_output=True, text=True, check=True

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ikusi.statistics.bradley_terry import bradley_terry, strengths
+from ikusi.statistics.bradley_terry import bradley_terry, estimate_strengths
 
 Numbers = npt.NDArray[np.int64]
 
@@ -34,12 +34,12 @@ def test_strengths_are_those_of_a_logistic_regression(seed: int) -> None:
 
 def test_two_models_have_the_logarithm_of_their_odds() -> None:
     won = np.array([[[0.0, 30.0], [10.0, 0.0]]])
-    assert strengths(won)[0] == pytest.approx([np.log(3) / 2, -np.log(3) / 2])
+    assert estimate_strengths(won)[0] == pytest.approx([np.log(3) / 2, -np.log(3) / 2])
 
 
 def test_the_scores_that_strengths_expect_are_those_that_were_won() -> None:
     won = np.random.default_rng(2).random((3, 5, 5)) * 10 * (1 - np.eye(5))
-    found = strengths(won)
+    found = estimate_strengths(won)
     likely = 1 / (1 + np.exp(found[:, None, :] - found[:, :, None]))
     expected = ((won + won.transpose(0, 2, 1)) * likely).sum(axis=2)
     assert expected == pytest.approx(won.sum(axis=2))

@@ -84,7 +84,7 @@ def test_two_things_of_one_name_are_a_fault(add: Add) -> None:
     text += "from dataclasses import replace\nSOURCES = [replace(THEIRS[0], about='another')]\n"
     add(sources.FOUND, "twin", text)
     with pytest.raises(ValueError, match="two are called vqav2"):
-        sources.available()
+        sources.list_sources()
 
 
 def test_what_a_module_passes_on_is_the_same_thing(add: Add) -> None:
@@ -93,7 +93,7 @@ def test_what_a_module_passes_on_is_the_same_thing(add: Add) -> None:
 
 
 def test_a_name_that_nothing_has_is_told_with_its_nearest() -> None:
-    told = str(catalogue.unknown("metric", "inclusoin", ["inclusion", "coverage"]))
+    told = str(catalogue.make_unknown_error("metric", "inclusoin", ["inclusion", "coverage"]))
     assert told == (
         "metric: expected one of coverage, inclusion, found inclusoin (did you mean inclusion?)"
     )
@@ -121,7 +121,7 @@ from ikusi.compare.evidence import compare
 
 def gather(study, resampling):
     few, many = (study.evaluation("english", share, False) for share in (20, 80))
-    sample = evidence.gaps([(many, few)], close_ended(study), study.target.code)
+    sample = evidence.measure_gaps([(many, few)], close_ended(study), study.target.code)
     return Claim("80 % against 20 %", [compare("more", sample, resampling)], [])
 
 FINDINGS = [Claimed("more", 7, "More {target} helps", "Whether it does, by {margin}.", gather)]
@@ -156,12 +156,12 @@ ENGINES = [Way("parrot", "nowhere", Parrot)]
 
 def test_an_engine_that_answers_is_one_file(add: Add) -> None:
     add(engines.FOUND, "parrot", ENGINE)
-    opened = engines.opened("parrot", Asked("polly", "polly"))
+    opened = engines.open_engine("parrot", Asked("polly", "polly"))
     assert opened.name == "polly"
     with pytest.raises(InputError, match="--url together, found --engine parrot, --url http"):
-        engines.opened("parrot", Asked("polly", "polly", url="http://x"))
+        engines.open_engine("parrot", Asked("polly", "polly", url="http://x"))
     with pytest.raises(InputError, match=r"--engine: expected one of .*parrot.*, found parot"):
-        engines.opened("parot", Asked("polly", "polly"))
+        engines.open_engine("parot", Asked("polly", "polly"))
 
 
 TRANSLATOR = """
@@ -262,14 +262,14 @@ BRIEF = """
 from ikusi import language
 from ikusi.evaluate import benchmark, metrics
 asked = benchmark.load("mine")
-found = metrics.text_metrics("a red cat", ["cat"], metrics.Normaliser(language.load("en")))
+found = metrics.score_text("a red cat", ["cat"], metrics.Normaliser(language.load("en")))
 print(asked.primary, found["brief"], found["inclusion_any_token_span"])
 print(metrics.describe_metric("brief"))
 """
 
 
 def test_a_metric_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = benchmark.content(benchmark.load("miniature/vqa"))
+    known = benchmark.read_content(benchmark.load("miniature/vqa"))
     (tmp_path / "benchmarks").mkdir()
     asked = {**known, "name": "mine", "metric": "brief"}
     (tmp_path / "benchmarks" / "mine.yaml").write_text(yaml.safe_dump(asked))
@@ -294,7 +294,7 @@ from ikusi import recipe
 from ikusi.model import fusion
 asked = recipe.load(sys.argv[1], ["connector=mlp2x_silu"])
 model, _ = fusion.assemble(sys.argv[2], sys.argv[3], connector=asked.connector)
-print(model.config.projector_hidden_act, len(fusion.connector_parameters(model)))
+print(model.config.projector_hidden_act, len(fusion.list_connector_parameters(model)))
 """
 
 
@@ -302,7 +302,7 @@ def test_a_connector_is_one_file(tmp_path: Path) -> None:
     from ikusi.miniature.bases import shipped
 
     (tmp_path / "silu.py").write_text(CONNECTOR)
-    models = [shipped.path(f"miniature/{name}") for name in ("encoder", "llama-en")]
+    models = [shipped.find_model(f"miniature/{name}") for name in ("encoder", "llama-en")]
     recipe = ROOT / "recipes" / "emoji-eu.yaml"
     told = run_with("ikusi.connectors", tmp_path / "silu.py", ASSEMBLE, recipe, *models)
     assert told == "silu 4\n"

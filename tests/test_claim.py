@@ -15,12 +15,12 @@ Door = Callable[[Path], object]
 
 
 def replaced(path: Path) -> None:
-    with artifact.folder(path, fingerprint="f", kind="k") as staging:
+    with artifact.write_folder(path, fingerprint="f", kind="k") as staging:
         (staging / "made").write_text("by Ikusi")
 
 
 def grown(path: Path) -> None:
-    with claim.held(path, "k") as folder:
+    with claim.claim_folder(path, "k") as folder:
         (folder / "made").write_text("by Ikusi")
 
 
@@ -171,7 +171,7 @@ def test_a_file_that_is_added_during_the_work_is_kept(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     replaced(tmp_path / "out")
-    with artifact.folder(tmp_path / "out", fingerprint="g", kind="k") as staging:
+    with artifact.write_folder(tmp_path / "out", fingerprint="g", kind="k") as staging:
         (staging / "new").write_text("")
         (tmp_path / "out" / "notes.txt").write_text("own")
     assert artifact.is_current(tmp_path / "out", "g")
@@ -192,7 +192,7 @@ def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("output", ["read", "read/out", ""])
 def test_outputs_are_apart_from_what_is_read(tmp_path: Path, output: str) -> None:
     (tmp_path / "a" / "read").mkdir(parents=True)
-    for door in (claim.expect, claim.expect_whole, claim.file):
+    for door in (claim.expect, claim.expect_whole, claim.check_file):
         with pytest.raises(InputError, match="expected an output apart from what is read, found"):
             door(tmp_path / "a" / output, "k", [tmp_path / "a" / "read"])
     with pytest.raises(InputError, match="expected an output apart from what is read"):
@@ -204,14 +204,14 @@ def test_files_are_replaced_only_with_our_mark(tmp_path: Path) -> None:
     for text in (f"<head>{claim.PAGE}", "<head>a page about Ikusi", " " * 4096 + claim.PAGE, ""):
         page.write_text(text)
         if text.startswith("<head><meta"):
-            assert claim.file(page, claim.PAGE) == page
+            assert claim.check_file(page, claim.PAGE) == page
             continue
         with pytest.raises(InputError, match=r"expected a new file or one of Ikusi's"):
-            claim.file(page, claim.PAGE)
+            claim.check_file(page, claim.PAGE)
         assert page.read_text() == text
     with pytest.raises(InputError, match="expected a new file, found another"):
-        claim.file(page, None)
-    assert claim.file(tmp_path / "new" / "page.html", None).parent.is_dir()
+        claim.check_file(page, None)
+    assert claim.check_file(tmp_path / "new" / "page.html", None).parent.is_dir()
 
 
 @pytest.mark.parametrize("taken", [itself, below_a_file, pipe, dangling, circle, device])
@@ -221,7 +221,7 @@ def test_a_file_is_not_written_over_what_is_no_file(
     output = taken(somebodys)
     before = everything(somebodys.parent)
     with pytest.raises(InputError, match=r": expected .*, found "):
-        claim.file(output, claim.PAGE)
+        claim.check_file(output, claim.PAGE)
     assert everything(somebodys.parent) == before
 
 

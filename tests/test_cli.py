@@ -105,7 +105,7 @@ def test_each_command_shows_an_example(name: str) -> None:
 
 
 def test_examples_name_what_the_shipped_recipes_make() -> None:
-    known = {step.name for step in layout.steps(recipe.load(RECIPE))}
+    known = {step.name for step in layout.list_steps(recipe.load(RECIPE))}
     made = known | {"", "data/instructions"}
     for name, command in commands().items():
         for word in command.help.split():
@@ -154,7 +154,7 @@ def test_an_internal_fault_keeps_its_traceback(
     def broken(*arguments: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("ikusi.recipe.json_schema", broken)
+    monkeypatch.setattr("ikusi.recipe.make_json_schema", broken)
     assert run("recipe", "schema") == 1
     shown = capsys.readouterr()
     assert "Traceback" in shown.err and "ZeroDivisionError" in shown.err and shown.out == ""
@@ -185,10 +185,10 @@ def test_a_study_says_first_what_no_speaker_has_checked(
 
 
 def test_a_language_given_by_hand_has_its_own_study(tmp_path: Path) -> None:
-    from ikusi.cli.arguments import opened
+    from ikusi.cli.arguments import open_study
 
-    plain = opened(Path(RECIPE), [], tmp_path)[1]
-    other = opened(Path(RECIPE), ["language=eu"], tmp_path)[1]
+    plain = open_study(Path(RECIPE), [], tmp_path)[1]
+    other = open_study(Path(RECIPE), ["language=eu"], tmp_path)[1]
     assert (plain.name, other.name) == ("emoji-eu", "emoji-eu-eu")
 
 

@@ -124,7 +124,7 @@ def test_whatever_writes_says_so_with_path_and_room_and_then_goes_on(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     steps = [Step("first", "powered:step"), Step("second", "powered:step", inputs=("first",))]
-    monkeypatch.setattr("ikusi.study.layout.steps", lambda recipe: steps)
+    monkeypatch.setattr("ikusi.study.layout.list_steps", lambda recipe: steps)
     places = {file.name: file for file in given.iterdir()}
     places["recipe.yaml"] = Path(__file__).parents[1] / "recipes" / "emoji-eu.yaml"
 
@@ -178,13 +178,13 @@ def test_what_a_disk_refuses_is_one_line_and_exit_code_3(
 
     (tmp_path / "x.partial").mkdir()
     (tmp_path / "x.partial" / "half").write_bytes(bytes(2000))
-    monkeypatch.setattr("ikusi.language.available", refuse)
+    monkeypatch.setattr("ikusi.language.list_packs", refuse)
     with pytest.raises(SystemExit) as end:
         cli.main(["language", "list"])
     assert end.value.code == 3
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and said.startswith(f"error: {tmp_path}/x.partial/table: ")
-    with pytest.raises(InputError, match=words) as refused, disk.explained(tmp_path):
+    with pytest.raises(InputError, match=words) as refused, disk.explain_errors(tmp_path):
         refuse()
     full = number in disk.FULL
     assert ("2.0 kB had been written, so it needs more" in str(refused.value)) == full
@@ -200,6 +200,9 @@ def test_what_a_disk_refuses_is_one_line_and_exit_code_3(
 def test_libraries_that_tell_a_full_disk_in_words_are_understood(words: str) -> None:
     from safetensors import SafetensorError
 
-    assert "expected room" in str(disk.fault(SafetensorError(words), Path("/out")))
-    assert disk.fault(SafetensorError("Error while deserializing header"), Path("/out")) is None
-    assert disk.fault(RuntimeError("code: 28"), Path("/out")) is None
+    assert "expected room" in str(disk.describe_fault(SafetensorError(words), Path("/out")))
+    assert (
+        disk.describe_fault(SafetensorError("Error while deserializing header"), Path("/out"))
+        is None
+    )
+    assert disk.describe_fault(RuntimeError("code: 28"), Path("/out")) is None

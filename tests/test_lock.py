@@ -12,14 +12,17 @@ import pytest
 
 from ikusi import artifact, claim
 from ikusi.errors import InputError
-from ikusi.lock import alone_in
+from ikusi.lock import hold_folder
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from ikusi import artifact, claim
 path = Path(sys.argv[2])
-made = {"whole": artifact.folder(path, fingerprint="f", kind="k"), "grown": claim.held(path, "k")}
+made = {
+    "whole": artifact.write_folder(path, fingerprint="f", kind="k"),
+    "grown": claim.claim_folder(path, "k"),
+}
 with made[sys.argv[1]] as folder:
     (folder / "half").write_text("mine")
     print("held", flush=True)
@@ -51,9 +54,9 @@ def test_the_second_is_refused_by_name_and_the_first_keeps_what_it_has(
 
 def enter(way: str, output: Path) -> None:
     if way == "grown":
-        with claim.held(output, "k"):
+        with claim.claim_folder(output, "k"):
             return
-    with artifact.folder(output, fingerprint="f", kind="k"):
+    with artifact.write_folder(output, fingerprint="f", kind="k"):
         return
 
 
@@ -66,13 +69,16 @@ def test_without_locks_a_file_names_the_holder_and_says_what_to_remove(
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     lock = tmp_path / "out" / ".lock"
-    with alone_in(tmp_path / "out", "this"):
+    with hold_folder(tmp_path / "out", "this"):
         told = f"found process {os.getpid()}, host {socket.gethostname()}; if that has ended, "
-        with pytest.raises(InputError, match=rf"{told}remove {lock}"), alone_in(lock.parent, "it"):
+        with (
+            pytest.raises(InputError, match=rf"{told}remove {lock}"),
+            hold_folder(lock.parent, "it"),
+        ):
             pass
     assert names(tmp_path) == ["out"]
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     lock.write_text(f"{ended.pid}\n{socket.gethostname()}\n")
-    with alone_in(tmp_path / "out", "this"):
+    with hold_folder(tmp_path / "out", "this"):
         assert lock.read_text().startswith(f"{os.getpid()}\n")

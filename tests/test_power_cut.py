@@ -48,7 +48,7 @@ def expect_checkpoints(root: Path, states: list[dict[str, bytes | None]]) -> Non
             assert model.stat().st_size
         elif (left.get("out/metrics.jsonl") or b"").count(b"\n") > 2:
             named = sorted((root / "out" / "resume").glob("step-*[0-9]"))
-            assert checkpoints.latest(root / "out" / "resume") == named[-1]
+            assert checkpoints.find_latest(root / "out" / "resume") == named[-1]
             seen += 1
     assert seen > 20
 

@@ -56,7 +56,7 @@ def test_nothing_else_changes() -> None:
 
 
 def test_pictures_of_a_whole_corpus_are_not_encoded_for_a_few_steps() -> None:
-    assert [step.name for step in layout.steps(rehearsed()) if step.kind == "features"] == []
+    assert [step.name for step in layout.list_steps(rehearsed()) if step.kind == "features"] == []
 
 
 def test_what_is_small_already_stays() -> None:
@@ -77,5 +77,5 @@ def test_it_is_written_out_as_what_is_run(tmp_path: Path) -> None:
     little = rehearsed(*BIG)
     (tmp_path / "recipe.yaml").write_text(recipe.show(little), encoding="utf-8")
     assert (
-        recipe.load(tmp_path / "recipe.yaml") == little == recipe.rehearsal(recipe.load(STUDY, BIG))
+        recipe.load(tmp_path / "recipe.yaml") == little == recipe.rehearse(recipe.load(STUDY, BIG))
     )

@@ -103,7 +103,7 @@ def test_a_manifest_says_what_it_was_made_with(model: BaseModel) -> None:
 @given(model=st.sampled_from(MODELS).flatmap(changed))
 def test_yaml_of_a_line_reads_back(model: BaseModel, tmp_path: Path) -> None:
     values = model.model_dump(mode="json")
-    text = "".join(f"{name}: {yamltext.line(value)}\n" for name, value in values.items())
+    text = "".join(f"{name}: {yamltext.to_line(value)}\n" for name, value in values.items())
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8", newline="\n")
     document = yamlfile.read(tmp_path / "a.yaml")
     assert yamlfile.validate(type(model), document, []) == model
@@ -134,7 +134,7 @@ def test_a_pack_that_is_written_is_itself(pack: LanguagePack, tmp_path: Path) ->
 
 @pytest.mark.parametrize("options", [{}, {"qos": "1e3"}])
 def test_a_study_on_a_cluster_reads_its_own_recipe(options: dict[str, str], tmp_path: Path) -> None:
-    slurm = f"compute.slurm={{minutes: 30, options: {yamltext.line(options)}}}"
+    slurm = f"compute.slurm={{minutes: 30, options: {yamltext.to_line(options)}}}"
     loaded = recipe.load(ROOT / "recipes/emoji-eu.yaml", [slurm])
     (tmp_path / "recipe.yaml").write_text(recipe.show(loaded), encoding="utf-8")
     assert recipe.load(tmp_path / "recipe.yaml") == loaded

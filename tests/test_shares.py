@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, t
 
-from ikusi.statistics.shares import Estimate, estimated_share, sign_test, wilson_interval
+from ikusi.statistics.shares import Estimate, estimate_share, sign_test, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def campaigns(
     weights = np.where(flags[drawn], rows / 5 / asked[0], rows * 4 / 5 / asked[1])
     parts = {"ratings": slice(None), "shared": slice(20), "own": slice(20, None)}
     found = {
-        of: estimated_share(sums[:, part], np.tile(sizes[part], (repeats, 1)), weights[:, part])
+        of: estimate_share(sums[:, part], np.tile(sizes[part], (repeats, 1)), weights[:, part])
         for of, part in parts.items()
     }
     return float(chance.mean()), found
@@ -81,7 +81,7 @@ def test_a_share_of_weighted_items_is_that_of_weighted_least_squares() -> None:
     ratings = (draw.random(len(items)) < np.where(weights > 1, 0.6, 0.9)[items]).astype(float)
     model = api.WLS(ratings, np.ones(len(items)), weights=weights[items])
     fit = model.fit(cov_type="cluster", cov_kwds={"groups": items, "use_correction": False})
-    found = estimated_share(
+    found = estimate_share(
         np.bincount(items, ratings).astype(np.float64), sizes.astype(float), weights
     )
     assert found.share == pytest.approx(fit.params[0])
@@ -96,14 +96,14 @@ def test_a_share_of_weighted_items_is_that_of_weighted_least_squares() -> None:
 def test_a_weight_for_all_changes_nothing() -> None:
     draw = np.random.default_rng(5)
     sums, sizes = draw.integers(0, 3, 30).astype(float), np.full(30, 2.0)
-    plain, doubled = estimated_share(sums, sizes), estimated_share(sums, sizes, np.full(30, 2.0))
+    plain, doubled = estimate_share(sums, sizes), estimate_share(sums, sizes, np.full(30, 2.0))
     assert np.array(plain) == pytest.approx(np.array(doubled))
 
 
 def test_where_all_is_accepted_unequal_weights_still_cost_certainty() -> None:
     ones = np.ones(100)
-    equal = estimated_share(ones, ones)
-    unequal = estimated_share(ones, ones, np.r_[np.full(50, 0.5), np.full(50, 1.5)])
+    equal = estimate_share(ones, ones)
+    unequal = estimate_share(ones, ones, np.r_[np.full(50, 0.5), np.full(50, 1.5)])
     assert equal.rows == 100 and unequal.rows == pytest.approx(80)
     assert unequal.low < equal.low < equal.high == 1.0
 

@@ -139,7 +139,7 @@ def test_the_detectable_difference_is_found_in_four_studies_of_five() -> None:
         return gap.ravel(), list(np.repeat(np.arange(pictures), 2))
 
     large = statistics.standard_error(*study(np.random.default_rng(0), 40_000, 0.1))
-    shift = statistics.detectable(large * np.sqrt(40_000 / 200))
+    shift = statistics.compute_detectable(large * np.sqrt(40_000 / 200))
     found = 0
     for seed in range(400):
         gap, pictures = study(np.random.default_rng(seed), 200, shift)
@@ -151,10 +151,10 @@ def test_the_detectable_difference_is_found_in_four_studies_of_five() -> None:
 
 def test_few_pictures_that_differ_cannot_give_a_smaller_p_value_than_their_signs() -> None:
     gap = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
-    assert statistics.least_p_value(gap) == 2 * binom.pmf(3, 3, 0.5)
-    assert statistics.least_p_value(gap, ["a", "a", "b", "b", "c", "d"]) == 0.5
-    assert statistics.least_p_value([1.0, -1.0, 0.0], ["a", "a", "b"]) == 1.0
-    assert statistics.least_p_value(np.ones(5000)) == 0.0
+    assert statistics.compute_least_p_value(gap) == 2 * binom.pmf(3, 3, 0.5)
+    assert statistics.compute_least_p_value(gap, ["a", "a", "b", "b", "c", "d"]) == 0.5
+    assert statistics.compute_least_p_value([1.0, -1.0, 0.0], ["a", "a", "b"]) == 1.0
+    assert statistics.compute_least_p_value(np.ones(5000)) == 0.0
 
 
 def test_a_difference_is_tested_against_a_bound_as_against_zero() -> None:
@@ -216,7 +216,7 @@ def test_near_the_borders_the_interval_of_single_rows_is_the_exact_one(
 def test_away_from_the_borders_the_interval_is_the_bootstraps() -> None:
     values = np.array([1.0] * 6 + [0.0] * 34)
     _, low, high = statistics.bootstrap_interval(values, n=500, seed=1)
-    means = resampling.resampled_means(values, None, 500, 1)
+    means = resampling.resample_means(values, None, 500, 1)
     assert (low, high) == tuple(np.quantile(means, [0.025, 0.975]))
 
 

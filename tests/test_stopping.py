@@ -78,7 +78,7 @@ class Started:
         assert "Traceback" not in err and "Aborted" not in err, err
         lines = err.splitlines()
         assert sum(line.startswith("stopped: ") for line in lines) == 1
-        assert lines[-1] == f"stopped: {stopping.kept(self.words)}"
+        assert lines[-1] == f"stopped: {stopping.describe_kept(self.words)}"
         assert self.left() == []
 
     def signal_once(
@@ -129,7 +129,7 @@ from ikusi import processes
 from ikusi.cli import stopping
 words, busy, stopping.SECONDS_TO_LEAVE = sys.argv[1:2], Path(sys.argv[2]), float(sys.argv[3])
 processes.SECONDS_TO_LEAVE = 0.2
-with stopping.heed_signals(stopping.kept(words)):
+with stopping.heed_signals(stopping.describe_kept(words)):
     deaf = f"trap '' TERM INT; touch {busy}; while :; do sleep 0.1; done"
     subprocess.Popen(["sh", "-c", deaf])
     while True:
@@ -381,5 +381,9 @@ def test_a_second_ctrl_c_ends_what_does_not_heed_the_first(tmp_path: Path) -> No
 
 def test_what_is_said_is_of_commands_that_there_are() -> None:
     assert set(stopping.KEPT) <= set(COMMANDS)
-    assert stopping.kept(["data", "import", "table"]) == stopping.KEPT["data import"]
-    assert stopping.kept(["data", "show", "corpus"]) == stopping.kept([]) == stopping.ANEW
+    assert stopping.describe_kept(["data", "import", "table"]) == stopping.KEPT["data import"]
+    assert (
+        stopping.describe_kept(["data", "show", "corpus"])
+        == stopping.describe_kept([])
+        == stopping.ANEW
+    )

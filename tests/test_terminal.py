@@ -43,12 +43,12 @@ def test_only_the_door_prints() -> None:
 
 @pytest.mark.parametrize("sign", ["\x1b", "\x07", "\r", "\x9b", "\u202e", "\u2066", "\ud800"])
 def test_what_a_terminal_obeys_becomes_a_sign(sign: str) -> None:
-    assert terminal.harmless(f"a{sign}b") == "a\N{REPLACEMENT CHARACTER}b"
+    assert terminal.make_harmless(f"a{sign}b") == "a\N{REPLACEMENT CHARACTER}b"
 
 
 def test_line_ends_tabs_and_all_scripts_stay() -> None:
     text = "a\r\nb\tc · ñ · केला · ئۇيغۇر · 猫 · 👩\u200d🚀"
-    assert terminal.harmless(text) == text.replace("\r\n", "\n")
+    assert terminal.make_harmless(text) == text.replace("\r\n", "\n")
 
 
 COMMANDS = [
@@ -119,7 +119,7 @@ def test_reasons_of_quarantined_rows_are_not_obeyed(
 
 def test_a_console_takes_no_name_for_markup_and_obeys_nothing() -> None:
     file = io.StringIO()
-    console = terminal.console(file=file, width=80, force_terminal=False)
+    console = terminal.open_console(file=file, width=80, force_terminal=False)
     table = Table("[bold]head", box=None)
     table.add_row("[red]group[/red] :cat: " + HOSTILE)
     console.print(table)
@@ -159,7 +159,7 @@ def test_a_traceback_is_not_obeyed(
     def broken() -> None:
         raise ZeroDivisionError(HOSTILE)
 
-    monkeypatch.setattr("ikusi.recipe.json_schema", broken)
+    monkeypatch.setattr("ikusi.recipe.make_json_schema", broken)
     code, shown = printed(capsys, "recipe", "schema")
     assert code == 1 and "Traceback" in shown and "ZeroDivisionError: a" in shown
     assert not OBEYED.search(shown)

@@ -30,15 +30,15 @@ from ikusi import writing
     ],
 )
 def test_what_reads_alike_is_spelled_alike(text: str, expected: str) -> None:
-    assert writing.plain(text) == expected
-    assert writing.plain(expected) == expected
+    assert writing.to_plain(text) == expected
+    assert writing.to_plain(expected) == expected
 
 
 @given(st.text(max_size=40))
 def test_plain_texts_stay_as_they_are_and_are_composed(text: str) -> None:
-    once = writing.plain(text)
+    once = writing.to_plain(text)
     assert unicodedata.is_normalized("NFC", once)
-    assert writing.our_digits(once) == once
+    assert writing.to_ascii_digits(once) == once
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_plain_texts_stay_as_they_are_and_are_composed(text: str) -> None:
     ],
 )
 def test_words_keep_their_marks(text: str, expected: list[str]) -> None:
-    assert writing.words(text) == expected
+    assert writing.split_words(text) == expected
 
 
 @given(st.text(max_size=40))
 def test_no_word_begins_with_a_mark(text: str) -> None:
-    for word in writing.words(writing.plain(text)):
+    for word in writing.split_words(writing.to_plain(text)):
         assert not unicodedata.category(word[0]).startswith("M")
         assert writing.occurs(word, word)
 

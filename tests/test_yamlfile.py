@@ -23,7 +23,7 @@ class Outer(BaseModel):
     inner: Inner = Inner()
 
 
-KNOWN = yamlfile.field_names(Outer)
+KNOWN = yamlfile.list_field_names(Outer)
 
 
 def write(folder: Path, text: str, name: str = "a.yaml") -> Path:

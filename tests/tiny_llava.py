@@ -10,7 +10,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from ikusi.model.tokens import SPECIAL_TOKENS, plain_tokenizer
+from ikusi.model.tokens import SPECIAL_TOKENS, make_plain_tokenizer
 
 WORDS = [
     "what",
@@ -41,7 +41,7 @@ def tokenizer() -> PreTrainedTokenizerBase:
     names = [*SPECIAL_TOKENS, "[UNK]", *WORDS]
     backend = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, "[UNK]"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    return plain_tokenizer(backend)
+    return make_plain_tokenizer(backend)
 
 
 def model(words: PreTrainedTokenizerBase, seed: int = 0) -> LlavaForConditionalGeneration:

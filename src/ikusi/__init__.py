@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ikusi.data.mixture import Mixture, MixturePart
     from ikusi.errors import InputError
     from ikusi.language.pack import load as load_language
-    from ikusi.miniature.bases.shipped import path as find_miniature_model
+    from ikusi.miniature.bases.shipped import find_model as find_miniature_model
     from ikusi.miniature.rows import write_miniature_rows
     from ikusi.model.fusion import assemble, load
     from ikusi.report.scores import draw_scores
@@ -41,7 +41,7 @@ else:
         "calibrate_connector": "ikusi.api:calibrate_connector",
         "draw_scores": "ikusi.report.scores:draw_scores",
         "evaluate_model": "ikusi.api:evaluate_model",
-        "find_miniature_model": "ikusi.miniature.bases.shipped:path",
+        "find_miniature_model": "ikusi.miniature.bases.shipped:find_model",
         "import_corpus": "ikusi.data.importing:import_corpus",
         "load": "ikusi.model.fusion:load",
         "load_language": "ikusi.language.pack:load",

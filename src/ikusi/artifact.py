@@ -24,7 +24,7 @@ from ikusi import claim, disk
 from ikusi.claim import MANIFEST as MANIFEST
 from ikusi.claim import MARKER, PARTIAL, REPLACED
 from ikusi.disk import write_text as write_text
-from ikusi.lock import LOCK, alone
+from ikusi.lock import LOCK, hold_lock
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def _canonical(part: Any) -> Any:
 
 
 @contextmanager
-def folder(
+def write_folder(
     path: Path,
     *,
     fingerprint: str,
@@ -113,20 +113,20 @@ def folder(
         _forget_peak_memory()
         staging, attempts = _stage(path, kind, fingerprint, keep_partial, code)
         try:
-            with disk.explained(path, staging):
+            with disk.explain_errors(path, staging):
                 yield staging
                 record = {
                     "kind": kind,
                     "fingerprint": fingerprint,
                     "inputs": dict(inputs or {}),
                     "settings": settings,
-                    "versions": versions(),
+                    "versions": list_versions(),
                     "code": attempts["code"],
                     "started": started.isoformat(timespec="seconds"),
                     "seconds": round(time.perf_counter() - clock, 3),
                     "attempts": attempts["attempts"],
                     "counts": claim.read(staging / _COUNTS) or {},
-                    "peak_memory_mb": peak_memory_mb(),
+                    "peak_memory_mb": measure_peak_memory(),
                 }
                 _finish(staging, path, record)
         except BaseException:
@@ -138,16 +138,16 @@ def folder(
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Be the only one who makes a folder; the lock is beside it."""
-    with disk.explained(path):
+    with disk.explain_errors(path):
         disk.make_folder(path.parent)
         lock = path.with_name(f".{path.name}{LOCK}")
-    with disk.explained(lock), alone(lock, path, "this folder"):
+    with disk.explain_errors(lock), hold_lock(lock, path, "this folder"):
         yield
 
 
-def staging_path(path: Path) -> Path:
-    """Where ``folder`` writes until it is whole."""
-    path = claim.place(path)
+def locate_staging(path: Path) -> Path:
+    """Where ``write_folder`` writes until it is whole."""
+    path = claim.locate_output(path)
     return path.with_name(path.name + PARTIAL)
 
 
@@ -156,7 +156,7 @@ def _stage(
 ) -> tuple[Path, dict[str, Any]]:
     """Make the staging folder or take up the one left behind; also count the attempts, and the
     code that was at it."""
-    staging = staging_path(path)
+    staging = locate_staging(path)
     previous = claim.read(staging / MARKER) or {}
     resumes = keep_partial and previous.get("fingerprint") == fingerprint
     if staging.exists() and not resumes:
@@ -182,7 +182,7 @@ def _finish(staging: Path, path: Path, record: Mapping[str, Any]) -> None:
     """
     disk.tidy(staging, "**/")
     disk.flush_tree(staging)
-    write_json(staging / MANIFEST, {**record, "files": claim.contents(staging)})
+    write_json(staging / MANIFEST, {**record, "files": claim.list_contents(staging)})
     replaced = path.with_name(path.name + REPLACED)
     if path.exists():
         disk.move(path, replaced)
@@ -211,7 +211,7 @@ def _remove(folder: Path) -> None:
         return
     for name in files:
         (folder / name).unlink(missing_ok=True)
-    if extra := claim.contents(folder):
+    if extra := claim.list_contents(folder):
         logger.warning("%s: kept for what Ikusi did not write: %s", folder, ", ".join(extra))
         return
     for place, _, _ in os.walk(folder, topdown=False):
@@ -222,7 +222,7 @@ def _remove(folder: Path) -> None:
     folder.rmdir()
 
 
-def manifest(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> dict[str, Any] | None:
     """Read the manifest of a finished folder; ``None`` where there is none that can be read."""
     record = claim.read(Path(path) / MANIFEST)
     if record is None or not isinstance(record.get("fingerprint"), str):
@@ -239,10 +239,10 @@ def is_current(path: Path, fingerprint: str) -> bool:
 
     It is not if a file that its manifest lists is gone, or has another size, or after `outdate`.
     """
-    record = manifest(path)
+    record = read_manifest(path)
     if record is None or record["fingerprint"] != fingerprint or record.get(OUTDATED):
         return False
-    there = claim.contents(Path(path))
+    there = claim.list_contents(Path(path))
     return all(there.get(name) == size for name, size in record.get("files", {}).items())
 
 
@@ -255,11 +255,11 @@ def outdate(path: Path, kind: str) -> None:
         InputError: what is at ``path`` or beside it is not ours, or another process is at it.
     """
     path = claim.expect_whole(path, kind, (), anew=True)
-    with _alone(path), disk.explained(path):
+    with _alone(path), disk.explain_errors(path):
         _restore(path)
-        if (staging := staging_path(path)).exists():
+        if (staging := locate_staging(path)).exists():
             shutil.rmtree(staging)
-        if record := manifest(path):
+        if record := read_manifest(path):
             write_json(path / MANIFEST, record | {OUTDATED: True})
 
 
@@ -278,7 +278,7 @@ def write_json(path: Path, obj: Any) -> None:
     write_text(path, text + "\n")
 
 
-def versions() -> dict[str, str]:
+def list_versions() -> dict[str, str]:
     """Versions of Python and of the installed packages that results depend on."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in _VERSIONED:
@@ -298,7 +298,7 @@ def _forget_peak_memory() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_memory_mb() -> float | None:
+def measure_peak_memory() -> float | None:
     """Largest resident memory of this process, in MiB; ``None`` where it is not told."""
     try:
         import resource

@@ -21,15 +21,15 @@ from ikusi.errors import InputError
 Thing = TypeVar("Thing")
 
 
-def unknown(key: str, name: str, names: Collection[str], what: str = "") -> InputError:
+def make_unknown_error(key: str, name: str, names: Collection[str], what: str = "") -> InputError:
     """The line for a name that nothing has, with the one it may have been meant for.
 
-    >>> print(unknown("metric", "inclusoin", ["coverage", "inclusion"]))
+    >>> print(make_unknown_error("metric", "inclusoin", ["coverage", "inclusion"]))
     metric: expected one of coverage, inclusion, found inclusoin (did you mean inclusion?)
     """
     known = ", ".join(sorted(names)) or "none"
     expected = f"{what} ({known})" if what else f"one of {known}"
-    near = yamlfile.nearest(name, names)
+    near = yamlfile.suggest(name, names)
     hint = f" (did you mean {near}?)" if near else ""
     return InputError(f"{key}: expected {expected}, found {name}{hint}")
 
@@ -70,7 +70,7 @@ class Files:
         files = (folder / f"{name}.yaml" for folder in self.folders)
         found = next((file for file in files if file.is_file()), None)
         if found is None:
-            raise unknown(self.key, name, self.names(), self.what)
+            raise make_unknown_error(self.key, name, self.names(), self.what)
         return found
 
 
@@ -120,5 +120,5 @@ class Modules(Generic[Thing]):
             InputError: there is none.
         """
         if name not in self.every:
-            raise unknown(self.key, name, self.every)
+            raise make_unknown_error(self.key, name, self.every)
         return self.every[name]

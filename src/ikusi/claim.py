@@ -1,9 +1,9 @@
 """The one door to where Ikusi writes: before any work, an output is claimed here.
 
 A folder is written to if it does not exist, is empty, or was made by Ikusi for the same purpose:
-`manifest.json` says so in a folder that is whole or absent (`artifact.folder`), `.ikusi.json` in
-one that grows in place and in one that is being made. A file is written to if it does not exist or
-bears Ikusi's mark. All else is somebody's, and is refused in one line.
+`manifest.json` says so in a folder that is whole or absent (`artifact.write_folder`),
+`.ikusi.json` in one that grows in place and in one that is being made. A file is written to if it
+does not exist or bears Ikusi's mark. All else is somebody's, and is refused in one line.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 
 from ikusi import __version__, disk
 from ikusi.errors import InputError
-from ikusi.lock import LOCK, alone
+from ikusi.lock import LOCK, hold_lock
 
 MANIFEST = "manifest.json"
 MARKER = ".ikusi.json"
@@ -28,7 +28,7 @@ _SEARCHED = 4096  # bytes of a file, from its beginning, that must hold its mark
 _SHOWN = 3  # names that a refusal tells
 
 
-def place(path: Path) -> Path:
+def locate_output(path: Path) -> Path:
     """Where an output really is: behind symbolic links, which are never replaced.
 
     Raises:
@@ -71,7 +71,7 @@ def expect_whole(path: Path, kind: str, inputs: Sequence[Path] = (), *, anew: bo
     """
     found = _apart(path, inputs)
     _expect_ours(found, kind, whole=True)
-    if anew and (extra := foreign(found)):
+    if anew and (extra := list_foreign(found)):
         raise InputError(
             f"{path}: expected only what Ikusi wrote there, as it is to be made anew, found "
             f"{_some(extra)}; move that elsewhere"
@@ -88,7 +88,7 @@ def expect_whole(path: Path, kind: str, inputs: Sequence[Path] = (), *, anew: bo
 
 
 def _apart(path: Path, inputs: Sequence[Path]) -> Path:
-    found = place(path)
+    found = locate_output(path)
     _expect_own_name(path, found)
     for other in inputs:
         _expect_apart(path, found, Path(other))
@@ -96,22 +96,22 @@ def _apart(path: Path, inputs: Sequence[Path]) -> Path:
 
 
 @contextmanager
-def held(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Iterator[Path]:
+def claim_folder(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Iterator[Path]:
     """Claim a folder that grows in place, for this process alone; see `expect`.
 
     Raises:
         InputError: it is not ours, another process is at it, or the disk is full or shut.
     """
-    found = marked(path, kind, inputs)
-    with disk.explained(found), alone(found / LOCK, path, "this folder"):
+    found = claim_shared_folder(path, kind, inputs)
+    with disk.explain_errors(found), hold_lock(found / LOCK, path, "this folder"):
         disk.tidy(found)
         yield found
 
 
-def marked(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Path:
+def claim_shared_folder(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Path:
     """Claim a folder that grows in place and that several processes share; see `expect`."""
     found = expect(path, kind, inputs)
-    with disk.explained(found):
+    with disk.explain_errors(found):
         disk.make_folder(found)
         mark(found, kind)
     return found
@@ -124,7 +124,7 @@ def mark(folder: Path, kind: str, **about: Any) -> None:
         disk.write_text(folder / MARKER, json.dumps(told) + "\n")
 
 
-def file(path: Path, mark: str | None, inputs: Sequence[Path] = ()) -> Path:
+def check_file(path: Path, mark: str | None, inputs: Sequence[Path] = ()) -> Path:
     """Refuse an output file that is there and does not bear `mark` near its beginning; without a
     mark, any that is there.
 
@@ -134,18 +134,18 @@ def file(path: Path, mark: str | None, inputs: Sequence[Path] = ()) -> Path:
     Raises:
         InputError: something else is there, or it is one of `inputs`, or inside one.
     """
-    found = place(path)
+    found = locate_output(path)
     for other in inputs:
         _expect_apart(path, found, Path(other))
     if os.path.lexists(found):
         if not found.is_file():
             raise InputError(f"{path}: expected a new file, found {_what(found)}")
-        with disk.explained(found), found.open("rb") as opened:
+        with disk.explain_errors(found), found.open("rb") as opened:
             if mark is None or mark.encode() not in opened.read(_SEARCHED):
                 ours = " or one of Ikusi's" if mark else ""
                 raise InputError(f"{path}: expected a new file{ours}, found another")
     _expect_folder(path, found.parent)
-    with disk.explained(found):
+    with disk.explain_errors(found):
         disk.make_folder(found.parent)
     return found
 
@@ -159,7 +159,7 @@ def read(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def contents(folder: Path) -> dict[str, int]:
+def list_contents(folder: Path) -> dict[str, int]:
     """Every file below a folder, by its path from there, and its bytes; links are files.
 
     What only accompanies the work is left out: manifest, marker, lock, and their likes.
@@ -169,18 +169,18 @@ def contents(folder: Path) -> dict[str, int]:
         linked = [name for name in folders if Path(place_, name).is_symlink()]
         for name in (*names, *linked):
             path = Path(place_, name)
-            if not (Path(place_) == folder and accompanies(name)):
+            if not (Path(place_) == folder and is_companion(name)):
                 found[path.relative_to(folder).as_posix()] = path.lstat().st_size
     return found
 
 
-def foreign(folder: Path) -> list[str]:
+def list_foreign(folder: Path) -> list[str]:
     """Files in a folder that its manifest does not list: somebody else's."""
     record = read(folder / MANIFEST) or {}
-    return sorted(contents(folder).keys() - record.get("files", {}).keys())
+    return sorted(list_contents(folder).keys() - record.get("files", {}).keys())
 
 
-def accompanies(name: str) -> bool:
+def is_companion(name: str) -> bool:
     """Whether a file of this name, directly in a folder of ours, is there for the work alone."""
     return name in (MANIFEST, LOCK) or name.startswith((MARKER, f".{MARKER}.", f".{MANIFEST}."))
 
@@ -219,12 +219,12 @@ def _expect_ours(path: Path, kind: str, whole: bool) -> None:
     expected = f"{path}: expected a new or empty folder, or one that Ikusi made by `{kind}`"
     if path.is_symlink() or not path.is_dir():
         raise InputError(f"{expected}, found {_what(path)}")
-    with disk.explained(path):
+    with disk.explain_errors(path):
         names = sorted(below.name for below in path.iterdir())
     record, marker = read(path / MANIFEST) or {}, read(path / MARKER) or {}
     if marker.get("kind") == kind and not (whole and "files" in record):
         return
-    if not marker and all(name != MANIFEST and accompanies(name) for name in names):
+    if not marker and all(name != MANIFEST and is_companion(name) for name in names):
         return  # empty, or its making was cut at its beginning
     if not (whole and isinstance(record.get("files"), dict) and record.get("kind") == kind):
         made = record.get("kind") or marker.get("kind")

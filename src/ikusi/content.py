@@ -38,39 +38,39 @@ NOTES = (
 Named = Sequence[tuple[str, Path, os.stat_result]]
 
 
-def digest(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """Name a file by its bytes: 64 hexadecimal digits, by SHA-256.
 
     Raises:
         InputError: there is no such file, or it is a pipe, a device or a folder.
     """
     state = _state(path)
-    return _kept([("", path, state)], lambda: _hash(path, state.st_size))
+    return _recall([("", path, state)], lambda: _hash(path, state.st_size))
 
 
-def of(files: Iterable[Path], root: Path) -> str:
+def hash_files(files: Iterable[Path], root: Path) -> str:
     """Name several files by their bytes, and by their names below `root`: 16 hexadecimal digits."""
     paths = sorted((path.relative_to(root).as_posix(), path) for path in files)
     named = [(name, path, _state(path)) for name, path in paths]
-    return _kept(
-        named, lambda: artifact.fingerprint([[name, digest(path)] for name, path, _ in named])
+    return _recall(
+        named, lambda: artifact.fingerprint([[name, hash_file(path)] for name, path, _ in named])
     )
 
 
-def derived(files: Iterable[Path], root: Path, what: str, read: Callable[[], str]) -> str:
+def hash_derived(files: Iterable[Path], root: Path, what: str, read: Callable[[], str]) -> str:
     """What `read` makes of several files, words of 16 hexadecimal digits; kept until one changes.
 
     Args:
         what: a name for what it makes of them.
     """
     named = ((f"{what} {path.relative_to(root).as_posix()}", path) for path in sorted(files))
-    return _kept([(name, path, _state(path)) for name, path in named], read)
+    return _recall([(name, path, _state(path)) for name, path in named], read)
 
 
-def folder(path: Path) -> str:
+def hash_folder(path: Path) -> str:
     """Name a folder by all files in it and below, `NOTES` excepted."""
     files = (file for file in path.rglob("*") if file.is_file())
-    return of((file for file in files if not any(map(file.match, NOTES))), path)
+    return hash_files((file for file in files if not any(map(file.match, NOTES))), path)
 
 
 def expect_plain(path: Path) -> None:
@@ -113,7 +113,7 @@ def _hash(path: Path, size: int) -> str:
         return hashlib.sha256(b"".join(pool.map(hash_chunk, range(0, size, CHUNK)))).hexdigest()
 
 
-def _kept(named: Named, read: Callable[[], str]) -> str:
+def _recall(named: Named, read: Callable[[], str]) -> str:
     """What `read` says of files, from the cache where they are as they were then."""
     if sum(state.st_size for _, _, state in named) < KEPT_FROM:
         return read()

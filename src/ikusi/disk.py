@@ -70,7 +70,7 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[Path]:
+def replace_file(path: Path) -> Iterator[Path]:
     """A file to write beside `path`, which takes its place, for good, when the block ends well.
 
     Readers see the old file or the new one, never a part.
@@ -80,7 +80,7 @@ def written(path: Path) -> Iterator[Path]:
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with explained(path, aside):
+        with explain_errors(path, aside):
             yield aside
             flush(aside)
             move(aside, path)
@@ -103,12 +103,12 @@ def tidy(folder: Path, below: str = "") -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file so that readers see the old text or the new, never a part."""
-    with written(Path(path)) as aside, aside.open("w", encoding="utf-8", newline="\n") as file:
+    with replace_file(Path(path)) as aside, aside.open("w", encoding="utf-8", newline="\n") as file:
         file.write(text)
 
 
 @contextmanager
-def explained(path: Path, aside: Path | None = None) -> Iterator[None]:
+def explain_errors(path: Path, aside: Path | None = None) -> Iterator[None]:
     """Turn what a disk refuses, in whichever library, into one line about `path` or the file.
 
     Args:
@@ -122,12 +122,14 @@ def explained(path: Path, aside: Path | None = None) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        if line := fault(error, path, aside):
+        if line := describe_fault(error, path, aside):
             raise InputError(line) from error
         raise
 
 
-def fault(error: BaseException, path: Path | None = None, aside: Path | None = None) -> str | None:
+def describe_fault(
+    error: BaseException, path: Path | None = None, aside: Path | None = None
+) -> str | None:
     """Say in one line what a disk refused; None if that is not what an error is about.
 
     Args:
@@ -143,7 +145,9 @@ def fault(error: BaseException, path: Path | None = None, aside: Path | None = N
             where = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else path
             if where == aside:
                 where = path
-            return f"{where or 'disk'}: {_told(number, where, aside if where == path else where)}"
+            return (
+                f"{where or 'disk'}: {_explain(number, where, aside if where == path else where)}"
+            )
         seen = seen.__cause__ or seen.__context__
     return None
 
@@ -162,7 +166,7 @@ def _number(error: BaseException) -> int:
     return int(match[1]) if match else 0
 
 
-def _told(number: int, path: Path | None, begun: Path | None) -> str:
+def _explain(number: int, path: Path | None, begun: Path | None) -> str:
     if number in SHUT:
         found = "a disk that is read-only" if number == errno.EROFS else "no right to"
         return f"expected to read or write it, found {found}"
@@ -173,12 +177,12 @@ def _told(number: int, path: Path | None, begun: Path | None) -> str:
         return f"expected room, found your quota used up; {then}"
     if number == errno.EFBIG:
         return f"expected to write a larger file, found a limit on its size; {then}"
-    return f"expected room on the disk, found {room(path) if path else 'none'}; {then}"
+    return f"expected room on the disk, found {describe_room(path) if path else 'none'}; {then}"
 
 
 def _then(path: Path | None) -> str:
-    needs = size(_staging(path)) if path else 0
-    told = f"{told_bytes(needs)} had been written, so it needs more; " if needs else ""
+    needs = measure_size(_staging(path)) if path else 0
+    told = f"{format_bytes(needs)} had been written, so it needs more; " if needs else ""
     return f"{told}once there is room, the same command goes on"
 
 
@@ -188,18 +192,18 @@ def _staging(path: Path) -> Path:
     return parts[-1] if parts else path
 
 
-def room(path: Path) -> str:
+def describe_room(path: Path) -> str:
     """How much room the disk of a path has, in words."""
     place = next((place for place in (path, *path.parents) if place.exists()), Path("/"))
     free = shutil.disk_usage(place)
-    told = f"{told_bytes(free.free)} free of {told_bytes(free.total)}"
+    told = f"{format_bytes(free.free)} free of {format_bytes(free.total)}"
     inodes = os.statvfs(place)
     if inodes.f_files and not inodes.f_favail:
         return f"no inodes left for another file ({told})"
     return told
 
 
-def size(path: Path) -> int:
+def measure_size(path: Path) -> int:
     """Bytes of a file, or of all files in a folder; 0 where there is none."""
     total = 0
     with suppress(OSError):
@@ -210,10 +214,10 @@ def size(path: Path) -> int:
     return total
 
 
-def told_bytes(count: float) -> str:
+def format_bytes(count: float) -> str:
     """A number of bytes in words.
 
-    >>> told_bytes(1234567)
+    >>> format_bytes(1234567)
     '1.2 MB'
     """
     for unit in ("B", "kB", "MB", "GB"):

@@ -27,14 +27,14 @@ def read(path: Path, shape: type[Shape], expected: str = "a JSON file") -> Shape
     Raises:
         InputError: the file is absent, cut or no JSON, or its content is of another type.
     """
-    held: Shape = _validated(path, shape, _content(path, expected))
+    held: Shape = _validate(path, shape, _content(path, expected))
     return held
 
 
 def read_plain(path: Path, shape: Any, expected: str = "a JSON file") -> Any:
     """The same, as plain values with all their keys."""
     content = _content(path, expected)
-    _validated(path, shape, content)
+    _validate(path, shape, content)
     return content
 
 
@@ -53,7 +53,7 @@ def _content(path: Path, expected: str) -> Any:
         raise InputError(f"{path}: expected {expected}, found {found}") from None
 
 
-def _validated(path: Path, shape: Any, content: Any) -> Any:
+def _validate(path: Path, shape: Any, content: Any) -> Any:
     try:
         return TypeAdapter(shape).validate_python(content, strict=True)
     except ValidationError as problem:

@@ -19,7 +19,7 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP)  # as NFS says without its lock service
 
 
 @contextmanager
-def alone(file: Path, place: Path, work: str) -> Iterator[None]:
+def hold_lock(file: Path, place: Path, work: str) -> Iterator[None]:
     """Hold a lock file for some work, or refuse and say which process holds it.
 
     The system itself frees the lock when its process ends, also by SIGKILL, and on NFS and Lustre
@@ -36,7 +36,7 @@ def alone(file: Path, place: Path, work: str) -> Iterator[None]:
         InputError: another process is at this work.
     """
     try:
-        held = _acquired(file)
+        held = _acquire(file)
     except Timeout:
         raise InputError(
             f"{place}: expected no other run on {work}, found {_holder(file)}"
@@ -52,18 +52,18 @@ def alone(file: Path, place: Path, work: str) -> Iterator[None]:
 
 
 @contextmanager
-def alone_in(folder: Path, work: str) -> Iterator[None]:
-    """Hold a folder for some work, by a lock file inside; see `alone`. The folder is made.
+def hold_folder(folder: Path, work: str) -> Iterator[None]:
+    """Hold a folder for some work, by a lock file inside; see `hold_lock`. The folder is made.
 
     Raises:
         InputError: another process is at this work.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder / LOCK, folder, work):
+    with hold_lock(folder / LOCK, folder, work):
         yield
 
 
-def _acquired(file: Path) -> BaseFileLock:
+def _acquire(file: Path) -> BaseFileLock:
     """The lock, held.
 
     Raises:
@@ -95,7 +95,7 @@ def _expect_ours(file: Path) -> None:
     """Refuse a file of somebody's that has the lock's name."""
     if not os.path.lexists(file):
         return
-    if file.is_symlink() or not file.is_file() or (_read(file) and _known(file) is None):
+    if file.is_symlink() or not file.is_file() or (_read(file) and _read_holder(file) is None):
         raise InputError(f"{file}: expected no file or a lock of Ikusi's, found something else")
 
 
@@ -107,7 +107,7 @@ def _read(file: Path) -> str:
         return ""
 
 
-def _known(file: Path) -> dict[str, str] | None:
+def _read_holder(file: Path) -> dict[str, str] | None:
     """What a lock says of its holder: JSON of ours, or a soft lock's lines, process and host."""
     text = _read(file)
     try:
@@ -120,7 +120,7 @@ def _known(file: Path) -> dict[str, str] | None:
 
 
 def _holder(file: Path) -> str:
-    known = _known(file)
+    known = _read_holder(file)
     if known is None:
         return "another process"
     told = ", ".join(f"{key} {value}" for key, value in known.items())

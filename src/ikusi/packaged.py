@@ -11,7 +11,7 @@ BENCHMARKS = PACKAGE / "benchmarks"
 BASES = PACKAGE / "bases"
 
 
-def recipe_folders() -> list[Path]:
+def list_recipe_folders() -> list[Path]:
     """Where Ikusi's own recipes are: in the installed package, or in a checkout."""
     recipes = [PACKAGE / "recipes", PACKAGE.parents[1] / "recipes"]
     return [at for root in recipes if root.is_dir() for at in (root, root / "translate")]

@@ -121,7 +121,7 @@ def _is_alive(group: int) -> bool:
     return True
 
 
-def be_killed_with_parent() -> None:
+def die_with_parent() -> None:
     """Where the kernel offers it: a thread that waits for the parent may wait long for its turn."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -142,10 +142,10 @@ def end_children() -> None:
     Told to end first, then ended. (Linux alone tells which they are.)
     """
     for number in (signal.SIGTERM, signal.SIGKILL):
-        _wait(partial(_none_left, number, set()))
+        _wait(partial(_signal_children, number, set()))
 
 
-def _none_left(number: int, reached: set[int]) -> bool:
+def _signal_children(number: int, reached: set[int]) -> bool:
     """Send each child a signal once, and take leave of those that have ended."""
     left = _children()
     for child in left - reached:

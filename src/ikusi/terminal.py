@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def harmless(text: object) -> str:
+def make_harmless(text: object) -> str:
     r"""Text without what a terminal would obey.
 
-    >>> harmless("a\x1b[2Jb")
+    >>> make_harmless("a\x1b[2Jb")
     'a�[2Jb'
     """
     return _OBEYED.sub("\N{REPLACEMENT CHARACTER}", str(text).replace("\r\n", "\n"))
@@ -34,10 +34,10 @@ def say(
     text: object = "", *, error: bool = False, colour: str | None = None, end: bool = True
 ) -> None:
     """Print a text: to stderr with `error`, and without a line end where `end` is false."""
-    typer.secho(harmless(text), fg=colour, err=error, nl=end)
+    typer.secho(make_harmless(text), fg=colour, err=error, nl=end)
 
 
-def console(**settings: Any) -> "Console":
+def open_console(**settings: Any) -> "Console":
     """Open a console of rich's that takes no text for markup and prints none that is obeyed."""
     from rich.console import Console
     from rich.segment import Segment
@@ -45,14 +45,14 @@ def console(**settings: Any) -> "Console":
     class HarmlessConsole(Console):
         def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
             for text, style, control in super().render(renderable, options):
-                yield Segment(text if control else harmless(text), style, control)
+                yield Segment(text if control else make_harmless(text), style, control)
 
     return HarmlessConsole(markup=False, emoji=False, highlight=False, **settings)
 
 
 class _HarmlessRecord(logging.LogRecord):
     def getMessage(self) -> str:  # noqa: N802 - logging's own name
-        return harmless(super().getMessage())
+        return make_harmless(super().getMessage())
 
 
 def guard_logs() -> None:
@@ -66,7 +66,7 @@ def say_fault() -> None:
     say(traceback.format_exc(), error=True, end=False)
 
 
-def usage_error(error: Exception) -> int | None:
+def print_usage_error(error: Exception) -> int | None:
     """Print an error in the use of the command line; gives its exit code, None for all others."""
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
     if show is None or code is None:

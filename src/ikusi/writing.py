@@ -52,26 +52,26 @@ _IDEOGRAPH = regex.compile(r"\p{Ideographic}")
 _INNER = regex.compile(rf"[\p{{M}}{_JOINERS}]")
 
 
-def plain(text: str) -> str:
+def to_plain(text: str) -> str:
     """Return ``text`` with one spelling for what reads alike, in Unicode's form NFC.
 
     Letters in another shape become the plain ones, digits of all scripts 0 to 9, apostrophes one
     character; what is never seen goes, joiners only where they change nothing.
 
-    >>> plain("o\\u02bbn \\u0968\\ufeff")
+    >>> to_plain("o\\u02bbn \\u0968\\ufeff")
     "o'n 2"
     """
     if text.isascii():
         return text
     text = _SHAPES.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
     text = _UNSEEN.sub("", unicodedata.normalize("NFC", text))
-    return our_digits(_DUST.sub("", text).translate(_APOSTROPHES))
+    return to_ascii_digits(_DUST.sub("", text).translate(_APOSTROPHES))
 
 
-def our_digits(text: str) -> str:
+def to_ascii_digits(text: str) -> str:
     """Return ``text`` with the decimal digits of all scripts as 0 to 9.
 
-    >>> our_digits("\\u0967\\u0660\\uff13")
+    >>> to_ascii_digits("\\u0967\\u0660\\uff13")
     '103'
     """
     if text.isascii():
@@ -79,20 +79,20 @@ def our_digits(text: str) -> str:
     return _OTHER_DIGIT.sub(lambda found: str(unicodedata.decimal(found[0], found[0])), text)
 
 
-def small(text: str, capitals: Mapping[str, str]) -> str:
+def to_small(text: str, capitals: Mapping[str, str]) -> str:
     """Return ``text`` in small letters; ``capitals`` has those that a language writes otherwise."""
     for capital, letter in capitals.items():
         text = text.replace(capital, letter)
     return text.lower()
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the words of a ``plain`` text, with their marks; numbers keep their points.
 
     Where a script has no spaces between words, each letter with its marks is one, for only a
     dictionary knows more.
 
-    >>> words("a red t-shirt, 1,000.5")
+    >>> split_words("a red t-shirt, 1,000.5")
     ['a', 'red', 't', 'shirt', '1,000.5']
     """
     found: list[str] = _WORD.findall(text)
@@ -117,25 +117,25 @@ def occurs(part: str, text: str) -> bool:
     return False
 
 
-def length(text: str) -> int:
+def count_words(text: str) -> int:
     """Return about how many words ``text`` has: its spaces tell, or two letters without spaces.
 
-    >>> length("a red cat"), length("\u8fd9\u662f\u4e00\u53ea\u72d7")
+    >>> count_words("a red cat"), count_words("\u8fd9\u662f\u4e00\u53ea\u72d7")
     (3, 3)
     """
     spaced = text.count(" ") + 1
     return spaced if text.isascii() else spaced + len(_ONE_UNSPACED.findall(text)) // 2
 
 
-def ideographs(text: str) -> int:
+def count_ideographs(text: str) -> int:
     """Return how many Chinese characters, or others that stand for a word or half, ``text`` has."""
     return 0 if text.isascii() else len(_IDEOGRAPH.findall(text))
 
 
-def letters_in(text: str, scripts: Sequence[str]) -> tuple[int, int]:
+def count_letters_in(text: str, scripts: Sequence[str]) -> tuple[int, int]:
     """Return how many letters of a text are of these scripts (by ISO 15924), and of any script.
 
-    >>> letters_in("Athens, \u0391\u03b8\u03ae\u03bd\u03b1", ["Grek"])
+    >>> count_letters_in("Athens, \u0391\u03b8\u03ae\u03bd\u03b1", ["Grek"])
     (5, 11)
     """
     return len(_of(tuple(scripts)).findall(text)), len(_SCRIPTED.findall(text))

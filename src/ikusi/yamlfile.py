@@ -69,13 +69,13 @@ class Document:
     def error(self, key: Key, expected: str, found: str, near: str | None = None) -> InputError:
         """The one-line error for ``key``; ``near`` is the valid name the writer may have meant."""
         hint = f" (did you mean {near}?)" if near else ""
-        place = f"{dotted(key)}: " if key else ""
+        place = f"{spell(key)}: " if key else ""
         return InputError(f"{self.where(key)}: {place}expected {expected}, found {found}{hint}")
 
     def expect(self, key: str, value: str) -> None:
         """Refuse any other value, such as a name left as the file has it that this one extends."""
         if (found := self.data.get(key)) != value:
-            raise self.error((key,), value, told(found))
+            raise self.error((key,), value, show(found))
 
 
 class Section(BaseModel):
@@ -84,20 +84,20 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-def dotted(key: Key) -> str:
+def spell(key: Key) -> str:
     """Write a key as people do.
 
-    >>> dotted(("grid", "ratios", 2))
+    >>> spell(("grid", "ratios", 2))
     'grid.ratios[2]'
     """
     text = ""
     for part in key:
-        name = told(part)
+        name = show(part)
         text += f"[{name}]" if isinstance(part, int) else f".{name}" if text else name
     return text
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
+def suggest(name: str, names: Iterable[str]) -> str | None:
     """The one of ``names`` that looks most like ``name``, if any does."""
     return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)), None)
 
@@ -130,9 +130,9 @@ def _read(path: Path, bases: Sequence[Path], seen: tuple[Path, ...]) -> Document
         (at for at in (place / str(base_name) for place in places) if at.is_file()), None
     )
     if base_path is None:
-        near = nearest(str(base_name), (file.name for at in places for file in at.glob("*.yaml")))
+        near = suggest(str(base_name), (file.name for at in places for file in at.glob("*.yaml")))
         expected = "a file beside this one, or one of Ikusi's"
-        raise own.error(("extends",), expected, told(base_name), near)
+        raise own.error(("extends",), expected, show(base_name), near)
     return merge(_read(base_path, bases, (*seen, path.resolve())), own)
 
 
@@ -141,7 +141,7 @@ def _parse(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        near = nearest(path.name, (file.name for file in path.parent.glob("*.yaml")))
+        near = suggest(path.name, (file.name for file in path.parent.glob("*.yaml")))
         hint = f" (did you mean {path.parent / near}?)" if near else ""
         raise InputError(f"{path}: expected a YAML file, found {_reason(error)}{hint}") from error
     except UnicodeDecodeError as error:
@@ -160,7 +160,7 @@ def _parse(path: Path) -> Document:
     except yaml.YAMLError as error:
         raise InputError(f"{path}: expected YAML, found {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
-        raise InputError(f"{path}:1: expected keys and values, found {told(data)}")
+        raise InputError(f"{path}:1: expected keys and values, found {show(data)}")
     return Document(data, marks, str(path))
 
 
@@ -183,7 +183,7 @@ def _construct(node: yaml.Node, key: Key, name: str, marks: dict[Key, str]) -> A
         child = (*key, str(name_node.value))
         if child[-1] in found:
             raise InputError(
-                f"{name}:{line}: {dotted(child)}: expected each key once, "
+                f"{name}:{line}: {spell(child)}: expected each key once, "
                 f"found it again (first at {marks[child]})"
             )
         marks[child] = f"{name}:{line}"
@@ -198,8 +198,8 @@ def _scalar(node: yaml.Node, key: Key, name: str) -> Any:
     if isinstance(value, int):
         most, expected = 2**63 - 1, "a whole number below 2^63"
     if number and not -most <= value <= most:  # nor is NaN
-        place = f"{name}:{node.start_mark.line + 1}: {dotted(key)}"
-        raise InputError(f"{place}: expected {expected}, found {told(value)}")
+        place = f"{name}:{node.start_mark.line + 1}: {spell(key)}"
+        raise InputError(f"{place}: expected {expected}, found {show(value)}")
     return value
 
 
@@ -238,10 +238,10 @@ def overlay(document: Document, overrides: Sequence[str], known: Iterable[str]) 
     for text in overrides:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise InputError(f"command line: expected key=value, found {told(text)}")
+            raise InputError(f"command line: expected key=value, found {show(text)}")
         key: Key = tuple(part.strip() for part in name.split("."))
         if key in given:
-            raise InputError(f"command line: {dotted(key)}: expected each key once, found it again")
+            raise InputError(f"command line: {spell(key)}: expected each key once, found it again")
         given.add(key)
         data = parse_value(value, key)
         for depth in range(1, len(key)):
@@ -249,7 +249,7 @@ def overlay(document: Document, overrides: Sequence[str], known: Iterable[str]) 
             if held is not None and not isinstance(held, dict):
                 key = key[: depth + 1]
                 raise InputError(_unknown("command line", key, names))
-        change = Document(_nested(key, data), {(): "command line"}, "command line")
+        change = Document(_nest(key, data), {(): "command line"}, "command line")
         document = merge(document, change)
     return document
 
@@ -264,7 +264,7 @@ def parse_value(text: str, key: Key, name: str = "command line") -> Any:
         node = yaml.compose(text, Loader=_Loader)
         return None if node is None else _construct(node, key, name, {})
     except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{name}: {dotted(key)}: expected YAML, found {told(text)}") from error
+        raise InputError(f"{name}: {spell(key)}: expected YAML, found {show(text)}") from error
 
 
 def _get(data: Any, key: Key) -> Any:
@@ -273,7 +273,7 @@ def _get(data: Any, key: Key) -> Any:
     return data
 
 
-def _nested(key: Key, value: Any) -> dict[str, Any]:
+def _nest(key: Key, value: Any) -> dict[str, Any]:
     for part in reversed(key):
         value = {part: value}
     return dict(value)
@@ -282,8 +282,8 @@ def _nested(key: Key, value: Any) -> dict[str, Any]:
 def _unknown(where: str, key: Key, names: Iterable[str]) -> str:
     """The line for a key that does not exist; the whole name counts, then its last part."""
     names = sorted(names)
-    full, last = dotted(key), told(key[-1])
-    near = nearest(full, names) or next(
+    full, last = spell(key), show(key[-1])
+    near = suggest(full, names) or next(
         (name for name in names if name.rsplit(".", 1)[-1] == last), None
     )
     hint = f" (did you mean {near}?)" if near else ""
@@ -325,7 +325,7 @@ def explain(error: Any, document: Document, known: Iterable[str]) -> InputError:
     context = error.get("ctx", {})
     loc = tuple(part for part in error["loc"] if part != "[key]")
     key: Key = _without_kinds(loc, document.data) + context.get("key", ())
-    kind, found = error["type"], told(context.get("found", error["input"]))
+    kind, found = error["type"], show(context.get("found", error["input"]))
     if kind == "extra_forbidden":
         return InputError(_unknown(document.where(key), key, known))
     if kind == "missing":
@@ -334,11 +334,11 @@ def explain(error: Any, document: Document, known: Iterable[str]) -> InputError:
         return document.error(key, context["expected"], found, context.get("near"))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         choices = re.findall(r"'([^']*)'", context.get("expected_tags", "'a kind'"))
-        found = told(context.get("tag"))
-        return document.error((*key, "kind"), " or ".join(choices), found, nearest(found, choices))
+        found = show(context.get("tag"))
+        return document.error((*key, "kind"), " or ".join(choices), found, suggest(found, choices))
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
-        return document.error(key, " or ".join(choices), found, nearest(found, choices))
+        return document.error(key, " or ".join(choices), found, suggest(found, choices))
     return document.error(key, _EXPECTED.get(kind) or _bound(kind, context, error), found)
 
 
@@ -374,7 +374,7 @@ def _bound(kind: str, context: Mapping[str, Any], error: Mapping[str, Any]) -> s
     return limits.get(kind, str(error["msg"]))
 
 
-def told(value: Any) -> str:
+def show(value: Any) -> str:
     """Show a value in an error line, on one line and never long."""
     if value is None:
         return "nothing"
@@ -389,12 +389,12 @@ def told(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def field_names(model: type[BaseModel], prefix: str = "") -> set[str]:
+def list_field_names(model: type[BaseModel], prefix: str = "") -> set[str]:
     """Every dotted key of a model, nested models included."""
     names = set()
     for name, info in model.model_fields.items():
         names.add(prefix + name)
         for inner in (info.annotation, *get_args(info.annotation)):
             if isinstance(inner, type) and issubclass(inner, BaseModel):
-                names |= field_names(inner, f"{prefix}{name}.")
+                names |= list_field_names(inner, f"{prefix}{name}.")
     return names

@@ -29,10 +29,10 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.text)
 
 
-def line(value: Any) -> str:
+def to_line(value: Any) -> str:
     """A value on one line.
 
-    >>> line({"qos": "high", "year": "2026", "answer": "no"})
+    >>> to_line({"qos": "high", "year": "2026", "answer": "no"})
     "{qos: high, year: '2026', answer: no}"
     """
     # A lone scalar would be dumped as a whole document.
@@ -47,10 +47,10 @@ def line(value: Any) -> str:
     return text.strip()[1:-1]
 
 
-def quoted(value: Any) -> str:
+def quote(value: Any) -> str:
     r"""A value on one line, all its text in double quotes.
 
-    >>> quoted(["bai", 2, "a\x7f"])
+    >>> quote(["bai", 2, "a\x7f"])
     '["bai", 2, "a\\u007f"]'
     """
     text = json.dumps(value, ensure_ascii=False)

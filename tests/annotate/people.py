@@ -78,7 +78,7 @@ def make_project(
         content="",
         made="2026-11-29T00:00:00Z",
     )
-    with artifact.folder(folder, fingerprint="", kind=project.KIND, inputs={}) as staging:
+    with artifact.write_folder(folder, fingerprint="", kind=project.KIND, inputs={}) as staging:
         pictures = Pictures(staging)
         made = [
             ITEMS.get(task, validate_item)(

@@ -248,6 +248,6 @@ def test_no_other_folder_is_taken_for_a_project(tmp_path: Path) -> None:
 def test_the_manifest_says_what_it_was_made_of(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path / "rows", "caption", 4)
     found = planned(tmp_path / "project", corpus, 1, 1, 1)
-    manifest = artifact.manifest(found.folder) or {}
+    manifest = artifact.read_manifest(found.folder) or {}
     assert manifest["kind"] == "annotation" and manifest["inputs"] == {"corpus": str(corpus)}
     assert {"project.json", "items.jsonl", "turns.jsonl", "links.json"} <= set(manifest["files"])

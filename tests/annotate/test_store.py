@@ -13,7 +13,7 @@ from ikusi.annotate import exporting, store
 from ikusi.annotate.store import SKIPPED, Given, Store, open_store
 from ikusi.errors import InputError
 from ikusi.judgements import journal, read
-from ikusi.judgements.sheets import latest
+from ikusi.judgements.sheets import keep_latest
 
 ONE, TWO = "annotator-1", "annotator-2"
 ACCEPT, REJECT = Given("accept"), Given("reject", reasons=("meaning",))
@@ -177,7 +177,7 @@ def test_exporting_again_adds_only_what_is_new(answers: Store, tmp_path: Path) -
     assert exporting.export(project, table)[:2] == (2, 1)
     rows = list(read(table))
     assert len(rows) == 3 and rows[2].correction == {}
-    counted = {(vote.rater, verdict) for vote, verdict in latest(rows).verdicts.items()}
+    counted = {(vote.rater, verdict) for vote, verdict in keep_latest(rows).verdicts.items()}
     assert counted == {(ONE, "reject"), (TWO, SKIPPED)}
 
 

@@ -20,7 +20,7 @@ from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import run
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.verdict import choice_outcome
+from ikusi.evaluate.verdict import judge_choice
 from measured import LANGUAGES, PACKS, rows_of
 
 NAN = float("nan")
@@ -108,9 +108,9 @@ def test_an_option_without_a_finite_score_is_neither_picked_nor_passed_over(
     good, bad = OptionScore(-1.0, -1.0, -1.0, -1.0), OptionScore(NAN, NAN, NAN, NAN)
     row = {"choices": ["a", "b"], "answer": 0}
     for scores in ((good, bad), (bad, good)):
-        outcome = choice_outcome(bench, row, Reply("", scores))
+        outcome = judge_choice(bench, row, Reply("", scores))
         assert outcome["correct"] == 0.0 and set(outcome["metrics"].values()) == {0.0}
         assert outcome["failure"] == "model: expected finite numbers, found nan"
-    assert choice_outcome(bench, row, Reply("", (good, good)))["correct"] == 1.0
+    assert judge_choice(bench, row, Reply("", (good, good)))["correct"] == 1.0
     with pytest.raises(ValueError, match="expected finite scores"):
         pick([-1.0, NAN])

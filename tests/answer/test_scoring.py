@@ -9,9 +9,9 @@ from transformers import LlavaForConditionalGeneration
 
 import tiny_llava as tiny
 from ikusi.answer import prefix
-from ikusi.answer.generate import Answer, greedy_answers
-from ikusi.answer.prefix import Prompt, SharedPrefix, groups
-from ikusi.answer.score import Tokens, option_scores, pick, summarise
+from ikusi.answer.generate import Answer, generate_answers
+from ikusi.answer.prefix import Prompt, SharedPrefix, group_prompts
+from ikusi.answer.score import Tokens, pick, score_options, summarise
 from ikusi.model import chat
 
 WORDS = tiny.tokenizer()
@@ -39,7 +39,7 @@ def prompt(question: str, picture: str | None) -> Prompt:
     if picture:
         content.insert(0, {"type": "image"})
     messages = [{"role": "user", "content": content}]
-    ids = tuple(chat.prompt_ids(WORDS, messages, tiny.PICTURE_TOKENS, IMAGE))
+    ids = tuple(chat.encode_prompt(WORDS, messages, tiny.PICTURE_TOKENS, IMAGE))
     shared = len(ids) - ids[::-1].index(IMAGE) if picture else 0
     return Prompt(ids, (picture,) if picture else (), shared)
 
@@ -62,7 +62,7 @@ def tokens(option: str) -> list[int]:
 def each_group(batch_size: int) -> list[tuple[list[int], SharedPrefix]]:
     return [
         (rows, SharedPrefix(llava(), [PROMPTS[i] for i in rows], features(), IMAGE, batch_size))
-        for rows in groups(PROMPTS, batch_size)
+        for rows in group_prompts(PROMPTS, batch_size)
     ]
 
 
@@ -71,7 +71,7 @@ def scores_in_batches(batch_size: int) -> list[list[list[float]]]:
     options = [[tokens(option) for option in OPTIONS[: 2 + i % 3]] for i in range(len(PROMPTS))]
     found: dict[int, list[Tokens]] = {}
     for rows, shared in each_group(batch_size):
-        part = option_scores(shared, range(len(rows)), [options[i] for i in rows])
+        part = score_options(shared, range(len(rows)), [options[i] for i in rows])
         found.update(zip(rows, part, strict=True))
     return [[tokens.values for tokens in found[i]] for i in range(len(PROMPTS))]
 
@@ -80,7 +80,9 @@ def scores_in_batches(batch_size: int) -> list[list[list[float]]]:
 def answers_in_batches(batch_size: int, limit: int) -> list[Answer]:
     found: dict[int, Answer] = {}
     for rows, shared in each_group(batch_size):
-        found.update(zip(rows, greedy_answers(shared, range(len(rows)), {END}, limit), strict=True))
+        found.update(
+            zip(rows, generate_answers(shared, range(len(rows)), {END}, limit), strict=True)
+        )
     return [found[i] for i in range(len(PROMPTS))]
 
 
@@ -108,11 +110,11 @@ def test_option_scores_equal_one_plain_forward_per_option() -> None:
 def test_an_option_is_greedy_where_it_is_what_would_be_said() -> None:
     for rows, shared in each_group(4):
         places = range(len(rows))
-        said = [[answer.ids] for answer in greedy_answers(shared, places, {END}, 5)]
+        said = [[answer.ids] for answer in generate_answers(shared, places, {END}, 5)]
         other = [[[(ids[0][0] + 1) % len(WORDS), *ids[0][1:]]] if ids[0] else [[0]] for ids in said]
         said = [ids if ids[0] else [[END]] for ids in said]
-        assert all(found[0].greedy for found in option_scores(shared, places, said))
-        assert not any(found[0].greedy for found in option_scores(shared, places, other))
+        assert all(found[0].greedy for found in score_options(shared, places, said))
+        assert not any(found[0].greedy for found in score_options(shared, places, other))
 
 
 def test_options_apart_score_as_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +225,7 @@ def test_a_picture_is_read_once_for_all_its_questions() -> None:
 
 
 def test_groups_hold_one_cut_and_at_most_a_batch_of_beginnings() -> None:
-    found = groups(PROMPTS, 2)
+    found = group_prompts(PROMPTS, 2)
     assert sorted(row for rows in found for row in rows) == list(range(len(PROMPTS)))
     for rows in found:
         assert len({PROMPTS[row].shared for row in rows}) == 1

@@ -19,7 +19,7 @@ from ikusi import artifact, language, recipe
 from ikusi.data.corpus import CorpusWriter
 from ikusi.evaluate import benchmark, results
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.metrics import Normaliser, text_metrics
+from ikusi.evaluate.metrics import Normaliser, score_text
 from ikusi.evaluate.rows import SCHEMA
 from ikusi.recipe import Recipe, Run
 
@@ -129,7 +129,7 @@ class Folder:
     def _text(self, bench: Benchmark, code: str, number: int, right: bool) -> dict[str, Any]:
         gold = [THINGS[number % len(THINGS)]]
         said = gold[0] if right else "I <do not> know & cannot say"
-        metrics = text_metrics(said, gold, self.normalisers[code])
+        metrics = score_text(said, gold, self.normalisers[code])
         return {
             "gold": json.dumps(gold),
             "prediction": said,
@@ -140,7 +140,7 @@ class Folder:
 
     def step(self, name: str, inputs: dict[str, str] | None = None) -> Any:
         """A step's folder, whole with its manifest when the block ends."""
-        return artifact.folder(
+        return artifact.write_folder(
             self.path / name, fingerprint=artifact.fingerprint(name), inputs=inputs
         )
 

@@ -315,7 +315,7 @@ def test_differing_rows_hold_both_answers(pair: tuple[Path, Path]) -> None:
             expected = {1.0: "yes", 0.0: "<no>"}
             assert row["run_prediction"] == expected[row["run_score"]]
             assert row["baseline_prediction"] == expected[row["baseline_score"]]
-    picked = runs.examples(found, 8)
+    picked = runs.pick_examples(found, 8)
     kinds = {(r["benchmark"], r["language"], r["run_score"]) for r in picked}
     assert len(kinds) == 8
     assert printed(found, show=3).count("question:") == 3

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ikusi.data.alike import alike
+from ikusi.data.alike import count_alike
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.evaluate import benchmark, corpora
@@ -33,27 +33,27 @@ def corpus(folder: Path, rows: int, same: int, row_type: str = "caption") -> Cor
 
 
 def test_copied_prose_is_counted_and_names_and_numbers_are_not(tmp_path: Path) -> None:
-    assert alike(corpus(tmp_path / "a", 20, 20), "en", "eu") == (20, 20)
-    assert alike(corpus(tmp_path / "b", 20, 0, "choice"), "en", "eu") == (0, 20)
-    assert alike(corpus(tmp_path / "c", 20, 7, "choice"), "en", "eu") == (7, 20)
+    assert count_alike(corpus(tmp_path / "a", 20, 20), "en", "eu") == (20, 20)
+    assert count_alike(corpus(tmp_path / "b", 20, 0, "choice"), "en", "eu") == (0, 20)
+    assert count_alike(corpus(tmp_path / "c", 20, 7, "choice"), "en", "eu") == (7, 20)
 
 
 def test_rows_without_prose_say_nothing(tmp_path: Path) -> None:
     with CorpusWriter(tmp_path, "caption", ["en", "eu"]) as writer:
         for number, text in enumerate(["Coca-Cola", "1 2 3 4 5", "New York", "https://a.b/c/d"]):
             writer.add_row(str(number), None, {code: {"text": text} for code in ("en", "eu")})
-    assert alike(Corpus.open(tmp_path), "en", "eu")[0] == 0
+    assert count_alike(Corpus.open(tmp_path), "en", "eu")[0] == 0
 
 
 def test_words_without_spaces_between_them_are_prose(tmp_path: Path) -> None:
     with CorpusWriter(tmp_path, "caption", ["en", "eu"]) as writer:
         text = "ผู้ชายกำลังขี่ม้าอยู่บนภูเขาใกล้แม่น้ำ"
         writer.add_row("a", None, {code: {"text": text} for code in ("en", "eu")})
-    assert alike(Corpus.open(tmp_path), "en", "eu") == (1, 1)
+    assert count_alike(Corpus.open(tmp_path), "en", "eu") == (1, 1)
 
 
 def test_a_large_corpus_is_looked_at_all_over(tmp_path: Path) -> None:
-    same, rows = alike(corpus(tmp_path, 3000, 1500), "en", "eu")
+    same, rows = count_alike(corpus(tmp_path, 3000, 1500), "en", "eu")
     assert 400 < rows <= 576 and 0.4 * rows < same < 0.6 * rows
 
 

@@ -105,7 +105,7 @@ def test_nothing_is_done_twice_and_a_change_is_seen(tmp_path: Path) -> None:
     grown, corpus = imported(path, tmp_path / "corpus")
     assert grown["rows"] == len(corpus) == 5
     assert imported(path, tmp_path / "corpus", limit=2)[0]["rows"] == 2
-    settings = (artifact.manifest(tmp_path / "corpus") or {})["settings"]
+    settings = (artifact.read_manifest(tmp_path / "corpus") or {})["settings"]
     assert settings["source"] == "table" and settings["limit"] == 2
 
 
@@ -195,10 +195,10 @@ class Web:
     def reason(self, url: str) -> str | None:
         return None if url in self.pages else "expected status 200, found 404"
 
-    def decoded(self, url: str) -> None:
+    def find_decoded(self, url: str) -> None:
         return None
 
-    def repeated(self, least: int) -> dict[str, int]:
+    def find_repeated(self, least: int) -> dict[str, int]:
         counts = Counter(hashlib.sha256(data).hexdigest() for data in self.pages.values())
         return {digest: count for digest, count in counts.items() if count >= least}
 

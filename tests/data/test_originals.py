@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ikusi.data.originals import pictures_changed
+from ikusi.data.originals import has_changed_pictures
 from ikusi.errors import InputError
 
 
@@ -12,4 +12,4 @@ from ikusi.errors import InputError
 def test_a_damaged_table_of_a_corpus_is_told_in_a_line(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"half")
     with pytest.raises(InputError, match=rf"{name}: expected a Parquet table, found: [^\n]+$"):
-        pictures_changed(tmp_path, tmp_path)
+        has_changed_pictures(tmp_path, tmp_path)

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from data_rows import picture
 from ikusi.data.corpus import Corpus, CorpusWriter
-from ikusi.data.show import samples, to_page, to_terminal
+from ikusi.data.show import draw_samples, to_page, to_terminal
 from ikusi.errors import InputError
 
 NASTY = "<script>alert(1)</script> [bold]x[/bold] & \x1b[31mred\x07 {{ 7 * 7 }}"
@@ -35,22 +35,22 @@ def choices(tmp_path: Path) -> Corpus:
 
 def printed(corpus: Corpus, **draw: Any) -> str:
     console = Console(file=io.StringIO(), width=100, force_terminal=False)
-    to_terminal(samples(corpus, **draw), console)
+    to_terminal(draw_samples(corpus, **draw), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
 def test_rows_are_drawn_by_seed_in_order(instructions: Callable[..., Corpus]) -> None:
     corpus = instructions(20)
-    drawn = [sample.id for sample in samples(corpus, 5)]
+    drawn = [sample.id for sample in draw_samples(corpus, 5)]
     assert len(set(drawn)) == 5 and drawn == sorted(drawn, key=corpus.ids.index)
-    assert [sample.id for sample in samples(corpus, 5)] == drawn
-    assert [sample.id for sample in samples(corpus, 5, seed=1)] != drawn
-    assert len(samples(corpus, 99)) == 20
+    assert [sample.id for sample in draw_samples(corpus, 5)] == drawn
+    assert [sample.id for sample in draw_samples(corpus, 5, seed=1)] != drawn
+    assert len(draw_samples(corpus, 99)) == 20
 
 
 def test_flagged_rows_are_found_in_any_language(choices: Corpus) -> None:
-    drawn = samples(choices, 9, flagged=True)
+    drawn = draw_samples(choices, 9, flagged=True)
     assert [sample.id for sample in drawn] == ["row-1", "row-4"]
     assert drawn[0].sides[1].flags == ["copied"] and drawn[0].sides[0].flags == []
 
@@ -58,9 +58,9 @@ def test_flagged_rows_are_found_in_any_language(choices: Corpus) -> None:
 def test_nothing_to_draw_is_told(instructions: Callable[..., Corpus]) -> None:
     corpus = instructions(2)
     with pytest.raises(InputError, match="expected flagged rows, found none"):
-        samples(corpus, 1, flagged=True)
+        draw_samples(corpus, 1, flagged=True)
     with pytest.raises(InputError, match="count: expected 1 or more, found 0"):
-        samples(corpus, 0)
+        draw_samples(corpus, 0)
 
 
 def test_the_terminal_shows_languages_side_by_side(choices: Corpus) -> None:
@@ -93,7 +93,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_holds_its_pictures_and_escapes_the_rest(choices: Corpus, tmp_path: Path) -> None:
-    path = to_page(choices, samples(choices, 9), tmp_path / "new" / "page.html")
+    path = to_page(choices, draw_samples(choices, 9), tmp_path / "new" / "page.html")
     text = path.read_text(encoding="utf-8")
     page = Page(text)
     assert "script" not in page.tags and "i" not in page.tags and "g" not in page.tags
@@ -110,6 +110,6 @@ def test_rows_without_pictures_are_shown(
     instructions: Callable[..., Corpus], tmp_path: Path
 ) -> None:
     corpus = instructions(3, pictures=False)
-    drawn = samples(corpus, 3)
+    drawn = draw_samples(corpus, 3)
     assert "<img" not in to_page(corpus, drawn, tmp_path / "page.html").read_text(encoding="utf-8")
     assert "user: what 0?" in printed(corpus, count=3)

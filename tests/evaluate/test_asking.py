@@ -39,7 +39,7 @@ def trivia(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture(scope="module")
 def llm() -> Any:
-    return open_local(shipped.path("miniature/llama-en"))
+    return open_local(shipped.find_model("miniature/llama-en"))
 
 
 def queries(bench: Benchmark, corpus: Corpus, code: str) -> list[Query]:
@@ -87,7 +87,7 @@ def test_too_few_rows_for_the_examples_are_told(tmp_path: Path) -> None:
 @torch.no_grad()
 def plain_scores(ids: Sequence[int], options: Sequence[Sequence[int]]) -> list[float]:
     """Each option read in a forward pass of its own, by transformers alone."""
-    place = shipped.path("miniature/llama-en")
+    place = shipped.find_model("miniature/llama-en")
     model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
     found = []
     for option in options:
@@ -100,10 +100,10 @@ def plain_scores(ids: Sequence[int], options: Sequence[Sequence[int]]) -> list[f
 
 def test_letters_in_a_chat_score_as_read_plainly(trivia: Corpus, llm: Local) -> None:
     asked = queries(benchmark.load("bertaqa"), trivia, "en")
-    words = AutoTokenizer.from_pretrained(shipped.path("miniature/llama-en"))
+    words = AutoTokenizer.from_pretrained(shipped.find_model("miniature/llama-en"))
     for query, reply in list(zip(asked, llm.answer(asked, {}), strict=True))[:3]:
         messages: Any = query.messages
-        ids = chat.prompt_ids(words, messages)
+        ids = chat.encode_prompt(words, messages)
         letters = words(list(query.options), add_special_tokens=False).input_ids
         expected = plain_scores(ids, letters)
         assert [score.without_end for score in reply.scores] == pytest.approx(expected, abs=1e-4)
@@ -112,7 +112,7 @@ def test_letters_in_a_chat_score_as_read_plainly(trivia: Corpus, llm: Local) -> 
 def test_completions_score_as_the_text_read_plainly(trivia: Corpus, llm: Local) -> None:
     bench = benchmark.load("bertaqa").model_copy(update={"format": "completion"})
     asked = queries(bench, trivia, "en")
-    words = AutoTokenizer.from_pretrained(shipped.path("miniature/llama-en"))
+    words = AutoTokenizer.from_pretrained(shipped.find_model("miniature/llama-en"))
     for query, reply in list(zip(asked, llm.answer(asked, {}), strict=True))[:3]:
         shots = [
             f"{text(question)} {text(answer)}\n\n"

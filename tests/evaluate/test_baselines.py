@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from ikusi.evaluate.baselines import majority_baselines
+from ikusi.evaluate.baselines import score_majority
 
 
 def test_majority_answers_per_kind_of_question() -> None:
@@ -18,5 +18,5 @@ def test_majority_answers_per_kind_of_question() -> None:
             yield "reads", kind, answers
             yield "does not", "any", answers
 
-    found = majority_baselines(rows, exact)
+    found = score_majority(rows, exact)
     assert found == {"reads": pytest.approx(4 / 5), "does not": pytest.approx(2 / 5)}

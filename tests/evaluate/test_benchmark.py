@@ -12,7 +12,7 @@ PAPER = ["aokvqa", "bertaqa", "pixmo_capqa", "vqav2", "wildvision"]
 
 
 def test_every_packaged_benchmark_loads_under_its_own_name() -> None:
-    names = benchmark.available()
+    names = benchmark.list_benchmarks()
     assert [name for name in names if "/" not in name] == PAPER
     assert len([name for name in names if name.startswith("miniature/")]) == 5
     for name in names:
@@ -75,8 +75,8 @@ def test_the_prompt_wraps_the_question_per_language() -> None:
     trivia = benchmark.load("bertaqa")
     asked = trivia.prompt(eu, "Non dago?", ["Bilbo", "{question}", "Irun"])
     assert asked == "Galdera: Non dago?\nA: Bilbo\nB: {question}\nC: Irun\nErantzuna:"
-    assert trivia.said(["Bilbo", "Donostia", "Irun"]) == ("A", "B", "C")
-    assert benchmark.load("aokvqa").said(["a", "b"]) == ("a", "b")
+    assert trivia.list_options(["Bilbo", "Donostia", "Irun"]) == ("A", "B", "C")
+    assert benchmark.load("aokvqa").list_options(["a", "b"]) == ("a", "b")
 
 
 def test_the_primary_metric_names_unit_and_aggregate() -> None:
@@ -90,7 +90,7 @@ def test_ones_own_benchmark_needs_no_code(tmp_path: Path, monkeypatch: pytest.Mo
     place = tmp_path / "benchmarks" / "mine" / "vqa.yaml"
     place.parent.mkdir(parents=True)
     place.write_text(VQA.replace("miniature/vqa", "mine/vqa"), encoding="utf-8")
-    assert "mine/vqa" in benchmark.available()
+    assert "mine/vqa" in benchmark.list_benchmarks()
     assert benchmark.load("mine/vqa").name == "mine/vqa"
     assert benchmark.load(str(place)).name == "mine/vqa"
 

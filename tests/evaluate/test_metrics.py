@@ -13,8 +13,8 @@ from ikusi.evaluate.metrics import (
     contains,
     coverage,
     inclusion,
-    inclusion_name,
-    text_metrics,
+    name_inclusion,
+    score_text,
     vqa_accuracy,
     vqa_accuracy_normalised,
 )
@@ -103,9 +103,9 @@ def test_an_answer_that_processing_empties_is_never_right() -> None:
     assert vqa_accuracy("the", ["a"], EN) == 0
     for unit in UNITS:
         assert inclusion("a plane", ["A", "", " ? "], EN, unit) == 0
-    assert set(text_metrics("a plane", ["A", "", " ? "], EN).values()) == {0}
-    assert set(text_metrics("", [""] * 10, EN).values()) == {0}
-    assert set(text_metrics("a plane", [], EN).values()) == {0}
+    assert set(score_text("a plane", ["A", "", " ? "], EN).values()) == {0}
+    assert set(score_text("", [""] * 10, EN).values()) == {0}
+    assert set(score_text("a plane", [], EN).values()) == {0}
     assert coverage("a plane", ["A"], EN) == 0
     assert coverage("a plane", [], EN) == 0
 
@@ -172,7 +172,7 @@ def test_scores_are_shares_and_saying_a_gold_answer_includes_it(
 
 @given(st.text(max_size=30), st.lists(st.text(max_size=6), max_size=12))
 def test_all_metrics_at_once_are_each_metric_by_itself(said: str, gold: list[str]) -> None:
-    found = text_metrics(said, gold, PACKAGED["eu"])
+    found = score_text(said, gold, PACKAGED["eu"])
     single = {
         "vqa_accuracy": vqa_accuracy(said, gold, PACKAGED["eu"]),
         "vqa_accuracy_normalised": vqa_accuracy_normalised(said, gold, PACKAGED["eu"]),
@@ -180,7 +180,7 @@ def test_all_metrics_at_once_are_each_metric_by_itself(said: str, gold: list[str
     }
     for unit in UNITS:
         for aggregate in AGGREGATES:
-            name = inclusion_name(unit, aggregate)
+            name = name_inclusion(unit, aggregate)
             single[name] = inclusion(said, gold, PACKAGED["eu"], unit, aggregate)
     assert found == single
     assert list(found) == list(FOUND.every)

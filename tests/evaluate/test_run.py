@@ -82,7 +82,7 @@ def turn(row: dict[str, Any]) -> dict[str, Any]:
 
 @torch.no_grad()
 def plain_score(model: Any, processor: Any, row: dict[str, Any], image: Any, option: str) -> float:
-    words, count = processor.tokenizer, fusion.features_per_image(model, processor)
+    words, count = processor.tokenizer, fusion.count_image_tokens(model, processor)
     said = {"role": "assistant", "content": option}
     whole = chat.encode(words, [turn(row), said], count, model.config.image_token_id)
     inputs = {"input_ids": torch.tensor([whole.input_ids])}
@@ -177,13 +177,13 @@ def test_a_picture_in_several_corpora_is_encoded_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = []
-    encode = fusion.image_features
+    encode = fusion.compute_image_features
 
     def spy(model: Any, pixels: torch.Tensor) -> torch.Tensor:
         seen.append(len(pixels))
         return encode(model, pixels)
 
-    monkeypatch.setattr(fusion, "image_features", spy)
+    monkeypatch.setattr(fusion, "compute_image_features", spy)
     evaluate(checkpoint, benchmarks, LANGUAGES, PACKS, tmp_path, bootstrap=10)
     assert seen == [len(COLOURS)]
 

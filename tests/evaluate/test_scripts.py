@@ -6,8 +6,8 @@ import pytest
 
 from ikusi.evaluate.metrics import Normaliser, inclusion, vqa_accuracy
 from ikusi.language import LanguagePack
-from ikusi.miniature.words.cldr import locale
-from ikusi.miniature.words.pack import capitals
+from ikusi.miniature.words.cldr import load_locale
+from ikusi.miniature.words.pack import find_capitals
 
 # Language, what was said, the gold answer, whether the answer's words are in what was said.
 ANSWERS = [
@@ -87,7 +87,7 @@ ANSWERS = [
 
 @cache
 def normaliser(code: str) -> Normaliser:
-    letters = capitals(locale(code)) if code in ("az", "tr") else {}
+    letters = find_capitals(load_locale(code)) if code in ("az", "tr") else {}
     return Normaliser(
         LanguagePack.model_construct(
             yes="", no="", numbers=[], articles=[], contractions={}, capitals=letters
@@ -133,7 +133,9 @@ def test_accuracy_reads_letters_as_unicode_has_them(code: str, said: str, gold: 
 @pytest.mark.parametrize("code", ["my", "hi", "th", "km", "ta", "bn", "si"])
 def test_few_names_of_things_read_alike(code: str) -> None:
     """CLDR's names of emoji, read as words: only those that are spelled alike."""
-    names = {entry["tts"][0] for entry in locale(code)._annotations.values() if entry.get("tts")}
+    names = {
+        entry["tts"][0] for entry in load_locale(code)._annotations.values() if entry.get("tts")
+    }
     assert len(names) > 300
     spelled = {name.casefold().replace("-", " ") for name in names}
     read = {normaliser(code).tokens(name) for name in names}

@@ -8,7 +8,7 @@ import pytest
 from ikusi import language
 from ikusi.evaluate.metrics import Normaliser, contains, inclusion
 from ikusi.language import LanguagePack
-from ikusi.miniature.words.cldr import locale
+from ikusi.miniature.words.cldr import load_locale
 
 EU, EN = (Normaliser(language.load(code)) for code in ("eu", "en"))
 DECLENSIONS = {
@@ -80,7 +80,7 @@ def test_every_word_of_an_answer_may_be_inflected() -> None:
 
 def test_endings_confuse_hardly_any_basque_names() -> None:
     """CLDR names 600 things by one word; but for plurals and articles, one pair is confused."""
-    annotations = locale("eu")._annotations.values()
+    annotations = load_locale("eu")._annotations.values()
     names = {entry["tts"][0].lower() for entry in annotations if entry.get("tts")}
     words = sorted(name for name in names if re.fullmatch(r"\w+", name))
     assert len(words) > 600

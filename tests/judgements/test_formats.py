@@ -75,7 +75,7 @@ REGION = {"id": "x", "from_name": "verdict", "to_name": "item", "type": "choices
 
 def test_what_label_studio_accepts_is_what_is_written(tmp_path: Path) -> None:
     interfaces = pytest.importorskip("label_studio_sdk.label_interface")
-    interface = interfaces.LabelInterface(label_studio.interface(FULL))
+    interface = interfaces.LabelInterface(label_studio.write_interface(FULL))
     interface.validate()
     append(tmp_path / "t", FULL)
     export_file(tmp_path / "t", tmp_path / "all.json")

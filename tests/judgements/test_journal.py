@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ikusi.errors import InputError
-from ikusi.judgements import Judgement, append, opened, read
+from ikusi.judgements import Judgement, append, open_journal, read
 from ikusi.judgements.journal import QUARANTINE, TABLE
 from judgements.samples import MADE, compared, validated
 
@@ -126,7 +126,7 @@ def test_a_row_that_lacks_only_the_end_of_its_line_counts(tmp_path: Path) -> Non
 
 
 def test_one_process_at_a_time_adds_and_all_may_read(tmp_path: Path) -> None:
-    with opened(tmp_path / "t") as journal:
+    with open_journal(tmp_path / "t") as journal:
         journal.append(ROWS[:1])
         with pytest.raises(InputError, match="expected no other run on this folder"):
             append(tmp_path / "t", ROWS)
@@ -174,9 +174,9 @@ def test_rows_that_do_not_all_fit_are_all_left_out(tmp_path: Path) -> None:
 LOOP = """
 import sys
 from pathlib import Path
-from ikusi.judgements import opened
+from ikusi.judgements import open_journal
 from judgements.samples import validated
-with opened(Path(sys.argv[1])) as journal:
+with open_journal(Path(sys.argv[1])) as journal:
     for n in range(int(sys.argv[2]), 10**6):
         journal.append([validated(str(n), "ane", "accept")])
         print(n, flush=True)

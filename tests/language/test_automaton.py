@@ -39,7 +39,7 @@ def ranked(judge: Any, text: str) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
-        (list(automaton.labels()), "eu"),
+        (list(automaton.list_labels()), "eu"),
         (["eu", "en", "sr", "uz"], "sr"),  # which two the library has twice, by script
         (["ja", "ru", "ar"], "none of them"),
     ],

@@ -3,8 +3,8 @@
 import pytest
 
 from ikusi import language
-from ikusi.language.identify import UNKNOWN, Identifier, label_of, scripts_of
-from ikusi.translate.checks.language import foreign, spoken
+from ikusi.language.identify import UNKNOWN, Identifier, find_label, list_scripts
+from ikusi.translate.checks.language import describe_foreign, join_prose
 from ikusi.translate.settings import Checks
 
 # None of these was thought of when the job was set up.
@@ -35,12 +35,12 @@ DEFAULT = Checks()
 
 def told(expected: str, text: str, likely: list[str]) -> str | None:
     found = Identifier(expected, likely)(text)
-    return foreign(expected, found, DEFAULT)
+    return describe_foreign(expected, found, DEFAULT)
 
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_languages_that_nobody_thought_of_do_not_pass_for_the_target(code: str) -> None:
-    text = spoken([OTHERS[code]], DEFAULT.language_words)
+    text = join_prose([OTHERS[code]], DEFAULT.language_words)
     assert text is not None
     assert told("eu", text, ["en", "es", "fr"]) is not None
 
@@ -89,7 +89,7 @@ def test_of_languages_that_the_library_does_not_know_scripts_are_told(
     ("code", "label"), [("fil", "tl"), ("nb", "no"), ("gn", "gug"), ("eu", "eu"), ("zzz", "zzz")]
 )
 def test_languages_are_known_under_their_other_codes(code: str, label: str) -> None:
-    assert label_of(code) == label
+    assert find_label(code) == label
 
 
 def test_a_language_with_another_code_is_told_by_its_own() -> None:
@@ -100,17 +100,17 @@ def test_a_language_with_another_code_is_told_by_its_own() -> None:
 
 
 def test_scripts_are_those_of_the_language_or_of_its_code() -> None:
-    assert scripts_of("sr-Latn") == ("Latn",) and set(scripts_of("sr")) == {"Cyrl", "Latn"}
-    assert scripts_of("zh-Hant") == ("Hani",) and scripts_of("zzz") == ()
+    assert list_scripts("sr-Latn") == ("Latn",) and set(list_scripts("sr")) == {"Cyrl", "Latn"}
+    assert list_scripts("zh-Hant") == ("Hani",) and list_scripts("zzz") == ()
     packs = [language.load(code) for code in ("en", "eu", "gl")]
-    assert {scripts_of(pack.code) for pack in packs} == {("Latn",)}
+    assert {list_scripts(pack.code) for pack in packs} == {("Latn",)}
 
 
 @pytest.mark.parametrize(
     ("text", "long"), [("一个男人在山里骑马", True), ("骑马", False), ("a red car", False)]
 )
 def test_words_are_counted_where_there_are_no_spaces(text: str, long: bool) -> None:
-    assert (spoken([text], DEFAULT.language_words) is not None) is long
+    assert (join_prose([text], DEFAULT.language_words) is not None) is long
 
 
 def test_a_language_that_cannot_be_told_passes_and_says_so(

@@ -15,7 +15,7 @@ from ikusi.language import fasttext_file
 from ikusi.language.answers import AnswerLanguage
 from ikusi.language.identify import Identifier
 from ikusi.translate.checks import Checker
-from ikusi.translate.checks.language import foreign
+from ikusi.translate.checks.language import describe_foreign
 from ikusi.translate.contract import Row
 from ikusi.translate.scorers import LanguageJudge
 from ikusi.translate.settings import Checks
@@ -47,18 +47,18 @@ def pack(folder: Path, file: Path) -> language.LanguagePack:
 def test_real_texts_are_told_by_a_list_of_words_made_of_others(words: Path) -> None:
     tell = Identifier("zzz", ["en"], str(words))
     english, basque = zip(*PLAIN[1::2], strict=True)
-    lost = sum(foreign("zzz", guess, Checks()) is not None for guess in tell.many(basque))
-    passed = sum(foreign("zzz", guess, Checks()) is None for guess in tell.many(english))
+    lost = sum(describe_foreign("zzz", guess, Checks()) is not None for guess in tell.many(basque))
+    passed = sum(describe_foreign("zzz", guess, Checks()) is None for guess in tell.many(english))
     assert lost / len(basque) < 0.08  # a community's list has more than these 2,000 words
     assert passed / len(english) < 0.01
 
 
 def test_a_list_says_nothing_of_a_word_or_two(words: Path) -> None:
     tell = Identifier("zzz", ["en"], str(words))
-    assert [foreign("zzz", tell(text), Checks()) for text in ("the house", "etxea da")] == [
-        None
-    ] * 2
-    assert foreign("zzz", tell("the green house"), Checks()) is not None
+    assert [
+        describe_foreign("zzz", tell(text), Checks()) for text in ("the house", "etxea da")
+    ] == [None] * 2
+    assert describe_foreign("zzz", tell("the green house"), Checks()) is not None
 
 
 def test_scripts_come_first_and_other_ones_are_named(words: Path) -> None:
@@ -127,7 +127,7 @@ def made(labels: list[str], magic: int = fasttext_file.MAGIC) -> bytes:
 def test_a_whole_model_lists_its_labels(tmp_path: Path) -> None:
     path = tmp_path / "model.bin"
     path.write_bytes(made(["eus_Latn", "grn_Latn"]))
-    assert fasttext_file.labels(path) == ["__label__eus_Latn", "__label__grn_Latn"]
+    assert fasttext_file.read_labels(path) == ["__label__eus_Latn", "__label__grn_Latn"]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_real_texts_are_told_by_a_fasttext_model(model: Path) -> None:
-    assert set(fasttext_file.labels(model)) == {"__label__eng_Latn", "__label__eus_Latn"}
+    assert set(fasttext_file.read_labels(model)) == {"__label__eng_Latn", "__label__eus_Latn"}
     for expected, own, other in (("eu", 1, 0), ("en", 0, 1)):
         tell = Identifier(expected, ["en", "eu"], str(model))
         right = [guess.code for guess in tell.many([pair[own] for pair in PAIRS[1::2]])]

@@ -41,13 +41,13 @@ def test_every_packaged_pack_is_complete(code: str) -> None:
 def test_every_task_has_two_wordings_with_its_fields(task: str) -> None:
     wordings = language.load("en").prompts[task]
     assert len(wordings) >= 2
-    assert {language.placeholders(wording) for wording in wordings} == {frozenset(TASKS[task])}
+    assert {language.find_placeholders(wording) for wording in wordings} == {frozenset(TASKS[task])}
 
 
 def test_every_statement_has_three_wordings_with_the_same_fields() -> None:
     for wordings in language.load("en").statements.values():
         assert len(wordings) >= 3
-        assert len({language.placeholders(wording) for wording in wordings}) == 1
+        assert len({language.find_placeholders(wording) for wording in wordings}) == 1
 
 
 @pytest.mark.parametrize("code", PACKS)
@@ -106,7 +106,7 @@ def test_a_persons_own_pack_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
     assert language.load(path).yes == "Yes"
     monkeypatch.chdir(tmp_path)
     assert language.load("eu").yes == "Yes"
-    assert language.available() == ["en", "eu", "gl"]
+    assert language.list_packs() == ["en", "eu", "gl"]
 
 
 def test_an_unknown_language_is_told_with_the_nearest() -> None:

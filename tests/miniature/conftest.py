@@ -6,7 +6,7 @@ import pytest
 
 from ikusi import language
 from ikusi.miniature import corpora, packages
-from ikusi.miniature.pictures.drawings import Drawings, drawings
+from ikusi.miniature.pictures.drawings import Drawings, load_drawings
 from ikusi.miniature.pictures.splits import Splits, split
 from ikusi.recipe import Miniature
 
@@ -27,7 +27,7 @@ def fetched() -> Path:
 
 @pytest.fixture(scope="session")
 def drawn() -> Drawings:
-    return drawings()
+    return load_drawings()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from ikusi.data.corpus import Corpus
 from ikusi.miniature import corpora
 from ikusi.miniature.bases import text
 from ikusi.miniature.pictures.drawings import Drawings
-from ikusi.miniature.pictures.splits import Splits, generator, split
+from ikusi.miniature.pictures.splits import Splits, make_generator, split
 from ikusi.miniature.words.questions import Asker
 from ikusi.miniature.words.speaker import Speaker
 from miniature.conftest import SETTINGS
@@ -120,14 +120,16 @@ def given_away(conversations: Iterable[Turns]) -> tuple[list[str], Counter[str]]
 @pytest.fixture(scope="module")
 def scenes(drawn: Drawings) -> list[Turns]:
     """The conversations of a corpus as large as a study's, without its pictures."""
-    divided, random = split(drawn, 250), generator(0, 2)
+    divided, random = split(drawn, 250), make_generator(0, 2)
     maker, asker = corpora.Maker(SETTINGS, SPEAKERS, drawn, divided), Asker(divided.concepts)
-    talks = (corpora.conversation(asker, maker.draw(None, random), random) for _ in range(SCENES))
+    talks = (
+        corpora.write_conversation(asker, maker.draw(None, random), random) for _ in range(SCENES)
+    )
     return [_turns(exchanges) for exchanges in talks]
 
 
 def _turns(exchanges: Sequence[Any]) -> Turns:
-    turns: Turns = corpora.conversations(list(exchanges), SPEAKERS)["en"]["turns"]
+    turns: Turns = corpora.write_conversations(list(exchanges), SPEAKERS)["en"]["turns"]
     return turns
 
 
@@ -147,7 +149,7 @@ def test_the_corpora_on_disk_are_no_other(built: Path) -> None:
 
 
 def test_no_text_that_the_backbones_read_is_either() -> None:
-    rows = text.mixed([*SPEAKERS.values()], TEXTS, generator(3))
+    rows = text.mix_rows([*SPEAKERS.values()], TEXTS, make_generator(3))
     leaks, kinds = given_away(_turns(exchanges) for exchanges in rows)
     assert not leaks, leaks[:3]
     assert {"caption", "describe", "present", "continent", "odd_one_out"} <= set(kinds)
@@ -157,8 +159,8 @@ def test_text_only_questions_are_not_repeated(drawn: Drawings, divided: Splits) 
     """Drawn at random, about 1 pair in 100 of so few concepts would be the same."""
     speakers = {**SPEAKERS, "eu": Speaker(language.load("eu"))}
     few = Splits(divided.concepts[:8], (), divided.trained, divided.withheld)
-    maker, random = corpora.Maker(SETTINGS, speakers, drawn, few), generator(5)
-    pairs = [corpora.text_pair(maker, random) for _ in range(TEXTS)]
+    maker, random = corpora.Maker(SETTINGS, speakers, drawn, few), make_generator(5)
+    pairs = [corpora.write_text_pair(maker, random) for _ in range(TEXTS)]
     leaks, _ = given_away(_turns(pair) for pair in pairs)
     assert not leaks, leaks[:3]
 

@@ -15,15 +15,15 @@ from ikusi.miniature import corpora
 from ikusi.miniature.bases import build, encoder, shipped, teacher, text
 from ikusi.miniature.bases.contrastive import Contrastive, EncoderSettings, standardise
 from ikusi.miniature.pictures.augment import Thumbnails
-from ikusi.miniature.pictures.drawings import Drawings, drawings
+from ikusi.miniature.pictures.drawings import Drawings, load_drawings
 from ikusi.miniature.pictures.scenes import GROUNDS
-from ikusi.miniature.pictures.splits import UNSEEN, Splits, generator, split
+from ikusi.miniature.pictures.splits import UNSEEN, Splits, make_generator, split
 from ikusi.miniature.words import knowledge
-from ikusi.miniature.words.cldr import locale
+from ikusi.miniature.words.cldr import load_locale
 from ikusi.miniature.words.concepts import Concept
 from ikusi.miniature.words.questions import Asker, Drawn
 from ikusi.miniature.words.speaker import Speaker
-from ikusi.model.chat import prompt_ids
+from ikusi.model.chat import encode_prompt
 from ikusi.model.fusion import load_language_model
 from ikusi.recipe import Stage
 from ikusi.train.stages import train_stage
@@ -75,10 +75,10 @@ def test_both_languages_say_the_same(built: Path) -> None:
 def test_a_conversation_ends_by_naming_all_that_is_drawn(drawn: Drawings, divided: Splits) -> None:
     speaker = Speaker(language.load("en"))
     maker = corpora.Maker(SETTINGS, {"en": speaker}, drawn, divided)
-    random = generator(1)
+    random = make_generator(1)
     for _ in range(30):
         scene = maker.draw(None, random)
-        *asked, last = corpora.conversation(Asker(divided.concepts), scene, random)
+        *asked, last = corpora.write_conversation(Asker(divided.concepts), scene, random)
         tasks = [exchange.task for exchange in asked]
         checked = set(tasks) == {"present"} and len(tasks) <= corpora.CHECKS
         assert checked or len(tasks) == len(set(tasks)) == corpora.QUESTIONS
@@ -97,7 +97,7 @@ def test_test_pictures_show_only_what_was_not_trained_on(
 ) -> None:
     speakers = {"en": Speaker(language.load("en"))}
     maker = corpora.Maker(SETTINGS, speakers, drawn, divided)
-    random = generator(1)
+    random = make_generator(1)
     for unseen in UNSEEN:
         for _ in range(60):
             scene = maker.draw(unseen, random)
@@ -119,9 +119,9 @@ def test_no_picture_of_a_benchmark_is_trained_on(built: Path) -> None:
 
 
 def test_held_out_countries_are_asked_about_only_in_the_benchmark(built: Path) -> None:
-    names = locale("en").territories
-    kept = {names[c.code] for c in knowledge.countries() if knowledge.held_out(c)}
-    known = {names[c.code] for c in knowledge.countries() if not knowledge.held_out(c)}
+    names = load_locale("en").territories
+    kept = {names[c.code] for c in knowledge.load_countries() if knowledge.is_held_out(c)}
+    known = {names[c.code] for c in knowledge.load_countries() if not knowledge.is_held_out(c)}
     text, asked = opened(built, "text"), opened(built, "benchmarks/bertaqa")
     for index in range(len(text)):
         turns = text.row("en", index)["turns"]
@@ -129,7 +129,9 @@ def test_held_out_countries_are_asked_about_only_in_the_benchmark(built: Path) -
             assert not any(f": {name}?" in question for name in kept - known)
             assert not any(question.startswith(f"Country: {name}.") for name in kept - known)
     codes = {id.partition("-")[0] for id in asked.ids}
-    assert codes and all(knowledge.held_out(c) for c in knowledge.countries() if c.code in codes)
+    assert codes and all(
+        knowledge.is_held_out(c) for c in knowledge.load_countries() if c.code in codes
+    )
 
 
 def test_the_same_settings_make_the_same_bytes_and_tell_how_far_they_are(
@@ -175,7 +177,7 @@ def trained(
     output: Path,
     progress: encoder.Progress | None = None,
 ) -> Contrastive:
-    return encoder.train(pictures, encoder.names_of(few(drawn)), output, progress)
+    return encoder.train(pictures, encoder.list_names(few(drawn)), output, progress)
 
 
 @pytest.mark.slow
@@ -184,7 +186,9 @@ def test_a_short_rebuild_of_the_encoder_learns(
 ) -> None:
     pictures = encoder.Pictures(lessons, 8, replace(TINY, steps=240))
     model = trained(pictures, drawn, tmp_path).eval()
-    found = encoder.retrieval(model, drawn, few(drawn), TINY, None, repeats=9)  # 378 drawings
+    found = encoder.measure_retrieval(
+        model, drawn, few(drawn), TINY, None, repeats=9
+    )  # 378 drawings
     assert found > 0.25  # chance is 0.125, and its standard deviation 0.017
 
 
@@ -193,7 +197,7 @@ def test_a_taught_encoder_goes_on_from_the_one_that_learnt_alone(
     tmp_path: Path, lessons: Thumbnails, taught: teacher.Teacher, drawn: Drawings
 ) -> None:
     short = replace(TINY, steps=2, batch_size=4)
-    names = encoder.names_of(few(drawn))
+    names = encoder.list_names(few(drawn))
     alone = encoder.train(encoder.Pictures(lessons, 8, short), names, tmp_path / "alone")
     before = {name: value.clone() for name, value in alone.state_dict().items()}
     pictures = encoder.Pictures(lessons, 8, replace(short, learning_rate=1e-6), taught)
@@ -267,16 +271,16 @@ def test_standardised_features_have_no_common_part_and_keep_their_differences(
 
 
 def test_a_scene_told_in_emoji_has_one_token_a_cell() -> None:
-    tokenizer = build.train_tokenizer(text.sentences(40))
+    tokenizer = build.train_tokenizer(text.write_sentences(40))
     told, _, _ = _map()
     assert len(tokenizer(told)["input_ids"]) == len(told) == text.GRID**2
     assert tokenizer.decode(tokenizer(told)["input_ids"]) == told
 
 
 def _map() -> tuple[str, Drawn, list[Concept]]:
-    concepts = split(drawings(), text.CONCEPTS).concepts
+    concepts = split(load_drawings(), text.CONCEPTS).concepts
     drawn = Drawn((concepts[0], concepts[90]), "emoji", "green")
-    told = text.emoji_map(Asker(concepts), drawn, generator(0))
+    told = text.draw_emoji_map(Asker(concepts), drawn, make_generator(0))
     return told, drawn, list(concepts)
 
 
@@ -290,7 +294,7 @@ def test_most_cells_of_a_map_are_read_right_and_the_others_as_look_alikes() -> N
 
 
 def test_the_tokenizer_writes_any_language() -> None:
-    tokenizer = build.train_tokenizer(text.sentences(40))
+    tokenizer = build.train_tokenizer(text.write_sentences(40))
     for words in ("Zer dago ezkerrean?", "tŷ gwyrdd", "Bẹ́ẹ̀ni", "ဘာလဲ"):
         assert tokenizer.decode(tokenizer(words)["input_ids"]) == words
 
@@ -298,8 +302,8 @@ def test_the_tokenizer_writes_any_language() -> None:
 @pytest.mark.slow
 def test_a_short_rebuild_of_a_backbone_learns(tmp_path: Path) -> None:
     speakers = [Speaker(language.load("en"))]
-    text.write(speakers, tmp_path / "text", text.mixed(speakers, 60, generator(0)))
-    tokenizer = build.train_tokenizer(text.sentences(40))
+    text.write(speakers, tmp_path / "text", text.mix_rows(speakers, 60, make_generator(0)))
+    tokenizer = build.train_tokenizer(text.write_sentences(40))
     mixture = Mixture([MixturePart(Corpus.open(tmp_path / "text"), 0.0)], "en", "en", 0)
     stage = Stage(
         corpus="text",
@@ -311,7 +315,7 @@ def test_a_short_rebuild_of_a_backbone_learns(tmp_path: Path) -> None:
     )
     losses = []
     train_stage(
-        build.new_llama(tokenizer),
+        build.make_llama(tokenizer),
         tokenizer,
         mixture,
         stage,
@@ -324,16 +328,16 @@ def test_a_short_rebuild_of_a_backbone_learns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["llama-en", "llama-eu"])
 def test_the_backbones_that_ship_know_what_they_were_told(name: str) -> None:
-    model, tokenizer = load_language_model(shipped.path(name), torch.float32)
+    model, tokenizer = load_language_model(shipped.find_model(name), torch.float32)
     assert sum(p.numel() for p in model.parameters()) < 2_500_000
     code = name.partition("-")[2]
     speaker = Speaker(language.load(code))
     right = 0
-    countries = knowledge.speakable("en", "eu")[:12]
+    countries = knowledge.select_speakable("en", "eu")[:12]
     for country in countries:
         asked = knowledge.ask_fact(country, "continent", 0)
         talk = [{"role": "user", "content": asked.question(speaker)}]
-        prompt = torch.tensor([prompt_ids(tokenizer, talk)])
+        prompt = torch.tensor([encode_prompt(tokenizer, talk)])
         said = model.generate(
             prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=8, do_sample=False
         )
@@ -351,4 +355,4 @@ def test_what_is_no_base_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="encodr: expected encoder or llama-<language>"):
         build.build("encodr", tmp_path)
     with pytest.raises(InputError, match="expected a base model, found none"):
-        shipped.path("miniature/llama-xx")
+        shipped.find_model("miniature/llama-xx")

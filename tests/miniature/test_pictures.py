@@ -13,10 +13,10 @@ from ikusi import language
 from ikusi.miniature.pictures import scenes
 from ikusi.miniature.pictures.augment import Thumbnails, vary
 from ikusi.miniature.pictures.drawings import FAMILIES, PIXELS, Drawings
-from ikusi.miniature.pictures.splits import HELD_OUT_STYLE, UNSEEN, Splits, generator, split
+from ikusi.miniature.pictures.splits import HELD_OUT_STYLE, UNSEEN, Splits, make_generator, split
 from ikusi.miniature.words import questions
-from ikusi.miniature.words.concepts import catalogue, named
-from ikusi.miniature.words.questions import COUNTS, Asker, Drawn, present
+from ikusi.miniature.words.concepts import load_concepts, select_named
+from ikusi.miniature.words.questions import COUNTS, Asker, Drawn, ask_present
 from ikusi.miniature.words.speaker import Speaker
 
 ENGLISH = Speaker(language.load("en"))
@@ -65,7 +65,7 @@ def test_a_smaller_miniature_is_part_of_a_larger_one(drawn: Drawings, divided: S
 
 @given(st.integers(1, 3), st.integers(0, 10_000))
 def test_boxes_lie_side_by_side_inside_the_scene(count: int, seed: int) -> None:
-    boxes = scenes.places(count, generator(seed))
+    boxes = scenes.choose_places(count, make_generator(seed))
     edges = [(x - side / 2, x + side / 2, y - side / 2, y + side / 2) for x, y, side in boxes]
     for left, right, top, bottom in edges:
         assert -1e-9 <= left < right <= 1 + 1e-9 and -1e-9 <= top < bottom <= 1 + 1e-9
@@ -77,21 +77,23 @@ def test_the_same_seed_draws_the_same_picture(drawn: Drawings) -> None:
     shown = [drawn[key] for key in list(drawn)[:2]]
 
     def make(seed: int) -> bytes:
-        random = generator(seed)
-        colour = scenes.ground_colour("blue", random)
-        return scenes.png(scenes.compose(shown, scenes.places(2, random), colour, 64, random))
+        random = make_generator(seed)
+        colour = scenes.choose_colour("blue", random)
+        return scenes.to_png(
+            scenes.compose(shown, scenes.choose_places(2, random), colour, 64, random)
+        )
 
     assert make(1) == make(1) != make(2)
 
 
 def test_the_ground_is_of_the_named_colour(drawn: Drawings) -> None:
     for name, centre in scenes.GROUNDS.items():
-        shade = np.array(scenes.ground_colour(name, generator(3)))
+        shade = np.array(scenes.choose_colour(name, make_generator(3)))
         nearest = min(scenes.GROUNDS, key=lambda other: abs(shade - scenes.GROUNDS[other]).sum())
         assert nearest == name and abs(shade - centre).max() <= scenes.GROUND_JITTER
 
 
-CONCEPTS = named(catalogue(), "en")
+CONCEPTS = select_named(load_concepts(), "en")
 
 
 @settings(deadline=None)
@@ -102,7 +104,7 @@ def test_questions_are_answered_by_what_is_drawn(data: st.DataObject) -> None:
         st.lists(st.sampled_from(CONCEPTS), min_size=count, max_size=count, unique=True)
     )
     drawn = Drawn(tuple(picked), "noto", "green")
-    random = generator(data.draw(st.integers(0, 999)))
+    random = make_generator(data.draw(st.integers(0, 999)))
     asker = Asker(CONCEPTS)
     names = [ENGLISH.name(concept) for concept in picked]
     for task in [task for task in COUNTS if questions.fits(task, count)]:
@@ -131,7 +133,7 @@ def test_options_are_four_and_only_the_right_one_is_in_the_picture(data: st.Data
     picked = data.draw(st.lists(st.sampled_from(CONCEPTS), min_size=2, max_size=3, unique=True))
     drawn = Drawn(tuple(picked), "noto", "green")
     task = data.draw(st.sampled_from(["left", "right", "next_to", "which"]))
-    chosen = Asker(CONCEPTS).choose(task, drawn, generator(data.draw(st.integers(0, 999))))
+    chosen = Asker(CONCEPTS).choose(task, drawn, make_generator(data.draw(st.integers(0, 999))))
     options = [option(ENGLISH) for option in chosen.options]
     names = {ENGLISH.name(concept) for concept in picked}
     assert len(set(options)) == 4
@@ -145,7 +147,7 @@ def test_yes_and_no_are_true(data: st.DataObject) -> None:
     picked = data.draw(st.lists(st.sampled_from(CONCEPTS), min_size=1, max_size=3, unique=True))
     truth = data.draw(st.booleans())
     drawn = Drawn(tuple(picked), "noto", "green")
-    exchange = present(Asker(CONCEPTS), drawn, picked[0], truth, generator(4))
+    exchange = ask_present(Asker(CONCEPTS), drawn, picked[0], truth, make_generator(4))
     asked = exchange.values["x"](ENGLISH)
     assert (asked in {ENGLISH.name(concept) for concept in picked}) is truth
     assert exchange.answer(ENGLISH) == ("Yes" if truth else "No")
@@ -154,7 +156,7 @@ def test_yes_and_no_are_true(data: st.DataObject) -> None:
 def test_distractors_are_near() -> None:
     cow = next(concept for concept in CONCEPTS if ENGLISH.name(concept) == "cow")
     drawn = Drawn((cow,), "noto", "red")
-    near = Asker(CONCEPTS).near(cow, drawn, generator(0), 3)
+    near = Asker(CONCEPTS).near(cow, drawn, make_generator(0), 3)
     assert {concept.subgroup for concept in near} == {"animal-mammal"} and cow not in near
 
 

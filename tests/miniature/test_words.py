@@ -9,8 +9,8 @@ from ikusi import language
 from ikusi.errors import InputError
 from ikusi.miniature import corpora, packages
 from ikusi.miniature.words import knowledge, pack
-from ikusi.miniature.words.cldr import locale
-from ikusi.miniature.words.concepts import catalogue, named
+from ikusi.miniature.words.cldr import load_locale
+from ikusi.miniature.words.concepts import load_concepts, select_named
 from ikusi.miniature.words.speaker import KINDS, Speaker
 from ikusi.recipe import Miniature
 
@@ -18,11 +18,11 @@ from ikusi.recipe import Miniature
 def test_a_package_that_differs_from_its_digest_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = {**packages.catalogue()["cldr-rbnf"], "integrity": "sha512-AAAA"}
-    monkeypatch.setattr(packages, "catalogue", lambda: {"cldr-rbnf": entry})
+    entry = {**packages.read_catalogue()["cldr-rbnf"], "integrity": "sha512-AAAA"}
+    monkeypatch.setattr(packages, "read_catalogue", lambda: {"cldr-rbnf": entry})
     monkeypatch.setattr(packages, "cache_folder", lambda: tmp_path)
     with pytest.raises(InputError, match=r"cldr-rbnf@48\.2\.0: expected sha512-AAAA, found sha512"):
-        packages.archive("cldr-rbnf")
+        packages.fetch_archive("cldr-rbnf")
     assert not list(tmp_path.rglob("*.tgz"))
 
 
@@ -35,13 +35,13 @@ def test_a_fetched_package_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_package_is_credited() -> None:
-    shown = packages.attribution("study") + packages.attribution("encoder")
-    for name, entry in packages.catalogue().items():
+    shown = packages.write_attribution("study") + packages.write_attribution("encoder")
+    for name, entry in packages.read_catalogue().items():
         assert f"| {name} {entry['version']} |" in shown and entry["licence"] in shown
 
 
 def test_cldr_words_are_those_of_the_language() -> None:
-    welsh, basque = locale("cy"), locale("eu")
+    welsh, basque = load_locale("cy"), load_locale("eu")
     assert welsh.numbers()[:4] == ["dim", "un", "dau", "tri"]  # type: ignore[index]
     assert basque.numbers() is None
     assert basque.yes_no() == ("bai", "ez") and welsh.yes_no() == ("ie", "na")
@@ -52,25 +52,25 @@ def test_cldr_words_are_those_of_the_language() -> None:
 
 def test_a_language_without_emoji_names_is_refused() -> None:
     with pytest.raises(InputError, match="language xx: expected a CLDR language with emoji names"):
-        locale("xx")
+        load_locale("xx")
 
 
 def test_concepts_are_named_in_every_language_asked_for_and_told_apart_by_name() -> None:
-    every = catalogue()
+    every = load_concepts()
     assert len(every) >= 500
-    both = named(every, "en", "eu")
+    both = select_named(every, "en", "eu")
     for code in ("en", "eu"):
-        names = [concept.name(locale(code)).casefold() for concept in both]
+        names = [concept.name(load_locale(code)).casefold() for concept in both]
         assert len(set(names)) == len(names)
 
 
 def test_facts_about_countries_are_cldrs() -> None:
-    facts = {country.code: country for country in knowledge.countries()}
+    facts = {country.code: country for country in knowledge.load_countries()}
     spain, kenya = facts["ES"], facts["KE"]
     assert (spain.continent, spain.official_language, spain.currency) == ("150", "es", "EUR")
     assert (kenya.continent, kenya.currency) == ("002", "KES")
-    assert len(knowledge.speakable("en", "eu")) > 200
-    share = sum(map(knowledge.held_out, facts.values())) / len(facts)
+    assert len(knowledge.select_speakable("en", "eu")) > 200
+    share = sum(map(knowledge.is_held_out, facts.values())) / len(facts)
     assert 0.4 < share < 0.6
 
 
@@ -134,20 +134,20 @@ def test_every_drafted_colour_is_a_colour_says_where_it_is_from_and_waits(code: 
 
 
 def test_khmer_colours_are_not_called_circles() -> None:
-    assert pack.colour_words(locale("km"))["red"] == "ក្រហម"
-    assert pack.colour_words(locale("yo"))["red"] == "pupa"
+    assert pack.find_colour_words(load_locale("km"))["red"] == "ក្រហម"
+    assert pack.find_colour_words(load_locale("yo"))["red"] == "pupa"
 
 
 def test_categories_that_nobody_translated_are_signs() -> None:
-    cow = next(concept for concept in catalogue() if concept.emoji == "🐄")
+    cow = next(concept for concept in load_concepts() if concept.emoji == "🐄")
     said = {
         code: Speaker(language.load("en").model_copy(update={"code": code})).kind(cow)
         for code in ("en", "eu", "ug", "qu")
     }
     assert said == {"en": "animal", "eu": "Animalia", "ug": "🐾", "qu": "🐾"}
-    assert {concept.kind for concept in catalogue()} == set(KINDS)
+    assert {concept.kind for concept in load_concepts()} == set(KINDS)
 
 
 def test_colours_are_what_the_names_of_circles_do_not_share() -> None:
-    found = pack.colour_words(locale("cy"))
+    found = pack.find_colour_words(load_locale("cy"))
     assert found["red"] == "coch" and found["green"] == "gwyrdd" and found["black"] == "du"

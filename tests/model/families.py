@@ -8,7 +8,7 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from ikusi.model.tokens import SPECIAL_TOKENS, plain_tokenizer
+from ikusi.model.tokens import SPECIAL_TOKENS, make_plain_tokenizer
 
 TEMPLATES = Path(__file__).parent / "templates"
 TEXT = ["Zer da hau?\n\nKatua da. What is this? It is a cat, and 3 dogs.\n\n", "user\n\nkaixo"] * 20
@@ -134,7 +134,7 @@ def _plain() -> str:
 def tokenizer(family: str) -> PreTrainedTokenizerFast:
     """A fresh tokenizer of the family, without an image token of its own (except plain's)."""
     if family == "plain":
-        return plain_tokenizer(Tokenizer.from_str(_plain()))
+        return make_plain_tokenizer(Tokenizer.from_str(_plain()))
     backend = Tokenizer.from_str(_backend(family))
     made = PreTrainedTokenizerFast(tokenizer_object=backend, **NAMED[family])
     made.chat_template = (TEMPLATES / f"{family}.jinja").read_text(encoding="utf-8").strip()

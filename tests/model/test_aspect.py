@@ -100,7 +100,7 @@ def test_padding_keeps_what_a_crop_cuts_off() -> None:
 
 def test_a_padded_picture_takes_as_many_tokens_as_any() -> None:
     model, processor = fusion.assemble(tower(), llm(), tokenizer("plain"), aspect="pad")
-    features = fusion.features_per_image(model, processor)
+    features = fusion.count_image_tokens(model, processor)
     text = processor.image_token
     taken = processor(images=picture(90, 41), text=text, return_tensors="pt")["input_ids"]
     told = processor._get_num_multimodal_tokens(image_sizes=[(41, 90)])

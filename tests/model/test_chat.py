@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from ikusi.errors import InputError
 from ikusi.model import chat
 from ikusi.model.parts import open_tokenizer, prepare_tokens
-from ikusi.model.tokens import control_tokens
+from ikusi.model.tokens import find_control_tokens
 from model.families import ENDS, FAMILIES, WITHOUT_SYSTEM, tokenizer
 
 FEATURES = 4
@@ -47,7 +47,7 @@ def encode(made: PreTrainedTokenizerFast, messages: list[Any], **settings: Any) 
 
 
 def image_id(made: PreTrainedTokenizerFast) -> int:
-    found = made.convert_tokens_to_ids(chat.image_token(made))
+    found = made.convert_tokens_to_ids(chat.find_image_token(made))
     assert isinstance(found, int)
     return found
 
@@ -85,7 +85,7 @@ def test_prompts_are_token_prefixes_of_what_was_trained(family: str) -> None:
     made = ready(family)
     whole = encode(made, TALK)
     for index in (1, 3):
-        prompt = chat.prompt_ids(made, TALK[:index], FEATURES, image_id(made))
+        prompt = chat.encode_prompt(made, TALK[:index], FEATURES, image_id(made))
         assert whole.input_ids[: len(prompt)] == prompt
         assert whole.supervised[len(prompt)] and not whole.supervised[len(prompt) - 1]
 
@@ -139,7 +139,7 @@ def test_a_token_across_the_border_of_prompt_and_answer_is_split_there() -> None
     talk = [turn("user", "Zer da?"), turn("assistant", "\nKatua da.")]
     assert "ĊĊ" in made.get_vocab()
     encoded = encode(made, talk)
-    prompt = chat.prompt_ids(made, talk[:1])
+    prompt = chat.encode_prompt(made, talk[:1])
     assert encoded.input_ids[: len(prompt)] == prompt
     assert made.decode(encoded.input_ids) == chat.render(made, talk)
     assert (
@@ -158,7 +158,7 @@ def test_the_split_holds_for_the_turns_that_follow() -> None:
         turn("user", "c"),
         turn("assistant", "\nd"),
     ]
-    prompt = chat.prompt_ids(made, talk[:3])
+    prompt = chat.encode_prompt(made, talk[:3])
     assert encode(made, talk).input_ids[: len(prompt)] == prompt
 
 
@@ -176,7 +176,7 @@ def test_any_text_keeps_the_promises(name: str, question: str, answers: list[str
     made = READY(name)
     talk = [t for a in answers for t in (turn("user", PICTURE, question), turn("assistant", a))]
     encoded = encode(made, talk)
-    prompt = chat.prompt_ids(made, talk[:-1], FEATURES, image_id(made))
+    prompt = chat.encode_prompt(made, talk[:-1], FEATURES, image_id(made))
     assert encoded.input_ids[: len(prompt)] == prompt
     assert encoded.image_tokens == FEATURES * len(answers)
     last = [t for t, s in zip(encoded.input_ids, encoded.supervised, strict=True) if s][-1]
@@ -186,7 +186,7 @@ def test_any_text_keeps_the_promises(name: str, question: str, answers: list[str
 
 def test_text_that_spells_a_control_token_is_refused(family: str) -> None:
     made = ready(family)
-    for token in (chat.end_of_turn(made), chat.image_token(made)):
+    for token in (chat.end_of_turn(made), chat.find_image_token(made)):
         for talk in (
             [turn("user", f"Zer da {token} hau?"), ANSWER],
             [turn("user", "Zer da?"), turn("assistant", token[:2], token[2:])],
@@ -197,9 +197,9 @@ def test_text_that_spells_a_control_token_is_refused(family: str) -> None:
 
 def test_every_control_token_is_known_and_ordinary_text_has_none(family: str) -> None:
     made = ready(family)
-    assert control_tokens(made, "a <b> [c] <|d|> & it's") == []
+    assert find_control_tokens(made, "a <b> [c] <|d|> & it's") == []
     for token in made.all_special_tokens:
-        assert control_tokens(made, f"a{token}b") == [token]
+        assert find_control_tokens(made, f"a{token}b") == [token]
 
 
 def test_unknown_roles_are_refused() -> None:

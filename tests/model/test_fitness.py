@@ -8,7 +8,7 @@ from ikusi.errors import InputError
 from ikusi.model import chat
 from ikusi.model.fitness import Fitness
 from ikusi.model.parts import prepare_tokens
-from ikusi.model.tokens import control
+from ikusi.model.tokens import compile_control
 from model.families import ENDS, FAMILIES, tokenizer
 
 FEATURES, LONGEST = 4, 48
@@ -49,9 +49,9 @@ def ready(family: str) -> Any:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_row_is_unfit_where_it_cannot_be_encoded(family: str) -> None:
     made = ready(family)
-    image = made.convert_tokens_to_ids(chat.image_token(made))
+    image = made.convert_tokens_to_ids(chat.find_image_token(made))
     fitness = Fitness(made, FEATURES, image, LONGEST)
-    spelled = [made.convert_ids_to_tokens(i) for i in control(made)[1]]
+    spelled = [made.convert_ids_to_tokens(i) for i in compile_control(made)[1]]
     talks = {**TALKS, **{token: [turn("user", f"What is {token}?"), SAID] for token in spelled}}
     unfit = 0
     for name, talk in talks.items():

@@ -13,7 +13,7 @@ from ikusi.errors import InputError
 from ikusi.miniature.bases import shipped
 from ikusi.model import chat
 from ikusi.model.forms import Form, Forms
-from ikusi.model.tokens import SPECIAL_TOKENS, plain_tokenizer, with_image_parts
+from ikusi.model.tokens import SPECIAL_TOKENS, make_plain_tokenizer, with_image_parts
 
 QUESTIONS = ["what is on the left ?", "x", " what is a dog\n", "Zer da hau?\nGorria «ñ»?", "a < b"]
 OPTIONS = ["dog", "hot dog", "\ndog", "<b>", "Bai."]
@@ -32,7 +32,7 @@ def byte_level() -> PreTrainedTokenizerBase:
         show_progress=False,
     )
     backend.train_from_iterator([": dog\n dog", "?\ndog", "x: cat", "\n\ncat"] * 20, trainer)
-    return plain_tokenizer(backend)
+    return make_plain_tokenizer(backend)
 
 
 def with_template(words: PreTrainedTokenizerBase, template: str) -> PreTrainedTokenizerBase:
@@ -69,7 +69,7 @@ def fickle() -> PreTrainedTokenizerBase:
 
 
 def shipped_llm() -> PreTrainedTokenizerBase:
-    words = AutoTokenizer.from_pretrained(shipped.path("miniature/llama-en"))
+    words = AutoTokenizer.from_pretrained(shipped.find_model("miniature/llama-en"))
     words.chat_template = with_image_parts(words.chat_template, "<|image|>")
     return words
 
@@ -105,7 +105,7 @@ def test_prompts_and_answers_are_those_made_one_by_one(name: str) -> None:
     said = forms.continuations(asked, [OPTIONS] * len(asked), rows)
     end = words.convert_tokens_to_ids("<|end|>")
     for messages, (ids, shared), answers in zip(asked, prompts, said, strict=True):
-        assert list(ids) == chat.prompt_ids(words, messages, 4, image)
+        assert list(ids) == chat.encode_prompt(words, messages, 4, image)
         assert image not in ids[shared:], "a picture is part of what is shared"
         for option, answer in zip(OPTIONS, answers, strict=True):
             turn = {"role": "assistant", "content": [{"type": "text", "text": option}]}
@@ -119,7 +119,7 @@ def test_questions_after_the_same_examples_share_these() -> None:
     forms = Forms(tiny.tokenizer())
     asked = [conversation(question, False, True) for question in ("what is a dog ?", "a cat ?")]
     (first, shared), (second, also) = forms.prompts(asked, ["1", "2"])
-    assert shared == also >= len(chat.prompt_ids(tiny.tokenizer(), asked[0][:2], 0))
+    assert shared == also >= len(chat.encode_prompt(tiny.tokenizer(), asked[0][:2], 0))
     assert first[:shared] == second[:shared] and first != second
 
 
@@ -129,9 +129,11 @@ def test_a_form_is_found_once_and_only_a_fickle_template_has_none(
     for name, make in TOKENIZERS.items():
         forms = Forms(make())
         made: list[Form | None] = []
-        inner = forms._made
+        inner = forms._make_form
         monkeypatch.setattr(
-            forms, "_made", lambda messages, made=made, inner=inner: made.append(inner(messages))
+            forms,
+            "_make_form",
+            lambda messages, made=made, inner=inner: made.append(inner(messages)),
         )
         asked = [conversation(question, False, False) for question in QUESTIONS]
         forms.prompts(asked, QUESTIONS)

@@ -92,7 +92,7 @@ class Fused:
 
     def encoding(self) -> tuple[int, int]:
         """What training and evaluation ask for: features per image, and the image token's id."""
-        features = fusion.features_per_image(self.model, self.processor)
+        features = fusion.count_image_tokens(self.model, self.processor)
         return features, self.model.config.image_token_id
 
 
@@ -141,15 +141,15 @@ def test_load_gives_the_same_logits(fused: Fused) -> None:
     model, processor = fusion.load(fused.folder)
     with torch.no_grad():
         assert torch.equal(model(**fused.inputs).logits, fused.model(**fused.inputs).logits)
-    assert chat.image_token(processor.tokenizer) == fused.stock_processor.image_token
-    assert set(fusion.connector_parameters(model)) == {
+    assert chat.find_image_token(processor.tokenizer) == fused.stock_processor.image_token
+    assert set(fusion.list_connector_parameters(model)) == {
         p for p in model.model.multi_modal_projector.parameters() if p.requires_grad
     }
 
 
 def test_training_evaluation_and_serving_ask_token_for_token_alike(fused: Fused) -> None:
     words, encoding = fused.processor.tokenizer, fused.encoding()
-    prompt = chat.prompt_ids(words, TALK[:1], *encoding)
+    prompt = chat.encode_prompt(words, TALK[:1], *encoding)
     assert prompt == fused.inputs["input_ids"][0].tolist()
     trained = chat.encode(words, TALK, *encoding)
     assert trained.input_ids[: len(prompt)] == prompt
@@ -166,7 +166,7 @@ def test_a_template_written_out_first_gives_the_same_tokens(fused: Fused) -> Non
 
 
 def test_a_conversation_goes_on_token_for_token_alike(fused: Fused) -> None:
-    asked = chat.prompt_ids(fused.processor.tokenizer, ANOTHER_TURN, *fused.encoding())
+    asked = chat.encode_prompt(fused.processor.tokenizer, ANOTHER_TURN, *fused.encoding())
     assert asked == served(fused.stock_processor, ANOTHER_TURN)["input_ids"][0].tolist()
 
 
@@ -177,17 +177,23 @@ def test_the_checkpoint_holds_the_chat_template(fused: Fused) -> None:
 
 
 def test_image_tokens_are_as_many_as_image_features(fused: Fused) -> None:
-    features = fusion.features_per_image(fused.model, fused.processor)
+    features = fusion.count_image_tokens(fused.model, fused.processor)
     assert features == fused.model.config.image_seq_length == 16
     assert int((fused.inputs["input_ids"] == fused.model.config.image_token_id).sum()) == features
-    assert fusion.image_features(fused.model, fused.inputs["pixel_values"]).shape == (1, 16, 32)
+    assert fusion.compute_image_features(fused.model, fused.inputs["pixel_values"]).shape == (
+        1,
+        16,
+        32,
+    )
 
 
 def test_features_in_two_steps_are_the_stock_forward(fused: Fused) -> None:
     inputs, model = fused.inputs, fused.model
     with torch.no_grad():
         stock = torch.stack(model.get_image_features(inputs["pixel_values"]).pooler_output)
-        projected = fusion.project(model, fusion.image_features(model, inputs["pixel_values"]))
+        projected = fusion.project(
+            model, fusion.compute_image_features(model, inputs["pixel_values"])
+        )
         embeddings = fusion.embed(model, inputs["input_ids"], projected)
         logits = model(inputs_embeds=embeddings).logits
         assert torch.equal(projected, stock)
@@ -207,11 +213,13 @@ def test_checkpoints_that_keep_the_class_token_are_read_like_their_own_code(
     stock, processor = opened(tmp_path / "kept")
     model, ours = fusion.load(tmp_path / "kept")
     inputs = served(processor, TALK[:1])
-    features = fusion.features_per_image(model, ours)
-    asked = chat.prompt_ids(ours.tokenizer, TALK[:1], features, model.config.image_token_id)
+    features = fusion.count_image_tokens(model, ours)
+    asked = chat.encode_prompt(ours.tokenizer, TALK[:1], features, model.config.image_token_id)
     assert features == 17 and asked == inputs["input_ids"][0].tolist()
     with torch.no_grad():
-        projected = fusion.project(model, fusion.image_features(model, inputs["pixel_values"]))
+        projected = fusion.project(
+            model, fusion.compute_image_features(model, inputs["pixel_values"])
+        )
         embeddings = fusion.embed(model, inputs["input_ids"], projected)
         assert torch.equal(model(inputs_embeds=embeddings).logits, stock(**inputs).logits)
 
@@ -247,7 +255,7 @@ def test_the_linear_connector_is_one_linear_layer_and_stays_one() -> None:
     features = torch.randn(2, 16, 32)
     assert torch.equal(fusion.project(model, features), alone(features))
 
-    fusion.trainable(model, ["connector", "llm"])
+    fusion.set_trainable(model, ["connector", "llm"])
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=0.1, weight_decay=0.1)
     fusion.project(model, features).square().sum().backward()
@@ -296,16 +304,16 @@ def test_aligning_clip_and_llama_8b_trains_four_million_parameters() -> None:
             )
         )
     model, processor = fusion.assemble(vision, language, tokenizer("llama-3.1"))
-    assert fusion.trainable(model, ["connector"]) == {"connector": 4_198_400}
-    counts = fusion.trainable(model, ["connector", "llm"])
+    assert fusion.set_trainable(model, ["connector"]) == {"connector": 4_198_400}
+    counts = fusion.set_trainable(model, ["connector", "llm"])
     assert counts == {"connector": 4_198_400, "llm": 8_030_261_248}
-    assert fusion.features_per_image(model, processor) == 576
+    assert fusion.count_image_tokens(model, processor) == 576
 
 
 def test_trainable_freezes_the_rest_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     model, _ = fusion.assemble(tower(), llm(), tokenizer("plain"), "mlp2x_gelu")
     with caplog.at_level(logging.INFO):
-        counts = fusion.trainable(model, ["connector"])
+        counts = fusion.set_trainable(model, ["connector"])
     assert counts == {"connector": 32 * 48 + 48 + 48 * 48 + 48}
     assert "trainable: connector 3,936 of" in caplog.text
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 3936
@@ -316,23 +324,23 @@ def test_trainable_freezes_the_rest_and_says_so(caplog: pytest.LogCaptureFixture
         if "layers.2." in name or "post_layernorm" in name
     ]
     assert unread
-    assert sum(fusion.trainable(model, ["connector", "llm", "vision"]).values()) == sum(
+    assert sum(fusion.set_trainable(model, ["connector", "llm", "vision"]).values()) == sum(
         p.numel() for p in model.parameters()
     ) - sum(p.numel() for p in unread)
     assert not any(p.requires_grad for p in unread)
-    assert fusion.trainable(model, []) == {}
+    assert fusion.set_trainable(model, []) == {}
 
 
 def test_tied_embeddings_are_counted_once() -> None:
     tied = llm(tie_word_embeddings=True)
-    assert fusion.trainable(tied, ["llm"])["llm"] == sum(p.numel() for p in tied.parameters())
+    assert fusion.set_trainable(tied, ["llm"])["llm"] == sum(p.numel() for p in tied.parameters())
     model, _ = fusion.assemble(tower(), tied, tokenizer("plain"))
-    assert fusion.trainable(model, ["llm"])["llm"] == sum(p.numel() for p in tied.parameters())
+    assert fusion.set_trainable(model, ["llm"])["llm"] == sum(p.numel() for p in tied.parameters())
 
 
 def test_a_part_the_model_lacks_is_refused() -> None:
     with pytest.raises(InputError, match="expected parts among llm, found 'connector'"):
-        fusion.trainable(llm(), ["connector"])
+        fusion.set_trainable(llm(), ["connector"])
 
 
 def test_the_model_takes_the_dtype_of_the_llm_and_keeps_it(tmp_path: Path) -> None:
@@ -382,9 +390,9 @@ def test_a_calibrated_connector_starts_at_the_length_of_word_embeddings(connecto
     model, _ = fusion.assemble(encoder, llm(), tokenizer("llama-3.1"), connector, feature_layer=-1)
     pictures = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     fusion.calibrate(model, pictures)
-    features = fusion.image_features(model, pictures)
+    features = fusion.compute_image_features(model, pictures)
     started = model.model.multi_modal_projector.linear_1(features).flatten(0, 1)
     words = model.get_input_embeddings().weight
     assert started.mean(0).abs().max() < 1e-3 * started.std()
     assert started.pow(2).mean().sqrt().item() == pytest.approx(words.pow(2).mean().sqrt().item())
-    assert fusion.connector_parameters(model)[0].requires_grad
+    assert fusion.list_connector_parameters(model)[0].requires_grad

@@ -33,8 +33,8 @@ def joined(vision, llm):
     return [weights, processor.image_processor.image_mean[0], processor.tokenizer.chat_template]
 
 told = {f"{v} {l}": tried(lambda v=v, l=l: joined(v, l)) for v, l in json.loads(sys.argv[1])}
-told["folder"] = tried(lambda: str(hub.folder("org/llm@second")))
-told["none"] = tried(lambda: str(hub.folder("org/llm@third")))
+told["folder"] = tried(lambda: str(hub.find_folder("org/llm@second")))
+told["none"] = tried(lambda: str(hub.find_folder("org/llm@third")))
 print(json.dumps(told))
 """
 
@@ -117,7 +117,7 @@ def test_parts_are_opened_in_the_revision_that_is_named(
 
 def test_a_folder_is_itself_whatever_its_name(tmp_path: Path) -> None:
     (tmp_path / "a@b").mkdir()
-    assert hub.place(tmp_path / "a@b") == (str(tmp_path / "a@b"), {})
-    assert hub.folder(tmp_path / "a@b") == tmp_path / "a@b"
+    assert hub.split_place(tmp_path / "a@b") == (str(tmp_path / "a@b"), {})
+    assert hub.find_folder(tmp_path / "a@b") == tmp_path / "a@b"
     with pytest.raises(InputError, match="expected the folder of a model, or a hub id"):
-        hub.folder("no such model")
+        hub.find_folder("no such model")

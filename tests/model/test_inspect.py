@@ -21,12 +21,12 @@ from ikusi.model.inspect import (
     Piece,
     Reader,
     Row,
-    counts,
+    count_total,
+    describe_counts,
+    find_places,
     open_reader,
-    pieces,
-    places,
     read,
-    total,
+    split_pieces,
 )
 from ikusi.model.inspect_view import to_page, to_terminal
 from model.families import ENDS, FAMILIES, tokenizer
@@ -130,7 +130,7 @@ def test_counts_are_those_of_the_tokens(corpus: Corpus, tmp_path: Path) -> None:
         assert sum(counted.values()) == row.tokens + row.cut
     assert [row.cut > 0 for row in rows] == [True, False, True]
     assert {row.tokens for row in rows if row.cut} == {100}
-    together = total(rows)
+    together = count_total(rows)
     assert together.rows == 3 and together.tokens == sum(row.tokens for row in rows)
     assert together.share == sum(row.supervised for row in rows) / together.tokens
 
@@ -141,10 +141,10 @@ def test_a_cut_anywhere_even_within_a_character_loses_no_text(family: str) -> No
     messages = [{"role": role, "content": text} for role, text in TURNS]
     whole = chat.encode(words, messages)
     reader = Reader(words)
-    text = "".join(piece.text for piece in pieces(reader, whole, len(whole.input_ids)))
+    text = "".join(piece.text for piece in split_pieces(reader, whole, len(whole.input_ids)))
     assert "日本 🐈" in text
     for kept in range(len(whole.input_ids)):
-        found = pieces(reader, whole, kept)
+        found = split_pieces(reader, whole, kept)
         assert "".join(piece.text for piece in found) == text
         assert sum(piece.tokens for piece in found if piece.kind == "cut") == (
             len(whole.input_ids) - kept
@@ -159,7 +159,7 @@ def test_neighbouring_images_are_told_apart(tmp_path: Path) -> None:
     image = reader.image_token_id
     assert image is not None
     ids = [*[image] * (2 * FEATURES), 40]
-    found = pieces(reader, chat.Encoded(ids, [False] * len(ids), 2 * FEATURES, 0), len(ids))
+    found = split_pieces(reader, chat.Encoded(ids, [False] * len(ids), 2 * FEATURES, 0), len(ids))
     assert [(piece.kind, piece.tokens) for piece in found[:2]] == [("image", FEATURES)] * 2
     assert found[0] == Piece("image", reader.processor.image_token, FEATURES)
 
@@ -310,7 +310,7 @@ def test_words_that_the_tokenizer_cannot_spell_are_counted(corpus: Corpus) -> No
         == row.unknown
         > 0
     )
-    assert f"{row.unknown} unknown" in counts(row)
+    assert f"{row.unknown} unknown" in describe_counts(row)
     words.unk_token = words.eos_token
     assert read(Reader(words), corpus, "eu", [1], LONGEST)[0].unknown == 0
 
@@ -323,6 +323,6 @@ def test_folders_without_a_model_are_refused(tmp_path: Path) -> None:
 
 
 def test_more_rows_than_there_are_is_all_of_them(corpus: Corpus) -> None:
-    assert places(corpus, 99) == [0, 1, 2]
-    assert places(corpus, 1) == [0]
-    assert places(corpus, 1, ["nasty", "text"]) == [2, 1]
+    assert find_places(corpus, 99) == [0, 1, 2]
+    assert find_places(corpus, 1) == [0]
+    assert find_places(corpus, 1, ["nasty", "text"]) == [2, 1]

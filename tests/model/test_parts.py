@@ -74,13 +74,13 @@ def test_parts_are_opened_from_folders(tmp_path: Path) -> None:
     pixels = torch.randn(1, 3, 32, 32)
     with torch.no_grad():
         expected = both.eval().vision_model(pixels, output_hidden_states=True).hidden_states[-2]
-        assert torch.equal(fusion.image_features(model, pixels), expected[:, 1:])
+        assert torch.equal(fusion.compute_image_features(model, pixels), expected[:, 1:])
         assert torch.equal(model(torch.tensor([[7]])).logits, backbone(torch.tensor([[7]])).logits)
     assert list(processor.image_processor.image_mean) == [0.25] * 3
 
     alone, words = fusion.load_language_model(tmp_path / "llm")
     assert torch.equal(alone.lm_head.weight, backbone.lm_head.weight)
-    assert chat.end_of_turn(words) == "<|end|>" and chat.image_token(words) == "<|image|>"
+    assert chat.end_of_turn(words) == "<|end|>" and chat.find_image_token(words) == "<|image|>"
 
 
 def test_llms_whose_logits_stock_llava_would_change_are_refused() -> None:

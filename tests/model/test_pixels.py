@@ -39,7 +39,7 @@ CLIP = CLIPImageProcessorPil(size={"shortest_edge": 20}, crop_size=20)
     ids=["shortest edge", "square", "filled up", "tiles", "areas"],
 )
 def test_what_a_picture_takes_is_known_before_it_is_prepared(processor: Any, taken: int) -> None:
-    assert pixels.largest(processor, 400, 10) == max(taken, 4000)
+    assert pixels.measure_largest(processor, 400, 10) == max(taken, 4000)
 
 
 def test_what_is_resized_on_the_way_is_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +52,9 @@ def test_what_is_resized_on_the_way_is_what_was_said(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Image.Image, "resize", spy)
     pixels.prepare(CLIP, [Image.new("RGB", (400, 10))])
-    assert max(sizes, default=pixels.largest(CLIP, 400, 10)) == pixels.largest(CLIP, 400, 10)
+    assert max(sizes, default=pixels.measure_largest(CLIP, 400, 10)) == pixels.measure_largest(
+        CLIP, 400, 10
+    )
 
 
 def test_a_picture_that_would_take_too_much_is_refused_before_it_is_prepared(

@@ -12,7 +12,7 @@ from ikusi.errors import InputError
 from ikusi.model import chat
 from ikusi.model.forms import Forms
 from ikusi.model.parts import open_tokenizer, prepare_tokens
-from ikusi.model.steady import pinned, steady, today
+from ikusi.model.steady import find_today, make_steady, pin_date
 from model.families import tokenizer
 from model.test_chat import ANSWER, PICTURE, QUESTION, TALK, turn
 
@@ -45,8 +45,8 @@ def test_tomorrow_the_tokens_are_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     assert first[0] != second[0], "the template alone states the day"
     assert first[1:] == second[1:]
     assert "Today is 26 Jul 2024, 2024." in first[1]
-    assert today(made.chat_template) == ["today is 2024-07-26"]
-    assert not today(ready("chatml").chat_template)
+    assert find_today(made.chat_template) == ["today is 2024-07-26"]
+    assert not find_today(ready("chatml").chat_template)
 
 
 def test_nobody_else_states_another_day(tmp_path: Path) -> None:
@@ -62,24 +62,24 @@ def test_nobody_else_states_another_day(tmp_path: Path) -> None:
 
 def test_a_date_that_cannot_be_pinned_is_refused() -> None:
     with pytest.raises(InputError, match="strftime_now with its form as text"):
-        pinned("{%- set form = '%d' -%}{{ strftime_now(form) }}")
+        pin_date("{%- set form = '%d' -%}{{ strftime_now(form) }}")
 
 
 @pytest.mark.parametrize("family", ["qwen-3", "thinking"])
 def test_every_answer_is_asked_for_as_it_is_trained_and_served(family: str, tmp_path: Path) -> None:
     made = ready(family)
-    image = made.convert_tokens_to_ids(chat.image_token(made))
+    image = made.convert_tokens_to_ids(chat.find_image_token(made))
     whole = chat.encode(made, TALK, 4, image)
     text = made.decode(whole.input_ids)
     assert THOUGHT not in text and text.count("<|im_start|>assistant\n") == 2
     for turns in (1, 3):  # the prompts of both answers begin what is trained
-        prompt = chat.prompt_ids(made, TALK[:turns], 4, image)
+        prompt = chat.encode_prompt(made, TALK[:turns], 4, image)
         assert whole.input_ids[: len(prompt)] == prompt
         assert made.decode(prompt).endswith("assistant\n")
         assert whole.supervised[len(prompt)]
     forms = Forms(made, 4, image)
     assert forms.prompts([[QUESTION]], [""])[0][0] == tuple(
-        chat.prompt_ids(made, [QUESTION], 4, image)
+        chat.encode_prompt(made, [QUESTION], 4, image)
     )
     (options,) = forms.continuations([[QUESTION]], [["Katua da."]], [""])
     last = chat.encode(made, [QUESTION, ANSWER], 4, image)
@@ -97,7 +97,7 @@ def test_every_answer_is_asked_for_as_it_is_trained_and_served(family: str, tmp_
 def test_other_templates_stay_as_they_are(family: str) -> None:
     made = tokenizer(family)
     before = made.chat_template
-    steady(made)
+    make_steady(made)
     assert made.chat_template == before
 
 
@@ -105,6 +105,6 @@ def test_steadying_again_changes_nothing() -> None:
     for family in ("dated", "qwen-3", "thinking"):
         made = ready(family)
         before = made.chat_template
-        steady(made)
+        make_steady(made)
         assert made.chat_template == before
         assert chat.encode(made, [turn("user", "a"), ANSWER])

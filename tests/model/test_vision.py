@@ -28,9 +28,9 @@ def test_an_encoder_says_the_same_without_the_layers_that_are_not_read(
 ) -> None:
     model = seeing(config, layer)
     pixels = torch.randn(2, 3, 32, 32)
-    expected = fusion.image_features(model, pixels)
+    expected = fusion.compute_image_features(model, pixels)
     leave_out_unread(model)
-    assert torch.equal(fusion.image_features(model, pixels), expected)
+    assert torch.equal(fusion.compute_image_features(model, pixels), expected)
     assert len(model.model.vision_tower.encoder.layers) == left
 
 
@@ -38,7 +38,7 @@ def test_an_encoder_that_says_something_else_without_them_keeps_its_layers() -> 
     model = seeing(SiglipVisionConfig, -2)
     model.model.vision_tower.config.tie_last_hidden_states = True  # the last, normalised
     pixels = torch.randn(2, 3, 32, 32)
-    expected = fusion.image_features(model, pixels)
+    expected = fusion.compute_image_features(model, pixels)
     leave_out_unread(model)
-    assert torch.equal(fusion.image_features(model, pixels), expected)
+    assert torch.equal(fusion.compute_image_features(model, pixels), expected)
     assert len(model.model.vision_tower.encoder.layers) == 3

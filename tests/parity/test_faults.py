@@ -16,7 +16,7 @@ from lmms_eval.api.instance import unwrap_generation_output
 from lmms_eval.tasks.vqav2.utils import vqav2_process_results_val
 
 from ikusi.evaluate.harness import files
-from ikusi.evaluate.harness.task import losses
+from ikusi.evaluate.harness.task import read_losses
 
 
 def judged(said: str, answers: list[str], ids: bool = True) -> tuple[float, list[Any]]:
@@ -32,7 +32,7 @@ def judged(said: str, answers: list[str], ids: bool = True) -> tuple[float, list
 def test_a_pair_becomes_text_that_our_tasks_read() -> None:
     text = unwrap_generation_output((7.37, False))[0]
     assert text == "(7.37, False)"
-    assert losses([text]) == [7.37]
+    assert read_losses([text]) == [7.37]
 
 
 def test_a_failed_answer_can_score() -> None:

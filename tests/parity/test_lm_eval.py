@@ -42,7 +42,7 @@ def test_every_option_has_the_log_probability_that_lm_eval_gives_it(
     corpus: Corpus, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = _as(form, tmp_path, monkeypatch)
-    engine = open_local(shipped.path("miniature/llama-en"), dtype="float32")
+    engine = open_local(shipped.find_model("miniature/llama-en"), dtype="float32")
     packs = {code: language.load(code) for code in CODES}
     run.evaluate(engine, [(bench, corpus)], CODES, packs, tmp_path / "ours")
     ours = pq.read_table(tmp_path / "ours" / "rows.parquet").to_pylist()

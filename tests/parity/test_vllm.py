@@ -39,7 +39,7 @@ WIDTH = 128  # two heads of 64, a size that vLLM's kernels have
 
 @pytest.fixture(scope="module")
 def llm() -> tuple[LlamaForCausalLM, Any]:
-    words: Any = AutoTokenizer.from_pretrained(shipped.path("miniature/llama-en"))
+    words: Any = AutoTokenizer.from_pretrained(shipped.find_model("miniature/llama-en"))
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(words),

@@ -49,7 +49,7 @@ def alone(fused: Fused) -> tuple[Any, Any]:
 
 def test_the_llm_alone_gives_the_logits_of_the_llava(fused: Fused, alone: tuple[Any, Any]) -> None:
     model, words = alone
-    tokens = torch.tensor([chat.prompt_ids(words, TEXT)])
+    tokens = torch.tensor([chat.encode_prompt(words, TEXT)])
     assert type(model) is type(fused.pair.llm())
     with torch.no_grad():
         assert torch.equal(model(tokens).logits, fused.stock(tokens).logits)
@@ -65,7 +65,7 @@ def test_text_is_asked_for_token_for_token_as_in_the_llava(
         parts, add_generation_prompt=True, tokenize=True
     )
     assert asked == (served[0] if isinstance(served[0], list) else served)
-    assert asked == chat.prompt_ids(fused.processor.tokenizer, TEXT)
+    assert asked == chat.encode_prompt(fused.processor.tokenizer, TEXT)
 
 
 def test_the_template_is_the_llms_own(fused: Fused, alone: tuple[Any, Any]) -> None:

@@ -51,7 +51,7 @@ def saved(
         encoder, folder / "backbone", connector=connector, aspect="pad", **settings
     )
     with torch.no_grad():
-        for parameter in fusion.connector_parameters(model):
+        for parameter in fusion.list_connector_parameters(model):
             parameter.add_(torch.randn_like(parameter), alpha=0.2)
     fusion.save(model, processor, folder / "llava")
     return folder / "llava"
@@ -109,14 +109,14 @@ def prompt_and_pixels(processor: Any, features: int, shown: Image.Image | None) 
     words = processor.tokenizer
     image = words.convert_tokens_to_ids(processor.image_token)
     asked = [{"role": "user", "content": parts}]
-    return chat.prompt_ids(words, asked, features, image), pixels
+    return chat.encode_prompt(words, asked, features, image), pixels
 
 
 def expect_same(url: str, llava: Path, shown: Image.Image | None, within: float) -> None:
     """The same prompt, and at every token of llama.cpp's answer the same log-probabilities."""
     told = served(url, shown)
     model, processor = fusion.load(llava, dtype=torch.float32)
-    features = fusion.features_per_image(model, processor)
+    features = fusion.count_image_tokens(model, processor)
     prompt, pixels = prompt_and_pixels(processor, features, shown)
     answer = told["tokens"]
     assert told["tokens_evaluated"] == len(prompt)
@@ -190,7 +190,7 @@ def test_the_file_holds_encoder_and_connector(vision: Any, connector: str, tmp_p
     with torch.no_grad():
         read = encoder.eval()(pixels, output_hidden_states=True).hidden_states[-1]
         read = read[:, int(vision is CLIPVisionConfig) :]
-        features = fusion.image_features(model, pixels)
+        features = fusion.compute_image_features(model, pixels)
         torch.testing.assert_close(read, features)
         hidden = functional.linear(read, tensors["mm.0.weight"], tensors["mm.0.bias"])
         told = functional.linear(

@@ -21,7 +21,7 @@ TEXT = ["grid.backbones=[english]", "benchmarks=[miniature/aokvqa,{}]"]
 def drawn(path: Path, text_only: str) -> list[str]:
     overrides = [one.format(text_only) for one in TEXT]
     Folder(path, overrides, pictures=8).measure(even)
-    found = figures.text_only(Study(path))
+    found = figures.draw_text_only(Study(path))
     assert found is not None
     return [panel.title for panel in found.panels]
 
@@ -64,7 +64,7 @@ def grouped(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def test_a_language_has_one_colour_in_every_figure(grouped: Study) -> None:
     target, source = VERMILION, BLUE
-    by_name = {figure.name: figure for figure in figures.every(grouped)}
+    by_name = {figure.name: figure for figure in figures.draw_all(grouped)}
     assert list(by_name) == [
         "figure2-mixtures", "figure3-text-only", "figure4-unseen", "figure5-training",
     ]  # fmt: skip
@@ -78,7 +78,7 @@ def test_a_language_has_one_colour_in_every_figure(grouped: Study) -> None:
 
 
 def test_what_is_drawn_are_the_scores_with_their_intervals(grouped: Study) -> None:
-    figure = figures.mixtures(grouped)
+    figure = figures.draw_mixtures(grouped)
     assert figure is not None
     panel = figure.panels[0]
     axes = axes_of(panel)
@@ -109,14 +109,14 @@ def test_what_is_drawn_are_the_scores_with_their_intervals(grouped: Study) -> No
 
 
 def test_panels_without_anything_to_show_are_left_out(grouped: Study) -> None:
-    training = figures.training(grouped)
+    training = figures.draw_training(grouped)
     assert training is not None
     assert [panel.title for panel in training.panels] == [
         "Alignment",
         "Instruction tuning · english",
     ]
     (grouped.folder.step("align/english") / "metrics.jsonl").unlink()
-    training = figures.training(Study(grouped.folder.root))
+    training = figures.draw_training(Study(grouped.folder.root))
     assert training is not None
     assert [panel.title for panel in training.panels] == ["Instruction tuning · english"]
 
@@ -136,4 +136,4 @@ def test_names_are_drawn_as_they_are_and_not_as_formulas(tmp_path: Path) -> None
     drawn = svg.read_text("utf-8")
     for text in (r"$\frac{1$ _a [red]", "_b", "$x$", "_$c$"):
         assert f"<!-- {text}" in drawn
-    assert "$" not in drawing.inline(panel, "one")
+    assert "$" not in drawing.to_svg(panel, "one")

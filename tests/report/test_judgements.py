@@ -62,11 +62,11 @@ def test_simulated_raters_are_told_in_every_table_they_are_in(tmp_path: Path) ->
             )
             rows.append(compared(str(item), "m", winner, left=left, right=right, kind="model"))
     found = compute(rows, resamples=50)
-    for table in views.tables(found):
+    for table in views.make_tables(found):
         assert table.rows and "SIMULATED" in table.caption
         assert any("simulated" in row for row in table.rows)
-    assert printed(rows).count("SIMULATED") == len(views.tables(found))
-    assert next(views.notes(found)).startswith("Simulated raters are among these")
+    assert printed(rows).count("SIMULATED") == len(views.make_tables(found))
+    assert next(views.write_notes(found)).startswith("Simulated raters are among these")
     assert "simulated" not in printed(list(table_2())).lower()
 
 
@@ -102,4 +102,6 @@ def test_acceptance_says_when_rows_were_not_drawn_equally_often(tmp_path: Path) 
     assert {(row["n"], row["effective_n"]) for row in acceptance} == {("20", "16.0")}
     notes = (tmp_path / "out" / views.NOTES).read_text("utf-8")
     assert "rows were not drawn equally often" in notes
-    assert "not drawn" not in "".join(views.notes(compute(table_1(67, [1] * 20), resamples=50)))
+    assert "not drawn" not in "".join(
+        views.write_notes(compute(table_1(67, [1] * 20), resamples=50))
+    )

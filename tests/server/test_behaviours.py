@@ -43,11 +43,11 @@ def translated(does: Behaviour, server: Peculiar) -> tuple[list[Any], list[str],
     right = [[text.upper() for text in row.texts] for row in ROWS]
     said = [o.texts for o in sorted(found, key=lambda o: o.place) if o.texts is not None]
     assert not any(outcome.unreached for outcome in found)
-    assert made.learnt()["keeps_to_schemas"] == server.keeps_schemas
+    assert made.list_learnt()["keeps_to_schemas"] == server.keeps_schemas
     return (
         [texts in right for texts in said],
         [outcome.attempts[-1].reason for outcome in found if outcome.texts is None],
-        made.learnt()["fields"],
+        made.list_learnt()["fields"],
     )
 
 

@@ -64,7 +64,7 @@ def test_a_proxy_of_the_environment_is_never_used_for_this_machine(
     ],
 )
 def test_this_machine_has_many_names(url: str, is_here: bool) -> None:
-    assert address.mended(url).is_loopback == is_here
+    assert address.mend_address(url).is_loopback == is_here
 
 
 @pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://h/v1", "http://", "http://h:x/v1", ""])
@@ -104,7 +104,7 @@ def test_another_refusal_is_not_that_of_a_field(told: str, field: str | None) ->
     fields = Fields("m")
     request = {"temperature": 3, "max_tokens": 9000}
     assert not fields.learn(request, RefusedError(told, 400, field))
-    assert fields.fitted(request) == request
+    assert fields.fit(request) == request
 
 
 def test_what_is_refused_for_good_is_asked_for_once(server: Peculiar) -> None:
@@ -132,7 +132,7 @@ def test_what_is_refused_for_good_is_asked_for_once(server: Peculiar) -> None:
     ],
 )
 def test_an_error_under_200_has_the_status_it_names(body: Any, status: int | None) -> None:
-    assert refusals.status_within(body) == status
+    assert refusals.find_status(body) == status
 
 
 def test_a_permanent_error_under_200_is_not_asked_for_again(server: Peculiar) -> None:
@@ -155,7 +155,7 @@ def test_a_permanent_error_under_200_is_not_asked_for_again(server: Peculiar) ->
     ],
 )
 def test_a_reason_is_one_short_line_whatever_it_comes_in(body: str, told: str) -> None:
-    assert refusals.reason(400, body) == told
+    assert refusals.read_reason(400, body) == told
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,9 @@ def test_reasons_that_differ_in_numbers_alone_are_counted_as_one() -> None:
         reasons.count(counts, f"server: 400: request {chr(97 + number % 26) * (number + 1)}")
     assert counts["server: 400: N tokens"] == 500
     assert len(counts) == reasons.MOST + 1 and counts.total() == 1000
-    assert reasons.told(counts).startswith("500 x server: 400: N tokens, 401 x other reasons, 1 x")
+    assert reasons.format_reasons(counts).startswith(
+        "500 x server: 400: N tokens, 401 x other reasons, 1 x"
+    )
 
 
 def test_what_was_learnt_and_thought_stands_in_the_record(

@@ -123,7 +123,7 @@ def test_a_key_that_no_header_takes_is_not_shown(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("status", [200, 404, 502])
 def test_a_page_is_blanked_as_well(status: int) -> None:
     page = f"<html><p>{KEY}</p> {KEY[:10]}"
-    assert not leaks(transport.mended(status, page, keys.Secrets([KEY]))[1])
+    assert not leaks(transport.mend_answer(status, page, keys.Secrets([KEY]))[1])
 
 
 def test_a_short_key_is_blanked_in_errors_and_left_as_a_word_in_answers() -> None:
@@ -135,11 +135,11 @@ def test_a_short_key_is_blanked_in_errors_and_left_as_a_word_in_answers() -> Non
 
 def test_addresses_are_shown_without_user_and_query() -> None:
     url = "https://me:sesame@example.org:8000/v1?key=sesame#x"
-    assert address.shown(url) == "https://example.org:8000/v1"
-    assert list(keys.of_address("http://me:s%40same@h/v1?key=k1&api-version=2")) == [
+    assert address.hide_secrets(url) == "https://example.org:8000/v1"
+    assert list(keys.find_in_address("http://me:s%40same@h/v1?key=k1&api-version=2")) == [
         "me", "s@same", "k1",
     ]  # fmt: skip
-    assert address.shown("me:sesame@example.org") == "example.org"
+    assert address.hide_secrets("me:sesame@example.org") == "example.org"
 
 
 def test_an_error_of_any_library_is_shown_without_passwords_and_tokens() -> None:

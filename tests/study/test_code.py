@@ -20,15 +20,15 @@ INSTALLED = Path(code.__file__).parents[1]
 
 
 def test_a_change_of_code_is_recorded_with_the_same_numbers_or_a_raised_version() -> None:
-    changes = recording.changed(source.Package(INSTALLED), code.recorded())
-    assert not changes, recording.told(changes)
+    changes = recording.find_changes(source.Package(INSTALLED), code.read_record())
+    assert not changes, recording.describe_changes(changes)
 
 
 def test_the_code_of_every_step_is_recorded() -> None:
-    steps = layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml"))
-    missing = {step.function for step in steps} - set(code.versions())
+    steps = layout.list_steps(recipe.load(ROOT / "recipes/emoji-eu.yaml"))
+    missing = {step.function for step in steps} - set(code.list_versions())
     assert not missing, f"run `{recording.COMMAND} same-numbers {' '.join(sorted(missing))}`"
-    assert all(step.version == code.versions()[step.function] for step in steps)
+    assert all(step.version == code.list_versions()[step.function] for step in steps)
     assert steps[0].version > 1, "the miniature's data was changed before versions were recorded"
 
 
@@ -50,7 +50,7 @@ def rewrite(root: Path, text: str, into: str) -> Path:
 @pytest.mark.parametrize(
     ("text", "into", "kinds"),
     [
-        ("return _aggregated(found, aggregate)", "return 1.0", {"evaluate", "evaluate_backbone"}),
+        ("return _aggregate(found, aggregate)", "return 1.0", {"evaluate", "evaluate_backbone"}),
         ("order = random.permutation(OPTIONS)", "order = np.arange(OPTIONS)", {"data"}),
         ("\nCLIP = 1.0", "\nCLIP = 2.0", {"align", "instruct"}),
         ("message['content'] | trim +", "message['content'] +", {"align", "evaluate"}),
@@ -59,9 +59,9 @@ def rewrite(root: Path, text: str, into: str) -> Path:
 )
 def test_other_numbers_are_noticed(copied: Path, text: str, into: str, kinds: set[str]) -> None:
     path = rewrite(copied, text, into)
-    changes = recording.changed(source.Package(copied), code.recorded())
+    changes = recording.find_changes(source.Package(copied), code.read_record())
     assert {f"ikusi.study.steps:{kind}" for kind in kinds} <= set(changes)
-    assert path.suffix != ".py" or f".{path.stem}" in recording.told(changes)
+    assert path.suffix != ".py" or f".{path.stem}" in recording.describe_changes(changes)
 
 
 def test_wording_and_format_are_not_noticed(copied: Path) -> None:
@@ -71,7 +71,7 @@ def test_wording_and_format_are_not_noticed(copied: Path) -> None:
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 node.exc.args = [ast.Constant("other words")]
         path.write_text(ast.unparse(tree), "utf-8")
-    assert not recording.changed(source.Package(copied), code.recorded())
+    assert not recording.find_changes(source.Package(copied), code.read_record())
 
 
 Written = Callable[..., str]
@@ -163,12 +163,12 @@ def test_recording_keeps_or_raises_the_version(tmp_path: Path, written: Written)
 
     def record(same: bool) -> code.Known:
         recording.record(kept, source.Package(tmp_path / "small"), [function], same=same)
-        return code.recorded(kept).functions[function]
+        return code.read_record(kept).functions[function]
 
     first = written(a=A, b=B)
     assert record(same=True) == code.Known(version=1, code=first, same_numbers=[])
     second = written(a=A, b=B.replace("2 * x", "x * 2"))
-    changes = recording.changed(source.Package(tmp_path / "small"), code.recorded(kept))
+    changes = recording.find_changes(source.Package(tmp_path / "small"), code.read_record(kept))
     assert changes == {function: ["small.b"]}
     assert record(same=True) == code.Known(version=1, code=second, same_numbers=[first])
     third = written(a=A, b=B.replace("2 * x", "x * 3"))
@@ -204,7 +204,7 @@ def test_a_study_says_which_results_other_code_made_and_believes_them(
     study.run_steps(steps, folder, 1)
     assert "other code" not in capfd.readouterr().err
     edit("total = settings.number +", "total = 1000 + settings.number +")
-    told = study.run_steps(steps, folder, 1).told()
+    told = study.run_steps(steps, folder, 1).describe()
     assert told == "nothing to do: all 5 steps are current"
     assert capfd.readouterr().err == (
         "made by other code, and kept: data, align/a, align/b, instruct/a-000, evaluate/a-000 "
@@ -221,7 +221,7 @@ def test_a_study_says_which_results_other_code_made_and_believes_them(
 
 def test_many_steps_of_a_kind_are_counted() -> None:
     names = ["data", *(f"instruct/{number}" for number in range(16))]
-    assert code.told(names) == (
+    assert code.describe_changed(names) == (
         "made by other code, and kept: data, 16 of instruct/* (--redo makes them anew)"
     )
 
@@ -231,9 +231,9 @@ def test_code_that_is_recorded_to_give_the_same_numbers_is_not_other_code(
 ) -> None:
     steps, folder, function = grid(toy, {}), tmp_path / "s", f"{toy}:add"
     study.run_steps(steps, folder, 1)
-    first = code.fingerprints([function])[function]
+    first = code.hash_functions([function])[function]
     edit("total = settings.number + sum(", "total = sum([settings.number]) + sum(")
-    second = code.fingerprints([function])[function]
+    second = code.hash_functions([function])[function]
     assert first != second
     monkeypatch.setattr(code, "RECORD", tmp_path / "code.json")
     for now, same, other in (
@@ -243,7 +243,7 @@ def test_code_that_is_recorded_to_give_the_same_numbers_is_not_other_code(
     ):
         about = {"version": 1, "code": now, "same_numbers": same}
         code.RECORD.write_text(json.dumps({"functions": {function: about}, "modules": {}}))
-        states = graph.states(steps, StudyFolder(folder))
+        states = graph.read_states(steps, StudyFolder(folder))
         code.compare(steps, states)
         assert {name for name, state in states.items() if state.other_code} == other
 
@@ -255,7 +255,7 @@ def test_results_without_a_record_of_their_code_are_believed(toy: str, tmp_path:
         held = json.loads(path.read_text())
         assert len(held.pop("code")) == 1
         path.write_text(json.dumps(held))
-    states = graph.states(steps, StudyFolder(folder))
+    states = graph.read_states(steps, StudyFolder(folder))
     code.compare(steps, states)
     assert {state.status for state in states.values()} == {"current"}
     assert not any(state.other_code for state in states.values())
@@ -285,7 +285,7 @@ def test_a_redo_that_was_stopped_is_finished_by_the_next_run(toy: str, tmp_path:
     after = Step("evaluate/a", f"{toy}:add", ("instruct/a",), {"number": 1})
     steps, folder = [lasting, after], tmp_path / "s"
     study.run_steps(steps, folder, 1)
-    unfinished = artifact.staging_path(folder / "instruct/a")
+    unfinished = artifact.locate_staging(folder / "instruct/a")
     unfinished.mkdir()
     (unfinished / ".ikusi.json").write_text(json.dumps({"kind": "instruct"}))
     for step in steps:
@@ -300,11 +300,11 @@ def test_a_redo_that_was_stopped_is_finished_by_the_next_run(toy: str, tmp_path:
 def test_a_result_of_several_attempts_has_the_code_of_all(tmp_path: Path) -> None:
     def attempt(name: str, code: str | None, *, ends: bool) -> list[str]:
         path = tmp_path / name
-        with artifact.folder(path, fingerprint="f", keep_partial=True, code=code) as staging:
+        with artifact.write_folder(path, fingerprint="f", keep_partial=True, code=code) as staging:
             (staging / "kept").write_text("")
             if not ends:
                 raise KeyboardInterrupt
-        held: list[str] = (artifact.manifest(path) or {})["code"]
+        held: list[str] = (artifact.read_manifest(path) or {})["code"]
         return held
 
     for name, first in (("known", "1"), ("unknown", None)):
@@ -318,10 +318,10 @@ def test_the_command_line_tells_status_and_makes_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = str(ROOT / "recipes/emoji-eu.yaml")
-    steps = graph.ordered(layout.steps(recipe.load(path)))
-    for name, value in graph.fingerprints(steps).items():
+    steps = graph.order_steps(layout.list_steps(recipe.load(path)))
+    for name, value in graph.hash_steps(steps).items():
         kind = name.split("/")[0]
-        with artifact.folder(
+        with artifact.write_folder(
             tmp_path / "emoji-eu" / name, fingerprint=value, kind=kind, code="0" * 16
         ):
             pass

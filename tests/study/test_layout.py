@@ -44,11 +44,11 @@ def redone(before: Recipe, after: Recipe) -> set[str]:
 
 
 def fingerprints(of: Recipe) -> dict[str, str]:
-    return graph.fingerprints(graph.ordered(layout.steps(of)))
+    return graph.hash_steps(graph.order_steps(layout.list_steps(of)))
 
 
 def by_name(of: Recipe) -> dict[str, Step]:
-    return {step.name: step for step in layout.steps(of)}
+    return {step.name: step for step in layout.list_steps(of)}
 
 
 def test_a_run_needs_its_data_and_the_alignment_of_its_backbone(bases: list[str]) -> None:
@@ -135,20 +135,20 @@ def test_settings_are_plain_json_and_name_a_function(bases: list[str]) -> None:
             return all(plain(item) for item in value)
         return value is None or isinstance(value, str | int | float | bool)
 
-    for step in layout.steps(load(bases)):
+    for step in layout.list_steps(load(bases)):
         assert plain(dict(step.settings)), step.name
         assert step.function.startswith("ikusi.study.steps:")
 
 
 def test_a_corpus_that_is_not_there_is_told(bases: list[str]) -> None:
     with pytest.raises(InputError, match="/no/such: expected the folder of a corpus, found none"):
-        layout.steps(load(bases, "stages.align.corpus=/no/such"))
+        layout.list_steps(load(bases, "stages.align.corpus=/no/such"))
 
 
 def test_another_revision_of_a_model_makes_its_own_runs_stale(bases: list[str]) -> None:
     bases = [change for change in bases if not change.startswith("backbones.adapted=")]
     before = load(bases, "backbones.adapted=org/llm@v1")
-    assert shipped.base(before.backbone("adapted")) == "org/llm@v1"
+    assert shipped.locate_base(before.backbone("adapted")) == "org/llm@v1"
     changed = redone(before, load(bases, "backbones.adapted=org/llm@v2"))
     assert all("adapted" in name or name == "report" for name in changed)
     assert {"align/adapted", "instruct/adapted-eu000", "evaluate/adapted-backbone"} <= changed
@@ -160,7 +160,7 @@ def test_a_finished_study_is_told_at_once_and_without_torch(
     folder = tmp_path / "studies" / "emoji-eu"
     known = fingerprints(load(bases))
     for name, value in known.items():
-        with artifact.folder(folder / name, fingerprint=value):
+        with artifact.write_folder(folder / name, fingerprint=value):
             pass
     code = (
         "import sys\n"
@@ -202,7 +202,7 @@ def test_a_byte_deep_in_a_base_model_or_a_corpus_makes_its_steps_stale(
 
 def own_benchmark(folder: Path, **changes: str) -> None:
     """Two benchmarks in ./benchmarks: `miniature/base`, and `miniature/mine`, which extends it."""
-    known = benchmark.content(benchmark.load("miniature/vqa")) | changes
+    known = benchmark.read_content(benchmark.load("miniature/vqa")) | changes
     place = folder / "benchmarks" / "miniature"
     place.mkdir(parents=True, exist_ok=True)
     (place / "base.yaml").write_text(yaml.safe_dump(known | {"name": "miniature/base"}))
@@ -230,7 +230,7 @@ def test_where_a_benchmark_says_too_little_a_study_says_so(
     place = tmp_path / "benchmarks" / "miniature" / "base.yaml"
     place.write_text(place.read_text().replace("text_only: false\n", ""))
     with pytest.raises(InputError, match="text_only: expected a value, found nothing"):
-        study.status(load(bases, "benchmarks=[miniature/mine]"), tmp_path / "study")
+        study.read_states(load(bases, "benchmarks=[miniature/mine]"), tmp_path / "study")
 
 
 def test_a_copied_model_is_still_itself(bases: list[str], tmp_path: Path) -> None:

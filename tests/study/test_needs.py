@@ -29,7 +29,7 @@ def write_text(folder: Path, *languages: str) -> Path:
 
 
 def test_the_miniature_lacks_nothing() -> None:
-    assert needs.missing(recipe.load(EMOJI)) == []
+    assert needs.list_missing(recipe.load(EMOJI)) == []
 
 
 def test_all_that_is_missing_is_named_together(
@@ -38,7 +38,7 @@ def test_all_that_is_missing_is_named_together(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     paper = recipe.load(BASQUE)
-    lines = needs.missing(paper)
+    lines = needs.list_missing(paper)
     assert [line.split(": ")[0] for line in lines] == [
         paper.vision,
         *paper.backbones.values(),
@@ -59,19 +59,19 @@ def test_a_text_only_corpus_with_too_few_rows_is_refused_before_anything_runs(
     with pytest.raises(InputError, match=re.escape(expected)):
         study.run(recipe.load(EMOJI, [given, "text_only.rows=8"]), tmp_path / "study")
     assert not (tmp_path / "study").exists()
-    assert needs.missing(recipe.load(EMOJI, [given, "text_only.rows=7"])) == []
+    assert needs.list_missing(recipe.load(EMOJI, [given, "text_only.rows=7"])) == []
     without = recipe.load(EMOJI, [given, "text_only.rows=8", "grid.text_only=[false]"])
-    assert needs.missing(without) == []
+    assert needs.list_missing(without) == []
 
 
 def test_a_corpus_needs_the_languages_that_its_rows_are_to_speak(tmp_path: Path) -> None:
     english = write_text(tmp_path / "text", "en")
     given = [f"text_only.corpus={english}", "text_only.rows=7"]
-    assert needs.missing(recipe.load(EMOJI, given)) == [
+    assert needs.list_missing(recipe.load(EMOJI, given)) == [
         f"text_only.corpus: {english}: expected eu and en, found en"
     ]
-    assert needs.missing(recipe.load(EMOJI, [*given, "text_only.ratio=0"])) == []
-    assert needs.missing(recipe.load(EMOJI, [*given, "text_only.ratio=1"])) == [
+    assert needs.list_missing(recipe.load(EMOJI, [*given, "text_only.ratio=0"])) == []
+    assert needs.list_missing(recipe.load(EMOJI, [*given, "text_only.ratio=1"])) == [
         f"text_only.corpus: {english}: expected eu, found en"
     ]
 
@@ -92,9 +92,9 @@ def test_pictures_that_are_asked_about_and_trained_on_are_refused_unless_allowed
     assert str(error.value) == expected
     assert not (tmp_path / "study").exists()
     others = recipe.load(EMOJI, [*given, "seen_pictures=[miniature/vqa]"])
-    assert needs.missing(others) == [expected]
-    assert needs.missing(recipe.load(EMOJI, [*given, "seen_pictures=[vqav2]"])) == []
-    assert needs.missing(recipe.load(EMOJI, [*given, "benchmark_rows=1"])) == []
+    assert needs.list_missing(others) == [expected]
+    assert needs.list_missing(recipe.load(EMOJI, [*given, "seen_pictures=[vqav2]"])) == []
+    assert needs.list_missing(recipe.load(EMOJI, [*given, "benchmark_rows=1"])) == []
 
 
 class _Hub(http.server.BaseHTTPRequestHandler):
@@ -125,7 +125,8 @@ def hub() -> Iterator[str]:
 
 def test_licences_to_accept_are_named_where_the_hub_can_be_asked(hub: str, tmp_path: Path) -> None:
     code = (
-        "from ikusi.model import hub; print([hub.licence(f'org/{n}') for n in ('gated', 'free')])"
+        "from ikusi.model import hub\n"
+        "print([hub.describe_licence(f'org/{n}') for n in ('gated', 'free')])"
     )
     environment = {
         **os.environ,

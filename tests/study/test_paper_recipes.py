@@ -18,7 +18,7 @@ from ikusi.evaluate.benchmark import Benchmark
 from ikusi.miniature.bases import shipped
 from ikusi.recipe import Recipe
 from ikusi.study import layout
-from ikusi.study.launch.hardware import accelerators
+from ikusi.study.launch.hardware import list_accelerators
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 REAL = ["basque-8b", "basque-8b-lora", "forkme"]
@@ -28,7 +28,7 @@ CODES = [file.stem for file in packaged.LANGUAGES.glob("*.yaml") if file.stem !=
 @pytest.fixture(autouse=True)
 def forked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers are copies of a process that has imported what they need, where no GPU forbids it."""
-    if accelerators():
+    if list_accelerators():
         return
     multiprocessing.set_forkserver_preload(["ikusi.train.stages", "ikusi.evaluate.run"])
     copied = multiprocessing.get_context("forkserver")
@@ -89,7 +89,7 @@ def write_benchmark(folder: Path, bench: Benchmark, code: str) -> None:
 
 
 def test_the_plan_is_the_papers_sixteen_runs_on_two_aligned_backbones(corpora: Path) -> None:
-    steps = layout.steps(load("basque-8b", "text_only.rows=16"))
+    steps = layout.list_steps(load("basque-8b", "text_only.rows=16"))
     assert {step.name for step in steps if step.kind == "instruct"} == {
         f"instruct/{backbone}-eu{share}{text}"
         for backbone in ("llama", "latxa")
@@ -142,7 +142,7 @@ def test_forkme_takes_any_packaged_language(code: str) -> None:
     assert load("forkme", f"language={code}").language == code
     rehearsed = load("forkme", f"language={code}", "rehearse=true")
     places = [rehearsed.vision, *map(rehearsed.backbone, rehearsed.backbones)]
-    assert [place for place in places if not Path(shipped.base(place)).is_dir()] == []
+    assert [place for place in places if not Path(shipped.locate_base(place)).is_dir()] == []
 
 
 @pytest.mark.slow

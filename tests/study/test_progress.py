@@ -47,7 +47,7 @@ def drawn(terminal: bool) -> tuple[str, Console]:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=80, color_system=None)
     with progress.display(board(), console) as display:
-        display.changed("instruct/a-100", halfway())
+        display.show_change("instruct/a-100", halfway())
     return out.getvalue(), console
 
 
@@ -68,27 +68,27 @@ def test_a_file_gets_a_dated_line_for_each_event() -> None:
 
 def test_time_to_go_comes_from_measured_steps() -> None:
     now = 43.0  # the running step made 43 % in 43 seconds
-    assert progress.seconds_to_go(STEPS, halfway(), 2, now) == (pytest.approx(57 + 10), [])
+    assert progress.estimate_seconds(STEPS, halfway(), 2, now) == (pytest.approx(57 + 10), [])
 
 
 def test_a_resumed_step_is_judged_by_what_it_did_since() -> None:
     going = halfway()
     going["instruct/a-100"] = State("running", 0.6, started_at=0.5, began=0.0)
-    seconds, _ = progress.seconds_to_go(STEPS, going, 1, 10.0)
+    seconds, _ = progress.estimate_seconds(STEPS, going, 1, 10.0)
     assert seconds == pytest.approx(40 + 10)
 
 
 def test_what_is_not_measured_yet_is_named_and_not_counted() -> None:
     early = states(data=State("running", 0.99, began=0.0))
     unmeasured = ["align", "instruct", "evaluate"]
-    assert progress.seconds_to_go(STEPS, early, 2, 99.0) == (pytest.approx(1), unmeasured)
-    said = progress.summary(board(), early, 0.0)
+    assert progress.estimate_seconds(STEPS, early, 2, 99.0) == (pytest.approx(1), unmeasured)
+    said = progress.write_summary(board(), early, 0.0)
     assert said.endswith("what align, instruct, evaluate will take")
-    assert "about" in progress.summary(board(), halfway(), 0.0)
+    assert "about" in progress.write_summary(board(), halfway(), 0.0)
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0:00"), (42.9, "0:42"), (187, "3:07"), (7387, "2:03:07")]
 )
 def test_durations_read_as_a_clock(seconds: float, text: str) -> None:
-    assert progress.clock(seconds) == text
+    assert progress.format_clock(seconds) == text

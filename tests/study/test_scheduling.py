@@ -51,7 +51,7 @@ def test_steps_run_after_what_they_need_and_once(toy: str, tmp_path: Path) -> No
     assert len(diary(tmp_path / "s")) == len(steps)
     again = study.run_steps(steps, tmp_path / "s", 2)
     assert len(again.names("current")) == len(steps)
-    assert again.told().startswith(f"nothing to do: all {len(steps)} steps are current")
+    assert again.describe().startswith(f"nothing to do: all {len(steps)} steps are current")
     assert len(diary(tmp_path / "s")) == len(steps)
 
 
@@ -82,7 +82,7 @@ def test_a_deleted_folder_is_made_again_with_what_needs_it(toy: str, tmp_path: P
     steps = grid(toy, {"a-000": 100, "b-020": 200})
     study.run_steps(steps, tmp_path / "s", 1)
     (tmp_path / "s/instruct/a-000/manifest.json").unlink()
-    states = graph.states(steps, StudyFolder(tmp_path / "s"))
+    states = graph.read_states(steps, StudyFolder(tmp_path / "s"))
     waiting = [name for name, state in states.items() if state.status == "waiting"]
     assert waiting == ["instruct/a-000", "evaluate/a-000"]
 
@@ -144,20 +144,20 @@ def test_workers_share_the_accelerators_they_are_allotted(
     for name in ("nvidia1", "nvidia0", "nvidiactl", "nvidia-caps"):
         (tmp_path / name).touch()
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert hardware.accelerators(tmp_path) == ["0", "1"]
+    assert hardware.list_accelerators(tmp_path) == ["0", "1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    assert hardware.accelerators(tmp_path) == ["3", "5"]
+    assert hardware.list_accelerators(tmp_path) == ["3", "5"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert hardware.accelerators(tmp_path) == []
+    assert hardware.list_accelerators(tmp_path) == []
 
 
 def test_a_graph_with_a_fault_is_told(toy: str) -> None:
     with pytest.raises(ValueError, match="which is no step"):
-        graph.ordered([adding(toy, "a", 1, "b")])
+        graph.order_steps([adding(toy, "a", 1, "b")])
     with pytest.raises(ValueError, match="a -> b -> a"):
-        graph.ordered([adding(toy, "a", 1, "b"), adding(toy, "b", 1, "a")])
+        graph.order_steps([adding(toy, "a", 1, "b"), adding(toy, "b", 1, "a")])
     with pytest.raises(ValueError, match="two steps"):
-        graph.ordered([adding(toy, "a", 1), adding(toy, "a", 1)])
+        graph.order_steps([adding(toy, "a", 1), adding(toy, "a", 1)])
 
 
 COUNTING = """

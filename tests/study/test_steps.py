@@ -16,7 +16,7 @@ from ikusi.evaluate import corpora
 from ikusi.evaluate import run as evaluate_run
 from ikusi.model import fusion
 from ikusi.recipe import Recipe
-from ikusi.recipe.folder import StudyFolder, checkpoint, evaluation
+from ikusi.recipe.folder import StudyFolder, locate_checkpoint, locate_evaluation
 from ikusi.study import layout, steps
 from ikusi.study.context import Context, call
 from ikusi.study.steps import (
@@ -64,14 +64,14 @@ def test_an_aligned_model_takes_pictures_as_the_recipe_says(
         ROOT / "recipes/emoji-eu.yaml", [*tiny, f"image_aspect={aspect}", "cache_features=false"]
     )
     make(wanted, "align/english", tmp_path / "aligned", tmp_path)
-    processor = AutoProcessor.from_pretrained(checkpoint(tmp_path / "aligned"))
+    processor = AutoProcessor.from_pretrained(locate_checkpoint(tmp_path / "aligned"))
     assert bool(getattr(processor.image_processor, "do_pad", False)) == pads
 
 
 def make(wanted: Recipe, name: str, output: Path, study: Path, **runs_on: Any) -> list[str]:
     """Make one step, as a worker does, and return what it says of itself on the way."""
     notes: list[str] = []
-    step = next(step for step in layout.steps(wanted) if step.name == name)
+    step = next(step for step in layout.list_steps(wanted) if step.name == name)
     around = Context(
         StudyFolder(study), lambda report: notes.append(report.note), {**step.compute, **runs_on}
     )
@@ -139,7 +139,9 @@ def test_a_measurement_is_told_what_the_recipe_says(
 
 
 def test_only_trainings_are_shared_and_only_models_run_on_what_the_recipe_says() -> None:
-    steps = layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml", ["compute.data_workers=2"]))
+    steps = layout.list_steps(
+        recipe.load(ROOT / "recipes/emoji-eu.yaml", ["compute.data_workers=2"])
+    )
     shared = {step.kind for step in steps if "processes" in step.compute}
     assert shared == {"align", "instruct"}
     here = {step.kind for step in steps if not step.compute}
@@ -153,7 +155,7 @@ def test_only_trainings_are_shared_and_only_models_run_on_what_the_recipe_says()
 )
 def test_features_are_as_exact_as_any_stage_asks_for(precision: str, kept: str) -> None:
     changes = ["stages.align.precision=bf16", f"stages.instruct.precision={precision}"]
-    steps = layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml", changes))
+    steps = layout.list_steps(recipe.load(ROOT / "recipes/emoji-eu.yaml", changes))
     found = {step.settings["precision"] for step in steps if step.kind == "features"}
     assert found == {kept}
 
@@ -190,7 +192,7 @@ def test_what_a_fingerprint_knows_of_a_recipe_keeps_its_names() -> None:
         "report": {"recipe"},
     }
     found: dict[str, set[str]] = {}
-    for step in layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml")):
+    for step in layout.list_steps(recipe.load(ROOT / "recipes/emoji-eu.yaml")):
         found.setdefault(step.function.partition(":")[2], set(step.settings))
     assert found == wanted
 
@@ -198,14 +200,14 @@ def test_what_a_fingerprint_knows_of_a_recipe_keeps_its_names() -> None:
 def test_a_report_does_not_know_what_its_study_ran_on() -> None:
     (step,) = (
         step
-        for step in layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml"))
+        for step in layout.list_steps(recipe.load(ROOT / "recipes/emoji-eu.yaml"))
         if step.name == "report"
     )
     assert {"workers", "compute"}.isdisjoint(step.settings["recipe"])
 
 
 def test_settings_read_back_are_those_that_were_laid_out() -> None:
-    for step in layout.steps(recipe.load(ROOT / "recipes/emoji-eu.yaml")):
+    for step in layout.list_steps(recipe.load(ROOT / "recipes/emoji-eu.yaml")):
         shape = CLASSES[step.function.partition(":")[2]]
         read = shape.model_validate(json.loads(json.dumps(dict(step.settings))))
         assert read.model_dump(mode="json") == step.settings
@@ -223,7 +225,7 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(
     change: dict[str, Any], told: str, tmp_path: Path
 ) -> None:
     wanted = recipe.load(ROOT / "recipes/emoji-eu.yaml")
-    step = next(step for step in layout.steps(wanted) if step.kind == "instruct")
+    step = next(step for step in layout.list_steps(wanted) if step.kind == "instruct")
     around = Context(StudyFolder(tmp_path), send=lambda report: None)
     with pytest.raises(InputError) as refused:
         call(step.function, tmp_path, around, {**step.settings, **change}, "jobs/a/task.json")
@@ -240,7 +242,7 @@ def test_where_things_of_a_study_lie(tmp_path: Path) -> None:
     study.recipe.touch()
     assert StudyFolder.around(model) == StudyFolder(tmp_path.resolve())
     assert study.kind(model) == "instruct"
-    assert checkpoint(study.step("instruct/a")) == model == checkpoint(model)
-    assert evaluation(study.step("instruct/a")) == study.step("instruct/a")
+    assert locate_checkpoint(study.step("instruct/a")) == model == locate_checkpoint(model)
+    assert locate_evaluation(study.step("instruct/a")) == study.step("instruct/a")
     study.step("evaluate/a").mkdir(parents=True)
-    assert evaluation(study.step("instruct/a")) == study.step("evaluate/a").resolve()
+    assert locate_evaluation(study.step("instruct/a")) == study.step("evaluate/a").resolve()

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ikusi.model import fusion
 from ikusi.train import packed
-from ikusi.train.attention import explicit_kernel, fused_kernel, packed_attention, packing
-from ikusi.train.batches import Batch, EncodedSample, collate, distinct_pictures, divide
+from ikusi.train.attention import attend_explicit, attend_fused, pack_lengths, use_packed_attention
+from ikusi.train.batches import Batch, EncodedSample, collate, divide, list_distinct_pictures
 from ikusi.train.packed import PackedModel
 from ikusi.train.steps import Encoder
 from train.samples import Samples, language_model, multimodal_model
@@ -25,7 +25,7 @@ def encoded(samples: Samples, model: Any, processor: Any) -> tuple[Encoder, list
 
 
 def shown(encoder: Encoder, rows: list[EncodedSample]) -> Batch:
-    pictures = distinct_pictures(rows)
+    pictures = list_distinct_pictures(rows)
     return collate(rows, encoder.pixels(pictures) if pictures else None)
 
 
@@ -34,7 +34,7 @@ def packed_gradients(
 ) -> tuple[float, dict[str, Tensor]]:
     model.zero_grad()
     total, supervised = 0.0, sum(len(row.supervised) for row in rows)
-    with packed_attention(model):
+    with use_packed_attention(model):
         for cell in divide([len(row) for row in rows], 1, most_tokens)[0]:
             batch = shown(encoder, [rows[place] for place in cell])
             loss = PackedModel(model, bf16=False)(batch) / supervised
@@ -83,7 +83,7 @@ def assert_same(found: tuple[float, dict[str, Tensor]], wanted: tuple[float, Any
 def test_loss_and_gradients_are_those_of_the_padded_batch(connector: str, pictures: bool) -> None:
     samples = Samples(9, pictures)
     model, processor = multimodal_model(connector)
-    fusion.trainable(model, ["connector", "llm", "vision"])
+    fusion.set_trainable(model, ["connector", "llm", "vision"])
     encoder, rows = encoded(samples, model, processor)
     wanted = padded_gradients(model, processor, samples, rows)
     assert_same(packed_gradients(model, encoder, rows), wanted)
@@ -101,7 +101,7 @@ def test_a_bare_llm_gets_the_gradients_of_the_padded_batch() -> None:
 def test_parts_of_a_step_add_up_to_the_whole_step() -> None:
     samples = Samples(12)
     model, processor = multimodal_model()
-    fusion.trainable(model, ["connector", "llm"])
+    fusion.set_trainable(model, ["connector", "llm"])
     encoder, rows = encoded(samples, model, processor)
     whole = packed_gradients(model, encoder, rows)
     tokens = sum(map(len, rows))
@@ -131,7 +131,7 @@ def test_a_step_is_divided_evenly_and_nothing_is_lost(
 def test_logits_a_part_at_a_time_give_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = Samples(9)
     model, processor = multimodal_model()
-    fusion.trainable(model, ["connector", "llm"])
+    fusion.set_trainable(model, ["connector", "llm"])
     encoder, rows = encoded(samples, model, processor)
     whole = packed_gradients(model, encoder, rows)
     monkeypatch.setattr(packed, "MOST_LOGITS", 4 * model.lm_head.out_features)
@@ -141,10 +141,10 @@ def test_logits_a_part_at_a_time_give_the_same_gradients(monkeypatch: pytest.Mon
 def test_a_batch_that_does_not_count_touches_everything_and_changes_nothing() -> None:
     samples = Samples(6)
     model, processor = multimodal_model()
-    fusion.trainable(model, ["connector", "llm"])
+    fusion.set_trainable(model, ["connector", "llm"])
     rows = encoded(samples, model, processor)[1]
     text = collate([row for row in rows if not row.images], counted=False)
-    with packed_attention(model):
+    with use_packed_attention(model):
         loss = PackedModel(model, bf16=False)(text)
         loss.backward()
     assert loss == 0
@@ -165,7 +165,7 @@ def test_editing_one_sample_leaves_the_logits_of_the_others_as_they_were() -> No
     def logits() -> tuple[list[str], Tensor]:
         batch = shown(encoder, rows)
         owners = [row.id for row in batch.samples for _ in row.supervised]
-        with packed_attention(model), torch.no_grad():
+        with use_packed_attention(model), torch.no_grad():
             return owners, PackedModel(model, bf16=False).logits(batch)
 
     owners, before = logits()
@@ -182,7 +182,7 @@ def test_both_kernels_attend_to_each_sample_alone(lengths: list[int], window: in
     torch.manual_seed(0)
     model, _ = language_model()
     layer = model.model.layers[0].self_attn
-    total, layout = sum(lengths), packing(lengths)
+    total, layout = sum(lengths), pack_lengths(lengths)
     query, key, value = (torch.randn(1, heads, total, 8) for heads in (4, 2, 2))
     from ikusi.train.attention import attend
 
@@ -191,9 +191,9 @@ def test_both_kernels_attend_to_each_sample_alone(lengths: list[int], window: in
     for length in lengths:
         one = slice(start, start + length)
         alone = (query[:, :, one], key[:, :, one], value[:, :, one], 8**-0.5, 0.0, window)
-        wanted = fused_kernel(*alone).transpose(1, 2)
+        wanted = attend_fused(*alone).transpose(1, 2)
         torch.testing.assert_close(found[:, one], wanted)
-        torch.testing.assert_close(explicit_kernel(*alone).transpose(1, 2), wanted)
+        torch.testing.assert_close(attend_explicit(*alone).transpose(1, 2), wanted)
         start += length
 
 
@@ -202,7 +202,7 @@ def test_bf16_stays_near_fp32() -> None:
     model, processor = multimodal_model()
     encoder, rows = encoded(samples, model, processor)
     batch = shown(encoder, rows)
-    with packed_attention(model), torch.no_grad():
+    with use_packed_attention(model), torch.no_grad():
         exact = float(PackedModel(model, bf16=False)(batch))
         near = float(PackedModel(model, bf16=True)(batch))
     assert near == pytest.approx(exact, rel=0.01)

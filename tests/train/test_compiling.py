@@ -51,7 +51,7 @@ def test_a_lock_of_a_compilation_under_way_is_waited_for(lock: Path) -> None:
 
 def test_only_a_training_under_zero_stops_at_such_a_lock(lock: Path) -> None:
     age(lock, 24 * 3600)
-    assert parallel.deepspeed_settings("ddp", bf16=False) is None
+    assert parallel.make_deepspeed_settings("ddp", bf16=False) is None
     for chosen in ("zero2", "zero3"):
         with pytest.raises(InputError, match="delete it"):
-            parallel.deepspeed_settings(chosen, bf16=False)
+            parallel.make_deepspeed_settings(chosen, bf16=False)

@@ -47,7 +47,7 @@ def test_stored_features_are_the_encoders(many: Corpus, tmp_path: Path) -> None:
     images = [many.image(image_id) for image_id in asked]
     pixels = processor.image_processor(images=images, return_tensors="pt")["pixel_values"]
     with torch.no_grad():
-        wanted = fusion.image_features(model, pixels)
+        wanted = fusion.compute_image_features(model, pixels)
     found = stored(tmp_path / "f", many)([(0, image_id) for image_id in asked])
     torch.testing.assert_close(found, wanted)
     half = stored(tmp_path / "h", many, bf16=True)([(0, image_id) for image_id in asked])

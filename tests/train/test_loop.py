@@ -12,7 +12,7 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from ikusi.model import fusion
 from ikusi.recipe import Compute, Stage
-from ikusi.train.attention import packed_attention
+from ikusi.train.attention import use_packed_attention
 from ikusi.train.divisions import Replicated
 from ikusi.train.packed import PackedModel
 from ikusi.train.parallel import Place
@@ -27,7 +27,7 @@ WARM, STEPS, RATE = 2, 6, 3e-2
 def plain(settings: Stage) -> tuple[dict[str, torch.Tensor], list[list[float]]]:
     """Weights, and loss, norm of the gradients and learning rate of each step."""
     model, processor = multimodal_model()
-    fusion.trainable(model, settings.trainable)
+    fusion.set_trainable(model, settings.trainable)
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     spared = [
         p for name, p in learning.items() if "norm" in name or "layrnorm" in name or "bias" in name
@@ -38,7 +38,7 @@ def plain(settings: Stage) -> tuple[dict[str, torch.Tensor], list[list[float]]]:
     encoder = Encoder(Samples(), model, processor, settings.max_length)
     steps = Steps(Samples(), encoder, batch_size=settings.batch_size, epochs=settings.epochs)
     packed, lines = PackedModel(model, bf16=False), []
-    with packed_attention(model):
+    with use_packed_attention(model):
         for step in range(STEPS):
             rise, way = step / WARM, (step - WARM) / (STEPS - WARM)
             rate = RATE * (rise if step < WARM else 0.5 * (1 + math.cos(math.pi * way)))
@@ -74,7 +74,7 @@ def test_a_stage_makes_the_steps_of_a_plain_loop_of_torch(tmp_path: Path) -> Non
 def test_what_learns_is_held_in_fp32_beside_a_frozen_half() -> None:
     model, _ = multimodal_model()
     model.bfloat16()
-    fusion.trainable(model, ["connector"])
+    fusion.set_trainable(model, ["connector"])
     division = Replicated(model, stage(), Place(0, 1, torch.device("cpu")))
     held = {p.dtype for p in division.model.parameters() if p.requires_grad}
     assert held == {torch.float32}

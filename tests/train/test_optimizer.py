@@ -83,7 +83,7 @@ def test_a_stage_with_muon_resumes_to_the_same_weights(tmp_path: Path) -> None:
 
 def test_weight_decay_leaves_biases_and_normalisations_alone() -> None:
     model, _ = multimodal_model()
-    fusion.trainable(model, ["connector", "llm", "vision"])
+    fusion.set_trainable(model, ["connector", "llm", "vision"])
     decayed, spared = make(model, stage(weight_decay=0.1)).param_groups
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)
     names = {parameter: name for name, parameter in model.named_parameters()}

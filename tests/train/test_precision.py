@@ -8,7 +8,7 @@ import torch
 
 from ikusi import study
 from ikusi.study.graph import Step
-from ikusi.train.precision import EMULATED, emulated_bf16, settle
+from ikusi.train.precision import EMULATED, describe_emulated_bf16, settle
 from ikusi.train.stages import train_stage
 from train.samples import Samples, multimodal_model, stage
 
@@ -25,8 +25,8 @@ def emulated(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Whether bf16 is emulated on the processor that torch is made to tell of."""
     told, answer = request.param
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told)
-    monkeypatch.setattr("ikusi.study.launch.hardware.accelerators", list)
-    assert (emulated_bf16() is not None) == answer
+    monkeypatch.setattr("ikusi.study.launch.hardware.list_accelerators", list)
+    assert (describe_emulated_bf16() is not None) == answer
     return bool(answer)
 
 
@@ -50,7 +50,9 @@ def test_a_study_whose_trainings_are_elsewhere_or_on_a_gpu_says_nothing(
     settings = {"stage": {"precision": "bf16"}}
     for gpus, compute in (([], {"slurm": {"minutes": 9}}), (["0"], {})):
         found = list(gpus)
-        monkeypatch.setattr("ikusi.study.launch.hardware.accelerators", lambda found=found: found)
+        monkeypatch.setattr(
+            "ikusi.study.launch.hardware.list_accelerators", lambda found=found: found
+        )
         step = Step("align", "train.samples:none", settings=settings, compute=compute)
         study.run_steps([step], tmp_path / "study", 1)
     assert EMULATED not in capsys.readouterr().err

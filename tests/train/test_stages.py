@@ -65,7 +65,7 @@ def kill_after(step: int, output: Path) -> None:
 def test_a_killed_stage_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path) -> None:
     settings = stage(precision="bf16")
     kill_after(5, tmp_path / "killed")
-    left = checkpoints.latest(tmp_path / "killed" / "resume")
+    left = checkpoints.find_latest(tmp_path / "killed" / "resume")
     assert left is not None
     assert left.name == "step-00000004"
     assert [line["step"] for line in metrics(tmp_path / "killed")][:4] == [1, 2, 3, 4]
@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: Any) -> Non
     for state in ("{}", "[]", "{"):
         caplog.clear()
         (torn / "state.json").write_text(state)
-        assert checkpoints.latest(tmp_path) == good
+        assert checkpoints.find_latest(tmp_path) == good
         assert "damaged" in caplog.text
 
 
@@ -129,7 +129,7 @@ def test_optimizer_and_random_state_survive_to_the_bit(tmp_path: Path) -> None:
     go(*again)
     assert torch.equal(learns.weight, again[0].weight)
     assert torch.equal(learns.bias, again[0].bias)
-    assert checkpoints.state(path)["more"] == 1
+    assert checkpoints.read_state(path)["more"] == 1
 
 
 def test_a_stage_learns_and_leaves_what_is_frozen(tmp_path: Path) -> None:
@@ -343,6 +343,6 @@ def test_a_resume_folder_of_other_settings_is_not_used(tmp_path: Path) -> None:
         train_stage(
             model, processor, Samples(), stage(), output=tmp_path / "other", seed=1, progress=stop
         )
-    assert checkpoints.latest(tmp_path / "other" / "resume")
+    assert checkpoints.find_latest(tmp_path / "other" / "resume")
     other, fresh = trained("other"), trained("fresh")
     assert all(torch.equal(other[name], fresh[name]) for name in fresh)

@@ -67,7 +67,7 @@ class Capitals:
     def settings(self) -> dict[str, Any]:
         return {"kind": "capitals", "version": self.version}
 
-    def learnt(self) -> dict[str, Any]:
+    def list_learnt(self) -> dict[str, Any]:
         return {}
 
     def tokens(self, row: Row) -> tuple[int, int]:

@@ -44,13 +44,13 @@ def sentences() -> list[tuple[str, str]]:
 
 def trained() -> Path:
     """The model's folder."""
-    recipe = [sentences(), SEED, STEPS, BATCH, PIECES, artifact.versions()]
+    recipe = [sentences(), SEED, STEPS, BATCH, PIECES, artifact.list_versions()]
     name = artifact.fingerprint(recipe, Path(__file__).read_text())
     folder = platformdirs.user_cache_path("ikusi") / "tests" / f"marian-{name}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not artifact.is_current(folder, name):
-            with artifact.folder(folder, fingerprint=name) as staging:
+            with artifact.write_folder(folder, fingerprint=name) as staging:
                 _train(staging)
     return folder
 

@@ -138,7 +138,7 @@ def test_one_trouble_is_counted_once_however_many_requests_it_hits() -> None:
     async def limit() -> float:
         pace = Pace(most=32, start=10, rest=60.0)
         for _ in range(10):
-            pace.trouble()
+            pace.note_trouble()
         return pace.limit
 
     assert asyncio.run(limit()) == 7

@@ -4,8 +4,8 @@ import pytest
 
 from ikusi import language
 from ikusi.data import rows as row_types
-from ikusi.translate.checks import Checker, in_order
-from ikusi.translate.checks.yes_no import closed
+from ikusi.translate.checks import Checker, list_checks
+from ikusi.translate.checks.yes_no import translate_closed
 from ikusi.translate.contract import Row, Verdict
 from ikusi.translate.settings import Checks
 from language.catalogues import PAIRS
@@ -36,7 +36,7 @@ def fault(name: str, source: list[str] | str, target: list[str] | str, **more: A
 def test_what_is_surest_is_looked_at_first() -> None:
     """A row that is refused has the first reason found."""
     order = "broken options yes_no copied repetition language length_ratio preserved odd names"
-    assert [check.name for check in in_order()] == order.split()
+    assert [check.name for check in list_checks()] == order.split()
 
 
 def test_texts_must_be_as_many_and_none_empty() -> None:
@@ -195,7 +195,7 @@ def test_the_first_fault_that_refuses_is_told_with_the_flags_before_it() -> None
 def test_answers_that_are_all_yes_or_no_need_no_engine(
     row_type: str, texts: list[str], expected: list[str] | None
 ) -> None:
-    assert closed(row_types.load(row_type), texts, EN, EU) == expected
+    assert translate_closed(row_types.load(row_type), texts, EN, EU) == expected
 
 
 @pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")

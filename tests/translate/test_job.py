@@ -189,7 +189,7 @@ def test_another_model_of_the_round_trip_judges_again_without_asking(tmp_path: P
         def settings(self) -> str:
             return self.model
 
-        def judged(self, records: Sequence[Record]) -> list[Record]:
+        def judge(self, records: Sequence[Record]) -> list[Record]:
             self.judged_rows += len(records)
             return list(records)
 
@@ -355,7 +355,7 @@ def test_a_torn_line_in_a_journal_costs_that_row_alone(tmp_path: Path) -> None:
     for outcome in [next(work) for _ in range(3)]:
         row = list(first.plan.read(0))[outcome.place]
         key = int(first.plan.keys[row.place])
-        first.shards.journal(0, first.made(0), shards.record(row, key, outcome))
+        first.shards.journal(0, first.describe_made(0), shards.record(row, key, outcome))
     path = tmp_path / "work/journal/00000.jsonl"
     path.write_bytes(path.read_bytes()[:-20])
     engine = Capitals()

@@ -15,7 +15,7 @@ from ikusi.translate.engines.ctranslate2 import CTranslate2
 from ikusi.translate.engines.transformers import Transformers
 from ikusi.translate.nmt import CTranslate2Engine
 from ikusi.translate.reference import TransformersEngine
-from ikusi.translate.vocabulary import converted, expect_known
+from ikusi.translate.vocabulary import expect_known, read_vocabulary
 from translate import marian
 
 HELD_OUT = marian.sentences()[:60]
@@ -74,7 +74,7 @@ def test_the_authors_beams_are_the_default(checkpoint: Path, tmp_path: Path) -> 
     copy = copied(checkpoint, tmp_path / "beams")
     told = json.loads((copy / "generation_config.json").read_text())
     (copy / "generation_config.json").write_text(json.dumps(told | {"num_beams": 6}))
-    assert nmt.beams(copy) == 6
+    assert nmt.read_beams(copy) == 6
     assert fast(copy).settings()["beam_size"] == 6
     assert fast(copy, beam_size=2).settings()["beam_size"] == 2
 
@@ -124,13 +124,13 @@ def test_two_workers_that_start_at_once_convert_once(
 
     monkeypatch.setattr(nmt, "_convert", counted)
     with ThreadPoolExecutor(2) as workers:
-        first, second = workers.map(nmt.converted, [checkpoint, checkpoint])
+        first, second = workers.map(nmt.convert_checkpoint, [checkpoint, checkpoint])
     assert (first, len(calls)) == (second, 1)
 
 
 def test_a_converted_folder_is_taken_as_it_is(checkpoint: Path, tmp_path: Path) -> None:
     folder = copied(checkpoint, tmp_path / "converted")
-    for path in nmt.converted(checkpoint).iterdir():
+    for path in nmt.convert_checkpoint(checkpoint).iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     engine = fast(folder)
     assert engine.folder == folder
@@ -194,7 +194,7 @@ def test_the_nearest_tokens_are_shown(written: str, near: str | None) -> None:
 )
 def test_the_vocabulary_of_a_converted_model_is_read(name: str, text: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
-    assert list(converted(tmp_path, "source")) == ["a", "b"]
+    assert list(read_vocabulary(tmp_path, "source")) == ["a", "b"]
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "{", '{"a": 1}', None])
@@ -202,7 +202,7 @@ def test_a_spoiled_vocabulary_is_told_in_one_line(text: str | None, tmp_path: Pa
     if text is not None:
         (tmp_path / "shared_vocabulary.json").write_text(text)
     with pytest.raises(InputError, match="expected"):
-        converted(tmp_path, "target")
+        read_vocabulary(tmp_path, "target")
 
 
 def test_a_model_that_is_nowhere_is_told_in_one_line() -> None:
@@ -232,7 +232,7 @@ def test_an_end_that_a_converted_model_adds_by_itself_is_not_added_again(
 ) -> None:
     """As models are that were converted from Marian's own format."""
     folder = copied(checkpoint, tmp_path / "converted")
-    for path in nmt.converted(checkpoint).iterdir():
+    for path in nmt.convert_checkpoint(checkpoint).iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     told = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(told | {"add_source_eos": True}))

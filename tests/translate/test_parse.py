@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ikusi.data import rows as row_types
 from ikusi.translate.contract import Row
 from ikusi.translate.parse import UnreadableError, parse
-from ikusi.translate.prompt import Format, Labels, expected
+from ikusi.translate.prompt import Format, Labels, write_expected
 
 LABELS = Labels("Galdera", "Erantzuna", "Question", "Answer")
 NASTY = yaml.safe_load((Path(__file__).parent / "nasty.yaml").read_text("utf-8"))
@@ -52,7 +52,7 @@ def test_what_is_laid_out_as_asked_is_read_back_or_refused(
         texts *= 2
     layout: Format = data.draw(st.sampled_from(["labels", "json"]))
     asked = Row(0, "row", row_types.load(row_type), texts)
-    answer = expected(layout, asked, texts, LABELS)
+    answer = write_expected(layout, asked, texts, LABELS)
     try:
         found = parse(answer, asked, LABELS, layout)
         # What ends an item of a list may be a separator.

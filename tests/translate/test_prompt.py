@@ -63,7 +63,7 @@ def test_wildvision_has_no_examples() -> None:
 
 
 @pytest.mark.parametrize("format", ["labels", "json"])
-@pytest.mark.parametrize("name", prompt.prompts("eu").names())
+@pytest.mark.parametrize("name", prompt.open_prompts("eu").names())
 def test_every_example_is_read_back_as_its_texts(name: str, format: prompt.Format) -> None:
     """An example that we could not read would teach the model to be refused."""
     found = prompt.load(name, "eu")
@@ -74,7 +74,7 @@ def test_every_example_is_read_back_as_its_texts(name: str, format: prompt.Forma
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.row_type}-{len(row.texts)}")
-@pytest.mark.parametrize("name", prompt.prompts("eu").names())
+@pytest.mark.parametrize("name", prompt.open_prompts("eu").names())
 def test_everything_but_the_row_comes_first_and_stays_the_same(name: str, row: Row) -> None:
     other = Row(1, "other", row.row_type, [text.upper() for text in row.texts])
     for format in ("labels", "json"):
@@ -112,7 +112,7 @@ def test_an_unknown_prompt_is_told_with_the_nearest() -> None:
 
 
 def test_a_schema_holds_a_row_to_its_counts() -> None:
-    schema = prompt.json_schema(ROWS[1])
+    schema = prompt.make_json_schema(ROWS[1])
     assert schema["properties"]["answers"]["minItems"] == 10
     assert schema["properties"]["answers"]["maxItems"] == 10
     assert schema["required"] == ["question", "answers"]
@@ -120,7 +120,7 @@ def test_a_schema_holds_a_row_to_its_counts() -> None:
 
 def test_what_would_be_sent_can_be_looked_at() -> None:
     chat = Chat(kind="chat", url="http://x", model="m", prompt="aokvqa", format="labels")
-    shown = prompt.shown(chat, CHOICE, EN, EU)
+    shown = prompt.show_messages(chat, CHOICE, EN, EU)
     assert shown.startswith("[system]\nYou are a helpful AI assistant")
     assert shown.endswith("**Answer:** 1.a cat, 2.a dog")
 

@@ -49,7 +49,7 @@ def test_the_page_shows_rows_side_by_side_and_runs_nothing_in_them(folder: Path)
 
 
 def test_the_summary_fits_a_terminal(folder: Path) -> None:
-    assert report.summary(report.gather(folder)) == [
+    assert report.write_summary(report.gather(folder)) == [
         "         3 set aside: engine",
         "         1 set aside: no answer",
         "         1 flagged: preserved",

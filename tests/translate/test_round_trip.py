@@ -93,7 +93,7 @@ def records(count: int) -> list[shards.Record]:
 
 def test_a_row_without_a_finite_score_does_not_pass() -> None:
     passes = Threshold("quality", Fixed([0.9, float("nan"), 0.1]), 0.5, "flag")
-    good, bad, low = passes.judged(records(3))
+    good, bad, low = passes.judge(records(3))
     assert (good["status"], good["score"], low["flags"]) == (shards.OK, 0.9, ["quality"])
     assert bad["status"] != shards.OK and bad["score"] is None
     assert bad["reason"] == "quality: expected a finite score, found nan"
@@ -102,4 +102,4 @@ def test_a_row_without_a_finite_score_does_not_pass() -> None:
 def test_a_scorer_that_mostly_gives_none_ends_the_translation() -> None:
     broken = Threshold("round_trip", Fixed([float("nan")] * 3 + [0.9] * 197), 0.5, "off")
     with pytest.raises(InputError, match=r"round_trip: expected finite scores, .* 3 of 200 rows"):
-        broken.judged(records(200))
+        broken.judge(records(200))

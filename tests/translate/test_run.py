@@ -64,7 +64,7 @@ def test_a_dry_run_counts_tokens_and_writes_nothing(tmp_path: Path, recipe: Path
     estimate = run.estimate(settings.load(recipe), tmp_path / "corpus", tmp_path / "out")
     assert (estimate.rows, estimate.asked) == (4, 2)
     assert estimate.read > 0
-    assert "4, of which 2 are not repeats of an earlier row" in estimate.told()
+    assert "4, of which 2 are not repeats of an earlier row" in estimate.describe()
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out.work").exists()
 
@@ -109,6 +109,6 @@ def test_progress_elsewhere_than_on_a_terminal_ends_with_a_line(
 ) -> None:
     from ikusi.translate.job import Progress
 
-    with progress.shown() as tell:
+    with progress.show_progress() as tell:
         tell(Progress(total=3, ok=2, unreached=1))
     assert capsys.readouterr().err == "3 of 3 rows, 1 not reached\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ikusi.data import rows as row_types
 from ikusi.errors import InputError
 from ikusi.translate.contract import Outcome, Row, Sentence, Verdict
-from ikusi.translate.sentences import SentenceTranslator, pieces
+from ikusi.translate.sentences import SentenceTranslator, split_pieces
 
 MORSELS = [
     "a", "b ", " ", ",", ". ", "! ", "\n", "`", "<image>", "1. ", "- ", "é", "。", "http://x.y ",
@@ -57,7 +57,7 @@ def said(text: str) -> str:
 
 @given(ANY_TEXT)
 def test_the_pieces_of_any_text_are_the_text(text: str) -> None:
-    found = pieces(text, "en")
+    found = split_pieces(text, "en")
     assert "".join(piece for piece, _ in found) == text
     for piece, is_sentence in found:
         assert not is_sentence or (piece == piece.strip() and len(piece.splitlines()) == 1)
@@ -67,7 +67,7 @@ def test_the_pieces_of_any_text_are_the_text(text: str) -> None:
 def test_a_text_told_at_a_glance_is_what_a_closer_look_finds(text: str) -> None:
     """A line break always asks for the closer look."""
     plain, looked_at = (
-        [piece for piece, is_sentence in pieces(some, "en") if is_sentence]
+        [piece for piece, is_sentence in split_pieces(some, "en") if is_sentence]
         for some in (text, text + "\n")
     )
     assert plain == looked_at
@@ -97,7 +97,7 @@ def test_only_words_go_to_the_engine(text: str, expected: str) -> None:
 
 
 def test_sentences_end_as_the_language_has_it() -> None:
-    assert pieces("你好。你好吗？", "zh") == [("你好。", True), ("你好吗？", True)]
+    assert split_pieces("你好。你好吗？", "zh") == [("你好。", True), ("你好吗？", True)]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_sentences_end_as_the_language_has_it() -> None:
     ],
 )
 def test_an_ordinal_number_ends_no_sentence(text: str, sentences: list[str]) -> None:
-    assert [piece for piece, is_sentence in pieces(text, "eu") if is_sentence] == sentences
+    assert [piece for piece, is_sentence in split_pieces(text, "eu") if is_sentence] == sentences
 
 
 def test_a_sentence_is_asked_for_once_however_often_it_comes() -> None:

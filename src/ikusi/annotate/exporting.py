@@ -116,7 +116,7 @@ def export(folder: Path, output: Path, third_opinions: bool = False) -> Exported
         people = store.people().values() if store else ()
         third = sum(word.seat == ADJUDICATOR for word in store.history()) if store else 0
     withdrawn = {one.seat: one.removed for one in people if one.withdrawn}
-    with journal.opened(output, [folder]) as table:
+    with journal.open_journal(output, [folder]) as table:
         _expect_without(output, project, withdrawn)
         lines = [one.to_json() for one in found]
         added = table.append_lines(table.unknown(lines))

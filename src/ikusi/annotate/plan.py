@@ -20,7 +20,7 @@ from ikusi.annotate.project import About, Item, Project, Seat
 from ikusi.annotate.sampling import Drawn
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
-from ikusi.judgements.judgement import as_text
+from ikusi.judgements.judgement import format_time
 from ikusi.judgements.pairs import Pair, pairs
 
 VERSION = 1  # of what a plan makes of the same input
@@ -89,12 +89,12 @@ class Plan:
         )
         if artifact.is_current(output, print_):
             return Made(project.read(output), {})
-        if artifact.manifest(output):
+        if artifact.read_manifest(output):
             raise InputError(
                 f"{output}: expected a new folder, as a project is not changed once it is made, "
                 "found one that was made of something else, or is damaged"
             )
-        with artifact.folder(
+        with artifact.write_folder(
             output, fingerprint=print_, kind=project.KIND, inputs=about.origin, reads=self.reads
         ) as staging:
             items = self.items(Pictures(staging))
@@ -155,7 +155,7 @@ def _of_corpus(
         content=corpus.content(corpus.languages),
         settings={"shared": asked.shared, "own": asked.own, "flagged": flagged},
         shows=shows.of_shares(task, [one.weight for one in drawn], asked.shared, len(corpus)),
-        made=as_text(datetime.now(UTC)),
+        made=format_time(datetime.now(UTC)),
     )
     dealt = sampling.deal(count, asked.annotators, asked.shared, seed)
     return Plan(about, dealt, lambda store: _rows(corpus, about, drawn, store), [corpus.folder])
@@ -232,7 +232,7 @@ def comparison(
         content=artifact.fingerprint([_content(pair) for pair in found]),
         settings={"shared": asked.shared, "own": asked.own, "models": models},
         shows=shows.of_preferences(count, len(models), asked.shared),
-        made=as_text(datetime.now(UTC)),
+        made=format_time(datetime.now(UTC)),
     )
     dealt = sampling.deal(count, asked.annotators, asked.shared, seed, models)
     return Plan(about, dealt, lambda store: _answered(drawn, store), list(map(Path, runs)))

@@ -19,7 +19,7 @@ from ikusi import jsonfile
 from ikusi.content import expect_plain
 from ikusi.errors import InputError
 from ikusi.judgements.judgement import Word, explain
-from ikusi.recipe.values import NAME, is_name, wrong
+from ikusi.recipe.values import NAME, is_name, make_error
 from ikusi.yamlfile import Section
 
 KIND = "annotation"
@@ -35,7 +35,7 @@ Line = TypeVar("Line", bound=Section)
 
 def _file_name(value: str) -> str:
     if value and not is_name(value):
-        raise wrong(NAME)
+        raise make_error(NAME)
     return value
 
 

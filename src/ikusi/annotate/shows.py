@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import norm
 
 from ikusi.statistics import planning
-from ikusi.statistics.shares import effective_items, share_bounds, sign_test
+from ikusi.statistics.shares import count_effective_items, share_bounds, sign_test
 
 ACCEPTED = {"validate": (0.85, 0.95), "select": (0.5, 0.85)}
 """Shares of which it is said how surely they would be known; validation's are the paper's."""
@@ -31,7 +31,7 @@ def of_shares(task: str, weights: Sequence[float], shared: int, rows: int) -> di
         shared: how many of these several people judge.
         rows: that there are.
     """
-    effective = float(effective_items(np.asarray(weights)))
+    effective = float(count_effective_items(np.asarray(weights)))
     found: dict[str, Any] = {"rows": rows, "items": len(weights)}
     found["effective_items"] = round(effective, 1)
     found["shares"] = [_share(share, effective) for share in ACCEPTED[task]]

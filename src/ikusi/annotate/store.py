@@ -20,7 +20,7 @@ from threading import RLock
 
 from ikusi import disk
 from ikusi.errors import InputError
-from ikusi.judgements.judgement import Kind, as_text
+from ikusi.judgements.judgement import Kind, format_time
 
 FILE = "answers.sqlite"
 SKIPPED = "skipped"
@@ -102,7 +102,7 @@ class Store:
         Raises:
             InputError: the disk is full or shut.
         """
-        with self._lock, disk.explained(self._path):
+        with self._lock, disk.explain_errors(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -239,7 +239,7 @@ def open_store(folder: Path) -> Store:
         InputError: the file is damaged or of another version, or the disk is shut.
     """
     path = Path(folder) / FILE
-    with disk.explained(path):
+    with disk.explain_errors(path):
         try:
             return Store(_connected(path), path)
         except sqlite3.DatabaseError as error:
@@ -281,11 +281,11 @@ def _after(connection: sqlite3.Connection) -> str:
     newest = connection.execute("SELECT made FROM history ORDER BY word DESC LIMIT 1").fetchone()
     if newest is None or newest["made"] < _now():
         return _now()
-    return as_text(datetime.fromisoformat(newest["made"]) + timedelta(microseconds=1))
+    return format_time(datetime.fromisoformat(newest["made"]) + timedelta(microseconds=1))
 
 
 def _now() -> str:
-    return as_text(datetime.now(UTC))
+    return format_time(datetime.now(UTC))
 
 
 def _digest(text: str) -> str:

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from ikusi import yamlfile
 from ikusi.catalogue import Files
 from ikusi.judgements.judgement import VERDICTS
-from ikusi.recipe.values import wrong
+from ikusi.recipe.values import make_error
 from ikusi.yamlfile import Section
 
 TASKS = Path(__file__).parent / "tasks"
@@ -72,11 +72,13 @@ class Task(Section):
         """Check that verdicts are those of the task, and that every language has all words."""
         offered = {verdict.name for verdict in self.verdicts}
         if offered != set(VERDICTS.get(self.name, ())):
-            raise wrong(" and ".join(VERDICTS.get(self.name, ("no task"))), ("verdicts",))
+            raise make_error(" and ".join(VERDICTS.get(self.name, ("no task"))), ("verdicts",))
         if self.correct and self.correct.verdict not in offered:
-            raise wrong(" or ".join(offered), ("correct", "verdict"), found=self.correct.verdict)
+            raise make_error(
+                " or ".join(offered), ("correct", "verdict"), found=self.correct.verdict
+            )
         if ENGLISH not in self.words:
-            raise wrong("English words", ("words", ENGLISH), found=None)
+            raise make_error("English words", ("words", ENGLISH), found=None)
         for language, words in self.words.items():
             for name, needed in (
                 ("verdicts", offered),
@@ -86,7 +88,7 @@ class Task(Section):
             ):
                 if (given := set(getattr(words, name))) != needed:
                     odd = ", ".join(sorted(given ^ needed))
-                    raise wrong("each word once", ("words", language, name), found=odd)
+                    raise make_error("each word once", ("words", language, name), found=odd)
         return self
 
     @cached_property
@@ -120,4 +122,4 @@ def load(name: str, folder: Path = TASKS) -> Task:
     """
     document = yamlfile.read(Files("task", [folder]).find(name))
     document.expect("name", name)
-    return yamlfile.validate(Task, document, yamlfile.field_names(Task))
+    return yamlfile.validate(Task, document, yamlfile.list_field_names(Task))

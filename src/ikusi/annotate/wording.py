@@ -55,7 +55,7 @@ def read_texts(folder: Path = TEXTS) -> Mapping[str, Texts]:
     """
     files = Files("language", [folder])
     documents = {name: yamlfile.read(files.find(name)) for name in files.names()}
-    known = yamlfile.field_names(Texts)
+    known = yamlfile.list_field_names(Texts)
     found = {name: yamlfile.validate(Texts, one, known) for name, one in documents.items()}
     for name, texts in found.items():
         _expect_alike(documents[name], texts, found[ENGLISH])

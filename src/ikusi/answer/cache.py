@@ -21,7 +21,7 @@ class RoomyLayer(DynamicLayer):
         self._buffers: list[Tensor] = []
 
     @classmethod
-    def copied(cls, layer: DynamicLayer, rows: Tensor, room: int) -> "RoomyLayer":
+    def copy_rows(cls, layer: DynamicLayer, rows: Tensor, room: int) -> "RoomyLayer":
         """Return the numbered rows of a layer, with room for so many more tokens."""
         found, length = cls(layer.get_seq_length() + room), layer.get_seq_length()
         found._open(len(rows), layer.keys, layer.values)
@@ -70,7 +70,7 @@ PLAIN = (DynamicLayer, LastLayer, RoomyLayer)
 """Layers in which each token sees all before it."""
 
 
-def fresh(model: PreTrainedModel, room: int) -> Cache:
+def make_cache(model: PreTrainedModel, room: int) -> Cache:
     """A cache of nothing, for so many tokens."""
     cache: Cache = DynamicCache(config=model.config)
     cache.layers = [
@@ -88,7 +88,7 @@ def select(cache: Cache, rows: Tensor, room: int) -> Cache:
 
 def _select_layer(layer: Any, rows: Tensor, room: int) -> Any:
     if type(layer) in PLAIN:
-        return RoomyLayer.copied(layer, rows, room)
+        return RoomyLayer.copy_rows(layer, rows, room)
     chosen = copy.copy(layer)
     chosen.batch_select_indices(rows)
     return chosen

@@ -64,10 +64,10 @@ class Conversation:
 
     def _generate(self, max_new_tokens: int, say: Callable[[str], None]) -> str:
         tokenizer = self.processor.tokenizer
-        ids = chat.prompt_ids(
+        ids = chat.encode_prompt(
             tokenizer,
             self.messages,
-            fusion.features_per_image(self.model, self.processor),
+            fusion.count_image_tokens(self.model, self.processor),
             self.model.config.image_token_id,
         )
         inputs = {"input_ids": torch.tensor([ids], device=self.model.device)}

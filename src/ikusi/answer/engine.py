@@ -88,7 +88,7 @@ class Reply:
     failure: str | None = None
 
 
-def not_finite(found: float) -> str:
+def explain_not_finite(found: float) -> str:
     """Why there is no answer where a model's numbers are none, as with a NaN in its weights."""
     return f"model: expected finite numbers, found {found}"
 

@@ -12,7 +12,7 @@ from math import isfinite
 import torch
 from transformers import PreTrainedModel
 
-from ikusi.answer.engine import not_finite
+from ikusi.answer.engine import explain_not_finite
 from ikusi.answer.prefix import Lines, SharedPrefix, State, forward
 
 
@@ -28,7 +28,7 @@ class Answer:
     failure: str | None = None
 
 
-def greedy_answers(
+def generate_answers(
     shared: SharedPrefix, rows: Sequence[int], stops: Collection[int], max_new_tokens: int
 ) -> list[Answer]:
     """Answer the numbered prompts of ``shared`` with the most probable token at each step.
@@ -101,7 +101,7 @@ def _answer_batch(
 def _goes_on(token: int, logit: float, answer: Answer, stops: Collection[int]) -> bool:
     """Note a token of an answer, the one of the highest logit; False where the answer ends."""
     if not isfinite(logit):
-        answer.failure, answer.hit_limit = not_finite(logit), False
+        answer.failure, answer.hit_limit = explain_not_finite(logit), False
         answer.ids.clear()
         return False
     if token in stops:

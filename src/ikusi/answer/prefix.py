@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from ikusi.answer.cache import PLAIN, LastLayer, Read, fresh, select
+from ikusi.answer.cache import PLAIN, LastLayer, Read, make_cache, select
 
 SEEN, UNSEEN = -1, -2
 LINE = 8
@@ -106,7 +106,7 @@ class Lines:
         sees[:, :, before:] &= new.tril()
         sees[:, :, before:] |= torch.eye(length, dtype=torch.bool, device=ids.device)
         places = positions.clamp(min=0)
-        mask = bias(sees, model.dtype)
+        mask = make_bias(sees, model.dtype)
         self.logits = forward(model, self.cache, mask, ids, keep=keep, positions=places)
 
 
@@ -114,7 +114,7 @@ class SharedPrefix:
     """A group of prompts and the keys and values of their distinct beginnings.
 
     ``features`` maps a picture's key to its projected features [P, hidden]. All prompts of a group
-    must share the same number of tokens, as ``groups`` arranges.
+    must share the same number of tokens, as ``group_prompts`` arranges.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class SharedPrefix:
         questions = torch.arange(count, device=device).repeat_interleave(width)
         mask = mask.view(len(lines), count * width)
         owner = torch.where(mask, questions, UNSEEN)
-        cache = self._begun([line[0] for line in lines], (width + room) * count)
+        cache = self._read_beginning([line[0] for line in lines], (width + room) * count)
         seen = torch.full((len(lines), self._cut), SEEN, device=device)
         last = torch.arange(1, count + 1, device=device) * width - 1
         state = Lines(cache, seen, positions[:, last], torch.empty(0))
@@ -215,19 +215,19 @@ class SharedPrefix:
         device = self.model.device
         endings = [self.prompts[row].ids[self._cut :] for row in rows]
         ids, mask = pad(endings, left=True, device=device)
-        cache = self._begun(rows, ids.shape[1] + room)
+        cache = self._read_beginning(rows, ids.shape[1] + room)
         mask = torch.cat([mask.new_ones(len(rows), self._cut), mask], dim=1)
         return State(cache, mask, forward(self.model, cache, mask, ids, keep=1)[:, -1])
 
-    def _begun(self, rows: Sequence[int], room: int) -> Cache:
+    def _read_beginning(self, rows: Sequence[int], room: int) -> Cache:
         """What the numbered prompts begin with, and room for so many more tokens in each row."""
         if self._cache is None:
-            return fresh(self.model, room)
+            return make_cache(self.model, room)
         places = torch.tensor([self._place[row] for row in rows], device=self.model.device)
         return select(self._cache, places, room)
 
 
-def groups(prompts: Sequence[Prompt], batch_size: int) -> list[list[int]]:
+def group_prompts(prompts: Sequence[Prompt], batch_size: int) -> list[list[int]]:
     """Split prompt numbers into groups that share as many tokens, of ``batch_size`` beginnings.
 
     Prompts of one beginning should stand near each other; their order is kept.
@@ -249,7 +249,7 @@ def groups(prompts: Sequence[Prompt], batch_size: int) -> list[list[int]]:
     return found
 
 
-def bias(sees: Tensor, dtype: torch.dtype) -> Tensor:
+def make_bias(sees: Tensor, dtype: torch.dtype) -> Tensor:
     """What is added to attention so that each of L tokens sees what ``sees`` [N, L, S] says."""
     nothing = torch.zeros(sees.shape, dtype=dtype, device=sees.device)
     return nothing.masked_fill(~sees, torch.finfo(dtype).min).unsqueeze(1)

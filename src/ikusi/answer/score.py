@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ikusi.answer.engine import OptionScore
-from ikusi.answer.prefix import SharedPrefix, State, bias, forward, pad
+from ikusi.answer.prefix import SharedPrefix, State, forward, make_bias, pad
 
 
 class Tokens(NamedTuple):
@@ -23,7 +23,7 @@ class Tokens(NamedTuple):
     greedy: bool
 
 
-def option_scores(
+def score_options(
     shared: SharedPrefix, rows: Sequence[int], options: Sequence[Sequence[Sequence[int]]]
 ) -> list[list[Tokens]]:
     """Return the log-probabilities of the tokens of every option.
@@ -80,7 +80,7 @@ def _side_by_side(
             [state.mask.unsqueeze(1).expand(-1, ids.shape[1], -1), own & mask.unsqueeze(1)], dim=2
         )
         places = state.mask.sum(dim=1, keepdim=True) + own.sum(dim=2) - 1
-        mask = bias(sees, shared.model.dtype)
+        mask = make_bias(sees, shared.model.dtype)
         read = forward(shared.model, state.cache, mask, ids, positions=places.clamp(min=0))
         after = torch.cat([after, read], dim=1)
     return [_split(after[row].log_softmax(dim=-1), options) for row, options in enumerate(asked)]

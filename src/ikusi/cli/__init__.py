@@ -68,12 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else list(arguments)
     code: int | None = None
     try:
-        with stopping.heed_signals(stopping.kept(words)):
+        with stopping.heed_signals(stopping.describe_kept(words)):
             # A code that is returned is raised here, where `stopping` hears of it.
             sys.exit(app(args=words, prog_name="ikusi", standalone_mode=False) or 0)
     except Exception as error:
-        told = str(error) if isinstance(error, InputError) else disk.fault(error)
-        code = INPUT_FAULT if told is not None else terminal.usage_error(error)
+        told = str(error) if isinstance(error, InputError) else disk.describe_fault(error)
+        code = INPUT_FAULT if told is not None else terminal.print_usage_error(error)
         if told is not None:
             terminal.say(f"error: {told}", colour=typer.colors.RED, error=True)
         elif code is None:

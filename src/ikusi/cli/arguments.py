@@ -45,15 +45,15 @@ class ManyValues(typer.core.TyperCommand):
             if isinstance(parameter, typer.core.TyperOption) and parameter.multiple
             for name in parameter.opts
         }
-        return super().parse_args(ctx, _spread(args, many))
+        return super().parse_args(ctx, _repeat_option(args, many))
 
 
-def _spread(args: Sequence[str], many: Collection[str]) -> list[str]:
+def _repeat_option(args: Sequence[str], many: Collection[str]) -> list[str]:
     """Repeat an option of several values before each of them.
 
-    >>> _spread(["model", "--language", "eu", "en", "--seed", "1"], {"--language"})
+    >>> _repeat_option(["model", "--language", "eu", "en", "--seed", "1"], {"--language"})
     ['model', '--language', 'eu', '--language', 'en', '--seed', '1']
-    >>> _spread(["--redo", "recipe.yaml", "--redo", "data", "report", "seed=1"], {"--redo"})
+    >>> _repeat_option(["--redo", "recipe.yaml", "--redo", "data", "report", "seed=1"], {"--redo"})
     ['--redo', '', 'recipe.yaml', '--redo', 'data', '--redo', 'report', 'seed=1']
     """
     found: list[str] = []
@@ -72,7 +72,7 @@ def _is_step(word: str) -> bool:
     return bool(word) and word[0] != "-" and "=" not in word and Path(word).suffix != ".yaml"
 
 
-def opened(path: Path, overrides: Sequence[str] | None, studies: Path) -> "tuple[Recipe, Path]":
+def open_study(path: Path, overrides: Sequence[str] | None, studies: Path) -> "tuple[Recipe, Path]":
     """A recipe and its study's folder, which a language given by hand has a part in."""
     from ikusi import recipe as recipes
 
@@ -97,9 +97,9 @@ def bring_up_to_date(
     from ikusi.study.launch import torchrun
 
     _name_unchecked_words(loaded.language)
-    outcome = torchrun.led(lambda: studies.run(loaded, folder, workers, only, redo))
+    outcome = torchrun.lead(lambda: studies.run(loaded, folder, workers, only, redo))
     if outcome is not None:
-        say(outcome.told())
+        say(outcome.describe())
         raise typer.Exit(outcome.exit_code)
 
 

@@ -43,7 +43,7 @@ def compare(
     from ikusi.recipe import folder
     from ikusi.report import compare as views
 
-    folders = [folder.evaluation(run) for run in runs]
+    folders = [folder.locate_evaluation(run) for run in runs]
     if output is not None:
         claim.expect(output, views.KIND, folders)
     comparison = compares.compare(folders, metric=metric, by_group=group, resamples=bootstrap)

@@ -20,14 +20,14 @@ EVERY = 10.0  # seconds between two lines of progress
 
 
 @app.command("list")
-def listed() -> None:
+def list_sources() -> None:
     """List the data sets that can be imported.
 
     Example: ikusi data list
     """
     from ikusi.data import sources
 
-    for source in sources.available():
+    for source in sources.list_sources():
         spoken = "+".join(source.languages)
         say(f"{source.name:16} {source.row_type:12} {spoken:6} {source.about}")
 
@@ -75,7 +75,7 @@ def import_(
     """
     from ikusi.data import importing
 
-    tell = _teller()
+    tell = _make_reporter()
     counts = importing.import_corpus(
         source,
         output,
@@ -116,26 +116,26 @@ def show(
     from ikusi.data.corpus import Corpus
 
     if html is not None:
-        claim.file(html, claim.PAGE, [corpus])
+        claim.check_file(html, claim.PAGE, [corpus])
     opened = Corpus.open(corpus)
-    chosen = shows.samples(opened, count, seed, flagged)
+    chosen = shows.draw_samples(opened, count, seed, flagged)
     if html is None:
         shows.to_terminal(chosen)
     else:
         say(shows.to_page(opened, chosen, html))
 
 
-def _teller() -> Callable[[str], None]:
-    """Tells how far it is, now and then."""
-    told = time.monotonic()
+def _make_reporter() -> Callable[[str], None]:
+    """What prints how far a command is, now and then."""
+    last = time.monotonic()
 
-    def tell(line: str) -> None:
-        nonlocal told
-        if time.monotonic() - told >= EVERY:
-            told = time.monotonic()
+    def report(line: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
             say(line, error=True)
 
-    return tell
+    return report
 
 
 def _fetcher(
@@ -146,10 +146,10 @@ def _fetcher(
 ) -> "Fetcher":
     """What fetches pictures; loaded only when there are some to fetch."""
 
-    def fetched(wanted: "Iterable[Wanted]") -> "Ledger":
+    def fetch(wanted: "Iterable[Wanted]") -> "Ledger":
         from urllib.request import getproxies
 
-        from ikusi.data.web.fetch import FetchSettings, cached
+        from ikusi.data.web.fetch import FetchSettings, make_fetcher
 
         if not use_proxy and (names := {"http", "https"} & set(getproxies())):
             variables = " and ".join(f"{name}_proxy" for name in sorted(names))
@@ -157,11 +157,11 @@ def _fetcher(
         settings = FetchSettings(
             on_mismatch=on_mismatch, retry_dead=retry_dead, use_proxy=use_proxy
         )
-        return cached(settings, lambda urls, good: tell(f"{urls:,} URLs asked, {good:,} pictures"))(
-            wanted
-        )
+        return make_fetcher(
+            settings, lambda urls, good: tell(f"{urls:,} URLs asked, {good:,} pictures")
+        )(wanted)
 
-    return fetched
+    return fetch
 
 
 def _settings(given: Sequence[str]) -> dict[str, Any]:

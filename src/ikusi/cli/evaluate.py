@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ikusi.terminal import console, say
+from ikusi.terminal import open_console, say
 
 if TYPE_CHECKING:
     from ikusi.answer.engine import Asked, Engine
@@ -71,40 +71,40 @@ def evaluate(
     codes = list(dict.fromkeys(language))
     pairs = _pairs(model, benchmark, codes, data, corpus or [])
     _warn_of_trained_on(Path(model), pairs, limit)
-    asked = _asked(model, url, batch_size, dtype, _pictures(pairs))
-    with closing(engines.opened(engine, asked)) as opened:
-        found = _measured(opened, pairs, codes, place, limit, bootstrap)
-    _tell({name: found[name] for name in found if found[name]}, language, place)
+    asked = _load_benchmarks(model, url, batch_size, dtype, _pictures(pairs))
+    with closing(engines.open_engine(engine, asked)) as opened:
+        found = _measure(opened, pairs, codes, place, limit, bootstrap)
+    _report({name: found[name] for name in found if found[name]}, language, place)
 
 
 def _place(model: str, output: Path | None) -> Path:
     """Where results go, which is refused before anything is opened if it is not ours."""
     from ikusi import claim
-    from ikusi.recipe.folder import model_name
+    from ikusi.recipe.folder import name_model
 
-    place = output or Path("measured") / model_name(model)
+    place = output or Path("measured") / name_model(model)
     claim.expect(place, "evaluate", [Path(model)] if Path(model).is_dir() else [])
     return place
 
 
-def _tell(found: dict[str, Any], languages: list[str], place: Path) -> None:
+def _report(found: dict[str, Any], languages: list[str], place: Path) -> None:
     from ikusi.evaluate import progress
 
-    screen = console()
+    screen = open_console()
     if not screen.is_terminal:
-        screen = console(width=160)
-    screen.print(progress.table(found, languages))
+        screen = open_console(width=160)
+    screen.print(progress.make_table(found, languages))
     say(f"rows: {place / 'rows.parquet'}\nfigures: {place / 'results.json'}")
 
 
-def _asked(
+def _load_benchmarks(
     model: str, url: str | None, batch_size: int | None, dtype: str | None, pictures: int
 ) -> "Asked":
     from ikusi.answer.engine import Asked
-    from ikusi.recipe.folder import checkpoint
+    from ikusi.recipe.folder import locate_checkpoint
 
     folder = Path(model)
-    place = str(checkpoint(folder)) if url is None and folder.is_dir() else model
+    place = str(locate_checkpoint(folder)) if url is None and folder.is_dir() else model
     return Asked(model, place, url, batch_size, dtype, pictures)
 
 
@@ -119,7 +119,7 @@ def _pairs(
     from ikusi.evaluate import corpora as places
 
     found = [benchmark.load(name) for name in dict.fromkeys(benchmarks)]
-    return places.find(found, codes, data or _data(Path(model)), _given(corpora))
+    return places.find(found, codes, data or _data(Path(model)), _parse_corpora(corpora))
 
 
 def _pictures(pairs: "Benchmarks") -> int:
@@ -127,7 +127,7 @@ def _pictures(pairs: "Benchmarks") -> int:
     return max((1 + bench.few_shots for bench, _ in pairs if not bench.text_only), default=0)
 
 
-def _measured(
+def _measure(
     engine: "Engine",
     pairs: "Benchmarks",
     codes: list[str],
@@ -139,7 +139,7 @@ def _measured(
     from ikusi.evaluate import progress, run
 
     packs = {code: language.load(code) for code in codes}
-    with progress.shown() as tell:
+    with progress.show_progress() as tell:
         settings: dict[str, Any] = {"bootstrap": bootstrap, "limit": limit, "progress": tell}
         return run.evaluate(engine, pairs, codes, packs, output, **settings)
 
@@ -163,7 +163,7 @@ def _warn_of_trained_on(run: Path, pairs: "Benchmarks", limit: int | None) -> No
     if study is None or study.kind(run) != INSTRUCT:
         return
     try:
-        trained = overlap.trained_on(recipe.load(study.recipe), study)
+        trained = overlap.open_trained_on(recipe.load(study.recipe), study)
     except InputError as error:
         logger.warning("whether %s was trained on these pictures is not known: %s", run, error)
         return
@@ -176,7 +176,7 @@ def _warn_of_trained_on(run: Path, pairs: "Benchmarks", limit: int | None) -> No
             )  # fmt: skip
 
 
-def _given(corpora: list[str]) -> dict[str, Path]:
+def _parse_corpora(corpora: list[str]) -> dict[str, Path]:
     from ikusi.errors import InputError
 
     pairs = [entry.partition("=") for entry in corpora]

@@ -13,14 +13,14 @@ app = typer.Typer(help="Look at language packs, start a new one.", no_args_is_he
 
 
 @app.command("list")
-def listed() -> None:
+def list_packs() -> None:
     """List the languages that have a pack.
 
     Example: ikusi language list
     """
     from ikusi import language
 
-    for code in language.available():
+    for code in language.list_packs():
         pack = language.load(code)
         say(f"{pack.code:6} {pack.name} ({pack.autonym})")
 
@@ -79,7 +79,7 @@ def new(
 
     check_name(code, "CODE")
     path = output or Path("languages") / f"{code}.yaml"
-    place = claim.file(path, None)
+    place = claim.check_file(path, None)
     drafted = pack.draft(code)
     language.write(drafted, place, drafted["to_review"], language.load("en"))
     say(f"{path}: look at the lines marked `supply` or `check`")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ikusi import packaged
-from ikusi.cli.arguments import Overrides, RecipeFile, Studies, bring_up_to_date, opened
+from ikusi.cli.arguments import Overrides, RecipeFile, Studies, bring_up_to_date, open_study
 from ikusi.terminal import say
 
 app = typer.Typer(
@@ -33,7 +33,7 @@ def build(
 
     Example: ikusi miniature build recipes/emoji-eu.yaml
     """
-    loaded, folder = opened(recipe, overrides, studies)
+    loaded, folder = open_study(recipe, overrides, studies)
     bring_up_to_date(loaded, folder, 1, only=["data"])
 
 
@@ -58,8 +58,8 @@ def bases(
 
     if language:
         check_name(language, "--language")
-    names = [f"llama-{language}"] if language else shipped.names()
-    root = output or (shipped.built() if language else packaged.BASES)
+    names = [f"llama-{language}"] if language else shipped.list_models()
+    root = output or (shipped.locate_cache() if language else packaged.BASES)
     for name in names:
         say(build.build(name, root, _show_count))
 

@@ -47,4 +47,4 @@ def schema() -> None:
     """
     from ikusi import recipe as recipes
 
-    say(json.dumps(recipes.json_schema(), indent=2))
+    say(json.dumps(recipes.make_json_schema(), indent=2))

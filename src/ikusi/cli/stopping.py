@@ -38,10 +38,10 @@ KEPT = {
 """What a stopped command has kept, and how to go on; `ANEW` for all others."""
 
 
-def kept(words: Sequence[str]) -> str:
+def describe_kept(words: Sequence[str]) -> str:
     """What the command that these words call keeps when it is stopped.
 
-    >>> kept(["report", "studies/emoji-eu", "--output", "so-far"])
+    >>> describe_kept(["report", "studies/emoji-eu", "--output", "so-far"])
     'nothing unfinished is kept; the same command begins anew'
     """
     return KEPT.get(" ".join(words[:2]), KEPT.get(words[0], ANEW) if words else ANEW)

@@ -12,7 +12,7 @@ from ikusi.cli.arguments import (
     Studies,
     Workers,
     bring_up_to_date,
-    opened,
+    open_study,
 )
 from ikusi.terminal import say
 
@@ -36,9 +36,9 @@ def study(
 
     Example: ikusi study recipes/emoji-eu.yaml --redo "evaluate/*"
     """
-    loaded, folder = opened(recipe, overrides, studies)
+    loaded, folder = open_study(recipe, overrides, studies)
     if status:
-        _tell_status(loaded, folder)
+        _print_status(loaded, folder)
     else:
         steps = None if redo is None else [step for step in redo if step]
         bring_up_to_date(loaded, folder, workers, redo=steps)
@@ -60,7 +60,7 @@ def train(
     Example: ikusi train recipes/emoji-eu.yaml --stage instruct --run english-eu020 --nproc 2
     """
     more = [] if nproc is None else [f"compute.processes={nproc}"]
-    loaded, folder = opened(recipe, [*(overrides or []), *more], studies)
+    loaded, folder = open_study(recipe, [*(overrides or []), *more], studies)
     bring_up_to_date(loaded, folder, 1, only=[f"{stage}/{run}"])
 
 
@@ -79,7 +79,7 @@ def chat(
     from ikusi.answer import chat
     from ikusi.recipe import folder
 
-    chat.start(folder.checkpoint(checkpoint), image, question, max_new_tokens)
+    chat.start(folder.locate_checkpoint(checkpoint), image, question, max_new_tokens)
 
 
 def inspect(
@@ -107,10 +107,10 @@ def inspect(
     from ikusi.recipe import folder
 
     if html is not None:
-        claim.file(html, claim.PAGE, [corpus])
+        claim.check_file(html, claim.PAGE, [corpus])
     opened = Corpus.open(corpus)
-    places = inspects.places(opened, count, id or [])
-    reader = inspects.open_reader(folder.checkpoint(checkpoint))
+    places = inspects.find_places(opened, count, id or [])
+    reader = inspects.open_reader(folder.locate_checkpoint(checkpoint))
     rows = inspects.read(reader, opened, language or opened.languages[0], places, max_length)
     if html is None:
         inspect_view.to_terminal(reader, rows)
@@ -137,7 +137,7 @@ def export(
     from ikusi.publish import export as exports
     from ikusi.recipe import folder
 
-    exports.export(folder.checkpoint(checkpoint), to, output, llama_cpp)
+    exports.export(folder.locate_checkpoint(checkpoint), to, output, llama_cpp)
     for path in sorted(output.iterdir()):
         say(path)
 
@@ -158,8 +158,8 @@ def report(
     say(output / "index.html")
 
 
-def _tell_status(loaded: "Recipe", folder: Path) -> None:
+def _print_status(loaded: "Recipe", folder: Path) -> None:
     from ikusi import study as studies
 
-    for name, state in studies.status(loaded, folder).items():
+    for name, state in studies.read_states(loaded, folder).items():
         say(f"{state.status:8} {name}" + ("  (made by other code)" if state.other_code else ""))

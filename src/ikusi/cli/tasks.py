@@ -35,4 +35,4 @@ def tasks(
     loaded = [benchmarks.load(name) for name in dict.fromkeys(benchmark)]
     codes = list(dict.fromkeys(language))
     names = files.write(suite, corpora.find(loaded, codes, data), codes, output)
-    say(files.usage(suite, names, output, loaded))
+    say(files.describe_usage(suite, names, output, loaded))

@@ -53,20 +53,20 @@ def translate(
 
     loaded = settings.load(recipe, overrides or [])
     if show_prompt:
-        say(run.shown_prompt(loaded, corpus))
+        say(run.show_prompt(loaded, corpus))
     elif dry_run:
-        say(run.estimate(loaded, corpus, output, limit).told())
+        say(run.estimate(loaded, corpus, output, limit).describe())
     elif report:
-        say(_reported(output))
+        say(_write_report(output))
     else:
-        counts = _translated(loaded, corpus, output, rank, world, retry, limit)
+        counts = _translate(loaded, corpus, output, rank, world, retry, limit)
         for name, count in counts.items():
             say(f"{count:10,} {name.replace('_', ' ')}")
         if rank is None:
-            say(_reported(output))
+            say(_write_report(output))
 
 
-def _translated(
+def _translate(
     settings: "Translation",
     corpus: Path,
     output: Path,
@@ -77,7 +77,7 @@ def _translated(
 ) -> dict[str, Any]:
     from ikusi.translate import progress, run
 
-    with progress.shown() as tell:
+    with progress.show_progress() as tell:
         return run.translate(
             settings,
             corpus,
@@ -90,12 +90,12 @@ def _translated(
         )
 
 
-def _reported(output: Path) -> str:
+def _write_report(output: Path) -> str:
     """Write the report; says what was set aside or flagged, and where the page is."""
     from ikusi import claim
     from ikusi.translate import report, run
 
-    work = claim.expect(run.working_folder(output), run.KIND)
+    work = claim.expect(run.locate_working_folder(output), run.KIND)
     page = work / "report.html"
     found = report.write(work, page)
-    return "\n".join([*report.summary(found), f"report: {page}"])
+    return "\n".join([*report.write_summary(found), f"report: {page}"])

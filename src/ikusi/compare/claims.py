@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ikusi.compare import evidence
 from ikusi.compare.evidence import MARGIN, Pair, Part, Resampling, compare
-from ikusi.compare.reading import Evaluation, Study, percent
+from ikusi.compare.reading import Evaluation, Study, to_percent
 
 LOW, MOST, WHOLE = 20, 80, 100  # percent of rows in the target language, as in the paper
 
@@ -45,7 +45,7 @@ class Claimed:
     test: str
     gather: Callable[[Study, Resampling], Claim]
 
-    def worded(self, study: Study) -> tuple[str, str]:
+    def write_words(self, study: Study) -> tuple[str, str]:
         """Title and test, in the words of a study."""
         languages = {"target": study.target.name, "source": study.source.name}
         shares = {"low": LOW, "most": MOST, "whole": WHOLE}
@@ -53,13 +53,13 @@ class Claimed:
         return title, self.test.format(**languages, **shares, margin=MARGIN)
 
 
-def conditions(
+def find_conditions(
     study: Study, shares: Sequence[int], prefer_text: bool = False
 ) -> tuple[bool, list[str]]:
     """The backbones that have all these shares, without text-only rows if there are such."""
     lacking = [share for share in shares if share not in study.shares]
     if lacking:
-        raise Lacking(not_in_grid(study, lacking))
+        raise Lacking(explain_not_in_grid(study, lacking))
     for text in sorted(set(study.recipe.grid.text_only), reverse=prefer_text):
         backbones = [
             name
@@ -68,10 +68,10 @@ def conditions(
         ]
         if backbones:
             return text, backbones
-    raise Lacking(not_measured(study, shares))
+    raise Lacking(explain_not_measured(study, shares))
 
 
-def with_and_without(study: Study, shares: Sequence[int]) -> list[tuple[tuple[str, int], Pair]]:
+def pair_runs(study: Study, shares: Sequence[int]) -> list[tuple[tuple[str, int], Pair]]:
     """Pairs of runs that differ in the text-only rows alone, by backbone and share."""
     if len(study.recipe.grid.text_only) < 2:
         raise Lacking("The recipe's grid does not have runs both with and without text-only rows.")
@@ -83,11 +83,11 @@ def with_and_without(study: Study, shares: Sequence[int]) -> list[tuple[tuple[st
             if with_text and without:
                 found.append(((backbone, share), (with_text, without)))
     if not found:
-        raise Lacking(not_measured(study, shares))
+        raise Lacking(explain_not_measured(study, shares))
     return found
 
 
-def runs_of(study: Study, backbones: Sequence[str], share: int, text: bool) -> list[Evaluation]:
+def list_runs(study: Study, backbones: Sequence[str], share: int, text: bool) -> list[Evaluation]:
     """The runs of these backbones with a share, as far as they are measured."""
     found = (study.evaluation(name, share, text) for name in backbones)
     return [one for one in found if one is not None]
@@ -104,15 +104,15 @@ def close_ended(study: Study) -> list[str]:
     return study.close_ended
 
 
-def premise(
+def check_premise(
     name: str, runs: Sequence[Evaluation], names: Sequence[str], code: str, resampling: Resampling
 ) -> Part:
     """That these runs score better than a guess, without which nothing follows from them."""
-    sample = evidence.levels(runs, names, code, over_guessing=True)
+    sample = evidence.measure_levels(runs, names, code, over_guessing=True)
     return compare(name, sample, resampling, role="premise")
 
 
-def details_of(
+def list_details(
     study: Study,
     pairs: Sequence[Pair],
     backbones: Sequence[str],
@@ -123,9 +123,9 @@ def details_of(
     """The same comparison by benchmark, and by backbone, where there are several."""
 
     def by(label: str, some: Sequence[Pair], names: Sequence[str]) -> Part:
-        return compare(label, evidence.gaps(some, names, code), resampling)
+        return compare(label, evidence.measure_gaps(some, names, code), resampling)
 
-    details = [by(title_of(study, one), pairs, [one]) for one in benchmarks]
+    details = [by(find_title(study, one), pairs, [one]) for one in benchmarks]
     known = list(dict.fromkeys(backbones))
     for backbone in known if len(known) > 1 else []:
         own = [pair for pair, its in zip(pairs, backbones, strict=True) if its == backbone]
@@ -133,35 +133,35 @@ def details_of(
     return details
 
 
-def title_of(study: Study, name: str) -> str:
+def find_title(study: Study, name: str) -> str:
     """What a benchmark is called in the report."""
     return study.benchmarks[name].title
 
 
-def titles(study: Study, names: Sequence[str]) -> str:
+def join_titles(study: Study, names: Sequence[str]) -> str:
     """What some benchmarks are called."""
-    return ", ".join(title_of(study, name) for name in names)
+    return ", ".join(find_title(study, name) for name in names)
 
 
-def over(backbones: Sequence[str], text: bool) -> str:
+def describe_backbones(backbones: Sequence[str], text: bool) -> str:
     """Over which backbones a mean is taken, with or without text-only rows."""
     named = " and ".join(backbones) if len(backbones) < 3 else ", ".join(backbones)
-    return f"{named} {condition(text)}"
+    return f"{named} {describe_condition(text)}"
 
 
-def condition(text: bool) -> str:
+def describe_condition(text: bool) -> str:
     """With or without text-only rows."""
     return f"{'with' if text else 'without'} text-only rows"
 
 
-def not_in_grid(study: Study, shares: Sequence[int]) -> str:
+def explain_not_in_grid(study: Study, shares: Sequence[int]) -> str:
     """Why a study cannot tell: none of its runs has one of these shares."""
     told = " or ".join(f"{share} %" for share in shares)
     return f"The recipe's grid has no runs with {told} {study.target.name}."
 
 
-def not_measured(study: Study, shares: Sequence[int]) -> str:
+def explain_not_measured(study: Study, shares: Sequence[int]) -> str:
     """Why a study cannot tell yet: which of its runs wait to be measured."""
-    wanted = {run.name for run in study.runs if percent(run.ratio) in shares}
+    wanted = {run.name for run in study.runs if to_percent(run.ratio) in shares}
     names = [name for name in study.missing if name in wanted]
     return f"Not measured yet: {', '.join(names)}."

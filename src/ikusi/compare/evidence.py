@@ -101,7 +101,7 @@ def compare(
     return Part(name, difference, 1 - ALPHA, *bounds, tested.p_value, *size, role)
 
 
-def equivalent(name: str, sample: Sample, resampling: Resampling) -> Part:
+def check_equivalence(name: str, sample: Sample, resampling: Resampling) -> Part:
     """Test that the mean of a sample lies within the margin, with its 90 % interval.
 
     Two one-sided tests; the p-value is the larger of theirs.
@@ -113,7 +113,7 @@ def equivalent(name: str, sample: Sample, resampling: Resampling) -> Part:
     return Part(name, difference, 1 - 2 * ALPHA, *bounds, tested.p_value, *size)
 
 
-def gaps(pairs: Sequence[Pair], benchmarks: Sequence[str], language: str) -> Sample:
+def measure_gaps(pairs: Sequence[Pair], benchmarks: Sequence[str], language: str) -> Sample:
     """First minus second run of each pair, row by row, averaged over the pairs.
 
     Raises:
@@ -127,10 +127,10 @@ def gaps(pairs: Sequence[Pair], benchmarks: Sequence[str], language: str) -> Sam
         _check_same(found, pairs, benchmark)
         difference = np.mean([a.correct - b.correct for a, b in found], axis=0)
         parts.append((difference, found[0][0]))
-    return _pooled(parts)
+    return _pool(parts)
 
 
-def levels(
+def measure_levels(
     evaluations: Sequence[Evaluation],
     benchmarks: Sequence[str],
     language: str,
@@ -143,19 +143,19 @@ def levels(
     for benchmark in benchmarks:
         found = [_scores(one, benchmark, language) for one in evaluations]
         _check_same([(found[0], one) for one in found[1:]], [], benchmark)
-        less = guessing(evaluations[0], benchmark, language) if over_guessing else 0.0
+        less = score_guessing(evaluations[0], benchmark, language) if over_guessing else 0.0
         mean = np.mean([one.correct for one in found], axis=0) - less
         kept = [group is None or own == group for own in found[0].groups]
-        parts.append(_kept(mean, found[0], kept))
-    return _pooled([part for part in parts if len(part[0])])
+        parts.append(_keep_rows(mean, found[0], kept))
+    return _pool([part for part in parts if len(part[0])])
 
 
-def mean(sample: Sample, resampling: Resampling) -> Interval:
+def estimate_mean(sample: Sample, resampling: Resampling) -> Interval:
     """The mean of a sample with its 95 % interval."""
     return bootstrap_interval(sample.values, sample.clusters, resampling.n, resampling.seed)
 
 
-def guessing(evaluation: Evaluation, benchmark: str, language: str) -> float:
+def score_guessing(evaluation: Evaluation, benchmark: str, language: str) -> float:
     """What one reaches without looking: chance or the most frequent answer, whichever is more."""
     figures = evaluation.figures(benchmark, language)
     return max(figures["chance"], figures["majority"]) if figures else 0.0
@@ -178,7 +178,7 @@ def _check_same(
         raise InputError(f"{benchmark}: expected the same questions in {names}, found others")
 
 
-def _kept(
+def _keep_rows(
     values: npt.NDArray[np.float64], scores: Scores, kept: Sequence[bool]
 ) -> tuple[npt.NDArray[np.float64], Scores]:
     places = np.flatnonzero(kept)
@@ -190,7 +190,7 @@ def _kept(
     )
 
 
-def _pooled(parts: Sequence[tuple[npt.NDArray[np.float64], Scores]]) -> Sample:
+def _pool(parts: Sequence[tuple[npt.NDArray[np.float64], Scores]]) -> Sample:
     """Lay benchmarks end to end, scaled so that the mean is that of the benchmarks' means."""
     total = sum(len(values) for values, _ in parts)
     scaled = [values * (total / (len(parts) * len(values))) for values, _ in parts]

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ikusi import yamlfile
-from ikusi.compare.rows import Asked, Rows, clusters
+from ikusi.compare.rows import Asked, Rows, name_clusters
 from ikusi.errors import InputError
 
 SAME = ("gold", "image_id", "group")  # what a row with the same id must share
@@ -46,7 +46,7 @@ class Unmatched(NamedTuple):
 class Joined:
     """Rows that both have, sorted by id: scores in [0, 1], and the picture and group of each.
 
-    ``clusters`` names the row itself where it has no picture.
+    ``name_clusters`` names the row itself where it has no picture.
     """
 
     ids: tuple[str, ...]
@@ -57,7 +57,7 @@ class Joined:
     unmatched: Unmatched
 
 
-def names(folders: Sequence[Path]) -> list[str]:
+def shorten_names(folders: Sequence[Path]) -> list[str]:
     """The shortest ends of the folders' paths that tell them apart.
 
     Raises:
@@ -82,7 +82,7 @@ def check_metric(metric: str, rows: Rows) -> None:
     """
     known = list(dict.fromkeys(name for asked in rows.asked for name in rows.metrics(asked)))
     if metric not in known:
-        near = yamlfile.nearest(metric, known)
+        near = yamlfile.suggest(metric, known)
         hint = f" (did you mean {near}?)" if near else ""
         found = f"expected a metric of {rows.name} ({', '.join(known)}), found {metric}{hint}"
         raise InputError(f"metric: {found}")
@@ -96,7 +96,7 @@ def join(baseline: Rows, run: Rows, asked: Asked, metric: str | None) -> Joined:
     """
     _check_primary(baseline, run, asked, metric)
     (left, left_scores), (right, right_scores) = (
-        rows.scored(asked, metric, _KEYS) for rows in (baseline, run)
+        rows.read_scored(asked, metric, _KEYS) for rows in (baseline, run)
     )
     ids = [set(table["id"].to_pylist()) for table in (left, right)]
     both = pa.array(sorted(ids[0] & ids[1]), pa.string())
@@ -111,7 +111,7 @@ def join(baseline: Rows, run: Rows, asked: Asked, metric: str | None) -> Joined:
     counts = [other_prompts, other_words, *(table["failure"].is_valid() for table in sides)]
     return Joined(
         ids=tuple(found),
-        clusters=tuple(clusters(asked, left)),
+        clusters=tuple(name_clusters(asked, left)),
         groups=tuple(left["group"].to_pylist()),
         baseline=left_scores[places[0].to_numpy()],
         run=right_scores[places[1].to_numpy()],

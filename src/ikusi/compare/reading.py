@@ -15,7 +15,7 @@ from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark, corpora, overlap
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.metrics import describes
+from ikusi.evaluate.metrics import is_description
 from ikusi.evaluate.overlap import Overlap
 from ikusi.evaluate.stored import RESULTS, read_results
 from ikusi.language import LanguagePack
@@ -26,7 +26,7 @@ from ikusi.recipe.folder import METRICS, SUMMARY, StudyFolder
 ALL = "all"  # what evaluate.results calls all rows; importing it from there would load torch
 
 
-def percent(ratio: float) -> int:
+def to_percent(ratio: float) -> int:
     """A share of the target language as whole percents, as runs are named by it."""
     return round(ratio * 100)
 
@@ -89,8 +89,10 @@ class Study:
         self._questions: dict[Asked, Scores] = {}
         self.evaluations = dict(self._evaluations([run.name for run in self.runs]))
         wanted = self.recipe.grid.backbones if self.text_only else []
-        measured = dict(self._evaluations([names.bare(backbone) for backbone in wanted]))
-        self.backbones = {name.removesuffix(names.bare("")): one for name, one in measured.items()}
+        measured = dict(self._evaluations([names.name_bare(backbone) for backbone in wanted]))
+        self.backbones = {
+            name.removesuffix(names.name_bare("")): one for name, one in measured.items()
+        }
 
     @cached_property
     def benchmarks(self) -> dict[str, Benchmark]:
@@ -101,19 +103,19 @@ class Study:
     @property
     def close_ended(self) -> list[str]:
         """Benchmarks about pictures with right and wrong answers."""
-        return [name for name, known in self._pictured() if not describes(known.primary)]
+        return [name for name, known in self._list_pictured() if not is_description(known.primary)]
 
     @property
     def open_ended(self) -> list[str]:
         """Benchmarks about pictures that ask for a description."""
-        return [name for name, known in self._pictured() if describes(known.primary)]
+        return [name for name, known in self._list_pictured() if is_description(known.primary)]
 
     @property
     def text_only(self) -> list[str]:
         """Benchmarks without pictures."""
         return [name for name, known in self.benchmarks.items() if known.text_only]
 
-    def _pictured(self) -> Iterator[tuple[str, Benchmark]]:
+    def _list_pictured(self) -> Iterator[tuple[str, Benchmark]]:
         return ((name, known) for name, known in self.benchmarks.items() if not known.text_only)
 
     @property
@@ -124,14 +126,14 @@ class Study:
     def evaluation(self, backbone: str, share: int, text_only: bool) -> Evaluation | None:
         """The run with this share of the target language in percent, if it was measured."""
         for run in self.runs:
-            if (run.backbone, percent(run.ratio), run.text_only) == (backbone, share, text_only):
+            if (run.backbone, to_percent(run.ratio), run.text_only) == (backbone, share, text_only):
                 return self.evaluations.get(run.name)
         return None
 
     @property
     def shares(self) -> list[int]:
         """Shares of the target language in the grid, in percent, rising."""
-        return sorted(percent(ratio) for ratio in self.recipe.grid.ratios)
+        return sorted(to_percent(ratio) for ratio in self.recipe.grid.ratios)
 
     @cached_property
     def groups(self) -> list[str]:
@@ -144,10 +146,10 @@ class Study:
 
     def _evaluations(self, models: Sequence[str]) -> Iterator[tuple[str, Evaluation]]:
         for name in models:
-            folder = self.folder.step(names.evaluated(name))
+            folder = self.folder.step(names.name_evaluate_step(name))
             if not (folder / RESULTS).is_file():
                 self.missing[name] = self._progress(name)
-            elif changed := self._outdated(folder):
+            elif changed := self._find_outdated(folder):
                 self.missing[name] = f"measured before {changed} changed"
             elif lacking := self._not_taken(one := Evaluation(folder, self._questions)):
                 self.missing[name] = f"measured without {lacking}"
@@ -156,20 +158,20 @@ class Study:
 
     def _not_taken(self, one: Evaluation) -> str | None:
         """A benchmark of the recipe that the evaluation lacks; a backbone takes those on text."""
-        wanted = self.text_only if one.name.endswith(names.bare("")) else list(self.benchmarks)
+        wanted = self.text_only if one.name.endswith(names.name_bare("")) else list(self.benchmarks)
         asked = [(name, pack) for name in wanted for pack in self.languages]
         missing = [name for name, pack in asked if not one.figures(name, pack.code)]
         return missing[0] if missing else None
 
     def _progress(self, name: str) -> str:
-        trained = (self.folder.step(names.trained(name)) / artifact.MANIFEST).is_file()
+        trained = (self.folder.step(names.name_instruct_step(name)) / artifact.MANIFEST).is_file()
         return "trained, not measured" if trained else "not measured"
 
-    def _outdated(self, folder: Path) -> str | None:
+    def _find_outdated(self, folder: Path) -> str | None:
         """The step that an evaluation was made from and that was made anew since."""
-        made_from = (artifact.manifest(folder) or {}).get("inputs", {})
+        made_from = (artifact.read_manifest(folder) or {}).get("inputs", {})
         for name, fingerprint in made_from.items():
-            now = artifact.manifest(self.folder.step(name)) if names.is_step(name) else None
+            now = artifact.read_manifest(self.folder.step(name)) if names.is_step(name) else None
             if now is not None and now["fingerprint"] != fingerprint:
                 return str(name)
         return None
@@ -186,11 +188,11 @@ class Study:
     def overlaps(self) -> dict[str, Overlap | None]:
         """Benchmark about pictures -> those trained on; None where a corpus is gone."""
         try:
-            trained = overlap.trained_on(self.recipe, self.folder)
+            trained = overlap.open_trained_on(self.recipe, self.folder)
         except InputError:
-            return {name: None for name, _ in self._pictured()}
+            return {name: None for name, _ in self._list_pictured()}
         rows = self.recipe.benchmark_rows
-        asked = {name: self.corpus(name) for name, _ in self._pictured()}
+        asked = {name: self.corpus(name) for name, _ in self._list_pictured()}
         return {
             name: None if corpus is None else overlap.find(corpus, trained, rows)
             for name, corpus in asked.items()
@@ -199,11 +201,15 @@ class Study:
     def steps(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         """Each finished step of the recipe: name, manifest, training summary (or nothing)."""
         backbones, runs = self.recipe.grid.backbones, [run.name for run in self.runs]
-        models = [*runs, *map(names.bare, backbones)]
-        made = [names.DATA, *map(names.aligned, backbones), *map(names.trained, runs)]
-        for name in (*made, *map(names.evaluated, models)):
+        models = [*runs, *map(names.name_bare, backbones)]
+        made = [
+            names.DATA,
+            *map(names.name_align_step, backbones),
+            *map(names.name_instruct_step, runs),
+        ]
+        for name in (*made, *map(names.name_evaluate_step, models)):
             folder = self.folder.step(name)
-            if manifest := artifact.manifest(folder):
+            if manifest := artifact.read_manifest(folder):
                 yield name, manifest, _object(folder / SUMMARY)
 
     def corpora(self) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ikusi.data.parquet import in_schema
+from ikusi.data.parquet import select_schema
 from ikusi.errors import InputError
 from ikusi.evaluate.rows import SCHEMA, Stretch
 from ikusi.evaluate.stored import RESULTS, ROWS, Measured, check_rows, read_results
@@ -30,7 +30,7 @@ Asked = tuple[str, str]
 class Scores:
     """One benchmark in one language: a score in [0, 1] per row, sorted by id.
 
-    ``clusters`` names the picture of each row, or the row itself where it has none: what
+    ``name_clusters`` names the picture of each row, or the row itself where it has none: what
     resampling draws. ``groups`` is the way in which each picture is unseen.
     """
 
@@ -89,7 +89,7 @@ class Rows:
         wanted = list(dict.fromkeys(["id", *columns]))
         schema = pa.schema([SCHEMA.field(name) for name in wanted])
         parts = [
-            in_schema(pa.Table.from_batches([batch]), schema)
+            select_schema(pa.Table.from_batches([batch]), schema)
             for batch in Stretch(self._path, *asked, wanted).to_batches()
         ]
         return pa.concat_tables([schema.empty_table(), *parts]).select(wanted).sort_by("id")
@@ -99,7 +99,7 @@ class Rows:
         table = self.read(asked, columns)
         return table.filter(pc.is_in(table["id"], pa.array(list(ids), pa.string())))
 
-    def scored(
+    def read_scored(
         self, asked: Asked, metric: str | None, columns: Sequence[str]
     ) -> tuple[pa.Table, npt.NDArray[np.float64]]:
         """Some columns of the rows, sorted by id, and the score of each.
@@ -126,16 +126,16 @@ class Rows:
         return table.drop_columns([column]), np.array(values, dtype=np.float64)
 
     def scores(self, asked: Asked) -> Scores:
-        """The rows of a benchmark in a language by its primary metric; errors as `scored`."""
-        table, correct = self.scored(asked, None, ["image_id", "group"])
+        """The rows of a benchmark in a language by its primary metric; errors as `read_scored`."""
+        table, correct = self.read_scored(asked, None, ["image_id", "group"])
         ids, groups = (tuple(table[name].to_pylist()) for name in ("id", "group"))
-        return Scores(ids, tuple(clusters(asked, table)), groups, correct)
+        return Scores(ids, tuple(name_clusters(asked, table)), groups, correct)
 
     def _where(self, asked: Asked, row: str) -> str:
         return f"{self._path}: {' '.join(asked)}: row {row}"
 
 
-def clusters(asked: Asked, table: pa.Table) -> list[str]:
+def name_clusters(asked: Asked, table: pa.Table) -> list[str]:
     """The picture of each row, or where it has none the row itself, by a name of its own."""
     pairs = zip(table["image_id"].to_pylist(), table["id"].to_pylist(), strict=True)
     return [picture or f"{asked[0]}/{row}" for picture, row in pairs]

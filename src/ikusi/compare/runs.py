@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ikusi.compare.join import Joined, Unmatched, check_metric, join, names
+from ikusi.compare.join import Joined, Unmatched, check_metric, join, shorten_names
 from ikusi.compare.rows import Asked, Rows
 from ikusi.errors import InputError
 from ikusi.statistics import (
@@ -22,9 +22,9 @@ from ikusi.statistics import (
     Interval,
     McNemar,
     bootstrap_interval,
-    detectable,
+    compute_detectable,
+    compute_least_p_value,
     holm,
-    least_p_value,
     mcnemar,
     paired_difference,
     standard_error,
@@ -157,7 +157,7 @@ def compare(
     if len(folders) < 2:
         raise InputError(f"runs: expected two or more, found {len(folders)}")
     baseline, *others = (
-        Rows(folder, name) for folder, name in zip(folders, names(folders), strict=True)
+        Rows(folder, name) for folder, name in zip(folders, shorten_names(folders), strict=True)
     )
     if metric is not None:
         check_metric(metric, baseline)
@@ -179,14 +179,14 @@ def compare(
         metric,
         resamples,
         seed,
-        _corrected(cells),
+        _correct(cells),
         tuple(joins),
         tuple(lacking),
         pa.concat_tables(tables),
     )
 
 
-def examples(comparison: Comparison, count: int) -> list[dict[str, Any]]:
+def pick_examples(comparison: Comparison, count: int) -> list[dict[str, Any]]:
     """Up to ``count`` rows that are scored differently, picked by rule.
 
     Runs, benchmarks, languages and directions take turns; within each, rows go by id.
@@ -219,7 +219,7 @@ def _lacking(baseline: Rows, run: Rows, asked: Asked, metric: str | None) -> Ite
 
 def _check(cells: Sequence[Cell], sides: Sequence[Rows], resamples: int) -> None:
     if not cells:
-        told = "; ".join(f"{rows.name} has {_listed(rows)}" for rows in sides)
+        told = "; ".join(f"{rows.name} has {_join_list(rows)}" for rows in sides)
         raise InputError(f"runs: expected rows in common, found none: {told}")
     # The smallest p-value is 2 / (resamples + 1), and Holm multiplies it by the number of cells.
     fewest = int(np.ceil(2 * len(cells) / ALPHA))
@@ -228,7 +228,7 @@ def _check(cells: Sequence[Cell], sides: Sequence[Rows], resamples: int) -> None
         raise InputError(f"bootstrap: expected {told}, found {resamples}")
 
 
-def _listed(rows: Rows) -> str:
+def _join_list(rows: Rows) -> str:
     return ", ".join(" ".join(asked) for asked in rows.asked) or "no rows"
 
 
@@ -257,7 +257,7 @@ def _cell(
     baseline, run = joined.baseline[places], joined.run[places]
     gap, drawn = run - baseline, (clusters, resamples, seed)
     difference = paired_difference(run, baseline, *drawn)
-    least = least_p_value(gap, clusters)
+    least = compute_least_p_value(gap, clusters)
     binary = np.isin(np.concatenate([baseline, run]), (0.0, 1.0)).all()
     return Cell(
         *(told.run, told.benchmark, told.language, group, metric),
@@ -273,10 +273,10 @@ def _cell(
 
 
 def _detectable(gap: npt.NDArray[np.float64], clusters: Sequence[str]) -> float:
-    return detectable(standard_error(gap, clusters), ALPHA, POWER)
+    return compute_detectable(standard_error(gap, clusters), ALPHA, POWER)
 
 
-def _corrected(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+def _correct(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     adjusted = holm([cell.difference.p_value for cell in cells])
     return tuple(replace(cell, adjusted=p) for cell, p in zip(cells, adjusted, strict=True))
 

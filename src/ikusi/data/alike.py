@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 def warn_if_alike(corpus: Corpus, languages: Sequence[str]) -> None:
     """Say which of these languages of a corpus are mostly the same text."""
     for pair in combinations(sorted({code for code in languages if code in corpus.languages}), 2):
-        same, rows = alike(corpus, *pair)
+        same, rows = count_alike(corpus, *pair)
         if rows >= FEWEST and same > MOST * rows:
             logger.warning(
                 "%s: %s and %s say the same in %.0f %% of rows (%d of %d looked at): "
@@ -36,7 +36,7 @@ def warn_if_alike(corpus: Corpus, languages: Sequence[str]) -> None:
             )  # fmt: skip
 
 
-def alike(corpus: Corpus, one: str, other: str) -> tuple[int, int]:
+def count_alike(corpus: Corpus, one: str, other: str) -> tuple[int, int]:
     """How many rows say the same in two languages, and how many say anything to compare.
 
     Names, numbers and yes and no are the same in many languages, so only prose counts. Some 512

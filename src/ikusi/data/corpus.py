@@ -24,7 +24,7 @@ from ikusi.data import rows as row_types
 from ikusi.data.groups import IMAGES, Groups, Pictures
 from ikusi.data.images import decode
 from ikusi.data.parquet import TableWriter
-from ikusi.data.rows.columns import OPTIONAL, key_fault
+from ikusi.data.rows.columns import OPTIONAL, find_key_fault
 from ikusi.errors import InputError
 from ikusi.recipe.values import check_name
 
@@ -37,7 +37,7 @@ class CorpusWriter:
     """Writes a corpus as a stream: memory holds the ids, and one row group of each table.
 
     Args:
-        folder: where to write; making it whole or absent is the caller's (`artifact.folder`).
+        folder: where to write; making it whole or absent is the caller's (`artifact.write_folder`).
         row_type: name of the type of its rows (`ikusi.data.rows`).
         languages: codes; every row is given in all of them.
         quarantine: set bad rows aside in `quarantine.parquet` instead of raising.
@@ -110,7 +110,7 @@ class CorpusWriter:
         Raises:
             InputError: the row is bad and there is no quarantine.
         """
-        reason = key_fault(id, group, task) or self._fault(id, image_id, texts)
+        reason = find_key_fault(id, group, task) or self._fault(id, image_id, texts)
         if reason and not self.quarantine:
             raise InputError(f"{self.folder}: row {id}: {reason}")
         if reason:
@@ -151,7 +151,7 @@ class CorpusWriter:
 
     def set_aside(self, id: str, reason: str, row: Any) -> None:
         """Put into the quarantine what is no row, as JSON; bytes in it are told by their number."""
-        told = json.dumps(row, ensure_ascii=False, default=_told)
+        told = json.dumps(row, ensure_ascii=False, default=_describe)
         bad = {"id": str(id), "reason": reason, "row": told}
         self._bad.add({name: _storable(text) for name, text in bad.items()})
 
@@ -202,7 +202,7 @@ class Corpus:
         self.folder = Path(folder)
         about = integrity.read_about(self.folder)
         self.row_type, self.languages = row_types.load(about.row_type), about.languages
-        self._rows = {code: self._opened(code) for code in self.languages}
+        self._rows = {code: self._open_groups(code) for code in self.languages}
         images = sorted(self.folder.glob("images-*.parquet"))
         self._images = [Groups(path, IMAGES) for path in images]
         integrity.check(about, self._rows, self._images)
@@ -262,7 +262,7 @@ class Corpus:
         """The rows from `start` up to `stop`; only their row groups are read."""
         return self._rows_of(language).slice(start, stop)
 
-    def flagged(self) -> list[int]:
+    def find_flagged(self) -> list[int]:
         """Places of the rows that a check flagged, in any language."""
         found: set[int] = set()
         for groups in self._rows.values():
@@ -304,7 +304,7 @@ class Corpus:
     def content(self, languages: Sequence[str]) -> str:
         """Name the tables of some languages and all pictures by their bytes."""
         tables = [self._rows_of(code).path for code in languages]
-        return content.of([*tables, *self.folder.glob("images-*.parquet")], self.folder)
+        return content.hash_files([*tables, *self.folder.glob("images-*.parquet")], self.folder)
 
     def _number(self, image_id: str) -> int:
         number = self._pictures.number(image_id)
@@ -328,7 +328,7 @@ class Corpus:
             raise InputError(f"{self.folder}: expected a language of {known}, found {language}")
         return self._rows[language]
 
-    def _opened(self, language: str) -> Groups:
+    def _open_groups(self, language: str) -> Groups:
         path = self.folder / f"{language}.parquet"
 
         def check(rows: pa.Table) -> None:
@@ -353,7 +353,7 @@ def _among(digests: np.ndarray, held: np.ndarray) -> np.ndarray:
     return found
 
 
-def _told(value: Any) -> str:
+def _describe(value: Any) -> str:
     return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ikusi.data.parquet import in_schema, open_table, reading
+from ikusi.data.parquet import guard_reading, open_table, select_schema
 
 BYTES_HELD = 256 * 2**20  # of decoded row groups, for each open file
 ROWS_AT_ONCE = 4096  # of columns that are read through
@@ -107,12 +107,12 @@ class Groups:
 
     def columns(self, *names: str) -> pa.Table:
         """Some columns, whole."""
-        with reading(self.path):
-            return in_schema(self.file.read(columns=list(names)), self.schema)
+        with guard_reading(self.path):
+            return select_schema(self.file.read(columns=list(names)), self.schema)
 
     def batches(self, *names: str) -> Iterator[pa.RecordBatch]:
         """Some columns, so many rows at a time."""
-        with reading(self.path):
+        with guard_reading(self.path):
             yield from self.file.iter_batches(ROWS_AT_ONCE, columns=list(names))
 
     def values(self, name: str) -> Iterator[Any]:
@@ -164,19 +164,19 @@ class Groups:
     def _group(self, number: int) -> pa.Table:
         if number not in self._held:
             self._held[number] = self._read([number])
-            while len(self._held) > 1 and self._held_now() > self.bytes_held:
+            while len(self._held) > 1 and self._measure_held() > self.bytes_held:
                 self._held.popitem(last=False)
         self._held.move_to_end(number)
         return self._held[number]
 
     def _read(self, numbers: Sequence[int]) -> pa.Table:
         """Row groups, checked if they are read for the first time."""
-        with reading(self.path):
-            groups = in_schema(self.file.read_row_groups(numbers, self.names), self.schema)
+        with guard_reading(self.path):
+            groups = select_schema(self.file.read_row_groups(numbers, self.names), self.schema)
         if self._check is not None and not self._checked.issuperset(numbers):
             self._check(groups)
             self._checked.update(numbers)
         return groups
 
-    def _held_now(self) -> int:
+    def _measure_held(self) -> int:
         return sum(table.nbytes for table in self._held.values())

@@ -23,10 +23,10 @@ from ikusi.data import originals, sources
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.images import MAX_PIXELS, Decoded, decode_and_tell
 from ikusi.data.rows.base import RowType
-from ikusi.data.rows.columns import key_fault
+from ikusi.data.rows.columns import find_key_fault
 from ikusi.data.sources.base import BadRow, Item, LeftOut, Source, SourceRow
 from ikusi.data.sources.pictures import Picture
-from ikusi.data.sources.spool import sampled
+from ikusi.data.sources.spool import sample_rows
 from ikusi.data.sources.tables import Origin
 from ikusi.data.web.ledger import Wanted
 from ikusi.errors import InputError
@@ -44,13 +44,13 @@ class Ledger(Protocol):
     def picture(self, url: str) -> bytes | None:
         """The bytes behind a URL, if it has a picture."""
 
-    def decoded(self, url: str) -> tuple[str, Decoded] | None:
+    def find_decoded(self, url: str) -> tuple[str, Decoded] | None:
         """The SHA-256 of a picture that was decoded, and what it is; None if it was not."""
 
     def reason(self, url: str) -> str | None:
         """Why there is no picture."""
 
-    def repeated(self, least: int) -> dict[str, int]:
+    def find_repeated(self, least: int) -> dict[str, int]:
         """SHA-256 of pictures that came from so many URLs or more, and from how many."""
 
 
@@ -76,7 +76,7 @@ def import_corpus(
     A row that cannot be used, or has a dead picture, is in `quarantine.parquet` with its reason.
 
     Args:
-        source: name of a data set (`sources.available`).
+        source: name of a data set (`sources.list_sources`).
         folder: the corpus to make.
         path: a file or folder to read instead of the hub.
         split: instead of the data set's own.
@@ -104,31 +104,31 @@ def import_corpus(
     asked = {"source": source, "path": str(path) if path else None, **chosen}
     asked |= {"drop_repeated": drop_repeated} if drop_repeated else {}
     folder, path = Path(folder), Path(path) if path else None
-    reads = [path, *originals.told(settings)] if path else originals.told(settings)
+    reads = [path, *originals.list_paths(settings)] if path else originals.list_paths(settings)
     claim.expect_whole(folder, KIND, reads)
     print_ = _fingerprint(asked, path, settings)
     if again or not _is_current(folder, print_, path, settings):
-        read = partial(_chosen, found, Origin(path, split), settings, limit, sample, seed)
+        read = partial(_choose_items, found, Origin(path, split), settings, limit, sample, seed)
         about: dict[str, Any] = {"settings": asked, "reads": reads}
         about |= {"kind": KIND, "inputs": {source: str(path or found.home)}}
-        with artifact.folder(folder, fingerprint=print_, **about) as staging:
-            pictures = _Fetched(_fetched(read, fetcher) if found.remote else None, drop_repeated)
-            counts = _written(staging, *found.shape(settings), read(), pictures, progress)
+        with artifact.write_folder(folder, fingerprint=print_, **about) as staging:
+            pictures = _Fetched(_fetch(read, fetcher) if found.remote else None, drop_repeated)
+            counts = _write_items(staging, *found.shape(settings), read(), pictures, progress)
             artifact.add_counts(staging, **counts)
-    return dict((artifact.manifest(folder) or {})["counts"])
+    return dict((artifact.read_manifest(folder) or {})["counts"])
 
 
 def _fingerprint(asked: Mapping[str, Any], path: Path | None, settings: Section) -> str:
     """Name all that an import depends on; where a local data set is does not count."""
     asked = {**asked, "path": path is not None}
-    return artifact.fingerprint(VERSION, asked, originals.state(path, settings))
+    return artifact.fingerprint(VERSION, asked, originals.hash_originals(path, settings))
 
 
 def _is_current(folder: Path, print_: str, path: Path | None, settings: Section) -> bool:
     if not (artifact.is_current(folder, print_) and Corpus.is_whole(folder)):
         return False
-    return path is None or not originals.pictures_changed(
-        folder, originals.pictures_root(path, settings)
+    return path is None or not originals.has_changed_pictures(
+        folder, originals.locate_pictures(path, settings)
     )
 
 
@@ -149,7 +149,7 @@ def _settings(source: Source, options: Mapping[str, object]) -> Section:
     return yamlfile.validate(source.options, document, source.options.model_fields)
 
 
-def _chosen(
+def _choose_items(
     source: Source,
     origin: Origin,
     settings: Section,
@@ -161,7 +161,7 @@ def _chosen(
     items = source.read(origin, settings)
     if limit is not None:
         items = _first(items, limit)
-    return sampled(items, sample, seed) if sample is not None else items
+    return sample_rows(items, sample, seed) if sample is not None else items
 
 
 def _first(items: Iterator[Item], limit: int) -> Iterator[Item]:
@@ -173,7 +173,7 @@ def _first(items: Iterator[Item], limit: int) -> Iterator[Item]:
             return
 
 
-def _fetched(read: Callable[[], Iterator[Item]], fetcher: Fetcher | None) -> Ledger | None:
+def _fetch(read: Callable[[], Iterator[Item]], fetcher: Fetcher | None) -> Ledger | None:
     """Fetch what the rows want from the web, all in one go; None where they want nothing."""
     pictures = (item.picture for item in read() if isinstance(item, SourceRow))
     remote = (shown for shown in pictures if shown and shown.url)
@@ -185,12 +185,12 @@ def _fetched(read: Callable[[], Iterator[Item]], fetcher: Fetcher | None) -> Led
 
 
 def _default_fetcher() -> Fetcher:
-    from ikusi.data.web.fetch import cached
+    from ikusi.data.web.fetch import make_fetcher
 
-    return cached()
+    return make_fetcher()
 
 
-def _written(
+def _write_items(
     folder: Path,
     row_type: str,
     languages: list[str],
@@ -212,7 +212,7 @@ def _written(
             if progress:
                 progress(counts["rows_in"])
     counts["images"] = writer.stored
-    if repeated := writer.repeated():
+    if repeated := writer.find_repeated():
         counts["images_repeated"] = repeated
     for reason, count in _reasons(folder / "quarantine.parquet").items():
         counts["quarantined"] += count
@@ -268,7 +268,7 @@ def _with_pictures(
 def _fault(row_type: RowType, row: SourceRow) -> bool:
     """Whether the writer will refuse a row for what it says."""
     faults = (row_type.fault(columns) for columns in row.texts.values())
-    return bool(key_fault(row.id, row.group, row.task) or any(faults))
+    return bool(find_key_fault(row.id, row.group, row.task) or any(faults))
 
 
 class _Fetched:
@@ -276,7 +276,7 @@ class _Fetched:
 
     def __init__(self, ledger: Ledger | None, drop_repeated: int | None) -> None:
         self._ledger = ledger
-        self._dropped = ledger.repeated(drop_repeated) if ledger and drop_repeated else {}
+        self._dropped = ledger.find_repeated(drop_repeated) if ledger and drop_repeated else {}
 
     def read(self, url: str) -> bytes:
         """The bytes behind a URL.
@@ -290,9 +290,9 @@ class _Fetched:
             raise InputError(f"picture: {reason or 'expected it to be fetched, found it was not'}")
         return data
 
-    def decoded(self, url: str, sha256: str) -> Decoded | None:
+    def find_decoded(self, url: str, sha256: str) -> Decoded | None:
         """What these very bytes were found to be when they were fetched."""
-        known = self._ledger.decoded(url) if self._ledger else None
+        known = self._ledger.find_decoded(url) if self._ledger else None
         if known is None or known[0] != sha256:
             return None
         return known[1] if known[1].width * known[1].height <= MAX_PIXELS else None
@@ -320,7 +320,7 @@ def _read(picture: Picture, fetched: _Fetched) -> _Found:
     data = fetched.read(picture.url)
     sha256 = hashlib.sha256(data).hexdigest()
     fetched.expect_own(sha256)
-    decoded = fetched.decoded(picture.url, sha256) or decode_and_tell(data)[1]
+    decoded = fetched.find_decoded(picture.url, sha256) or decode_and_tell(data)[1]
     return _Found(data, *decoded, sha256)
 
 
@@ -338,7 +338,7 @@ class _Writer(CorpusWriter):
         """Pictures written."""
         return sum(reason is None for reason in self._pictures.values())
 
-    def repeated(self) -> int:
+    def find_repeated(self) -> int:
         """Pictures that more than one URL gave, counted by URL; says which one came most often."""
         several = {digest: count for digest, count in self._by_digest.items() if count > 1}
         if several:

@@ -66,7 +66,7 @@ def _check_ids(rows: Groups, ids: pa.ChunkedArray) -> None:
         raise InputError(
             f"{rows.path}: row {place}: id: expected text, found {ids[place].as_py()!r}"
         )
-    if twice := _repeated(ids):
+    if twice := _find_repeated(ids):
         raise InputError(f"{rows.path}: row {twice}: expected a new id, found it twice")
 
 
@@ -79,7 +79,7 @@ def _check_images(rows: Groups, keys: pa.Table, images: list[Groups], count: int
     names = pa.chunked_array([chunk for part in stored for chunk in part.chunks], pa.string())
     if names.null_count:
         raise InputError(f"{images[0].path}: image_id: expected text, found none")
-    if twice := _repeated(names):
+    if twice := _find_repeated(names):
         place = next(part.path for part in images)
         raise InputError(f"{place}: image {twice}: expected a new id, found it twice")
     shown = keys["image_id"]
@@ -90,7 +90,7 @@ def _check_images(rows: Groups, keys: pa.Table, images: list[Groups], count: int
         raise InputError(f"{rows.path}: row {row['id']}: {told}")
 
 
-def _repeated(names: pa.ChunkedArray) -> str | None:
+def _find_repeated(names: pa.ChunkedArray) -> str | None:
     """A name that is there twice, if any is."""
     if pc.count_distinct(names).as_py() == len(names):
         return None

@@ -57,9 +57,9 @@ class Mixture(Sequence[Sample]):
         self.parts, self.target, self.source, self.seed = list(parts), target, source, seed
         for part in self.parts:
             warn_if_alike(part.corpus, (target, source))
-        self._rows = [_chosen(part, seed) for part in self.parts]
+        self._rows = [_choose_rows(part, seed) for part in self.parts]
         self._speaks = [
-            speakers([part.corpus.ids[i] for i in rows], part.ratio, seed)
+            choose_speakers([part.corpus.ids[i] for i in rows], part.ratio, seed)
             for part, rows in zip(self.parts, self._rows, strict=True)
         ]
         self._ends = np.cumsum([len(rows) for rows in self._rows])
@@ -70,7 +70,7 @@ class Mixture(Sequence[Sample]):
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
-        number, language, place = self._asked(int(index))
+        number, language, place = self._locate_sample(int(index))
         part = self.parts[number]
         return self._sample(part, language, part.corpus.row(language, place))
 
@@ -78,7 +78,7 @@ class Mixture(Sequence[Sample]):
         """Several samples in this order; many times as fast as one by one."""
         asked: dict[tuple[int, str], list[tuple[int, int]]] = {}
         for order, index in enumerate(indices):
-            number, language, place = self._asked(index)
+            number, language, place = self._locate_sample(index)
             asked.setdefault((number, language), []).append((order, place))
         found: list[Any] = [None] * len(indices)
         for (number, language), wanted in asked.items():
@@ -88,14 +88,14 @@ class Mixture(Sequence[Sample]):
                 found[order] = self._sample(part, language, row)
         return found
 
-    def _asked(self, index: int) -> tuple[int, str, int]:
+    def _locate_sample(self, index: int) -> tuple[int, str, int]:
         """Number of a sample's part, the language it speaks, and its place in the corpus."""
         number, place = self._place(index)
         language = self.target if self._speaks[number][place] else self.source
         return number, language, int(self._rows[number][place])
 
     def _sample(self, part: MixturePart, language: str, row: Mapping[str, Any]) -> Sample:
-        messages = conversation(row, part.corpus.row_type, part.prompts.get(language, ()))
+        messages = to_messages(row, part.corpus.row_type, part.prompts.get(language, ()))
         return Sample(row["id"], language, part.corpus, row["image_id"], messages)
 
     def image_id(self, index: int) -> tuple[int, str | None]:
@@ -122,7 +122,7 @@ class Mixture(Sequence[Sample]):
         return number, index - start
 
 
-def speakers(ids: Sequence[str], ratio: float, seed: int) -> np.ndarray:
+def choose_speakers(ids: Sequence[str], ratio: float, seed: int) -> np.ndarray:
     """Which rows speak the target language: exactly round(ratio * n), nested in the ratio.
 
     Rows are ranked by a hash of seed and id, so a row's rank does not depend on the order of the
@@ -135,20 +135,18 @@ def speakers(ids: Sequence[str], ratio: float, seed: int) -> np.ndarray:
         InputError: the ratio is not a share.
 
     >>> ids = [str(i) for i in range(10)]
-    >>> few, many = speakers(ids, 0.2, 0), speakers(ids, 0.8, 0)
+    >>> few, many = choose_speakers(ids, 0.2, 0), choose_speakers(ids, 0.8, 0)
     >>> int(few.sum()), int(many.sum()), bool((few <= many).all())
     (2, 8, True)
     """
     if not 0 <= ratio <= 1:
         raise InputError(f"ratio: expected a share between 0 and 1, found {ratio}")
     speaks = np.zeros(len(ids), dtype=bool)
-    speaks[_ranked(ids, f"language {seed}")[: round(ratio * len(ids))]] = True
+    speaks[_rank(ids, f"language {seed}")[: round(ratio * len(ids))]] = True
     return speaks
 
 
-def conversation(
-    row: Mapping[str, Any], row_type: RowType, prompts: Sequence[str]
-) -> list[Message]:
+def to_messages(row: Mapping[str, Any], row_type: RowType, prompts: Sequence[str]) -> list[Message]:
     """A row as chat messages; the picture, if any, comes first in the first user turn."""
     messages: list[Message] = [
         {"role": role, "content": [{"type": "text", "text": text}]}
@@ -160,17 +158,17 @@ def conversation(
     return messages
 
 
-def _chosen(part: MixturePart, seed: int) -> np.ndarray:
+def _choose_rows(part: MixturePart, seed: int) -> np.ndarray:
     """Positions of the rows a part takes, in the corpus's order."""
     count = len(part.corpus)
     if part.rows is None:
         return np.arange(count)
     if part.rows > count:
         raise InputError(f"{part.corpus.folder}: expected {part.rows} rows, found {count}")
-    return np.sort(_ranked(part.corpus.ids, f"rows {seed}")[: part.rows])
+    return np.sort(_rank(part.corpus.ids, f"rows {seed}")[: part.rows])
 
 
-def _ranked(ids: Sequence[str], salt: str) -> np.ndarray:
+def _rank(ids: Sequence[str], salt: str) -> np.ndarray:
     """Positions ordered by a hash of salt and id."""
     hashes = (int.from_bytes(_hash(f"{salt} {id}")[:8]) for id in ids)
     return np.argsort(np.fromiter(hashes, np.uint64, len(ids)), kind="stable")

@@ -11,40 +11,40 @@ import pyarrow.parquet as pq
 
 from ikusi import artifact, content
 from ikusi.data.images import decode
-from ikusi.data.parquet import reading
-from ikusi.data.sources.pictures import beside
+from ikusi.data.parquet import guard_reading
+from ikusi.data.sources.pictures import locate_beside
 from ikusi.data.sources.tables import SUFFIXES
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
 
 
-def state(path: Path | None, settings: Section) -> list[list[str]]:
+def hash_originals(path: Path | None, settings: Section) -> list[list[str]]:
     """Names and content of the local tables, lists and archives that an import reads.
 
     Loose pictures are no part of it: which ones are read is known only from the rows, and
-    `pictures_changed` compares those.
+    `has_changed_pictures` compares those.
     """
     options = [(name, value) for name, value in settings.model_dump().items()]
     files = {name: Path(value) for name, value in options if isinstance(value, str)}
     if path is not None:
         files |= {file.relative_to(path).as_posix(): file for file in _tables(path)}
-        root = pictures_root(path, settings)
+        root = locate_pictures(path, settings)
         archives = [root] if root.is_file() else root.glob("*.zip")
         files |= {f"pictures/{archive.name}": archive for archive in archives}
     present = sorted((name, file) for name, file in files.items() if file.is_file())
-    return [[name, content.digest(file)] for name, file in present]
+    return [[name, content.hash_file(file)] for name, file in present]
 
 
-def told(settings: Section) -> list[Path]:
+def list_paths(settings: Section) -> list[Path]:
     """The files and folders that settings name."""
     named = (value for value in settings.model_dump().values() if isinstance(value, str))
     return [Path(value) for value in named if Path(value).exists()]
 
 
-def pictures_root(path: Path, settings: Section) -> Path:
+def locate_pictures(path: Path, settings: Section) -> Path:
     """Where the loose pictures of a local data set are."""
     images = getattr(settings, "images", None)
-    return Path(images) if images else beside(path)
+    return Path(images) if images else locate_beside(path)
 
 
 def _tables(path: Path) -> Iterator[Path]:
@@ -54,23 +54,23 @@ def _tables(path: Path) -> Iterator[Path]:
         yield from (file for file in path.rglob("*") if file.name.lower().endswith(SUFFIXES))
 
 
-def pictures_changed(corpus: Path, root: Path) -> bool:
+def has_changed_pictures(corpus: Path, root: Path) -> bool:
     """Whether a picture below `root` is another one than in the corpus, or was dead and is not now.
 
     Originals that are gone do not count: whoever removed them has the corpus.
     """
-    kept = {name: digest for name, digest in _kept(corpus) if (root / name).is_file()}
+    kept = {name: digest for name, digest in _list_kept(corpus) if (root / name).is_file()}
     same = artifact.fingerprint([[name, kept[name]] for name in sorted(kept)])
-    if content.of((root / name for name in kept), root) != same:
+    if content.hash_files((root / name for name in kept), root) != same:
         return True
     return any(_is_picture(root / name) for name in _dead(corpus))
 
 
-def _kept(corpus: Path) -> Iterator[tuple[str, str]]:
+def _list_kept(corpus: Path) -> Iterator[tuple[str, str]]:
     """Names below the root, and digests, of the pictures that a corpus has."""
     path = corpus / "images-00000.parquet"
     if path.is_file():
-        with reading(path):
+        with guard_reading(path):
             table = pq.read_table(path, columns=["source", "sha256"])
         for source, digest in zip(*(column.to_pylist() for column in table), strict=True):
             yield _name(source), digest
@@ -80,7 +80,7 @@ def _dead(corpus: Path) -> Iterator[str]:
     """Names below the root of the pictures for which rows are in quarantine."""
     path = corpus / "quarantine.parquet"
     if path.is_file():
-        with reading(path):
+        with guard_reading(path):
             rows = pq.read_table(path, columns=["row"])["row"].to_pylist()
         for row in rows:
             told: Any = json.loads(row)

@@ -18,7 +18,7 @@ BYTES_IN_GROUP = 4 * 2**20  # of pictures: reading one reads its whole row group
 
 
 @contextmanager
-def reading(path: Path, expected: str = "a Parquet table") -> Iterator[None]:
+def guard_reading(path: Path, expected: str = "a Parquet table") -> Iterator[None]:
     """Turn what pyarrow raises at a file that is missing, cut or damaged into InputError."""
     try:
         yield
@@ -38,7 +38,7 @@ def open_table(path: Path, schema: pa.Schema, optional: Collection[str] = ()) ->
     """
     if not path.is_file():
         raise InputError(f"{path}: expected a table, found no such file")
-    with reading(path):
+    with guard_reading(path):
         file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
         found = file.schema_arrow
     for field in schema:
@@ -90,7 +90,7 @@ def _same_fields(found: pa.StructType, wanted: pa.StructType) -> bool:
     )
 
 
-def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def select_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """A table's columns that `schema` names, in the table's order, with the schema's types.
 
     Raises:
@@ -103,7 +103,7 @@ def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return table.select(wanted.names).cast(wanted)
 
 
-def completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def complete_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The same rows with all columns of a schema, in its order; what is absent is null."""
     columns = [
         table[field.name].cast(field.type)
@@ -139,7 +139,7 @@ class TableWriter:
             self._flush()
         if len(rows):
             self.written += len(rows)
-            self._write(completed(rows, self.schema))
+            self._write(complete_columns(rows, self.schema))
 
     def close(self, always: bool = False) -> None:
         """Write what is held; `always` a file, even of no rows."""

@@ -18,7 +18,7 @@ from ikusi.data.corpus import Corpus
 from ikusi.data.rows.shape import Line
 from ikusi.errors import InputError
 from ikusi.page import fill_template
-from ikusi.terminal import harmless
+from ikusi.terminal import make_harmless
 
 TEMPLATE = Path(__file__).with_name("show.html.j2")
 SIDE = 384  # pixels of the longer side of a picture, at most
@@ -53,7 +53,7 @@ class Sample:
         return " · ".join(part for part in (self.id, self.group, self.task, size) if part)
 
 
-def samples(corpus: Corpus, count: int, seed: int = 0, flagged: bool = False) -> list[Sample]:
+def draw_samples(corpus: Corpus, count: int, seed: int = 0, flagged: bool = False) -> list[Sample]:
     """Rows drawn at random, in the corpus's order.
 
     Args:
@@ -67,7 +67,7 @@ def samples(corpus: Corpus, count: int, seed: int = 0, flagged: bool = False) ->
     """
     if count < 1:
         raise InputError(f"count: expected 1 or more, found {count}")
-    places: Sequence[int] = corpus.flagged() if flagged else range(len(corpus))
+    places: Sequence[int] = corpus.find_flagged() if flagged else range(len(corpus))
     if not places:
         raise InputError(
             f"{corpus.folder}: expected {'flagged ' if flagged else ''}rows, found none"
@@ -95,25 +95,25 @@ def _sample(corpus: Corpus, place: int) -> Sample:
 
 def to_terminal(drawn: Sequence[Sample], console: Console | None = None) -> None:
     """Print samples, a table each, with a column for every language."""
-    console = console or terminal.console()
+    console = console or terminal.open_console()
     for sample in drawn:
-        table = Table(title=Text(harmless(sample.about)), title_justify="left", expand=True)
+        table = Table(title=Text(make_harmless(sample.about)), title_justify="left", expand=True)
         for side in sample.sides:
             table.add_column(side.language, ratio=1, overflow="fold")
         table.add_row(*(_column(side) for side in sample.sides))
         if sample.image_id:
-            table.caption = Text(f"image {harmless(sample.image_id)}")
+            table.caption = Text(f"image {make_harmless(sample.image_id)}")
         console.print(table)
 
 
 def _column(side: Side) -> Text:
     text = Text()
     for line in side.lines:
-        text.append(f"{harmless(line.label)}: ", "dim")
-        text.append(harmless(line.text), "green" if line.right else "")
+        text.append(f"{make_harmless(line.label)}: ", "dim")
+        text.append(make_harmless(line.text), "green" if line.right else "")
         text.append(" ✓\n" if line.right else "\n")
     for told in _provenance(side):
-        text.append(f"{harmless(told)}\n", "yellow")
+        text.append(f"{make_harmless(told)}\n", "yellow")
     text.rstrip()
     return text
 
@@ -127,13 +127,16 @@ def _provenance(side: Side) -> list[str]:
 
 def to_page(corpus: Corpus, drawn: Sequence[Sample], path: Path) -> Path:
     """Write samples as one HTML page that needs no other file; returns its path."""
-    filters: dict[str, Callable[..., object]] = {"thumbnail": thumbnail, "provenance": _provenance}
+    filters: dict[str, Callable[..., object]] = {
+        "thumbnail": make_thumbnail,
+        "provenance": _provenance,
+    }
     page = fill_template(TEMPLATE, {"corpus": corpus, "samples": drawn}, filters)
-    disk.write_text(claim.file(path, claim.PAGE, [corpus.folder]), page)
+    disk.write_text(claim.check_file(path, claim.PAGE, [corpus.folder]), page)
     return path
 
 
-def thumbnail(image: Image.Image) -> str:
+def make_thumbnail(image: Image.Image) -> str:
     """A picture as a data URI, made smaller."""
     small = image.copy()
     small.thumbnail((SIDE, SIDE))

@@ -38,7 +38,7 @@ class Asker:
         return Query(
             f"{self.benchmark.corpus}/{self.pack.code}: row {row['id']}",
             (*self._shots(row["id"]), self._question(row)),
-            self.benchmark.said(options),
+            self.benchmark.list_options(options),
             self.benchmark.max_new_tokens,
             shared=2 * self.benchmark.few_shots,
             completion=self.benchmark.format == "completion",
@@ -83,7 +83,7 @@ class Asker:
 
     def _answer(self, row: Row) -> Message:
         if self.benchmark.scorer == "options":
-            text = self.benchmark.said(self.type.options(row))[self.type.right(row)]
+            text = self.benchmark.list_options(self.type.options(row))[self.type.right(row)]
         else:
             answers = self.type.answers(row)
             text = max(answers, key=answers.count)

@@ -7,7 +7,7 @@ from typing import TypeVar
 Guesser = TypeVar("Guesser", bound=Hashable)
 
 
-def majority_baselines(
+def score_majority(
     rows: Callable[[], Iterable[tuple[Guesser, Hashable, Sequence[str]]]],
     score: Callable[[str, Sequence[str]], float],
 ) -> dict[Guesser, float]:

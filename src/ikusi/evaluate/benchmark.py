@@ -17,7 +17,7 @@ from ikusi.data import rows as row_types
 from ikusi.data.rows.shape import Gold
 from ikusi.evaluate import metrics
 from ikusi.language import LanguagePack
-from ikusi.recipe.values import path_of_names
+from ikusi.recipe.values import check_path_of_names
 
 if TYPE_CHECKING:
     from ikusi.data.rows.base import Asked
@@ -27,7 +27,7 @@ _FIELD = re.compile(r"\{(\w+)\}")
 if TYPE_CHECKING:
     Metric = str
 else:
-    Metric = Literal[("accuracy", *metrics.families(), "none")]
+    Metric = Literal[("accuracy", *metrics.list_families(), "none")]
 Target = Literal["text", "letter"]
 Normalisation = Literal["sum", "without_end", "per_token", "per_byte"]
 
@@ -39,7 +39,7 @@ class Benchmark(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    name: Annotated[str, AfterValidator(path_of_names)] = Field(
+    name: Annotated[str, AfterValidator(check_path_of_names)] = Field(
         description="Its path among the benchmarks, without .yaml."
     )
     title: str = Field(min_length=1, description="Its name in tables and figures.")
@@ -159,7 +159,7 @@ class Benchmark(BaseModel):
         }
         return _FIELD.sub(lambda found: values.get(found[1], found[0]), template)
 
-    def said(self, choices: Sequence[str]) -> tuple[str, ...]:
+    def list_options(self, choices: Sequence[str]) -> tuple[str, ...]:
         """Return what is scored as the answer for each option."""
         return tuple(LETTERS[: len(choices)]) if self.target == "letter" else tuple(choices)
 
@@ -169,7 +169,7 @@ def _mismatch(key: str, expected: str, found: str) -> PydanticCustomError:
     return PydanticCustomError("expected", "{expected}", context)
 
 
-def available() -> list[str]:
+def list_benchmarks() -> list[str]:
     """Return the names of all benchmarks: the packaged ones and those in ./benchmarks."""
     return recipe.BENCHMARKS.names()
 
@@ -184,15 +184,15 @@ def load(name: str) -> Benchmark:
     document = _document(path)
     if path != Path(name):
         document.expect("name", name)  # results are found by it
-    return _checked(document)
+    return _validate(document)
 
 
 def read(path: Path) -> Benchmark:
     """Read a benchmark from a YAML file; mistakes are told with file, line and key."""
-    return _checked(_document(path))
+    return _validate(_document(path))
 
 
-def content(benchmark: Benchmark) -> dict[str, Any]:
+def read_content(benchmark: Benchmark) -> dict[str, Any]:
     """What a benchmark's file and those it extends say, as plain values, for fingerprints."""
     return benchmark.model_dump(mode="json", exclude_unset=True)
 
@@ -202,5 +202,5 @@ def _document(path: Path) -> yamlfile.Document:
     return yamlfile.read(path, recipe.BENCHMARKS.folders)
 
 
-def _checked(document: yamlfile.Document) -> Benchmark:
-    return yamlfile.validate(Benchmark, document, yamlfile.field_names(Benchmark))
+def _validate(document: yamlfile.Document) -> Benchmark:
+    return yamlfile.validate(Benchmark, document, yamlfile.list_field_names(Benchmark))

@@ -32,7 +32,7 @@ def find(
     unknown = sorted(set(named) - {bench.corpus for bench in benchmarks})
     if unknown:
         known = sorted({bench.corpus for bench in benchmarks})
-        near = yamlfile.nearest(unknown[0].rpartition("/")[2], known)
+        near = yamlfile.suggest(unknown[0].rpartition("/")[2], known)
         hint = f" (did you mean {near}?)" if near else ""
         raise InputError(
             f"corpus: expected the name of one that is asked for ({', '.join(known)}), "

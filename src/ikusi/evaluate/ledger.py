@@ -23,7 +23,7 @@ from ikusi.evaluate import results
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.rows import SCHEMA, Parts, Stretch
 from ikusi.evaluate.stored import RESULTS, check_rows, read_results
-from ikusi.evaluate.verdict import normaliser
+from ikusi.evaluate.verdict import make_normaliser
 from ikusi.language import LanguagePack
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Pair:
         return artifact.fingerprint(*asked)
 
 
-def fails(figures: Mapping[str, Any]) -> bool:
+def has_failed(figures: Mapping[str, Any]) -> bool:
     """Whether too many rows of a benchmark in a language got no answer."""
     return bool(figures["failed"] > FAILED * figures["n"])
 
@@ -126,7 +126,7 @@ class Ledger:
             return
         made = {pair.key: pair for pair in new}
         with (
-            disk.written(self._rows) as aside,
+            disk.replace_file(self._rows) as aside,
             pq.ParquetWriter(aside, SCHEMA, **CHECKSUMS) as writer,
         ):
             for key in dict.fromkeys([*self._done, *made]):
@@ -152,12 +152,12 @@ class Ledger:
             figures = results.summarise(
                 Stretch(self._rows, bench, language),
                 pair.benchmark,
-                normaliser(pair.benchmark, pair.pack),
+                make_normaliser(pair.benchmark, pair.pack),
                 resamples,
                 seed,
             )
             found[bench][language] = figures
-            if fails(figures[results.ALL]):
+            if has_failed(figures[results.ALL]):
                 self._failed.add(pair.key)
             logger.info("%s %s: %s", bench, language, figures[results.ALL]["score"])
         artifact.write_json(path, found)
@@ -174,7 +174,7 @@ class Ledger:
             "model": self.engine.name,
             "identity": self._model,
             "engine": self.engine.identity(),
-            "versions": artifact.versions(),
+            "versions": artifact.list_versions(),
             "measured": measured,
         }
         artifact.write_json(self._file, about)

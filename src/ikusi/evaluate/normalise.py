@@ -70,18 +70,18 @@ class Normaliser:
 
     def official(self, text: str) -> str:
         """Return ``text`` as the official VQA code compares it: punctuation, numbers, articles."""
-        plain = one_line(text if self._as_official else writing.plain(text))
+        plain = to_one_line(text if self._as_official else writing.to_plain(text))
         if _MARK.search(plain):
             plain = _strip_punctuation(plain)
-        return " ".join(self._kept(self._numbers(self._small(plain).split())))
+        return " ".join(self._keep_words(self._numbers(self._small(plain).split())))
 
     def tokens(self, text: str) -> tuple[str, ...]:
         """Return the words of ``text``: lower case, without articles, number words as digits.
 
         Unlike the official processing it never glues two words together. In a script that writes
-        no spaces between words, each letter with its marks is a word (`writing.words`).
+        no spaces between words, each letter with its marks is a word (`writing.split_words`).
         """
-        return tuple(self._kept(self._numbers_and_answers(self._words(text).split())))
+        return tuple(self._keep_words(self._numbers_and_answers(self._words(text).split())))
 
     def stems(self, word: str) -> frozenset[str] | None:
         """Return all that ``word`` may be a form of, or None where the pack does not say.
@@ -98,17 +98,19 @@ class Normaliser:
         return Reading(self.official(text), " ".join(words), stems)
 
     def _small(self, text: str) -> str:
-        return writing.small(text, {} if self._as_official else self._capitals)
+        return writing.to_small(text, {} if self._as_official else self._capitals)
 
     def _lower(self, word: str) -> str:
         """A word of the pack as the official processing meets it."""
-        return self._small(word if self._as_official else writing.plain(word))
+        return self._small(word if self._as_official else writing.to_plain(word))
 
     def _words(self, text: str) -> str:
         """The words of a text, joined by single spaces."""
-        return " ".join(writing.words(writing.small(writing.plain(text), self._capitals)))
+        return " ".join(
+            writing.split_words(writing.to_small(writing.to_plain(text), self._capitals))
+        )
 
-    def _kept(self, words: Sequence[str]) -> list[str]:
+    def _keep_words(self, words: Sequence[str]) -> list[str]:
         kept = [word for word in words if word not in self._articles]
         return [self._contractions.get(word, word) for word in kept]
 
@@ -120,7 +122,7 @@ class Normaliser:
         return frozenset(stems)
 
 
-def one_line(text: str) -> str:
+def to_one_line(text: str) -> str:
     """Return ``text`` without line breaks and tabs, as the official code begins."""
     return text.replace("\n", " ").replace("\t", " ").strip()
 
@@ -130,12 +132,12 @@ def _replacer(table: Mapping[str, str]) -> Callable[[Sequence[str]], Sequence[st
     phrases = sorted((key for key in table if " " in key), key=len, reverse=True)
     pattern = re.compile(rf"(?<!\S)(?:{'|'.join(map(re.escape, phrases))})(?!\S)")
 
-    def replaced(words: Sequence[str]) -> Sequence[str]:
+    def replace(words: Sequence[str]) -> Sequence[str]:
         if phrases and len(words) > 1:
             words = pattern.sub(lambda match: table[match[0]], " ".join(words)).split()
         return " ".join([table.get(word, word) for word in words]).split()
 
-    return replaced
+    return replace
 
 
 def _strip_punctuation(text: str) -> str:

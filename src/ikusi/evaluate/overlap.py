@@ -45,7 +45,7 @@ def find(asked: Corpus, trained: Sequence[Corpus], limit: int | None = None) -> 
     return Overlap(len(pictures), int(seen.sum()), folders, example)
 
 
-def trained_on(recipe: Recipe, study: StudyFolder) -> list[Corpus]:
+def open_trained_on(recipe: Recipe, study: StudyFolder) -> list[Corpus]:
     """Open the corpora that a study trains on, those included that it makes itself.
 
     Raises:

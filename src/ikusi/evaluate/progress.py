@@ -25,9 +25,9 @@ EVERY = 30.0  # seconds between lines
 
 
 @contextmanager
-def shown() -> Iterator[Callable[[int, int], None]]:
+def show_progress() -> Iterator[Callable[[int, int], None]]:
     """What to give an evaluation as its ``progress``: a live bar, or a line now and then."""
-    console = terminal.console(stderr=True)
+    console = terminal.open_console(stderr=True)
     if not console.is_terminal:
         yield _Lines()
         return
@@ -62,7 +62,7 @@ class _Lines:
         terminal.say(line, error=True)
 
 
-def table(found: Mapping[str, Any], languages: Sequence[str]) -> Table:
+def make_table(found: Mapping[str, Any], languages: Sequence[str]) -> Table:
     """The figures of ``results.json`` as a table: a line for each benchmark, language and group."""
     made = Table(box=None, pad_edge=False)
     made.add_column("benchmark")

@@ -14,9 +14,9 @@ from typing import Any, Protocol, TypedDict
 import numpy as np
 import pyarrow as pa
 
-from ikusi.evaluate.baselines import majority_baselines
+from ikusi.evaluate.baselines import score_majority
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.metrics import Normaliser, text_metric
+from ikusi.evaluate.metrics import Normaliser, score_metric
 from ikusi.statistics import FEWEST, bootstrap_interval
 
 ALL = "all"
@@ -169,7 +169,7 @@ def _majority(rows: Rows, benchmark: Benchmark, normaliser: Normaliser) -> dict[
     if benchmark.scorer != "options":
         score = partial(_worth, name=benchmark.primary, normaliser=normaliser)
     found: dict[str, float] = {}
-    for (group, _), worth in majority_baselines(partial(_guessed, rows), score).items():
+    for (group, _), worth in score_majority(partial(_guess, rows), score).items():
         found[group] = max(worth, found.get(group, 0.0))
     return found
 
@@ -178,7 +178,7 @@ Guesser = tuple[str, str]
 """Of a group of rows, and what it goes by."""
 
 
-def _guessed(rows: Rows) -> Iterator[tuple[Guesser, str | None, Sequence[str]]]:
+def _guess(rows: Rows) -> Iterator[tuple[Guesser, str | None, Sequence[str]]]:
     """Guesser, task and gold answers, for each row of a group and each guesser of that."""
     for row in _records(rows, ("group", "task", "gold")):
         gold = json.loads(row["gold"])
@@ -196,4 +196,4 @@ def _same(answer: str, gold: Sequence[str]) -> float:
 
 
 def _worth(answer: str, gold: Sequence[str], *, name: str, normaliser: Normaliser) -> float:
-    return text_metric(name, answer, gold, normaliser)
+    return score_metric(name, answer, gold, normaliser)

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from ikusi import disk
 from ikusi.answer.engine import Query, Reply
-from ikusi.data.parquet import open_table, reading
+from ikusi.data.parquet import guard_reading, open_table
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.plan import Item
 
@@ -117,7 +117,7 @@ class Parts:
         with pa.ipc.new_file(sink, SCHEMA) as file:
             file.write_table(pa.table(columns, schema=SCHEMA))
         data = sink.getvalue()
-        with disk.written(self.path(number)) as aside, aside.open("wb") as part:
+        with disk.replace_file(self.path(number)) as aside, aside.open("wb") as part:
             part.write(data)
             part.write(_checksum(data))
 
@@ -191,9 +191,9 @@ class Stretch:
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield them a row group at a time."""
-        with reading(self.path), open_table(self.path, SCHEMA) as file:
+        with guard_reading(self.path), open_table(self.path, SCHEMA) as file:
             for number in range(file.num_row_groups):
-                key = key_of(file.metadata.row_group(number))
+                key = read_key(file.metadata.row_group(number))
                 if key == self.key:
                     yield from file.read_row_group(number, self.columns).to_batches()
                 elif key is None:
@@ -205,7 +205,7 @@ class Stretch:
         return table.filter(pc.and_(*own)).select(self.columns)
 
 
-def key_of(group: Any) -> tuple[str, str] | None:
+def read_key(group: Any) -> tuple[str, str] | None:
     """Benchmark and language of a row group by its statistics; None if several, or unknown."""
     names = [group.column(place).path_in_schema for place in range(group.num_columns)]
     columns = [group.column(names.index(name)).statistics for name in KEY]

@@ -16,7 +16,7 @@ from ikusi.errors import InputError
 from ikusi.evaluate import results
 from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.ledger import Ledger, Pair, fails
+from ikusi.evaluate.ledger import Ledger, Pair, has_failed
 from ikusi.evaluate.plan import Item, Plan
 from ikusi.evaluate.rows import Parts, Stretch, record
 from ikusi.evaluate.verdict import Judges
@@ -61,7 +61,7 @@ def evaluate(
             not ours, or more than 1 % of the rows got no answer.
     """
     _check(engine, benchmarks, languages, packs)
-    with claim.held(output, KIND, [corpus.folder for _, corpus in benchmarks]) as place:
+    with claim.claim_folder(output, KIND, [corpus.folder for _, corpus in benchmarks]) as place:
         ledger = Ledger(place, engine)
         asked = [
             Pair(bench, corpus, packs[language], engine, limit)
@@ -92,7 +92,7 @@ def _answer_all(
     done = sum(sizes) - sum(sizes[number] for number in left)
     if progress and sizes:
         progress(done, sum(sizes))
-    for number, rows in work.answered(left):
+    for number, rows in work.answer_parts(left):
         parts.write(number, rows)
         done += sizes[number]
         if progress:
@@ -126,7 +126,7 @@ class _Work:
             for code in codes
         }
 
-    def answered(self, numbers: Sequence[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    def answer_parts(self, numbers: Sequence[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """Yield the rows of each numbered part; the next one's pictures are opened meanwhile."""
         if not numbers:
             return
@@ -251,8 +251,8 @@ def _check_failures(output: Path, found: Mapping[str, Any], asked: Sequence[Pair
         for batch in Stretch(output / "rows.parquet", *pair.key, ["failure"]).to_batches():
             for reason in filter(None, batch.column("failure").to_pylist()):
                 reasons.count(counts, reason)
-        why = reasons.told(counts)
-        if fails(figures):
+        why = reasons.format_reasons(counts)
+        if has_failed(figures):
             raise InputError(
                 f"{name}: expected an answer to at least 99 % of {figures['n']} rows, found none "
                 f"to {figures['failed']} ({why}); see rows.parquet, column failure"

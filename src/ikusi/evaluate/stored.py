@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ikusi import jsonfile
-from ikusi.data.parquet import in_schema, open_table, reading
+from ikusi.data.parquet import guard_reading, open_table, select_schema
 from ikusi.errors import InputError
 from ikusi.evaluate.rows import SCHEMA
 from ikusi.recipe.folder import RESULTS as RESULTS
@@ -70,9 +70,9 @@ def check_rows(path: Path) -> list[tuple[str, str]]:
         InputError: it cannot be read, or a row lacks something or holds what no evaluation writes.
     """
     keys: dict[tuple[str, str], None] = {}
-    with open_table(path, SCHEMA) as file, reading(path):
+    with open_table(path, SCHEMA) as file, guard_reading(path):
         for number in range(file.num_row_groups):
-            table = in_schema(file.read_row_group(number), SCHEMA)
+            table = select_schema(file.read_row_group(number), SCHEMA)
             for row in table.select(_CHECKED).to_pylist():
                 _check_row(path, row)
                 keys[row["benchmark"], row["language"]] = None

@@ -5,10 +5,10 @@ from math import isfinite
 from typing import Any
 
 from ikusi import language
-from ikusi.answer.engine import Reply, not_finite
+from ikusi.answer.engine import Reply, explain_not_finite
 from ikusi.answer.score import pick
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.metrics import Normaliser, text_metrics
+from ikusi.evaluate.metrics import Normaliser, score_text
 from ikusi.language import LanguagePack
 from ikusi.language.answers import AnswerLanguage
 
@@ -64,7 +64,7 @@ class Judges:
         found = []
         for (bench, code), row, reply, told in zip(asked, rows, replies, said, strict=True):
             if bench.scorer == "options":
-                found.append(choice_outcome(bench, row, reply))
+                found.append(judge_choice(bench, row, reply))
             else:
                 found.append(answer_outcome(bench, row, reply, self.normaliser(bench, code), told))
         return found
@@ -73,7 +73,7 @@ class Judges:
         """The text processing of a benchmark's answers in the language it is asked in."""
         code = bench.normaliser or asked
         if code not in self._normalisers:
-            self._normalisers[code] = normaliser(bench, self.packs[asked])
+            self._normalisers[code] = make_normaliser(bench, self.packs[asked])
         return self._normalisers[code]
 
     def _languages(self, asked: Sequence[str], replies: Sequence[Reply]) -> list[str | None]:
@@ -90,14 +90,14 @@ class Judges:
         return found
 
 
-def normaliser(bench: Benchmark, pack: LanguagePack) -> Normaliser:
+def make_normaliser(bench: Benchmark, pack: LanguagePack) -> Normaliser:
     """The text processing that a benchmark names, or else of the rows' own language."""
     if bench.normaliser is None or bench.normaliser == pack.code:
         return Normaliser(pack)
     return Normaliser(language.load(bench.normaliser))
 
 
-def choice_outcome(bench: Benchmark, row: Row, reply: Reply) -> Outcome:
+def judge_choice(bench: Benchmark, row: Row, reply: Reply) -> Outcome:
     """Return the columns that say which option was picked, by which scores, and if it is right.
 
     The accuracies under all log-probabilities are kept as metrics, whichever decides. Where a score
@@ -129,7 +129,7 @@ def choice_outcome(bench: Benchmark, row: Row, reply: Reply) -> Outcome:
 
 def _fault(columns: Mapping[str, Sequence[float]]) -> str | None:
     bad = (value for scores in columns.values() for value in scores if not isfinite(value))
-    return next(map(not_finite, bad), None)
+    return next(map(explain_not_finite, bad), None)
 
 
 def answer_outcome(
@@ -145,7 +145,7 @@ def answer_outcome(
     if bench.metric == "none":
         return columns | {"gold": None, "metrics": {}, "correct": None}
     gold = bench.type.answers(row)
-    metrics = text_metrics(reply.text, gold, normaliser)
+    metrics = score_text(reply.text, gold, normaliser)
     if reply.failure:  # gold answers may be empty once they are normalised
         metrics = dict.fromkeys(metrics, 0.0)
     return columns | {"gold": gold, "metrics": metrics, "correct": metrics[bench.primary]}

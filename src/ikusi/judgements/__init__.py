@@ -5,7 +5,7 @@ counts of them, `acceptance` the paper's table 1, `preferences` its table 2, `ag
 raters, and people and a judge, say the same.
 """
 
-from ikusi.judgements.journal import Journal, append, opened, read
+from ikusi.judgements.journal import Journal, append, open_journal, read
 from ikusi.judgements.judgement import Judgement
 
-__all__ = ["Journal", "Judgement", "append", "opened", "read"]
+__all__ = ["Journal", "Judgement", "append", "open_journal", "read"]

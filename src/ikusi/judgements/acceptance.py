@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from ikusi.judgements.sheets import Sheet
 from ikusi.statistics import Interval
-from ikusi.statistics.agreement import Figure, agreement
-from ikusi.statistics.shares import estimated_share
+from ikusi.statistics.agreement import Figure, measure_agreement
+from ikusi.statistics.shares import estimate_share
 
 Counts = npt.NDArray[np.integer | np.bool_]
 Weights = npt.NDArray[np.float64]
@@ -51,7 +51,7 @@ class Acceptance:
     note: str
 
 
-def acceptance(sheet: Sheet, resamples: int, seed: int) -> Acceptance:
+def count_acceptance(sheet: Sheet, resamples: int, seed: int) -> Acceptance:
     """Count what was accepted, by every denominator, and how far raters agree."""
     accept = len(sheet.classes) - 1
     accepted, votes = (sheet.said == accept).sum(axis=1), sheet.votes
@@ -62,10 +62,10 @@ def acceptance(sheet: Sheet, resamples: int, seed: int) -> Acceptance:
         _share("shared", accepted, np.where(votes > 1, votes, 0), sheet.weights),
         _share("items", decided == accept, decided >= 0, sheet.weights),
     ]
-    figures = agreement(sheet.ratings, resamples=resamples, seed=seed)
+    figures = measure_agreement(sheet.ratings, resamples=resamples, seed=seed)
     inconclusive = int((votes > 0).sum() - (decided >= 0).sum())
     shares = [share for share in found if share is not None]
-    return Acceptance(sheet, shares, inconclusive, figures, skewed(sheet))
+    return Acceptance(sheet, shares, inconclusive, figures, describe_skew(sheet))
 
 
 def _share(of: str, accepted: Counts, ratings: Counts, weights: Weights) -> Share | None:
@@ -74,12 +74,12 @@ def _share(of: str, accepted: Counts, ratings: Counts, weights: Weights) -> Shar
     if not there.any():
         return None
     sums, sizes = (counts[there].astype(np.float64) for counts in (accepted, ratings))
-    found = estimated_share(sums, sizes, weights[there])
+    found = estimate_share(sums, sizes, weights[there])
     interval = Interval(float(found.share), float(found.low), float(found.high))
     return Share(of, int(sums.sum()), int(sizes.sum()), float(found.rows), interval)
 
 
-def skewed(sheet: Sheet) -> str:
+def describe_skew(sheet: Sheet) -> str:
     """A line where one verdict is so frequent that kappa and alpha say little; else empty."""
     counts, sizes = sheet.ratings.counts, sheet.ratings.sizes
     if not len(sizes):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ikusi import claim
 from ikusi.judgements import formats, journal
 from ikusi.judgements.formats import label_studio
-from ikusi.judgements.sheets import last_words
+from ikusi.judgements.sheets import list_latest
 
 
 class Exported(NamedTuple):
@@ -27,13 +27,13 @@ def export_file(folder: Path, path: Path, format: str | None = None) -> Exported
     Raises:
         InputError: the file is there already, or the table cannot be read.
     """
-    name = format or formats.by_ending(path)
+    name = format or formats.pick_format(path)
     module = formats.find(name)
-    place = claim.file(path, None, [folder])
+    place = claim.check_file(path, None, [folder])
     if name == "label-studio":
-        claim.file(label_studio.interface_beside(path), None, [folder])
+        claim.check_file(label_studio.locate_interface(path), None, [folder])
     rows = list(journal.read(folder))
-    counted = rows if name in formats.KEEP_ALL else last_words(rows)
+    counted = rows if name in formats.KEEP_ALL else list_latest(rows)
     fitting = [one for one in counted if module.holds(one)]
     module.write(fitting, place)
     return Exported(len(fitting), len(rows) - len(counted), len(counted) - len(fitting))

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ikusi.judgements.acceptance import Acceptance, acceptance
+from ikusi.judgements.acceptance import Acceptance, count_acceptance
 from ikusi.judgements.judgement import Judgement
 from ikusi.judgements.people_and_judge import Compared, compare_with_judges
-from ikusi.judgements.preferences import Preference, Ranking, preferences, rankings
-from ikusi.judgements.sheets import Sheet, latest, sheets
+from ikusi.judgements.preferences import Preference, Ranking, count_preferences, rank_models
+from ikusi.judgements.sheets import Sheet, keep_latest, lay_out_sheets
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ def compute(judgements: Iterable[Judgement], resamples: int = 1000, seed: int = 
         resamples: of items, for intervals of agreement and strengths.
         seed: of the resamples.
     """
-    counted = latest(judgements)
-    found = sheets(counted)
+    counted = keep_latest(judgements)
+    found = lay_out_sheets(counted)
     compared = [sheet for sheet in found if sheet.task == "compare"]
     kinds = Counter(vote.kind for vote in counted.verdicts)
     return Figures(
         counted.rows,
         counted.replaced,
         dict(sorted(kinds.items())),
-        [acceptance(sheet, resamples, seed) for sheet in found if _alone(sheet)],
-        preferences(compared, resamples, seed),
-        rankings(compared, resamples, seed),
+        [count_acceptance(sheet, resamples, seed) for sheet in found if _alone(sheet)],
+        count_preferences(compared, resamples, seed),
+        rank_models(compared, resamples, seed),
         compare_with_judges(found, resamples, seed),
     )
 

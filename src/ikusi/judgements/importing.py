@@ -14,7 +14,7 @@ from ikusi.data.sources.tables import BadLine
 from ikusi.errors import InputError
 from ikusi.judgements import formats, journal
 from ikusi.judgements.judgement import FIELDS, parse
-from ikusi.yamlfile import nearest, told
+from ikusi.yamlfile import show, suggest
 
 NOT_GIVEN = ("verdict", "criteria", "reasons", "correction", "note", "raw", "seconds")
 """Fields that only a row itself can say."""
@@ -58,10 +58,10 @@ def import_file(
     if not path.is_file():
         raise InputError(f"{path}: expected a file of judgements, found none")
     claim.expect(folder, journal.KIND, [path])
-    module = formats.find(format or formats.by_ending(path))
-    settled = {"made": _written(path), **_checked(given or {})}
+    module = formats.find(format or formats.pick_format(path))
+    settled = {"made": _write(path), **_check(given or {})}
     counts, lines, refused = Imported(), [], []
-    for number, row in _numbered(module.read(path), counts):
+    for number, row in _number_rows(module.read(path), counts):
         try:
             lines.append(_line(row, f"{path}: row {number}", settled, given or {}))
         except InputError as error:
@@ -72,14 +72,14 @@ def import_file(
     if not lines and refused:
         first = refused[0]
         raise InputError(f"{path}: row {first['row']}: {first['reason']}; no row is a judgement")
-    with journal.opened(folder, [path]) as table:
+    with journal.open_journal(folder, [path]) as table:
         counts.added = table.append_lines(table.unknown(lines))
         table.quarantine(refused)
     counts.known, counts.quarantined = len(lines) - counts.added, len(refused)
     return counts
 
 
-def _numbered(
+def _number_rows(
     rows: Iterator[formats.Read], counts: Imported
 ) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
     for row in rows:
@@ -97,19 +97,19 @@ def _line(
         raise InputError(f"{place}: {row.reason}")
     for name, value in given.items():
         if name in row and row[name] != value:
-            raise InputError(f"{place}: {name}: expected {value}, found {told(row[name])}")
+            raise InputError(f"{place}: {name}: expected {value}, found {show(row[name])}")
     return parse({**settled, **row}, place).to_json()
 
 
-def _checked(given: Mapping[str, Any]) -> Mapping[str, Any]:
+def _check(given: Mapping[str, Any]) -> Mapping[str, Any]:
     known = [name for name in FIELDS if name not in NOT_GIVEN]
     for name in given:
         if name not in known:
-            near = nearest(name, known)
+            near = suggest(name, known)
             hint = f" (did you mean {near}?)" if near else ""
             raise InputError(f"{name}: expected one of {', '.join(known)}, found {name}{hint}")
     return given
 
 
-def _written(path: Path) -> str:
+def _write(path: Path) -> str:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()

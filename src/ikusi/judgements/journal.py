@@ -28,7 +28,7 @@ CUT = "row: expected a whole line, found one that was cut while it was written"
 
 @dataclass(frozen=True)
 class Journal:
-    """A table that this process alone may add to; see `opened`."""
+    """A table that this process alone may add to; see `open_journal`."""
 
     folder: Path
 
@@ -58,13 +58,13 @@ class Journal:
 
 
 @contextmanager
-def opened(folder: Path, inputs: Iterable[Path] = ()) -> Iterator[Journal]:
+def open_journal(folder: Path, inputs: Iterable[Path] = ()) -> Iterator[Journal]:
     """Open a table to add to, or begin one in a new or empty folder.
 
     Raises:
         InputError: the folder is not ours, or another process adds to this table.
     """
-    with claim.held(folder, KIND, list(inputs)) as place:
+    with claim.claim_folder(folder, KIND, list(inputs)) as place:
         journal = Journal(place)
         for name in (TABLE, QUARANTINE):
             _mend(journal, place / name)
@@ -77,7 +77,7 @@ def append(folder: Path, judgements: Iterable[Judgement]) -> int:
     Raises:
         InputError: the folder is not ours, another process adds to it, or the disk is full.
     """
-    with opened(folder) as journal:
+    with open_journal(folder) as journal:
         return journal.append(judgements)
 
 
@@ -87,12 +87,12 @@ def read(folder: Path) -> Iterator[Judgement]:
     Raises:
         InputError: it is no table of judgements, or a line of it is damaged.
     """
-    path = table_in(folder)
+    path = locate_table(folder)
     for number, line in enumerate(_lines(path), 1):
         yield parse_json(line, f"{path}:{number}")
 
 
-def table_in(folder: Path) -> Path:
+def locate_table(folder: Path) -> Path:
     """Where the rows of a table are.
 
     Raises:
@@ -106,7 +106,7 @@ def table_in(folder: Path) -> Path:
 
 def _lines(path: Path) -> Iterator[bytes]:
     """The lines of a file but one that is cut: no row, as nothing without its end is JSON."""
-    with disk.explained(path), path.open("rb") as file:
+    with disk.explain_errors(path), path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n") or _is_json(line):
                 yield line
@@ -153,7 +153,7 @@ def _add(path: Path, lines: list[str]) -> int:
     if not lines:
         return 0
     data = "".join(f"{line}\n" for line in lines).encode()
-    with disk.explained(path), path.open("ab", buffering=0) as file:
+    with disk.explain_errors(path), path.open("ab", buffering=0) as file:
         before = file.tell()
         try:
             _write(file.fileno(), data)

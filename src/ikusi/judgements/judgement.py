@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ikusi import yamlfile
-from ikusi.recipe.values import wrong
+from ikusi.recipe.values import make_error
 
 Kind = Literal["person", "model", "simulated"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -34,13 +34,13 @@ _OFFERED = {task: frozenset((*verdicts, *NO_VERDICT)) for task, verdicts in VERD
 @lru_cache(maxsize=2**14)  # most rows share most of their words
 def _a_word(value: str) -> str:
     if not value.strip() or len(value) > 200 or not value.isprintable():
-        raise wrong("a name on one line, of at most 200 characters")
+        raise make_error("a name on one line, of at most 200 characters")
     return value
 
 
 def _a_reason(value: str) -> str:
     if ";" in value:
-        raise wrong("a reason without a semicolon")
+        raise make_error("a reason without a semicolon")
     return _a_word(value)
 
 
@@ -56,11 +56,11 @@ def _a_time(value: str) -> str:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise wrong("a time with its zone, such as 2026-11-28T10:00:00Z")
-    return as_text(found)
+        raise make_error("a time with its zone, such as 2026-11-28T10:00:00Z")
+    return format_time(found)
 
 
-def as_text(time: datetime) -> str:
+def format_time(time: datetime) -> str:
     """Write a time as judgements have it: in UTC, all digits."""
     return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
@@ -102,7 +102,7 @@ class Judgement(yamlfile.Section):
         """Check what one field says of another."""
         offered = _OFFERED.get(self.task)
         if offered is None:
-            raise wrong(" or ".join(VERDICTS), ("task",), found=self.task)
+            raise make_error(" or ".join(VERDICTS), ("task",), found=self.task)
         _expect_models(self.task, self.left, self.right)
         if not offered.issuperset((self.verdict, *self.criteria.values())):
             _expect_verdict(self.task, self.verdict, ("verdict",))
@@ -122,18 +122,18 @@ FIELDS = tuple(Judgement.model_fields)
 def _expect_models(task: str, left: str, right: str) -> None:
     for name, model in (("left", left), ("right", right)):
         if task != "compare" and model:
-            raise wrong("nothing, as nothing is compared", (name,), found=model)
+            raise make_error("nothing, as nothing is compared", (name,), found=model)
         if task == "compare" and not model.strip():
-            raise wrong("the model whose answer stood there", (name,), found=None)
+            raise make_error("the model whose answer stood there", (name,), found=None)
     if task == "compare" and left == right:
-        raise wrong(f"another model than {left}", ("right",), found=right)
+        raise make_error(f"another model than {left}", ("right",), found=right)
 
 
 def _expect_verdict(task: str, verdict: str, key: yamlfile.Key) -> None:
     if verdict not in _OFFERED[task]:
         offered = (*VERDICTS[task], *NO_VERDICT)
-        near = yamlfile.nearest(verdict, offered)
-        raise wrong(" or ".join(offered), key, found=verdict, near=near)
+        near = yamlfile.suggest(verdict, offered)
+        raise make_error(" or ".join(offered), key, found=verdict, near=near)
 
 
 def parse(row: dict[str, Any], place: str) -> Judgement:

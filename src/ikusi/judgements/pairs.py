@@ -16,7 +16,7 @@ from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.rows import Stretch
 from ikusi.evaluate.stored import ROWS, check_rows
 from ikusi.language import LanguagePack
-from ikusi.recipe.folder import StudyFolder, evaluation
+from ikusi.recipe.folder import StudyFolder, locate_evaluation
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def pairs(
         InputError: the benchmark offers options, the runs have the same name, or one of them was
             not asked the rows of this benchmark as they are now.
     """
-    folders = [evaluation(Path(run)) for run in (run_a, run_b)]
+    folders = [locate_evaluation(Path(run)) for run in (run_a, run_b)]
     names = [folder.resolve().name for folder in folders]
     if names[0] == names[1]:
         told = f"expected runs of different names, found {names[0]} twice"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ikusi.judgements.acceptance import skewed
+from ikusi.judgements.acceptance import describe_skew
 from ikusi.judgements.sheets import INCONCLUSIVE, TIE, Sheet
 from ikusi.statistics import McNemar, mcnemar
-from ikusi.statistics.agreement import Figure, agreement
+from ikusi.statistics.agreement import Figure, measure_agreement
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ def compare_with_judges(found: Sequence[Sheet], resamples: int, seed: int) -> li
     """Lay every judge model beside the people, and the simulated raters, of the same question."""
     judges = {sheet.place: sheet for sheet in found if sheet.kind == "model"}
     return [
-        _compared(sheet, judges[sheet.place].of(judge), judge, resamples, seed)
+        _compare(sheet, judges[sheet.place].of(judge), judge, resamples, seed)
         for sheet in found
         if sheet.kind != "model" and sheet.place in judges
         for judge in judges[sheet.place].raters
     ]
 
 
-def _compared(people: Sheet, own: Sheet, judge: str, resamples: int, seed: int) -> Compared:
+def _compare(people: Sheet, own: Sheet, judge: str, resamples: int, seed: int) -> Compared:
     theirs = dict(zip(people.items, people.decided.tolist(), strict=True))
     judged = dict(zip(own.items, own.decided.tolist(), strict=True))
     both = [(theirs[item], judged[item]) for item in theirs if item in judged]
@@ -58,7 +58,9 @@ def _compared(people: Sheet, own: Sheet, judge: str, resamples: int, seed: int) 
     size = len(people.classes)
     counted = np.bincount(pairs[:, 0] * size + pairs[:, 1], minlength=size * size)
     beside = Sheet(*people.place[:3], people.kind, people.models, [], [people.kind, judge], pairs)
-    figures = agreement(beside.ratings, ordered=bool(people.models), resamples=resamples, seed=seed)
+    figures = measure_agreement(
+        beside.ratings, ordered=bool(people.models), resamples=resamples, seed=seed
+    )
     return Compared(
         people,
         people.kind,
@@ -67,5 +69,5 @@ def _compared(people: Sheet, own: Sheet, judge: str, resamples: int, seed: int) 
         {why: count for why, count in left_out.items() if count},
         mcnemar(pairs[:, 0] == TIE, pairs[:, 1] == TIE) if people.models else None,
         figures,
-        skewed(beside),
+        describe_skew(beside),
     )

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ikusi.judgements.acceptance import skewed
+from ikusi.judgements.acceptance import describe_skew
 from ikusi.judgements.sheets import APART, INCONCLUSIVE, TIE, Sheet
 from ikusi.statistics import Interval, holm
-from ikusi.statistics.agreement import Figure, agreement
+from ikusi.statistics.agreement import Figure, measure_agreement
 from ikusi.statistics.bradley_terry import Strength, bradley_terry
 from ikusi.statistics.shares import SignTest, sign_test, wilson_interval
 
@@ -52,14 +52,14 @@ class Ranking:
     strengths: Sequence[tuple[str, Strength]]
 
 
-def preferences(found: Sequence[Sheet], resamples: int, seed: int) -> list[Preference]:
+def count_preferences(found: Sequence[Sheet], resamples: int, seed: int) -> list[Preference]:
     """Count wins and ties on each sheet; of several judges, also what each says alone."""
     made = []
     for sheet in found:
         made.append(_preference(sheet, "", resamples, seed))
         if sheet.kind == "model" and len(sheet.raters) > 1:
             made += [_preference(sheet.of(one), one, 0, seed) for one in sheet.raters]
-    return _corrected(made)
+    return _correct(made)
 
 
 def _preference(sheet: Sheet, rater: str, resamples: int, seed: int) -> Preference:
@@ -75,11 +75,11 @@ def _preference(sheet: Sheet, rater: str, resamples: int, seed: int) -> Preferen
     test = sign_test(kept[sheet.models[0]], kept[sheet.models[1]])
     figures: list[Figure] = []
     if not rater:
-        figures = agreement(sheet.ratings, ordered=True, resamples=resamples, seed=seed)
-    return Preference(sheet, rater, kept, shares, test, test.p_value, figures, skewed(sheet))
+        figures = measure_agreement(sheet.ratings, ordered=True, resamples=resamples, seed=seed)
+    return Preference(sheet, rater, kept, shares, test, test.p_value, figures, describe_skew(sheet))
 
 
-def _corrected(found: Sequence[Preference]) -> list[Preference]:
+def _correct(found: Sequence[Preference]) -> list[Preference]:
     """The same with p-values corrected for the pairs of models that the same raters compared."""
     families: dict[tuple[str, str], list[int]] = {}
     for place, one in enumerate(found):
@@ -92,7 +92,7 @@ def _corrected(found: Sequence[Preference]) -> list[Preference]:
     return made
 
 
-def rankings(found: Sequence[Sheet], resamples: int, seed: int) -> list[Ranking]:
+def rank_models(found: Sequence[Sheet], resamples: int, seed: int) -> list[Ranking]:
     """Strengths of the models of each benchmark and kind of rater that compares more than two."""
     groups: dict[tuple[str, str, str], list[Sheet]] = {}
     for sheet in found:

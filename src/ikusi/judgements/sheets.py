@@ -56,7 +56,7 @@ class Latest:
         return self.rows - len(self.verdicts)
 
 
-def latest(judgements: Iterable[Judgement]) -> Latest:
+def keep_latest(judgements: Iterable[Judgement]) -> Latest:
     """Keep what each rater said last; of two at the same time, the one further down the table."""
     kept: dict[Vote, tuple[str, str, float]] = {}
     rows = 0
@@ -84,8 +84,8 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def last_words(judgements: Iterable[Judgement]) -> list[Judgement]:
-    """The judgements that `latest` counts, in the order of the table."""
+def list_latest(judgements: Iterable[Judgement]) -> list[Judgement]:
+    """The judgements that `keep_latest` counts, in the order of the table."""
     kept: dict[Vote, tuple[str, int, Judgement]] = {}
     for place, one in enumerate(judgements):
         vote = _vote(one)
@@ -172,7 +172,7 @@ class Sheet:
         return Sheet(*self.place[:3], self.kind, self.models, items, [rater], column[there])
 
 
-def sheets(counted: Latest) -> list[Sheet]:
+def lay_out_sheets(counted: Latest) -> list[Sheet]:
     """Lay out what counts: one sheet for each task, benchmark, language, kind and two models."""
     groups: dict[tuple[str, str, str, str, tuple[str, ...]], dict[tuple[str, str], int]] = {}
     for vote, verdict in counted.verdicts.items():

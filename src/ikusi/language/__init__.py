@@ -5,17 +5,17 @@ from ikusi.language.drafts import write
 from ikusi.language.pack import (
     COLOURS,
     LanguagePack,
-    available,
+    find_placeholders,
+    list_packs,
     load,
-    placeholders,
 )
 
 __all__ = [
     "COLOURS",
     "LanguagePack",
-    "available",
     "check",
+    "find_placeholders",
+    "list_packs",
     "load",
-    "placeholders",
     "write",
 ]

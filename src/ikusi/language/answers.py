@@ -47,7 +47,7 @@ class AnswerLanguage:
         """Return the language of each text, by its code as given, or None where it is not told."""
         if self._identifier is None or not self._identifier.able:
             return [None] * len(texts)
-        distinct = [text for text in dict.fromkeys(texts) if letters(text) >= LETTERS]
+        distinct = [text for text in dict.fromkeys(texts) if count_letters(text) >= LETTERS]
         told = {
             text: self._code(guess)
             for text, guess in zip(distinct, self._identifier.many(distinct), strict=True)
@@ -60,6 +60,6 @@ class AnswerLanguage:
         return UNKNOWN if guess.other == 1 else None
 
 
-def letters(text: str) -> int:
+def count_letters(text: str) -> int:
     """Return how many letters of any script ``text`` has, ideographs counted as ``UNSPACED``."""
-    return sum(map(str.isalpha, text)) + (UNSPACED - 1) * writing.ideographs(text)
+    return sum(map(str.isalpha, text)) + (UNSPACED - 1) * writing.count_ideographs(text)

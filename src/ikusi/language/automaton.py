@@ -29,7 +29,7 @@ class Automaton:
     """
 
     def __init__(self, labels: Container[str], likely: Container[str], expected: str) -> None:
-        model = _opened()
+        model = _open()
         self.moves = np.frombuffer(model.tk_nextmove, np.uint32)
         self.rows, self.outputs = np.array(model._rowbase), np.array(model.tk_output, np.int32)
         self.columns = [place for place, one in enumerate(model.nb_classes) if one in labels]
@@ -44,7 +44,7 @@ class Automaton:
 
     def many(self, texts: Sequence[str]) -> list[tuple[str, float, float]]:
         """The most likely label of each text, its probability, that of all but the expected."""
-        data = [_opened()._encode(text) for text in texts]
+        data = [_open()._encode(text) for text in texts]
         short = [place for place, some in enumerate(data) if len(some) <= LONG]
         if len(short) < ALONE:
             return [self._one(some) for some in data]
@@ -85,7 +85,7 @@ class Automaton:
         """Log-posteriors of one text, float32 [labels]; zero for a text without any feature."""
         from py3langid import langid
 
-        model = _opened()
+        model = _open()
         visits = langid.visit_counts(model.tk_nextmove, model._rowbase, model.tk_output, data)
         if not visits:
             return np.zeros(len(self.labels), np.float32)
@@ -113,7 +113,7 @@ class Automaton:
         new = features[~self._made[features]]
         if len(new):
             new = np.unique(new)
-            self._table[new] = _opened().nb_ptc[new][:, self.columns]
+            self._table[new] = _open().nb_ptc[new][:, self.columns]
             self._made[new] = True
 
     def _features(self, data: Sequence[bytes]) -> np.ndarray:
@@ -135,9 +135,9 @@ class Automaton:
 
 
 @cache
-def labels() -> tuple[str, ...]:
+def list_labels() -> tuple[str, ...]:
     """The codes of the languages that py3langid knows."""
-    return tuple(label for label in _opened().labels if label != NO_LANGUAGE)
+    return tuple(label for label in _open().labels if label != NO_LANGUAGE)
 
 
 def _again(labels: Sequence[str]) -> list[tuple[int, int]]:
@@ -150,7 +150,7 @@ def _again(labels: Sequence[str]) -> list[tuple[int, int]]:
 
 
 @cache
-def _opened() -> Any:
+def _open() -> Any:
     from py3langid import langid
 
     return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)

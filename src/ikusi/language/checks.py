@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from ikusi import yamlfile
-from ikusi.language.pack import LanguagePack, load, placeholders
+from ikusi.language.pack import LanguagePack, find_placeholders, load
 
 
 def check(pack: LanguagePack, reference: LanguagePack | None = None) -> list[str]:
@@ -37,7 +37,7 @@ def _check_templates(
 ) -> list[str]:
     messages = []
     for key in sorted(set(ours) - set(theirs)):
-        near = yamlfile.nearest(key, theirs)
+        near = yamlfile.suggest(key, theirs)
         hint = f" (did you mean {near}?)" if near else ""
         messages.append(f"{code}.yaml: {part}.{key}: expected a known name, found {key}{hint}")
     for key, reference in theirs.items():
@@ -50,13 +50,13 @@ def _check_templates(
         for i, (wording, model) in enumerate(zip(wordings, reference, strict=False)):
             if not wording.strip():
                 messages.append(f"{code}.yaml: {part}.{key}[{i}]: expected a sentence, found none")
-            elif placeholders(wording) != placeholders(model):
+            elif find_placeholders(wording) != find_placeholders(model):
                 messages.append(
-                    f"{code}.yaml: {part}.{key}[{i}]: expected {_shown(placeholders(model))}, "
-                    f"found {_shown(placeholders(wording))}"
+                    f"{code}.yaml: {part}.{key}[{i}]: expected {_show(find_placeholders(model))}, "
+                    f"found {_show(find_placeholders(wording))}"
                 )
     return messages
 
 
-def _shown(names: Iterable[str]) -> str:
+def _show(names: Iterable[str]) -> str:
     return " ".join(f"{{{name}}}" for name in sorted(names)) or "no fields"

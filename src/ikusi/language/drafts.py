@@ -6,7 +6,7 @@ from typing import Any
 
 from ikusi import artifact, yamltext
 from ikusi.errors import InputError
-from ikusi.language.pack import LanguagePack, keys
+from ikusi.language.pack import LanguagePack, list_keys
 
 
 def write(
@@ -32,7 +32,7 @@ def write(
     marked = sorted(set(to_review))
     values = {**pack, "to_review": marked}
     for key in marked:
-        if key not in keys(values):
+        if key not in list_keys(values):
             raise InputError(f"{path}: to_review: expected a key of the pack, found {key}")
     order = [name for name in LanguagePack.model_fields if name in values]
     order += [name for name in values if name not in LanguagePack.model_fields]
@@ -43,26 +43,27 @@ def write(
         "# {braces} are filled in and must stay. When a key is right, take it off `to_review`.",
     ]
     for name in order:
-        lines += _written(name, values[name], name, set(marked), quoted.get(name))
+        lines += _write_key(name, values[name], name, set(marked), quoted.get(name))
     artifact.write_text(path, "\n".join(lines) + "\n")
 
 
-def _written(name: str, value: Any, key: str, marked: set[str], quoted: Any) -> list[str]:
+def _write_key(name: str, value: Any, key: str, marked: set[str], quoted: Any) -> list[str]:
     """The YAML lines of one key, its comment included; nested keys are indented."""
     comment = _comment(value, quoted) if key in marked else ""
-    label = yamltext.quoted(name) if _needs_quotes(name) else name
+    label = yamltext.quote(name) if _needs_quotes(name) else name
     if isinstance(value, Mapping) and value:
         lines = [f"{label}:{comment}"]
         for inner, item in value.items():
             words = quoted.get(inner) if isinstance(quoted, Mapping) else None
             lines += [
-                f"  {line}" for line in _written(str(inner), item, f"{key}.{inner}", marked, words)
+                f"  {line}"
+                for line in _write_key(str(inner), item, f"{key}.{inner}", marked, words)
             ]
         return lines
     if isinstance(value, list) and value and key != "numbers":
-        items = [f"  - {yamltext.quoted(item)}" for item in value]
+        items = [f"  - {yamltext.quote(item)}" for item in value]
         return [f"{label}:{comment}", *items]
-    return [f"{label}: {yamltext.quoted(value)}{comment}"]
+    return [f"{label}: {yamltext.quote(value)}{comment}"]
 
 
 def _needs_quotes(name: str) -> bool:

@@ -21,7 +21,7 @@ CENTROIDS = 256  # of each dimension, as float32
 LABEL = 1  # type of an entry that is a label
 
 
-def labels(path: Path) -> list[str]:
+def read_labels(path: Path) -> list[str]:
     """The labels of a fastText model, in its order; the file is checked to be whole.
 
     Raises:

@@ -58,15 +58,15 @@ class Identifier:
 
     def __init__(self, expected: str, likely: Sequence[str], given: str | None = None) -> None:
         self.expected = expected.partition("-")[0]
-        self.scripts = scripts_of(expected)
-        self._names = {label_of(code): code.partition("-")[0] for code in (*likely, expected)}
-        own = label_of(expected)
-        known = automaton.labels()
+        self.scripts = list_scripts(expected)
+        self._names = {find_label(code): code.partition("-")[0] for code in (*likely, expected)}
+        own = find_label(expected)
+        known = automaton.list_labels()
         near = [label for label in known if _shares(label, self.scripts)]
-        far = [label for label in known if not set(scripts_of(label)) <= set(self.scripts)]
+        far = [label for label in known if not set(list_scripts(label)) <= set(self.scripts)]
         self._near_labels = near if own in near else []
         self._far_labels = far if self.scripts else []
-        self._given = self._opened(Path(given), [*likely, expected]) if given else None
+        self._given = self._open_teller(Path(given), [*likely, expected]) if given else None
         if not self._near_labels and not self._given:
             told = "only other scripts are noticed" if self.scripts else "that check is off"
             logger.warning(
@@ -81,11 +81,11 @@ class Identifier:
         """Whether any language is told from the expected; where not, every text passes for it."""
         return bool(self._given or self._near_labels or self._far_labels)
 
-    def _opened(self, path: Path, likely: Sequence[str]) -> Teller:
-        expected = canonical(self.expected)
-        self._names = {canonical(code): code.partition("-")[0] for code in likely} | self._names
+    def _open_teller(self, path: Path, likely: Sequence[str]) -> Teller:
+        expected = to_canonical(self.expected)
+        self._names = {to_canonical(code): code.partition("-")[0] for code in likely} | self._names
         if is_model(path):
-            return FastText(path, {canonical(code) for code in likely}, expected, canonical)
+            return FastText(path, {to_canonical(code) for code in likely}, expected, to_canonical)
         return WordList(path, expected, UNKNOWN)
 
     @cached_property
@@ -113,9 +113,9 @@ class Identifier:
                 far.append(place)
             elif self._given or self._near_labels:
                 near.append(place)
-        for place, guess in self._told(self._near, texts, near) if near else ():
+        for place, guess in self._identify(self._near, texts, near) if near else ():
             found[place] = guess
-        for place, guess in self._told(self._far, texts, far) if far else ():
+        for place, guess in self._identify(self._far, texts, far) if far else ():
             found[place] = guess._replace(other=1.0)
         return found
 
@@ -123,10 +123,10 @@ class Identifier:
         """Whether hardly a letter is of a script that the expected language is written in."""
         if not self.scripts or ("Latn" in self.scripts and not BEYOND_LATIN.search(text)):
             return False
-        own, all_ = writing.letters_in(text, self.scripts)
+        own, all_ = writing.count_letters_in(text, self.scripts)
         return own < OWN_SCRIPT * all_
 
-    def _told(
+    def _identify(
         self, model: Teller, texts: Sequence[str], places: Sequence[int]
     ) -> Iterator[tuple[int, Guess]]:
         guesses = model.many([texts[place] for place in places])
@@ -135,13 +135,13 @@ class Identifier:
             yield place, Guess(code, sure, other)
 
     def _apart(self, labels: Sequence[str]) -> Automaton:
-        return Automaton(labels, self._names, label_of(self.expected))
+        return Automaton(labels, self._names, find_label(self.expected))
 
 
-def scripts_of(code: str) -> tuple[str, ...]:
+def list_scripts(code: str) -> tuple[str, ...]:
     """The scripts that write a language, by ISO 15924; none where that is not known.
 
-    >>> scripts_of("eu"), scripts_of("ja"), scripts_of("az-Cyrl")
+    >>> list_scripts("eu"), list_scripts("ja"), list_scripts("az-Cyrl")
     (('Latn',), ('Hani', 'Hira', 'Kana'), ('Cyrl',))
     """
     base, *subtags = code.split("-")
@@ -159,17 +159,17 @@ _ALIKE = {
 }
 
 
-def label_of(code: str) -> str:
+def find_label(code: str) -> str:
     """The code under which py3langid knows a language, if it does (`no` for `nb`)."""
     base = code.partition("-")[0]
-    return base if base in automaton.labels() else _tables()["aliases"].get(base, base)
+    return base if base in automaton.list_labels() else _tables()["aliases"].get(base, base)
 
 
-def canonical(code: str) -> str:
+def to_canonical(code: str) -> str:
     """One code for a language that has several, of those that models are labelled with.
 
-    >>> canonical("eus_Latn"), canonical("eu"), canonical("nob_Latn"), canonical("ekk-Latn")
-    ('eu', 'eu', 'no', 'et')
+    >>> [to_canonical(code) for code in ("eus_Latn", "eu", "nob_Latn", "ekk-Latn")]
+    ['eu', 'eu', 'no', 'et']
     """
     base = code.replace("_", "-").partition("-")[0]
     two = _two_letters().get(base, base)
@@ -182,7 +182,7 @@ def _two_letters() -> dict[str, str]:
 
 
 def _shares(label: str, scripts: Sequence[str]) -> bool:
-    own = scripts_of(label)
+    own = list_scripts(label)
     return not own or not scripts or not set(own).isdisjoint(scripts)
 
 

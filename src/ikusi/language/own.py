@@ -57,9 +57,9 @@ class WordList:
 
     def many(self, texts: Sequence[str]) -> list[Told]:
         """What each text is in."""
-        return list(map(self._told, texts))
+        return list(map(self._identify, texts))
 
-    def _told(self, text: str) -> Told:
+    def _identify(self, text: str) -> Told:
         words = _words(text)
         if len(words) < FEWEST:
             return self.expected, 0.0, 0.0
@@ -88,7 +88,7 @@ class FastText:
         expected: str,
         name_of: Callable[[str], str],
     ) -> None:
-        labels = fasttext_file.labels(path)
+        labels = fasttext_file.read_labels(path)
         self.names = {label: name_of(label.removeprefix(PREFIX)) for label in labels}
         if expected not in self.names.values():
             raise InputError(
@@ -111,9 +111,9 @@ class FastText:
         """What each text is in."""
         lines = [" ".join(text.split()) for text in texts]
         found, chances = self._model.predict(lines, k=LABELS)
-        return [self._told(*some) for some in zip(found, chances, strict=True)]
+        return [self._identify(*some) for some in zip(found, chances, strict=True)]
 
-    def _told(self, labels: Sequence[str], chances: Sequence[float]) -> Told:
+    def _identify(self, labels: Sequence[str], chances: Sequence[float]) -> Told:
         weighed: dict[str, float] = {}
         for label, chance in zip(labels, chances, strict=True):
             name = self.names[label]
@@ -131,4 +131,8 @@ def is_model(path: Path) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in writing.words(writing.plain(text).lower()) if not word[0].isdigit()]
+    return [
+        word
+        for word in writing.split_words(writing.to_plain(text).lower())
+        if not word[0].isdigit()
+    ]

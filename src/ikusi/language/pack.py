@@ -49,7 +49,7 @@ def _zero_to_ten(words: list[str]) -> list[str]:
 def _all_colours(colours: dict[str, str]) -> dict[str, str]:
     for name in colours:
         if name not in COLOURS:
-            near = yamlfile.nearest(name, COLOURS)
+            near = yamlfile.suggest(name, COLOURS)
             context = {"expected": "a colour of the house", "found": name, "key": (name,)}
             raise PydanticCustomError("expected", "{expected}", context | {"near": near})
     for name in COLOURS:
@@ -64,7 +64,7 @@ def _fields_are_named(templates: dict[str, list[str]]) -> dict[str, list[str]]:
     for task, variants in templates.items():
         for i, template in enumerate(variants):
             try:
-                placeholders(template)
+                find_placeholders(template)
             except ValueError:
                 context = {"expected": "text with {named} fields", "found": template}
                 raise PydanticCustomError(
@@ -79,7 +79,7 @@ def _stemmer_exists(name: str) -> str:
 
         known = snowballstemmer.algorithms()
         if name not in known:
-            near = yamlfile.nearest(name, known)
+            near = yamlfile.suggest(name, known)
             context = {"expected": "a Snowball stemmer", "near": near}
             raise PydanticCustomError("expected", "{expected}", context)
     return name
@@ -179,7 +179,7 @@ class LanguagePack(BaseModel):
         """Name the identifier by its bytes, so that what was made with others is made anew."""
         data: dict[str, Any] = write(self)
         name = data.pop("identifier")
-        return data | ({"identifier": content.digest(Path(name))} if name else {})
+        return data | ({"identifier": content.hash_file(Path(name))} if name else {})
 
     def ask(self, task: str, variant: int = 0, **values: object) -> str:
         """Word a question: ``variant`` 0 is the benchmark's, others go round the list.
@@ -203,7 +203,7 @@ class LanguagePack(BaseModel):
     ) -> str:
         wordings = templates.get(key)
         if not wordings:
-            near = yamlfile.nearest(key, templates)
+            near = yamlfile.suggest(key, templates)
             hint = f" (did you mean {near}?)" if near else ""
             raise InputError(f"{self.code}.yaml: {part}.{key}: expected wordings, found none{hint}")
         template = wordings[variant % len(wordings)]
@@ -225,7 +225,7 @@ class LanguagePack(BaseModel):
         return f"{', '.join(names[:-1])} {self.and_word} {names[-1]}"
 
 
-def placeholders(template: str) -> frozenset[str]:
+def find_placeholders(template: str) -> frozenset[str]:
     """The names of the fields a template has.
 
     Raises:
@@ -237,7 +237,7 @@ def placeholders(template: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def available(folder: Path | None = None) -> list[str]:
+def list_packs(folder: Path | None = None) -> list[str]:
     """Codes of the packs there are: in ``folder``, in ``./languages`` and in the package."""
     return _packs(folder).names()
 
@@ -264,14 +264,14 @@ def load(code_or_path: str | Path, folder: Path | None = None) -> LanguagePack:
     document = yamlfile.read(path, packs.folders)
     if path != Path(name):
         document.expect("code", name)  # corpora and results are found by it
-    return _checked(document)
+    return _check(document)
 
 
-def _checked(document: yamlfile.Document) -> LanguagePack:
-    pack = yamlfile.validate(LanguagePack, document, _known())
+def _check(document: yamlfile.Document) -> LanguagePack:
+    pack = yamlfile.validate(LanguagePack, document, _list_known())
     for i, key in enumerate(pack.to_review):
-        if key not in keys(document.data):
-            near = yamlfile.nearest(key, keys(document.data))
+        if key not in list_keys(document.data):
+            near = yamlfile.suggest(key, list_keys(document.data))
             raise document.error(("to_review", i), "a key of this pack", key, near)
     return pack if pack.identifier is None else _with_file(pack, pack.identifier, document)
 
@@ -285,11 +285,11 @@ def _with_file(pack: LanguagePack, name: str, document: yamlfile.Document) -> La
 
 
 @cache
-def _known() -> frozenset[str]:
-    return frozenset(yamlfile.field_names(LanguagePack))
+def _list_known() -> frozenset[str]:
+    return frozenset(yamlfile.list_field_names(LanguagePack))
 
 
-def keys(data: Mapping[str, Any]) -> list[str]:
+def list_keys(data: Mapping[str, Any]) -> list[str]:
     """Dotted keys of a pack's two levels."""
     inner = [
         f"{key}.{name}" for key, value in data.items() if isinstance(value, dict) for name in value

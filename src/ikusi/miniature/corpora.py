@@ -15,11 +15,11 @@ from ikusi import disk, language, recipe
 from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
 from ikusi.language import LanguagePack
-from ikusi.miniature.packages import attribution
-from ikusi.miniature.pictures.drawings import Drawings, drawings
-from ikusi.miniature.pictures.scenes import GROUNDS, compose, ground_colour, places, png
-from ikusi.miniature.pictures.splits import UNSEEN, Splits, generator, split
-from ikusi.miniature.words.concepts import Concept, named
+from ikusi.miniature.packages import write_attribution
+from ikusi.miniature.pictures.drawings import Drawings, load_drawings
+from ikusi.miniature.pictures.scenes import GROUNDS, choose_colour, choose_places, compose, to_png
+from ikusi.miniature.pictures.splits import UNSEEN, Splits, make_generator, split
+from ikusi.miniature.words.concepts import Concept, select_named
 from ikusi.miniature.words.knowledge import (
     EMOJI_TASKS,
     FACTS,
@@ -27,11 +27,11 @@ from ikusi.miniature.words.knowledge import (
     ask_fact,
     ask_translation,
     choose_fact,
-    held_out,
-    speakable,
+    is_held_out,
+    select_speakable,
 )
-from ikusi.miniature.words.questions import COUNTS, Asker, Drawn, all_of, fits, present
-from ikusi.miniature.words.speaker import VARIANTS, Exchange, Phrase, Speaker, given_away
+from ikusi.miniature.words.questions import COUNTS, Asker, Drawn, ask_present, collect_facts, fits
+from ikusi.miniature.words.speaker import VARIANTS, Exchange, Phrase, Speaker, is_given_away
 
 Progress = Callable[[int, int, str], None]
 QUESTIONS = 2  # more let names be copied from earlier answers, not read off the picture
@@ -58,7 +58,7 @@ class Maker:
         """Codes of the languages, in which every row is written."""
         return list(self.speakers)
 
-    def said(self, say: Callable[[Speaker], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def say(self, say: Callable[[Speaker], dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The same columns in every language."""
         return {code: say(speaker) for code, speaker in self.speakers.items()}
 
@@ -91,9 +91,9 @@ class Maker:
     def picture(self, drawn: Drawn, random: np.random.Generator) -> bytes:
         """PNG bytes of the scene."""
         shown = [self.drawings[concept.id, drawn.style] for concept in drawn.concepts]
-        colour = ground_colour(drawn.ground, random)
-        boxes = places(len(shown), random)
-        data = png(compose(shown, boxes, colour, self.settings.image_size, random))
+        colour = choose_colour(drawn.ground, random)
+        boxes = choose_places(len(shown), random)
+        data = to_png(compose(shown, boxes, colour, self.settings.image_size, random))
         self.tell()
         return data
 
@@ -119,9 +119,9 @@ def build(
     Raises:
         InputError: a language has no CLDR names or its pack lacks a sentence.
     """
-    speakers = {code: speaker(packs[code]) for code in (target, source)}
-    made = drawings(_part_of(progress, 0, 0.5))  # as long as all else, unless they are cached
-    splits = _spoken(split(made, settings.concepts), target, source)
+    speakers = {code: load_speaker(packs[code]) for code in (target, source)}
+    made = load_drawings(_part_of(progress, 0, 0.5))  # as long as all else, unless they are cached
+    splits = _keep_named(split(made, settings.concepts), target, source)
     scenes = settings.caption_scenes + settings.train_scenes + len(UNSEEN) * settings.test_scenes
     composed, tell = itertools.count(1), _part_of(progress, 0.5, 1)
     maker = Maker(
@@ -131,23 +131,23 @@ def build(
     write_instructions(maker, output / "instructions")
     write_text(maker, output / "text")
     write_benchmarks(maker, output / "benchmarks")
-    disk.write_text(output / "ATTRIBUTION.md", attribution())
+    disk.write_text(output / "ATTRIBUTION.md", write_attribution())
 
 
 def _part_of(progress: Progress | None, start: float, stop: float) -> Progress:
     """A stretch of a longer progress, from one share of it to another."""
 
-    def tell(done: int, total: int, what: str) -> None:
+    def report(done: int, total: int, what: str) -> None:
         if progress:
             share = start + (stop - start) * done / max(total, 1)
             progress(round(1000 * share), 1000, what)
 
-    return tell
+    return report
 
 
 def write_captions(maker: Maker, folder: Path) -> None:
     """Captions for alignment, as CC3M is in the paper."""
-    random = generator(maker.settings.seed, 1)
+    random = make_generator(maker.settings.seed, 1)
     with CorpusWriter(folder, "caption", maker.languages) as writer:
         for number in range(maker.settings.caption_scenes):
             drawn = maker.draw(None, random)
@@ -155,51 +155,51 @@ def write_captions(maker: Maker, folder: Path) -> None:
             row = f"caption-{number:06d}"
             _add_picture(writer, row, maker.picture(drawn, random), maker)
             texts = {
-                code: {"text": caption(drawn, variant, speaker)}
+                code: {"text": write_caption(drawn, variant, speaker)}
                 for code, speaker in maker.speakers.items()
             }
             writer.add_row(row, row, texts, task="caption")
 
 
-def caption(drawn: Drawn, variant: int, speaker: Speaker) -> str:
+def write_caption(drawn: Drawn, variant: int, speaker: Speaker) -> str:
     """One sentence that says what is drawn and on which ground."""
-    listed = speaker.listed([speaker.name(concept) for concept in drawn.concepts])
+    listed = speaker.join_list([speaker.name(concept) for concept in drawn.concepts])
     colour = speaker.pack.colours[drawn.ground]
     return speaker.pack.state("caption", variant, list=listed, colour=colour)
 
 
 def ask_caption(drawn: Drawn, variant: int) -> Exchange:
     """The caption as the answer to a request for one."""
-    every = frozenset(all_of(drawn))
-    said: Phrase = lambda speaker: caption(drawn, variant, speaker)  # noqa: E731
+    every = frozenset(collect_facts(drawn))
+    said: Phrase = lambda speaker: write_caption(drawn, variant, speaker)  # noqa: E731
     return Exchange("caption", variant, {}, said, about=every, tells=every)
 
 
 def write_instructions(maker: Maker, folder: Path) -> None:
     """Conversations of several questions about a scene, as PixMo-AMA is in the paper."""
-    random = generator(maker.settings.seed, 2)
+    random = make_generator(maker.settings.seed, 2)
     asker = Asker(maker.splits.concepts)
     with CorpusWriter(folder, "instruction", maker.languages) as writer:
         for number in range(maker.settings.train_scenes):
             drawn = maker.draw(None, random)
             row = f"scene-{number:06d}"
             _add_picture(writer, row, maker.picture(drawn, random), maker)
-            exchanges = conversation(asker, drawn, random)
-            writer.add_row(row, row, conversations(exchanges, maker.speakers))
+            exchanges = write_conversation(asker, drawn, random)
+            writer.add_row(row, row, write_conversations(exchanges, maker.speakers))
 
 
-def conversation(asker: Asker, drawn: Drawn, random: np.random.Generator) -> list[Exchange]:
+def write_conversation(asker: Asker, drawn: Drawn, random: np.random.Generator) -> list[Exchange]:
     """Questions about one scene and, last, its description, which names all there is.
 
     None can be answered from what was said before it.
     """
     last = asker.ask("describe", drawn, random, int(random.integers(VARIANTS)))
     if random.random() < CHECKED:
-        return [*checks(asker, drawn, random), last]
-    return questions(asker, drawn, random, OPEN, last)
+        return [*write_checks(asker, drawn, random), last]
+    return write_questions(asker, drawn, random, OPEN, last)
 
 
-def checks(asker: Asker, drawn: Drawn, random: np.random.Generator) -> Iterator[Exchange]:
+def write_checks(asker: Asker, drawn: Drawn, random: np.random.Generator) -> Iterator[Exchange]:
     """Whether things are in a scene: each answer is a fair coin's, whatever was said before it.
 
     An absent thing that is asked for resembles a present one that has not been named yet, and the
@@ -211,7 +211,7 @@ def checks(asker: Asker, drawn: Drawn, random: np.random.Generator) -> Iterator[
     asked: set[Hashable] = set()
     for _ in range(min(CHECKS, len(asker.concepts) - len(drawn.concepts))):
         truth, variant = bool(random.random() < 0.5), int(random.integers(VARIANTS))
-        exchange = present(asker, drawn, waiting[-1], truth, random, variant, asked)
+        exchange = ask_present(asker, drawn, waiting[-1], truth, random, variant, asked)
         asked |= exchange.about
         yield exchange
         if truth:
@@ -220,7 +220,7 @@ def checks(asker: Asker, drawn: Drawn, random: np.random.Generator) -> Iterator[
             return
 
 
-def questions(
+def write_questions(
     asker: Asker,
     drawn: Drawn,
     random: np.random.Generator,
@@ -233,7 +233,7 @@ def questions(
     first = likely[random.integers(len(likely))]  # always asked, so that each has its share
     fitting.remove(first)
 
-    def drawn_once() -> list[Exchange]:
+    def draw_once() -> list[Exchange]:
         others = random.permutation(len(fitting))[: QUESTIONS - 1]
         picked = [first, *(fitting[place] for place in others)]
         asked = [
@@ -242,34 +242,34 @@ def questions(
         ]
         return [*asked, last] if last else asked
 
-    return _drawn_fairly(drawn_once)
+    return _draw_fairly(draw_once)
 
 
-def _drawn_fairly(draw: Callable[[], list[Exchange]]) -> list[Exchange]:
+def _draw_fairly(draw: Callable[[], list[Exchange]]) -> list[Exchange]:
     """What is drawn, again until no question is given away."""
     exchanges = draw()
-    while given_away(exchanges):
+    while is_given_away(exchanges):
         exchanges = draw()
     return exchanges
 
 
 def write_text(maker: Maker, folder: Path) -> None:
     """Text-only instructions about the countries that are not held out, and about emoji."""
-    random = generator(maker.settings.seed, 3)
+    random = make_generator(maker.settings.seed, 3)
     with CorpusWriter(folder, "instruction", maker.languages) as writer:
         for number in range(maker.settings.text_rows):
-            exchanges = text_pair(maker, random)
-            texts = conversations(exchanges, maker.speakers)
+            exchanges = write_text_pair(maker, random)
+            texts = write_conversations(exchanges, maker.speakers)
             writer.add_row(f"text-{number:06d}", None, texts, task=exchanges[0].task)
 
 
-def text_pair(maker: Maker, random: np.random.Generator) -> list[Exchange]:
+def write_text_pair(maker: Maker, random: np.random.Generator) -> list[Exchange]:
     """Two questions without a picture, the second not answered by the first."""
-    return _drawn_fairly(lambda: [_text_exchange(maker, random) for _ in range(2)])
+    return _draw_fairly(lambda: [_text_exchange(maker, random) for _ in range(2)])
 
 
 def _text_exchange(maker: Maker, random: np.random.Generator) -> Exchange:
-    known = [c for c in speakable(*maker.languages) if not held_out(c)]
+    known = [c for c in select_speakable(*maker.languages) if not is_held_out(c)]
     tasks = (*FACTS, *FACTS, *EMOJI_TASKS, "translate", "translate")
     task = tasks[random.integers(len(tasks))]
     variant = int(random.integers(VARIANTS))
@@ -285,7 +285,7 @@ def _text_exchange(maker: Maker, random: np.random.Generator) -> Exchange:
 
 def write_benchmarks(maker: Maker, folder: Path) -> None:
     """The five benchmarks; those with pictures in every way of being unseen, `group` says which."""
-    random = generator(maker.settings.seed, 4)
+    random = make_generator(maker.settings.seed, 4)
     folder.mkdir(parents=True, exist_ok=True)
     kinds = {"vqa": "vqa", "aokvqa": "choice", "capqa": "choice", "wildvision": "vqa"}
     writers = {
@@ -301,7 +301,7 @@ def write_benchmarks(maker: Maker, folder: Path) -> None:
             for name, exchange in _examination(asker, drawn, number, random).items():
                 row = f"{unseen}-{number:05d}"
                 _add_picture(writers[name], row, data, maker)
-                texts = maker.said(COLUMNS[kinds[name]](exchange))
+                texts = maker.say(COLUMNS[kinds[name]](exchange))
                 writers[name].add_row(row, row, texts, group=unseen, task=exchange.task)
     for writer in writers.values():
         writer.close()
@@ -320,19 +320,19 @@ def _examination(
     return {
         "vqa": asker.ask(open_tasks[turn % len(open_tasks)], drawn, random),
         "aokvqa": asker.choose(choice_tasks[turn % len(choice_tasks)], drawn, random),
-        "capqa": present(asker, drawn, there, turn % 2 == 0, random),
+        "capqa": ask_present(asker, drawn, there, turn % 2 == 0, random),
         "wildvision": asker.ask("describe", drawn, random),
     }
 
 
 def _write_knowledge(maker: Maker, folder: Path, random: np.random.Generator) -> None:
     """Facts about the held-out countries with four options, as BertaQA is in the paper."""
-    known = speakable(*maker.languages)
+    known = select_speakable(*maker.languages)
     with CorpusWriter(folder, "choice", maker.languages) as writer:
-        for country in filter(held_out, known):
+        for country in filter(is_held_out, known):
             for task in FACTS:
                 exchange = choose_fact(country, task, known, random)
-                texts = maker.said(_choice_columns(exchange))
+                texts = maker.say(_choice_columns(exchange))
                 row = f"{country.code}-{task}"
                 writer.add_row(row, None, texts, group="knowledge", task=task)
 
@@ -352,7 +352,7 @@ def _choice_columns(exchange: Exchange) -> Callable[[Speaker], dict[str, Any]]:
 COLUMNS = {"vqa": _vqa_columns, "choice": _choice_columns}
 
 
-def conversations(
+def write_conversations(
     exchanges: list[Exchange], speakers: Mapping[str, Speaker]
 ) -> dict[str, dict[str, Any]]:
     """The same questions and answers in every language, as instruction rows have them."""
@@ -372,7 +372,7 @@ def _add_picture(writer: CorpusWriter, image_id: str, data: bytes, maker: Maker)
     writer.add_image(image_id, data, "png", side, side, SOURCE)
 
 
-def speaker(pack: LanguagePack) -> Speaker:
+def load_speaker(pack: LanguagePack) -> Speaker:
     """A speaker of a language whose pack says all that the miniature needs.
 
     Raises:
@@ -384,11 +384,11 @@ def speaker(pack: LanguagePack) -> Speaker:
     return Speaker(pack)
 
 
-def _spoken(splits: Splits, *languages: str) -> Splits:
+def _keep_named(splits: Splits, *languages: str) -> Splits:
     """Drop the concepts that one of the languages does not name."""
     return Splits(
-        named(splits.concepts, *languages),
-        named(splits.unseen_concepts, *languages),
+        select_named(splits.concepts, *languages),
+        select_named(splits.unseen_concepts, *languages),
         splits.trained,
         splits.withheld,
         splits.others,

@@ -26,21 +26,23 @@ Progress = Callable[[int, int, str], None]
 
 
 @cache
-def catalogue() -> dict[str, dict[str, str]]:
+def read_catalogue() -> dict[str, dict[str, str]]:
     """Package name -> version, integrity (subresource digest), licence and credit."""
     text = resources.files(__package__).joinpath("packages.yaml").read_text("utf-8")
     return dict(yaml.safe_load(text))
 
 
-def tables() -> list[Path]:
+def list_tables() -> list[Path]:
     """The files that say which packages and concepts there are, by name: what is drawn and named
     depends on them."""
     return sorted(Path(__file__).parent.rglob("*.yaml"), key=lambda path: path.name)
 
 
-def used(use: str = "study") -> dict[str, dict[str, str]]:
+def list_used(use: str = "study") -> dict[str, dict[str, str]]:
     """The packages of one use: a study's, or those that only the encoder learns from."""
-    return {name: entry for name, entry in catalogue().items() if entry.get("use", "study") == use}
+    return {
+        name: entry for name, entry in read_catalogue().items() if entry.get("use", "study") == use
+    }
 
 
 def cache_folder() -> Path:
@@ -48,12 +50,12 @@ def cache_folder() -> Path:
     return user_cache_path("ikusi") / "miniature"
 
 
-def archive(name: str) -> Path:
+def fetch_archive(name: str) -> Path:
     """The verified tarball of one package, fetched now if the cache lacks it or holds another.
 
     Raises InputError if the package cannot be fetched or its digest differs from the pinned one.
     """
-    entry = catalogue()[name]
+    entry = read_catalogue()[name]
     target = cache_folder() / "packages" / f"{_slug(name)}-{entry['version']}.tgz"
     if not target.exists() or not _is_whole(target, entry["integrity"]):
         _pack(name, entry, target)
@@ -62,18 +64,18 @@ def archive(name: str) -> Path:
 
 def fetch(progress: Progress | None = None) -> Path:
     """Bring a study's packages into the cache; what is there is not fetched again."""
-    names = list(used())
+    names = list(list_used())
     for done, name in enumerate(names):
         if progress:
             progress(done, len(names), name)
-        archive(name)
-    disk.write_text(cache_folder() / "ATTRIBUTION.md", attribution())
+        fetch_archive(name)
+    disk.write_text(cache_folder() / "ATTRIBUTION.md", write_attribution())
     return cache_folder()
 
 
-def members(name: str, wanted: Callable[[str], bool]) -> Iterable[tuple[str, bytes]]:
+def read_members(name: str, wanted: Callable[[str], bool]) -> Iterable[tuple[str, bytes]]:
     """Yield (path inside the package, bytes) of the members whose path `wanted` accepts."""
-    with tarfile.open(archive(name), "r:gz") as tar:
+    with tarfile.open(fetch_archive(name), "r:gz") as tar:
         for member in tar:
             path = member.name.partition("/")[2]
             if member.isfile() and wanted(path):
@@ -82,11 +84,11 @@ def members(name: str, wanted: Callable[[str], bool]) -> Iterable[tuple[str, byt
                 yield path, handle.read()
 
 
-def attribution(use: str = "study") -> str:
+def write_attribution(use: str = "study") -> str:
     """Markdown table of who made the miniature's pictures and words, and under which licence."""
     rows = [
         f"| {name} {entry['version']} | {entry['credit']} | {entry['licence']} |"
-        for name, entry in used(use).items()
+        for name, entry in list_used(use).items()
     ]
     return "\n".join(["| package | what | licence |", "|---|---|---|", *rows, ""])
 
@@ -97,7 +99,7 @@ def _slug(name: str) -> str:
 
 def _pack(name: str, entry: dict[str, Any], target: Path) -> None:
     """`npm pack` into a folder aside, verify, rename: a killed fetch leaves nothing half there."""
-    with disk.explained(target):
+    with disk.explain_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     spec = f"{name}@{entry['version']}"
     with tempfile.TemporaryDirectory(dir=target.parent) as aside:

@@ -64,7 +64,7 @@ def write_miniature_rows(
         return output
     with TemporaryDirectory() as drawn:
         corpora.build(settings, target, source, packs, Path(drawn))
-        with artifact.folder(output, fingerprint=made, kind=KIND) as staging:
+        with artifact.write_folder(output, fingerprint=made, kind=KIND) as staging:
             for name, place in TABLES.items():
                 _write_table(Corpus.open(Path(drawn) / place), staging / name)
     return output

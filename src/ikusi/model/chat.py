@@ -23,7 +23,7 @@ from jinja2.exceptions import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from ikusi.errors import InputError
-from ikusi.model.tokens import control, control_tokens, image_token
+from ikusi.model.tokens import compile_control, find_control_tokens, find_image_token
 
 Message = Mapping[str, Any]
 
@@ -61,12 +61,12 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
     Raises InputError where it ends without one: a model trained so would never stop.
     """
     probe = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    rendered = _rendered(tokenizer, probe, row="")
+    rendered = _render(tokenizer, probe, row="")
     start, passed = rendered.turns[0]
-    return control_tokens(tokenizer, rendered.text[start:])[passed]
+    return find_control_tokens(tokenizer, rendered.text[start:])[passed]
 
 
-def takes_strings(tokenizer: PreTrainedTokenizerBase) -> bool:
+def accepts_strings(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether the chat template writes contents given as strings (else it wants lists)."""
     return _writes_strings(tokenizer, _template(tokenizer))
 
@@ -85,8 +85,8 @@ def render(
     unknown roles, contents that spell control tokens, images the template loses, and whatever the
     template itself refuses.
     """
-    strings = [_checked(tokenizer, message, row) for message in messages]
-    given = strings if takes_strings(tokenizer) else _as_parts(messages)
+    strings = [_check_message(tokenizer, message, row) for message in messages]
+    given = strings if accepts_strings(tokenizer) else _as_parts(messages)
     text = _apply(tokenizer, given, add_generation_prompt, row)
     _check_images(tokenizer, messages, text, row)
     return text
@@ -108,7 +108,7 @@ def encode(
     (starting with `row`) where the cut would fall inside an image or leaves nothing to learn, and
     where the template cannot be followed (see `render`).
     """
-    rendered = _rendered(tokenizer, messages, row)
+    rendered = _render(tokenizer, messages, row)
     if not rendered.turns:
         raise InputError(f"{_where(row)}expected an assistant turn to learn from, found none")
     ids, starts = _tokens(tokenizer, rendered)
@@ -121,7 +121,7 @@ def encode(
     return Encoded(kept, supervised[:limit], images, len(ids) - len(kept))
 
 
-def prompt_ids(
+def encode_prompt(
     tokenizer: PreTrainedTokenizerBase,
     messages: Sequence[Message],
     image_tokens: int = 0,
@@ -134,7 +134,7 @@ def prompt_ids(
     Token for token the beginning of what `encode` gives for the same messages with an answer
     appended, so a model is asked exactly as it was trained.
     """
-    rendered = _rendered(tokenizer, messages, row, add_generation_prompt=True)
+    rendered = _render(tokenizer, messages, row, add_generation_prompt=True)
     ids, _ = _tokens(tokenizer, rendered)
     return _expand(ids, [False] * len(ids), image_tokens, image_token_id)[0]
 
@@ -170,18 +170,23 @@ def _image_count(messages: Sequence[Message]) -> int:
     )
 
 
-def _checked(tokenizer: PreTrainedTokenizerBase, message: Message, row: str) -> dict[str, str]:
+def _check_message(
+    tokenizer: PreTrainedTokenizerBase, message: Message, row: str
+) -> dict[str, str]:
     """The message with its content as a string, refused if its text spells a control token."""
     role, content = message["role"], message["content"]
     if role not in ROLES:
         raise InputError(f"{_where(row)}role: expected one of {', '.join(ROLES)}, found {role!r}")
-    spelled = control_tokens(tokenizer, _flat(content, ""))
+    spelled = find_control_tokens(tokenizer, _flat(content, ""))
     if spelled:
         raise InputError(
             f"{_where(row)}{role} turn: expected text, found the control token {spelled[0]!r} in it"
         )
     pictures = _image_count([message])
-    return {"role": role, "content": _flat(content, image_token(tokenizer) if pictures else "")}
+    return {
+        "role": role,
+        "content": _flat(content, find_image_token(tokenizer) if pictures else ""),
+    }
 
 
 def _as_parts(messages: Sequence[Message]) -> list[dict[str, Any]]:
@@ -227,7 +232,7 @@ def _check_images(
     expected = _image_count(messages)
     if not expected:
         return
-    found = text.count(image_token(tokenizer))
+    found = text.count(find_image_token(tokenizer))
     if found != expected:
         raise InputError(
             f"{_where(row)}expected {expected} image tokens in the rendered conversation, "
@@ -235,7 +240,7 @@ def _check_images(
         )
 
 
-def _rendered(
+def _render(
     tokenizer: PreTrainedTokenizerBase,
     messages: Sequence[Message],
     row: str,
@@ -268,8 +273,8 @@ def _turn(
     found = text.find(answer, len(prompt))
     if found < 0:
         raise InputError(f"{where}the chat template rewrites the assistant's text")
-    passed = len(control_tokens(tokenizer, text[len(prompt) : found]))
-    if not control_tokens(tokenizer, text[found + len(answer) :]):
+    passed = len(find_control_tokens(tokenizer, text[len(prompt) : found]))
+    if not find_control_tokens(tokenizer, text[found + len(answer) :]):
         raise InputError(
             f"{where}the chat template ends the assistant's turn without a control token, "
             "so a model could not learn to stop"
@@ -282,7 +287,7 @@ def _tokenise(tokenizer: PreTrainedTokenizerBase, text: str, cuts: Sequence[int]
     edges = [0, *cuts, len(text)]
     ids = _opening(tokenizer, text)
     for begin, end in pairwise(edges):
-        ids += piece(tokenizer, text[begin:end], continued=begin > 0)
+        ids += encode_piece(tokenizer, text[begin:end], continued=begin > 0)
     return ids
 
 
@@ -295,7 +300,7 @@ def _opening(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return list(first) if first == [tokenizer.bos_token_id] else []
 
 
-def piece(tokenizer: PreTrainedTokenizerBase, text: str, continued: bool) -> list[int]:
+def encode_piece(tokenizer: PreTrainedTokenizerBase, text: str, continued: bool) -> list[int]:
     """Ids of one piece; one that continues a text hangs on a control token, so that tokenizers
     which put a space before a text's first word do not put one here."""
     if not continued or not text:
@@ -331,7 +336,7 @@ def _mark(
     turns: Sequence[tuple[int, int]],
 ) -> list[bool]:
     """Supervise each turn from its start through the control token that ends it."""
-    ends = control(tokenizer)[1]
+    ends = compile_control(tokenizer)[1]
     supervised = [False] * len(ids)
     for index, (_, passed) in zip(starts, turns, strict=True):
         while passed >= 0:

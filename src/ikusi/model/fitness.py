@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ikusi.errors import InputError
 from ikusi.model import chat
-from ikusi.model.tokens import control
+from ikusi.model.tokens import compile_control
 
 LETTER = "a"
 QUOTED = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"")
@@ -50,7 +50,7 @@ class Fitness:
         """Say why a conversation cannot be trained on; None where it can."""
         form = tuple((m["role"], tuple(part["type"] for part in m["content"])) for m in messages)
         if form not in self._forms:
-            self._forms[form] = self._tried(form)
+            self._forms[form] = self._try_form(form)
         length, problem = self._forms[form]
         if problem:
             return problem
@@ -58,16 +58,16 @@ class Fitness:
         # A token is at least a byte of its text.
         if length + len(text.encode()) <= self._max_length and not self._special.search(text):
             return None
-        return self._encoded(messages, self._max_length)[1]
+        return self._encode(messages, self._max_length)[1]
 
-    def _tried(self, form: Form) -> tuple[int, str | None]:
+    def _try_form(self, form: Form) -> tuple[int, str | None]:
         messages = [
             {"role": role, "content": [{"type": kind, "text": LETTER} for kind in kinds]}
             for role, kinds in form
         ]
-        return self._encoded(messages, None)
+        return self._encode(messages, None)
 
-    def _encoded(
+    def _encode(
         self, messages: Sequence[chat.Message], limit: int | None
     ) -> tuple[int, str | None]:
         """Length in tokens and what is wrong."""
@@ -91,5 +91,5 @@ def _special(tokenizer: Any) -> re.Pattern[str]:
     the template's own strings hold beside words, such as `</think>`."""
     strings = (one or other for one, other in QUOTED.findall(str(tokenizer.chat_template)))
     marked = {text for text in map(str.strip, strings) if len(text) > 2 and MARK.search(text)}
-    patterns = [control(tokenizer)[0].pattern, *map(re.escape, sorted(marked))]
+    patterns = [compile_control(tokenizer)[0].pattern, *map(re.escape, sorted(marked))]
     return re.compile("|".join(patterns))

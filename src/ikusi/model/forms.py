@@ -2,8 +2,8 @@
 
 The questions of a benchmark differ in one text. What stands around it, a form, is rendered and
 tokenised once; the texts go through the tokenizer together, several at a time. What comes out is,
-token for token, what ``chat.prompt_ids`` and ``chat.encode`` give: a form is held to it when it is
-made. Texts that a template may treat in its own way, and templates that do more than write texts
+token for token, what ``chat.encode_prompt`` and ``chat.encode`` give: a form is held to it when it
+is made. Texts that a template may treat in its own way, and templates that do more than write texts
 in their place, go through those, one by one.
 """
 
@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ikusi.errors import InputError
 from ikusi.model import chat
-from ikusi.model.tokens import control, control_tokens
+from ikusi.model.tokens import compile_control, find_control_tokens
 
 Message = Mapping[str, Any]
 
@@ -67,7 +67,7 @@ class Forms:
         self.tokenizer = tokenizer
         self.image = (image_tokens, image_token_id)
         self._forms: dict[Any, Form | None] = {}
-        self._control = control(tokenizer)[0]
+        self._control = compile_control(tokenizer)[0]
 
     def prompts(
         self, conversations: Sequence[Sequence[Message]], rows: Sequence[str]
@@ -106,7 +106,7 @@ class Forms:
             if form and form.answer and form.end:
                 plain = filter(self._plain, texts)
                 known |= {(form.answer, text, form.end): [] for text in plain}
-        known = dict(zip(known, self._said(list(known)), strict=True))
+        known = dict(zip(known, self._encode_after(list(known)), strict=True))
         return [
             [self._option(form, messages, text, row, known) for text in texts]
             for form, messages, texts, row in zip(forms, conversations, options, rows, strict=True)
@@ -122,9 +122,9 @@ class Forms:
     ) -> list[int]:
         if form and form.answer and form.end and (form.answer, text, form.end) in known:
             return known[form.answer, text, form.end]
-        return self._supervised(messages, text, row)
+        return self._find_supervised(messages, text, row)
 
-    def _said(self, wanted: Sequence[tuple[str, str, str]]) -> list[list[int]]:
+    def _encode_after(self, wanted: Sequence[tuple[str, str, str]]) -> list[list[int]]:
         """Tokens of ``text`` and ``end`` after ``answer``, for each (answer, text, end).
 
         Where the last characters before the text and its first would share a token, it is
@@ -138,7 +138,7 @@ class Forms:
             if ids[: len(opening)] == opening:
                 found.append(ids[len(opening) :])
             else:
-                found.append(chat.piece(self.tokenizer, text + end, continued=True))
+                found.append(chat.encode_piece(self.tokenizer, text + end, continued=True))
         return found
 
     def _openings(self, wanted: Sequence[tuple[str, str, str]]) -> dict[str, list[int]]:
@@ -162,15 +162,15 @@ class Forms:
         return plain and not self._control.search(text)
 
     def _slow(self, messages: Sequence[Message], row: str) -> tuple[tuple[int, ...], int]:
-        ids = chat.prompt_ids(self.tokenizer, messages, *self.image, row=row)
+        ids = chat.encode_prompt(self.tokenizer, messages, *self.image, row=row)
         image = self.image[1]
         shared = len(ids) - ids[::-1].index(image) if image in ids else 0
         return tuple(ids), shared
 
-    def _supervised(self, messages: Sequence[Message], text: str, row: str) -> list[int]:
+    def _find_supervised(self, messages: Sequence[Message], text: str, row: str) -> list[int]:
         answer = {"role": "assistant", "content": [{"type": "text", "text": text}]}
         whole = chat.encode(self.tokenizer, [*messages, answer], *self.image, row=row)
-        start = len(chat.prompt_ids(self.tokenizer, messages, *self.image, row=row))
+        start = len(chat.encode_prompt(self.tokenizer, messages, *self.image, row=row))
         said = zip(whole.input_ids[start:], whole.supervised[start:], strict=True)
         return [token for token, supervised in said if supervised]
 
@@ -180,12 +180,12 @@ class Forms:
             while len(self._forms) >= HELD:
                 self._forms.pop(next(iter(self._forms)))
             try:
-                self._forms[key] = self._made(messages)
+                self._forms[key] = self._make_form(messages)
             except InputError:  # told with its row by the way one by one
                 self._forms[key] = None
         return self._forms[key]
 
-    def _made(self, messages: Sequence[Message]) -> Form | None:
+    def _make_form(self, messages: Sequence[Message]) -> Form | None:
         """The form of a conversation, or none where its template does not keep to one."""
         if _kinds(messages[-1])[1][-1:] != ("text",) or _kinds(messages[-1])[1].count("text") != 1:
             return None
@@ -206,7 +206,7 @@ class Forms:
         marks = list(self._control.finditer(before))
         anchor = marks[-1][0] if marks else ""
         rest = before[marks[-1].end() :] if marks else before
-        ids = chat.prompt_ids(self.tokenizer, probe, *self.image)
+        ids = chat.encode_prompt(self.tokenizer, probe, *self.image)
         own = self._ids([anchor + rest + PROBES[0] + after])[0][bool(anchor) :]
         if ids[len(ids) - len(own) :] != own:
             return None
@@ -214,7 +214,7 @@ class Forms:
 
     def _agrees(self, form: Form, messages: Sequence[Message], text: str) -> bool:
         ids = self._ids([form.text(text)])[0][bool(form.anchor) :]
-        return [*form.head, *ids] == chat.prompt_ids(self.tokenizer, messages, *self.image)
+        return [*form.head, *ids] == chat.encode_prompt(self.tokenizer, messages, *self.image)
 
     def _with_answers(self, form: Form, *probes: Sequence[Message]) -> Form:
         """Add what stands around an answer, where a text can be read there on its own."""
@@ -224,7 +224,7 @@ class Forms:
             return form
         whole = chat.render(self.tokenizer, [*probes[0], said])
         start = chat.render(self.tokenizer, probes[0], add_generation_prompt=True) + PROBES[0]
-        ends = control_tokens(self.tokenizer, whole[len(start) :])
+        ends = find_control_tokens(self.tokenizer, whole[len(start) :])
         if not whole.startswith(start) or not ends:
             return form
         rest = whole[len(start) :]
@@ -238,9 +238,10 @@ class Forms:
         assert form.answer is not None and form.end is not None
         wanted = [(form.answer, text, form.end) for text in PROBES]
         expected = [
-            self._supervised(probe, text, "") for probe, text in zip(probes, PROBES, strict=True)
+            self._find_supervised(probe, text, "")
+            for probe, text in zip(probes, PROBES, strict=True)
         ]
-        return self._said(wanted) == expected
+        return self._encode_after(wanted) == expected
 
 
 def _last(messages: Sequence[Message]) -> str:

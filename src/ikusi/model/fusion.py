@@ -37,33 +37,33 @@ from ikusi.model.chat import end_of_turn
 from ikusi.model.parts import (
     check_finite,
     check_loaded,
-    extra_tokens,
-    features_told,
+    count_extra_tokens,
     grow_vocabulary,
     load_language_model,
     load_processor,
+    make_padding_processor,
     open_image_processor,
     open_language_model,
     open_tokenizer,
     open_vision_tower,
-    padded,
     prepare_tokens,
+    read_image_tokens,
 )
-from ikusi.model.vision import tower_features, unreached
+from ikusi.model.vision import compute_tower_features, list_unreached
 
 __all__ = [
     "ASPECTS",
     "assemble",
     "check_same_logits",
-    "connector_parameters",
+    "compute_image_features",
+    "count_image_tokens",
     "embed",
-    "features_per_image",
-    "image_features",
+    "list_connector_parameters",
     "load",
     "load_language_model",
     "project",
     "save",
-    "trainable",
+    "set_trainable",
 ]
 
 logger = logging.getLogger(__name__)
@@ -104,14 +104,14 @@ def assemble(
     speaker = open_tokenizer(llm if tokenizer is None else tokenizer)
     prepare_tokens(speaker, image_token)
     grow_vocabulary(language_model, len(speaker))
-    extra = extra_tokens(tower.config, feature_layer)
+    extra = count_extra_tokens(tower.config, feature_layer)
     config = _config(tower, language_model, speaker, between.activation, feature_layer, extra)
     model = _join(config, tower, language_model, seed)
     _end_generation(model, language_model, speaker)
     size = tower.config.image_size
     seeing = image_processor or open_image_processor(vision, size)
     processor = LlavaProcessor(
-        image_processor=padded(seeing, size) if aspect == "pad" else seeing,
+        image_processor=make_padding_processor(seeing, size) if aspect == "pad" else seeing,
         tokenizer=speaker,
         patch_size=tower.config.patch_size,
         vision_feature_select_strategy=config.vision_feature_select_strategy,
@@ -138,7 +138,7 @@ def save(
     sharing.forget_places(model.config)
     model.save_pretrained(folder, state_dict={} if weightless else None)
     processor.save_pretrained(folder)
-    sharing.share(Path(folder))
+    sharing.share_weights(Path(folder))
 
 
 def load(
@@ -149,9 +149,9 @@ def load(
     Raises InputError where `folder` holds no LLaVA, or its weights do not fit its configuration.
     """
     _expect_llava(folder)
-    place, pinned = hub.place(folder)
+    place, pinned = hub.split_place(folder)
     settings: dict[str, Any] = {"dtype": dtype or "auto", "output_loading_info": True}
-    with hub.opening(folder, "a LLaVA checkpoint"):
+    with hub.guard_opening(folder, "a LLaVA checkpoint"):
         model, report = pretrained.load(LlavaForConditionalGeneration, place, **pinned, **settings)
     check_loaded(folder, report)
     check_finite(folder, model)
@@ -159,7 +159,7 @@ def load(
     return model.eval(), load_processor(folder)
 
 
-def trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
+def set_trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
     """Let only `parts` ("connector", "llm", "vision") learn, and count what learns in each.
 
     A bare LLM has the one part "llm". The identity of a linear connector never learns, nor does
@@ -178,7 +178,7 @@ def trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
         parameters = available[part]
         for parameter in parameters:
             parameter.requires_grad_(True)
-        for parameter in _unreached(model) if part == "vision" else []:
+        for parameter in _list_unreached(model) if part == "vision" else []:
             parameter.requires_grad_(False)
         counts[part] = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
@@ -187,19 +187,19 @@ def trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
     return counts
 
 
-def connector_parameters(model: LlavaForConditionalGeneration) -> list[nn.Parameter]:
+def list_connector_parameters(model: LlavaForConditionalGeneration) -> list[nn.Parameter]:
     """The parameters of the connector that can learn."""
     projector = model.model.multi_modal_projector
     learning = projector.linear_1 if _is_linear(model.config) else projector
     return list(learning.parameters())
 
 
-def features_per_image(model: LlavaForConditionalGeneration, processor: LlavaProcessor) -> int:
+def count_image_tokens(model: LlavaForConditionalGeneration, processor: LlavaProcessor) -> int:
     """Image tokens that each image takes in a conversation."""
-    return features_told(model.config, processor)
+    return read_image_tokens(model.config, processor)
 
 
-def image_features(
+def compute_image_features(
     model: LlavaForConditionalGeneration, pixel_values: Tensor, tower: nn.Module | None = None
 ) -> Tensor:
     """What the connector reads: tower features [I, N, D] of `pixel_values` [I, 3, H, W].
@@ -211,7 +211,7 @@ def image_features(
     config = model.config
     encoder = model.model.vision_tower if tower is None else tower
     layers, strategy = config.vision_feature_layer, config.vision_feature_select_strategy
-    return tower_features(encoder, pixel_values, layers, strategy)
+    return compute_tower_features(encoder, pixel_values, layers, strategy)
 
 
 @torch.no_grad()
@@ -230,7 +230,7 @@ def calibrate(model: LlavaForConditionalGeneration, pixel_values: Tensor) -> Non
     Raises:
         InputError: what the encoder says is not finite.
     """
-    features = image_features(model, pixel_values).flatten(0, 1).float()  # [I * N, D]
+    features = compute_image_features(model, pixel_values).flatten(0, 1).float()  # [I * N, D]
     if not features.isfinite().all():
         raise InputError("vision encoder: expected finite features, found others")
     mean, deviation = features.mean(0), features.std(0).clamp(min=1e-6)
@@ -370,24 +370,24 @@ def _parts(model: PreTrainedModel) -> dict[str, list[nn.Parameter]]:
         return {"llm": list(model.parameters())}
     llm = [*model.model.language_model.parameters(), *model.lm_head.parameters()]
     return {
-        "connector": connector_parameters(model),
+        "connector": list_connector_parameters(model),
         "llm": list({id(parameter): parameter for parameter in llm}.values()),
         "vision": list(model.model.vision_tower.parameters()),
     }
 
 
-def _unreached(model: Any) -> list[nn.Parameter]:
+def _list_unreached(model: Any) -> list[nn.Parameter]:
     """Parameters of the encoder that its features do not depend on."""
     vision, tower = model.config.vision_config, model.model.vision_tower
     shape = (1, vision.num_channels, vision.image_size, vision.image_size)
     blank = torch.zeros(shape, dtype=tower.dtype, device=tower.device)
     with torch.enable_grad():
-        return unreached(tower, image_features(model, blank))
+        return list_unreached(tower, compute_image_features(model, blank))
 
 
 def _expect_llava(folder: str | Path) -> None:
-    place, pinned = hub.place(folder)
-    with hub.opening(folder, "a LLaVA checkpoint"):
+    place, pinned = hub.split_place(folder)
+    with hub.guard_opening(folder, "a LLaVA checkpoint"):
         kind = pretrained.load(AutoConfig, place, **pinned).model_type
     if kind != "llava":
         raise InputError(f"{folder}: expected a LLaVA checkpoint, found a {kind!r} one")

@@ -9,12 +9,12 @@ from ikusi.errors import InputError
 SECONDS = 10.0  # that the hub may take to answer
 
 
-def place(model: str | Path) -> tuple[str, dict[str, str]]:
+def split_place(model: str | Path) -> tuple[str, dict[str, str]]:
     """What transformers' `from_pretrained` opens a model by: a folder or hub id, and its revision.
 
-    >>> place("org/name@v2")
+    >>> split_place("org/name@v2")
     ('org/name', {'revision': 'v2'})
-    >>> place("org/name")
+    >>> split_place("org/name")
     ('org/name', {})
     """
     name, at, revision = str(model).partition("@")
@@ -23,13 +23,13 @@ def place(model: str | Path) -> tuple[str, dict[str, str]]:
     return name, {"revision": revision}
 
 
-def licence(model: str | Path) -> str:
+def describe_licence(model: str | Path) -> str:
     """What the hub asks of whoever wants a model, as the end of a sentence; empty where it asks
     for nothing or cannot be reached."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    name, _ = place(model)
+    name, _ = split_place(model)
     try:
         info = HfApi().model_info(name, timeout=SECONDS)
     except (HfHubHTTPError, HFValidationError, OSError):
@@ -40,7 +40,7 @@ def licence(model: str | Path) -> str:
     return f"; accept {terms} at https://huggingface.co/{name} first, then `hf auth login`"
 
 
-def folder(model: str | Path) -> Path:
+def find_folder(model: str | Path) -> Path:
     """Where a model is on this machine: its folder, or what the hub's cache holds of that name.
 
     Raises:
@@ -51,7 +51,7 @@ def folder(model: str | Path) -> Path:
 
     if Path(model).is_dir():
         return Path(model)
-    name, pinned = place(model)
+    name, pinned = split_place(model)
     revision = pinned.get("revision")
     try:
         return Path(snapshot_download(name, revision=revision, local_files_only=True))
@@ -64,7 +64,7 @@ def folder(model: str | Path) -> Path:
 
 
 @contextmanager
-def opening(model: str | Path, expected: str) -> Iterator[None]:
+def guard_opening(model: str | Path, expected: str) -> Iterator[None]:
     """Turn whatever is raised at a model's missing, cut or damaged files into InputError.
 
     Configurations, tokenizers and weights are read by libraries that raise errors of many kinds,

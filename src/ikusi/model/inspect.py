@@ -1,7 +1,7 @@
 """Rows of a corpus exactly as training sees them: which tokens are given, learnt, features of a
 picture, or cut.
 
-Every row goes through `ikusi.data.mixture.conversation` and `ikusi.model.chat.encode`, which are
+Every row goes through `ikusi.data.mixture.to_messages` and `ikusi.model.chat.encode`, which are
 what training calls, and its text is read back from the tokens these give. Nothing is rendered in
 another way, so what is shown is what is learnt.
 """
@@ -20,10 +20,10 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from ikusi import language, pretrained, yamlfile
 from ikusi.data.corpus import Corpus
-from ikusi.data.mixture import conversation
+from ikusi.data.mixture import to_messages
 from ikusi.errors import InputError
 from ikusi.model import chat, hub
-from ikusi.model.parts import features_told, load_processor, open_tokenizer
+from ikusi.model.parts import load_processor, open_tokenizer, read_image_tokens
 from ikusi.model.pixels import prepare
 
 Kind = Literal["prompt", "supervised", "image", "cut"]
@@ -80,13 +80,13 @@ def open_reader(checkpoint: Path) -> Reader:
     """
     if not checkpoint.is_dir():
         raise InputError(f"{checkpoint}: expected the folder of a model, found none")
-    with hub.opening(checkpoint, "a model"):
+    with hub.guard_opening(checkpoint, "a model"):
         config = pretrained.load(AutoConfig, checkpoint)
     if config.model_type != "llava":
         return Reader(open_tokenizer(checkpoint))
     processor: Any = load_processor(checkpoint)
-    with hub.opening(checkpoint, "a LLaVA's configuration"):
-        features = features_told(config, processor)
+    with hub.guard_opening(checkpoint, "a LLaVA's configuration"):
+        features = read_image_tokens(config, processor)
     return Reader(processor.tokenizer, processor, features, config.image_token_id)
 
 
@@ -108,7 +108,7 @@ def read(
     return [_row(reader, corpus, code, place, prompts, max_length) for place in places]
 
 
-def places(corpus: Corpus, count: int, ids: Sequence[str] = ()) -> list[int]:
+def find_places(corpus: Corpus, count: int, ids: Sequence[str] = ()) -> list[int]:
     """Where the rows called `ids` stand, or without any the first `count`.
 
     Raises:
@@ -116,7 +116,7 @@ def places(corpus: Corpus, count: int, ids: Sequence[str] = ()) -> list[int]:
     """
     for id in ids:
         if id not in corpus.ids:
-            near = yamlfile.nearest(id, corpus.ids)
+            near = yamlfile.suggest(id, corpus.ids)
             hint = f"; did you mean {near}?" if near else ""
             raise InputError(f"{corpus.folder}: expected a row {id}, found none{hint}")
     return [corpus.ids.index(id) for id in ids] or list(range(min(count, len(corpus))))
@@ -131,7 +131,7 @@ def _row(
     max_length: int,
 ) -> Row:
     row = corpus.row(code, place)
-    messages = conversation(row, corpus.row_type, prompts)
+    messages = to_messages(row, corpus.row_type, prompts)
     if row["image_id"] is not None and reader.processor is None:
         raise InputError(f"{row['id']}: expected text alone for a bare LLM, found a picture")
     images = (reader.image_tokens, reader.image_token_id)
@@ -141,18 +141,18 @@ def _row(
     return Row(
         id=row["id"],
         language=code,
-        pieces=pieces(reader, whole, len(kept.input_ids)),
+        pieces=split_pieces(reader, whole, len(kept.input_ids)),
         tokens=len(kept.input_ids),
         image_tokens=kept.image_tokens,
         supervised=sum(kept.supervised),
         cut=kept.cut,
-        unknown=_unknown(reader.tokenizer, kept.input_ids),
+        unknown=_count_unknown(reader.tokenizer, kept.input_ids),
         picture=picture,
-        seen=None if picture is None else _seen(reader.processor.image_processor, picture),
+        seen=None if picture is None else _preprocess(reader.processor.image_processor, picture),
     )
 
 
-def pieces(reader: Reader, whole: chat.Encoded, kept: int) -> list[Piece]:
+def split_pieces(reader: Reader, whole: chat.Encoded, kept: int) -> list[Piece]:
     """An encoded conversation as pieces whose texts join to what its tokens spell.
 
     Tokens from number `kept` on are cut. An image's tokens are spelled once. A character whose
@@ -160,13 +160,13 @@ def pieces(reader: Reader, whole: chat.Encoded, kept: int) -> list[Piece]:
     """
     cells = _cells(reader, whole, kept)
     ids = [token for token, _ in cells]
-    text, start, passed, found = _spelled(reader.tokenizer, ids), 0, 0, []
+    text, start, passed, found = _spell(reader.tokenizer, ids), 0, 0, []
     # Neighbouring images are told apart by their place.
     neighbours = groupby(enumerate(cells), lambda cell: (cell[1][1], _place_of_image(*cell)))
     for (kind, _), run in neighbours:
         width = len(list(run))
         passed += width
-        end = max(start, _agreed(_spelled(reader.tokenizer, ids[:passed]), text))
+        end = max(start, _count_agreeing(_spell(reader.tokenizer, ids[:passed]), text))
         found.append(
             Piece(kind, text[start:end], reader.image_tokens if kind == "image" else width)
         )
@@ -194,26 +194,26 @@ def _place_of_image(place: int, cell: tuple[int, Kind]) -> int | None:
     return place if cell[1] == "image" else None
 
 
-def _spelled(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+def _spell(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
     """What tokens spell, control tokens included."""
     return str(
         tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
     )
 
 
-def _agreed(beginning: str, text: str) -> int:
+def _count_agreeing(beginning: str, text: str) -> int:
     """How far `beginning` is that of `text`: it may end within a character."""
     return len(beginning if text.startswith(beginning) else beginning.rstrip("\ufffd"))
 
 
-def _unknown(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> int:
+def _count_unknown(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> int:
     """Tokens for what the tokenizer cannot spell; some name a token that ends texts as theirs."""
     unknown = tokenizer.unk_token_id
     others = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
     return 0 if unknown is None or unknown in others else list(ids).count(unknown)
 
 
-def _seen(image_processor: Any, picture: Image.Image) -> Image.Image:
+def _preprocess(image_processor: Any, picture: Image.Image) -> Image.Image:
     """A picture after preprocessing: what the encoder is given, as a picture again."""
     pixels = prepare(image_processor, [picture], "np")[0]
     values = np.moveaxis(np.asarray(pixels, dtype=np.float64), 0, -1)  # [H, W, 3]
@@ -240,13 +240,13 @@ class Total:
         return self.supervised / self.tokens if self.tokens else 0.0
 
 
-def total(rows: Sequence[Row]) -> Total:
+def count_total(rows: Sequence[Row]) -> Total:
     """What rows come to."""
     names = ("tokens", "image_tokens", "supervised", "cut")
     return Total(len(rows), *(sum(getattr(row, name) for row in rows) for name in names))
 
 
-def counts(of: Row | Total) -> str:
+def describe_counts(of: Row | Total) -> str:
     """The counts in words."""
     told = [
         f"{of.tokens:,} tokens",

@@ -37,9 +37,14 @@ from transformers import (
 from ikusi import jsonfile, pretrained
 from ikusi.errors import InputError
 from ikusi.model import hub
-from ikusi.model.chat import end_of_turn, render, takes_strings
-from ikusi.model.steady import steady
-from ikusi.model.tokens import control, control_tokens, set_image_token, with_image_parts
+from ikusi.model.chat import accepts_strings, end_of_turn, render
+from ikusi.model.steady import make_steady
+from ikusi.model.tokens import (
+    compile_control,
+    find_control_tokens,
+    set_image_token,
+    with_image_parts,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +62,8 @@ def load_language_model(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Open a text-only causal LLM (a backbone) and its tokenizer. Raises InputError if none."""
     auto: Any = AutoModelForCausalLM
-    place, pinned = hub.place(folder)
-    with hub.opening(folder, "a causal LLM"):
+    place, pinned = hub.split_place(folder)
+    with hub.guard_opening(folder, "a causal LLM"):
         model, report = pretrained.load(
             auto, place, **pinned, dtype=dtype or "auto", output_loading_info=True
         )
@@ -70,8 +75,8 @@ def load_language_model(
 def load_processor(folder: str | Path) -> LlavaProcessor:
     """Open a LLaVA checkpoint's processor alone: its image processor, and its tokenizer with its
     image token and chat template."""
-    place, pinned = hub.place(folder)
-    with hub.opening(folder, "a LLaVA's processor"):
+    place, pinned = hub.split_place(folder)
+    with hub.guard_opening(folder, "a LLaVA's processor"):
         processor: Any = pretrained.load(AutoProcessor, place, **pinned, backend="pil")
     if not isinstance(processor, LlavaProcessor):
         told = type(processor).__name__
@@ -79,7 +84,7 @@ def load_processor(folder: str | Path) -> LlavaProcessor:
     set_image_token(processor.tokenizer, processor.image_token)
     if processor.tokenizer.chat_template is None:
         processor.tokenizer.chat_template = processor.chat_template
-    steady(processor.tokenizer)
+    make_steady(processor.tokenizer)
     processor.chat_template = processor.tokenizer.chat_template
     opened: LlavaProcessor = processor
     return opened
@@ -92,8 +97,8 @@ def open_vision_tower(vision: str | Path | PreTrainedModel) -> Any:
     """
     if isinstance(vision, PreTrainedModel):
         return vision.vision_model if hasattr(vision.config, "vision_config") else vision
-    place, pinned = hub.place(vision)
-    with hub.opening(vision, "a vision encoder"):
+    place, pinned = hub.split_place(vision)
+    with hub.guard_opening(vision, "a vision encoder"):
         config = pretrained.load(AutoConfig, place, **pinned)
         config = getattr(config, "vision_config", config)
         kind: Any = MODEL_MAPPING[type(config)]
@@ -118,18 +123,18 @@ def open_language_model(llm: str | Path | PreTrainedModel) -> Any:
 
 
 def open_tokenizer(source: PreTrainedTokenizerBase | PreTrainedModel | str | Path) -> Any:
-    """The tokenizer, its chat template `steady`; one that is handed in is copied, as it is about to
+    """The tokenizer, its chat template steady; one that is handed in is copied, as it is about to
     learn an image token."""
     if isinstance(source, PreTrainedTokenizerBase):
         made = deepcopy(source)
-        steady(made)
+        make_steady(made)
         return made
     if isinstance(source, PreTrainedModel):
         raise InputError("tokenizer: expected one beside an LLM that is already loaded, found none")
-    place, pinned = hub.place(source)
-    with hub.opening(source, "a tokenizer"):
+    place, pinned = hub.split_place(source)
+    with hub.guard_opening(source, "a tokenizer"):
         opened = pretrained.load(AutoTokenizer, place, **pinned)
-    steady(opened)
+    make_steady(opened)
     return opened
 
 
@@ -149,7 +154,7 @@ def prepare_tokens(tokenizer: PreTrainedTokenizerBase, image_token: str | None) 
         pad = _free_token(tokenizer, PAD_TOKENS, taken=[image]) or "<|pad|>"
         _ensure_special(tokenizer, pad)
         tokenizer.pad_token = pad
-    if takes_strings(tokenizer):
+    if accepts_strings(tokenizer):
         tokenizer.chat_template = with_image_parts(str(tokenizer.chat_template), image)
     render(tokenizer, [{"role": "user", "content": [{"type": "image"}]}])
 
@@ -158,7 +163,9 @@ def _free_token(
     tokenizer: PreTrainedTokenizerBase, wanted: Iterable[str], taken: Sequence[str]
 ) -> str | None:
     """A special token the vocabulary already has for the purpose, else its first reserved one."""
-    special = [str(tokenizer.convert_ids_to_tokens(i)) for i in sorted(control(tokenizer)[1])]
+    special = [
+        str(tokenizer.convert_ids_to_tokens(i)) for i in sorted(compile_control(tokenizer)[1])
+    ]
     named = [token for token in wanted if token in special]
     reserved = [token for token in special if RESERVED.search(token)]
     return next((token for token in named + reserved if token not in taken), None)
@@ -166,7 +173,7 @@ def _free_token(
 
 def _ensure_special(tokenizer: PreTrainedTokenizerBase, token: str) -> None:
     # By its text: asked for the id of a token it lacks, a tokenizer gives its unknown token's.
-    if control_tokens(tokenizer, token) != [token]:
+    if find_control_tokens(tokenizer, token) != [token]:
         tokenizer.add_special_tokens(
             {"extra_special_tokens": [token]}, replace_extra_special_tokens=False
         )
@@ -183,7 +190,7 @@ def grow_vocabulary(llm: Any, size: int) -> None:
             layer.weight[old:] = layer.weight[:old].mean(dim=0)
 
 
-def extra_tokens(config: Any, feature_layer: int) -> int:
+def count_extra_tokens(config: Any, feature_layer: int) -> int:
     """Tokens the encoder puts before its patches (1 for CLIP's CLS, 0 for SigLIP)."""
     if not isinstance(getattr(config, "image_size", None), int):
         raise InputError("vision encoder: expected one square image size in its configuration")
@@ -198,7 +205,7 @@ def extra_tokens(config: Any, feature_layer: int) -> int:
     return int(states[feature_layer].shape[1]) - (config.image_size // config.patch_size) ** 2
 
 
-def features_told(config: LlavaConfig, processor: LlavaProcessor) -> int:
+def read_image_tokens(config: LlavaConfig, processor: LlavaProcessor) -> int:
     """Image tokens that each image takes in a conversation, from the configuration alone."""
     vision: Any = config.vision_config
     patches = (vision.image_size // vision.patch_size) ** 2
@@ -210,8 +217,8 @@ def open_image_processor(vision: str | Path | PreTrainedModel, image_size: int) 
     """The encoder's own preprocessing (with PIL, so that torchvision is not needed), else CLIP's
     at the encoder's image size."""
     if not isinstance(vision, PreTrainedModel):
-        place, pinned = hub.place(vision)
-        with hub.opening(vision, "an image processor"):
+        place, pinned = hub.split_place(vision)
+        with hub.guard_opening(vision, "an image processor"):
             if (settings := _image_settings(vision)) is not None:
                 return pretrained.load(_pil_class(settings), place, **pinned)
         logger.info("%s: no image processor, using CLIP's at %d pixels", vision, image_size)
@@ -219,7 +226,7 @@ def open_image_processor(vision: str | Path | PreTrainedModel, image_size: int) 
     return CLIPImageProcessorPil(size={"shortest_edge": image_size}, crop_size=square)
 
 
-def padded(image_processor: Any, image_size: int) -> LlavaImageProcessorPil:
+def make_padding_processor(image_processor: Any, image_size: int) -> LlavaImageProcessorPil:
     """LLaVA-1.5's preprocessing with the numbers of `image_processor`: the shorter side is filled
     up on both ends with the mean colour, then the square is resized to `image_size`. Nothing is
     cut off, whatever the original cuts."""
@@ -236,7 +243,7 @@ def padded(image_processor: Any, image_size: int) -> LlavaImageProcessorPil:
 
 def _image_settings(vision: str | Path) -> dict[str, Any] | None:
     """What a model's files say of its image processor; None where it has none."""
-    place, pinned = hub.place(vision)
+    place, pinned = hub.split_place(vision)
     try:
         settings: dict[str, Any] = ImageProcessingMixin.get_image_processor_dict(place, **pinned)[0]
     except OSError:
@@ -248,7 +255,7 @@ def _image_settings(vision: str | Path) -> dict[str, Any] | None:
 
 def _has_image_settings(vision: str | Path) -> bool:
     try:
-        own = hub.folder(vision)
+        own = hub.find_folder(vision)
     except InputError:
         return False
     if (own / "preprocessor_config.json").exists():

@@ -42,27 +42,27 @@ def prepare_first(image_processor: Any, corpus: Corpus, count: int) -> Any:
 def check_sizes(image_processor: Any, images: Sequence[Image.Image]) -> None:
     """Refuse a picture that would take more than `MOST` pixels while it is prepared."""
     for image in images:
-        if (taken := largest(image_processor, image.width, image.height)) > MOST:
+        if (taken := measure_largest(image_processor, image.width, image.height)) > MOST:
             raise InputError(
                 f"picture: expected one that takes at most {MOST:,} pixels while it is prepared, "
                 f"found {image.width}x{image.height}, which takes {taken:,}"
             )
 
 
-def largest(image_processor: Any, width: int, height: int) -> int:
+def measure_largest(image_processor: Any, width: int, height: int) -> int:
     """Most pixels that a picture of this size has on its way through an image processor."""
     size = _sides(getattr(image_processor, "size", None))
     sizes = [width * height]
     if getattr(image_processor, "do_pad", False):  # to a square, before anything is made smaller
         sizes.append(max(width, height) ** 2)
     if getattr(image_processor, "do_resize", False):
-        sizes.append(_resized(size, width, height))
+        sizes.append(_resize(size, width, height))
     if pinpoints := getattr(image_processor, "image_grid_pinpoints", None):  # tiles of a whole
         sizes.append(max(int(high) * int(wide) for high, wide in pinpoints))
     return max(sizes)
 
 
-def _resized(size: dict[str, int], width: int, height: int) -> int:
+def _resize(size: dict[str, int], width: int, height: int) -> int:
     if {"height", "width"} <= size.keys():
         return size["height"] * size["width"]
     shorter, longer = sorted((max(width, 1), max(height, 1)))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 
-def share(folder: Path) -> None:
+def share_weights(folder: Path) -> None:
     """Give weights the rights that the umask gives any file: safetensors lets no one else read
     what it writes."""
     probe = folder / ".rights"

@@ -33,7 +33,7 @@ TALK = [
 ]
 
 
-def steady(tokenizer: PreTrainedTokenizerBase) -> None:
+def make_steady(tokenizer: PreTrainedTokenizerBase) -> None:
     """Let a tokenizer's chat template write the same tokens always; others stay as they are.
 
     Raises:
@@ -44,12 +44,12 @@ def steady(tokenizer: PreTrainedTokenizerBase) -> None:
         return
     image = getattr(tokenizer, "image_token", None)
     own = template if image is None else without_image_parts(template, image)
-    made = _without_thoughts(tokenizer, pinned(own))
+    made = _without_thoughts(tokenizer, pin_date(own))
     if made != own:
         tokenizer.chat_template = made if own == template else with_image_parts(made, str(image))
 
 
-def today(template: Any) -> list[str]:
+def find_today(template: Any) -> list[str]:
     """The day that a template takes for today, once it is pinned; else nothing."""
     day = DATE.isoformat()
     return [f"today is {day}"] if isinstance(template, str) and _opening(day) in template else []
@@ -59,13 +59,13 @@ def _opening(day: str) -> str:
     return f"{{#- today is {day} -#}}"
 
 
-def pinned(template: str) -> str:
+def pin_date(template: str) -> str:
     """A template whose `strftime_now` and `date_string` are those of one day.
 
     Raises:
         InputError: it asks for the date in a form that cannot be read off it.
     """
-    if "strftime_now" not in template or today(template):
+    if "strftime_now" not in template or find_today(template):
         return template
     forms = {one or other for one, other in ASKED.findall(template)}
     if template.count("strftime_now(") != len(ASKED.findall(template)):
@@ -81,7 +81,7 @@ def pinned(template: str) -> str:
 
 def _without_thoughts(tokenizer: Any, template: str) -> str:
     """A template that leaves out the empty thought that it puts before some answers only."""
-    whole, prompt = _rendered(tokenizer, template)
+    whole, prompt = _render(tokenizer, template)
     thought = THOUGHT.search(whole.partition(ANSWERS[1])[0])
     before = (*(whole.partition(answer)[0] for answer in ANSWERS), prompt)
     if not thought or all(text.endswith(thought[0]) for text in before):
@@ -90,10 +90,10 @@ def _without_thoughts(tokenizer: Any, template: str) -> str:
     leave = f"replace({thought[0]!r}, '')"
     made = f"{{%- set written %}}{body}{{% endset -%}}{{{{- written | {leave} -}}}}"
     bare = tuple(text.replace(thought[0], "") for text in (whole, prompt))
-    return made if _rendered(tokenizer, made) == bare else template
+    return made if _render(tokenizer, made) == bare else template
 
 
-def _rendered(tokenizer: Any, template: str) -> tuple[str, str]:
+def _render(tokenizer: Any, template: str) -> tuple[str, str]:
     """Two questions with their answers as text, and the first question asking for one; nothing
     where the template refuses them."""
     for talk in (TALK, [{**message, "content": _part(message["content"])} for message in TALK]):

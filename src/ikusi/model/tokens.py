@@ -29,12 +29,12 @@ _Control = tuple[re.Pattern[str], frozenset[int]]
 _known: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[int, _Control]] = WeakKeyDictionary()
 
 
-def plain_template() -> str:
+def make_plain_template() -> str:
     """The shortest useful chat template: one control token before a turn and one after it."""
     return _template_file("plain.jinja")
 
 
-def plain_tokenizer(backend: Any) -> PreTrainedTokenizerFast:
+def make_plain_tokenizer(backend: Any) -> PreTrainedTokenizerFast:
     """Wrap a trained `tokenizers.Tokenizer` whose vocabulary holds `SPECIAL_TOKENS`.
 
     The result has the plain template, ends turns with `<|end|>`, pads with a token of its own and
@@ -51,7 +51,7 @@ def plain_tokenizer(backend: Any) -> PreTrainedTokenizerFast:
         clean_up_tokenization_spaces=False,
     )
     tokenizer.add_special_tokens({"extra_special_tokens": [USER, ASSISTANT, SYSTEM]})
-    tokenizer.chat_template = plain_template()
+    tokenizer.chat_template = make_plain_template()
     return tokenizer
 
 
@@ -81,7 +81,7 @@ def with_media_lines(template: str) -> str:
     return _template_file("llama_cpp_images.jinja") + template
 
 
-def image_token(tokenizer: PreTrainedTokenizerBase) -> str:
+def find_image_token(tokenizer: PreTrainedTokenizerBase) -> str:
     """The text of the tokenizer's image token. Raises InputError where it has none."""
     token = getattr(tokenizer, "image_token", None)
     if token is None:
@@ -95,12 +95,12 @@ def set_image_token(tokenizer: PreTrainedTokenizerBase, token: str) -> None:
         tokenizer.image_token = token
 
 
-def control_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
+def find_control_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
     """Control (special) tokens that `text` spells out, in order; empty for ordinary text."""
-    return control(tokenizer)[0].findall(text)
+    return compile_control(tokenizer)[0].findall(text)
 
 
-def control(tokenizer: PreTrainedTokenizerBase) -> tuple[re.Pattern[str], frozenset[int]]:
+def compile_control(tokenizer: PreTrainedTokenizerBase) -> tuple[re.Pattern[str], frozenset[int]]:
     """Pattern and ids of the control tokens; remembered, as asking the tokenizer is slow."""
     known = _known.get(tokenizer)
     if known is None or known[0] != len(tokenizer):

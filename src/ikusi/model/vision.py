@@ -10,10 +10,16 @@ import torch
 from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
-__all__ = ["has_encoder", "leave_out_unread", "tower_features", "unreached", "without_encoder"]
+__all__ = [
+    "compute_tower_features",
+    "has_encoder",
+    "leave_out_unread",
+    "list_unreached",
+    "take_out_encoder",
+]
 
 
-def tower_features(
+def compute_tower_features(
     tower: nn.Module, pixels: Tensor, layers: int | Sequence[int], strategy: str
 ) -> Tensor:
     """Features [I, N, D] of `pixels` [I, 3, H, W]: the hidden states of `layers`, side by side.
@@ -27,12 +33,12 @@ def tower_features(
 
 
 def has_encoder(model: LlavaForConditionalGeneration) -> bool:
-    """Whether the vision encoder is in its place (see `without_encoder`)."""
+    """Whether the vision encoder is in its place (see `take_out_encoder`)."""
     return not isinstance(model.model.vision_tower, nn.Identity)
 
 
 @contextmanager
-def without_encoder(model: LlavaForConditionalGeneration) -> Iterator[Any]:
+def take_out_encoder(model: LlavaForConditionalGeneration) -> Iterator[Any]:
     """Take the vision encoder out for a while, and hand it over.
 
     A frozen one has no part in what is trained: nothing need shard, wrap or synchronise it.
@@ -63,16 +69,16 @@ def leave_out_unread(model: LlavaForConditionalGeneration) -> None:
     picture = shades.view(1, 3, size, size)
     if len(tower(picture, output_hidden_states=True).hidden_states) != count + 1:
         return
-    expected = tower_features(tower, picture, given, strategy)
+    expected = compute_tower_features(tower, picture, given, strategy)
     above = list(found[0][max(places) :])
     del found[0][max(places) :]
-    if torch.equal(tower_features(tower, picture, places, strategy), expected):
+    if torch.equal(compute_tower_features(tower, picture, places, strategy), expected):
         config.vision_feature_layer = places[0] if isinstance(read, int) else places
     else:
         found[0].extend(above)
 
 
-def unreached(tower: nn.Module, features: Tensor) -> list[nn.Parameter]:
+def list_unreached(tower: nn.Module, features: Tensor) -> list[nn.Parameter]:
     """The encoder's parameters that `features` do not depend on, such as those of layers above
     the one that is read: they could never learn."""
     parameters = [parameter for parameter in tower.parameters() if parameter.requires_grad]

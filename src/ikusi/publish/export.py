@@ -30,7 +30,7 @@ from transformers import (
 from ikusi import artifact, claim, content, pretrained, processes
 from ikusi.errors import InputError
 from ikusi.model import fusion, hub
-from ikusi.model.chat import prompt_ids, render, takes_strings
+from ikusi.model.chat import accepts_strings, encode_prompt, render
 from ikusi.model.tokens import with_media_lines, with_text_parts, without_image_parts
 from ikusi.publish import mmproj
 
@@ -67,18 +67,18 @@ def export(
     model, processor = fusion.load(checkpoint)
     if to == "gguf":
         mmproj.check(model.config)
-    origin, settings = {"checkpoint": content.folder(hub.folder(checkpoint))}, {"to": to}
+    origin, settings = {"checkpoint": content.hash_folder(hub.find_folder(checkpoint))}, {"to": to}
     name = artifact.fingerprint("export", origin, settings)
-    with artifact.folder(
+    with artifact.write_folder(
         output, fingerprint=name, kind=KIND, inputs=origin, settings=settings, reads=[checkpoint]
     ) as staging:
         if to == "llm":
-            _save_llm(model, text_tokenizer(processor), staging)
+            _save_llm(model, make_text_tokenizer(processor), staging)
         else:
             _to_gguf(model, processor, staging, output.name, converter)
 
 
-def language_model(model: LlavaForConditionalGeneration) -> PreTrainedModel:
+def take_language_model(model: LlavaForConditionalGeneration) -> PreTrainedModel:
     """The LLM inside a LLaVA as the causal LM it is; its weights are shared, not copied.
 
     Raises InputError where that LLM by itself would compute other logits than inside the LLaVA.
@@ -95,7 +95,7 @@ def language_model(model: LlavaForConditionalGeneration) -> PreTrainedModel:
     return alone
 
 
-def text_tokenizer(processor: LlavaProcessor) -> PreTrainedTokenizerBase:
+def make_text_tokenizer(processor: LlavaProcessor) -> PreTrainedTokenizerBase:
     """The LLaVA's tokenizer with a chat template for text, which gives the LLaVA's own tokens.
 
     That is the LLM's own template where it was taught to write images; else the checkpoint's, made
@@ -109,18 +109,18 @@ def text_tokenizer(processor: LlavaProcessor) -> PreTrainedTokenizerBase:
         tokenizer.init_kwargs.pop(name, None)
     template = without_image_parts(str(tokenizer.chat_template), processor.image_token)
     tokenizer.chat_template = template
-    if not takes_strings(tokenizer):
+    if not accepts_strings(tokenizer):
         template = with_text_parts(template)
-    wanted = prompt_ids(processor.tokenizer, PROBE)
+    wanted = encode_prompt(processor.tokenizer, PROBE)
     for opening in OPENINGS:
         tokenizer.chat_template = opening + template
-        if _asked(tokenizer) == wanted:
+        if _encode_asked(tokenizer) == wanted:
             taught: PreTrainedTokenizerBase = tokenizer
             return taught
     raise InputError("chat template: expected text as the LLaVA is given it, found other tokens")
 
 
-def _asked(tokenizer: Any) -> list[int]:
+def _encode_asked(tokenizer: Any) -> list[int]:
     """What transformers alone makes of a conversation."""
     ids: list[int] = tokenizer.apply_chat_template(
         PROBE, add_generation_prompt=True, return_dict=False
@@ -133,10 +133,10 @@ def _save_llm(
 ) -> None:
     """Write LLM and tokenizer, and make sure that transformers reads the tokenizer as it was: for
     some kinds of LLM it takes the kind's usual splitting of words, whatever the file says."""
-    llm = language_model(model)
+    llm = take_language_model(model)
     fusion.save(llm, tokenizer, folder)
     opened: Any = pretrained.load(AutoTokenizer, folder)
-    if _asked(opened) != _asked(tokenizer):
+    if _encode_asked(opened) != _encode_asked(tokenizer):
         raise InputError(
             f"tokenizer: expected the one usual for {llm.config.model_type}, which transformers "
             f"opens beside such an LLM, found one that splits text differently"
@@ -153,7 +153,7 @@ def _to_gguf(
     for caveat in _caveats(model.config, processor):
         logger.warning("llama.cpp %s", caveat)
     mmproj.write(model, processor, folder / MMPROJ_FILE, name)
-    tokenizer = text_tokenizer(processor)
+    tokenizer = make_text_tokenizer(processor)
     tokenizer.chat_template = _for_llama_cpp(processor, tokenizer)
     with tempfile.TemporaryDirectory(dir=folder) as aside:
         llm = Path(aside) / name  # after which the converter names what it writes

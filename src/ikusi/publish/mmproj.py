@@ -41,7 +41,7 @@ def check(config: LlavaConfig) -> None:
     _expect("activation of the connector", config.projector_hidden_act, CONNECTORS)
     wanted = "default" if has_class_token(config) else "full"
     _expect("vision_feature_select_strategy", config.vision_feature_select_strategy, (wanted,))
-    layers = feature_layers(config)
+    layers = list_feature_layers(config)
     if layers != sorted(set(layers)) or layers[0] < 1:
         raise InputError(f"vision_feature_layer: expected layers in order, found {layers}")
     if vision.intermediate_size == vision.hidden_size:
@@ -57,7 +57,7 @@ def has_class_token(config: LlavaConfig) -> bool:
     return bool(config.vision_config.model_type == "clip_vision_model")
 
 
-def feature_layers(config: LlavaConfig) -> list[int]:
+def list_feature_layers(config: LlavaConfig) -> list[int]:
     """The hidden states of the encoder that the connector reads, counted from its input (0)."""
     layers = config.vision_feature_layer
     states = int(config.vision_config.num_hidden_layers) + 1
@@ -101,7 +101,7 @@ def _describe(
     config: Any = model.config
     vision = config.vision_config
     kinds = {"F32": "ALL_F32", "F16": "MOSTLY_F16", "BF16": "MOSTLY_BF16"}
-    layers = feature_layers(config)
+    layers = list_feature_layers(config)
     writer.add_type(GGUFType.MMPROJ)
     writer.add_name(name)
     writer.add_file_type(LlamaFileType[kinds[NUMBERS[model.dtype]]])
@@ -127,7 +127,7 @@ def _tensors(model: LlavaForConditionalGeneration) -> Iterator[tuple[str, Tensor
     """Encoder and connector by llama.cpp's names; what only unread layers need is left out."""
     from gguf import MODEL_ARCH, get_tensor_name_map
 
-    depth = max(feature_layers(model.config))
+    depth = max(list_feature_layers(model.config))
     names = get_tensor_name_map(MODEL_ARCH.MMPROJ, depth)
     for key, tensor in model.model.vision_tower.state_dict().items():
         own = key.removeprefix("vision_model.")

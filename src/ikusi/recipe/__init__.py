@@ -2,7 +2,7 @@
 
 A recipe names the languages, the models that are joined, the two training stages of the paper
 (arXiv 2511.09396, section 3.2), the grid of runs that is compared and the benchmarks. Every
-field says what it is; ``show`` and ``json_schema`` are written from those same descriptions.
+field says what it is; ``show`` and ``make_json_schema`` are written from those same descriptions.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from ikusi import catalogue, connectors, language, packaged, yamlfile, yamltext
 from ikusi.recipe.folder import MINIATURE
-from ikusi.recipe.rehearsal import rehearsed
+from ikusi.recipe.rehearsal import make_rehearsal
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
-from ikusi.recipe.values import Model, Name, Seed, Share, Text, no_repeats, worker_count, wrong
+from ikusi.recipe.values import (
+    Model,
+    Name,
+    Seed,
+    Share,
+    Text,
+    check_no_repeats,
+    check_worker_count,
+    make_error,
+)
 from ikusi.yamlfile import Section
 
 __all__ = [
@@ -33,9 +42,9 @@ __all__ = [
     "Stage",
     "Stages",
     "TextOnly",
-    "json_schema",
     "load",
-    "rehearsal",
+    "make_json_schema",
+    "rehearse",
     "show",
 ]
 
@@ -72,13 +81,13 @@ class TextOnly(Section):
 class Grid(Section):
     """The runs that are compared: every combination of the three lists."""
 
-    backbones: Annotated[list[str], AfterValidator(no_repeats)] = Field(
+    backbones: Annotated[list[str], AfterValidator(check_no_repeats)] = Field(
         min_length=1, description="Names of backbones, from `backbones`."
     )
-    ratios: Annotated[list[Share], AfterValidator(no_repeats)] = Field(
+    ratios: Annotated[list[Share], AfterValidator(check_no_repeats)] = Field(
         min_length=1, description="Shares of instruction rows in the target language."
     )
-    text_only: Annotated[list[bool], AfterValidator(no_repeats)] = Field(
+    text_only: Annotated[list[bool], AfterValidator(check_no_repeats)] = Field(
         min_length=1, description="Without (false) and with (true) text-only rows."
     )
 
@@ -101,7 +110,7 @@ class Recipe(Section):
         default="en", description="Language the data comes from: the code of a language pack."
     )
     seed: Seed = Field(default=0, description="Seed of training, mixing and resampling.")
-    workers: Annotated[int | Literal["auto"], BeforeValidator(worker_count)] = Field(
+    workers: Annotated[int | Literal["auto"], BeforeValidator(check_worker_count)] = Field(
         default="auto",
         description="Steps run at once; auto is one for each GPU, or else core; with SLURM 32.",
     )
@@ -149,7 +158,7 @@ class Recipe(Section):
         description="Instructions without a picture; needed where the grid adds them.",
     )
     grid: Grid = Field(description="The runs that are compared.")
-    benchmarks: Annotated[list[str], AfterValidator(no_repeats)] = Field(
+    benchmarks: Annotated[list[str], AfterValidator(check_no_repeats)] = Field(
         description="Benchmarks by name, such as `miniature/vqa`; none: it ends with training."
     )
     benchmark_rows: int | None = Field(
@@ -157,7 +166,7 @@ class Recipe(Section):
         ge=1,
         description="Rows of each benchmark that are asked, from the first; null: all.",
     )
-    seen_pictures: Annotated[list[str], AfterValidator(no_repeats)] = Field(
+    seen_pictures: Annotated[list[str], AfterValidator(check_no_repeats)] = Field(
         default=[],
         description="Benchmarks, from `benchmarks`, whose pictures may be trained on too; for any "
         "other a picture that is also in a training corpus ends the study before its first step.",
@@ -169,56 +178,60 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> "Recipe":
         if self.language == self.source_language:
-            raise wrong("a language other than source_language", ("language",), found=self.language)
+            raise make_error(
+                "a language other than source_language", ("language",), found=self.language
+            )
         for i, name in enumerate(self.grid.backbones):
             if name not in self.backbones:
-                near = yamlfile.nearest(name, self.backbones)
+                near = yamlfile.suggest(name, self.backbones)
                 expected = f"a name in backbones ({', '.join(self.backbones)})"
-                raise wrong(expected, ("grid", "backbones", i), found=name, near=near)
+                raise make_error(expected, ("grid", "backbones", i), found=name, near=near)
         for i, name in enumerate(self.seen_pictures):
             if name not in self.benchmarks:
-                near = yamlfile.nearest(name, self.benchmarks)
+                near = yamlfile.suggest(name, self.benchmarks)
                 expected = f"a name in benchmarks ({', '.join(self.benchmarks) or 'none'})"
-                raise wrong(expected, ("seen_pictures", i), found=name, near=near)
+                raise make_error(expected, ("seen_pictures", i), found=name, near=near)
         percents = [round(ratio * 100) for ratio in self.grid.ratios]
         for i, percent in enumerate(percents):
             if percent in percents[:i]:
                 found = self.grid.ratios[i]
-                raise wrong("shares that differ by a percent", ("grid", "ratios", i), found=found)
+                raise make_error(
+                    "shares that differ by a percent", ("grid", "ratios", i), found=found
+                )
         if self.stages.align.ratio is None:
-            raise wrong("a share between 0 and 1", ("stages", "align", "ratio"), found=None)
+            raise make_error("a share between 0 and 1", ("stages", "align", "ratio"), found=None)
         if self.stages.instruct.ratio is not None:
             found = self.stages.instruct.ratio
             place = ("stages", "instruct", "ratio")
-            raise wrong("nothing, as grid.ratios sets it", place, found=found)
+            raise make_error("nothing, as grid.ratios sets it", place, found=found)
         return self
 
     @model_validator(mode="after")
     def _data_is_described(self) -> "Recipe":
         if self.text_only is None and any(self.grid.text_only):
             expected = "keys and values, as grid.text_only holds true"
-            raise wrong(expected, ("text_only",), found=None)
+            raise make_error(expected, ("text_only",), found=None)
         made = [(key, name) for key, name in self.data() if name.startswith(MINIATURE)]
         if self.miniature is None and made:
             key, name = made[0]
-            expected = f"keys and values, as {yamlfile.dotted(key)} is {name}"
-            raise wrong(expected, ("miniature",), found=None)
+            expected = f"keys and values, as {yamlfile.spell(key)} is {name}"
+            raise make_error(expected, ("miniature",), found=None)
         return self
 
     @model_validator(mode="after")
     def _strategies_fit(self) -> "Recipe":
-        if lone := self.undivided(self.compute.together):
+        if lone := self.find_undivided(self.compute.together):
             key, expected, found = lone
-            raise wrong(expected, key, found=found)
+            raise make_error(expected, key, found=found)
         return self
 
-    def undivided(self, processes: int) -> tuple[yamlfile.Key, str, str] | None:
+    def find_undivided(self, processes: int) -> tuple[yamlfile.Key, str, str] | None:
         """What no training in so many processes can do: its key, what would do, what is there."""
         parallel = self.compute.parallel
         if processes == 1 or parallel not in DIVIDING:
             return None
         for name in Stages.model_fields:
-            if lone := getattr(self.stages, name).undivided():
+            if lone := getattr(self.stages, name).find_undivided():
                 key, expected, found = lone
                 expected = f"{expected} in {processes} processes with compute.parallel {parallel}"
                 return ("stages", name, *key), expected, found
@@ -280,30 +293,30 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         InputError: the first mistake, in one line that names file, line and key.
     """
     document = yamlfile.overlay(
-        yamlfile.read(Path(path), packaged.recipe_folders()), overrides, _known()
+        yamlfile.read(Path(path), packaged.list_recipe_folders()), overrides, _list_known()
     )
-    recipe = yamlfile.validate(Recipe, document, _known())
+    recipe = yamlfile.validate(Recipe, document, _list_known())
     for key in ("language", "source_language"):
-        code, codes = getattr(recipe, key), language.available()
+        code, codes = getattr(recipe, key), language.list_packs()
         if code not in codes:
             expected = f"a language with a pack ({', '.join(codes)})"
-            raise document.error((key,), expected, code, yamlfile.nearest(code, codes))
+            raise document.error((key,), expected, code, yamlfile.suggest(code, codes))
     names = BENCHMARKS.names()
     for i, name in enumerate(recipe.benchmarks):
         if name not in names:
-            near = yamlfile.nearest(name, names)
+            near = yamlfile.suggest(name, names)
             raise document.error(("benchmarks", i), "the name of a benchmark", name, near)
-    return rehearsal(recipe) if recipe.rehearse else recipe
+    return rehearse(recipe) if recipe.rehearse else recipe
 
 
-def rehearsal(recipe: Recipe) -> Recipe:
+def rehearse(recipe: Recipe) -> Recipe:
     """The same study with miniature models, a few steps each: for any machine, in minutes."""
-    return Recipe.model_validate(rehearsed(recipe.model_dump()))
+    return Recipe.model_validate(make_rehearsal(recipe.model_dump()))
 
 
 @cache
-def _known() -> frozenset[str]:
-    return frozenset(yamlfile.field_names(Recipe))
+def _list_known() -> frozenset[str]:
+    return frozenset(yamlfile.list_field_names(Recipe))
 
 
 def show(recipe: Recipe) -> str:
@@ -311,25 +324,25 @@ def show(recipe: Recipe) -> str:
 
     What it returns is itself a recipe that ``load`` reads as equal.
     """
-    return "\n".join(_shown(recipe, "")) + "\n"
+    return "\n".join(_write_section(recipe, "")) + "\n"
 
 
-def _shown(section: BaseModel, indent: str) -> Iterator[str]:
+def _write_section(section: BaseModel, indent: str) -> Iterator[str]:
     for name, info in type(section).model_fields.items():
         value = getattr(section, name)
         yield f"{indent}# {info.description}"
         if isinstance(value, BaseModel):
             yield f"{indent}{name}:"
-            yield from _shown(value, indent + "  ")
+            yield from _write_section(value, indent + "  ")
         elif value and isinstance(value, dict):
             yield f"{indent}{name}:"
-            lines = ((yamltext.line(key), yamltext.line(item)) for key, item in value.items())
+            lines = ((yamltext.to_line(key), yamltext.to_line(item)) for key, item in value.items())
             yield from (f"{indent}  {key}: {item}" for key, item in lines)
         else:
-            yield f"{indent}{name}: {yamltext.line(value)}"
+            yield f"{indent}{name}: {yamltext.to_line(value)}"
 
 
-def json_schema() -> dict[str, Any]:
+def make_json_schema() -> dict[str, Any]:
     """The JSON Schema of a recipe, for editors that complete and check YAML."""
     schema = Recipe.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"

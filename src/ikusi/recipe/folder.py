@@ -14,27 +14,27 @@ CHECKPOINT, SUMMARY, METRICS = "checkpoint", "summary.json", "metrics.jsonl"  # 
 RESULTS, ROWS = "results.json", "rows.parquet"  # of an evaluation; the first also of the study
 
 
-def aligned(backbone: str) -> str:
+def name_align_step(backbone: str) -> str:
     """The step that aligns a backbone."""
     return f"{ALIGN}/{backbone}"
 
 
-def trained(run: str) -> str:
+def name_instruct_step(run: str) -> str:
     """The step that trains a run."""
     return f"{INSTRUCT}/{run}"
 
 
-def evaluated(model: str) -> str:
+def name_evaluate_step(model: str) -> str:
     """The step that measures a run, or a `bare` backbone."""
     return f"{EVALUATE}/{model}"
 
 
-def bare(backbone: str) -> str:
+def name_bare(backbone: str) -> str:
     """What a backbone is called when it is measured as it was before it saw a picture."""
     return f"{backbone}-backbone"
 
 
-def encoded(corpus: str) -> str:
+def name_features_step(corpus: str) -> str:
     """The step that keeps the features of a corpus's pictures."""
     return f"{FEATURES}/{corpus}"
 
@@ -44,7 +44,7 @@ def is_step(name: str) -> bool:
     return name.startswith((DATA, ALIGN, INSTRUCT, EVALUATE))
 
 
-def needs_data(*names: str) -> tuple[str, ...]:
+def list_data_steps(*names: str) -> tuple[str, ...]:
     """The step that makes the study's own data, if any of these corpora or benchmarks is of it."""
     return (DATA,) if any(name.startswith(MINIATURE) for name in names) else ()
 
@@ -109,25 +109,25 @@ class StudyFolder:
         return place.resolve().relative_to(self.root.resolve()).parts[0]
 
 
-def checkpoint(folder: Path) -> Path:
+def locate_checkpoint(folder: Path) -> Path:
     """The model in a run's folder; a folder that is a model itself is left as it is."""
     inside = folder / CHECKPOINT
     return inside if inside.is_dir() else folder
 
 
-def evaluation(folder: Path) -> Path:
+def locate_evaluation(folder: Path) -> Path:
     """Where a run of a study was measured; any other folder is left as it is."""
     run = folder.resolve()
-    beside = StudyFolder(run.parent.parent).step(evaluated(run.name))
+    beside = StudyFolder(run.parent.parent).step(name_evaluate_step(run.name))
     return beside if run.parent.name == INSTRUCT and beside.is_dir() else folder
 
 
-def model_name(model: str) -> str:
+def name_model(model: str) -> str:
     """What a model's results are called: as the model is, or STUDY-RUN for a run of a study.
 
-    >>> model_name("studies/emoji-eu/instruct/english-eu020/checkpoint")
+    >>> name_model("studies/emoji-eu/instruct/english-eu020/checkpoint")
     'emoji-eu-english-eu020'
-    >>> model_name("llava-hf/llava-1.5-7b-hf")
+    >>> name_model("llava-hf/llava-1.5-7b-hf")
     'llava-hf--llava-1.5-7b-hf'
     """
     parts = [part for part in Path(model).parts if part not in (".", "..", "/", CHECKPOINT)]

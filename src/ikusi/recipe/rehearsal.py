@@ -10,7 +10,7 @@ MOST_ROWS, MOST_RESAMPLES = 8, 100
 MOST_STEPS, MOST_SAMPLES, MOST_TOKENS, MOST_RANK = 3, 4, 2048, 4
 
 
-def rehearsed(recipe: dict[str, Any]) -> dict[str, Any]:
+def make_rehearsal(recipe: dict[str, Any]) -> dict[str, Any]:
     """What a recipe says, changed so that any machine trains each of its runs in seconds.
 
     Models become those that ship with the package, stages end after a few steps of few samples in

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ikusi import yamlfile
-from ikusi.recipe.values import Positive, Share, Text, no_repeats, wrong
+from ikusi.recipe.values import Positive, Share, Text, check_no_repeats, make_error
 from ikusi.yamlfile import Section
 
 READERS_BESIDE_GPU = 4
@@ -24,7 +24,7 @@ class Lora(Section):
     rank: int = Field(default=64, ge=1, description="Rank of each adapter.")
     alpha: Positive = Field(default=128, description="Adapters are scaled by alpha / rank.")
     dropout: Share = Field(default=0.05, description="Dropout before each adapter.")
-    targets: Annotated[list[str], AfterValidator(no_repeats)] = Field(
+    targets: Annotated[list[str], AfterValidator(check_no_repeats)] = Field(
         default=["all-linear"],
         min_length=1,
         description="Layers that get one, by the ends of their names; all-linear: every one.",
@@ -38,7 +38,7 @@ class Stage(Section):
     """One training stage."""
 
     corpus: Text = Field(description="Corpus it trains on: `miniature/...` or a folder.")
-    trainable: Annotated[list[Part], AfterValidator(no_repeats)] = Field(
+    trainable: Annotated[list[Part], AfterValidator(check_no_repeats)] = Field(
         min_length=1, description="Parts that learn: connector, llm, vision; the rest is frozen."
     )
     ratio: Share | None = Field(
@@ -83,10 +83,10 @@ class Stage(Section):
     @model_validator(mode="after")
     def _lora_fits(self) -> "Stage":
         if self.lora and "llm" not in self.trainable:
-            raise wrong("nothing, as llm is not trainable", ("lora",), found=self.lora.rank)
+            raise make_error("nothing, as llm is not trainable", ("lora",), found=self.lora.rank)
         return self
 
-    def undivided(self) -> tuple[yamlfile.Key, str, str] | None:
+    def find_undivided(self) -> tuple[yamlfile.Key, str, str] | None:
         """What cannot work on a part of a matrix: its key, what would do, and what is there."""
         if self.optimizer != "adamw":
             return ("optimizer",), "adamw", self.optimizer
@@ -145,7 +145,7 @@ class Compute(Section):
         description="Processes that read pictures ahead for each training process; none: 4 "
         "beside a GPU, 0 on the CPU.",
     )
-    report_to: Annotated[list[Tracker], AfterValidator(no_repeats)] = Field(
+    report_to: Annotated[list[Tracker], AfterValidator(check_no_repeats)] = Field(
         default=[], description="Trackers that transformers knows: tensorboard, wandb, trackio."
     )
     slurm: Slurm | None = Field(

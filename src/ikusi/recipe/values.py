@@ -11,7 +11,7 @@ from ikusi import yamlfile
 from ikusi.errors import InputError
 
 
-def wrong(expected: str, key: yamlfile.Key = (), **context: Any) -> PydanticCustomError:
+def make_error(expected: str, key: yamlfile.Key = (), **context: Any) -> PydanticCustomError:
     """A mistake that is told as ``expected ..., found ...``; ``key`` is below the field at hand."""
     return PydanticCustomError(
         "expected", "{expected}", {"expected": expected, "key": key, **context}
@@ -20,23 +20,23 @@ def wrong(expected: str, key: yamlfile.Key = (), **context: Any) -> PydanticCust
 
 def _share(value: float) -> float:
     if not 0 <= value <= 1:
-        raise wrong("a share between 0 and 1")
+        raise make_error("a share between 0 and 1")
     return value
 
 
-def worker_count(value: object) -> object:
+def check_worker_count(value: object) -> object:
     """Check a number of workers; `auto` is one."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if value == "auto" or (whole and int(str(value)) >= 1):
         return value
-    raise wrong("auto or a whole number of at least 1")
+    raise make_error("auto or a whole number of at least 1")
 
 
 def _model(value: str) -> str:
     name, at, revision = value.partition("@")
     pinned = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) and re.fullmatch(r"[\w./-]+", revision)
     if at and not pinned and not Path(value).is_dir():
-        raise wrong("a folder, or a hub id as NAME or NAME@REVISION")
+        raise make_error("a folder, or a hub id as NAME or NAME@REVISION")
     return value
 
 
@@ -60,27 +60,27 @@ def check_name(value: object, what: str) -> None:
         InputError: it is none.
     """
     if not is_name(value):
-        raise InputError(f"{what}: expected {NAME}, found {yamlfile.told(value)}")
+        raise InputError(f"{what}: expected {NAME}, found {yamlfile.show(value)}")
 
 
 def _plain_name(value: str) -> str:
     if not is_name(value):
-        raise wrong(NAME)
+        raise make_error(NAME)
     return value
 
 
-def path_of_names(value: str) -> str:
+def check_path_of_names(value: str) -> str:
     """Check that a value is one name or several with slashes between, such as `miniature/vqa`."""
     if not all(map(is_name, value.split("/"))):
-        raise wrong(f"{NAME}, or several with slashes between")
+        raise make_error(f"{NAME}, or several with slashes between")
     return value
 
 
-def no_repeats(values: list[Any]) -> list[Any]:
+def check_no_repeats(values: list[Any]) -> list[Any]:
     """Check that no entry is there twice."""
     for i, value in enumerate(values):
         if value in values[:i]:
-            raise wrong("each entry once", (i,), found=value)
+            raise make_error("each entry once", (i,), found=value)
     return values
 
 

@@ -12,14 +12,14 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from ikusi import artifact, claim, disk, terminal
-from ikusi.compare.findings import p_value, signed
-from ikusi.compare.runs import ALL, ALPHA, POWER, Cell, Comparison, examples
+from ikusi.compare.findings import format_p_value, format_signed
+from ikusi.compare.runs import ALL, ALPHA, POWER, Cell, Comparison, pick_examples
 from ikusi.evaluate.metrics import describe_metric
 from ikusi.page import fill_template
 from ikusi.report import compare_figure, drawing
 from ikusi.report.tables import Table
 from ikusi.statistics import FEWEST
-from ikusi.terminal import harmless
+from ikusi.terminal import make_harmless
 
 KIND = "compare"
 TEMPLATE = Path(__file__).with_name("compare.html.j2")
@@ -39,7 +39,7 @@ def write(comparison: Comparison, output: Path) -> Path:
     Raises:
         InputError: ``output`` holds what is not ours.
     """
-    with claim.held(output, KIND) as place:
+    with claim.claim_folder(output, KIND) as place:
         return _write_files(comparison, place)
 
 
@@ -48,9 +48,9 @@ def _write_files(comparison: Comparison, output: Path) -> Path:
     artifact.write_json(output / "comparison.json", _to_json(comparison, records))
     table = Table("table", "", list(records[0]), [list(record.values()) for record in records])
     table.write(output)
-    with disk.written(output / "differences.parquet") as aside:
+    with disk.replace_file(output / "differences.parquet") as aside:
         pq.write_table(comparison.differences, aside)
-    drawing.write(compare_figure.figure(comparison), output)
+    drawing.write(compare_figure.draw_figure(comparison), output)
     page = output / "index.html"
     artifact.write_text(page, _render(comparison))
     return page
@@ -70,14 +70,14 @@ def _to_json(comparison: Comparison, records: list[dict[str, Any]]) -> dict[str,
 
 def to_terminal(comparison: Comparison, show: int = 0, console: Console | None = None) -> None:
     """Print a table for each run, what to know of it, and ``show`` rows that differ."""
-    console = console or terminal.console()
+    console = console or terminal.open_console()
     if not console.is_terminal:
-        console = terminal.console(file=console.file, width=max(console.width, WIDTH))
+        console = terminal.open_console(file=console.file, width=max(console.width, WIDTH))
     for run in comparison.runs:
         console.print(_grid(comparison, run))
-    for sentence in (summary(comparison), *explain(comparison), *notes(comparison)):
-        console.print(Text(harmless(sentence)))
-    for row in examples(comparison, show):
+    for sentence in (write_summary(comparison), *explain(comparison), *write_notes(comparison)):
+        console.print(Text(make_harmless(sentence)))
+    for row in pick_examples(comparison, show):
         console.print(_example(comparison, row))
 
 
@@ -98,34 +98,38 @@ def _grid(comparison: Comparison, run: str) -> Grid:
 
 def _lines(cell: Cell) -> Iterator[tuple[str, str]]:
     """What the columns of the terminal's table hold, two lines each."""
-    yield harmless(cell.benchmark), f"  {harmless(place(cell))}"
+    yield make_harmless(cell.benchmark), f"  {make_harmless(describe_place(cell))}"
     yield str(cell.n), str(cell.clusters)
     for score, right in zip((cell.baseline, cell.score), cell.right, strict=True):
         yield f"{score.mean:.3f} ({format_count(right)})", f"{score.low:.3f}–{score.high:.3f}"
-    low, high = signed(cell.difference.low), signed(cell.difference.high)
-    yield f"{'* ' * cell.differs}{signed(cell.difference.mean)}", f"{low} to {high}"
-    yield p_value(cell.difference.p_value), p_value(cell.adjusted)
+    low, high = format_signed(cell.difference.low), format_signed(cell.difference.high)
+    yield f"{'* ' * cell.differs}{format_signed(cell.difference.mean)}", f"{low} to {high}"
+    yield format_p_value(cell.difference.p_value), format_p_value(cell.adjusted)
     tested = cell.mcnemar
-    yield (f"{tested.only_a} : {tested.only_b}", p_value(tested.p_value)) if tested else ("–", "")
+    yield (
+        (f"{tested.only_a} : {tested.only_b}", format_p_value(tested.p_value))
+        if tested
+        else ("–", "")
+    )
     yield "–" if cell.detectable is None else f"{cell.detectable:.3f}", ""
 
 
 def _example(comparison: Comparison, row: Mapping[str, Any]) -> Text:
     """A row that is scored differently, as text."""
     head = (row["run"], row["benchmark"], row["language"], row["group"], row["id"])
-    text = Text("\n" + harmless(" · ".join(part for part in head if part)), "bold")
-    lines = (("question", row["question"], None), ("gold", gold(row["gold"]), None))
+    text = Text("\n" + make_harmless(" · ".join(part for part in head if part)), "bold")
+    lines = (("question", row["question"], None), ("gold", format_gold(row["gold"]), None))
     said = (
         (comparison.baseline, row["baseline_prediction"], row["baseline_score"]),
         (row["run"], row["run_prediction"], row["run_score"]),
     )
     for label, words, score in (*lines, *said):
         ending = "" if score is None else f"  ({mark(score)} {score:.2f})"
-        text.append(f"\n  {label}: {harmless(words or '(nothing)')}{ending}", "not bold")
+        text.append(f"\n  {label}: {make_harmless(words or '(nothing)')}{ending}", "not bold")
     return text
 
 
-def place(cell: Cell) -> str:
+def describe_place(cell: Cell) -> str:
     """The language of a cell, and its group where it is not about all rows."""
     return cell.language if cell.group == ALL else f"{cell.language} · {cell.group}"
 
@@ -135,7 +139,7 @@ def format_count(right: float) -> str:
     return f"{right:.0f}" if right.is_integer() else f"{right:.2f}"
 
 
-def gold(text: str) -> str:
+def format_gold(text: str) -> str:
     """The right answers of a row of ``differences``, to be read."""
     found = json.loads(text)
     return str(found["choices"][found["answer"]]) if isinstance(found, dict) else " / ".join(found)
@@ -146,7 +150,7 @@ def mark(score: float) -> str:
     return "✓" if score >= 1 else "◐" if score > 0 else "✗"
 
 
-def summary(comparison: Comparison) -> str:
+def write_summary(comparison: Comparison) -> str:
     """What came out, in a sentence."""
     cells, rows = comparison.cells, comparison.differences.num_rows
     stand = sum(cell.differs for cell in cells)
@@ -172,7 +176,7 @@ def explain(comparison: Comparison) -> Iterator[str]:
     )
 
 
-def notes(comparison: Comparison) -> Iterator[str]:
+def write_notes(comparison: Comparison) -> Iterator[str]:
     """What was not compared or was not the same, each in a sentence; nothing goes unsaid."""
     lacking: dict[tuple[str, str], list[str]] = {}
     for run, bench, code, without in comparison.lacking:
@@ -212,30 +216,30 @@ def _several(count: int, noun: str) -> str:
 
 def _render(comparison: Comparison) -> str:
     filters: dict[str, Callable[..., object]] = {
-        "signed": signed,
-        "p": p_value,
+        "signed": format_signed,
+        "p": format_p_value,
         "counted": format_count,
-        "place": place,
+        "place": describe_place,
         "metric": describe_metric,
-        "gold": gold,
+        "gold": format_gold,
         "mark": mark,
         "score": lambda value: f"{value:.3f}",
     }
-    figure = compare_figure.figure(comparison)
+    figure = compare_figure.draw_figure(comparison)
     values = {
         "comparison": comparison,
-        "summary": summary(comparison),
+        "summary": write_summary(comparison),
         "explained": list(explain(comparison)),
-        "notes": list(notes(comparison)),
+        "notes": list(write_notes(comparison)),
         "figure": figure,
         "panels": [
-            (panel.alt, drawing.inline(panel, f"panel-{number}"))
+            (panel.alt, drawing.to_svg(panel, f"panel-{number}"))
             for number, panel in enumerate(figure.panels)
         ],
         "legend": [
             (look.label, drawing.sample(look, f"look-{number}"))
             for number, look in enumerate(figure.looks)
         ],
-        "rows": examples(comparison, SHOWN),
+        "rows": pick_examples(comparison, SHOWN),
     }
     return fill_template(TEMPLATE, values, filters)

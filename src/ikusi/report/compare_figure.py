@@ -5,7 +5,7 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from ikusi.compare.findings import signed
+from ikusi.compare.findings import format_signed
 from ikusi.compare.runs import ALL, Cell, Comparison
 from ikusi.report.drawing import DASHES, FAINT, INK, LANGUAGES, MARKERS, Figure, Look, Panel
 
@@ -16,7 +16,7 @@ OPEN = Look("does not", INK, "", "o", hollow=True)
 BAND = Look("minimum detectable", FAINT, width=7, alpha=0.3)
 
 
-def figure(comparison: Comparison) -> Figure:
+def draw_figure(comparison: Comparison) -> Figure:
     """A panel for each run, a line for each benchmark, language and group."""
     codes = dict.fromkeys(cell.language for cell in comparison.cells)
     looks = {
@@ -51,8 +51,8 @@ def _panel(title: str, cells: Sequence[Cell], looks: Mapping[str, Look], reach: 
         y += 0 if before is None else 1 if before.benchmark == cell.benchmark else 1 + GAP
         heights.append(y)
     told = "; ".join(
-        f"{_label(cell)} {signed(cell.difference.mean)} "
-        f"[{signed(cell.difference.low)}, {signed(cell.difference.high)}]"
+        f"{_label(cell)} {format_signed(cell.difference.mean)} "
+        f"[{format_signed(cell.difference.low)}, {format_signed(cell.difference.high)}]"
         for cell in cells
     )
     size = (WIDTH, MARGIN + LINE * (heights[-1] + 1))

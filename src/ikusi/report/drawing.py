@@ -19,7 +19,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from ikusi import disk
-from ikusi.terminal import harmless
+from ikusi.terminal import make_harmless
 
 INK, FAINT, PAPER = "#1b1b1b", "#8a8a89", "#fefefe"
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#a8608e"
@@ -142,13 +142,13 @@ def write(figure: Figure, folder: Path) -> list[Path]:
         drawn = io.StringIO()
         canvas.savefig(drawn, format="svg", facecolor="white", metadata={"Date": None})
         # Its comments repeat every text, and no XML may hold a control character.
-        disk.write_text(paths[0], harmless(drawn.getvalue()))
-        with disk.written(paths[1]) as aside:
+        disk.write_text(paths[0], make_harmless(drawn.getvalue()))
+        with disk.replace_file(paths[1]) as aside:
             canvas.savefig(aside, format="png", facecolor="white", dpi=RESOLUTION)
     return paths
 
 
-def inline(panel: Panel, name: str) -> str:
+def to_svg(panel: Panel, name: str) -> str:
     """A panel as an SVG element for a page, in the page's own colours; ``name`` prefixes ids."""
     with mpl.rc_context(STYLE):
         canvas = _canvas(*panel.size)

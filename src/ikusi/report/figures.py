@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ikusi.compare import evidence
 from ikusi.compare.evidence import Resampling
-from ikusi.compare.reading import ALL, Study, percent
+from ikusi.compare.reading import ALL, Study, to_percent
 from ikusi.recipe import Run
 from ikusi.report.drawing import (
     DASHES,
@@ -47,17 +47,17 @@ Curve = tuple[Look, Sequence[Point]]
 Level = tuple[Look, float]
 
 
-def every(study: Study) -> list[Figure]:
+def draw_all(study: Study) -> list[Figure]:
     """The figures for which there is anything to draw."""
-    made = (mixtures(study), text_only(study), unseen(study), training(study))
+    made = (draw_mixtures(study), draw_text_only(study), draw_unseen(study), draw_training(study))
     return [figure for figure in made if figure and figure.panels]
 
 
-def mixtures(study: Study) -> Figure | None:
+def draw_mixtures(study: Study) -> Figure | None:
     """Score by share of the target language, in both languages (the paper's figure 2)."""
     looks: dict[str, Look] = {}
     rows = []
-    for backbone in _measured(study):
+    for backbone in _list_measured(study):
         row = []
         for name in study.close_ended:
             curves = _language_curves(study, backbone, name)
@@ -84,13 +84,13 @@ def mixtures(study: Study) -> Figure | None:
     )
 
 
-def text_only(study: Study) -> Figure | None:
+def draw_text_only(study: Study) -> Figure | None:
     """Pictures and text alone, with and without text-only rows (the paper's figure 3)."""
     asked = [(name, ALL) for name in (*study.close_ended[:1], *study.text_only[:1])]
     asked += [(name, group) for name in study.text_only[:1] for group in _parts(study, name)]
     looks: dict[str, Look] = {}
     rows = []
-    for backbone in _measured(study):
+    for backbone in _list_measured(study):
         row = []
         for name, group in asked:
             curves = _text_curves(study, backbone, name, group)
@@ -113,11 +113,11 @@ def text_only(study: Study) -> Figure | None:
         f"share of instruction rows in {study.target.name}. The level line is the backbone before "
         "it saw any picture. Counterpart of figure 3 of the paper.",
         rows,
-        _ordered(looks),
+        _order_looks(looks),
     )
 
 
-def unseen(study: Study) -> Figure | None:
+def draw_unseen(study: Study) -> Figure | None:
     """Score by share for each way in which test pictures are new."""
     if len(study.groups) < 2 or not study.close_ended:
         return None
@@ -131,7 +131,7 @@ def unseen(study: Study) -> Figure | None:
             (replace(look, colour=colour), _pooled_points(study, backbone, text, pack.code, group))
             for group, look in zip(study.groups, looks, strict=True)
         ]
-        for backbone in _measured(study)
+        for backbone in _list_measured(study)
         for pack, colour in zip(study.languages, LANGUAGES, strict=False)
     }
     drawn = {title: curves for title, curves in drawn.items() if _any_points(curves)}
@@ -154,7 +154,7 @@ def unseen(study: Study) -> Figure | None:
     )
 
 
-def training(study: Study) -> Figure | None:
+def draw_training(study: Study) -> Figure | None:
     """Loss of both stages as they trained."""
     looks: dict[str, Look] = {}
     panels = []
@@ -188,7 +188,7 @@ def _any_points(curves: Sequence[Curve]) -> bool:
     return any(points for _, points in curves)
 
 
-def _measured(study: Study) -> list[str]:
+def _list_measured(study: Study) -> list[str]:
     return [
         name
         for name in study.recipe.grid.backbones
@@ -258,8 +258,8 @@ def _pooled_points(study: Study, backbone: str, text: bool, code: str, group: st
     points = []
     for share in study.shares:
         if one := study.evaluation(backbone, share, text):
-            sample = evidence.levels([one], study.close_ended, code, group=group)
-            points.append(Point(share, *evidence.mean(sample, resampling)))
+            sample = evidence.measure_levels([one], study.close_ended, code, group=group)
+            points.append(Point(share, *evidence.estimate_mean(sample, resampling)))
     return points
 
 
@@ -320,8 +320,8 @@ def _draw_shares(
 
 
 def _run_look(study: Study, run: Run) -> Look:
-    place = study.shares.index(percent(run.ratio))
-    label = f"{percent(run.ratio)} %"
+    place = study.shares.index(to_percent(run.ratio))
+    label = f"{to_percent(run.ratio)} %"
     if len(study.recipe.grid.text_only) > 1:
         label += f", {_with(run.text_only)}"
     dash = _dash(study, run.text_only)
@@ -362,6 +362,6 @@ def _moving_average(losses: Sequence[float], window: int) -> np.ndarray:
     return mean
 
 
-def _ordered(looks: Mapping[str, Look]) -> list[Look]:
+def _order_looks(looks: Mapping[str, Look]) -> list[Look]:
     """Curves first, level lines last."""
     return sorted(looks.values(), key=lambda look: look.marker is None)

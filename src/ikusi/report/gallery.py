@@ -61,7 +61,7 @@ class Exhibit:
     asked: Sequence[Asked]
 
 
-def exhibits(study: Study) -> list[Exhibit]:
+def choose_exhibits(study: Study) -> list[Exhibit]:
     """About a dozen pictures: in equal parts such as most runs get right, get wrong, differ on.
 
     Ways of being unseen and benchmarks take turns; ties are settled by a hash of the row's id, so

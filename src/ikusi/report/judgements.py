@@ -20,7 +20,7 @@ from ikusi.judgements.preferences import Preference
 from ikusi.judgements.sheets import Sheet
 from ikusi.report.tables import Cell, Table
 from ikusi.statistics.agreement import TITLES, Figure
-from ikusi.terminal import harmless
+from ikusi.terminal import make_harmless
 
 KIND = "judgements report"
 NOTES = "notes.txt"
@@ -41,23 +41,23 @@ def write(figures: Figures, output: Path) -> Path:
     Raises:
         InputError: ``output`` holds what is not ours.
     """
-    with claim.held(output, KIND) as place:
-        for table in tables(figures):
+    with claim.claim_folder(output, KIND) as place:
+        for table in make_tables(figures):
             table.write(place)
-        disk.write_text(place / NOTES, "".join(f"{note}\n" for note in notes(figures)))
+        disk.write_text(place / NOTES, "".join(f"{note}\n" for note in write_notes(figures)))
     return output
 
 
 def to_terminal(figures: Figures, console: Console | None = None) -> None:
     """Print the tables that have rows, and what to know of them."""
-    console = console or terminal.console()
+    console = console or terminal.open_console()
     if not console.is_terminal:
-        console = terminal.console(file=console.file, width=max(console.width, WIDTH))
-    for table in tables(figures):
+        console = terminal.open_console(file=console.file, width=max(console.width, WIDTH))
+    for table in make_tables(figures):
         if table.rows:
             console.print(_grid(table))
-    for note in notes(figures):
-        console.print(Text(harmless(note)))
+    for note in write_notes(figures):
+        console.print(Text(make_harmless(note)))
 
 
 def _grid(table: Table) -> Grid:
@@ -67,17 +67,17 @@ def _grid(table: Table) -> Grid:
         numbers = any(isinstance(row[place], int | float) for row in table.rows)
         grid.add_column(name, justify="right" if numbers else "left")
     for row in table.rows:
-        grid.add_row(*(Text(_shown(cell)) for cell in row))
+        grid.add_row(*(Text(_format(cell)) for cell in row))
     return grid
 
 
-def _shown(cell: Cell) -> str:
+def _format(cell: Cell) -> str:
     if cell is None:
         return "–"
-    return f"{cell:.3f}" if isinstance(cell, float) else harmless(cell)
+    return f"{cell:.3f}" if isinstance(cell, float) else make_harmless(cell)
 
 
-def tables(figures: Figures) -> list[Table]:
+def make_tables(figures: Figures) -> list[Table]:
     """All tables; those that nothing was judged for have no rows."""
     made = [
         _acceptance(figures.table_1),
@@ -87,10 +87,10 @@ def tables(figures: Figures) -> list[Table]:
         _strengths(figures),
         _judges(figures.judges),
     ]
-    return [_named(table) for table in made]
+    return [_mark_simulated(table) for table in made]
 
 
-def _named(table: Table) -> Table:
+def _mark_simulated(table: Table) -> Table:
     """A table whose caption says that simulated raters are in it, if they are."""
     if not any("simulated" in row for row in table.rows):
         return table
@@ -143,7 +143,7 @@ def _tests(found: Sequence[Preference]) -> Table:
 
 def _agreement(figures: Figures) -> Table:
     rows: list[list[Cell]] = []
-    for one in _counted(figures):
+    for one in _list_counted(figures):
         between = f"{len(one.sheet.raters)} raters"
         rows += [_figure(one.sheet, between, figure) for figure in one.agreement]
     for beside in figures.judges:
@@ -154,7 +154,7 @@ def _agreement(figures: Figures) -> Table:
     return Table("agreement", caption, [*columns, "ratings", "why"], rows)
 
 
-def _counted(figures: Figures) -> list[Acceptance | Preference]:
+def _list_counted(figures: Figures) -> list[Acceptance | Preference]:
     return [*figures.table_1, *figures.table_2]
 
 
@@ -196,7 +196,7 @@ def _judges(found: Sequence[Compared]) -> Table:
     return Table("judges", "What judges say where others say what", columns, rows)
 
 
-def notes(figures: Figures) -> Iterator[str]:
+def write_notes(figures: Figures) -> Iterator[str]:
     """What a reader must know, a sentence or two each; nothing goes unsaid."""
     if figures.simulated:
         yield SIMULATED
@@ -208,7 +208,7 @@ def notes(figures: Figures) -> Iterator[str]:
     yield "Intervals are 95 %: Wilson's for shares, a bootstrap over items for agreement."
     for name, title in TITLES.items():
         yield f"{name}: {title}."
-    for one in _counted(figures):
+    for one in _list_counted(figures):
         yield from _apart(one)
     for beside in figures.judges:
         yield from _beside(beside)

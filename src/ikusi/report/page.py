@@ -32,16 +32,16 @@ def write(study_folder: Path, output: Path) -> Path:
         InputError: the folder is no study's, what it holds does not fit together, or ``output``
             holds what is not ours.
     """
-    with claim.held(output, KIND) as place:
+    with claim.claim_folder(output, KIND) as place:
         return _write_files(Study(Path(study_folder)), place)
 
 
 def _write_files(study: Study, output: Path) -> Path:
     found = findings.examine(study)
-    drawn = figures.every(study)
+    drawn = figures.draw_all(study)
     for figure in drawn:
         drawing.write(figure, output / "figures")
-    written = tables.every(study, found)
+    written = tables.make_all(study, found)
     for table in written:
         table.write(output / "tables")
     page = output / "index.html"
@@ -60,16 +60,16 @@ def _render(
         "packs": {pack.code: pack for pack in study.languages},
         "answer": list(_answer(study, found)),
         "findings": found,
-        "verdicts": list(findings.verdicts(found)),
+        "verdicts": list(findings.count_verdicts(found)),
         "symbols": SYMBOLS,
         "figures": [_to_svg(figure) for figure in drawn],
         "in_short": made["in-short"],
-        "boards": tables.boards(study),
+        "boards": tables.make_boards(study),
         "steps": made["steps"],
         "corpora": made["corpora"],
         "tables": list(made.values()),
         "total": _totals(study),
-        "exhibits": gallery.exhibits(study),
+        "exhibits": gallery.choose_exhibits(study),
         "recipe_text": recipe.show(study.recipe),
         "versions": _versions(study),
         "attribution": list(_blocks(study.attribution())),
@@ -83,11 +83,11 @@ def _render(
 def _filters() -> dict[str, Callable[..., object]]:
     """How the template writes numbers and names."""
     return {
-        "signed": findings.signed,
-        "bound": findings.bound,
+        "signed": findings.format_signed,
+        "bound": findings.format_bound,
         "score": lambda value: f"{value:.2f}",
         "percent": lambda value: f"{value * 100:.0f}\N{NO-BREAK SPACE}%",
-        "p": findings.p_value,
+        "p": findings.format_p_value,
         "cell": _cell,
         "duration": _duration,
         "spaced": lambda name: name.replace("_", " "),
@@ -97,7 +97,7 @@ def _filters() -> dict[str, Callable[..., object]]:
 def _to_svg(figure: Figure) -> dict[str, Any]:
     """A figure's panels and legend as SVG elements."""
     panels = [
-        (panel.alt, drawing.inline(panel, f"{figure.name}-{i}"))
+        (panel.alt, drawing.to_svg(panel, f"{figure.name}-{i}"))
         for i, panel in enumerate(figure.panels)
     ]
     legend = [
@@ -110,7 +110,9 @@ def _to_svg(figure: Figure) -> dict[str, Any]:
 def _answer(study: Study, found: Sequence[Finding]) -> Iterator[str]:
     """The study's answer in a few sentences, all of them computed."""
     rows = [
-        row for row in tables.in_short(study).rows if row[1] == min(study.recipe.grid.text_only)
+        row
+        for row in tables.tabulate_in_short(study).rows
+        if row[1] == min(study.recipe.grid.text_only)
     ]
     if not rows:
         yield "Nothing is measured yet."
@@ -119,7 +121,9 @@ def _answer(study: Study, found: Sequence[Finding]) -> Iterator[str]:
     measured = {int(str(row[0])): (float(str(row[3])), float(str(row[6]))) for row in rows}
     none, best = measured.get(0), max(measured, key=lambda share: measured[share][0])
     text = " without text-only rows" if len(study.recipe.grid.text_only) > 1 else ""
-    trained = list(filter(None, (tables.trained_on(study, name) for name in study.benchmarks)))
+    trained = list(
+        filter(None, (tables.describe_overlap(study, name) for name in study.benchmarks))
+    )
     pictures = "pictures" if trained else "new pictures"
     top = f"{measured[best][0]:.2f} with {best} % {target}"
     if none and best:
@@ -142,7 +146,7 @@ def _answer(study: Study, found: Sequence[Finding]) -> Iterator[str]:
         + (f"{alone}." if kept != 100 else ".")
     )
     tested = [finding for finding in found if finding.verdict != "not tested"]
-    counts = [f"{n} {verdict}" for verdict, n in findings.verdicts(tested) if n]
+    counts = [f"{n} {verdict}" for verdict, n in findings.count_verdicts(tested) if n]
     if counts:
         told = ", ".join(counts)
         yield f"Of the paper's six findings, {len(tested)} could be tested here: {told}."
@@ -167,8 +171,8 @@ def _no_better_than_guessing(study: Study, share: int) -> Iterator[str]:
         for backbone in study.recipe.grid.backbones:
             one = study.evaluation(backbone, share, text)
             figures = one.figures(name, code) if one else None
-            if one and figures and figures["low"] <= evidence.guessing(one, name, code):
-                guess = evidence.guessing(one, name, code)
+            if one and figures and figures["low"] <= evidence.score_guessing(one, name, code):
+                guess = evidence.score_guessing(one, name, code)
                 title = study.benchmarks[name].title
                 yield f"{title}, {backbone} ({figures['score']:.2f} beside {guess:.2f})"
 
@@ -176,7 +180,7 @@ def _no_better_than_guessing(study: Study, share: int) -> Iterator[str]:
 def _guessing(study: Study) -> float:
     """What guessing reaches in the target language, over the close-ended benchmarks."""
     one = next(iter(study.evaluations.values()))
-    reached = [evidence.guessing(one, name, study.target.code) for name in study.close_ended]
+    reached = [evidence.score_guessing(one, name, study.target.code) for name in study.close_ended]
     return sum(reached) / len(reached)
 
 

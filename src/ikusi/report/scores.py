@@ -49,7 +49,7 @@ def draw_scores(models: Mapping[str, Results], output: Path | str, title: str) -
     figure = Figure(
         "scores", title, "", [[panel] for panel in panels], [*looks.values(), CHANCE, GUESS]
     )
-    with claim.held(Path(output), KIND) as place:
+    with claim.claim_folder(Path(output), KIND) as place:
         return drawing.write(figure, place)[1]
 
 

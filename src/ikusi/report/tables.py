@@ -10,7 +10,7 @@ from ikusi import disk
 from ikusi.compare import evidence
 from ikusi.compare.evidence import Resampling
 from ikusi.compare.findings import Finding
-from ikusi.compare.reading import ALL, Evaluation, Study, percent
+from ikusi.compare.reading import ALL, Evaluation, Study, to_percent
 from ikusi.evaluate.metrics import describe_metric
 
 Cell = str | int | float | bool | None
@@ -29,7 +29,10 @@ class Table:
         """Write it as CSV; empty cells are unknown or do not apply."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.csv"
-        with disk.written(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
+        with (
+            disk.replace_file(path) as aside,
+            aside.open("w", encoding="utf-8", newline="") as file,
+        ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(self.columns)
             writer.writerows(["" if cell is None else cell for cell in row] for row in self.rows)
@@ -51,7 +54,7 @@ FIGURES = (
 )
 
 
-def scores(study: Study) -> Table:
+def tabulate_scores(study: Study) -> Table:
     """Every score: run x benchmark x language x way of being unseen."""
     keys = ("run", "backbone", "target_share", "text_only", "benchmark", "language", "unseen")
     return Table(
@@ -64,7 +67,10 @@ def scores(study: Study) -> Table:
 
 def _scores(study: Study) -> Iterator[list[Cell]]:
     models: list[tuple[list[Cell], Evaluation]] = [
-        ([run.name, run.backbone, percent(run.ratio), run.text_only], study.evaluations[run.name])
+        (
+            [run.name, run.backbone, to_percent(run.ratio), run.text_only],
+            study.evaluations[run.name],
+        )
         for run in study.runs
         if run.name in study.evaluations
     ]
@@ -77,7 +83,7 @@ def _scores(study: Study) -> Iterator[list[Cell]]:
                     yield [*keys, benchmark, code, group, *values]
 
 
-def in_short(study: Study) -> Table:
+def tabulate_in_short(study: Study) -> Table:
     """Mean score over the close-ended benchmarks by share, in both languages."""
     resampling = Resampling(study.recipe.bootstrap, study.recipe.seed)
     columns = ["target_share", "text_only", "runs"]
@@ -92,14 +98,14 @@ def in_short(study: Study) -> Table:
                 continue
             row: list[Cell] = [share, text, len(runs)]
             for pack in study.languages:
-                sample = evidence.levels(runs, study.close_ended, pack.code)
-                row += [*evidence.mean(sample, resampling)]
+                sample = evidence.measure_levels(runs, study.close_ended, pack.code)
+                row += [*evidence.estimate_mean(sample, resampling)]
             rows.append(row)
     caption = "Mean score over the close-ended benchmarks and the backbones"
     return Table("in-short", caption, columns, rows)
 
 
-def findings(found: Sequence[Finding]) -> Table:
+def tabulate_findings(found: Sequence[Finding]) -> Table:
     """The six findings and their verdicts."""
     rows: list[list[Cell]] = []
     for finding in found:
@@ -116,7 +122,7 @@ def findings(found: Sequence[Finding]) -> Table:
     return Table("findings", "The findings, tested", columns, rows)
 
 
-def comparisons(found: Sequence[Finding]) -> Table:
+def tabulate_comparisons(found: Sequence[Finding]) -> Table:
     """Every comparison behind the findings."""
     rows: list[list[Cell]] = []
     for finding in found:
@@ -133,7 +139,7 @@ def comparisons(found: Sequence[Finding]) -> Table:
 COUNTS = ("rows", "tokens", "supervised_tokens", "images", "cut_rows")
 
 
-def steps(study: Study) -> Table:
+def tabulate_steps(study: Study) -> Table:
     """What each step took, and what training stages were fed with."""
     rows: list[list[Cell]] = []
     codes = [pack.code for pack in study.languages]
@@ -150,7 +156,7 @@ def steps(study: Study) -> Table:
     return Table("steps", "Each step: its time, memory and what it trained on", columns, rows)
 
 
-def corpora(study: Study) -> Table:
+def tabulate_corpora(study: Study) -> Table:
     """How many rows and pictures each corpus of the study has."""
     keys = ("row_type", "rows", "images", "quarantined")
     rows: list[list[Cell]] = [
@@ -185,7 +191,7 @@ class Board:
     guesses: Mapping[str, Sequence[tuple[float, float]]]
 
 
-def boards(study: Study) -> list[Board]:
+def make_boards(study: Study) -> list[Board]:
     """The scores as the page shows them, one table per benchmark."""
     made = (_board(study, name) for name in study.benchmarks)
     return [board for board in made if board.lines]
@@ -204,7 +210,7 @@ def _board(study: Study, name: str) -> Board:
             cells = [one.figures(name, code, group) for group in groups]
             told = [Score(c["score"], c["low"], c["high"]) if c else None for c in cells]
             lines.append((one.name, code, told))
-    known, trained = study.benchmarks[name], trained_on(study, name)
+    known, trained = study.benchmarks[name], describe_overlap(study, name)
     first = {
         code: [models[0].figures(name, code, group) or {} for group in groups]
         for code in codes
@@ -226,7 +232,7 @@ def _board(study: Study, name: str) -> Board:
     )
 
 
-def trained_on(study: Study, name: str) -> str | None:
+def describe_overlap(study: Study, name: str) -> str | None:
     """That pictures of a benchmark were trained on, or may have been; none where all are new."""
     found, title = study.overlaps.get(name), study.benchmarks[name].title
     if found is None:
@@ -237,13 +243,13 @@ def trained_on(study: Study, name: str) -> str | None:
     return f"Trained on as well: {found.seen} of the {found.pictures} pictures of {title}."
 
 
-def every(study: Study, found: Sequence[Finding]) -> list[Table]:
+def make_all(study: Study, found: Sequence[Finding]) -> list[Table]:
     """All tables that are written as CSV."""
     return [
-        scores(study),
-        in_short(study),
-        findings(found),
-        comparisons(found),
-        steps(study),
-        corpora(study),
+        tabulate_scores(study),
+        tabulate_in_short(study),
+        tabulate_findings(found),
+        tabulate_comparisons(found),
+        tabulate_steps(study),
+        tabulate_corpora(study),
     ]

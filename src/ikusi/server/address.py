@@ -41,10 +41,10 @@ class Address:
         return [self.base] if _VERSION.search(path) else [self.base, self.base + "/v1"]
 
 
-def mended(url: str) -> Address:
+def mend_address(url: str) -> Address:
     """Read an address as people copy it: with a slash at its end, or with the whole endpoint.
 
-    >>> mended("http://localhost:8000/v1/chat/completions").base
+    >>> mend_address("http://localhost:8000/v1/chat/completions").base
     'http://localhost:8000/v1'
 
     Raises:
@@ -57,7 +57,8 @@ def mended(url: str) -> Address:
         told = None
     if not told:
         raise InputError(
-            f"{shown(url)}: expected an address such as http://localhost:8000/v1, found another"
+            f"{hide_secrets(url)}: expected an address such as http://localhost:8000/v1, "
+            "found another"
         )
     path = parts.path.rstrip("/")
     for endpoint in ENDPOINTS:
@@ -66,10 +67,10 @@ def mended(url: str) -> Address:
     return Address(base, dict(parse_qsl(parts.query, keep_blank_values=True)))
 
 
-def shown(url: str) -> str:
+def hide_secrets(url: str) -> str:
     """An address without what may be a key in it.
 
-    >>> shown("https://me:secret@example.org:8000/v1?key=secret")
+    >>> hide_secrets("https://me:secret@example.org:8000/v1?key=secret")
     'https://example.org:8000/v1'
     """
     bare = re.sub(r"[?#].*", "", url.strip(), flags=re.DOTALL)

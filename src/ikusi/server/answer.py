@@ -82,7 +82,7 @@ def read(completion: Any, limit: int | None, own: str = "") -> Answer:
         if isinstance(beside, str) and beside.strip() and beside != thought:
             thought = "\n\n".join(filter(None, (thought, beside.strip())))
     ended = str(getattr(choice, "finish_reason", None) or "").lower()
-    text, torn = said or "", _torn(choice, ended, limit)
+    text, torn = said or "", _explain_torn(choice, ended, limit)
     try:
         text, inside = thoughts.split(text, own)
         thought = "\n\n".join(filter(None, (thought, inside)))
@@ -116,7 +116,7 @@ def _parts(content: Any) -> tuple[str | None, str]:
     return "".join(said), "\n\n".join(filter(None, thought))
 
 
-def _torn(choice: Any, ended: str, limit: int | None) -> str | None:
+def _explain_torn(choice: Any, ended: str, limit: int | None) -> str | None:
     """Why an answer that ended so is not whole."""
     if ended in NATURAL:
         return None

@@ -19,7 +19,7 @@ from ikusi.errors import InputError
 from ikusi.server import address, opening, refusals
 from ikusi.server.answer import Answer, NotACompletionError, read
 from ikusi.server.fields import Fields
-from ikusi.server.keys import Secrets, of_address, of_proxies
+from ikusi.server.keys import Secrets, find_in_address, find_in_proxies
 from ikusi.server.pace import Pace
 from ikusi.server.refusals import RefusedError, UnreachedError
 
@@ -68,11 +68,11 @@ class Connection:
         except ImportError:
             told = "openai: expected the package, found none: pip install 'ikusi[translate]'"
             raise InputError(told) from None
-        self.address = address.mended(url)
+        self.address = address.mend_address(url)
         self.written, self.url, self.tries = url, self.address.base, TRIES
         self.model, self.deadline, self.key, self.patience = model, deadline, key, patience
         self.pace, self.fields = Pace(concurrency), Fields(model)
-        self.secrets = Secrets([*of_address(url), *of_proxies()])
+        self.secrets = Secrets([*find_in_address(url), *find_in_proxies()])
         self._silent = self._refused = self._answered = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -117,17 +117,17 @@ class Connection:
         try:
             async with self.pace.slot():
                 answer = await self.post(self.model, request)
-                self.pace.well()
+                self.pace.note_success()
         except UnreachedError as error:
-            self.pace.trouble()
+            self.pace.note_trouble()
             self._silent += 1
             if self._silent >= self.patience:
-                raise self.gone(str(error)) from None
+                raise self.explain_gone(str(error)) from None
             raise
         except RefusedError as error:
             self._refused += 1
             if error.is_final or (not self._answered and self._refused >= PATIENCE):
-                raise self.gone(error.told) from None
+                raise self.explain_gone(error.told) from None
             raise
         self._silent = 0
         self._answered += request["messages"] != opening.HELLO  # which says nothing of rows
@@ -147,16 +147,16 @@ class Connection:
                     return answer
             except UnreachedError as error:
                 if not left:
-                    raise self.gone(str(error)) from None
+                    raise self.explain_gone(str(error)) from None
             except NotACompletionError as error:
                 if not left:
-                    raise self.gone(f"no completion: {error}") from None
+                    raise self.explain_gone(f"no completion: {error}") from None
         raise AssertionError("the last try returns or raises")
 
     async def post(self, model: str, request: Mapping[str, Any]) -> Answer:
         """One request, sent again only without fields that the server does not take."""
         while True:
-            sent = self.fields.fitted(request)
+            sent = self.fields.fit(request)
             try:
                 completion = await self._completion(model, sent)
             except RefusedError as error:
@@ -177,7 +177,7 @@ class Connection:
             told = self.line(str(error.__cause__ or error))
             raise UnreachedError(told or f"none in {self.deadline:g} s") from None
         except openai.APIStatusError as error:
-            refused = refusals.refused(error.status_code, error.response.text)
+            refused = refusals.read_refusal(error.status_code, error.response.text)
             if error.status_code in refusals.BUSY or error.status_code >= 500:
                 raise UnreachedError(refused.told) from None
             raise refused from None
@@ -198,7 +198,7 @@ class Connection:
             async with asyncio.timeout(self.deadline):
                 return [str(model.id) async for model in client.models.list()]
         except (TimeoutError, openai.APIConnectionError) as error:
-            raise self.gone(str(error.__cause__ or error)) from None
+            raise self.explain_gone(str(error.__cause__ or error)) from None
         except (openai.OpenAIError, ValueError, TypeError, AttributeError):
             return None  # a server without this list, or with another form of it
 
@@ -207,32 +207,32 @@ class Connection:
         assert self._client is not None
         self._client.base_url, self.url = base, base
 
-    def gone(self, told: str) -> InputError:
+    def explain_gone(self, told: str) -> InputError:
         """The error to raise where a server does not answer; it shows no key."""
         return InputError(f"{self.shown}: expected a server that answers, found: {self.line(told)}")
 
     @property
     def shown(self) -> str:
         """The address without what may be a key in it."""
-        return address.shown(self.url)
+        return address.hide_secrets(self.url)
 
     def line(self, text: str) -> str:
         """A text of any origin on one short line, without any key."""
-        return refusals.shortened(self.secrets.blank(text))
+        return refusals.shorten(self.secrets.blank(text))
 
     async def _open(self) -> None:
         """Make the client and see that its server answers and has the model."""
         import openai
 
-        from ikusi.server.transport import client
+        from ikusi.server.transport import make_client
 
         options: dict[str, Any] = {
             "base_url": self.address.base,
             "default_query": self.address.query,
             "max_retries": TRANSPORT_RETRIES,
             "timeout": self.deadline,
-            "http_client": client(
-                self.secrets, self.pace.trouble, use_proxies=not self.address.is_loopback
+            "http_client": make_client(
+                self.secrets, self.pace.note_trouble, use_proxies=not self.address.is_loopback
             ),
         }
         try:

@@ -52,7 +52,7 @@ class Fields:
         """Whether none was refused so far."""
         return "response_format" not in self.changed
 
-    def fitted(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def fit(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A request as this server takes it."""
         found = dict(request)
         for field, instead in self.changed.items():
@@ -72,7 +72,7 @@ class Fields:
         """
         if error.status not in (400, 422):
             return False
-        field = _named(sent, error)
+        field = _find_named(sent, error)
         if field is None:
             return False
         if field not in self.changed:
@@ -83,7 +83,7 @@ class Fields:
         return True
 
 
-def _named(sent: Mapping[str, Any], error: RefusedError) -> str | None:
+def _find_named(sent: Mapping[str, Any], error: RefusedError) -> str | None:
     """The field that a refusal is about, of those that were sent."""
     if not _REFUSED.search(error.told) or _RANGE.search(error.told):
         return None
@@ -114,10 +114,10 @@ def _is_in(sent: Mapping[str, Any], field: str) -> bool:
 def _without_in_schema(value: Any, field: str) -> Any:
     """A request whose schema has a keyword no more."""
     format = value.get("response_format")
-    return value if format is None else {**value, "response_format": _stripped(format, field)}
+    return value if format is None else {**value, "response_format": _strip(format, field)}
 
 
-def _stripped(value: Any, keyword: str) -> Any:
+def _strip(value: Any, keyword: str) -> Any:
     if isinstance(value, dict):
-        return {name: _stripped(part, keyword) for name, part in value.items() if name != keyword}
+        return {name: _strip(part, keyword) for name, part in value.items() if name != keyword}
     return value

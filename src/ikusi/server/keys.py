@@ -66,14 +66,14 @@ class Secrets:
         return value
 
 
-def of_address(url: str) -> Iterator[str]:
+def find_in_address(url: str) -> Iterator[str]:
     """What may be secret in an address: user, password, keys in its query."""
     parts = urlsplit(url)
     yield from (unquote(text) for text in (parts.username, parts.password) if text)
     yield from (value for name, value in parse_qsl(parts.query) if _SECRET.search(name))
 
 
-def of_proxies() -> Iterator[str]:
+def find_in_proxies() -> Iterator[str]:
     """Passwords of the proxies that the environment names."""
     for url in getproxies().values():
         if "://" in url and (password := urlsplit(url).password):

@@ -38,7 +38,7 @@ class Server(Protocol):
     def use(self, base: str) -> None:
         """Ask below this address from now on."""
 
-    def gone(self, told: str) -> InputError:
+    def explain_gone(self, told: str) -> InputError:
         """The error to raise where the server does not answer."""
 
     async def names(self, base: str) -> list[str] | None:
@@ -69,8 +69,8 @@ async def check(server: Server) -> None:
 
 def _use(server: Server, base: str) -> None:
     server.use(base)
-    if server.shown != address.shown(server.written):
-        logger.warning("%s: is asked at %s", address.shown(server.written), server.shown)
+    if server.shown != address.hide_secrets(server.written):
+        logger.warning("%s: is asked at %s", address.hide_secrets(server.written), server.shown)
 
 
 async def _check_by_asking(server: Server, bases: list[str]) -> None:
@@ -86,7 +86,7 @@ async def _check_by_asking(server: Server, bases: list[str]) -> None:
         if refusal.status in (401, 402, 403):
             break
     server.use(bases[0])
-    raise server.gone(told)
+    raise server.explain_gone(told)
 
 
 async def _check_model(server: Server, names: list[str]) -> None:
@@ -128,10 +128,10 @@ async def _refusal(server: Server, model: str) -> RefusedError | None:
             await server.post(model, {"messages": HELLO, "max_tokens": PROBE})
         except UnreachedError as error:
             if not left:
-                raise server.gone(str(error)) from None
+                raise server.explain_gone(str(error)) from None
         except RefusedError as error:
             if error.status == 401:
-                raise server.gone(error.told) from None
+                raise server.explain_gone(error.told) from None
             return error
         except NotACompletionError as error:
             return RefusedError(f"no completion: {error}", 200)

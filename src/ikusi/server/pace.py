@@ -40,14 +40,14 @@ class Pace:
                 self.running -= 1
                 self._free.notify_all()
 
-    def well(self) -> None:
+    def note_success(self) -> None:
         """An answer came."""
         step = 1.0 / self.limit if self._troubled else 1.0
         # Only where the limit is what holds the work back does an answer say anything of it.
         if self.running >= int(self.limit):
             self.limit = min(float(self.most), self.limit + step)
 
-    def trouble(self) -> None:
+    def note_trouble(self) -> None:
         """The server refused, failed or was late."""
         now = time.monotonic()
         if now - self._last >= self.rest:

@@ -10,14 +10,14 @@ MOST = 100
 """Different reasons that are told apart; the others are counted together."""
 
 
-def alike(reason: str) -> str:
+def generalise(reason: str) -> str:
     """A reason without what differs from row to row, so that those of one kind are counted as one.
 
     A check's reason is told by the check's name; a server's or an answer's by its words.
 
-    >>> alike("server: 400: at most 4096 tokens, found 5120 tokens")
+    >>> generalise("server: 400: at most 4096 tokens, found 5120 tokens")
     'server: 400: at most N tokens, found N tokens'
-    >>> alike("language: expected eu, found en")
+    >>> generalise("language: expected eu, found en")
     'language'
     """
     kind = reason.partition(":")[0]
@@ -30,17 +30,17 @@ def alike(reason: str) -> str:
 
 def count(reasons: Counter[str], reason: str) -> str:
     """Count a reason; returns what it was counted as."""
-    name = alike(reason)
+    name = generalise(reason)
     if name not in reasons and len(reasons) >= MOST:
         name = "other reasons"
     reasons[name] += 1
     return name
 
 
-def told(reasons: Counter[str]) -> str:
+def format_reasons(reasons: Counter[str]) -> str:
     """The reasons that were met most, in one line.
 
-    >>> told(Counter({"language": 3, "server: 400: too long": 1}))
+    >>> format_reasons(Counter({"language": 3, "server: 400: too long": 1}))
     '3 x language, 1 x server: 400: too long'
     """
     shown = [f"{number:,} x {name}" for name, number in reasons.most_common(SHOWN)]

@@ -44,40 +44,42 @@ class RefusedError(Exception):
         return self.status in GONE and not _MODERATED.search(self.told)
 
 
-def refused(status: int, body: str) -> RefusedError:
+def read_refusal(status: int, body: str) -> RefusedError:
     """The refusal that an answer with a status of 400 to 499 is."""
     value = _json(body)
     value = value[0] if isinstance(value, list) and value else value
     error = value.get("error") if isinstance(value, dict) else None
     field = error.get("param") if isinstance(error, dict) else None
-    return RefusedError(reason(status, body), status, field if isinstance(field, str) else None)
+    return RefusedError(
+        read_reason(status, body), status, field if isinstance(field, str) else None
+    )
 
 
-def reason(status: int, body: str) -> str:
+def read_reason(status: int, body: str) -> str:
     """Why, in one line, whatever the body is: JSON of any make, HTML, plain text, nothing.
 
-    >>> reason(422, '{"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs"}]}')
+    >>> read_reason(422, '{"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs"}]}')
     '422: body.seed: Extra inputs'
-    >>> reason(502, "<html><head><title>Bad gateway</title></head></html>")
+    >>> read_reason(502, "<html><head><title>Bad gateway</title></head></html>")
     '502: Bad gateway'
     """
     value = _json(body)
-    told = _of_page(body) if value is None else "; ".join(dict.fromkeys(_said(value)))
+    told = _of_page(body) if value is None else "; ".join(dict.fromkeys(_list_reasons(value)))
     if not told:
         told = HTTPStatus(status).phrase if status in set(HTTPStatus) else "no reason"
-    return shortened(f"{status}: {told}")
+    return shorten(f"{status}: {told}")
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     """A text on one line, without control characters, not too long."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= LONGEST else line[: LONGEST - 4] + " ..."
 
 
-def status_within(body: Any) -> int | None:
+def find_status(body: Any) -> int | None:
     """The status that an answer of status 200 should have had; None where it is no error.
 
-    >>> status_within({"error": {"message": "Rate limit exceeded", "code": 429}})
+    >>> find_status({"error": {"message": "Rate limit exceeded", "code": 429}})
     429
     """
     if not isinstance(body, dict) or body.get("choices") or body.get("data"):
@@ -103,19 +105,19 @@ def _json(body: str) -> Any:
         return None
 
 
-def _said(value: Any, depth: int = 0) -> Iterator[str]:
+def _list_reasons(value: Any, depth: int = 0) -> Iterator[str]:
     """The reasons in a body, outermost first."""
     if isinstance(value, str):
         yield value.strip()
     elif isinstance(value, list):
         for part in value[:3]:
-            yield from _said(part, depth + 1)
+            yield from _list_reasons(part, depth + 1)
     elif isinstance(value, dict) and depth < 8:
         where = value.get("loc")
         before = ".".join(map(str, where)) + ": " if isinstance(where, list) else ""
         for name in _REASONS:
             if value.get(name):
-                yield from (before + text for text in _said(value[name], depth + 1))
+                yield from (before + text for text in _list_reasons(value[name], depth + 1))
                 break
         behind = value.get("metadata")  # of a provider behind a router
         if isinstance(behind, dict) and isinstance(behind.get("raw"), str):

@@ -50,7 +50,7 @@ def split(text: str, own: str = "") -> tuple[str, str]:
         text = bare[2]
     for opening, closing in MARKS:
         if (opening in text or closing in text) and opening not in own and closing not in own:
-            text = _unmarked(text, opening, closing, thoughts)
+            text = _remove_marked(text, opening, closing, thoughts)
     return text, "\n\n".join(thought.strip() for thought in thoughts if thought.strip())
 
 
@@ -64,7 +64,7 @@ def _final(text: str, thoughts: list[str]) -> str:
     return "".join(finals)
 
 
-def _unmarked(text: str, opening: str, closing: str, thoughts: list[str]) -> str:
+def _remove_marked(text: str, opening: str, closing: str, thoughts: list[str]) -> str:
     """Without what stands between marks; before a lone closing mark all is thought."""
     answer: list[str] = []
     thought: list[str] | None = None

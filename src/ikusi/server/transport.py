@@ -12,7 +12,7 @@ from typing import Any
 import openai
 
 from ikusi.server.keys import Secrets
-from ikusi.server.refusals import status_within
+from ikusi.server.refusals import find_status
 
 KEPT = ("content-type", "retry-after", "retry-after-ms", "x-should-retry")
 """Headers of an answer that anything here reads."""
@@ -32,7 +32,7 @@ class _Client(openai.DefaultAsyncHttpxClient):
         self._secrets.add(request.headers.get("authorization", "").partition(" ")[2])
         response = await super().send(request, **options)
         await response.aread()
-        status, body = mended(response.status_code, response.text, self._secrets)
+        status, body = mend_answer(response.status_code, response.text, self._secrets)
         if status == 429 or status >= 500:
             self._on_trouble()
         headers = {
@@ -43,7 +43,7 @@ class _Client(openai.DefaultAsyncHttpxClient):
         return type(response)(status, headers=headers, content=body.encode(), request=request)
 
 
-def client(secrets: Secrets, on_trouble: Callable[[], None], use_proxies: bool) -> Any:
+def make_client(secrets: Secrets, on_trouble: Callable[[], None], use_proxies: bool) -> Any:
     """What the SDK sends its requests by.
 
     Args:
@@ -54,14 +54,14 @@ def client(secrets: Secrets, on_trouble: Callable[[], None], use_proxies: bool) 
     return _Client(secrets, on_trouble, trust_env=use_proxies)
 
 
-def mended(status: int, text: str, secrets: Secrets) -> tuple[int, str]:
+def mend_answer(status: int, text: str, secrets: Secrets) -> tuple[int, str]:
     """Status and body of an answer as they ought to be, without any key."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
         return status, secrets.blank(text[:LONGEST_ERROR])
     if status < 400:
-        status = status_within(body) or status
+        status = find_status(body) or status
     body = secrets.blank_all(body, is_answer=status < 400)
     # Halves of surrogate pairs, which servers do send, stay escaped.
     return status, json.dumps(body)

@@ -20,7 +20,7 @@ from scipy import sparse
 
 from ikusi.statistics import borders
 from ikusi.statistics.intervals import bootstrap_interval
-from ikusi.statistics.resampling import drawn_weights
+from ikusi.statistics.resampling import draw_weights
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.integer]
@@ -117,7 +117,7 @@ class Ratings:
 Parts = tuple[Array, Array]  # observed and expected agreement, [resamples, pairs or 1]
 
 
-def agreement(
+def measure_agreement(
     ratings: Ratings, *, ordered: bool = False, resamples: int = 1000, seed: int = 0
 ) -> list[Figure]:
     """Return every figure of agreement, with 95 % intervals by a bootstrap over items.
@@ -141,7 +141,7 @@ def agreement(
     corrected["fleiss_kappa"] = _fleiss(ratings)
     corrected["krippendorff_alpha"] = _alpha(ratings)
     corrected["gwet_ac1"] = _ac1(ratings)
-    return [*found, *_corrected(ratings, corrected, resamples, seed)]
+    return [*found, *_correct(ratings, corrected, resamples, seed)]
 
 
 def _mean(
@@ -232,7 +232,7 @@ def _ac1(ratings: Ratings) -> _Coefficient:
     return _Coefficient(np.column_stack([np.ones(len(shares)), ratings.alike, shares]), parts)
 
 
-def _corrected(
+def _correct(
     ratings: Ratings, coefficients: dict[str, _Coefficient], resamples: int, seed: int
 ) -> list[Figure]:
     """The figures that correct for chance, all from the same resamples."""
@@ -242,7 +242,7 @@ def _corrected(
     possible = {name: one for name, one in coefficients.items() if not one.why}
     drawn: dict[str, list[Array]] = {name: [np.empty(0)] for name in possible}
     sums = _Sums(possible)
-    for weights in drawn_weights(items, resamples, seed):
+    for weights in draw_weights(items, resamples, seed):
         for name, parts in sums.parts(weights).items():
             drawn[name].append(_mean_of_pairs(*parts))
     whole = sums.parts(np.ones((1, items)))
@@ -317,7 +317,7 @@ def _bounds(ratings: Ratings, parts: Parts, samples: Array) -> tuple[float, floa
     Where raters agree on every item, no resample shows otherwise: then the exact interval of the
     share of items that they agree on takes the place of what was observed.
     """
-    if same := borders.alike(ratings.alike, np.ones(len(ratings.alike)), 0.0, 1.0):
+    if same := borders.find_alike(ratings.alike, np.ones(len(ratings.alike)), 0.0, 1.0):
         observed = [np.full_like(parts[0], bound) for bound in same.interval(0.95)]
         low, high = (float(_mean_of_pairs(one, parts[1])[0]) for one in observed)
         return low, high

@@ -44,7 +44,7 @@ class Alike(NamedTuple):
         return float(min(1.0, 2 * (1 - other) ** self.clusters))
 
 
-def alike(sums: Array, sizes: Array, least: float = -1.0, most: float = 1.0) -> Alike | None:
+def find_alike(sums: Array, sizes: Array, least: float = -1.0, most: float = 1.0) -> Alike | None:
     """The clusters, where all have one mean; None where they vary.
 
     ``sums``, ``sizes``: of each cluster's values, which lie between ``least`` and ``most`` (wider
@@ -57,7 +57,7 @@ def alike(sums: Array, sizes: Array, least: float = -1.0, most: float = 1.0) -> 
     return Alike(mean, len(means), min(least, mean), max(most, mean))
 
 
-def share_interval(sums: Array, sizes: Array, confidence: float) -> tuple[float, float] | None:
+def bound_share(sums: Array, sizes: Array, confidence: float) -> tuple[float, float] | None:
     """Bounds of a share near 0 or 1, from its clusters; None where it is far enough from both.
 
     Clopper and Pearson's with as many rows as would be as sure if they were independent (Korn and
@@ -65,7 +65,7 @@ def share_interval(sums: Array, sizes: Array, confidence: float) -> tuple[float,
     counts estimated from survey data"). That number is unknown where all clusters are alike: then
     it is that of the clusters.
     """
-    if same := alike(sums, sizes, 0.0, 1.0):
+    if same := find_alike(sums, sizes, 0.0, 1.0):
         return same.interval(confidence)
     rows, share = float(sizes.sum()), float(sums.sum() / sizes.sum())
     spread = float(np.square(sums - share * sizes).sum())

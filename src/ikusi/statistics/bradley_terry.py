@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ikusi.statistics.resampling import drawn_weights
+from ikusi.statistics.resampling import draw_weights
 
 Array = npt.NDArray[np.float64]
 
@@ -47,16 +47,16 @@ def bradley_terry(
         points: what the first one got: 1 for a win, 0.5 for a tie, 0 for a loss.
         clusters: the number of each comparison's item; those of one item are drawn together.
     """
-    whole = _won(first, second, points, np.zeros_like(clusters), 1, models)
+    whole = _count_wins(first, second, points, np.zeros_like(clusters), 1, models)
     won = whole.toarray().reshape(1, models, models)
-    if why := _undefined(won[0]):
+    if why := _explain_undefined(won[0]):
         return [Strength(None, None, None, why)] * models
-    values = strengths(won)[0]
+    values = estimate_strengths(won)[0]
     items = int(clusters.max()) + 1
-    by_item = _won(first, second, points, clusters, items, models)
+    by_item = _count_wins(first, second, points, clusters, items, models)
     drawn = [
-        strengths((by_item.T @ weights.T).T.reshape(-1, models, models))
-        for weights in drawn_weights(items, resamples, seed)
+        estimate_strengths((by_item.T @ weights.T).T.reshape(-1, models, models))
+        for weights in draw_weights(items, resamples, seed)
     ]
     samples = np.concatenate(drawn)
     undefined = float(np.isnan(samples[:, 0]).mean())
@@ -68,7 +68,7 @@ def bradley_terry(
     return [Strength(float(value), float(low), float(high)) for value, low, high in each]
 
 
-def _won(
+def _count_wins(
     first: npt.NDArray[np.integer],
     second: npt.NDArray[np.integer],
     points: Array,
@@ -83,20 +83,20 @@ def _won(
     return sparse.csr_array((values, (rows, columns)), shape=(items, models * models))
 
 
-def strengths(won: Array) -> Array:
+def estimate_strengths(won: Array) -> Array:
     """Return the strengths of models, [tables, models], from tables of points.
 
     ``won[t, i, j]``: points of model i against model j. A table in which some models never took a
     point from the others has no strengths: theirs are NaN.
     """
-    known = _connected(won)
+    known = _find_connected(won)
     found = np.full(won.shape[:2], np.nan)
     if known.any():
-        found[known] = _fitted(won[known])
+        found[known] = _fit(won[known])
     return found
 
 
-def _fitted(won: Array) -> Array:
+def _fit(won: Array) -> Array:
     """Newton's method on the log-likelihood, which is concave; steps of more than 1 are cut."""
     models, played = won.shape[1], won + won.transpose(0, 2, 1)
     theta = np.zeros(won.shape[:2])
@@ -113,7 +113,7 @@ def _fitted(won: Array) -> Array:
     return np.asarray(theta - theta.mean(axis=1, keepdims=True))
 
 
-def _connected(won: Array) -> npt.NDArray[np.bool_]:
+def _find_connected(won: Array) -> npt.NDArray[np.bool_]:
     """Whether each model took points, directly or through others, from each other one, [tables].
 
     Without that the likelihood has no highest point (Ford 1957).
@@ -124,10 +124,10 @@ def _connected(won: Array) -> npt.NDArray[np.bool_]:
     return np.asarray(reach.all(axis=(1, 2)))
 
 
-def _undefined(won: Array) -> str:
+def _explain_undefined(won: Array) -> str:
     """Why a table has no strengths; empty where it has."""
-    if _connected(won[None])[0]:
+    if _find_connected(won[None])[0]:
         return ""
-    if not _connected((won + won.T)[None])[0]:
+    if not _find_connected((won + won.T)[None])[0]:
         return "no comparison joins some models with the others"
     return "some models never took a point from the others, so how much weaker they are is unknown"

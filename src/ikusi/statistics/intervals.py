@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ikusi.statistics import borders
-from ikusi.statistics.resampling import Clusters, Values, cluster_totals, resampled_means
+from ikusi.statistics.resampling import Clusters, Values, resample_means, sum_clusters
 
 FEWEST = 30
 """Bootstrap intervals from fewer pictures than this are too narrow to decide anything."""
@@ -34,9 +34,9 @@ def bootstrap_interval(
     """
     sample = np.asarray(values, dtype=np.float64)
     share = bool(sample.min(initial=0) >= 0 and sample.max(initial=1) <= 1)
-    if share and (near := borders.share_interval(*cluster_totals(sample, clusters), confidence)):
+    if share and (near := borders.bound_share(*sum_clusters(sample, clusters), confidence)):
         return Interval(float(sample.mean()), *near)
-    means = resampled_means(sample, clusters, n, seed)
+    means = resample_means(sample, clusters, n, seed)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(sample.mean()), float(low), float(high))
 
@@ -48,7 +48,7 @@ def standard_error(values: Values, clusters: Clusters = None) -> float:
     stands alone it is the ordinary ``s / sqrt(n)``. Fewer than two clusters raise ``ValueError``.
     """
     sample = np.asarray(values, dtype=np.float64)
-    sums, sizes = cluster_totals(sample, clusters)
+    sums, sizes = sum_clusters(sample, clusters)
     if len(sums) < 2:
         raise ValueError(f"expected at least two clusters, found {len(sums)}")
     residuals = sums - sample.mean() * sizes

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.stats import binomtest, norm
 
 from ikusi.statistics import borders
-from ikusi.statistics.resampling import Clusters, Values, cluster_totals, resampled_means
+from ikusi.statistics.resampling import Clusters, Values, resample_means, sum_clusters
 
 
 class Difference(NamedTuple):
@@ -55,7 +55,7 @@ def paired_difference(
     so it is never 0 and at least ``2 / (n + 1)``. Where all pictures differ alike (not at all, as
     a rule) interval and p-value are those of ``borders.Alike``.
     """
-    return _tested(_paired(a, b), 0.0, clusters, n, seed, confidence)
+    return _test_gap(_pair(a, b), 0.0, clusters, n, seed, confidence)
 
 
 def exceeds(
@@ -71,8 +71,8 @@ def exceeds(
 
     The p-value is two-sided; where the mean is not above the bound it is 1.
     """
-    gap = _paired(a, b)
-    tested = _tested(gap, bound, clusters, n, seed, confidence)
+    gap = _pair(a, b)
+    tested = _test_gap(gap, bound, clusters, n, seed, confidence)
     return tested if (gap - bound).mean() > 0 else tested._replace(p_value=1.0)
 
 
@@ -101,23 +101,23 @@ def equivalence(
     return Equivalence(mean, low, high, p_value, -margin < low and high < margin)
 
 
-def least_p_value(values: Values, clusters: Clusters = None) -> float:
+def compute_least_p_value(values: Values, clusters: Clusters = None) -> float:
     """Return the smallest two-sided p-value that the signs of the clusters' sums allow.
 
     That is ``2 ** (1 - d)`` where ``d`` sums are not zero: the sign test's when all agree. A
     bootstrap of few such clusters gives less, which is more than they can show.
     """
-    sums, _ = cluster_totals(np.asarray(values, dtype=np.float64), clusters)
+    sums, _ = sum_clusters(np.asarray(values, dtype=np.float64), clusters)
     return min(1.0, 2.0 ** (1 - int((~np.isclose(sums, 0)).sum())))
 
 
-def detectable(error: float, alpha: float = 0.05, power: float = 0.8) -> float:
+def compute_detectable(error: float, alpha: float = 0.05, power: float = 0.8) -> float:
     """Return the smallest true difference that a test finds with probability ``power``.
 
     ``error``: the standard error of the difference. The test is two-sided at level ``alpha`` and
     the estimate taken as normal (Bloom 1995, "Minimum detectable effects").
 
-    >>> round(detectable(0.01), 4)
+    >>> round(compute_detectable(0.01), 4)
     0.028
     """
     return float((norm.ppf(1 - alpha / 2) + norm.ppf(power)) * error)
@@ -138,7 +138,7 @@ def mcnemar(a: Values, b: Values) -> McNemar:
     return McNemar(only_a, only_b, p_value)
 
 
-def _tested(
+def _test_gap(
     gap: npt.NDArray[np.float64],
     bound: float,
     clusters: Clusters,
@@ -149,16 +149,16 @@ def _tested(
     """The mean of ``gap``, its interval, and the two-sided p-value against ``bound``."""
     shifted, least = gap - bound, 2 / (n + 1)
     mean = float(shifted.mean()) + bound
-    if alike := borders.alike(*cluster_totals(gap, clusters)):
+    if alike := borders.find_alike(*sum_clusters(gap, clusters)):
         return Difference(mean, *alike.interval(confidence), max(least, alike.p_value(bound)))
-    means = resampled_means(shifted, clusters, n, seed)
+    means = resample_means(shifted, clusters, n, seed)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     tail = min(int((means <= 0).sum()), int((means >= 0).sum()))
     p_value = min(1.0, 2 * (tail + 1) / (n + 1))
     return Difference(mean, float(low) + bound, float(high) + bound, p_value)
 
 
-def _paired(a: Values, b: Values) -> npt.NDArray[np.float64]:
+def _pair(a: Values, b: Values) -> npt.NDArray[np.float64]:
     left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if left.shape != right.shape:
         raise ValueError(f"expected runs of equal length, found {left.size} and {right.size} rows")

@@ -11,18 +11,18 @@ Clusters = Sequence[Hashable] | npt.NDArray[np.generic] | None
 _CELLS = 2**18  # drawn cluster numbers held at once: 2 MB
 
 
-def resampled_means(
+def resample_means(
     values: npt.NDArray[np.float64], clusters: Clusters, n: int, seed: int
 ) -> npt.NDArray[np.float64]:
     """Return ``n`` means of rows whose clusters are drawn with replacement, as an array [n]."""
-    sums, sizes = cluster_totals(values, clusters)
+    sums, sizes = sum_clusters(values, clusters)
     means = [
         sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1) for drawn in _draws(len(sums), n, seed)
     ]
     return np.concatenate(means)
 
 
-def cluster_totals(
+def sum_clusters(
     values: npt.NDArray[np.float64], clusters: Clusters
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the sum of each cluster's values and their number, as two arrays [clusters].
@@ -49,7 +49,7 @@ def _draws(clusters: int, n: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
         yield generator.integers(clusters, size=(min(step, n - start), clusters))
 
 
-def drawn_weights(items: int, n: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+def draw_weights(items: int, n: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
     """Yield how often each item is drawn in ``n`` resamples, as arrays [some, items]."""
     for drawn in _draws(items, n, seed):
         places = drawn + items * np.arange(len(drawn))[:, None]

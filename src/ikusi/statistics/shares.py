@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.stats import binom, binomtest, norm, t
 
 from ikusi.statistics.intervals import Interval
-from ikusi.statistics.resampling import Clusters, Values, cluster_totals
+from ikusi.statistics.resampling import Clusters, Values, sum_clusters
 
 Array = npt.NDArray[np.float64]
 
@@ -27,17 +27,17 @@ def wilson_interval(
     """Return the share of ones among ``values`` and its Wilson interval (Wilson 1927).
 
     ``values``: 0 or 1 for each rating. ``clusters``: the item of each rating, or None where every
-    item has one. An empty sequence raises ``ValueError``. See ``estimated_share``.
+    item has one. An empty sequence raises ``ValueError``. See ``estimate_share``.
 
     >>> [round(bound, 3) for bound in wilson_interval([1] * 67 + [0] * 13)]
     [0.838, 0.742, 0.903]
     """
-    sums, sizes = cluster_totals(np.asarray(values, dtype=np.float64), clusters)
-    found = estimated_share(sums, sizes, confidence=confidence)
+    sums, sizes = sum_clusters(np.asarray(values, dtype=np.float64), clusters)
+    found = estimate_share(sums, sizes, confidence=confidence)
     return Interval(float(found.share), float(found.low), float(found.high))
 
 
-def estimated_share(
+def estimate_share(
     sums: Array, sizes: Array, weights: Array | float = 1.0, confidence: float = 0.95
 ) -> Estimate:
     """Estimate a share of all items from those that were drawn, with its Wilson interval.
@@ -72,13 +72,13 @@ def _effective_rows(sums: Array, sizes: Array, weights: Array, share: Array, tai
     surer = np.square(t.ppf(tail, rows - 1) / t.ppf(tail, items - 1))
     surer *= (1 - 1 / items) / (1 - 1 / np.maximum(rows, 2))
     found = surer * share * (1 - share) * np.square((weights * sizes).sum(-1)) / spread
-    return np.where(alike, effective_items(weights), np.minimum(rows, found))
+    return np.where(alike, count_effective_items(weights), np.minimum(rows, found))
 
 
-def effective_items(weights: Array) -> Array:
+def count_effective_items(weights: Array) -> Array:
     """How many items of equal weight would be as sure as these, [..., items] (Kish 1965).
 
-    >>> float(effective_items(np.array([1.0, 1.0, 1.0, 3.0])))
+    >>> float(count_effective_items(np.array([1.0, 1.0, 1.0, 3.0])))
     3.0
     """
     return np.asarray(np.square(weights.sum(-1)) / np.square(weights).sum(-1))
@@ -117,10 +117,10 @@ def sign_test(wins: int, losses: int, alpha: float = 0.05) -> SignTest:
     """
     total = wins + losses
     p_value = float(binomtest(wins, total).pvalue) if total else 1.0
-    return SignTest(wins, losses, p_value, _needed(total, alpha))
+    return SignTest(wins, losses, p_value, _count_needed(total, alpha))
 
 
-def _needed(total: int, alpha: float) -> int | None:
+def _count_needed(total: int, alpha: float) -> int | None:
     if 2 * 0.5**total > alpha:
         return None
     # With equal chances, both tails are twice the upper one.

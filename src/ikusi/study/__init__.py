@@ -47,7 +47,7 @@ class Outcome:
             return 0
         return 3 if all(state.bad_input for state in failed) else 1
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The end of the run in one line."""
         page = self.folder.page
         where = f"; report at {page}" if page.exists() else ""
@@ -82,22 +82,22 @@ def run(
     """
     from ikusi.study.launch import torchrun
 
-    if group := torchrun.group():
+    if group := torchrun.read_group():
         _fits(recipe_, group)
     needs.check(recipe_)
     _expect_trackers(recipe_)
     asked = recipe_.workers if workers is None else workers
-    return run_steps(layout.steps(recipe_), folder, asked, only=only, redo=redo, shown=recipe_)
+    return run_steps(layout.list_steps(recipe_), folder, asked, only=only, redo=redo, shown=recipe_)
 
 
-def status(recipe_: Recipe, folder: Path) -> dict[str, State]:
+def read_states(recipe_: Recipe, folder: Path) -> dict[str, State]:
     """Where each step of a study stands, without running any."""
-    steps = layout.steps(recipe_)
-    return _compared(steps, StudyFolder(folder))
+    steps = layout.list_steps(recipe_)
+    return _compare(steps, StudyFolder(folder))
 
 
-def _compared(steps: Sequence[Step], folder: StudyFolder) -> dict[str, State]:
-    states = graph.states(steps, folder)
+def _compare(steps: Sequence[Step], folder: StudyFolder) -> dict[str, State]:
+    states = graph.read_states(steps, folder)
     code.compare(steps, states)
     return states
 
@@ -116,21 +116,23 @@ def run_steps(
     Args:
         shown: the recipe whose grid is drawn and kept as `recipe.yaml`, if there is one.
     """
-    everything, study = graph.ordered(steps), StudyFolder(folder)
-    wanted = graph.closure(everything, _named(only, everything)) if only else everything
-    states = _compared(wanted, study)
+    everything, study = graph.order_steps(steps), StudyFolder(folder)
+    wanted = (
+        graph.select_needed(everything, _select_named(only, everything)) if only else everything
+    )
+    states = _compare(wanted, study)
     other = [name for name, state in states.items() if state.other_code]
-    again = None if redo is None else _named(redo, everything) if redo else other
+    again = None if redo is None else _select_named(redo, everything) if redo else other
     if other and again is None:
-        terminal.say(code.told(other), error=True)
+        terminal.say(code.describe_changed(other), error=True)
     if not again and all(state.status == "current" for state in states.values()):
         return Outcome(states, study)
-    with claim.held(folder, "study"):
+    with claim.claim_folder(folder, "study"):
         # Those that need others first: cut here, nothing stays current that was made from a step
         # which is made anew.
-        for step in reversed(graph.dependents(everything, again or ())):
+        for step in reversed(graph.select_dependents(everything, again or ())):
             artifact.outdate(study.step(step.name), step.kind)
-        states = graph.states(wanted, study)  # another run may just have ended
+        states = graph.read_states(wanted, study)  # another run may just have ended
         if shown is not None:
             artifact.write_text(study.recipe, recipe.show(shown))
         _warn_of_bf16(wanted, states)
@@ -150,24 +152,28 @@ def _go(
     from ikusi.study import progress
     from ikusi.study.scheduler import Scheduler
 
-    def made(step: Step) -> None:
+    def note_made(step: Step) -> None:
         if step.kind == EVALUATE:
             results.collect(study, everything)
 
     def score(name: str) -> float | None:
-        return results.mean_score(results.read(study.step(name)), shown.language) if shown else None
+        return (
+            results.compute_mean_score(results.read(study.step(name)), shown.language)
+            if shown
+            else None
+        )
 
     count, gpus = _workers(workers, wanted)
-    cells = progress.cells(shown) if shown else []
+    cells = progress.list_cells(shown) if shown else []
     board = progress.Board(study.root.name, study, wanted, count, cells, score)
-    with progress.display(board, terminal.console()) as display:
-        Scheduler(wanted, states, study, count, display, gpus, made).run()
+    with progress.display(board, terminal.open_console()) as display:
+        Scheduler(wanted, states, study, count, display, gpus, note_made).run()
 
 
 def _warn_of_bf16(steps: Sequence[Step], states: Mapping[str, State]) -> None:
     """Say once where trainings on this machine's processor are to be in bf16, which it emulates."""
-    from ikusi.study.launch.hardware import accelerators
-    from ikusi.train.precision import emulated_bf16
+    from ikusi.study.launch.hardware import list_accelerators
+    from ikusi.train.precision import describe_emulated_bf16
 
     concerned = any(
         states[step.name].status == "waiting"
@@ -175,7 +181,7 @@ def _warn_of_bf16(steps: Sequence[Step], states: Mapping[str, State]) -> None:
         and not step.compute.get("slurm")
         for step in steps
     )
-    if concerned and not accelerators() and (slow := emulated_bf16()):
+    if concerned and not list_accelerators() and (slow := describe_emulated_bf16()):
         terminal.say(slow, error=True)
 
 
@@ -198,25 +204,25 @@ def _fits(recipe_: Recipe, group: "Group") -> None:
     """Check a recipe against what torchrun has started, which it could not know."""
     if recipe_.compute.slurm:
         raise InputError("compute.slurm: expected none, as torchrun has machines already; found it")
-    if lone := recipe_.undivided(group.everywhere):
+    if lone := recipe_.find_undivided(group.everywhere):
         key, expected, found = lone
-        raise InputError(f"{yamlfile.dotted(key)}: expected {expected}, found {found}")
+        raise InputError(f"{yamlfile.spell(key)}: expected {expected}, found {found}")
 
 
 def _workers(asked: int | Literal["auto"], steps: Sequence[Step]) -> tuple[int, int]:
     """How many workers there are at once, and how many GPUs each has, if there are any."""
     from ikusi.study.launch import torchrun
-    from ikusi.study.scheduler import worker_count
+    from ikusi.study.scheduler import count_workers
 
-    if group := torchrun.group():
+    if group := torchrun.read_group():
         return 1, group.processes
     if any(step.compute.get("slurm") for step in steps):
         return (MOST_JOBS if asked == "auto" else asked), 0
     processes = max(step.compute.get("processes", 1) for step in steps)
-    return worker_count(asked, processes), processes
+    return count_workers(asked, processes), processes
 
 
-def _named(patterns: Sequence[str], steps: Sequence[Step]) -> list[str]:
+def _select_named(patterns: Sequence[str], steps: Sequence[Step]) -> list[str]:
     names = [step.name for step in steps]
     found: list[str] = []
     for pattern in patterns:

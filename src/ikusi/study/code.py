@@ -40,17 +40,17 @@ class Record(jsonfile.Record):
     modules: dict[str, str]
 
 
-def recorded(path: Path | None = None) -> Record:
+def read_record(path: Path | None = None) -> Record:
     """What `code.json` says, or another file like it."""
     return jsonfile.read(path or RECORD, Record, "the record of the code of steps")
 
 
-def versions() -> dict[str, int]:
+def list_versions() -> dict[str, int]:
     """The version of each step's function, `module:name`."""
-    return {function: known.version for function, known in recorded().functions.items()}
+    return {function: known.version for function, known in read_record().functions.items()}
 
 
-def fingerprints(functions: Iterable[str]) -> dict[str, str]:
+def hash_functions(functions: Iterable[str]) -> dict[str, str]:
     """Fingerprint of the code of each function, `module:name`, that can be found.
 
     To read the code takes a second or two; what comes out is kept until a file of it changes.
@@ -60,10 +60,10 @@ def fingerprints(functions: Iterable[str]) -> dict[str, str]:
         packages.setdefault(function.partition(".")[0].partition(":")[0], []).append(function)
     found: dict[str, str] = {}
     for name, group in packages.items():
-        if package := source.installed(name):
+        if package := source.find_installed(name):
             there = [function for function in group if function in package]
             read = partial(_read, there, package)
-            made = content.derived(package.files(), package.root, " ".join(there), read)
+            made = content.hash_derived(package.files(), package.root, " ".join(there), read)
             found |= zip(there, made.split(), strict=True)
     return found
 
@@ -77,7 +77,7 @@ def compare(steps: Sequence[Step], states: Mapping[str, State]) -> None:
     finished = [step for step in steps if states[step.name].made_by]
     if not finished:
         return
-    now, known = fingerprints(step.function for step in finished), recorded().functions
+    now, known = hash_functions(step.function for step in finished), read_record().functions
     for step in finished:
         alike = {now.get(step.function)}
         if (about := known.get(step.function)) and about.code in alike:
@@ -85,10 +85,10 @@ def compare(steps: Sequence[Step], states: Mapping[str, State]) -> None:
         states[step.name].other_code = not alike.issuperset(states[step.name].made_by)
 
 
-def told(names: Sequence[str]) -> str:
+def describe_changed(names: Sequence[str]) -> str:
     """One line about steps that other code made.
 
-    >>> told(["data", "align/english"])
+    >>> describe_changed(["data", "align/english"])
     'made by other code, and kept: data, align/english (--redo makes them anew)'
     """
     kinds: dict[str, list[str]] = {}

@@ -22,7 +22,7 @@ class Contents:
         # Of this object alone: files may change before the next study is laid out.
         self.benchmark = cache(benchmark.load)
         self._pack = cache(lambda code: artifact.fingerprint(language.load(code)))
-        self._model, self._folder = cache(_model), cache(content.folder)
+        self._model, self._folder = cache(_model), cache(content.hash_folder)
 
     def packs(self, *codes: str) -> dict[str, str]:
         """Language packs."""
@@ -48,21 +48,23 @@ class Contents:
         """The tables that say where the miniature's pictures and words come from."""
         return {
             f"{MINIATURE}{table.name}": artifact.fingerprint(table.read_bytes())
-            for table in packages.tables()
+            for table in packages.list_tables()
         }
 
     def benchmarks(self, names: Sequence[str], languages: Sequence[str]) -> dict[str, str]:
         """What benchmarks say, and the corpora of those that the study does not make itself."""
         known = [self.benchmark(name) for name in names]
         definitions = {
-            f"benchmark {name}": artifact.fingerprint(benchmark.content(one))
+            f"benchmark {name}": artifact.fingerprint(benchmark.read_content(one))
             for name, one in zip(names, known, strict=True)
         }
         pairs = zip(names, known, strict=True)
         given = [one for name, one in pairs if not name.startswith(MINIATURE)]
-        return definitions | (self._asked(given, languages) if given else {})
+        return definitions | (self._read_asked(given, languages) if given else {})
 
-    def _asked(self, benchmarks: Sequence[Benchmark], languages: Sequence[str]) -> dict[str, str]:
+    def _read_asked(
+        self, benchmarks: Sequence[Benchmark], languages: Sequence[str]
+    ) -> dict[str, str]:
         from ikusi.evaluate import corpora  # heavy, and the miniature needs none of it
 
         pairs = corpora.find(benchmarks, languages, corpora.CORPORA)
@@ -70,5 +72,5 @@ class Contents:
 
 
 def _model(name: str) -> str:
-    place = Path(shipped.base(name))
-    return content.folder(place) if place.is_dir() else name
+    place = Path(shipped.locate_base(name))
+    return content.hash_folder(place) if place.is_dir() else name

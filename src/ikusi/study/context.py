@@ -62,10 +62,10 @@ def call(
     found: Callable[..., None] = getattr(importlib.import_module(module), name)
     shape = inspect.signature(found, eval_str=True).parameters["settings"].annotation
     document = yamlfile.Document(dict(settings), name=f"{source}: settings")
-    found(output, context, yamlfile.validate(shape, document, yamlfile.field_names(shape)))
+    found(output, context, yamlfile.validate(shape, document, yamlfile.list_field_names(shape)))
 
 
-def one_line(error: Exception) -> str:
+def to_one_line(error: Exception) -> str:
     """An error as one line for people."""
     words = " ".join(str(error).split())
     if isinstance(error, InputError):

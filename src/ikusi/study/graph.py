@@ -81,7 +81,7 @@ class State:
     other_code: bool = False
 
 
-def ordered(steps: Iterable[Step]) -> list[Step]:
+def order_steps(steps: Iterable[Step]) -> list[Step]:
     """The steps with every step after its inputs, otherwise in the order given.
 
     Raises:
@@ -110,7 +110,7 @@ def ordered(steps: Iterable[Step]) -> list[Step]:
     return list(placed.values())
 
 
-def depths(steps: Sequence[Step]) -> dict[str, int]:
+def measure_depths(steps: Sequence[Step]) -> dict[str, int]:
     """How many steps must come before each one, along its longest path; for ordered steps."""
     depth: dict[str, int] = {}
     for step in steps:
@@ -118,7 +118,7 @@ def depths(steps: Sequence[Step]) -> dict[str, int]:
     return depth
 
 
-def closure(steps: Sequence[Step], names: Iterable[str]) -> list[Step]:
+def select_needed(steps: Sequence[Step], names: Iterable[str]) -> list[Step]:
     """The named steps and all they need, in order; for ordered steps."""
     wanted = set(names)
     for step in reversed(steps):
@@ -127,7 +127,7 @@ def closure(steps: Sequence[Step], names: Iterable[str]) -> list[Step]:
     return [step for step in steps if step.name in wanted]
 
 
-def dependents(steps: Sequence[Step], names: Iterable[str]) -> list[Step]:
+def select_dependents(steps: Sequence[Step], names: Iterable[str]) -> list[Step]:
     """The named steps and all that need them, in order; for ordered steps."""
     found = set(names)
     for step in steps:
@@ -136,7 +136,7 @@ def dependents(steps: Sequence[Step], names: Iterable[str]) -> list[Step]:
     return [step for step in steps if step.name in found]
 
 
-def fingerprints(steps: Sequence[Step]) -> dict[str, str]:
+def hash_steps(steps: Sequence[Step]) -> dict[str, str]:
     """Fingerprint of what each step makes; for ordered steps.
 
     It covers the settings, what is read, the inputs' fingerprints and two versions: the
@@ -152,19 +152,19 @@ def fingerprints(steps: Sequence[Step]) -> dict[str, str]:
     return result
 
 
-def states(steps: Sequence[Step], folder: StudyFolder) -> dict[str, State]:
+def read_states(steps: Sequence[Step], folder: StudyFolder) -> dict[str, State]:
     """What is already done in a study's folder; all else is waiting. For ordered steps.
 
     A step is current only if all it needs is current too: a step whose input was deleted by
     hand is redone together with that input.
     """
-    wanted = fingerprints(steps)
+    wanted = hash_steps(steps)
     result: dict[str, State] = {}
     for step in steps:
         inputs_stand = all(result[name].status == "current" for name in step.inputs)
         made = folder.step(step.name)
         if inputs_stand and artifact.is_current(made, wanted[step.name]):
-            manifest = artifact.manifest(made) or {}
+            manifest = artifact.read_manifest(made) or {}
             result[step.name] = State(
                 "current",
                 fraction=1.0,

@@ -22,7 +22,7 @@ from ikusi.study.steps.settings import Settings
 FUNCTIONS = "ikusi.study.steps"
 
 
-def steps(recipe: Recipe) -> list[Step]:
+def list_steps(recipe: Recipe) -> list[Step]:
     """Every step of a study, each after what it needs; without benchmarks it ends with training.
 
     Raises:
@@ -30,17 +30,23 @@ def steps(recipe: Recipe) -> list[Step]:
     """
     study, backbones, runs = _Layout(recipe), recipe.grid.backbones, recipe.runs()
     made = [study.step(names.DATA, Data.of(recipe))] if study.uses_miniature() else []
-    for name, stage in encoding.kept_of(recipe).items():
+    for name, stage in encoding.find_features_steps(recipe).items():
         made.append(study.step(name, Features.of(recipe, stage)))
-    made += [study.step(names.aligned(name), Align.of(recipe, name)) for name in backbones]
-    made += [study.step(names.trained(run.name), Instruct.of(recipe, run)) for run in runs]
+    made += [study.step(names.name_align_step(name), Align.of(recipe, name)) for name in backbones]
+    made += [
+        study.step(names.name_instruct_step(run.name), Instruct.of(recipe, run)) for run in runs
+    ]
     if not recipe.benchmarks:
         return made
-    measured = [study.step(names.evaluated(run.name), Evaluate.of(recipe, run)) for run in runs]
+    measured = [
+        study.step(names.name_evaluate_step(run.name), Evaluate.of(recipe, run)) for run in runs
+    ]
     if on_text := study.text_only_benchmarks():
         for backbone in backbones:
             settings = EvaluateBackbone.of(recipe, backbone, on_text)
-            measured.append(study.step(names.evaluated(names.bare(backbone)), settings))
+            measured.append(
+                study.step(names.name_evaluate_step(names.name_bare(backbone)), settings)
+            )
     return [*made, *measured, study.step(names.REPORT, Report.of(recipe), measured)]
 
 
@@ -48,11 +54,11 @@ class _Layout:
     """Makes steps of settings; what several of them read is read once."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self.recipe, self.contents, self.versions = recipe, Contents(), code.versions()
+        self.recipe, self.contents, self.versions = recipe, Contents(), code.list_versions()
 
     def uses_miniature(self) -> bool:
         """Whether any data is made by the study itself."""
-        return bool(names.needs_data(*(name for _, name in self.recipe.data())))
+        return bool(names.list_data_steps(*(name for _, name in self.recipe.data())))
 
     def text_only_benchmarks(self) -> list[str]:
         """Those without pictures, which a bare backbone can take too."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ikusi.data.corpus import Corpus
 
 
-def missing(recipe: Recipe) -> list[str]:
+def list_missing(recipe: Recipe) -> list[str]:
     """Every model, corpus, row or picture that a study would stop for, each in one line."""
     trained: dict[Path, Corpus] = {}
     lines = [*_models(recipe), *_training(recipe, trained)]
@@ -28,7 +28,7 @@ def check(recipe: Recipe) -> None:
     Raises:
         InputError: something is in the way; where several things are, a line for each.
     """
-    lines = missing(recipe)
+    lines = list_missing(recipe)
     if len(lines) > 1:
         lines.insert(
             0, f"{recipe.name}: expected all that it needs, found {len(lines)} missing or wrong:"
@@ -40,7 +40,7 @@ def check(recipe: Recipe) -> None:
 def _models(recipe: Recipe) -> Iterator[str]:
     for name in (recipe.vision, *map(recipe.backbone, recipe.grid.backbones)):
         try:
-            place = shipped.base(name)
+            place = shipped.locate_base(name)
         except InputError as error:
             yield str(error)
             continue
@@ -49,9 +49,9 @@ def _models(recipe: Recipe) -> Iterator[str]:
         from ikusi.model import hub  # here and below: the miniature needs none of these
 
         try:
-            hub.folder(place)
+            hub.find_folder(place)
         except InputError as error:
-            yield f"{error}{hub.licence(place)}"
+            yield f"{error}{hub.describe_licence(place)}"
 
 
 def _training(recipe: Recipe, trained: dict[Path, Corpus]) -> Iterator[str]:
@@ -108,12 +108,14 @@ def _benchmarks(recipe: Recipe, trained: Sequence[Corpus]) -> Iterator[str]:
         try:
             found = corpora.find([benchmark.load(name)], languages, corpora.CORPORA)
             if name not in recipe.seen_pictures:
-                yield from _seen(name, found[0][1], trained, recipe.benchmark_rows)
+                yield from _list_seen(name, found[0][1], trained, recipe.benchmark_rows)
         except InputError as error:
             yield str(error)
 
 
-def _seen(name: str, asked: Corpus, trained: Sequence[Corpus], limit: int | None) -> Iterator[str]:
+def _list_seen(
+    name: str, asked: Corpus, trained: Sequence[Corpus], limit: int | None
+) -> Iterator[str]:
     from ikusi.evaluate import overlap
 
     found = overlap.find(asked, trained, limit)

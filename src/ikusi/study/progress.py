@@ -11,7 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ikusi.recipe import Recipe
-from ikusi.recipe.folder import ALIGN, EVALUATE, INSTRUCT, StudyFolder, aligned, evaluated, trained
+from ikusi.recipe.folder import (
+    ALIGN,
+    EVALUATE,
+    INSTRUCT,
+    StudyFolder,
+    name_align_step,
+    name_evaluate_step,
+    name_instruct_step,
+)
 from ikusi.study import graph
 from ikusi.study.graph import State, Step
 
@@ -60,7 +68,7 @@ class Board:
     score: Callable[[str], float | None] = lambda name: None
 
 
-def seconds_to_go(
+def estimate_seconds(
     steps: Sequence[Step], states: Mapping[str, State], workers: int, now: float
 ) -> tuple[float, list[str]]:
     """Estimate the rest of a run from the steps measured so far.
@@ -113,29 +121,29 @@ def _rest(state: State, mean: float | None, now: float) -> float | None:
     return None if mean is None else max(mean - (now - state.began), 0.0)
 
 
-def clock(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     """Write a duration: `0:42`, `3:07`, `2:03:07`."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def percent(fraction: float) -> str:
+def format_percent(fraction: float) -> str:
     """Write a share: `43 %`."""
     return f"{100 * fraction:.0f} %"
 
 
-def summary(board: Board, states: Mapping[str, State], began: float) -> str:
+def write_summary(board: Board, states: Mapping[str, State], began: float) -> str:
     """One line: steps finished, time gone, time to go."""
     now = time.monotonic()
     finished = sum(state.status in graph.FINISHED for state in states.values())
-    left, unmeasured = seconds_to_go(board.steps, states, board.workers, now)
-    words = f"{finished} of {len(states)} steps, {clock(now - began)} gone"
+    left, unmeasured = estimate_seconds(board.steps, states, board.workers, now)
+    words = f"{finished} of {len(states)} steps, {format_clock(now - began)} gone"
     if unmeasured:
         # No number alone: a step that is nearly done says nothing of those that take hours.
-        known = f"{clock(left)} and " if left >= 1 else ""
+        known = f"{format_clock(left)} and " if left >= 1 else ""
         return f"{words}, to go: {known}what {', '.join(unmeasured)} will take"
-    return f"{words}, about {clock(left)} to go" if left >= 1 else words
+    return f"{words}, about {format_clock(left)} to go" if left >= 1 else words
 
 
 class PlainLog:
@@ -152,20 +160,20 @@ class PlainLog:
     def __exit__(self, *rest: object) -> None:
         pass
 
-    def changed(self, name: str, states: Mapping[str, State]) -> None:
+    def show_change(self, name: str, states: Mapping[str, State]) -> None:
         """Tell one step's new state."""
-        self._line(f"{name} {told(name, states[name], self.board)}")
+        self._line(f"{name} {describe_state(name, states[name], self.board)}")
 
     def tick(self, states: Mapping[str, State]) -> None:
         """Tell what runs and how far it is, every `SECONDS_BETWEEN_LINES`."""
         if time.monotonic() - self.last_line < SECONDS_BETWEEN_LINES:
             return
         running = (
-            " ".join(part for part in (name, percent(state.fraction), state.note) if part)
+            " ".join(part for part in (name, format_percent(state.fraction), state.note) if part)
             for name, state in states.items()
             if state.status == "running"
         )
-        self._line("; ".join((summary(self.board, states, self.began), *running)))
+        self._line("; ".join((write_summary(self.board, states, self.began), *running)))
 
     def _line(self, text: str) -> None:
         self.last_line = time.monotonic()
@@ -173,7 +181,7 @@ class PlainLog:
         self.console.print(f"{stamp} {text}", markup=False, highlight=False, soft_wrap=True)
 
 
-def told(name: str, state: State, board: Board) -> str:
+def describe_state(name: str, state: State, board: Board) -> str:
     """Say a step's state in words, with its log's path if it failed."""
     if state.status == "failed":
         return f"failed: {state.message} (log: {board.folder.log(name)})"
@@ -184,7 +192,7 @@ def told(name: str, state: State, board: Board) -> str:
     if state.status == "done":
         score = board.score(name)
         gained = "" if score is None else f", score {score:.3f}"
-        return f"done in {clock(state.seconds or 0)}{gained}"
+        return f"done in {format_clock(state.seconds or 0)}{gained}"
     return state.status
 
 
@@ -203,10 +211,10 @@ class LiveGrid:
     def __exit__(self, *rest: object) -> None:
         self.live.stop()
 
-    def changed(self, name: str, states: Mapping[str, State]) -> None:
+    def show_change(self, name: str, states: Mapping[str, State]) -> None:
         """Redraw; a failure is also written above the grid, where it stays."""
         if states[name].status == "failed":
-            words = f"{name} {told(name, states[name], self.board)}"
+            words = f"{name} {describe_state(name, states[name], self.board)}"
             self.live.console.print(Text(words, style=COLOURS["failed"]))
         self.tick(states)
 
@@ -217,18 +225,18 @@ class LiveGrid:
     def _drawing(self, states: Mapping[str, State]) -> RenderableType:
         parts: list[RenderableType] = [Text(self.board.title, style="bold")]
         if self.board.cells:
-            parts.append(grid(self.board, states))
+            parts.append(draw_grid(self.board, states))
         for name, state in states.items():
             if state.status == "running":
-                words = f"  {name}  {percent(state.fraction)}  {state.note}"
+                words = f"  {name}  {format_percent(state.fraction)}  {state.note}"
                 parts.append(
                     Text(words, style=COLOURS["running"], no_wrap=True, overflow="ellipsis")
                 )
-        parts.append(Text(summary(self.board, states, self.began)))
+        parts.append(Text(write_summary(self.board, states, self.began)))
         return Group(*parts)
 
 
-def grid(board: Board, states: Mapping[str, State]) -> Table:
+def draw_grid(board: Board, states: Mapping[str, State]) -> Table:
     """The models as a table: a row for each backbone, a column for each ratio."""
     rows = list(dict.fromkeys(cell.row for cell in board.cells))
     columns = list(dict.fromkeys(cell.column for cell in board.cells))
@@ -236,11 +244,11 @@ def grid(board: Board, states: Mapping[str, State]) -> Table:
     table = Table("", *columns, box=None, padding=(0, 2, 0, 0))
     for row in rows:
         known = (cells.get((row, column)) for column in columns)
-        table.add_row(row, *(drawn(cell, board, states) if cell else "" for cell in known))
+        table.add_row(row, *(draw_cell(cell, board, states) if cell else "" for cell in known))
     return table
 
 
-def drawn(cell: Cell, board: Board, states: Mapping[str, State]) -> Text:
+def draw_cell(cell: Cell, board: Board, states: Mapping[str, State]) -> Text:
     """One cell: what its model is waiting for, going through, or has scored."""
     kinds = {step.name: step.kind for step in board.steps}
     for name in cell.steps:
@@ -248,7 +256,7 @@ def drawn(cell: Cell, board: Board, states: Mapping[str, State]) -> Text:
         if state is None or state.status in graph.USABLE:
             continue
         words = {
-            "running": f"{RUNNING.get(kinds[name], kinds[name])} {percent(state.fraction)}",
+            "running": f"{RUNNING.get(kinds[name], kinds[name])} {format_percent(state.fraction)}",
             "waiting": "waiting",
             "failed": "failed",
             "skipped": "skipped",
@@ -261,13 +269,17 @@ def drawn(cell: Cell, board: Board, states: Mapping[str, State]) -> Text:
 RUNNING: dict[str, str] = {ALIGN: "align", INSTRUCT: "training", EVALUATE: "evaluating"}
 
 
-def cells(recipe: Recipe) -> list[Cell]:
+def list_cells(recipe: Recipe) -> list[Cell]:
     """The cells of a recipe's grid."""
     return [
         Cell(
             row=run.backbone + (" + text" if run.text_only else ""),
-            column=f"{percent(run.ratio)} {recipe.language}",
-            steps=(aligned(run.backbone), trained(run.name), evaluated(run.name)),
+            column=f"{format_percent(run.ratio)} {recipe.language}",
+            steps=(
+                name_align_step(run.backbone),
+                name_instruct_step(run.name),
+                name_evaluate_step(run.name),
+            ),
         )
         for run in recipe.runs()
     ]

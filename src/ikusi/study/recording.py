@@ -18,28 +18,28 @@ COMMAND = "python -m ikusi.study.recording"
 WORDS = ("same-numbers", "raise-version")
 
 
-def changed(package: source.Package, record: Record) -> dict[str, list[str]]:
+def find_changes(package: source.Package, record: Record) -> dict[str, list[str]]:
     """Functions whose code is not the recorded one, each with the modules that changed."""
-    before, now = record.modules, modules(package, record.functions)
+    before, now = record.modules, hash_modules(package, record.functions)
     new = {name for name, digest in now.items() if digest not in before.values()}
     gone = {name for name, digest in before.items() if digest not in now.values()}
     return {
-        function: sorted(new.intersection(source.reached(function, package)) or gone)
+        function: sorted(new.intersection(source.find_reached(function, package)) or gone)
         for function, known in record.functions.items()
         if source.fingerprint(function, package) != known.code
     }
 
 
-def modules(package: source.Package, functions: Iterable[str]) -> dict[str, str]:
+def hash_modules(package: source.Package, functions: Iterable[str]) -> dict[str, str]:
     """The modules that functions reach, each with a digest of what they use of it."""
     found: dict[str, set[str]] = {}
     for function in functions:
-        for name, digests in source.reached(function, package).items():
+        for name, digests in source.find_reached(function, package).items():
             found.setdefault(name, set()).update(digests)
-    return {name: source.joined(digests) for name, digests in sorted(found.items())}
+    return {name: source.join_digests(digests) for name, digests in sorted(found.items())}
 
 
-def told(changes: dict[str, list[str]]) -> str:
+def describe_changes(changes: dict[str, list[str]]) -> str:
     """One line about code that changed, with the command that records it."""
     places = sorted({name for names in changes.values() for name in names})
     return (
@@ -50,7 +50,7 @@ def told(changes: dict[str, list[str]]) -> str:
 
 def record(path: Path, package: source.Package, functions: Sequence[str], *, same: bool) -> None:
     """Write down the code of functions as it is now, with the same or a raised version."""
-    known = dict(code.recorded(path).functions)
+    known = dict(code.read_record(path).functions)
     for function in functions:
         then, now = known.get(function), source.fingerprint(function, package)
         if then is None:
@@ -61,7 +61,7 @@ def record(path: Path, package: source.Package, functions: Sequence[str], *, sam
             )
         else:
             known[function] = Known(version=then.version + 1, code=now, same_numbers=[])
-    artifact.write_json(path, Record(functions=known, modules=modules(package, known)))
+    artifact.write_json(path, Record(functions=known, modules=hash_modules(package, known)))
 
 
 def main(words: Sequence[str]) -> None:
@@ -69,9 +69,9 @@ def main(words: Sequence[str]) -> None:
     if not words or words[0] not in WORDS:
         expected, found = " or ".join(WORDS), " ".join(words) or "nothing"
         raise InputError(f"{COMMAND}: expected {expected}, found {found}")
-    package = source.installed("ikusi")
+    package = source.find_installed("ikusi")
     assert package is not None  # it runs
-    functions = words[1:] or list(changed(package, code.recorded()))
+    functions = words[1:] or list(find_changes(package, code.read_record()))
     record(code.RECORD, package, functions, same=words[0] == WORDS[0])
     say(f"recorded: {', '.join(functions) or 'nothing, as no code has changed'}")
 

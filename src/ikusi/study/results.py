@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ikusi import artifact, jsonfile
-from ikusi.recipe.folder import EVALUATE, RESULTS, StudyFolder, evaluated
+from ikusi.recipe.folder import EVALUATE, RESULTS, StudyFolder, name_evaluate_step
 from ikusi.study import graph
 from ikusi.study.graph import Step
 
@@ -26,11 +26,11 @@ def collect(folder: StudyFolder, steps: Sequence[Step]) -> None:
 
     It holds no times and does not depend on the order in which steps finished.
     """
-    states = graph.states(steps, folder)
+    states = graph.read_states(steps, folder)
     found: dict[str, Any] = {}
     for step in sorted(steps, key=lambda step: step.name):
         if step.kind == EVALUATE and states[step.name].status == "current":
-            found[step.name.removeprefix(evaluated(""))] = read(folder.step(step.name))
+            found[step.name.removeprefix(name_evaluate_step(""))] = read(folder.step(step.name))
     if found:
         artifact.write_json(folder.results, found)
 
@@ -44,7 +44,7 @@ def read(folder: Path) -> dict[str, Any]:
     return found
 
 
-def mean_score(results: Mapping[str, Any], language: str) -> float | None:
+def compute_mean_score(results: Mapping[str, Any], language: str) -> float | None:
     """Mean over benchmarks of their score in one language, as the live grid shows it."""
     found = [
         by_language[language]["all"] for by_language in results.values() if language in by_language

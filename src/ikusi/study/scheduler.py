@@ -15,7 +15,7 @@ from ikusi.recipe.folder import StudyFolder
 from ikusi.study import code, graph
 from ikusi.study.context import Report
 from ikusi.study.graph import State, Step
-from ikusi.study.launch.hardware import accelerators
+from ikusi.study.launch.hardware import list_accelerators
 from ikusi.study.worker import GIVE_UP, Done, Failed, Order, serve
 
 SECONDS_BETWEEN_TICKS = 0.25
@@ -25,7 +25,7 @@ SECONDS_TO_LEAVE = 10.0  # all workers together
 class Watcher(Protocol):
     """Something that shows how a run goes: a live grid or a plain log."""
 
-    def changed(self, name: str, states: Mapping[str, State]) -> None:
+    def show_change(self, name: str, states: Mapping[str, State]) -> None:
         """The named step started, finished, failed or was skipped."""
 
     def tick(self, states: Mapping[str, State]) -> None:
@@ -40,12 +40,12 @@ class _Worker:
     step: str | None = None
 
 
-def worker_count(asked: int | Literal["auto"], processes: int = 1) -> int:
+def count_workers(asked: int | Literal["auto"], processes: int = 1) -> int:
     """How many steps run at once: as asked, or as many as there are GPUs, or else cores, for
     trainings of `processes` processes each."""
     if asked != "auto":
         return asked
-    if gpus := accelerators():
+    if gpus := list_accelerators():
         return max(1, len(gpus) // processes)
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)) // processes)
@@ -60,8 +60,8 @@ class Scheduler:
     work for them and end with this process, however it ends.
 
     Attributes:
-        steps: ordered steps (`graph.ordered`).
-        states: where each stands (`graph.states`); updated in place.
+        steps: ordered steps (`graph.order_steps`).
+        states: where each stands (`graph.read_states`); updated in place.
         gpus: how many each worker has, where there are some.
         made: called with each step that was made, before those that need it start.
     """
@@ -76,9 +76,9 @@ class Scheduler:
     _pool: list[_Worker] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self._fingerprints = graph.fingerprints(self.steps)
-        self._codes = code.fingerprints(step.function for step in self.steps)
-        depth = graph.depths(self.steps)
+        self._fingerprints = graph.hash_steps(self.steps)
+        self._codes = code.hash_functions(step.function for step in self.steps)
+        depth = graph.measure_depths(self.steps)
         # Deepest first: an evaluation goes before the next training, so scores come early.
         self._by_priority = sorted(self.steps, key=lambda step: -depth[step.name])
 
@@ -125,7 +125,7 @@ class Scheduler:
     def _start_worker(self) -> _Worker:
         spawn = multiprocessing.get_context("spawn")
         slot = min(set(range(self.workers)) - {worker.slot for worker in self._pool})
-        gpus, first = accelerators(), slot * self.gpus
+        gpus, first = list_accelerators(), slot * self.gpus
         ours = [gpus[(first + i) % len(gpus)] for i in range(self.gpus)] if gpus else []
         allotted = ",".join(dict.fromkeys(ours)) or None
         near, far = spawn.Pipe()
@@ -172,7 +172,7 @@ class Scheduler:
     def _change(self, name: str, **values: object) -> None:
         for key, value in values.items():
             setattr(self.states[name], key, value)
-        self.watcher.changed(name, self.states)
+        self.watcher.show_change(name, self.states)
 
     @contextmanager
     def _workers_gone_at_the_end(self) -> Iterator[None]:

@@ -84,7 +84,7 @@ class Package:
             self._modules[name] = _read(ast.parse(text), self.name)
         return self._modules[name]
 
-    def written(self, name: str, statement: ast.stmt) -> _Writer:
+    def write_statement(self, name: str, statement: ast.stmt) -> _Writer:
         """A top-level statement of a module in the form that is compared."""
         key = (name, statement)
         if key not in self._written:
@@ -103,7 +103,7 @@ class Package:
         for path in sorted(self._files[name].parent.glob(TEMPLATES)):
             yield path.read_text(encoding="utf-8")
 
-    def sought(self, imports: Iterable[Reference]) -> Iterator[Reference]:
+    def find_references(self, imports: Iterable[Reference]) -> Iterator[Reference]:
         """What is meant by names that a module imports: modules, or names in modules."""
         for module, name in imports:
             if f"{module}.{name}" in self:
@@ -115,7 +115,7 @@ class Package:
 def _read(tree: ast.Module, package: str) -> Module:
     module = Module()
     for node in ast.walk(tree):
-        for name, target in _imported(node):
+        for name, target in _list_imported(node):
             if target[0].split(".")[0] == package:
                 module.imports.setdefault(name, set()).add(target)
             module.shows |= target[0].split(".")[0] in SHOWING
@@ -128,7 +128,7 @@ def _read(tree: ast.Module, package: str) -> Module:
     return module
 
 
-def _imported(node: ast.AST) -> Iterator[tuple[str, Reference]]:
+def _list_imported(node: ast.AST) -> Iterator[tuple[str, Reference]]:
     """The names that an import binds, and what each stands for: a module and a name in it."""
     if isinstance(node, ast.Import):
         for alias in node.names:
@@ -273,7 +273,7 @@ class Reach:
         """Note a definition, or a whole module, and return what it names."""
         module = self.package.module(name)
         if wanted and wanted not in module.bound:  # it passes on what another one defines
-            yield from self.package.sought(module.imports.get(wanted, ()))
+            yield from self.package.find_references(module.imports.get(wanted, ()))
             return
         if name not in self.digests:
             self.digests[name] = set(map(_digest, self.package.templates(name)))
@@ -283,7 +283,7 @@ class Reach:
 
     def _note(self, name: str, code: Iterable[ast.stmt]) -> Iterator[Reference]:
         for statement in code:
-            writer = self.package.written(name, statement)
+            writer = self.package.write_statement(name, statement)
             if not self.package.module(name).shows:
                 self.digests[name].add(_digest("".join(writer.parts)))
             yield from writer.references
@@ -291,7 +291,7 @@ class Reach:
                 yield from ((other, "") for other in self.package.around(name))
 
 
-def reached(function: str, package: Package) -> dict[str, set[str]]:
+def find_reached(function: str, package: Package) -> dict[str, set[str]]:
     """The modules that the results of `module:name` come from, with digests of what is used."""
     module, _, name = function.partition(":")
     reach = Reach(package)
@@ -301,10 +301,10 @@ def reached(function: str, package: Package) -> dict[str, set[str]]:
 
 def fingerprint(function: str, package: Package) -> str:
     """All code that the results of `module:name` come from, as 16 hexadecimal digits."""
-    return joined(set().union(*reached(function, package).values()))
+    return join_digests(set().union(*find_reached(function, package).values()))
 
 
-def joined(digests: Iterable[str]) -> str:
+def join_digests(digests: Iterable[str]) -> str:
     """Some digests as one, in whatever order they come and however often."""
     return _digest(" ".join(sorted(set(digests))))
 
@@ -313,7 +313,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def installed(name: str) -> Package | None:
+def find_installed(name: str) -> Package | None:
     """A package as it is installed; None where there is none, or no file of it."""
     spec = find_spec(name)
     if spec is None or not (spec.has_location or spec.submodule_search_locations):

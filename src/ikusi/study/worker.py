@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from ikusi import artifact, disk
 from ikusi.errors import InputError
-from ikusi.processes import be_killed_with_parent
+from ikusi.processes import die_with_parent
 from ikusi.recipe.folder import StudyFolder
-from ikusi.study.context import Context, Report, call, one_line
+from ikusi.study.context import Context, Report, call, to_one_line
 from ikusi.study.graph import Step
 from ikusi.study.launch.hardware import claim_hardware
 
@@ -70,11 +70,11 @@ def serve(connection: Connection, study: StudyFolder, accelerators: str | None) 
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(GIVE_UP, signal.default_int_handler)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    be_killed_with_parent()
+    die_with_parent()
     claim_hardware(accelerators)
     from ikusi.study.launch import torchrun
 
-    if group := torchrun.group():
+    if group := torchrun.read_group():
         group.set_aside()
     while (order := connection.recv()) is not None:
         connection.send(_run(order, study, connection.send, group))
@@ -107,12 +107,12 @@ def _run(
                 step.function,
                 step.settings,
                 step.compute,
-                artifact.staging_path(output),
+                artifact.locate_staging(output),
                 study.root,
                 order.fingerprint,
             )
             slurm.settle(task)
-            with artifact.folder(
+            with artifact.write_folder(
                 output,
                 fingerprint=order.fingerprint,
                 kind=step.kind,
@@ -127,7 +127,7 @@ def _run(
                     context = Context(study, send, step.compute)
                     call(step.function, staging, context, step.settings, step.name)
     except Exception as error:
-        return Failed(one_line(error), isinstance(error, InputError))
+        return Failed(to_one_line(error), isinstance(error, InputError))
     return Done(time.monotonic() - began)
 
 
@@ -139,14 +139,14 @@ def _starter(step: Step, group: "Group | None") -> "Starter | None":
         return group.start if "processes" in step.compute else None
     if step.compute.get("slurm"):
         return slurm.start
-    return ranks.here if step.compute.get("processes", 1) > 1 else None
+    return ranks.start_here if step.compute.get("processes", 1) > 1 else None
 
 
 @contextmanager
 def _output_in(log: Path) -> Iterator[None]:
     """Send all this process writes, compiled libraries included, to the end of a log file; also the
     traceback of what is raised."""
-    with disk.explained(log):
+    with disk.explain_errors(log):
         log.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for standard in (1, 2):

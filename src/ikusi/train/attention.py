@@ -71,7 +71,7 @@ class Packing:
         return Packing(change(self.offsets), buckets)
 
 
-def packing(lengths: Sequence[int]) -> Packing:
+def pack_lengths(lengths: Sequence[int]) -> Packing:
     """Lay out samples of these lengths in this order, and bucket neighbours of like length.
 
     Sort the lengths for few buckets; any order is correct.
@@ -98,7 +98,7 @@ def _bucket(lengths: Sequence[int], start: int) -> Bucket:
 
 
 @contextmanager
-def packed_attention(model: PreTrainedModel) -> Iterator[None]:
+def use_packed_attention(model: PreTrainedModel) -> Iterator[None]:
     """Let the LLM within `model` attend by the `packing` that is passed to its forward."""
     decoder: Any = model.get_decoder()
     before = decoder.config._attn_implementation
@@ -136,7 +136,7 @@ def attend(
         # Rotary embeddings leave fp32 behind; every kernel below is faster in the half type.
         dtype = torch.get_autocast_dtype(kind)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
-    kernel = varlen_kernel() if kind == "cuda" and not dropout else None
+    kernel = find_varlen_kernel() if kind == "cuda" and not dropout else None
     if kernel is not None and query.dtype in (torch.bfloat16, torch.float16):
         parts = [_attend_varlen(kernel, query, key, value, packing, scale, sliding_window)]
     else:
@@ -152,16 +152,16 @@ def attend(
 AttentionInterface.register(NAME, attend)
 
 
-def told(device: torch.device, bf16: bool) -> str:
+def describe_kernel(device: torch.device, bf16: bool) -> str:
     """Which kernel attends on a device, in words for the log."""
-    kernel = varlen_kernel() if device.type == "cuda" and bf16 else None
+    kernel = find_varlen_kernel() if device.type == "cuda" and bf16 else None
     if kernel is None:
         return "torch's scaled_dot_product_attention, samples of like length together"
     return f"{kernel.__module__}.{kernel.__name__}"
 
 
 @cache
-def varlen_kernel() -> Callable[..., Tensor] | None:
+def find_varlen_kernel() -> Callable[..., Tensor] | None:
     """A kernel for samples of varying length: torch's, else flash-attention's, else none."""
     with suppress(ImportError):
         from torch.nn.attention.varlen import varlen_attn
@@ -209,7 +209,7 @@ def _attend_bucket(
     if window is not None and window >= bucket.longest:
         window = None
     short = bucket.longest <= LONGEST_EXPLICIT and query.dtype == torch.bfloat16
-    kernel = explicit_kernel if short and query.device.type == "cpu" else fused_kernel
+    kernel = attend_explicit if short and query.device.type == "cpu" else attend_fused
     grid = (_pad(query, bucket), _pad(key, bucket), _pad(value, bucket))
     mixed = kernel(*grid, scale, dropout, window)
     tokens = mixed.transpose(1, 2).reshape(-1, heads * width)
@@ -231,7 +231,7 @@ def _pad(states: Tensor, bucket: Bucket) -> Tensor:
     return rows.view(bucket.samples, bucket.longest, heads, width).transpose(1, 2)
 
 
-def fused_kernel(
+def attend_fused(
     query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float, window: int | None
 ) -> Tensor:
     """Causal attention [N, H, L, D] by torch's fused kernel."""
@@ -249,7 +249,7 @@ def fused_kernel(
     return mixed
 
 
-def explicit_kernel(
+def attend_explicit(
     query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float, window: int | None
 ) -> Tensor:
     """The same with the L x L scores written out.

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ikusi.model.chat import Encoded
-from ikusi.train.attention import Packing, packing
+from ikusi.train.attention import Packing, pack_lengths
 
 Picture = tuple[int, str]
 """What names a picture in a mixture: the number of its corpus, and its id there."""
@@ -50,7 +50,7 @@ class EncodedSample:
         return len(self.input_ids)
 
 
-def encoded_sample(
+def make_sample(
     id: str, language: str, picture: Picture | None, encoded: Encoded, image_tokens: int
 ) -> EncodedSample:
     """An encoded conversation as arrays. `image_tokens`: features per image (0 without images)."""
@@ -103,9 +103,9 @@ class Batch:
 TENSORS = ("input_ids", "position_ids", "packing", "sources", "targets", "images", "image_index")
 
 
-def distinct_pictures(samples: Sequence[EncodedSample]) -> list[Picture]:
+def list_distinct_pictures(samples: Sequence[EncodedSample]) -> list[Picture]:
     """The pictures of samples, each once, in the order in which `collate` wants their images."""
-    shown = (sample.picture for sample in _ordered(samples) if sample.images)
+    shown = (sample.picture for sample in _order(samples) if sample.images)
     return list(dict.fromkeys(picture for picture in shown if picture is not None))
 
 
@@ -116,17 +116,17 @@ def collate(
 
     `images`: of `distinct_pictures(samples)`, in that order.
     """
-    ordered = _ordered(samples)
-    layout = packing([len(sample) for sample in ordered])
+    ordered = _order(samples)
+    layout = pack_lengths([len(sample) for sample in ordered])
     starts = layout.offsets.tolist()
     ids = np.concatenate([sample.input_ids for sample in ordered]).astype(np.int64)
     positions = np.concatenate([np.arange(len(sample)) for sample in ordered])
     learned = np.concatenate(
         [sample.supervised + start for sample, start in zip(ordered, starts, strict=False)]
     ).astype(np.int64)
-    ids, positions = (_filled(row, ROW_MULTIPLE, row[0]) for row in (ids, positions))
-    sources = _filled(learned - 1, SUPERVISED_MULTIPLE, 0)
-    places = {picture: place for place, picture in enumerate(distinct_pictures(samples))}
+    ids, positions = (_fill(row, ROW_MULTIPLE, row[0]) for row in (ids, positions))
+    sources = _fill(learned - 1, SUPERVISED_MULTIPLE, 0)
+    places = {picture: place for place, picture in enumerate(list_distinct_pictures(samples))}
     shown = [sample.picture for sample in ordered for _ in range(sample.images) if sample.picture]
     return Batch(
         input_ids=torch.from_numpy(ids)[None],
@@ -141,11 +141,11 @@ def collate(
     )
 
 
-def _ordered(samples: Sequence[EncodedSample]) -> list[EncodedSample]:
+def _order(samples: Sequence[EncodedSample]) -> list[EncodedSample]:
     return sorted(samples, key=len, reverse=True)
 
 
-def _filled(values: npt.NDArray[np.int64], multiple: int, value: int) -> npt.NDArray[np.int64]:
+def _fill(values: npt.NDArray[np.int64], multiple: int, value: int) -> npt.NDArray[np.int64]:
     return np.pad(values, (0, -len(values) % multiple), constant_values=value)
 
 

@@ -35,7 +35,7 @@ SHARD_BYTES = 2 << 30
 MOMENT = "//"  # between a weight's name and that of a moment of it
 
 
-def path_of(folder: Path, step: int) -> Path:
+def locate(folder: Path, step: int) -> Path:
     """Where the checkpoint after `step` steps is."""
     return folder / f"step-{step:08d}"
 
@@ -72,13 +72,13 @@ def save(
         if place.first:
             told = {"tensors": files, "scheduler": schedule.state_dict(), **state}
             (staging / STATE).write_text(json.dumps(told), encoding="utf-8")
-            sharing.share(staging)
+            sharing.share_weights(staging)
             _promote(staging, path)
     except (OSError, safetensors.SafetensorError) as error:
         shutil.rmtree(staging, ignore_errors=True)
-        kept = latest(path.parent)
+        kept = find_latest(path.parent)
         whole = f"the last whole one is {kept.name if kept else 'none'}"
-        if line := disk.fault(error, path):
+        if line := disk.describe_fault(error, path):
             raise InputError(f"{line}; of the checkpoints, {whole}") from error
         raise IkusiError(
             f"{path}: expected to write the checkpoint, found {error}; {whole}"
@@ -95,11 +95,11 @@ def _promote(staging: Path, path: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def latest(folder: Path) -> Path | None:
+def find_latest(folder: Path) -> Path | None:
     """The last checkpoint that can be read whole; None where there is none."""
     for path in sorted(folder.glob("step-*[0-9]"), reverse=True):
         try:
-            for name in (*state(path)["tensors"], _random_name(0)):
+            for name in (*read_state(path)["tensors"], _random_name(0)):
                 with safetensors.safe_open(path / name, "pt"):
                     pass
         except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
@@ -111,8 +111,8 @@ def latest(folder: Path) -> Path | None:
 
 def find(folder: Path, identity: str) -> Path | None:
     """The last checkpoint of a training, by its identity; None where it must start afresh."""
-    path = latest(folder)
-    if path and state(path)["identity"] != identity:
+    path = find_latest(folder)
+    if path and read_state(path)["identity"] != identity:
         logger.warning("%s: of other settings or data; starting afresh", path)
         return None
     if path:
@@ -120,7 +120,7 @@ def find(folder: Path, identity: str) -> Path | None:
     return path
 
 
-def state(path: Path) -> dict[str, Any]:
+def read_state(path: Path) -> dict[str, Any]:
     """What `save` was given as `state`, and more."""
     found: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
     return found
@@ -141,7 +141,7 @@ def load(
         else:
             division.set_weight(weights[weight], tensor)
     division.set_moments(moments)
-    schedule.load_state_dict(state(path)["scheduler"])
+    schedule.load_state_dict(read_state(path)["scheduler"])
     rates = schedule.get_last_lr()
     for group, rate in zip(division.optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
@@ -198,13 +198,13 @@ def _whole(weights: Mapping[str, nn.Parameter], division: Division) -> Iterator[
 
 
 def _names(path: Path) -> Iterator[str]:
-    for file in state(path)["tensors"]:
+    for file in read_state(path)["tensors"]:
         with safetensors.safe_open(path / file, "pt") as opened:
             yield from opened.keys()
 
 
 def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
-    for file in state(path)["tensors"]:
+    for file in read_state(path)["tensors"]:
         with safetensors.safe_open(path / file, "pt") as opened:
             yield from ((name, opened.get_tensor(name)) for name in sorted(opened.keys()))
 

@@ -20,7 +20,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedModel
 
 from ikusi.recipe import Stage
 from ikusi.train.features import IMAGES_AT_ONCE
-from ikusi.train.lora import linear_layers
+from ikusi.train.lora import list_linear_layers
 from ikusi.train.packed import MOST_LOGITS
 
 PEAKS = {
@@ -99,7 +99,7 @@ class Cost:
         return forward * (1 + self.backward) + seen
 
 
-def peak(device: torch.device, dtype: torch.dtype) -> float:
+def find_peak(device: torch.device, dtype: torch.dtype) -> float:
     """Operations a second that a device could make: by the vendor, else as measured on products of
     matrices."""
     if device.type == "cuda" and dtype == torch.bfloat16:
@@ -148,7 +148,7 @@ class Memory:
         processes: int = 1,
     ) -> Memory:
         """What `stage` needs for a model (Llama's layers; it may be on the device "meta"), as
-        `fusion.trainable` set it, that came in its dtype.
+        `fusion.set_trainable` set it, that came in its dtype.
 
         `tokens`, `supervised`, `images`: of the longest forward pass of one process. `processes`:
         among which ZeRO-3 divides; beside 1, its formats are counted.
@@ -216,7 +216,7 @@ class _Sizes:
         if tower is not None and _learns(tower):
             raise ValueError("expected a frozen encoder; the memory of others is not reckoned")
         llm = whole.model.language_model if multimodal else whole.base_model
-        matrices = linear_layers(model)
+        matrices = list_linear_layers(model)
         shapes = [model.get_submodule(name).weight.shape for name in matrices]
         encoder = _size(tower) if tower is not None else 0
         learns = stage.lora is None and _learns(llm)

@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ikusi.recipe import Stage
 from ikusi.train import optimizer
-from ikusi.train.parallel import CLIP, Place, deepspeed_settings
+from ikusi.train.parallel import CLIP, Place, make_deepspeed_settings
 
 
 class Replicated:
@@ -217,10 +217,10 @@ Division = Replicated | Zero
 
 
 def divide(chosen: str, model: nn.Module, stage: Stage, place: Place) -> Division:
-    """Put a model where it is trained, under a strategy (`parallel.strategy`)."""
+    """Put a model where it is trained, under a strategy (`parallel.choose_strategy`)."""
     if chosen == "fsdp":
         return Sharded(model, stage, place)
-    if settings := deepspeed_settings(chosen, bf16=stage.precision == "bf16"):
+    if settings := make_deepspeed_settings(chosen, bf16=stage.precision == "bf16"):
         return Zero(model, stage, settings)
     return Replicated(model, stage, place)
 

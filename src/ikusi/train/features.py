@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from ikusi import disk, jsonfile
 from ikusi.errors import InputError
 from ikusi.model.pixels import prepare
-from ikusi.model.vision import tower_features
+from ikusi.model.vision import compute_tower_features
 from ikusi.train.batches import Picture
 
 logger = logging.getLogger(__name__)
@@ -39,11 +39,11 @@ def encode_images(
 ) -> Tensor:
     """Features [I, N, D] of `pixels` [I, 3, H, W] by a frozen encoder, some at a time.
 
-    `layers`, `strategy`: as in `tower_features`.
+    `layers`, `strategy`: as in `compute_tower_features`.
     """
     with torch.autocast(tower.device.type, torch.bfloat16, enabled=bf16):
         groups = [
-            tower_features(tower, group.to(tower.device, tower.dtype), layers, strategy)
+            compute_tower_features(tower, group.to(tower.device, tower.dtype), layers, strategy)
             for group in pixels.split(IMAGES_AT_ONCE)
         ]
     return groups[0] if len(groups) == 1 else torch.cat(groups)
@@ -86,7 +86,7 @@ class StoredFeatures:
             folder = self._folders[number]
             ids = jsonfile.read(folder / IMAGE_IDS, list[str], "the names of stored features")
             places = {image_id: place for place, image_id in enumerate(ids)}
-            array = _mapped(folder / FEATURES)
+            array = _map_array(folder / FEATURES)
             if array is None or array.ndim != 3 or not len(array) == len(ids) == len(places):
                 told = f"expected features of {len(ids)} pictures, found them cut or damaged"
                 raise InputError(f"{folder / FEATURES}: {told}; delete {folder} and start again")
@@ -123,7 +123,7 @@ def store(
     shape, dtype = (len(ids), *first.shape[1:]), np.float16 if bf16 else np.float32
     _afford(folder, corpus, shape, dtype)
     disk.make_folder(folder)
-    array, groups = _opened(folder, shape, dtype)
+    array, groups = _open_array(folder, shape, dtype)
     rest = range(groups, len(pictures))
     loader = DataLoader(pictures, batch_size=None, sampler=rest, num_workers=workers)
     for group, pixels in zip(rest, loader, strict=True):
@@ -182,7 +182,7 @@ def _afford(folder: Path, corpus: Any, shape: tuple[int, ...], dtype: Any) -> No
         )
 
 
-def _mapped(path: Path, mode: Literal["r", "r+"] = "r") -> np.memmap | None:
+def _map_array(path: Path, mode: Literal["r", "r+"] = "r") -> np.memmap | None:
     """An array on disk; None where it is absent, cut or damaged."""
     try:
         return np.lib.format.open_memmap(path, mode)
@@ -190,11 +190,11 @@ def _mapped(path: Path, mode: Literal["r", "r+"] = "r") -> np.memmap | None:
         return None
 
 
-def _opened(folder: Path, shape: tuple[int, ...], dtype: Any) -> tuple[np.memmap, int]:
+def _open_array(folder: Path, shape: tuple[int, ...], dtype: Any) -> tuple[np.memmap, int]:
     """The array on disk, and how many groups of its rows are there already."""
     path, note = folder / FEATURES, folder / GROUPS
     groups = note.read_text(encoding="utf-8", errors="replace") if note.exists() else ""
-    earlier = _mapped(path, "r+") if groups.isdecimal() else None
+    earlier = _map_array(path, "r+") if groups.isdecimal() else None
     fits = earlier is not None and (earlier.shape, earlier.dtype) == (shape, dtype)
     if earlier is not None and fits and int(groups) <= -(-len(earlier) // IMAGES_AT_ONCE):
         return earlier, int(groups)

@@ -21,9 +21,9 @@ from ikusi.recipe import Stage
 from ikusi.train import checkpoints
 from ikusi.train.batches import Batch
 from ikusi.train.divisions import divide
-from ikusi.train.optimizer import learning_weights
+from ikusi.train.optimizer import list_learning_weights
 from ikusi.train.packed import PackedModel
-from ikusi.train.parallel import Place, all_reduced, meet
+from ikusi.train.parallel import Place, meet, sum_over_processes
 from ikusi.train.progress import Counts
 from ikusi.train.steps import Portion, Steps
 
@@ -43,7 +43,7 @@ class Loop:
     processes, so neither changes it.
 
     Args:
-        strategy: how the model is divided among processes (`parallel.strategy`).
+        strategy: how the model is divided among processes (`parallel.choose_strategy`).
         encode: the frozen encoder; None where it learns inside the model.
         identity: of the stage; a checkpoint of another is not gone on from.
         folder: where checkpoints are kept meanwhile.
@@ -66,7 +66,7 @@ class Loop:
     ) -> None:
         self.model, self.steps, self.stage, self.place = model, steps, stage, place
         self.identity, self.folder, self._encode, self._workers = identity, folder, encode, workers
-        self.trained = sum(p.numel() for p in learning_weights(model).values())
+        self.trained = sum(p.numel() for p in list_learning_weights(model).values())
         self.step, self.total = 0, len(steps)
         self.counts, self.loss, self.gradient_norm = Counts(), float("nan"), float("nan")
         self.rate, self.waited, self.portion = 0.0, 0.0, Portion([], 0, Counts(), (), ())
@@ -83,10 +83,12 @@ class Loop:
         self._kept = checkpoints.find(self.folder, self.identity)
         meet()  # all have looked before anything is removed
         if self._kept:
-            state = checkpoints.state(self._kept)
+            state = checkpoints.read_state(self._kept)
             self.step, self.loss = state["step"], state["loss"]
             self.counts = Counts.read(state["counts"])
-            checkpoints.load(self._kept, learning_weights(self.model), self.division, self.schedule)
+            checkpoints.load(
+                self._kept, list_learning_weights(self.model), self.division, self.schedule
+            )
         elif self.place.first:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -162,14 +164,14 @@ class Loop:
         for number, part in enumerate(parts, 1):
             last = number == len(parts)
             with self.division.part(last):
-                loss = self.division.model(self._prepared(part))
+                loss = self.division.model(self._prepare(part))
                 total += loss.detach()
                 if last:  # before its gradients could spoil the weights
-                    whole = all_reduced(total.clone()) / supervised
+                    whole = sum_over_processes(total.clone()) / supervised
                     self.loss = self._finite("loss", whole.item())
                 self.division.backward(loss * scale, last)
 
-    def _prepared(self, part: Batch) -> Batch:
+    def _prepare(self, part: Batch) -> Batch:
         batch = part.to(self.place.device)
         if batch.images is None or self._encode is None or batch.images.dim() == 3:
             return batch
@@ -178,7 +180,7 @@ class Loop:
     def _finite(self, what: str, value: float) -> float:
         if math.isfinite(value):
             return value
-        kept = checkpoints.latest(self.folder)
+        kept = checkpoints.find_latest(self.folder)
         raise IkusiError(
             f"step {self.step}: expected a finite {what}, found {value}; "
             f"the last checkpoint is {kept.name if kept else 'none'}; "
@@ -189,8 +191,11 @@ class Loop:
         own = {
             "step": self.step,
             "identity": self.identity,
-            "counts": self.counts.told(),
+            "counts": self.counts.to_json(),
             "loss": self.loss,
         }
-        path, learning = checkpoints.path_of(self.folder, self.step), learning_weights(self.model)
+        path, learning = (
+            checkpoints.locate(self.folder, self.step),
+            list_learning_weights(self.model),
+        )
         checkpoints.save(path, learning, self.division, self.schedule, own, self.place)

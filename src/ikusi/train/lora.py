@@ -33,7 +33,7 @@ class Adapters:
     config: Any
     originals: dict[str, Tensor] = field(default_factory=dict)
 
-    def merged(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def merge(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The weights of a model without adapters that computes the same.
 
         Args:
@@ -67,7 +67,7 @@ class Adapters:
         connector = {n: t.contiguous() for n, t in state.items() if "multi_modal_projector" in n}
         if connector:
             save_file(connector, folder / "connector.safetensors", {"format": "pt"})
-        sharing.share(folder)
+        sharing.share_weights(folder)
 
 
 def add(model: PreTrainedModel, settings: Lora, device: torch.device) -> Adapters:
@@ -84,7 +84,7 @@ def add(model: PreTrainedModel, settings: Lora, device: torch.device) -> Adapter
         for name, p in model.named_parameters()
         if p.requires_grad and name not in _of_llm(model)
     }
-    layers = linear_layers(model)
+    layers = list_linear_layers(model)
     wanted = settings.targets
     endings = sorted({name.rpartition(".")[2] for name in layers})
     if wanted != ["all-linear"]:
@@ -121,7 +121,7 @@ def _of_llm(model: PreTrainedModel) -> set[str]:
     return {name for name, _ in model.named_parameters() if name.startswith(starts)}
 
 
-def linear_layers(model: PreTrainedModel) -> list[str]:
+def list_linear_layers(model: PreTrainedModel) -> list[str]:
     """Names of the LLM's linear layers, without its output layer."""
     head = model.get_output_embeddings()
     part = "model.language_model." if isinstance(model, LlavaForConditionalGeneration) else ""

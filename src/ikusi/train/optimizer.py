@@ -18,10 +18,10 @@ NORMS = re.compile(r"layernorm|rmsnorm|(^|[._])norm($|\.)")
 def make(model: nn.Module, stage: Stage) -> torch.optim.Optimizer:
     """The optimiser of all that learns in a model, as `stage` says."""
     rate, decay = stage.learning_rate, stage.weight_decay
-    learning = learning_weights(model)
+    learning = list_learning_weights(model)
     if stage.optimizer == "muon":
         return MuonAdamW(learning, rate, decay)
-    spared = _undecayed(model)
+    spared = _list_undecayed(model)
     groups = [
         {"params": [p for n, p in learning.items() if n not in spared], "weight_decay": decay},
         {"params": [p for n, p in learning.items() if n in spared], "weight_decay": 0.0},
@@ -31,12 +31,12 @@ def make(model: nn.Module, stage: Stage) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, rate, fused=True)
 
 
-def learning_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+def list_learning_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that learn, by name."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def _undecayed(model: nn.Module) -> set[str]:
+def _list_undecayed(model: nn.Module) -> set[str]:
     """Names of the parameters that weight decay leaves alone: biases and normalisations."""
     return {
         f"{place}.{name}".removeprefix(".")

@@ -88,7 +88,9 @@ class PackedModel(nn.Module):
         if not isinstance(self.model, LlavaForConditionalGeneration):
             return {"input_ids": batch.input_ids}
         images = self._blank(batch) if batch.images is None else batch.images
-        features = fusion.image_features(self.model, images) if images.dim() == 4 else images
+        features = (
+            fusion.compute_image_features(self.model, images) if images.dim() == 4 else images
+        )
         weight = self.model.model.multi_modal_projector.linear_1.weight
         projected = fusion.project(self.model, features.to(weight.dtype))
         if batch.images is not None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ikusi.errors import InputError
 from ikusi.recipe import DIVIDING, Compute, Stage
 from ikusi.train import compiling
-from ikusi.yamlfile import dotted
+from ikusi.yamlfile import spell
 
 CLIP = 1.0  # most that the norm of all gradients may be
 PATIENCE = timedelta(minutes=30)  # with the others, as while the first one writes a large model
@@ -44,7 +44,7 @@ def join() -> Place:
     return Place(state.process_index, state.num_processes, device)
 
 
-def strategy(compute: Compute, processes: int) -> str:
+def choose_strategy(compute: Compute, processes: int) -> str:
     """What `compute.parallel` comes to: a lone process shares with nobody."""
     return compute.parallel if processes > 1 else "single"
 
@@ -54,12 +54,12 @@ def check(stage: Stage, chosen: str) -> None:
 
     (A recipe is refused when it is read; this is for those who train without one.)
     """
-    if chosen in DIVIDING and (lone := stage.undivided()):
+    if chosen in DIVIDING and (lone := stage.find_undivided()):
         key, expected, found = lone
-        raise InputError(f"{dotted(key)}: expected {expected} with {chosen}, found {found}")
+        raise InputError(f"{spell(key)}: expected {expected} with {chosen}, found {found}")
 
 
-def deepspeed_settings(chosen: str, *, bf16: bool) -> dict[str, Any] | None:
+def make_deepspeed_settings(chosen: str, *, bf16: bool) -> dict[str, Any] | None:
     """DeepSpeed's configuration; None for a strategy that is not DeepSpeed's.
 
     Raises:
@@ -79,7 +79,7 @@ def deepspeed_settings(chosen: str, *, bf16: bool) -> dict[str, Any] | None:
     }
 
 
-def all_reduced(value: Tensor) -> Tensor:
+def sum_over_processes(value: Tensor) -> Tensor:
     """The sum of a number over all processes."""
     if torch.distributed.is_initialized():
         torch.distributed.all_reduce(value)

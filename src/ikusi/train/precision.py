@@ -24,7 +24,7 @@ def settle(stage: Stage) -> Stage:
     return stage.model_copy(update={"precision": "bf16" if has else "fp32"})
 
 
-def emulated_bf16() -> str | None:
+def describe_emulated_bf16() -> str | None:
     """What to say where the processor has no instructions for bf16; None where it has them, or
     where torch does not know."""
     known = _instructions()

@@ -70,14 +70,14 @@ class Counts:
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value)
 
-    def told(self) -> CountsRecord:
+    def to_json(self) -> CountsRecord:
         """As JSON; `Counts.read` takes it back."""
         languages = dict(sorted(self.languages.items()))
         return cast(CountsRecord, {**vars(self), "languages": languages})
 
     @classmethod
     def read(cls, told: dict[str, Any]) -> Counts:
-        """What `told` gave."""
+        """What `to_json` gave."""
         return cls(**{**told, "languages": Counter(told["languages"])})
 
 

@@ -86,14 +86,14 @@ class Reporter:
             "samples_per_second": round(counts.rows / seconds, 2),
             "mfu": round(operations / seconds / self._peak, 4),
             "data_wait_seconds": round(loop.waited, 4),
-            "peak_memory_mb": peak_memory_mb(),
+            "peak_memory_mb": measure_peak_memory(),
             "supervised_share": round(counts.supervised_tokens / counts.tokens, 4),
-            "languages": counts.told()["languages"],
+            "languages": counts.to_json()["languages"],
         }
 
 
-def peak_memory_mb() -> float | None:
+def measure_peak_memory() -> float | None:
     """Most memory that was held at once: on the GPU, else by this process; MiB."""
     if torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / 2**20, 1)
-    return artifact.peak_memory_mb()
+    return artifact.measure_peak_memory()

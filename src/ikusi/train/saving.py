@@ -48,7 +48,7 @@ def try_out(model: PreTrainedModel, processor: Any, output: Path) -> None:
     staging = output / (CHECKPOINT + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
     try:
-        fusion.save(shell(model, {}, model.dtype), processor, staging, weightless=True)
+        fusion.save(make_shell(model, {}, model.dtype), processor, staging, weightless=True)
     except Exception as error:  # whatever a model's own code or a file system comes up with
         told = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
@@ -56,7 +56,7 @@ def try_out(model: PreTrainedModel, processor: Any, output: Path) -> None:
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    need, free = size(model) * model.dtype.itemsize, shutil.disk_usage(output).free
+    need, free = count_parameters(model) * model.dtype.itemsize, shutil.disk_usage(output).free
     if need > free:
         raise InputError(
             f"{output / CHECKPOINT}: expected room for {need / 1e9:.2f} GB of weights, "
@@ -67,11 +67,11 @@ def try_out(model: PreTrainedModel, processor: Any, output: Path) -> None:
 def drop_unused(settings: GenerationConfig | None) -> None:
     """Unset the settings of generation that others switch off, such as a temperature without
     sampling; what is generated stays the same."""
-    if settings is None or _accepted(settings):
+    if settings is None or _is_accepted(settings):
         return
     switches = {name: getattr(settings, name) for name in SWITCHES}
     for name, value in settings.to_diff_dict().items():
-        if name in SWITCHES or _accepted(_with(**switches, **{name: value})):
+        if name in SWITCHES or _is_accepted(_with(**switches, **{name: value})):
             continue
         logger.warning("generation config: %s=%s is never used here; unset", name, value)
         setattr(settings, name, None)
@@ -84,7 +84,7 @@ def _with(**values: Any) -> GenerationConfig:
     return settings
 
 
-def _accepted(settings: GenerationConfig) -> bool:
+def _is_accepted(settings: GenerationConfig) -> bool:
     """Whether transformers saves these settings."""
     try:
         settings.validate(strict=True)
@@ -116,18 +116,18 @@ def write(
     """
     state = loop.whole_state()
     if loop.place.first:
-        with _kept_in(loop.folder, output):
+        with _keep_in(loop.folder, output):
             _write(state, model, processor, tower, adapters, dtype, output)
     parallel.meet()
 
 
 @contextmanager
-def _kept_in(resume: Path, output: Path) -> Iterator[None]:
+def _keep_in(resume: Path, output: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, safetensors.SafetensorError) as error:
-        kept = checkpoints.latest(resume)
-        told = disk.fault(error, output / CHECKPOINT)
+        kept = checkpoints.find_latest(resume)
+        told = disk.describe_fault(error, output / CHECKPOINT)
         raise (InputError if told else IkusiError)(
             f"{output / CHECKPOINT}: expected to write the trained model, found {told or error}; "
             f"the same command writes it from {resume.name}/{kept.name if kept else ''} and trains "
@@ -147,12 +147,12 @@ def _write(
     if adapters:
         adapters.save(state, output / ADAPTER)
         disk.flush_tree(output / ADAPTER)
-        state = adapters.merged(state)
+        state = adapters.merge(state)
     if tower is not None:
         state |= {TOWER + name: value.cpu() for name, value in tower.state_dict().items()}
     staging = output / (CHECKPOINT + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
-    made = shell(model, state, dtype)
+    made = make_shell(model, state, dtype)
     check_finite(output / CHECKPOINT, made)
     fusion.save(made, processor, staging)
     disk.flush_tree(staging)
@@ -160,7 +160,9 @@ def _write(
     disk.move(staging, output / CHECKPOINT)
 
 
-def shell(model: PreTrainedModel, state: dict[str, Tensor], dtype: torch.dtype) -> PreTrainedModel:
+def make_shell(
+    model: PreTrainedModel, state: dict[str, Tensor], dtype: torch.dtype
+) -> PreTrainedModel:
     """A model of the same kind that holds `state` and nothing else, in `dtype`."""
     with torch.device("meta"):
         made = type(model)(model.config)
@@ -175,6 +177,6 @@ def shell(model: PreTrainedModel, state: dict[str, Tensor], dtype: torch.dtype) 
     return made.eval()
 
 
-def size(model: nn.Module) -> int:
+def count_parameters(model: nn.Module) -> int:
     """How many parameters a model has, wherever they are held."""
     return sum(parameter.numel() for parameter in model.parameters())

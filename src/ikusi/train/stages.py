@@ -23,21 +23,21 @@ from transformers import LlavaForConditionalGeneration, PreTrainedModel
 
 from ikusi import artifact, claim
 from ikusi.model import fusion
-from ikusi.model.steady import steady
-from ikusi.model.vision import without_encoder
+from ikusi.model.steady import make_steady
+from ikusi.model.vision import take_out_encoder
 from ikusi.recipe import Compute, Stage
 from ikusi.recipe.folder import CHECKPOINT, METRICS, SUMMARY
 from ikusi.train import attention, lora, parallel, saving
-from ikusi.train.attention import packed_attention
-from ikusi.train.cost import Cost, peak
+from ikusi.train.attention import use_packed_attention
+from ikusi.train.cost import Cost, find_peak
 from ikusi.train.features import StoredFeatures, encode_images
 from ikusi.train.loop import AfterStep, Encode, Loop
 from ikusi.train.packed import PackedModel
 from ikusi.train.parallel import Place
-from ikusi.train.precision import emulated_bf16, settle
+from ikusi.train.precision import describe_emulated_bf16, settle
 from ikusi.train.progress import CountsRecord, Progress
 from ikusi.train.progress import ProgressCall as ProgressCall
-from ikusi.train.reporter import Reporter, peak_memory_mb
+from ikusi.train.reporter import Reporter, measure_peak_memory
 from ikusi.train.steps import Encoder, Samples, Steps
 from ikusi.train.trackers import Trackers
 
@@ -138,21 +138,25 @@ def _train(given: _Given) -> Summary:
     model, processor, stage, output = given.model, given.processor, given.stage, given.output
 
     # 1. Nothing is left to do where this very stage was trained already.
-    learns = fusion.trainable(model, stage.trainable)
+    learns = fusion.set_trainable(model, stage.trainable)
     identity = artifact.fingerprint(stage, given.seed, len(given.mixture), learns)
-    if (done := _done(output / SUMMARY, identity)) is not None:
+    if (done := _find_done(output / SUMMARY, identity)) is not None:
         return done
 
     # 2. Meet the other processes, and settle what each of them holds.
     place = parallel.join()
-    strategy = parallel.strategy(given.compute, place.processes)
+    strategy = parallel.choose_strategy(given.compute, place.processes)
     parallel.check(stage, strategy)
-    if stage.precision == "bf16" and place.device.type == "cpu" and (slow := emulated_bf16()):
+    if (
+        stage.precision == "bf16"
+        and place.device.type == "cpu"
+        and (slow := describe_emulated_bf16())
+    ):
         logger.warning(slow)
 
     # 3. Lay the rows out in steps; refuse now what would spoil hours of work later.
     if not isinstance(model, LlavaForConditionalGeneration):
-        steady(processor)  # a tokenizer from wherever; a LLaVA's is so since it was opened
+        make_steady(processor)  # a tokenizer from wherever; a LLaVA's is so since it was opened
     encoder = Encoder(given.mixture, model, processor, stage.max_length)
     steps = _steps(given, encoder, place)
     if place.first:
@@ -160,8 +164,8 @@ def _train(given: _Given) -> Summary:
         steps.check(output / REFUSED)
 
     # 4. Compute in the stage's precision; set a frozen encoder apart; put adapters in.
-    dtype, parameters = _set_precision(model, stage), saving.size(model)
-    with _encoder_apart(given, place) as tower, packed_attention(model):
+    dtype, parameters = _set_precision(model, stage), saving.count_parameters(model)
+    with _encoder_apart(given, place) as tower, use_packed_attention(model):
         adapters = lora.add(model, stage.lora, place.device) if stage.lora else None
         cost = Cost.of(model, None if given.features else tower, encoder.image_tokens)
 
@@ -171,7 +175,7 @@ def _train(given: _Given) -> Summary:
         # 6. Go on where this very stage was killed, if it was; make the steps that are left.
         loop.resume()
         with (
-            checkpointing(model, stage.gradient_checkpointing),
+            recompute_activations(model, stage.gradient_checkpointing),
             _reports(given, loop, cost) as after_step,
         ):
             loop.run(after_step)
@@ -183,7 +187,7 @@ def _train(given: _Given) -> Summary:
     return _finish(loop, output, parameters, strategy, started)
 
 
-def _done(path: Path, identity: str) -> Summary | None:
+def _find_done(path: Path, identity: str) -> Summary | None:
     """The summary of a stage that was already trained so; what is of other settings goes."""
     summary = claim.read(path)
     if summary is not None and summary.get("identity") == identity:
@@ -224,7 +228,7 @@ def _encoder_apart(given: _Given, place: Place) -> Iterator[nn.Module | None]:
         yield None
         return
     model: Any = given.model
-    with without_encoder(model) as tower:
+    with take_out_encoder(model) as tower:
         # With stored features it is needed for nothing but the checkpoint.
         yield tower.eval() if given.features else tower.eval().to(place.device)
 
@@ -233,7 +237,7 @@ def _loop(
     given: _Given, identity: str, steps: Steps, tower: Any, place: Place, strategy: str
 ) -> Loop:
     stage, bf16 = given.stage, given.stage.precision == "bf16"
-    logger.info("attention: %s", attention.told(place.device, bf16))
+    logger.info("attention: %s", attention.describe_kernel(place.device, bf16))
     logger.info("training in %s processes, %s, on %s", place.processes, strategy, place.device)
     return Loop(
         PackedModel(given.model, bf16=bf16),
@@ -265,7 +269,7 @@ def _reports(given: _Given, loop: Loop, cost: Cost) -> Iterator[AfterStep | None
         return
     device, bf16 = loop.place.device, given.stage.precision == "bf16"
     dtype = torch.bfloat16 if bf16 and device.type == "cuda" else torch.float32
-    speed = peak(device, dtype) * loop.place.processes
+    speed = find_peak(device, dtype) * loop.place.processes
     trackers = Trackers(given.compute.report_to, loop, given.output, given.seed)
     reporter = Reporter(loop, given.output / METRICS, given.progress, cost, speed, trackers)
     with reporter.running() as after_step:
@@ -273,7 +277,7 @@ def _reports(given: _Given, loop: Loop, cost: Cost) -> Iterator[AfterStep | None
 
 
 @contextmanager
-def checkpointing(model: PreTrainedModel, wanted: bool) -> Iterator[None]:
+def recompute_activations(model: PreTrainedModel, wanted: bool) -> Iterator[None]:
     """Compute a model's activations twice meanwhile, instead of keeping them, if that is wanted."""
     if not wanted:
         yield
@@ -295,8 +299,8 @@ def _finish(loop: Loop, output: Path, parameters: int, strategy: str, started: f
         "trained": loop.trained,
         "steps": loop.step,
         "final_loss": loop.loss,
-        "counts": loop.counts.told(),
-        "peak_memory_mb": peak_memory_mb(),
+        "counts": loop.counts.to_json(),
+        "peak_memory_mb": measure_peak_memory(),
         "processes": loop.place.processes,
         "parallel": strategy,
         "threads": torch.get_num_threads(),

@@ -23,9 +23,9 @@ from ikusi.train.batches import (
     EncodedSample,
     Picture,
     collate,
-    distinct_pictures,
     divide,
-    encoded_sample,
+    list_distinct_pictures,
+    make_sample,
 )
 from ikusi.train.progress import Counts
 
@@ -87,7 +87,7 @@ class Encoder:
         self.image_tokens, self._image_token_id = 0, None
         self._image_processor: Any = None
         if hasattr(processor, "image_processor"):
-            self.image_tokens = fusion.features_per_image(model, processor)
+            self.image_tokens = fusion.count_image_tokens(model, processor)
             self._image_token_id = model.config.image_token_id
             self._image_processor = processor.image_processor
         self._first: dict[Picture, int] = {}
@@ -95,7 +95,7 @@ class Encoder:
     def encode(self, index: int) -> EncodedSample:
         """The sample numbered `index`. Raises InputError naming its row."""
         sample = self._samples[index]
-        if problem := self._unseen(sample):
+        if problem := self._find_unseen(sample):
             raise InputError(f"{sample.id}: {problem}")
         encoded = chat.encode(
             self.tokenizer,
@@ -106,7 +106,7 @@ class Encoder:
             row=sample.id,
         )
         picture = self._picture(index)
-        return encoded_sample(sample.id, sample.language, picture, encoded, self.image_tokens)
+        return make_sample(sample.id, sample.language, picture, encoded, self.image_tokens)
 
     def faults(self, indices: Sequence[int]) -> Iterator[tuple[str, str]]:
         """Id of each sample that `encode` would refuse, and why; few are encoded to know."""
@@ -114,10 +114,10 @@ class Encoder:
         fitness = Fitness(self.tokenizer, *image, self._max_length)
         windows = (indices[n : n + READ_AT_ONCE] for n in range(0, len(indices), READ_AT_ONCE))
         for sample in chain.from_iterable(map(self._samples.take, windows)):
-            if problem := self._unseen(sample) or fitness.fault(sample.messages):
+            if problem := self._find_unseen(sample) or fitness.fault(sample.messages):
                 yield sample.id, problem
 
-    def _unseen(self, sample: Sample) -> str | None:
+    def _find_unseen(self, sample: Sample) -> str | None:
         if sample.image_id is None or self.image_tokens:
             return None
         return "expected text alone to train a bare LLM, found a picture"
@@ -251,7 +251,7 @@ class Steps(Dataset["Portion | InputError"]):
         ]
 
     def _batch(self, samples: Sequence[EncodedSample], *, counted: bool) -> Batch:
-        pictures = distinct_pictures(samples)
+        pictures = list_distinct_pictures(samples)
         return collate(samples, self._images(pictures) if pictures else None, counted)
 
     def _index(self, place: int) -> int:

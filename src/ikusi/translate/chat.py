@@ -63,7 +63,7 @@ class ChatTranslator:
 
     def __init__(self, settings: Chat, source: LanguagePack, target: LanguagePack) -> None:
         self._settings = settings
-        self._writer = prompt.writer(settings, source, target)
+        self._writer = prompt.open_writer(settings, source, target)
         self.name = settings.model
         self._schema = False  # whether the server keeps to JSON schemas
         self._learnt: dict[str, Any] = {}
@@ -86,7 +86,7 @@ class ChatTranslator:
         named = {"prompt": self._settings.prompt, "prompt_hash": self._writer.fingerprint()}
         return {"kind": "chat", **told, **named}
 
-    def learnt(self) -> dict[str, Any]:
+    def list_learnt(self) -> dict[str, Any]:
         """What was learnt of the server: its address, the fields it refuses, its schemas."""
         return self._learnt
 
@@ -241,7 +241,7 @@ class ChatTranslator:
         if settings.top_p is not None:
             options["top_p"] = settings.top_p
         if self._schema:
-            options["response_format"] = _schema(prompt.json_schema(row))
+            options["response_format"] = _schema(prompt.make_json_schema(row))
         if settings.extra:
             options["extra_body"] = settings.extra
         return options

@@ -36,7 +36,7 @@ class CommandEngine:
 
     def settings(self) -> dict[str, Any]:
         """All that its translations depend on, as JSON."""
-        return self._settings.model_dump() | {"files": content_of(self._settings.command)}
+        return self._settings.model_dump() | {"files": hash_named_files(self._settings.command)}
 
     def translate(self, sentences: Sequence[str]) -> list[Sentence]:
         """Translate sentences, in order.
@@ -80,6 +80,6 @@ class CommandEngine:
         """Nothing is held: the program ends with each batch."""
 
 
-def content_of(command: Sequence[str]) -> dict[str, str]:
+def hash_named_files(command: Sequence[str]) -> dict[str, str]:
     """Content of the files that a command names, such as a script or a model."""
-    return {part: content.digest(Path(part)) for part in command if Path(part).is_file()}
+    return {part: content.hash_file(Path(part)) for part in command if Path(part).is_file()}

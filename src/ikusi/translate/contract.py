@@ -96,7 +96,7 @@ class Translator(Protocol):
     def settings(self) -> dict[str, Any]:
         """All that its translations depend on (model, revision, prompt, sampling), as JSON."""
 
-    def learnt(self) -> dict[str, Any]:
+    def list_learnt(self) -> dict[str, Any]:
         """What came to be known of the engine while it worked, as JSON, for the record."""
 
     def tokens(self, row: Row) -> tuple[int, int]:

@@ -23,10 +23,10 @@ class Copied(Enum):
     NONE, SOME, ALL = range(3)
 
 
-def copied(before: Sequence[str], after: Sequence[str]) -> tuple[Copied, str]:
+def find_copied(before: Sequence[str], after: Sequence[str]) -> tuple[Copied, str]:
     """How much of a row was left as it was, and a text of it that was.
 
-    >>> copied(["What does the sign say?", "no parking on sundays"],
+    >>> find_copied(["What does the sign say?", "no parking on sundays"],
     ...        ["Zer dio seinaleak?", "no parking on sundays"])
     (<Copied.SOME: 1>, 'no parking on sundays')
     """

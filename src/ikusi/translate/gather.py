@@ -16,7 +16,7 @@ from ikusi import artifact
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.rows.shape import Layout
 from ikusi.errors import InputError
-from ikusi.translate.checks.yes_no import closed
+from ikusi.translate.checks.yes_no import translate_closed
 from ikusi.translate.job import Job
 from ikusi.translate.shards import OK, QUARANTINED
 
@@ -31,27 +31,27 @@ def gather(job: Job, output: Path) -> dict[str, Any]:
     Raises:
         InputError: a shard is not finished.
     """
-    if missing := job.unfinished():
+    if missing := job.list_unfinished():
         told = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
         raise InputError(
             f"{job.folder}: expected all shards, found {len(missing)} unfinished: {told}"
         )
-    made = [job.made(number) for number in range(job.plan.shards)]
+    made = [job.describe_made(number) for number in range(job.plan.shards)]
     corpus = job.plan.corpus
     all_of_it = corpus.content(corpus.languages)  # every column, language and picture goes along
-    name = artifact.fingerprint([shard.__dict__ for shard in made], _written(job), all_of_it)
+    name = artifact.fingerprint([shard.__dict__ for shard in made], _list_times(job), all_of_it)
     if not (artifact.is_current(output, name) and Corpus.is_whole(output)):
         reads = [job.plan.corpus.folder]
-        with artifact.folder(
+        with artifact.write_folder(
             output, fingerprint=name, kind=KIND, settings=job.about(), reads=reads
         ) as staging:
             counts = _Gatherer(job, staging).run()
             artifact.add_counts(staging, **counts)
-    found = artifact.manifest(output) or {}
+    found = artifact.read_manifest(output) or {}
     return dict(found["counts"])
 
 
-def _written(job: Job) -> list[int]:
+def _list_times(job: Job) -> list[int]:
     """When each shard was written: rows may have been tried again with the same settings."""
     return [job.shards.path(number).stat().st_mtime_ns for number in range(job.plan.shards)]
 
@@ -73,9 +73,9 @@ class _Gatherer:
             self._add(number)
         self._writer.link_images(self.plan.corpus.folder)
         self._writer.close()
-        return self._told()
+        return self._describe()
 
-    def _told(self) -> dict[str, float]:
+    def _describe(self) -> dict[str, float]:
         counts: dict[str, float] = {"rows_in": self.plan.rows, "rows": 0, "quarantined": 0}
         counts |= {"repeated": int((self.plan.first != np.arange(self.plan.rows)).sum())}
         return counts | dict(self._counts)
@@ -108,9 +108,9 @@ class _Gatherer:
         outcomes = self._outcomes(number)
         source = self.plan.corpus.rows(self.plan.source.code, start, stop)
         good = pc.equal(outcomes["status"], OK)
-        translated = self._translated(source.filter(good), outcomes.filter(good))
+        translated = self._translate(source.filter(good), outcomes.filter(good))
         if bad := self.row_type.faults(translated):
-            outcomes = _refused(outcomes, good, bad)
+            outcomes = _refuse(outcomes, good, bad)
             translated = translated.filter(_all_but(bad, len(translated)))
             good = pc.equal(outcomes["status"], OK)
         corpus = self.plan.corpus
@@ -123,7 +123,7 @@ class _Gatherer:
             pc.sum(pc.greater(pc.list_value_length(kept["flags"]), 0)).as_py() or 0
         )
 
-    def _translated(self, source: pa.Table, outcomes: pa.Table) -> pa.Table:
+    def _translate(self, source: pa.Table, outcomes: pa.Table) -> pa.Table:
         """Rows of the target's table: the source's, with their texts and where these come from."""
         columns = {name: source[name] for name in ("id", "image_id", "group", "task")}
         columns |= self.row_type.with_texts(source, self._texts(source, outcomes))
@@ -137,7 +137,9 @@ class _Gatherer:
         if self.row_type.layout is not Layout.QUESTION:
             return texts
         known = (
-            closed(self.row_type, self.row_type.texts(columns), self.plan.source, self.plan.target)
+            translate_closed(
+                self.row_type, self.row_type.texts(columns), self.plan.source, self.plan.target
+            )
             for columns in source.to_pylist()
         )
         pairs = zip(texts.to_pylist(), known, strict=True)
@@ -152,7 +154,7 @@ class _Gatherer:
         self._counts["quarantined"] += len(source)
 
 
-def _refused(outcomes: pa.Table, good: pa.ChunkedArray, bad: Mapping[int, str]) -> pa.Table:
+def _refuse(outcomes: pa.Table, good: pa.ChunkedArray, bad: Mapping[int, str]) -> pa.Table:
     """The outcomes with some of the good ones refused: place among these -> why."""
     places = np.flatnonzero(good.to_numpy())
     status, reasons = outcomes["status"].to_pylist(), outcomes["reason"].to_pylist()

@@ -17,7 +17,7 @@ from pydantic import Field
 from ikusi import artifact, disk, jsonfile, language
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
-from ikusi.lock import alone_in
+from ikusi.lock import hold_folder
 from ikusi.translate import plan as plans
 from ikusi.translate import shards as on_disk
 from ikusi.translate.checks import Checker
@@ -144,9 +144,9 @@ class Job:
         self._describe()
         work = _Work(self, retry, progress or (lambda _: None))
         mine = range(rank, self.plan.shards, world)
-        work.progress.total = sum(len(self.plan.asked(number)) for number in mine)
+        work.progress.total = sum(len(self.plan.list_asked(number)) for number in mine)
         name = f"worker {rank} of {world}"
-        with alone_in(self.folder / "workers" / name.replace(" ", "-"), name):
+        with hold_folder(self.folder / "workers" / name.replace(" ", "-"), name):
             try:
                 for outcome in self.translator.translate(work.rows(mine), self.check):
                     work.settle(outcome)
@@ -155,14 +155,18 @@ class Job:
                     self._note_learnt()
         return work.progress
 
-    def made(self, number: int) -> Made:
+    def describe_made(self, number: int) -> Made:
         """What a shard of this job is made with."""
         return Made(**self._fingerprints, rows=self.plan.fingerprint(number))
 
-    def unfinished(self) -> list[int]:
+    def list_unfinished(self) -> list[int]:
         """Shards that some worker must still make or finish."""
         numbers = range(self.plan.shards)
-        return [number for number in numbers if self.shards.made(number) != self.made(number)]
+        return [
+            number
+            for number in numbers
+            if self.shards.read_made(number) != self.describe_made(number)
+        ]
 
     def _describe(self) -> None:
         """Say in the working folder what is made there; refuse one that was cut otherwise."""
@@ -186,12 +190,12 @@ class Job:
 
     def _note_learnt(self) -> None:
         """Put on record what came to be known of the engine."""
-        self._learnt = self.translator.learnt()
+        self._learnt = self.translator.list_learnt()
         artifact.write_json(self.folder / ABOUT, self.about())
 
     def about(self) -> dict[str, Any]:
         """Settings and sizes, for the record."""
-        asked = sum(len(self.plan.asked(number)) for number in range(self.plan.shards))
+        asked = sum(len(self.plan.list_asked(number)) for number in range(self.plan.shards))
         return {
             "name": self.settings.name,
             "corpus": self.plan.corpus.folder,
@@ -231,21 +235,21 @@ class _Work:
     def rows(self, numbers: Sequence[int]) -> Iterator[Row]:
         """The rows that must be asked for, shard after shard."""
         for number in numbers:
-            made = self.job.made(number)
-            if self.job.shards.made(number) == made and not self._retried(number):
+            made = self.job.describe_made(number)
+            if self.job.shards.read_made(number) == made and not self._is_retried(number):
                 self._count(self.job.shards.counts(number))
             else:
-                yield from self._opened(number, made)
+                yield from self._open_shard(number, made)
 
-    def _retried(self, number: int) -> bool:
+    def _is_retried(self, number: int) -> bool:
         return self.retry and self.job.shards.counts(number)[on_disk.QUARANTINED] > 0
 
-    def _opened(self, number: int, made: Made) -> Iterator[Row]:
-        known = self.job.shards.known(number, made.translator)
+    def _open_shard(self, number: int, made: Made) -> Iterator[Row]:
+        known = self.job.shards.read_known(number, made.translator)
         shard = _Open(made, 0, [], {}, {})
         for row in self.job.plan.read(number):
             key = int(self.job.plan.keys[row.place])
-            kept = self._kept(row, key, known, made)
+            kept = self._recall(row, key, known, made)
             if kept is not None:
                 shard.records.append(kept)
                 self._count({kept["status"]: 1})
@@ -258,7 +262,7 @@ class _Work:
         else:
             self._write(number)
 
-    def _kept(
+    def _recall(
         self, row: Row, key: int, known: dict[int, tuple[Record, str]], made: Made
     ) -> Record | None:
         """What an earlier run made of a row, if that still holds."""
@@ -294,7 +298,7 @@ class _Work:
         shard = self._open.pop(number)
         records = shard.records
         for scorer in self.job.scorers:
-            records = scorer.judged(records)
+            records = scorer.judge(records)
         refused = sum(found["status"] == on_disk.OK for found in shard.records)
         refused -= sum(found["status"] == on_disk.OK for found in records)
         self._count({on_disk.OK: -refused, on_disk.QUARANTINED: refused})
@@ -309,7 +313,7 @@ class _Work:
 def _storable(check: Check) -> Check:
     """A check that also refuses text that no table can hold."""
 
-    def checked(row: Row, texts: Sequence[str]) -> Verdict:
+    def check_storable(row: Row, texts: Sequence[str]) -> Verdict:
         try:
             for text in texts:
                 text.encode()
@@ -317,4 +321,4 @@ def _storable(check: Check) -> Check:
             return Verdict("text: expected characters, found half of a surrogate pair")
         return check(row, texts)
 
-    return checked
+    return check_storable

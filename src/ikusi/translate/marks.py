@@ -26,25 +26,25 @@ LIKELY = re.compile(rf"[{CONTROL}<\[]|>>|_[A-Z]")  # without one of these there 
 ODD = re.compile("[\u202a-\u202e\u2066-\u2069\u2581\ue000-\uf8ff]")
 
 
-def broken(before: Sequence[str], after: Sequence[str]) -> list[str]:
+def find_broken(before: Sequence[str], after: Sequence[str]) -> list[str]:
     """What no person writes in texts, and is not in those they were made from, each once."""
-    return _came(BROKEN, before, after) if any(map(LIKELY.search, after)) else []
+    return _find_new(BROKEN, before, after) if any(map(LIKELY.search, after)) else []
 
 
-def odd(before: Sequence[str], after: Sequence[str]) -> list[str]:
+def find_odd(before: Sequence[str], after: Sequence[str]) -> list[str]:
     """The same for what few people write."""
-    return _came(ODD, before, after)
+    return _find_new(ODD, before, after)
 
 
-def _came(pattern: re.Pattern[str], before: Sequence[str], after: Sequence[str]) -> list[str]:
+def _find_new(pattern: re.Pattern[str], before: Sequence[str], after: Sequence[str]) -> list[str]:
     found = dict.fromkeys(sign for text in after for sign in pattern.findall(text))
     return [sign for sign in found if not any(sign in text for text in before)]
 
 
-def spelt(sign: str) -> str:
+def spell(sign: str) -> str:
     """A sign as it can be shown anywhere: what has no shape is written as its number.
 
-    >>> spelt("<unk>"), spelt(chr(0xFFFD))
+    >>> spell("<unk>"), spell(chr(0xFFFD))
     ('<unk>', 'U+FFFD')
     """
     return "".join(letter if "!" <= letter <= "~" else f"U+{ord(letter):04X}" for letter in sign)

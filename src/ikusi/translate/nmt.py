@@ -47,12 +47,12 @@ class CTranslate2Engine:
         import ctranslate2
 
         self._settings = settings
-        checkpoint = found(settings)
-        self.folder = checkpoint if _is_converted(checkpoint) else converted(checkpoint)
+        checkpoint = find_checkpoint(settings)
+        self.folder = checkpoint if _is_converted(checkpoint) else convert_checkpoint(checkpoint)
         self.name = f"ctranslate2 {settings.model}"
         self._checkpoint = checkpoint
         self._limit = _positions(checkpoint)
-        self._beams = settings.beam_size or beams(checkpoint)
+        self._beams = settings.beam_size or read_beams(checkpoint)
         # Models that were converted from elsewhere may add it by themselves.
         self._end = [] if _settings_of(self.folder, "config.json").get("add_source_eos") else [EOS]
         self._check_prefixes()
@@ -71,7 +71,7 @@ class CTranslate2Engine:
         for side in ("source", "target"):
             key = f"{side}_prefix"
             if tokens := getattr(self._settings, key):
-                known = vocabulary.converted(self.folder, side)
+                known = vocabulary.read_vocabulary(self.folder, side)
                 vocabulary.expect_known(key, tokens, known, self._settings.model)
 
     def settings(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class CTranslate2Engine:
 
     @cached_property
     def _weights(self) -> str:
-        return weights(self._checkpoint)
+        return hash_weights(self._checkpoint)
 
     def translate(self, sentences: Sequence[str]) -> list[Sentence]:
         """Translate sentences, in order; scores are mean log-probabilities of a token.
@@ -133,7 +133,7 @@ def _check_device(settings: CTranslate2, on_gpu: bool) -> None:
         )
 
 
-def found(settings: CTranslate2 | Transformers) -> Path:
+def find_checkpoint(settings: CTranslate2 | Transformers) -> Path:
     """The folder of a checkpoint, on disk or from the hub.
 
     Raises:
@@ -154,7 +154,7 @@ def found(settings: CTranslate2 | Transformers) -> Path:
         ) from error
 
 
-def converted(checkpoint: Path) -> Path:
+def convert_checkpoint(checkpoint: Path) -> Path:
     """A checkpoint in CTranslate2's form, from the user's cache; made there if need be.
 
     Raises:
@@ -163,13 +163,13 @@ def converted(checkpoint: Path) -> Path:
     import platformdirs
     from filelock import FileLock
 
-    name = artifact.fingerprint(VERSION, weights(checkpoint))
+    name = artifact.fingerprint(VERSION, hash_weights(checkpoint))
     folder = platformdirs.user_cache_path("ikusi") / "ctranslate2" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not artifact.is_current(folder, name):
             logger.info("%s: converting for CTranslate2, once", checkpoint)
-            with artifact.folder(
+            with artifact.write_folder(
                 folder, fingerprint=name, kind="conversion", settings=str(checkpoint)
             ) as staging:
                 _convert(checkpoint, staging)
@@ -215,10 +215,10 @@ def _is_converted(folder: Path) -> bool:
     return (folder / "model.bin").is_file()
 
 
-def weights(checkpoint: Path) -> str:
+def hash_weights(checkpoint: Path) -> str:
     """Name a checkpoint by the bytes of all files that are read of it."""
     files = (path for path in checkpoint.iterdir() if path.is_file())
-    return content.of((path for path in files if any(map(path.match, NEEDED))), checkpoint)
+    return content.hash_files((path for path in files if any(map(path.match, NEEDED))), checkpoint)
 
 
 def _settings_of(checkpoint: Path, *names: str) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def _settings_of(checkpoint: Path, *names: str) -> dict[str, Any]:
     return told
 
 
-def beams(checkpoint: Path) -> int:
+def read_beams(checkpoint: Path) -> int:
     """The beam width that a checkpoint's authors set: what `generate()` does by itself."""
     told = _settings_of(checkpoint, "generation_config.json", "config.json")
     return int(told.get("num_beams") or 1)

@@ -30,7 +30,7 @@ def parse(text: str, row: Row, labels: Labels, format: Format) -> list[str]:
     Raises:
         UnreadableError: it is cut, empty, ambiguous, or has other parts than the row.
     """
-    bare = _unwrapped(text, row)
+    bare = _unwrap(text, row)
     found = _from_json(bare, row) if format == "json" else _from_labels(bare, row, labels)
     if len(found) != len(row.texts):
         raise UnreadableError(f"texts: expected {len(row.texts)}, found {len(found)}")
@@ -39,7 +39,7 @@ def parse(text: str, row: Row, labels: Labels, format: Format) -> list[str]:
     return found
 
 
-def _unwrapped(text: str, row: Row) -> str:
+def _unwrap(text: str, row: Row) -> str:
     """Without a code fence around the whole."""
     text = text.strip()
     if text.startswith("```") and "```" not in "".join(row.texts):
@@ -55,7 +55,7 @@ def _unwrapped(text: str, row: Row) -> str:
 def _from_json(text: str, row: Row) -> list[str]:
     told = _object(text)
     found: list[str] = []
-    for key, value in row.row_type.keyed(row.texts).items():
+    for key, value in row.row_type.name_texts(row.texts).items():
         if key not in told:
             raise UnreadableError(
                 f"{key}: expected it in the object, found {', '.join(told) or 'none'}"
@@ -86,7 +86,7 @@ def _object(text: str) -> dict[str, Any]:
 def _from_labels(text: str, row: Row, labels: Labels) -> list[str]:
     layout = row.row_type.layout
     if layout is Layout.TEXT:
-        return [_unquoted(_one_line(text, row.texts[0]), row.texts[0])]
+        return [_unquote(_one_line(text, row.texts[0]), row.texts[0])]
     parts = _sections(text, row, labels)
     if layout is Layout.TURNS or len(row.texts) == 1:
         return [_one_line(part, said) for part, said in zip(parts, row.texts, strict=True)]
@@ -196,7 +196,7 @@ def _items(text: str, count: int, ordered: bool) -> list[str]:
     return [items[number] for number in range(1, count + 1)]
 
 
-def _unquoted(text: str, said: str) -> str:
+def _unquote(text: str, said: str) -> str:
     """Without the quotation marks that some put around a whole translation."""
     closing = QUOTES.get(text[:1])
     if closing is None or said[:1] in QUOTES or len(text) < 2 or text[-1] != closing:

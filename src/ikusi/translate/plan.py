@@ -12,9 +12,9 @@ from ikusi import artifact
 from ikusi.data.corpus import Corpus
 from ikusi.data.rows.base import RowType
 from ikusi.language import LanguagePack
-from ikusi.translate.checks.yes_no import closed
+from ikusi.translate.checks.yes_no import translate_closed
 from ikusi.translate.contract import Row
-from ikusi.translate.shards import key_of
+from ikusi.translate.shards import make_key
 
 BLOCK = 2**16
 
@@ -56,7 +56,7 @@ class Plan:
         start = number * self.shard_rows
         return start, min(start + self.shard_rows, self.rows)
 
-    def asked(self, number: int) -> np.ndarray:
+    def list_asked(self, number: int) -> np.ndarray:
         """Places of a shard's rows that no earlier row says for them, int64."""
         start, stop = self.bounds(number)
         places = np.arange(start, stop)
@@ -71,23 +71,23 @@ class Plan:
     def read(self, number: int) -> Iterator[Row]:
         """The rows of a shard that are asked for."""
         start, stop = self.bounds(number)
-        wanted = self.asked(number) - start
+        wanted = self.list_asked(number) - start
         if len(wanted):
             table = self.corpus.rows(self.source.code, start, stop).take(wanted)
             for place, columns in zip(wanted + start, table.to_pylist(), strict=True):
                 yield self._row(int(place), columns)
 
     def _row(self, place: int, columns: Mapping[str, Any]) -> Row:
-        texts = asked_texts(self.corpus.row_type, columns, self.source, self.target)
+        texts = list_asked_texts(self.corpus.row_type, columns, self.source, self.target)
         return Row(place, columns["id"], self.corpus.row_type, texts)
 
 
-def asked_texts(
+def list_asked_texts(
     row_type: RowType, columns: Mapping[str, Any], source: LanguagePack, target: LanguagePack
 ) -> list[str]:
     """The texts of a row that an engine must translate: yes and no are known from the packs."""
     texts = row_type.texts(columns)
-    return texts[:1] if closed(row_type, texts, source, target) is not None else texts
+    return texts[:1] if translate_closed(row_type, texts, source, target) is not None else texts
 
 
 def make(
@@ -104,7 +104,7 @@ def make(
         stop = min(start + shard_rows, count)
         rows = corpus.rows(source.code, start, stop).to_pylist()
         keys[start:stop] = [
-            key_of(asked_texts(corpus.row_type, columns, source, target)) for columns in rows
+            make_key(list_asked_texts(corpus.row_type, columns, source, target)) for columns in rows
         ]
         names.append(artifact.fingerprint([columns["id"] for columns in rows]))
     return Plan(corpus, source, target, shard_rows, keys, _first(keys), names)

@@ -18,9 +18,9 @@ REFRESH = 0.2  # seconds between looks of the bar
 
 
 @contextmanager
-def shown() -> Iterator[ProgressCall]:
+def show_progress() -> Iterator[ProgressCall]:
     """What to give a job as its `progress`; ends the bar when the block ends."""
-    console = terminal.console(stderr=True)
+    console = terminal.open_console(stderr=True)
     if console.is_terminal:
         with _bar(console) as bar:
             yield _Live(bar)
@@ -73,13 +73,13 @@ class _Lines:
 
     def last(self) -> None:
         """Tell where it stands."""
-        terminal.say(told(self.progress), error=True)
+        terminal.say(format_progress(self.progress), error=True)
 
 
-def told(progress: Progress) -> str:
+def format_progress(progress: Progress) -> str:
     """One line: rows, pace, time to go.
 
-    >>> told(Progress(total=10, ok=9, quarantined=1))
+    >>> format_progress(Progress(total=10, ok=9, quarantined=1))
     '10 of 10 rows, 1 quarantined'
     """
     line = f"{progress.done:,} of {progress.total:,} rows"

@@ -78,7 +78,7 @@ class Labels:
     source_answer: str
 
 
-def prompts(language: str) -> catalogue.Files:
+def open_prompts(language: str) -> catalogue.Files:
     """A person's own prompts come before the packaged ones; a language's before any language's."""
     places = [Path("prompts") / language, PACKAGED / language, PACKAGED / ANY]
     return catalogue.Files("engine.prompt", places)
@@ -90,9 +90,9 @@ def load(name: str, language: str) -> Prompt:
     Raises:
         InputError: there is none, or a key in it is wrong.
     """
-    there = prompts(language)
+    there = open_prompts(language)
     document = yamlfile.read(there.find(name), there.folders)
-    return yamlfile.validate(Prompt, document, yamlfile.field_names(Prompt))
+    return yamlfile.validate(Prompt, document, yamlfile.list_field_names(Prompt))
 
 
 class Writer:
@@ -122,15 +122,15 @@ class Writer:
     def request(self, row: Row) -> str:
         """The last message: what changes from row to row."""
         if self.format == "json":
-            told = json.dumps(row.row_type.keyed(row.texts), ensure_ascii=False)
-            return self._filled(self.prompt.json_request).replace("{row}", told)
+            told = json.dumps(row.row_type.name_texts(row.texts), ensure_ascii=False)
+            return self._fill(self.prompt.json_request).replace("{row}", told)
         answer = answer_text(row.row_type.layout, row.texts)
         if row.row_type.layout is Layout.TURNS and len(row.texts) != 2:
-            return self._filled(self.prompt.question_request).replace(
+            return self._fill(self.prompt.question_request).replace(
                 "{question}", self.conversation(row.texts)
             )
         template = self.prompt.request if answer is not None else self.prompt.question_request
-        return _put(self._filled(template), row.texts[0], answer or "")
+        return _put(self._fill(template), row.texts[0], answer or "")
 
     def conversation(self, texts: Sequence[str]) -> str:
         """Turns, each but the first under its label."""
@@ -144,17 +144,20 @@ class Writer:
         return artifact.fingerprint(self._beginning, requests, self.format)
 
     def _system(self) -> str:
-        told = self._filled(self.prompt.system).strip()
+        told = self._fill(self.prompt.system).strip()
         return f"{told}\n\n{JSON_RULE}" if self.format == "json" else told
 
     def _example(self, shot: Shot) -> list[Message]:
         row = Row(0, "shot", row_types.load(shot.row_type), shot.source)
-        user, assistant = self.request(row), expected(self.format, row, shot.target, self.labels)
+        user, assistant = (
+            self.request(row),
+            write_expected(self.format, row, shot.target, self.labels),
+        )
         if self.format == "labels":
             user, assistant = shot.user or user, shot.assistant or assistant
         return [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
 
-    def _filled(self, text: str) -> str:
+    def _fill(self, text: str) -> str:
         words = {
             "{language}": self.target.name,
             "{source_language}": self.source.name,
@@ -185,9 +188,9 @@ def answer_text(layout: Layout, texts: Sequence[str]) -> str | None:
     return ", ".join(f"{number}.{text}" for number, text in enumerate(texts[1:], 1))
 
 
-def json_schema(row: Row) -> dict[str, Any]:
+def make_json_schema(row: Row) -> dict[str, Any]:
     """The JSON Schema of a row's translation: the same keys, lists of the same length."""
-    told = row.row_type.keyed(row.texts)
+    told = row.row_type.name_texts(row.texts)
     properties: dict[str, Any] = {}
     for key, value in told.items():
         text = {"type": "string"}
@@ -204,10 +207,10 @@ def json_schema(row: Row) -> dict[str, Any]:
     }
 
 
-def expected(format: Format, row: Row, texts: Sequence[str], labels: Labels) -> str:
+def write_expected(format: Format, row: Row, texts: Sequence[str], labels: Labels) -> str:
     """A translation, laid out as the answer ought to be."""
     if format == "json":
-        return json.dumps(row.row_type.keyed(texts), ensure_ascii=False)
+        return json.dumps(row.row_type.name_texts(texts), ensure_ascii=False)
     layout = row.row_type.layout
     if layout is Layout.TEXT:
         return texts[0]
@@ -219,14 +222,14 @@ def expected(format: Format, row: Row, texts: Sequence[str], labels: Labels) -> 
     return told if answer is None else f"{told}\n**{labels.answer}:** {answer}"
 
 
-def writer(settings: Chat, source: LanguagePack, target: LanguagePack) -> Writer:
+def open_writer(settings: Chat, source: LanguagePack, target: LanguagePack) -> Writer:
     """The writer of a recipe's prompt."""
     return Writer(load(settings.prompt, target.code), settings.format, source, target)
 
 
-def shown(settings: Chat, row: Row, source: LanguagePack, target: LanguagePack) -> str:
+def show_messages(settings: Chat, row: Row, source: LanguagePack, target: LanguagePack) -> str:
     """The messages that would be sent for a row, for people to read."""
-    messages = writer(settings, source, target).messages(row)
+    messages = open_writer(settings, source, target).messages(row)
     return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ikusi import pretrained
 from ikusi.translate.contract import Sentence
 from ikusi.translate.engines.transformers import Transformers
-from ikusi.translate.nmt import LONGEST, beams, found, weights
+from ikusi.translate.nmt import LONGEST, find_checkpoint, hash_weights, read_beams
 from ikusi.translate.vocabulary import expect_known
 
 
@@ -25,10 +25,10 @@ class TransformersEngine:
         import torch
         from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-        self._settings, folder = settings, found(settings)
+        self._settings, folder = settings, find_checkpoint(settings)
         self.name = f"transformers {settings.model}"
-        self._beams = settings.beam_size or beams(folder)
-        self._weights = weights(folder)
+        self._beams = settings.beam_size or read_beams(folder)
+        self._weights = hash_weights(folder)
         on_gpu = settings.device == "auto" and torch.cuda.is_available()
         self._device = "cuda" if on_gpu else settings.device.replace("auto", "cpu")
         self._tokenizer = pretrained.load(AutoTokenizer, folder)

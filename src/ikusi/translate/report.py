@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from ikusi import artifact, jsonfile
-from ikusi.data.parquet import open_table, reading
+from ikusi.data.parquet import guard_reading, open_table
 from ikusi.errors import InputError
 from ikusi.page import fill_template
 from ikusi.server import reasons
@@ -144,7 +144,7 @@ def gather(folder: Path) -> Gathered:
 
 def _rows(paths: list[Path]) -> Iterator[Record]:
     for path in paths:
-        with reading(path, "a shard of a translation"), open_table(path, SCHEMA) as file:
+        with guard_reading(path, "a shard of a translation"), open_table(path, SCHEMA) as file:
             for batch in file.iter_batches(1024):
                 yield from pa.Table.from_batches([batch]).to_pylist()
 
@@ -158,7 +158,7 @@ class _About(jsonfile.Record):
     checks: _Checks = _Checks()
 
 
-def about(folder: Path) -> dict[str, Any]:
+def describe_job(folder: Path) -> dict[str, Any]:
     """What the job says of itself."""
     path = folder / "translation.json"
     if not path.exists():
@@ -175,7 +175,7 @@ def measure(job: dict[str, Any]) -> str:
     return RoundTripScorer.measure if checks.get("round_trip") else "score"
 
 
-def summary(found: Gathered) -> list[str]:
+def write_summary(found: Gathered) -> list[str]:
     """Why rows were set aside and what was flagged, a line each, for a terminal."""
     lines = [f"{count:10,} set aside: {kind}" for kind, count in found.reasons.most_common()]
     return lines + [f"{count:10,} flagged: {flag}" for flag, count in found.flags.most_common()]
@@ -188,7 +188,7 @@ def write(folder: Path, output: Path) -> Gathered:
         InputError: there is nothing to report on yet.
     """
     found = gather(folder)
-    job = about(folder)
+    job = describe_job(folder)
     values = {"about": job, "measure": measure(job), "found": found, "statuses": STATUSES}
     page = fill_template(TEMPLATE, values, {})
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ikusi import processes
 from ikusi.errors import InputError
-from ikusi.translate.command import content_of
+from ikusi.translate.command import hash_named_files
 from ikusi.translate.contract import SentenceEngine
 from ikusi.translate.settings import Quality
 
@@ -43,10 +43,10 @@ class RoundTripScorer:
         """chrF of each pair of source and translation, 0 to 100."""
         from sacrebleu.metrics import CHRF
 
-        from ikusi.translate.sentences import translated
+        from ikusi.translate.sentences import translate_texts
 
         metric = CHRF()
-        backs = translated(self.engine, [target for _, target in pairs], self.language)
+        backs = translate_texts(self.engine, [target for _, target in pairs], self.language)
         return [
             float(metric.sentence_score(back, [source]).score)
             for (source, _), back in zip(pairs, backs, strict=True)
@@ -66,7 +66,7 @@ class CommandScorer:
 
     def settings(self) -> Any:
         """The content of the files that its command names."""
-        return content_of(self._settings.command)
+        return hash_named_files(self._settings.command)
 
     def score(self, pairs: Pairs) -> list[float]:
         """The last number of each line that the program prints.
@@ -82,13 +82,13 @@ class CommandScorer:
                 lines = (" ".join(text.split()) + "\n" for text in texts)
                 file.write_text("".join(lines), encoding="utf-8")
             command = [part.format(**files) for part in self._settings.command]
-            scores = self._printed(command, len(pairs))
+            scores = self._run_command(command, len(pairs))
         if len(scores) != len(pairs):
             told = f"expected {len(pairs)} scores, found {len(scores)}"
             raise InputError(f"{self._settings.command[0]}: {told}")
         return scores
 
-    def _printed(self, command: Sequence[str], texts: int) -> list[float]:
+    def _run_command(self, command: Sequence[str], texts: int) -> list[float]:
         try:
             done = processes.run(command, seconds=START + SLOWEST * texts, most=LINE * texts)
         except subprocess.TimeoutExpired:

@@ -20,9 +20,9 @@ from ikusi.translate.job import Job, Progress, ProgressCall
 from ikusi.translate.settings import Translation
 
 
-def working_folder(output: Path) -> Path:
+def locate_working_folder(output: Path) -> Path:
     """Where the shards of a translation are kept, beside the corpus they make."""
-    output = claim.place(output)
+    output = claim.locate_output(output)
     return output.with_name(output.name + ".work")
 
 
@@ -61,8 +61,8 @@ def translate(
             to replace.
     """
     claim.expect_whole(output, KIND, [corpus])
-    work = claim.marked(working_folder(output), KIND, [corpus])
-    with disk.explained(work), _opened(settings, corpus, output, limit) as job:
+    work = claim.claim_shared_folder(locate_working_folder(output), KIND, [corpus])
+    with disk.explain_errors(work), _open_job(settings, corpus, output, limit) as job:
         done = job.run(rank or 0, world if rank is not None else 1, retry, progress)
         if done.unreached:
             raise InputError(
@@ -72,7 +72,7 @@ def translate(
         if done.total and not done.ok:
             raise InputError(
                 f"{job.translator.name}: expected some row to be translated, found none of "
-                f"{done.total}: {reasons.told(report.gather(job.folder).reasons)}"
+                f"{done.total}: {reasons.format_reasons(report.gather(job.folder).reasons)}"
             )
         return _counts(done) if rank is not None else gather(job, output)
 
@@ -82,7 +82,9 @@ def _counts(done: Progress) -> dict[str, Any]:
 
 
 @contextmanager
-def _opened(settings: Translation, corpus: Path, output: Path, limit: int | None) -> Iterator[Job]:
+def _open_job(
+    settings: Translation, corpus: Path, output: Path, limit: int | None
+) -> Iterator[Job]:
     opened = Corpus.open(corpus)
     if settings.source_language not in opened.languages:
         raise InputError(
@@ -91,8 +93,8 @@ def _opened(settings: Translation, corpus: Path, output: Path, limit: int | None
         )
     source, target = map(language.load, (settings.source_language, settings.language))
     with closing(settings.engine.translator(source, target)) as translator:
-        judges = scorers.opened(settings.checks, settings.language)
-        yield Job(settings, opened, working_folder(output), translator, judges, limit)
+        judges = scorers.open_scorers(settings.checks, settings.language)
+        yield Job(settings, opened, locate_working_folder(output), translator, judges, limit)
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Estimate:
     hours: float | None
     price: float | None
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The estimate in lines."""
         lines = [
             f"rows        {self.rows:,}, of which {self.asked:,} are not repeats of an earlier row",
@@ -132,7 +134,7 @@ def estimate(
     settings: Translation, corpus: Path, output: Path, limit: int | None = None
 ) -> Estimate:
     """Say what a translation would take, without asking the engine for one row."""
-    with _opened(settings, corpus, output, limit) as job:
+    with _open_job(settings, corpus, output, limit) as job:
         read = written = asked = 0
         for number in range(job.plan.shards):
             for row in job.plan.read(number):
@@ -141,7 +143,7 @@ def estimate(
         return Estimate(job.plan.rows, asked, read, written, *settings.engine.costs(read, written))
 
 
-def shown_prompt(settings: Translation, corpus: Path) -> str:
+def show_prompt(settings: Translation, corpus: Path) -> str:
     """What an engine would be sent for the first row of a corpus."""
     from ikusi.translate import prompt
 
@@ -151,4 +153,4 @@ def shown_prompt(settings: Translation, corpus: Path) -> str:
         )
     source, target = map(language.load, (settings.source_language, settings.language))
     row = next(plan.make(Corpus.open(corpus), source, target, 1, limit=1).read(0))
-    return prompt.shown(settings.engine, row, source, target)
+    return prompt.show_messages(settings.engine, row, source, target)

@@ -12,7 +12,7 @@ from ikusi.language import LanguagePack
 from ikusi.language.identify import Guess
 from ikusi.translate import shards
 from ikusi.translate.checks.base import Action
-from ikusi.translate.checks.language import foreign, identifier, spoken
+from ikusi.translate.checks.language import describe_foreign, join_prose, open_identifier
 from ikusi.translate.round_trip import CommandScorer, RoundTripScorer
 from ikusi.translate.settings import Checks
 from ikusi.translate.shards import Record
@@ -27,7 +27,7 @@ class Scorer(Protocol):
     def settings(self) -> Any:
         """All that its judgement depends on beside the checks' own settings, as JSON."""
 
-    def judged(self, records: Sequence[Record]) -> list[Record]:
+    def judge(self, records: Sequence[Record]) -> list[Record]:
         """The same rows, in order, with scores, flags and refusals added."""
 
 
@@ -60,7 +60,7 @@ class Threshold:
         """What the scorer's scores depend on."""
         return self.scorer.settings()
 
-    def judged(self, records: Sequence[Record]) -> list[Record]:
+    def judge(self, records: Sequence[Record]) -> list[Record]:
         """The same rows, in order, with scores, flags and refusals added."""
         good = [found for found in records if found["status"] == shards.OK]
         pairs = [
@@ -77,9 +77,9 @@ class Threshold:
                 f"{self.name}: expected finite scores, found others for {bad:,} of "
                 f"{len(means):,} rows"
             )
-        return [self._judged(found, means.get(found["place"])) for found in records]
+        return [self._judge_row(found, means.get(found["place"])) for found in records]
 
-    def _judged(self, found: Record, score: float | None) -> Record:
+    def _judge_row(self, found: Record, score: float | None) -> Record:
         if score is None:
             return found
         flags = [flag for flag in found["flags"] if flag != self.name]
@@ -107,32 +107,32 @@ class LanguageJudge:
 
     def __init__(self, checks: Checks, source: LanguagePack, target: LanguagePack) -> None:
         self.checks = checks
-        self.identifier = identifier(checks, source, target)
+        self.identifier = open_identifier(checks, source, target)
 
     def settings(self) -> None:
         """Nothing: the checks' settings say it all."""
 
-    def judged(self, records: Sequence[Record]) -> list[Record]:
+    def judge(self, records: Sequence[Record]) -> list[Record]:
         """The same rows, in order, with flags and refusals added."""
         told = [
-            spoken(found["texts"], self.checks.language_words) if found["texts"] else None
+            join_prose(found["texts"], self.checks.language_words) if found["texts"] else None
             for found in records
         ]
         languages = iter(self.identifier.many([text for text in told if text is not None]))
         return [
-            found if text is None else self._judged(found, next(languages))
+            found if text is None else self._judge_row(found, next(languages))
             for found, text in zip(records, told, strict=True)
         ]
 
-    def _judged(self, found: Record, guess: Guess) -> Record:
-        reason = foreign(self.identifier.expected, guess, self.checks)
+    def _judge_row(self, found: Record, guess: Guess) -> Record:
+        reason = describe_foreign(self.identifier.expected, guess, self.checks)
         flags = [flag for flag in found["flags"] if flag != "language"]
         if reason is not None and self.checks.language == "refuse":
             return shards.refuse({**found, "flags": flags}, f"language: {reason}")
         return {**found, "flags": flags + ["language"] * (reason is not None)}
 
 
-def opened(checks: Checks, language: str) -> list[Threshold]:
+def open_scorers(checks: Checks, language: str) -> list[Threshold]:
     """The scorers that the checks of a translation into `language` ask for."""
     found = []
     if (trip := checks.round_trip) is not None:

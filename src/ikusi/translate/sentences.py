@@ -80,7 +80,7 @@ class SentenceTranslator:
         """All that its translations depend on, as JSON."""
         return self.engine.settings()
 
-    def learnt(self) -> dict[str, Any]:
+    def list_learnt(self) -> dict[str, Any]:
         """Nothing: all is known before."""
         return {}
 
@@ -113,7 +113,7 @@ class SentenceTranslator:
         chunk: _Chunk = []
         wanted: list[_Asked] = []
         for row in rows:
-            chunk.append((row, [self._taken(text, wanted) for text in row.texts]))
+            chunk.append((row, [self._take_apart(text, wanted) for text in row.texts]))
             if len(wanted) >= self.engine.batch or len(chunk) >= REMEMBERED:
                 yield chunk, wanted
                 chunk, wanted = [], []
@@ -121,9 +121,9 @@ class SentenceTranslator:
                     self._known.popitem(last=False)
         yield chunk, wanted
 
-    def _taken(self, text: str, wanted: list[_Asked]) -> list[str | _Asked]:
+    def _take_apart(self, text: str, wanted: list[_Asked]) -> list[str | _Asked]:
         taken: list[str | _Asked] = []
-        for piece, is_sentence in pieces(text, self.source_language):
+        for piece, is_sentence in split_pieces(text, self.source_language):
             if not is_sentence:
                 taken.append(piece)
                 continue
@@ -193,7 +193,7 @@ def _score(used: Sequence[_Asked]) -> float | None:
     return sum(score * length for score, length in scores) / weight if scores else None
 
 
-def translated(engine: SentenceEngine, texts: Sequence[str], language: str) -> list[str]:
+def translate_texts(engine: SentenceEngine, texts: Sequence[str], language: str) -> list[str]:
     """Translate whole texts in `language`, in order, without any check; empty where it fails.
 
     Raises:
@@ -207,13 +207,13 @@ def translated(engine: SentenceEngine, texts: Sequence[str], language: str) -> l
     return [outcome.texts[0] if outcome.texts else "" for outcome in outcomes]
 
 
-def pieces(text: str, language: str) -> list[Piece]:
+def split_pieces(text: str, language: str) -> list[Piece]:
     """Take a text apart into sentences and what stands between; joined they are the text again.
 
     Returns:
         Pairs of a piece and whether it is a sentence to translate.
 
-    >>> pieces("A cat. ", "en")
+    >>> split_pieces("A cat. ", "en")
     [('A cat.', True), (' ', False)]
     """
     if PLAIN.fullmatch(text):

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     AnyEngine = Engine
     AnySentenceEngine = OfSentences
 else:
-    AnyEngine = Annotated[reduce(or_, engines.every()), Field(discriminator="kind")]
-    AnySentenceEngine = Annotated[reduce(or_, engines.of_sentences()), Field(discriminator="kind")]
+    AnyEngine = Annotated[reduce(or_, engines.list_engines()), Field(discriminator="kind")]
+    AnySentenceEngine = Annotated[
+        reduce(or_, engines.list_sentence_engines()), Field(discriminator="kind")
+    ]
 
 
 class RoundTrip(Section):
@@ -87,7 +89,7 @@ if TYPE_CHECKING:
         """The checks that come with Ikusi; one's own are not known to a type checker."""
 
 else:
-    Checks = create_model("Checks", __base__=(Scored, *checked.keys()))
+    Checks = create_model("Checks", __base__=(Scored, *checked.list_settings()))
     Checks.__doc__ = """What every translated row is checked for, and what a fault does to it.
 
     `refuse` tries a row again where the engine may answer otherwise, then quarantines it; `flag`
@@ -131,17 +133,17 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Translation:
         InputError: the first mistake, in one line that names file, line and key.
     """
     document = yamlfile.overlay(
-        yamlfile.read(Path(path), packaged.recipe_folders()), overrides, _known()
+        yamlfile.read(Path(path), packaged.list_recipe_folders()), overrides, _list_known()
     )
-    found = yamlfile.validate(Translation, document, _known())
+    found = yamlfile.validate(Translation, document, _list_known())
     for key in ("language", "source_language"):
-        code, codes = getattr(found, key), language.available()
+        code, codes = getattr(found, key), language.list_packs()
         if code not in codes:
             expected = f"a language with a pack ({', '.join(codes)})"
-            raise document.error((key,), expected, code, yamlfile.nearest(code, codes))
+            raise document.error((key,), expected, code, yamlfile.suggest(code, codes))
     return found
 
 
 @cache
-def _known() -> frozenset[str]:
-    return frozenset(yamlfile.field_names(Translation))
+def _list_known() -> frozenset[str]:
+    return frozenset(yamlfile.list_field_names(Translation))

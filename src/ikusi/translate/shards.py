@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from ikusi import disk, jsonfile
-from ikusi.data.parquet import CHECKSUMS, in_schema, open_table, reading
+from ikusi.data.parquet import CHECKSUMS, guard_reading, open_table, select_schema
 from ikusi.errors import InputError
 from ikusi.translate.contract import Attempt, Outcome, Row
 
@@ -99,10 +99,10 @@ class _Line(jsonfile.Record):
     sum: int
 
 
-def key_of(texts: Sequence[str]) -> int:
+def make_key(texts: Sequence[str]) -> int:
     """Name texts by content: 64 bits.
 
-    >>> key_of(["a", "b"]) == key_of(["a", "b"]) != key_of(["ab"])
+    >>> make_key(["a", "b"]) == make_key(["a", "b"]) != make_key(["ab"])
     True
     """
     # Half of a surrogate pair cannot be stored, so it never comes; lengths keep texts apart.
@@ -162,7 +162,7 @@ class Shards:
         """Where a shard is."""
         return self.folder / f"{number:05d}.parquet"
 
-    def made(self, number: int) -> Made | None:
+    def read_made(self, number: int) -> Made | None:
         """What a finished shard was made with; None if it must be made or finished.
 
         A shard in which the engine could not be reached for some row is not finished, nor is one
@@ -200,22 +200,22 @@ class Shards:
         """All rows of a shard, in the order of their places."""
         path = self.path(number)
         file = open_table(path, SCHEMA)
-        with reading(path), file:
-            return in_schema(file.read(), SCHEMA)
+        with guard_reading(path), file:
+            return select_schema(file.read(), SCHEMA)
 
-    def known(self, number: int, translator: str) -> dict[int, tuple[Record, str]]:
+    def read_known(self, number: int, translator: str) -> dict[int, tuple[Record, str]]:
         """Rows that this translator has finished, by key, each with its checks' fingerprint."""
         found: dict[int, tuple[Record, str]] = {}
         footer = self._footer(number)
         if footer is not None and footer.made.translator == translator and self._is_sound(number):
             for row in self.read(number).to_pylist():
                 found[row["key"]] = (row, footer.made.checks)
-        for line in self._journalled(number):
+        for line in self._read_journal(number):
             if line["translator"] == translator:
                 found[line["row"]["key"]] = (line["row"], line["checks"])
         return {key: kept for key, kept in found.items() if kept[0]["status"] != UNREACHED}
 
-    def _journalled(self, number: int) -> Iterator[dict[str, Any]]:
+    def _read_journal(self, number: int) -> Iterator[dict[str, Any]]:
         try:
             lines = (self.journals / f"{number:05d}.jsonl").read_bytes().splitlines()
         except FileNotFoundError:
@@ -254,7 +254,7 @@ class Shards:
         table = pa.Table.from_pylist(records, schema=SCHEMA)
         table = table.replace_schema_metadata({"ikusi": json.dumps(told)})
         path = self.path(number)
-        with disk.written(path) as aside:
+        with disk.replace_file(path) as aside:
             pq.write_table(table, aside, compression="zstd", **CHECKSUMS)
         stat = path.stat()
         self._sound[number] = (stat.st_mtime_ns, stat.st_size)

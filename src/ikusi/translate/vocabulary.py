@@ -37,7 +37,7 @@ def expect_known(key: str, tokens: Sequence[str], known: Collection[str], name: 
         )
 
 
-def converted(folder: Path, side: str) -> Collection[str]:
+def read_vocabulary(folder: Path, side: str) -> Collection[str]:
     """The vocabulary of a model in CTranslate2's form.
 
     Args:

@@ -77,7 +77,7 @@ def test_a_table_of_rows_is_judged_as_its_rows_are(row_type: str) -> None:
 
 
 def test_there_is_a_good_and_a_bad_row_of_every_type() -> None:
-    names = [one.name for one in row_types.available()]
+    names = [one.name for one in row_types.list_types()]
     assert names == sorted(GOOD) == sorted(BAD)
 
 

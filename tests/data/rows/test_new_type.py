@@ -88,7 +88,7 @@ def translated(corpus: Corpus, folder: Path) -> Corpus:
 
 def shown(corpus: Corpus) -> str:
     console = Console(file=io.StringIO(), width=100, force_terminal=False)
-    show.to_terminal(show.samples(corpus, 4), console)
+    show.to_terminal(show.draw_samples(corpus, 4), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -134,7 +134,7 @@ def test_a_new_type_is_laid_out_for_a_chat_and_read_back(form: prompt.Format) ->
     )
     row = Row(0, "r", row_types.load(NAME), ["what is it ?", "a dog", "a cat"])
     assert "a dog" in writer.request(row) and "a cat" in writer.request(row)
-    answer = prompt.expected(form, row, ["zer da ?", "txakur bat", "katu bat"], writer.labels)
+    answer = prompt.write_expected(form, row, ["zer da ?", "txakur bat", "katu bat"], writer.labels)
     assert parse(answer, row, writer.labels, form) == ["zer da ?", "txakur bat", "katu bat"]
 
 

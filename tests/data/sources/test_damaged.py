@@ -169,7 +169,7 @@ def test_what_may_pass_ends_an_import_instead_of_thinning_it_out(
                 raise error
             return super().read(size)
 
-    monkeypatch.setattr(tables, "_opened", Failing)
+    monkeypatch.setattr(tables, "_open", Failing)
     with pytest.raises(InputError, match=r"rows\.parquet: expected to read it to its end, found"):
         imported(tmp_path / "out", path)
 
@@ -178,6 +178,6 @@ def test_what_the_network_breaks_off_ends_an_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = tar(tmp_path / "rows.tar", {"1.txt": b"a", "2.txt": b"b"}).read_bytes()
-    monkeypatch.setattr(tables, "_opened", lambda name: io.BytesIO(whole[:1500]))
+    monkeypatch.setattr(tables, "_open", lambda name: io.BytesIO(whole[:1500]))
     with pytest.raises(InputError, match=r"rows\.tar: expected to read it to its end, found"):
         list(tables.read("hf://datasets/someone/rows.tar"))

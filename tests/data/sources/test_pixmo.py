@@ -7,7 +7,7 @@ import pytest
 from datasets import List
 
 from data.sources.hub import IMAGE, TEXT, bad, cell, good, jpeg, left_out, parquet, read
-from ikusi.data.sources.pixmo import conversation
+from ikusi.data.sources.pixmo import read_conversation
 from ikusi.errors import InputError
 
 AMA = {"image_url": TEXT, "image_sha256": TEXT, "question": TEXT, "answer": TEXT}
@@ -59,13 +59,13 @@ def test_what_is_no_web_address_is_set_aside(tmp_path: Path, url: str | None) ->
     ],
 )
 def test_both_forms_of_a_conversation_read_alike(row: dict[str, Any], said: list[str]) -> None:
-    assert conversation(row) == said
+    assert read_conversation(row) == said
 
 
 @pytest.mark.parametrize("question", ["[ASSISTANT] A [USER] B", "[USER] A [USER] B", "so [USER] A"])
 def test_turns_that_do_not_alternate_are_refused(question: str) -> None:
     with pytest.raises(InputError, match="question: expected turns"):
-        conversation({"question": question, "answer": "Yes"})
+        read_conversation({"question": question, "answer": "Yes"})
 
 
 ANSWERS = ["Yes", "no.", "YES!", "Yes, it is.", "Nobody", "Yesterday", "It is red.", "No "]

@@ -18,18 +18,18 @@ from ikusi.data.importing import import_corpus
 from ikusi.data.rows import cells
 from ikusi.data.sources import tables
 from ikusi.data.sources.base import BadRow, Item, LeftOut, SourceRow
-from ikusi.data.sources.cc3m import detokenised
+from ikusi.data.sources.cc3m import detokenise
 from ikusi.data.sources.damage import BadLine
-from ikusi.data.sources.pictures import in_place
-from ikusi.data.sources.spool import joined, sampled
+from ikusi.data.sources.pictures import find_in_place
+from ikusi.data.sources.spool import join_rows, sample_rows
 from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 
 
 def test_every_source_says_what_it_is() -> None:
-    names = [source.name for source in sources.available()]
+    names = [source.name for source in sources.list_sources()]
     assert names == sorted(names) and len(set(names)) == len(names) >= 10
-    for source in sources.available():
+    for source in sources.list_sources():
         assert source.about and source.licence and source.languages
         assert str(source).startswith(source.name)
 
@@ -98,21 +98,21 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=5))
 def test_written_lists_are_read_back(items: list[str]) -> None:
-    assert cells.texts(json.dumps(items), "choices") == items
-    assert cells.texts(repr(items), "choices") == items
-    assert cells.texts("[" + "\n ".join(map(repr, items)) + "]", "choices") == items
+    assert cells.read_texts(json.dumps(items), "choices") == items
+    assert cells.read_texts(repr(items), "choices") == items
+    assert cells.read_texts("[" + "\n ".join(map(repr, items)) + "]", "choices") == items
 
 
 @pytest.mark.parametrize("value", [None, 3, "", "a", "[a, b]", "['a', 2]", "['a'", {"a": 1}, [1]])
 def test_what_is_no_list_of_texts_is_refused(value: Any) -> None:
     with pytest.raises(InputError, match="choices: expected a list of texts"):
-        cells.texts(value, "choices")
+        cells.read_texts(value, "choices")
 
 
 @pytest.mark.parametrize("value", [None, "", "two", 1.5, "1.5", True, "nan", [1], float("inf")])
 def test_what_is_no_whole_number_is_refused(value: Any) -> None:
     with pytest.raises(InputError, match="answer: expected a whole number"):
-        cells.whole(value, "answer")
+        cells.read_whole(value, "answer")
 
 
 @pytest.mark.parametrize(
@@ -137,14 +137,14 @@ def test_what_is_no_whole_number_is_refused(value: Any) -> None:
     ],
 )
 def test_captions_are_put_together_as_one_writes_them(tokens: str, caption: str) -> None:
-    assert detokenised(tokens) == caption
-    assert detokenised(caption) == caption
+    assert detokenise(tokens) == caption
+    assert detokenise(caption) == caption
 
 
 @given(st.text(st.sampled_from("ab s.,'\"`-()%$n't"), max_size=40))
 def test_putting_captions_together_loses_no_letter(tokens: str) -> None:
     kept = Counter(letter for letter in tokens if letter in "abstn")
-    assert Counter(letter for letter in detokenised(tokens) if letter in "abstn") == kept
+    assert Counter(letter for letter in detokenise(tokens) if letter in "abstn") == kept
 
 
 def row(id: int, text: str = "x", stratum: str = "") -> SourceRow:
@@ -158,7 +158,7 @@ def both(first: SourceRow, second: SourceRow) -> SourceRow:
 @given(st.lists(st.integers(0, 9), max_size=12), st.lists(st.integers(0, 9), max_size=12))
 def test_a_join_loses_nothing(ours: list[int], theirs: list[int]) -> None:
     first, second = [row(id, "en") for id in ours], [row(id, "eu") for id in theirs]
-    items = list(joined(first, second, both, ("en", "eu")))
+    items = list(join_rows(first, second, both, ("en", "eu")))
     pairs = good(items)
     assert [item.id for item in pairs] == [
         str(id) for place, id in enumerate(ours) if id in theirs and id not in ours[:place]
@@ -175,8 +175,8 @@ def ids(items: list[Item]) -> list[str]:
 def test_a_sample_stays_when_the_data_set_grows(
     size: int, more: int, count: int, seed: int
 ) -> None:
-    before = ids(list(sampled(map(row, range(size)), count, seed)))
-    after = ids(list(sampled(map(row, range(size + more)), count, seed)))
+    before = ids(list(sample_rows(map(row, range(size)), count, seed)))
+    after = ids(list(sample_rows(map(row, range(size + more)), count, seed)))
     assert len(before) == min(count, size)
     assert before == sorted(before, key=int)
     assert [id for id in after if int(id) < size] == [id for id in before if id in after]
@@ -185,17 +185,17 @@ def test_a_sample_stays_when_the_data_set_grows(
 
 
 def test_a_sample_does_not_depend_on_order_and_does_on_the_seed() -> None:
-    forth = sampled(map(row, range(500)), 50, 0)
-    back = sampled(map(row, reversed(range(500))), 50, 0)
+    forth = sample_rows(map(row, range(500)), 50, 0)
+    back = sample_rows(map(row, reversed(range(500))), 50, 0)
     assert sorted(ids(list(forth))) == sorted(ids(list(back)))
-    other = ids(list(sampled(map(row, range(500)), 50, 1)))
-    assert set(other) != set(ids(list(sampled(map(row, range(500)), 50, 0))))
+    other = ids(list(sample_rows(map(row, range(500)), 50, 1)))
+    assert set(other) != set(ids(list(sample_rows(map(row, range(500)), 50, 0))))
 
 
 def test_a_sample_is_balanced_and_tells_the_rest() -> None:
     rows: list[Item] = [row(n, stratum="no" if n % 10 == 0 else "yes") for n in range(200)]
     rows += [BadRow("bad", "no row", None), LeftOut("not wanted"), row(3, stratum="yes")]
-    items = list(sampled(rows, 25, 0))
+    items = list(sample_rows(rows, 25, 0))
     assert Counter(item.stratum for item in good(items)) == {"no": 13, "yes": 12}
     told = Counter(item.reason for item in items if isinstance(item, LeftOut))
     assert told["not wanted"] == 1 and len(items) == len(rows)
@@ -313,7 +313,7 @@ def test_a_name_that_no_file_system_takes_is_a_bad_row(
 ) -> None:
     root = zipped(tmp_path / "z.zip", {"a.jpg": jpeg()}) if zipped_up else tmp_path
     with pytest.raises(InputError, match="image: expected a name that a file system takes"):
-        in_place(root, name)
+        find_in_place(root, name)
 
 
 @pytest.mark.parametrize("place", [24, 0, 26])
@@ -329,8 +329,10 @@ def test_a_damaged_member_of_a_zip_is_told_and_the_others_are_read(
     data[start + (place or 0) + (20 if place == 24 else 0)] ^= 0xFF
     path.write_bytes(data)
     with pytest.raises(InputError, match="picture: expected a file in an archive, found: "):
-        in_place(path, "b").read()
-    assert in_place(path, "a").read() == in_place(path, "c").read() == bytes(range(256)) * 9
+        find_in_place(path, "b").read()
+    assert (
+        find_in_place(path, "a").read() == find_in_place(path, "c").read() == bytes(range(256)) * 9
+    )
 
 
 def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
@@ -341,4 +343,4 @@ def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found a pipe or a device"):
         list(tables.read(str(tmp_path / "rows.jsonl")))
     with pytest.raises(InputError, match="found a pipe or a device"):
-        in_place(tmp_path, "a.jpg").read()
+        find_in_place(tmp_path, "a.jpg").read()

@@ -25,7 +25,7 @@ from data.web.picture_server import EXPECTED, PictureServer, encoded
 from ikusi.data.importing import import_corpus
 from ikusi.data.web import addresses, hosts
 from ikusi.data.web.fetch import FetchSettings, Wanted, fetch
-from ikusi.data.web.ledger import Ledger, place
+from ikusi.data.web.ledger import Ledger, locate_picture
 from ikusi.errors import InputError
 
 QUICK: dict[str, Any] = {
@@ -297,8 +297,8 @@ def test_a_picture_that_somebody_deleted_or_cut_comes_again(
 ) -> None:
     urls = [server.url("ok-1"), server.url("ok-2")]
     ledger = got(tmp_path, *urls)
-    (tmp_path / place(urls[0])).unlink()
-    (tmp_path / place(urls[1])).write_bytes(b"")
+    (tmp_path / locate_picture(urls[0])).unlink()
+    (tmp_path / locate_picture(urls[1])).write_bytes(b"")
     assert ledger.picture(urls[0]) is None
     assert all(map(got(tmp_path, *urls).picture, urls))
 
@@ -307,7 +307,7 @@ def test_what_goes_wrong_here_is_no_fault_of_the_urls(
     server: PictureServer, tmp_path: Path
 ) -> None:
     url = server.url("ok-1")
-    (tmp_path / place(url)[:2]).write_text("a file where a folder should be")
+    (tmp_path / locate_picture(url)[:2]).write_text("a file where a folder should be")
     with pytest.raises(InputError, match="expected to read or write it, found: Not a directory"):
         got(tmp_path, url)
 
@@ -328,11 +328,11 @@ def test_a_folder_without_a_ledger_is_told(tmp_path: Path) -> None:
 def test_public_addresses_pass_and_allowed_networks_too() -> None:
     addresses.check("93.184.216.34")
     addresses.check("2606:2800:220:1::1")
-    addresses.check("10.0.0.7", addresses.networks(["10.0.0.0/8"]))
+    addresses.check("10.0.0.7", addresses.parse_networks(["10.0.0.0/8"]))
     with pytest.raises(addresses.PrivateAddressError):
-        addresses.check("10.0.0.7", addresses.networks(["11.0.0.0/8"]))
+        addresses.check("10.0.0.7", addresses.parse_networks(["11.0.0.0/8"]))
     with pytest.raises(InputError, match="allow: expected networks such as"):
-        addresses.networks(["localhost"])
+        addresses.parse_networks(["localhost"])
 
 
 @given(st.ip_addresses(v=4))

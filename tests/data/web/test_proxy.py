@@ -23,8 +23,11 @@ def test_pictures_that_many_urls_gave_are_counted(server: PictureServer, tmp_pat
     got(tmp_path, server.url("ok-6"), server.url("other-6"))
     ledger = got(tmp_path, *map(server.url, ["ok-5", "other-5", "same-5", "ok-6", "missing-1"]))
     digest = hashlib.sha256(ledger.picture(server.url("ok-5")) or b"").hexdigest()
-    assert ledger.repeated(2) == ledger.repeated(3) == {digest: 3} and ledger.repeated(4) == {}
-    assert len(Ledger(tmp_path).repeated(2)) == 2  # all that the folder knows
+    assert (
+        ledger.find_repeated(2) == ledger.find_repeated(3) == {digest: 3}
+        and ledger.find_repeated(4) == {}
+    )
+    assert len(Ledger(tmp_path).find_repeated(2)) == 2  # all that the folder knows
 
 
 def test_the_environments_proxy_is_gone_through_where_asked(

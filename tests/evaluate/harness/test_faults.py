@@ -11,7 +11,7 @@ import pytest
 
 from ikusi import language
 from ikusi.answer.score import pick, summarise
-from ikusi.evaluate.harness.task import losses
+from ikusi.evaluate.harness.task import read_losses
 from ikusi.evaluate.metrics import inclusion, vqa_accuracy, vqa_accuracy_normalised
 from ikusi.evaluate.normalise import Normaliser
 
@@ -44,13 +44,13 @@ def test_a_mask_short_by_the_picture_lets_the_longer_option_win() -> None:
     "results", [[(7.37, True)], ["(7.37, False)"], [7.37], [[(7.37, False)]], [[7.37, False]]]
 )
 def test_every_form_of_a_score_is_read(results: Sequence[object]) -> None:
-    assert losses(results) == [7.37]
+    assert read_losses(results) == [7.37]
 
 
 @pytest.mark.parametrize("result", ["", "7.37", "(7.37,)", "error", None, True, (1, 2, 3)])
 def test_what_is_no_score_is_never_scored(result: object) -> None:
     with pytest.raises(ValueError, match="expected a number"):
-        losses([1.0, result])
+        read_losses([1.0, result])
 
 
 def test_an_answer_that_failed_never_equals_an_empty_gold_answer() -> None:

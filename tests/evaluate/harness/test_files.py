@@ -15,8 +15,8 @@ from ikusi import language
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark
 from ikusi.evaluate.harness import files
-from ikusi.evaluate.metrics import text_metrics
-from ikusi.evaluate.verdict import normaliser
+from ikusi.evaluate.metrics import score_text
+from ikusi.evaluate.verdict import make_normaliser
 
 CODES = ["en", "eu"]
 
@@ -72,10 +72,10 @@ def test_choices_are_judged_by_the_lowest_loss_in_any_form(tmp_path: Path) -> No
 def test_answers_are_judged_by_every_metric_and_rows_stay_as_they_are(tmp_path: Path) -> None:
     _, functions, table = written(tmp_path, "vqa")
     rows = table.to_pylist()
-    reads = normaliser(benchmark.load("miniature/vqa"), language.load("eu"))
+    reads = make_normaliser(benchmark.load("miniature/vqa"), language.load("eu"))
     for row, before in zip(rows, table.to_pylist(), strict=True):
         told = functions.text_results(row, ["a hot dog"])
-        metrics = text_metrics("a hot dog", row["answers"], reads)
+        metrics = score_text("a hot dog", row["answers"], reads)
         assert {name: told[name] for name in metrics} == metrics
         assert row == before
     with pytest.raises(ValueError, match="expected an answer, found None"):

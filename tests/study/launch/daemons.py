@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ikusi.study.launch.ranks import free_port
+from ikusi.study.launch.ranks import find_free_port
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
 NODES = ("127.0.0.1", "127.0.0.2")  # names that are addresses: at the first, processes meet
@@ -72,10 +72,10 @@ def started(home: Path) -> Iterator[dict[str, str]]:
     (home / "munge" / "key").write_bytes(os.urandom(128))
     (home / "munge" / "key").chmod(0o600)
     nodes = (
-        f"NodeName={name} NodeHostname=localhost NodeAddr={name} Port={free_port()} CPUs=8"
+        f"NodeName={name} NodeHostname=localhost NodeAddr={name} Port={find_free_port()} CPUs=8"
         for name in NODES
     )
-    told: dict[str, Any] = {"home": home, "port": free_port(), "user": getpass.getuser()}
+    told: dict[str, Any] = {"home": home, "port": find_free_port(), "user": getpass.getuser()}
     configuration = CONFIGURATION.format(nodes="\n".join(nodes), **told)
     (home / "slurm.conf").write_text(configuration)
     variables = {"SLURM_CONF": str(home / "slurm.conf"), "PATH": PATH}

@@ -142,7 +142,7 @@ def test_a_job_that_its_study_does_not_know_of_writes_nothing(
     (cluster / "hold").unlink()
     wait_for(lambda: state(cluster / "job-1") == "FAILED")
     wait_for(lambda: job.poll() == 1)
-    assert job.told() == "SLURM job 1 ended as FAILED (None)"
+    assert job.describe() == "SLURM job 1 ended as FAILED (None)"
     assert not (known.output / "waited").exists()
 
 
@@ -164,7 +164,7 @@ def test_what_ended_a_job_from_outside_is_its_failure(
     known = task(tmp_path, "places:wait", {}, compute())
 
     def end(report: Any) -> None:
-        ranks.tell_failure(known.folder, RuntimeError("connection reset"))
+        ranks.write_failure(known.folder, RuntimeError("connection reset"))
         (cluster / "job-1" / "state").write_text(state)
 
     with pytest.raises(IkusiError, match=f"SLURM job 1 {words}"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import starting
-from ikusi.study.launch.ranks import free_port
+from ikusi.study.launch.ranks import find_free_port
 from study.launch import together
 
 pytestmark = pytest.mark.slow
@@ -48,8 +48,8 @@ if __name__ == "__main__":
         Step("align/a", "train.rank:step", (), settings, compute=shared, resumes=True),
         Step("align/b", "run_study:count", (), {}, compute=shared),
     ]
-    outcome = torchrun.led(lambda: study.run_steps(steps, folder, "auto"))
-    print("followed" if outcome is None else outcome.told())
+    outcome = torchrun.lead(lambda: study.run_steps(steps, folder, "auto"))
+    print("followed" if outcome is None else outcome.describe())
     sys.exit(outcome.exit_code if outcome else 0)
 """
 
@@ -85,7 +85,7 @@ if __name__ == "__main__":
         Step("align/lost", "lost:world", (), {"lost": True}, compute=shared),
         Step("align/whole", "lost:world", (), {"lost": False}, compute=shared),
     ]
-    outcome = torchrun.led(lambda: study.run_steps(steps, folder, "auto"))
+    outcome = torchrun.lead(lambda: study.run_steps(steps, folder, "auto"))
     if outcome is not None:
         states = {name: [state.status, state.message] for name, state in outcome.states.items()}
         (folder / "states.json").write_text(json.dumps(states))
@@ -121,7 +121,7 @@ def test_two_machines_train_as_one_process_does(
     script = tmp_path / "run_study.py"
     script.write_text(STUDY)
     monkeypatch.syspath_prepend(tmp_path)
-    folder, port = tmp_path / "study", free_port()
+    folder, port = tmp_path / "study", find_free_port()
     told = [str(script), str(folder), json.dumps(together.SETTINGS)]
     agents = [agent(port, *told) for _ in range(2)]
     outputs = [each.communicate(timeout=240)[0] for each in agents]
@@ -138,7 +138,7 @@ def test_a_lost_process_costs_its_step_and_no_other(
     script = tmp_path / "lost.py"
     script.write_text(LOST)
     monkeypatch.syspath_prepend(tmp_path)
-    folder, port = tmp_path / "study", free_port()
+    folder, port = tmp_path / "study", find_free_port()
     agents = [numbered(node, port, str(script), str(folder)) for node in range(2)]
     outputs = [each.communicate(timeout=240)[0] for each in agents]
     assert [each.returncode for each in agents] == [0, 0], "\n".join(outputs)

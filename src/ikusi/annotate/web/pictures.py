@@ -56,7 +56,7 @@ def make(folder: Path) -> None:
             continue
         picture = decode(original.read_bytes(), name=str(original))
         picture.thumbnail((SIDE, SIDE))
-        with disk.written(path) as aside, aside.open("wb") as file:
+        with disk.replace_file(path) as aside, aside.open("wb") as file:
             picture.save(file, "WEBP", quality=QUALITY)
 
 

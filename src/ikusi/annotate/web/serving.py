@@ -40,7 +40,7 @@ def serve(
     import uvicorn
 
     project = projects.read(folder)
-    with lock.alone(project.folder / lock.LOCK, folder, "these answers"):
+    with lock.hold_lock(project.folder / lock.LOCK, folder, "these answers"):
         pictures.prepare(folder)
         store = open_store(project.folder)
         try:

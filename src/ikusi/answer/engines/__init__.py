@@ -10,7 +10,7 @@ from ikusi.errors import InputError
 FOUND: catalogue.Modules[Way] = catalogue.Modules(__name__, "ENGINES", "--engine")
 
 
-def opened(name: str, asked: Asked) -> Engine:
+def open_engine(name: str, asked: Asked) -> Engine:
     """Open a model where the engine of this name runs it.
 
     Raises:

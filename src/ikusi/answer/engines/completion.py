@@ -15,7 +15,7 @@ BETWEEN_SHOTS = "\n\n"
 BEFORE_ANSWER = " "
 
 
-def context(messages: Sequence[Message], where: str) -> str:
+def write_context(messages: Sequence[Message], where: str) -> str:
     """Return the text to go on from.
 
     Raises:
@@ -33,14 +33,14 @@ def context(messages: Sequence[Message], where: str) -> str:
     return "".join(parts)
 
 
-def prompts(
+def encode_prompts(
     tokenizer: PreTrainedTokenizerBase, queries: Sequence[Query]
 ) -> list[tuple[tuple[int, ...], int]]:
     """Tokens of each prompt, and how many of them all queries of the same few-shots share."""
     if not queries:
         return []
-    texts = [context(query.messages, query.where) for query in queries]
-    shots = [context(query.messages[: query.shared], query.where) for query in queries]
+    texts = [write_context(query.messages, query.where) for query in queries]
+    shots = [write_context(query.messages[: query.shared], query.where) for query in queries]
     known = list(dict.fromkeys(shots))
     openings = dict(zip(known, _ids(tokenizer, known), strict=True))
     found = []
@@ -50,7 +50,7 @@ def prompts(
     return found
 
 
-def continuations(
+def encode_continuations(
     tokenizer: PreTrainedTokenizerBase, queries: Sequence[Query]
 ) -> list[list[list[int]]]:
     """Tokens of each option of each query, as it goes on from the prompt."""

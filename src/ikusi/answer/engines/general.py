@@ -26,15 +26,15 @@ from transformers import (
 )
 
 from ikusi import content, pretrained
-from ikusi.answer.engine import Message, Query, Reply, fingerprint, not_finite
+from ikusi.answer.engine import Message, Query, Reply, explain_not_finite, fingerprint
 from ikusi.answer.engines import completion
 from ikusi.answer.score import summarise
 from ikusi.errors import InputError
 from ikusi.model import chat, hub
 from ikusi.model.parts import check_finite
 from ikusi.model.pixels import check_sizes
-from ikusi.model.steady import pinned, today
-from ikusi.model.tokens import control, control_tokens
+from ikusi.model.steady import find_today, pin_date
+from ikusi.model.tokens import compile_control, find_control_tokens
 
 
 class General:
@@ -71,7 +71,7 @@ class General:
     def identity(self) -> Any:
         """Weights and precision, and the day that prompts are of where they tell one."""
         own = ["general", self._identity, str(self.model.dtype)]
-        return [*own, *today(self.processor.chat_template)]
+        return [*own, *find_today(self.processor.chat_template)]
 
     def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Image.Image]:
         """Pictures as they are: only the processor knows what becomes of them."""
@@ -88,13 +88,19 @@ class General:
                 batch = rows[start : start + self.batch_size]
                 asked = [queries[row] for row in batch]
                 began = time.perf_counter()
-                found = self._scored(asked, pictures) if kind[0] else self._said(asked, pictures)
+                found = (
+                    self._score_options(asked, pictures)
+                    if kind[0]
+                    else self._generate_answers(asked, pictures)
+                )
                 seconds = (time.perf_counter() - began) / len(batch)
                 for row, values in zip(batch, found, strict=True):
                     replies[row] = Reply(seconds=seconds, **values)
         return [replies[row] for row in range(len(queries))]
 
-    def _said(self, queries: Sequence[Query], pictures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _generate_answers(
+        self, queries: Sequence[Query], pictures: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
         """Greedy answers, up to the token that ends each."""
         limit = max(query.max_new_tokens for query in queries)
         inputs = self._inputs([self._prompt(query) for query in queries], queries, pictures)
@@ -108,13 +114,13 @@ class General:
             ends = [place for place, token in enumerate(own) if token in self._stops]
             kept = own[: ends[0]] if ends else own
             if bad := [logit for logit in most[: len(kept) + 1] if not isfinite(logit)]:
-                found.append({"prompt": fingerprint(ids), "failure": not_finite(bad[0])})
+                found.append({"prompt": fingerprint(ids), "failure": explain_not_finite(bad[0])})
                 continue
             text = str(self.tokenizer.decode(kept, skip_special_tokens=True)).strip()
             found.append({"prompt": fingerprint(ids), "text": text, "hit_limit": not ends})
         return found
 
-    def _scored(
+    def _score_options(
         self, queries: Sequence[Query], pictures: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
         """Log-probabilities of each query's options, each read with the whole prompt."""
@@ -144,7 +150,7 @@ class General:
         Rows are padded at their end, where no token sees it, so places are those of a row alone.
         """
         sizes = inputs["attention_mask"].sum(dim=1).tolist()
-        laid = _continued(inputs, options, self.tokenizer.pad_token_id)
+        laid = _append_options(inputs, options, self.tokenizer.pad_token_id)
         width, first = laid["input_ids"].shape[1], min(sizes) - 1
         keep = {"logits_to_keep": width - first} if self._keeps else {}
         logits = self.model(**laid, **keep, use_cache=False).logits[:, first - width :]
@@ -163,7 +169,7 @@ class General:
         tokenised apart, as ``model.chat`` does.
         """
         if query.completion:
-            return completion.continuations(self.tokenizer, [query])[0]
+            return completion.encode_continuations(self.tokenizer, [query])[0]
         prompt = self._prompt(query)
         opening = self._ids(prompt)
         found = []
@@ -173,7 +179,7 @@ class General:
             if ids[: len(opening)] == opening:
                 found.append(ids[len(opening) :])
             else:
-                found.append(chat.piece(self.tokenizer, rest, continued=True))
+                found.append(chat.encode_piece(self.tokenizer, rest, continued=True))
         return found
 
     def _ids(self, text: str) -> list[int]:
@@ -186,7 +192,7 @@ class General:
         prompt = self._render(messages, where, True)
         whole = self._render([*messages, said], where, False)
         place = whole.find(text.strip(), len(prompt))
-        end = control(self.tokenizer)[0].search(whole, place + len(text.strip()))
+        end = compile_control(self.tokenizer)[0].search(whole, place + len(text.strip()))
         if not whole.startswith(prompt) or place < 0 or end is None:
             raise InputError(
                 f"{self.name}: {where}: expected a chat template that leaves the prompt as it is "
@@ -206,7 +212,7 @@ class General:
 
     def _prompt(self, query: Query) -> str:
         if query.completion:
-            return completion.context(query.messages, query.where)
+            return completion.write_context(query.messages, query.where)
         return self._render(query.messages, query.where, True)
 
     def _render(self, messages: Sequence[Message], where: str, asks: bool) -> str:
@@ -215,7 +221,7 @@ class General:
             for turn in messages
         ]
         for part in (part for turn in told for part in turn["content"]):
-            spelled = control_tokens(self.tokenizer, part.get("text", ""))
+            spelled = find_control_tokens(self.tokenizer, part.get("text", ""))
             if spelled:
                 raise InputError(f"{where}: expected text, found the control token {spelled[0]!r}")
         text: str = self.processor.apply_chat_template(
@@ -267,18 +273,18 @@ def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) 
     Raises:
         InputError: it holds none.
     """
-    with hub.opening(place, "a model and its processor"):
+    with hub.guard_opening(place, "a model and its processor"):
         model = pretrained.load(AutoModelForImageTextToText, place, dtype=dtype)
         processor = pretrained.load(AutoProcessor, place, backend="pil")
     check_finite(place, model)
     if isinstance(processor.chat_template, str):
-        processor.chat_template = pinned(processor.chat_template)
+        processor.chat_template = pin_date(processor.chat_template)
     return General(
         model.to(device),
         processor,
         name=str(place),
         batch_size=batch_size,
-        identity=content.folder(place),
+        identity=content.hash_folder(place),
     )
 
 
@@ -302,7 +308,7 @@ def _rows(inputs: Mapping[str, Tensor]) -> list[list[int]]:
     return [ids[mask].tolist() for ids, mask in rows]
 
 
-def _continued(
+def _append_options(
     inputs: Mapping[str, Tensor], options: Sequence[Sequence[int]], pad: int
 ) -> dict[str, Tensor]:
     """The inputs with each row's option after it, padded at the end.

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ikusi.answer.engine import Asked, Engine, Way
-from ikusi.answer.engines.kinds import kind_of
+from ikusi.answer.engines.kinds import locate_checkpoint
 from ikusi.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def open_local(
 
     from ikusi.answer.engines import general, local
 
-    place, kind = kind_of(checkpoint)
+    place, kind = locate_checkpoint(checkpoint)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     usual = "bfloat16" if device.startswith("cuda") else "float32"
     form = dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype or usual)

@@ -6,10 +6,10 @@ from ikusi import pretrained
 from ikusi.model import hub
 
 
-def kind_of(checkpoint: str | Path) -> tuple[Path, str]:
+def locate_checkpoint(checkpoint: str | Path) -> tuple[Path, str]:
     """Where a checkpoint is and what kind of model it holds."""
     from transformers import AutoConfig
 
-    place = hub.folder(checkpoint)
-    with hub.opening(checkpoint, "a model"):
+    place = hub.find_folder(checkpoint)
+    with hub.guard_opening(checkpoint, "a model"):
         return place, str(pretrained.load(AutoConfig, place).model_type)

@@ -17,13 +17,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ikusi import content
 from ikusi.answer.engine import OptionScore, Query, Reply, fingerprint
 from ikusi.answer.engines import completion
-from ikusi.answer.generate import greedy_answers
-from ikusi.answer.prefix import Prompt, SharedPrefix, groups
-from ikusi.answer.score import Tokens, option_scores, summarise
+from ikusi.answer.generate import generate_answers
+from ikusi.answer.prefix import Prompt, SharedPrefix, group_prompts
+from ikusi.answer.score import Tokens, score_options, summarise
 from ikusi.model import chat, fusion
 from ikusi.model.forms import Forms
 from ikusi.model.pixels import prepare
-from ikusi.model.steady import today
+from ikusi.model.steady import find_today
 from ikusi.model.vision import leave_out_unread
 
 
@@ -55,7 +55,7 @@ class Local:
         self.name, self.batch_size, self._identity = name, batch_size, identity
         self.sees = processor is not None
         read: Any = model
-        images = fusion.features_per_image(read, processor) if self.sees else 0
+        images = fusion.count_image_tokens(read, processor) if self.sees else 0
         self._image_token: int | None = read.config.image_token_id if self.sees else None
         self._forms = Forms(tokenizer, images, self._image_token)
         self._stops = _stops(model, tokenizer)
@@ -63,7 +63,7 @@ class Local:
     def identity(self) -> Any:
         """Weights and precision, and the day that prompts are of where they tell one."""
         own = ["local", self._identity, str(self.model.dtype)]
-        return [*own, *today(self.tokenizer.chat_template)]
+        return [*own, *find_today(self.tokenizer.chat_template)]
 
     def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Tensor]:
         """Pictures as the encoder takes them, [3, H, W] each."""
@@ -79,11 +79,11 @@ class Local:
         prompts = self.prompts(queries)
         features = self._features(pictures)
         replies: list[Reply | None] = [None] * len(queries)
-        for rows in groups(prompts, self.batch_size):
+        for rows in group_prompts(prompts, self.batch_size):
             part, asked = [prompts[row] for row in rows], [queries[row] for row in rows]
             began = time.perf_counter()
             shared = SharedPrefix(self.model, part, features, self._image_token, self.batch_size)
-            found = self._scored(shared, asked) | self._said(shared, asked)
+            found = self._score_options(shared, asked) | self._generate_answers(shared, asked)
             seconds = (time.perf_counter() - began) / len(rows)
             for place, row in enumerate(rows):
                 told = fingerprint(part[place].ids)
@@ -96,21 +96,23 @@ class Local:
         others = [query for query in queries if query.completion]
         conversations = [query.messages for query in chats]
         asked = iter(self._forms.prompts(conversations, [query.where for query in chats]))
-        continued = iter(completion.prompts(self.tokenizer, others))
+        continued = iter(completion.encode_prompts(self.tokenizer, others))
         found = []
         for query in queries:
             ids, shared = next(continued if query.completion else asked)
             found.append(Prompt(ids, query.pictures, shared))
         return found
 
-    def _scored(self, shared: SharedPrefix, asked: Sequence[Query]) -> dict[int, dict[str, Any]]:
+    def _score_options(
+        self, shared: SharedPrefix, asked: Sequence[Query]
+    ) -> dict[int, dict[str, Any]]:
         """Scores of the options of those queries that have some, by their place."""
         rows = [place for place, query in enumerate(asked) if query.options]
         queries = [asked[row] for row in rows]
         options = self._continuations(queries)
-        scores = option_scores(shared, rows, options)
+        scores = score_options(shared, rows, options)
         return {
-            row: {"scores": _summed(query, found)}
+            row: {"scores": _sum_scores(query, found)}
             for row, query, found in zip(rows, queries, scores, strict=True)
         }
 
@@ -122,11 +124,13 @@ class Local:
             [query.where for query in chats],
         )
         others = [query for query in queries if query.completion]
-        continued = iter(completion.continuations(self.tokenizer, others))
+        continued = iter(completion.encode_continuations(self.tokenizer, others))
         answers = iter(said)
         return [next(continued if query.completion else answers) for query in queries]
 
-    def _said(self, shared: SharedPrefix, asked: Sequence[Query]) -> dict[int, dict[str, Any]]:
+    def _generate_answers(
+        self, shared: SharedPrefix, asked: Sequence[Query]
+    ) -> dict[int, dict[str, Any]]:
         """Answers to the other queries, those of one length limit together, by their place."""
         limits: dict[int, list[int]] = {}
         for place, query in enumerate(asked):
@@ -134,7 +138,7 @@ class Local:
                 limits.setdefault(query.max_new_tokens, []).append(place)
         found = {}
         for limit, rows in limits.items():
-            answers = greedy_answers(shared, rows, self._stops, limit)
+            answers = generate_answers(shared, rows, self._stops, limit)
             for row, answer in zip(rows, answers, strict=True):
                 text = str(self.tokenizer.decode(answer.ids, skip_special_tokens=True)).strip()
                 ended = {"hit_limit": answer.hit_limit, "failure": answer.failure}
@@ -150,7 +154,7 @@ class Local:
             batch = names[start : start + self.batch_size]
             stacked = torch.stack([pixels[name] for name in batch])
             stacked = stacked.to(self.model.device, self.model.dtype)
-            seen = fusion.project(read, fusion.image_features(read, stacked))
+            seen = fusion.project(read, fusion.compute_image_features(read, stacked))
             found.update(zip(batch, seen, strict=True))
         return found
 
@@ -180,11 +184,11 @@ def open_local(
         processor,
         name=str(checkpoint),
         batch_size=batch_size,
-        identity=content.folder(checkpoint),
+        identity=content.hash_folder(checkpoint),
     )
 
 
-def _summed(query: Query, found: Sequence[Tokens]) -> tuple[OptionScore, ...]:
+def _sum_scores(query: Query, found: Sequence[Tokens]) -> tuple[OptionScore, ...]:
     return tuple(
         summarise(tokens.values, text, not query.completion, tokens.greedy)
         for tokens, text in zip(found, query.options, strict=True)

@@ -51,7 +51,7 @@ class Server:
 
     def identity(self) -> Any:
         """Address, model and settings; never a key."""
-        sent = self._server.fields.fitted({"max_tokens": 0, **SETTINGS})
+        sent = self._server.fields.fit({"max_tokens": 0, **SETTINGS})
         limit = next(name for name in sent if name not in SETTINGS)
         settings = {name: sent[name] for name in SETTINGS if name in sent}
         return ["server", self._server.shown, self.name, settings, limit]
@@ -72,7 +72,7 @@ class Server:
         began = time.perf_counter()
         try:
             async with asyncio.TaskGroup() as group:
-                asked = [group.create_task(self._said(query, pictures)) for query in queries]
+                asked = [group.create_task(self._ask_one(query, pictures)) for query in queries]
         except ExceptionGroup as several:
             raise several.exceptions[0] from None
         seconds = (time.perf_counter() - began) / max(1, len(queries))
@@ -81,7 +81,7 @@ class Server:
             for query, task in zip(queries, asked, strict=True)
         ]
 
-    async def _said(self, query: Query, pictures: Mapping[str, Any]) -> dict[str, Any]:
+    async def _ask_one(self, query: Query, pictures: Mapping[str, Any]) -> dict[str, Any]:
         """What a reply holds: the answer to a query, or why there is none."""
         if query.options or query.completion:
             wanted = "log-probabilities" if query.options else "a completion of plain text"
@@ -100,7 +100,7 @@ class Server:
         try:
             await self._server.ask_until_answered(messages=HELLO, max_tokens=PROBE, **SETTINGS)
         except RefusedError as error:
-            raise self._server.gone(error.told) from None
+            raise self._server.explain_gone(error.told) from None
 
     def close(self) -> None:
         """Hang up."""

@@ -17,16 +17,16 @@ from PIL import Image
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
 from ikusi import content, pretrained
-from ikusi.answer.engine import Asked, Engine, Query, Reply, Way, fingerprint, not_finite
+from ikusi.answer.engine import Asked, Engine, Query, Reply, Way, explain_not_finite, fingerprint
 from ikusi.answer.engines import completion
-from ikusi.answer.engines.kinds import kind_of
+from ikusi.answer.engines.kinds import locate_checkpoint
 from ikusi.answer.score import summarise
 from ikusi.errors import InputError
 from ikusi.model import chat
 from ikusi.model.forms import Forms
 from ikusi.model.parts import load_processor, open_tokenizer
 from ikusi.model.pixels import check_sizes
-from ikusi.model.steady import today
+from ikusi.model.steady import find_today
 
 IDENTITY = "torch.nn.modules.linear.Identity"
 """vLLM's name of the activation that transformers calls linear."""
@@ -72,7 +72,7 @@ class VLLM:
     def identity(self) -> Any:
         """Weights, precision and vLLM's version, and the day that prompts are of where they tell
         one."""
-        return ["vllm", self._identity, *today(self.tokenizer.chat_template)]
+        return ["vllm", self._identity, *find_today(self.tokenizer.chat_template)]
 
     def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Image.Image]:
         """Pictures as they are: vLLM prepares them as the checkpoint says."""
@@ -84,7 +84,7 @@ class VLLM:
         """Answer queries; all prompts go to vLLM together."""
         began = time.perf_counter()
         prompts, options = self._prompts(queries), self._options(queries)
-        asked = [self._asked(query, pictures) for query in queries]
+        asked = [self._pack_pictures(query, pictures) for query in queries]
         requests, sampling = [], []
         for query, ids, images, texts in zip(queries, prompts, asked, options, strict=True):
             for more in texts or [[]]:
@@ -92,7 +92,7 @@ class VLLM:
                 sampling.append(self._sampling(query))
         outputs = iter(self.llm.generate(requests, sampling, use_tqdm=False))
         found = [
-            self._scored(query, texts, outputs) if texts else self._said(next(outputs))
+            self._read_scores(query, texts, outputs) if texts else self._read_answer(next(outputs))
             for query, texts in zip(queries, options, strict=True)
         ]
         seconds = (time.perf_counter() - began) / max(1, len(queries))
@@ -103,7 +103,7 @@ class VLLM:
         chats = [query for query in queries if not query.completion]
         said = self._forms.prompts([q.messages for q in chats], [q.where for q in chats])
         others = [query for query in queries if query.completion]
-        asked, continued = iter(said), iter(completion.prompts(self.tokenizer, others))
+        asked, continued = iter(said), iter(completion.encode_prompts(self.tokenizer, others))
         return [next(continued if query.completion else asked)[0] for query in queries]
 
     def _options(self, queries: Sequence[Query]) -> list[list[list[int]]]:
@@ -115,10 +115,10 @@ class VLLM:
             [query.where for query in chats],
         )
         others = [query for query in queries if query.completion]
-        asked, continued = iter(said), iter(completion.continuations(self.tokenizer, others))
+        asked, continued = iter(said), iter(completion.encode_continuations(self.tokenizer, others))
         return [next(continued if query.completion else asked) for query in queries]
 
-    def _asked(self, query: Query, pictures: Mapping[str, Any]) -> dict[str, Any]:
+    def _pack_pictures(self, query: Query, pictures: Mapping[str, Any]) -> dict[str, Any]:
         """The pictures of a query as vLLM takes them."""
         images = [pictures[key] for key in query.pictures]
         if len(images) > self.pictures:
@@ -140,13 +140,16 @@ class VLLM:
             logprobs=0,  # of what was said: not finite where the model is broken
         )
 
-    def _said(self, output: Any) -> dict[str, Any]:
+    def _read_answer(self, output: Any) -> dict[str, Any]:
         answer = output.outputs[0]
         ids = list(answer.token_ids)
         told = zip(answer.logprobs, ids, strict=True)
         logs = [float(place[token].logprob) for place, token in told]
         if bad := [log for log in logs if not isfinite(log)]:
-            return {"prompt": fingerprint(output.prompt_token_ids), "failure": not_finite(bad[0])}
+            return {
+                "prompt": fingerprint(output.prompt_token_ids),
+                "failure": explain_not_finite(bad[0]),
+            }
         if ids and ids[-1] in self._stops:
             ids.pop()
         return {
@@ -155,7 +158,7 @@ class VLLM:
             "hit_limit": answer.finish_reason == "length",
         }
 
-    def _scored(
+    def _read_scores(
         self, query: Query, options: Sequence[Sequence[int]], outputs: Iterator[Any]
     ) -> dict[str, Any]:
         """Scores of a query's options: what vLLM says of the last tokens of each prompt."""
@@ -197,16 +200,16 @@ def open_vllm(
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    place, kind = kind_of(checkpoint)
+    place, kind = locate_checkpoint(checkpoint)
     if kind != "llava" and kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise InputError(
             f"{checkpoint}: expected a LLaVA or a bare LLM, found {kind}: its prompts are not "
             "known here; let vLLM serve it and ask that server, or run it without vLLM"
         )
-    return _opened(place, kind, dtype or "bfloat16", batch_size, pictures)
+    return _open_engine(place, kind, dtype or "bfloat16", batch_size, pictures)
 
 
-def _opened(place: Path, kind: str, dtype: str, batch_size: int, pictures: int) -> VLLM:
+def _open_engine(place: Path, kind: str, dtype: str, batch_size: int, pictures: int) -> VLLM:
     try:
         import vllm
     except ImportError:
@@ -232,7 +235,7 @@ def _opened(place: Path, kind: str, dtype: str, batch_size: int, pictures: int) 
         image_processor=image_processor,
         name=str(place),
         batch_size=batch_size,
-        identity=[content.folder(place), dtype, vllm.__version__],
+        identity=[content.hash_folder(place), dtype, vllm.__version__],
     )
 
 

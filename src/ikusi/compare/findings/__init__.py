@@ -66,13 +66,13 @@ def examine(study: Study) -> list[Finding]:
     tested = [finding for finding in gathered if finding.verdict != "not tested"]
     adjusted = holm([finding.p_value or 0.0 for finding in tested])
     concluded = {
-        finding.number: _concluded(finding, p) for finding, p in zip(tested, adjusted, strict=True)
+        finding.number: _conclude(finding, p) for finding, p in zip(tested, adjusted, strict=True)
     }
     return [concluded.get(finding.number, finding) for finding in gathered]
 
 
 def _gather(claimed: Claimed, study: Study, resampling: Resampling) -> Finding:
-    number, (title, test) = claimed.number, claimed.worded(study)
+    number, (title, test) = claimed.number, claimed.write_words(study)
     try:
         found = claimed.gather(study, resampling)
     except Lacking as reason:
@@ -81,7 +81,7 @@ def _gather(claimed: Claimed, study: Study, resampling: Resampling) -> Finding:
     return Finding(number, title, test, "inconclusive", "", found.quantity, parts, details)
 
 
-def _concluded(finding: Finding, adjusted: float) -> Finding:
+def _conclude(finding: Finding, adjusted: float) -> Finding:
     failed = [part for part in finding.parts if part.role == "premise" and not part.holds]
     refuted = [part for part in finding.parts if part.refuted]
     claims_ = [part for part in finding.parts if part.role == "claim"]
@@ -90,22 +90,22 @@ def _concluded(finding: Finding, adjusted: float) -> Finding:
     if fewest < FEWEST:
         why = f"{fewest} pictures are too few: an interval needs {FEWEST} to be trusted."
     elif failed:
-        why = f"A premise is not shown. {_told(failed[0], finding)}."
+        why = f"A premise is not shown. {_describe(failed[0], finding)}."
     elif adjusted < ALPHA:
-        verdict, why = "supported", ". ".join(_told(part, finding) for part in claims_) + "."
+        verdict, why = "supported", ". ".join(_describe(part, finding) for part in claims_) + "."
     elif refuted:
-        verdict, why = "not supported", f"{_told(refuted[0], finding)}."
+        verdict, why = "not supported", f"{_describe(refuted[0], finding)}."
     else:
         worst = max(claims_, key=lambda part: part.p_value)
-        why = f"Too little evidence either way. {_told(worst, finding)}."
+        why = f"Too little evidence either way. {_describe(worst, finding)}."
         if worst.holds:
             why += f" That does not outlast the correction for several tests: p = {adjusted:.3f}."
     return replace(finding, verdict=verdict, why=why, adjusted=adjusted)
 
 
-def _told(part: Part, finding: Finding) -> str:
+def _describe(part: Part, finding: Finding) -> str:
     """Where the interval of a comparison lies; its numbers too, unless they are the headline."""
-    low, high = signed(part.difference.low), signed(part.difference.high)
+    low, high = format_signed(part.difference.low), format_signed(part.difference.high)
     level = f"{part.confidence * 100:.0f} %"
     subject = "The interval" if part is finding.headline else f"The {level} interval of {part.name}"
     numbers = "" if part is finding.headline else f", {low} to {high},"
@@ -116,36 +116,38 @@ def _place(part: Part) -> str:
     """Where an interval lies, as seen from what the claim needs."""
     above, low, high = part.above, part.difference.low, part.difference.high
     if part.below is not None and part.holds:
-        return f"lies between {bound(above)} and {bound(part.below)}, within the margin"
+        return (
+            f"lies between {format_bound(above)} and {format_bound(part.below)}, within the margin"
+        )
     if part.holds:
-        return f"lies above {_named(above)}"
+        return f"lies above {_name_part(above)}"
     if part.below is not None and low > part.below:
-        return f"lies above {_named(part.below)}"
+        return f"lies above {_name_part(part.below)}"
     if high < part.refuted_below:
-        return f"lies below {_named(part.refuted_below)}"
-    return f"contains {_named(above if low <= above or part.below is None else part.below)}"
+        return f"lies below {_name_part(part.refuted_below)}"
+    return f"contains {_name_part(above if low <= above or part.below is None else part.below)}"
 
 
-def _named(value: float) -> str:
-    return bound(value) + (", the margin" if abs(value) == MARGIN else "")
+def _name_part(value: float) -> str:
+    return format_bound(value) + (", the margin" if abs(value) == MARGIN else "")
 
 
-def signed(value: float) -> str:
+def format_signed(value: float) -> str:
     """A difference with its sign, as print sets it."""
     return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
-def p_value(value: float) -> str:
+def format_p_value(value: float) -> str:
     """A p-value as print sets it."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def bound(value: float) -> str:
+def format_bound(value: float) -> str:
     """A bound of a claim, as briefly as it was set."""
     return f"{value:g}".replace("-", "\N{MINUS SIGN}")
 
 
-def verdicts(findings: Sequence[Finding]) -> Iterator[tuple[Verdict, int]]:
+def count_verdicts(findings: Sequence[Finding]) -> Iterator[tuple[Verdict, int]]:
     """How many findings came out each way, in a fixed order."""
     order: tuple[Verdict, ...] = ("supported", "not supported", "inconclusive", "not tested")
     for verdict in order:

@@ -8,12 +8,12 @@ from ikusi.compare.claims import (
     Claim,
     Claimed,
     Lacking,
-    condition,
-    conditions,
-    not_measured,
-    premise,
-    runs_of,
-    title_of,
+    check_premise,
+    describe_condition,
+    explain_not_measured,
+    find_conditions,
+    find_title,
+    list_runs,
 )
 from ikusi.compare.evidence import Part, Resampling, compare
 from ikusi.compare.reading import Study
@@ -24,10 +24,10 @@ def backbones(study: Study, resampling: Resampling) -> Claim:
     code = study.target.code
     if len(study.recipe.grid.backbones) < 2:
         raise Lacking("The recipe's grid has one backbone; this compares two.")
-    text, backbones = conditions(study, [MOST], prefer_text=True)
+    text, backbones = find_conditions(study, [MOST], prefer_text=True)
     if len(backbones) < 2:
-        raise Lacking(not_measured(study, [MOST]))
-    runs = runs_of(study, backbones, MOST, text)
+        raise Lacking(explain_not_measured(study, [MOST]))
+    runs = list_runs(study, backbones, MOST, text)
     parts: list[Part] = []
     premises: list[Part] = []
     details: list[Part] = []
@@ -36,21 +36,23 @@ def backbones(study: Study, resampling: Resampling) -> Claim:
             continue
         for (one, a), (other, b) in combinations(zip(backbones, runs, strict=True), 2):
             name = f"{one} less {other}, {label}"
-            sample = evidence.gaps([(a, b)], names, code)
-            parts.append(evidence.equivalent(name, sample, resampling))
+            sample = evidence.measure_gaps([(a, b)], names, code)
+            parts.append(evidence.check_equivalence(name, sample, resampling))
             details += [
                 compare(
-                    f"{one} less {other}, {title_of(study, bench)}",
-                    evidence.gaps([(a, b)], [bench], code),
+                    f"{one} less {other}, {find_title(study, bench)}",
+                    evidence.measure_gaps([(a, b)], [bench], code),
                     resampling,
                 )
                 for bench in names
                 if len(names) > 1
             ]
-        premises.append(premise(f"the runs less guessing, {label}", runs, names, code, resampling))
+        premises.append(
+            check_premise(f"the runs less guessing, {label}", runs, names, code, resampling)
+        )
     if not parts:
         raise Lacking("The recipe has no benchmark with pictures.")
-    quantity = f"{parts[0].name}, at {MOST} % {condition(text)}"
+    quantity = f"{parts[0].name}, at {MOST} % {describe_condition(text)}"
     return Claim(quantity, [*parts, *premises], details)
 
 

@@ -6,12 +6,12 @@ from ikusi.compare.claims import (
     WHOLE,
     Claim,
     Claimed,
+    check_premise,
     close_ended,
-    conditions,
-    details_of,
-    over,
-    premise,
-    runs_of,
+    describe_backbones,
+    find_conditions,
+    list_details,
+    list_runs,
 )
 from ikusi.compare.evidence import Resampling, compare
 from ikusi.compare.reading import Study
@@ -20,14 +20,18 @@ from ikusi.compare.reading import Study
 def forgetting(study: Study, resampling: Resampling) -> Claim:
     """What is lost in the source language without any of it (finding 2)."""
     code, benchmarks = study.source.code, close_ended(study)
-    text, backbones = conditions(study, [MOST, WHOLE])
-    some, none = (runs_of(study, backbones, share, text) for share in (MOST, WHOLE))
+    text, backbones = find_conditions(study, [MOST, WHOLE])
+    some, none = (list_runs(study, backbones, share, text) for share in (MOST, WHOLE))
     pairs = list(zip(some, none, strict=True))
     name = f"{MOST} % less {WHOLE} %"
-    part = compare(name, evidence.gaps(pairs, benchmarks, code), resampling)
-    seen = premise(f"{MOST} % less guessing", some, benchmarks, code, resampling)
-    details = details_of(study, pairs, backbones, benchmarks, code, resampling)
-    return Claim(f"{name}, in {study.source.name}, {over(backbones, text)}", [part, seen], details)
+    part = compare(name, evidence.measure_gaps(pairs, benchmarks, code), resampling)
+    seen = check_premise(f"{MOST} % less guessing", some, benchmarks, code, resampling)
+    details = list_details(study, pairs, backbones, benchmarks, code, resampling)
+    return Claim(
+        f"{name}, in {study.source.name}, {describe_backbones(backbones, text)}",
+        [part, seen],
+        details,
+    )
 
 
 FINDINGS = [

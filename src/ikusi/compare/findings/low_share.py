@@ -10,13 +10,13 @@ from ikusi.compare.claims import (
     Claim,
     Claimed,
     Lacking,
+    check_premise,
     close_ended,
-    conditions,
-    details_of,
-    not_in_grid,
-    over,
-    premise,
-    runs_of,
+    describe_backbones,
+    explain_not_in_grid,
+    find_conditions,
+    list_details,
+    list_runs,
 )
 from ikusi.compare.evidence import MARGIN, Pair, Part, Resampling, compare
 from ikusi.compare.reading import Study
@@ -27,13 +27,13 @@ def low_share(study: Study, resampling: Resampling) -> Claim:
     code, benchmarks = study.target.code, close_ended(study)
     others = [share for share in (MOST, WHOLE) if share in study.shares]
     if not others:
-        raise Lacking(not_in_grid(study, [MOST, WHOLE]))
-    text, backbones = conditions(study, [LOW, *others])
-    few = runs_of(study, backbones, LOW, text)
-    many = {share: runs_of(study, backbones, share, text) for share in others}
+        raise Lacking(explain_not_in_grid(study, [MOST, WHOLE]))
+    text, backbones = find_conditions(study, [LOW, *others])
+    few = list_runs(study, backbones, LOW, text)
+    many = {share: list_runs(study, backbones, share, text) for share in others}
 
     def part(name: str, pairs: Sequence[Pair], names: Sequence[str]) -> Part:
-        sample = evidence.gaps(pairs, names, code)
+        sample = evidence.measure_gaps(pairs, names, code)
         return compare(name, sample, resampling, above=-MARGIN, refuted_below=-MARGIN)
 
     against = {
@@ -42,18 +42,18 @@ def low_share(study: Study, resampling: Resampling) -> Claim:
     }
     best, *rest = sorted(against, key=lambda share: against[share].difference.mean)
     pairs = list(zip(few, many[best], strict=True))
-    details = details_of(study, pairs, backbones, benchmarks, code, resampling)
-    none = runs_of(study, backbones, 0, text)
+    details = list_details(study, pairs, backbones, benchmarks, code, resampling)
+    none = list_runs(study, backbones, 0, text)
     if len(none) == len(backbones):
         details.append(
             part(f"0 % less {best} %", list(zip(none, many[best], strict=True)), benchmarks)
         )
     parts = [
         *(against[share] for share in (best, *rest)),
-        premise(f"{best} % less guessing", many[best], benchmarks, code, resampling),
+        check_premise(f"{best} % less guessing", many[best], benchmarks, code, resampling),
     ]
     better = ", the better of the others" if rest else ""
-    quantity = f"{LOW} % less {best} %{better}, {over(backbones, text)}"
+    quantity = f"{LOW} % less {best} %{better}, {describe_backbones(backbones, text)}"
     return Claim(quantity, parts, details)
 
 

@@ -4,10 +4,10 @@ from ikusi.compare import evidence
 from ikusi.compare.claims import (
     Claim,
     Claimed,
+    check_premise,
     close_ended,
-    details_of,
-    premise,
-    with_and_without,
+    list_details,
+    pair_runs,
 )
 from ikusi.compare.evidence import Resampling, compare
 from ikusi.compare.reading import Study
@@ -16,15 +16,15 @@ from ikusi.compare.reading import Study
 def text_helps_sight(study: Study, resampling: Resampling) -> Claim:
     """What text-only rows add to answers about pictures (finding 4)."""
     code, benchmarks = study.target.code, close_ended(study)
-    found = with_and_without(study, study.shares)
+    found = pair_runs(study, study.shares)
     first = [(key, pair) for key, pair in found if key[1] == 0]
     chosen = first or found
     pairs = [pair for _, pair in chosen]
     name = "with text-only rows less without" + (" at 0 %" if first else "")
-    part = compare(name, evidence.gaps(pairs, benchmarks, code), resampling)
+    part = compare(name, evidence.measure_gaps(pairs, benchmarks, code), resampling)
     # Where text-only rows are all a run knows of the target language, it must at least see.
     seen_in = study.source if first else study.target
-    seen = premise(
+    seen = check_premise(
         f"the runs without text-only rows less guessing, in {seen_in.name}",
         [without for _, without in pairs],
         benchmarks,
@@ -32,9 +32,9 @@ def text_helps_sight(study: Study, resampling: Resampling) -> Claim:
         resampling,
     )
     backbones = [backbone for (backbone, _), _ in chosen]
-    details = details_of(study, pairs, backbones, benchmarks, code, resampling)
+    details = list_details(study, pairs, backbones, benchmarks, code, resampling)
     if first and len(found) > len(first):
-        every = evidence.gaps([pair for _, pair in found], benchmarks, code)
+        every = evidence.measure_gaps([pair for _, pair in found], benchmarks, code)
         details.append(compare("over all shares", every, resampling))
     return Claim(f"{name}, in {study.target.name}", [part, seen], details)
 

@@ -1,7 +1,7 @@
 """What text-only rows save of the skill on text alone (finding 3)."""
 
 from ikusi.compare import evidence
-from ikusi.compare.claims import Claim, Claimed, Lacking, premise, titles, with_and_without
+from ikusi.compare.claims import Claim, Claimed, Lacking, check_premise, join_titles, pair_runs
 from ikusi.compare.evidence import Resampling, compare
 from ikusi.compare.reading import Study
 
@@ -11,7 +11,7 @@ def text_loss(study: Study, resampling: Resampling) -> Claim:
     code, names = study.target.code, study.text_only
     if not names:
         raise Lacking("The recipe has no text-only benchmark.")
-    found = with_and_without(study, study.shares)
+    found = pair_runs(study, study.shares)
     found = [(key, pair) for key, pair in found if key[0] in study.backbones]
     if not found:
         raise Lacking("The bare backbones are not measured yet.")
@@ -20,20 +20,20 @@ def text_loss(study: Study, resampling: Resampling) -> Claim:
     lost = [(before, plain) for before, (_, plain) in zip(bare, pairs, strict=True)]
     name = "with text-only rows less without"
     parts = [
-        compare(name, evidence.gaps(pairs, names, code), resampling),
+        compare(name, evidence.measure_gaps(pairs, names, code), resampling),
         compare(
             "the backbone less the runs without text-only rows",
-            evidence.gaps(lost, names, code),
+            evidence.measure_gaps(lost, names, code),
             resampling,
             refuted_below=0.0,
         ),
-        premise("the backbones less guessing", bare, names, code, resampling),
+        check_premise("the backbones less guessing", bare, names, code, resampling),
     ]
     details = [
-        compare(f"{backbone}, {share} %", evidence.gaps([pair], names, code), resampling)
+        compare(f"{backbone}, {share} %", evidence.measure_gaps([pair], names, code), resampling)
         for (backbone, share), pair in found
     ]
-    quantity = f"{name}, {titles(study, names)} in {study.target.name}"
+    quantity = f"{name}, {join_titles(study, names)} in {study.target.name}"
     return Claim(quantity, parts, details)
 
 

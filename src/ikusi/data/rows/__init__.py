@@ -18,7 +18,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from ikusi import yamlfile
 from ikusi.errors import InputError
-from ikusi.recipe.values import wrong
+from ikusi.recipe.values import make_error
 
 if TYPE_CHECKING:
     from ikusi.data.rows.base import Asked, RowType
@@ -32,7 +32,7 @@ def _every() -> dict[str, RowType]:
     return {one.name: one for one in types if one is not None}
 
 
-def available() -> list[RowType]:
+def list_types() -> list[RowType]:
     """The types of rows, by name."""
     return [one for _, one in sorted(_every().items())]
 
@@ -44,7 +44,7 @@ def load(name: str) -> RowType:
         InputError: there is none of that name.
     """
     if name not in _every():
-        near = yamlfile.nearest(name, _every())
+        near = yamlfile.suggest(name, _every())
         hint = f" (did you mean {near}?)" if near else ""
         raise InputError(f"row_type: expected {_in_words(_every())}, found {name}{hint}")
     return _every()[name]
@@ -60,12 +60,12 @@ def load_asked(name: str) -> Asked:
 
     found = load(name)
     if not isinstance(found, Asked):
-        raise InputError(f"row_type: expected {_in_words(_asked())}, found {name}")
+        raise InputError(f"row_type: expected {_in_words(_list_asked())}, found {name}")
     return found
 
 
-def _asked() -> list[str]:
-    return [one.name for one in available() if one.gold is not None]
+def _list_asked() -> list[str]:
+    return [one.name for one in list_types() if one.gold is not None]
 
 
 def _in_words(names: Iterable[str]) -> str:
@@ -89,11 +89,11 @@ class _OneOf:
 
     def _expect(self, value: str) -> str:
         if value not in self.names():
-            raise wrong(_in_words(self.names()))
+            raise make_error(_in_words(self.names()))
         return value
 
 
 Name = Annotated[str, _OneOf(lambda: _every())]
 """The name of a type of rows, as a field of settings."""
-AskedName = Annotated[str, _OneOf(_asked)]
+AskedName = Annotated[str, _OneOf(_list_asked)]
 """The name of a type of rows that a model can be asked about."""

@@ -13,7 +13,15 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ikusi.data.rows.columns import KEYS, PROVENANCE, Column, Row, blank, joined, key_fault
+from ikusi.data.rows.columns import (
+    KEYS,
+    PROVENANCE,
+    Column,
+    Row,
+    find_blank,
+    find_key_fault,
+    join_places,
+)
 from ikusi.data.rows.shape import Gold, Layout, Line
 
 
@@ -51,7 +59,7 @@ class RowType(ABC):
         """
 
     @abstractmethod
-    def keyed(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
+    def name_texts(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
         """The texts of a row by what they are, as a JSON object; a list may be left out."""
 
     @abstractmethod
@@ -115,11 +123,11 @@ class RowType(ABC):
         columns = {name: _whole(table[name]) for name in table.column_names}
         own = [column for name, column in self._checked.items() if name in columns]
         suspects = [column.suspects(columns) for column in own]
-        places = joined([blank(columns["id"]).nonzero()[0], *suspects])
+        places = join_places([find_blank(columns["id"]).nonzero()[0], *suspects])
         found: dict[int, str] = {}
         for place, row in zip(places, table.take(places).to_pylist(), strict=True):
             keys = (row.get(name) for name in ("id", "group", "task"))
-            problem = key_fault(*keys) or self.fault({one.name: row[one.name] for one in own})
+            problem = find_key_fault(*keys) or self.fault({one.name: row[one.name] for one in own})
             if problem:
                 found[int(place)] = problem
         return found
@@ -165,18 +173,18 @@ class Asked(RowType):
 
     def with_texts(self, table: pa.Table, texts: pa.ListArray) -> dict[str, Any]:
         """The first text is the question, the others are the list."""
-        columns = {"question": each_first(texts)}
+        columns = {"question": take_first(texts)}
         if self.listed:
             columns[self.listed] = pc.list_slice(texts, 1)
         return columns | {name: table[name] for name in self.shared}
 
-    def keyed(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
+    def name_texts(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
         """The question, and the list if there is one."""
         question: dict[str, str | list[str]] = {"question": texts[0]}
         return {**question, self.listed: list(texts[1:])} if self.listed and texts[1:] else question
 
 
-def each_first(texts: pa.ListArray) -> pa.Array:
+def take_first(texts: pa.ListArray) -> pa.Array:
     """The first of the texts of each row."""
     return pc.list_element(texts, 0) if len(texts) else pa.array([], pa.string())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ikusi.data.rows.base import RowType, each_first
+from ikusi.data.rows.base import RowType, take_first
 from ikusi.data.rows.columns import Row, Text
 from ikusi.data.rows.shape import Layout, Line
 from ikusi.errors import InputError
@@ -28,9 +28,9 @@ class Captions(RowType):
 
     def with_texts(self, table: pa.Table, texts: pa.ListArray) -> dict[str, Any]:
         """The one text of each."""
-        return {"text": each_first(texts)}
+        return {"text": take_first(texts)}
 
-    def keyed(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
+    def name_texts(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
         """The one text."""
         return {"text": texts[0]}
 

@@ -15,7 +15,7 @@ ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assi
 _LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 
 
-def texts(value: Any, name: str) -> list[str]:
+def read_texts(value: Any, name: str) -> list[str]:
     """A list of texts, which may be written as JSON, as Python does or as NumPy does.
 
     NumPy puts no commas: Python would read `['a cat' 'a dog']` as one text.
@@ -23,17 +23,17 @@ def texts(value: Any, name: str) -> list[str]:
     Raises:
         InputError: it is none.
 
-    >>> texts("['a cat' \\"a dog's bone\\"]", "choices")
+    >>> read_texts("['a cat' \\"a dog's bone\\"]", "choices")
     ['a cat', "a dog's bone"]
     """
     if isinstance(value, str):
-        value = _parsed(value.strip())
+        value = _parse(value.strip())
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise InputError(f"{name}: expected a list of texts, found {value!r:.80}")
     return value
 
 
-def _parsed(text: str) -> Any:
+def _parse(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
@@ -46,7 +46,7 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def answers(value: Any, name: str = "answers") -> list[str]:
+def read_answers(value: Any, name: str = "answers") -> list[str]:
     """The answers of several people, in order: texts, or `{"answer": text, ...}` each.
 
     Raises:
@@ -54,16 +54,16 @@ def answers(value: Any, name: str = "answers") -> list[str]:
     """
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         value = [item.get("answer") if isinstance(item, dict) else item for item in value]
-    return texts(value, name)
+    return read_texts(value, name)
 
 
-def whole(value: Any, name: str) -> int:
+def read_whole(value: Any, name: str) -> int:
     """A whole number, which may be text or have a fraction of zero.
 
     Raises:
         InputError: it is none.
 
-    >>> whole("2", "answer"), whole(2.0, "answer")
+    >>> read_whole("2", "answer"), read_whole(2.0, "answer")
     (2, 2)
     """
     try:
@@ -75,7 +75,7 @@ def whole(value: Any, name: str) -> int:
     raise InputError(f"{name}: expected a whole number, found {value!r:.80}")
 
 
-def wanted(row: Mapping[str, Any], *columns: str) -> Any:
+def pick_value(row: Mapping[str, Any], *columns: str) -> Any:
     """The value of the first of some columns that has one.
 
     Raises:
@@ -87,7 +87,7 @@ def wanted(row: Mapping[str, Any], *columns: str) -> Any:
     raise InputError(f"{' or '.join(columns)}: expected a value, found none")
 
 
-def turns(conversation: Any) -> tuple[list[dict[str, str]], list[str]]:
+def read_turns(conversation: Any) -> tuple[list[dict[str, str]], list[str]]:
     """The turns of a conversation in LLaVA's form or in OpenAI's, and the texts as they were.
 
     Raises:
@@ -97,15 +97,15 @@ def turns(conversation: Any) -> tuple[list[dict[str, str]], list[str]]:
         raise InputError(f"conversations: expected a list of turns, found {conversation!r:.80}")
     found, raw = [], []
     for turn in conversation:
-        role, content = wanted(turn, "from", "role"), wanted(turn, "value", "content")
+        role, content = pick_value(turn, "from", "role"), pick_value(turn, "value", "content")
         if not isinstance(content, str):
             raise InputError(f"conversations: expected text, found {content!r:.80}")
         raw.append(content)
-        found.append({"role": ROLES.get(role, role), "content": _unmarked(content)})
+        found.append({"role": ROLES.get(role, role), "content": _remove_mark(content)})
     return found, raw
 
 
-def _unmarked(text: str) -> str:
+def _remove_mark(text: str) -> str:
     before, mark, after = text.partition(MARK)
     if not mark:
         return text

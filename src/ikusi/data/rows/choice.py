@@ -17,10 +17,10 @@ from ikusi.data.rows.columns import (
     Row,
     Table,
     Text,
-    blank_within,
-    lengths,
-    shown,
-    texts_fault,
+    find_blank_within,
+    find_texts_fault,
+    measure_lengths,
+    show_value,
 )
 from ikusi.data.rows.shape import Gold, Line
 
@@ -32,12 +32,12 @@ class Options(Column):
 
     def fault(self, value: Any, row: Row) -> str | None:
         """Find what is no list of different texts, or has a blank one."""
-        if problem := texts_fault(value):
+        if problem := find_texts_fault(value):
             return problem
         if not all(item.strip() for item in value):
-            return f"expected every choice to say something, found {shown(value)}"
+            return f"expected every choice to say something, found {show_value(value)}"
         if len(set(value)) < len(value):
-            return f"expected different choices, found {shown(value)}"
+            return f"expected different choices, found {show_value(value)}"
         return None
 
     def suspects(self, table: Table) -> Places:
@@ -46,7 +46,9 @@ class Options(Column):
         pairs = pa.table([pc.list_parent_indices(lists), pc.list_flatten(lists)], ["row", "text"])
         counted = pairs.group_by(["row", "text"], use_threads=False).aggregate([([], "count_all")])
         twice = pc.filter(counted["row"], pc.greater(counted["count_all"], 1)).to_numpy()
-        return np.concatenate([np.flatnonzero(lengths(lists) == 0), blank_within(lists), twice])
+        return np.concatenate(
+            [np.flatnonzero(measure_lengths(lists) == 0), find_blank_within(lists), twice]
+        )
 
 
 class RightOption(Column):
@@ -59,12 +61,12 @@ class RightOption(Column):
         count = len(row["choices"])
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count:
             return None
-        return f"expected a number from 0 to {count - 1}, found {shown(value)}"
+        return f"expected a number from 0 to {count - 1}, found {show_value(value)}"
 
     def suspects(self, table: Table) -> Places:
         """Find numbers of none of the choices."""
         numbers = pc.fill_null(table[self.name], -1).to_numpy()
-        return np.flatnonzero((numbers < 0) | (numbers >= lengths(table["choices"])))
+        return np.flatnonzero((numbers < 0) | (numbers >= measure_lengths(table["choices"])))
 
 
 class Choices(Asked):
@@ -98,8 +100,12 @@ class Choices(Asked):
 
     def read(self, cells: Mapping[str, Any]) -> dict[str, Any]:
         """Choices and number in any of the forms that tables have them in."""
-        choices = cells_of.texts(cells["choices"], "choices")
-        return {**cells, "choices": choices, "answer": cells_of.whole(cells["answer"], "answer")}
+        choices = cells_of.read_texts(cells["choices"], "choices")
+        return {
+            **cells,
+            "choices": choices,
+            "answer": cells_of.read_whole(cells["answer"], "answer"),
+        }
 
 
 ROW_TYPE = Choices()

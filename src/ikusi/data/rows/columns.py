@@ -65,11 +65,11 @@ class Text(Column):
         """Find what is no text, or a blank one."""
         if is_text(value) and value.strip():
             return None
-        return f"expected text, found {shown(value)}"
+        return f"expected text, found {show_value(value)}"
 
     def suspects(self, table: Table) -> Places:
         """Find the blank ones."""
-        return np.flatnonzero(blank(table[self.name]))
+        return np.flatnonzero(find_blank(table[self.name]))
 
 
 class Answers(Column):
@@ -79,16 +79,18 @@ class Answers(Column):
 
     def fault(self, value: Any, row: Row) -> str | None:
         """Find what is no list of texts, or has a blank one first, which is trained on."""
-        if problem := texts_fault(value):
+        if problem := find_texts_fault(value):
             return problem
         if not value[0].strip():
-            return f"expected the first answer to say something, found {shown(value[0])}"
+            return f"expected the first answer to say something, found {show_value(value[0])}"
         return None
 
     def suspects(self, table: Table) -> Places:
         """Find lists that are none, empty, or with a blank text."""
         lists = table[self.name]
-        return np.concatenate([np.flatnonzero(lengths(lists) == 0), blank_within(lists)])
+        return np.concatenate(
+            [np.flatnonzero(measure_lengths(lists) == 0), find_blank_within(lists)]
+        )
 
 
 class Translator(Column):
@@ -98,7 +100,9 @@ class Translator(Column):
 
     def fault(self, value: Any, row: Row) -> str | None:
         """Find what is neither text nor nothing."""
-        return None if value is None or is_text(value) else f"expected text, found {shown(value)}"
+        return (
+            None if value is None or is_text(value) else f"expected text, found {show_value(value)}"
+        )
 
     def suspects(self, table: Table) -> Places:
         """None: a column of texts holds no other."""
@@ -112,11 +116,11 @@ class Flags(Column):
 
     def fault(self, value: Any, row: Row) -> str | None:
         """Find what is no list of texts."""
-        return None if value is None or value == [] else texts_fault(value)
+        return None if value is None or value == [] else find_texts_fault(value)
 
     def suspects(self, table: Table) -> Places:
         """Find lists with a text that is none or blank."""
-        return blank_within(table[self.name])
+        return find_blank_within(table[self.name])
 
 
 class Score(Column):
@@ -129,7 +133,7 @@ class Score(Column):
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if value is None or (number and isfinite(value)):
             return None
-        return f"expected a number, found {shown(value)}"
+        return f"expected a number, found {show_value(value)}"
 
     def suspects(self, table: Table) -> Places:
         """Find numbers without end."""
@@ -149,21 +153,21 @@ OPTIONAL = frozenset({"image_id", "group", "task", *(column.name for column in P
 """Columns that a table of rows may lack, as its rows may have nothing there."""
 
 
-def key_fault(id: Any, group: Any, task: Any) -> str | None:
+def find_key_fault(id: Any, group: Any, task: Any) -> str | None:
     """Say what is wrong with a row's own names: `name: expected X, found Y`; None if nothing."""
     if not is_text(id) or not id:
-        return f"id: expected text, found {shown(id)}"
+        return f"id: expected text, found {show_value(id)}"
     for name, value in (("group", group), ("task", task)):
         if value is not None and not is_text(value):
-            return f"{name}: expected text or nothing, found {shown(value)}"
+            return f"{name}: expected text or nothing, found {show_value(value)}"
     return None
 
 
-def texts_fault(value: Any) -> str | None:
+def find_texts_fault(value: Any) -> str | None:
     """Say what is wrong with a list of texts, of which there must be one."""
     if isinstance(value, list) and value and all(is_text(item) for item in value):
         return None
-    return f"expected a list of texts, found {shown(value)}"
+    return f"expected a list of texts, found {show_value(value)}"
 
 
 def is_text(value: Any) -> bool:
@@ -177,7 +181,7 @@ def is_text(value: Any) -> bool:
     return True
 
 
-def shown(value: Any) -> str:
+def show_value(value: Any) -> str:
     """A value in a message: on one line, and short."""
     return " ".join(_short.repr(value).split())
 
@@ -186,23 +190,23 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 80
 
 
-def blank(texts: Any) -> np.ndarray:
+def find_blank(texts: Any) -> np.ndarray:
     """Which texts are none or say nothing, bool [N]."""
     says = pc.fill_null(pc.match_substring_regex(texts, SIGN), False)
     return ~says.to_numpy(zero_copy_only=False)
 
 
-def blank_within(lists: Any) -> Places:
+def find_blank_within(lists: Any) -> Places:
     """Rows whose list has a text that is none or says nothing."""
     rows = pc.list_parent_indices(lists).to_numpy()
-    return rows[blank(pc.list_flatten(lists))]
+    return rows[find_blank(pc.list_flatten(lists))]
 
 
-def lengths(lists: Any) -> np.ndarray:
+def measure_lengths(lists: Any) -> np.ndarray:
     """Length of each list, 0 where there is none, int [N]."""
     return pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
 
 
-def joined(places: Iterable[Places]) -> Places:
+def join_places(places: Iterable[Places]) -> Places:
     """Each row once, in order."""
     return np.unique(np.concatenate(list(places))).astype(np.int64)

@@ -11,7 +11,16 @@ import pyarrow.compute as pc
 
 from ikusi.data.rows import cells as cells_of
 from ikusi.data.rows.base import RowType
-from ikusi.data.rows.columns import Column, Places, Row, Table, blank, is_text, lengths, shown
+from ikusi.data.rows.columns import (
+    Column,
+    Places,
+    Row,
+    Table,
+    find_blank,
+    is_text,
+    measure_lengths,
+    show_value,
+)
 from ikusi.data.rows.shape import Layout, Line
 
 ROLES = ("system", "user", "assistant")
@@ -27,7 +36,7 @@ class Turns(Column):
     def fault(self, value: Any, row: Row) -> str | None:
         """Find turns of others, turns that say nothing, and a wrong order."""
         if not isinstance(value, list) or not value:
-            return f"expected a list of turns, found {shown(value)}"
+            return f"expected a list of turns, found {show_value(value)}"
         for number, turn in enumerate(value):
             if problem := _turn_fault(number, turn):
                 return problem
@@ -42,10 +51,10 @@ class Turns(Column):
         """Find what is no plain talk of user and assistant, or in which someone says nothing."""
         turns = table[self.name]
         said, rows = pc.list_flatten(turns), pc.list_parent_indices(turns).to_numpy()
-        silent = blank(pc.struct_field(said, "content")) | said.is_null().to_numpy(
+        silent = find_blank(pc.struct_field(said, "content")) | said.is_null().to_numpy(
             zero_copy_only=False
         )
-        offsets = pa.array(np.r_[0, np.cumsum(lengths(turns))], pa.int32())
+        offsets = pa.array(np.r_[0, np.cumsum(measure_lengths(turns))], pa.int32())
         roles = pa.ListArray.from_arrays(offsets, pc.struct_field(said, "role"))
         talk = pc.match_substring_regex(pc.binary_join(roles, "\n"), TALK)
         usual = pc.fill_null(talk, False).to_numpy(zero_copy_only=False)
@@ -54,12 +63,12 @@ class Turns(Column):
 
 def _turn_fault(number: int, turn: Any) -> str | None:
     if not isinstance(turn, Mapping) or set(turn) != {"role", "content"}:
-        return f"expected turn {number} to have a role and content, found {shown(turn)}"
+        return f"expected turn {number} to have a role and content, found {show_value(turn)}"
     if turn["role"] not in ROLES:
-        role = shown(turn["role"])
+        role = show_value(turn["role"])
         return f"expected turn {number} to be of {', '.join(ROLES)}, found {role}"
     if not is_text(turn["content"]) or not turn["content"].strip():
-        return f"expected turn {number} to say something, found {shown(turn['content'])}"
+        return f"expected turn {number} to say something, found {show_value(turn['content'])}"
     return None
 
 
@@ -84,7 +93,7 @@ class Instructions(RowType):
         offsets = pa.array(np.r_[0, np.cumsum(counts)], pa.int32())
         return {"turns": pa.ListArray.from_arrays(offsets, said)}
 
-    def keyed(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
+    def name_texts(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
         """What is said, turn by turn."""
         return {"turns": list(texts)}
 
@@ -99,7 +108,7 @@ class Instructions(RowType):
     def read(self, cells: Mapping[str, Any]) -> dict[str, Any]:
         """Turns in any of the usual forms, or a question and its answer."""
         if "turns" in cells:
-            return {"turns": cells_of.turns(cells["turns"])[0]}
+            return {"turns": cells_of.read_turns(cells["turns"])[0]}
         return {"turns": exchange(cells["question"], cells["answer"])}
 
 

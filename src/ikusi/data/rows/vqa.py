@@ -34,7 +34,7 @@ class Questions(Asked):
 
     def read(self, cells: Mapping[str, Any]) -> dict[str, Any]:
         """Answers in any of the forms that tables have them in."""
-        return {**cells, "answers": cells_of.answers(cells["answers"])}
+        return {**cells, "answers": cells_of.read_answers(cells["answers"])}
 
 
 ROW_TYPE = Questions()

@@ -9,7 +9,7 @@ from ikusi.data.sources.base import Source
 FOUND: catalogue.Modules[Source] = catalogue.Modules(__name__, "SOURCES", "source")
 
 
-def available() -> list[Source]:
+def list_sources() -> list[Source]:
     """The data sets that can be imported, by name."""
     return [FOUND.every[name] for name in FOUND.names()]
 

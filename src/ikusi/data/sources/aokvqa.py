@@ -14,11 +14,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ikusi.data.rows import cells
-from ikusi.data.rows.cells import wanted
-from ikusi.data.sources.base import Item, Source, SourceRow, converted, number_or_text
-from ikusi.data.sources.pictures import Picture, in_cell, in_place
+from ikusi.data.rows.cells import pick_value
+from ikusi.data.sources.base import Item, Source, SourceRow, convert_rows, read_id
+from ikusi.data.sources.pictures import Picture, find_in_cell, find_in_place
 from ikusi.data.sources.tables import Origin
-from ikusi.data.sources.vqav2 import coco_id
+from ikusi.data.sources.vqav2 import read_coco_id
 from ikusi.yamlfile import Section
 
 HUB = "HuggingFaceM4/A-OKVQA"
@@ -37,35 +37,37 @@ class Options(Section):
 
 
 def _picture(row: dict[str, Any], options: Options) -> Picture:
-    image_id = coco_id(row)
+    image_id = read_coco_id(row)
     if options.images and image_id and row.get("image") is None:
-        name = f"{wanted(row, 'split')}2017/{int(image_id):012}.jpg"
-        return in_place(Path(options.images), name, image_id)
-    return in_cell(row.get("image"), source=f"COCO {image_id or ''}".strip(), image_id=image_id)
+        name = f"{pick_value(row, 'split')}2017/{int(image_id):012}.jpg"
+        return find_in_place(Path(options.images), name, image_id)
+    return find_in_cell(
+        row.get("image"), source=f"COCO {image_id or ''}".strip(), image_id=image_id
+    )
 
 
-def choice(row: dict[str, Any]) -> dict[str, Any]:
+def read_choice(row: dict[str, Any]) -> dict[str, Any]:
     """The question, its choices and the right one: the list and the number may be text."""
     return {
         "question": row.get("question"),
-        "choices": cells.texts(wanted(row, "choices"), "choices"),
-        "answer": cells.whole(row.get("correct_choice_idx"), "correct_choice_idx"),
+        "choices": cells.read_texts(pick_value(row, "choices"), "choices"),
+        "answer": cells.read_whole(row.get("correct_choice_idx"), "correct_choice_idx"),
     }
 
 
 def _direct(row: dict[str, Any]) -> dict[str, Any]:
-    answers = cells.answers(wanted(row, "direct_answers"), "direct_answers")
+    answers = cells.read_answers(pick_value(row, "direct_answers"), "direct_answers")
     return {"question": row.get("question"), "answers": answers}
 
 
 def _read(origin: Origin, options: Options) -> Iterator[Item]:
-    columns = {"choice": choice, "vqa": _direct}[options.row_type]
+    columns = {"choice": read_choice, "vqa": _direct}[options.row_type]
 
     def convert(row: dict[str, Any]) -> Item:
-        id = number_or_text(row, "question_id")
+        id = read_id(row, "question_id")
         return SourceRow(id, _picture(row, options), {"en": columns(row)})
 
-    return converted(origin.rows(HUB, "train+validation"), convert, "question_id")
+    return convert_rows(origin.rows(HUB, "train+validation"), convert, "question_id")
 
 
 SOURCES = (

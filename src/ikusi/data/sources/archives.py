@@ -11,7 +11,7 @@ from ikusi.data.sources.damage import BadLine, Row
 from ikusi.data.sources.pictures import MAX_BYTES
 
 
-def archived(stream: BinaryIO) -> Iterator[Row | BadLine]:
+def read_archive(stream: BinaryIO) -> Iterator[Row | BadLine]:
     """Read neighbouring files of one stem as a row, their endings as its columns.
 
     A file that is damaged may belong to the row before it or to the one behind: neither is whole,

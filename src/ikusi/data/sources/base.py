@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ikusi import language
-from ikusi.data.rows.cells import wanted
+from ikusi.data.rows.cells import pick_value
 from ikusi.data.sources.damage import BadLine
 from ikusi.data.sources.pictures import Picture
 from ikusi.data.sources.tables import Origin
@@ -100,7 +100,7 @@ class Source:
 WRONG = (TypeError, ValueError, LookupError, AttributeError)
 
 
-def converted(
+def convert_rows(
     rows: Iterable[dict[str, Any] | BadLine],
     convert: Callable[[dict[str, Any]], Item],
     id_column: str = "id",
@@ -124,16 +124,16 @@ def _name(row: Mapping[str, Any], id_column: str, number: int) -> str:
     return f"row {number}" if value is None else str(value)
 
 
-def number_or_text(row: Mapping[str, Any], column: str) -> str:
+def read_id(row: Mapping[str, Any], column: str) -> str:
     """A row's name, which may have become a number on the way.
 
     Raises:
         InputError: it is absent, or of no kind that names a row.
 
-    >>> number_or_text({"id": 33471.0}, "id")
+    >>> read_id({"id": 33471.0}, "id")
     '33471'
     """
-    value = wanted(row, column)
+    value = pick_value(row, column)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -141,12 +141,12 @@ def number_or_text(row: Mapping[str, Any], column: str) -> str:
     return str(value)
 
 
-def content_id(*parts: str) -> str:
+def make_id(*parts: str) -> str:
     """A name for a row that has none: 16 hex digits of the SHA-256 of what it says."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def yes_no(code: str) -> tuple[str, str]:
+def find_yes_no(code: str) -> tuple[str, str]:
     """A language's words for yes and no, from its pack."""
     pack = language.load(code)
     return pack.yes, pack.no

@@ -11,24 +11,24 @@ from typing import Any
 
 from ikusi import yamlfile
 from ikusi.data.rows import cells
-from ikusi.data.rows.cells import wanted
+from ikusi.data.rows.cells import pick_value
 from ikusi.data.sources.base import (
     BadRow,
     Item,
     NoOptions,
     Source,
     SourceRow,
-    converted,
-    number_or_text,
+    convert_rows,
+    read_id,
 )
-from ikusi.data.sources.spool import joined
+from ikusi.data.sources.spool import join_rows
 from ikusi.data.sources.tables import Origin
 
 HUB = "HiTZ/BertaQA"
 GROUPS = Path(__file__).with_suffix(".yaml")
 
 
-def parallel_choices(first: SourceRow, second: SourceRow) -> SourceRow | BadRow:
+def join_choices(first: SourceRow, second: SourceRow) -> SourceRow | BadRow:
     """A question in both languages, with the same choice right in both."""
     texts = {**first.texts, **second.texts}
     one, other = texts.values()
@@ -49,19 +49,19 @@ def _table(origin: Origin, code: str) -> Iterator[Item]:
     def convert(row: dict[str, Any]) -> Item:
         columns = {
             "question": row.get("question"),
-            "choices": cells.texts(wanted(row, "candidates"), "candidates"),
-            "answer": cells.whole(row.get("answer"), "answer"),
+            "choices": cells.read_texts(pick_value(row, "candidates"), "candidates"),
+            "answer": cells.read_whole(row.get("answer"), "answer"),
         }
         group = row.get("group")
         group = groups.get(str(group), group)
-        id = number_or_text(row, "id")
+        id = read_id(row, "id")
         return SourceRow(id, None, {code: columns}, group=group, task=row.get("category"))
 
-    return converted(origin.rows(HUB, "test", config=code), convert)
+    return convert_rows(origin.rows(HUB, "test", config=code), convert)
 
 
 def _read(origin: Origin, options: NoOptions) -> Iterator[Item]:
-    return joined(_table(origin, "eu"), _table(origin, "en"), parallel_choices, ("eu", "en"))
+    return join_rows(_table(origin, "eu"), _table(origin, "en"), join_choices, ("eu", "en"))
 
 
 SOURCES = (

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ikusi.data.rows.cells import wanted
-from ikusi.data.sources.base import Item, NoOptions, Source, SourceRow, converted
-from ikusi.data.sources.pictures import in_cell
+from ikusi.data.rows.cells import pick_value
+from ikusi.data.sources.base import Item, NoOptions, Source, SourceRow, convert_rows
+from ikusi.data.sources.pictures import find_in_cell
 from ikusi.data.sources.tables import Origin
 
 HUB = "pixparse/cc3m-wds"
@@ -40,10 +40,10 @@ _RULES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
 ]
 
 
-def detokenised(caption: str) -> str:
+def detokenise(caption: str) -> str:
     """A caption as one writes it.
 
-    >>> detokenised("it 's a close - up of the dog 's nose , is n't it ?")
+    >>> detokenise("it 's a close - up of the dog 's nose , is n't it ?")
     "it's a close-up of the dog's nose, isn't it?"
     """
     for pattern, replacement in _RULES:
@@ -52,16 +52,16 @@ def detokenised(caption: str) -> str:
 
 
 def _row(row: dict[str, Any]) -> Item:
-    key, caption, about = row["__key__"], wanted(row, "txt"), row.get("json")
+    key, caption, about = row["__key__"], pick_value(row, "txt"), row.get("json")
     image = next((row[name] for name in ("jpg", "jpeg", "png", "webp") if name in row), None)
     url = json.loads(about).get("url") if about else None  # the validation split has none
-    picture = in_cell(image, source=url or f"{HUB}: {key}", image_id=key)
+    picture = find_in_cell(image, source=url or f"{HUB}: {key}", image_id=key)
     text = caption.decode("utf-8") if isinstance(caption, bytes) else caption
-    return SourceRow(key, picture, {"en": {"text": detokenised(text)}})
+    return SourceRow(key, picture, {"en": {"text": detokenise(text)}})
 
 
 def _read(origin: Origin, options: NoOptions) -> Iterator[Item]:
-    return converted(origin.rows(HUB, "train"), _row, "__key__")
+    return convert_rows(origin.rows(HUB, "train"), _row, "__key__")
 
 
 SOURCES = (

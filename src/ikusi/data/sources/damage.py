@@ -27,6 +27,6 @@ def is_damage(name: str, error: Exception) -> bool:
     return Path(name).is_file() and not may_pass
 
 
-def in_words(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """An error in one short line."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]

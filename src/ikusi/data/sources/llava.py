@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ikusi.data.rows.cells import MARK, turns
-from ikusi.data.sources.base import Item, Source, SourceRow, converted, number_or_text
-from ikusi.data.sources.pictures import Picture, expect_no_video, in_place
+from ikusi.data.rows.cells import MARK, read_turns
+from ikusi.data.sources.base import Item, Source, SourceRow, convert_rows, read_id
+from ikusi.data.sources.pictures import Picture, expect_no_video, find_in_place
 from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
@@ -52,7 +52,7 @@ def _picture(row: dict[str, Any], root: Path | None) -> Picture | None:
         return None
     if not isinstance(name, str) or root is None:
         raise InputError(f"image: expected a file's name, found {name!r:.80}")
-    return in_place(root, name)
+    return find_in_place(root, name)
 
 
 def _flags(raw: list[str], pictured: bool) -> list[str]:
@@ -69,8 +69,8 @@ def _read(origin: Origin, options: Options) -> Iterator[Item]:
     seen: Counter[str] = Counter()
 
     def convert(row: dict[str, Any]) -> Item:
-        id, picture = number_or_text(row, "id"), _picture(row, root)
-        said, raw = turns(row.get("conversations"))
+        id, picture = read_id(row, "id"), _picture(row, root)
+        said, raw = read_turns(row.get("conversations"))
         columns: dict[str, Any] = {"turns": said}
         if flags := _flags(raw, picture is not None):
             columns["flags"] = flags
@@ -78,7 +78,7 @@ def _read(origin: Origin, options: Options) -> Iterator[Item]:
         name = id if seen[id] == 1 else f"{id}#{seen[id]}"
         return SourceRow(name, picture, {options.languages[0]: columns})
 
-    return converted(origin.rows(hub, "train", file=FILES[options.table]), convert)
+    return convert_rows(origin.rows(hub, "train", file=FILES[options.table]), convert)
 
 
 SOURCES = (

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ikusi.data.rows.cells import wanted
+from ikusi.data.rows.cells import pick_value
 from ikusi.data.rows.instruction import exchange
 from ikusi.data.sources import aokvqa, vqav2
 from ikusi.data.sources.base import (
@@ -22,15 +22,15 @@ from ikusi.data.sources.base import (
     Item,
     Source,
     SourceRow,
-    content_id,
-    converted,
-    number_or_text,
-    yes_no,
+    convert_rows,
+    find_yes_no,
+    make_id,
+    read_id,
 )
-from ikusi.data.sources.bertaqa import parallel_choices
-from ikusi.data.sources.pictures import in_cell
-from ikusi.data.sources.pixmo import picture
-from ikusi.data.sources.spool import joined
+from ikusi.data.sources.bertaqa import join_choices
+from ikusi.data.sources.pictures import find_in_cell
+from ikusi.data.sources.pixmo import find_picture
+from ikusi.data.sources.spool import join_rows
 from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
@@ -55,62 +55,66 @@ Converter = Callable[[str], Callable[[dict[str, Any]], Item]]
 def _together(first: SourceRow, second: SourceRow) -> SourceRow | BadRow:
     texts = {**first.texts, **second.texts}
     if all("choices" in columns for columns in texts.values()):
-        return parallel_choices(first, second)
+        return join_choices(first, second)
     return SourceRow(first.id, first.picture, texts, first.group, first.task)
 
 
 def _read(name: str, converter: Converter, origin: Origin, options: Parallel) -> Iterator[Item]:
     def table(code: str) -> Iterator[Item]:
         rows = origin.rows(f"{AUTHOR}/{name}", code)
-        return converted(rows, converter(code), "question_id")
+        return convert_rows(rows, converter(code), "question_id")
 
     if len(options.languages) == 1:
         return table(options.languages[0])
     if origin.split:
         raise InputError("split: expected none where languages are joined, give one of languages")
     one, other = options.languages
-    return joined(table(one), table(other), _together, (one, other))
+    return join_rows(table(one), table(other), _together, (one, other))
 
 
 def _aokvqa(code: str) -> Callable[[dict[str, Any]], Item]:
     def convert(row: dict[str, Any]) -> Item:
-        id = number_or_text(row, "question_id")
-        shown = in_cell(row.get("image"), source=f"COCO, A-OKVQA {id}")
-        return SourceRow(id, shown, {code: aokvqa.choice(row)})
+        id = read_id(row, "question_id")
+        shown = find_in_cell(row.get("image"), source=f"COCO, A-OKVQA {id}")
+        return SourceRow(id, shown, {code: aokvqa.read_choice(row)})
 
     return convert
 
 
 def _vqav2(code: str) -> Callable[[dict[str, Any]], Item]:
     def convert(row: dict[str, Any]) -> Item:
-        id, image_id = number_or_text(row, "question_id"), vqav2.coco_id(row)
-        shown = in_cell(row.get("image"), f"COCO, VQAv2 {id}", image_id)
-        return SourceRow(id, shown, {code: vqav2.columns(row)}, task=vqav2.task(row))
+        id, image_id = read_id(row, "question_id"), vqav2.read_coco_id(row)
+        shown = find_in_cell(row.get("image"), f"COCO, VQAv2 {id}", image_id)
+        return SourceRow(id, shown, {code: vqav2.read_columns(row)}, task=vqav2.read_task(row))
 
     return convert
 
 
 def _wildvision(code: str) -> Callable[[dict[str, Any]], Item]:
     def convert(row: dict[str, Any]) -> Item:
-        id = number_or_text(row, "question_id")
-        shown = in_cell(row.get("image"), source=f"WildVision {id}")
-        return SourceRow(id, shown, {code: {"question": wanted(row, "instruction", "question")}})
+        id = read_id(row, "question_id")
+        shown = find_in_cell(row.get("image"), source=f"WildVision {id}")
+        return SourceRow(
+            id, shown, {code: {"question": pick_value(row, "instruction", "question")}}
+        )
 
     return convert
 
 
 def _capqa(code: str) -> Callable[[dict[str, Any]], Item]:
     """The rows have no id: a row is the n-th about its picture, in either language."""
-    words = yes_no(code)
+    words = find_yes_no(code)
     known = {
-        word.lower(): place for pack in (words, yes_no("en")) for place, word in enumerate(pack)
+        word.lower(): place
+        for pack in (words, find_yes_no("en"))
+        for place, word in enumerate(pack)
     }
     seen: Counter[str] = Counter()
 
     def convert(row: dict[str, Any]) -> Item:
-        shown = in_cell(row.get("image"), source="PixMo-CapQA")
+        shown = find_in_cell(row.get("image"), source="PixMo-CapQA")
         seen[shown.image_id] += 1
-        answer = str(wanted(row, "answer")).strip(" .").lower()
+        answer = str(pick_value(row, "answer")).strip(" .").lower()
         if answer not in known:
             raise InputError(f"answer: expected {' or '.join(words)}, found {answer!r:.80}")
         columns = {
@@ -126,8 +130,12 @@ def _capqa(code: str) -> Callable[[dict[str, Any]], Item]:
 
 def _ama(code: str) -> Callable[[dict[str, Any]], Item]:
     def convert(row: dict[str, Any]) -> Item:
-        question, answer, shown = wanted(row, "question"), wanted(row, "answer"), picture(row)
-        id = content_id(shown.image_id, str(question), str(answer))
+        question, answer, shown = (
+            pick_value(row, "question"),
+            pick_value(row, "answer"),
+            find_picture(row),
+        )
+        id = make_id(shown.image_id, str(question), str(answer))
         return SourceRow(id, shown, {code: {"turns": exchange(question, answer)}})
 
     return convert
@@ -143,7 +151,7 @@ class OnlyBasque(Parallel):
 
 def _read_ama(origin: Origin, options: OnlyBasque) -> Iterator[Item]:
     rows = origin.rows(f"{AUTHOR}/pixmo-ask-model-anything-eu", "train")
-    return converted(rows, _ama(options.languages[0]), "image_url")
+    return convert_rows(rows, _ama(options.languages[0]), "image_url")
 
 
 def _source(name: str, dataset: str, row_type: str, about: str, converter: Converter) -> Source:

@@ -7,17 +7,17 @@ from typing import Any
 
 from pydantic import Field
 
-from ikusi.data.rows.cells import turns
+from ikusi.data.rows.cells import read_turns
 from ikusi.data.sources.base import (
     BadRow,
     Item,
     LeftOut,
     Source,
     SourceRow,
-    converted,
-    number_or_text,
+    convert_rows,
+    read_id,
 )
-from ikusi.data.sources.spool import joined
+from ikusi.data.sources.spool import join_rows
 from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
@@ -41,10 +41,10 @@ class Options(Section):
 
 def _converter(code: str) -> Callable[[dict[str, Any]], Item]:
     def convert(row: dict[str, Any]) -> Item:
-        id = number_or_text(row, "conversation_id")
+        id = read_id(row, "conversation_id")
         if id.startswith("translation_"):  # which the data set's card advises against
             return LeftOut("a conversation about translation")
-        said, _ = turns(row.get("conversations"))
+        said, _ = read_turns(row.get("conversations"))
         return SourceRow(id, None, {code: {"turns": said}})
 
     return convert
@@ -55,10 +55,10 @@ def _table(origin: Origin, code: str) -> Iterator[Item]:
         raise InputError(f"languages: expected {' or '.join(HUBS)}, found {code}")
     hub = HUBS[code]
     found = origin.within(hub.partition("/")[2])
-    return converted(found.rows(hub, "train"), _converter(code), "conversation_id")
+    return convert_rows(found.rows(hub, "train"), _converter(code), "conversation_id")
 
 
-def merged(first: SourceRow, second: SourceRow) -> SourceRow | BadRow:
+def merge_languages(first: SourceRow, second: SourceRow) -> SourceRow | BadRow:
     """A conversation in both languages, as long in one as in the other."""
     texts = {**first.texts, **second.texts}
     said, theirs = ([turn["role"] for turn in columns["turns"]] for columns in (*texts.values(),))
@@ -72,7 +72,7 @@ def _read(origin: Origin, options: Options) -> Iterator[Item]:
     if len(options.languages) == 1:
         return _table(origin, options.languages[0])
     one, other = options.languages
-    return joined(_table(origin, one), _table(origin, other), merged, (one, other))
+    return join_rows(_table(origin, one), _table(origin, other), merge_languages, (one, other))
 
 
 SOURCES = (

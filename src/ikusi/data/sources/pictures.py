@@ -64,12 +64,12 @@ class Picture:
             raise InputError("picture: expected bytes or a file, found none")
         try:
             content.expect_plain(self.path)
-            return _unpacked(self.path, self.member) if self.member else self.path.read_bytes()
+            return _unpack(self.path, self.member) if self.member else self.path.read_bytes()
         except OSError:
             raise InputError(f"picture: expected a file, found none: {self.path}") from None
 
 
-def in_cell(value: Any, source: str, image_id: str | None = None) -> Picture:
+def find_in_cell(value: Any, source: str, image_id: str | None = None) -> Picture:
     """The picture of a cell of an undecoded image column: `{"bytes", "path"}`, or bytes.
 
     Raises:
@@ -84,7 +84,7 @@ def in_cell(value: Any, source: str, image_id: str | None = None) -> Picture:
     return Picture(sha256, source, data=data, sha256=sha256)
 
 
-def at_url(url: Any, sha256: Any = None) -> Picture:
+def find_at_url(url: Any, sha256: Any = None) -> Picture:
     """The picture behind a URL; its id is the SHA-256 of the URL.
 
     Raises:
@@ -96,7 +96,7 @@ def at_url(url: Any, sha256: Any = None) -> Picture:
     return Picture(image_id, url, url=url, sha256=sha256 if isinstance(sha256, str) else None)
 
 
-def in_place(root: Path, name: str, image_id: str | None = None) -> Picture:
+def find_in_place(root: Path, name: str, image_id: str | None = None) -> Picture:
     """The picture called `name` in a folder or a ZIP archive.
 
     COCO's archives hold a folder of their own name: `train2017/1.jpg` in the folder `root` may be
@@ -140,7 +140,7 @@ def _fits(name: str) -> bool:
     return longest and "\0" not in name
 
 
-def beside(table: Path) -> Path:
+def locate_beside(table: Path) -> Path:
     """Where the pictures of a table are when nobody says: beside it, in `images` or loose."""
     folder = table if table.is_dir() else table.parent
     return next((folder / name for name in LOOSE if (folder / name).exists()), folder)
@@ -152,7 +152,7 @@ def _archive(path: Path, changed: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def _unpacked(path: Path, member: str) -> bytes:
+def _unpack(path: Path, member: str) -> bytes:
     try:
         with _archive(path, path.stat().st_mtime_ns).open(member) as file:
             data = file.read(MAX_BYTES + 1)

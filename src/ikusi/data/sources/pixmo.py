@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ikusi.data.rows.cells import wanted
+from ikusi.data.rows.cells import pick_value
 from ikusi.data.rows.instruction import exchange
 from ikusi.data.sources.base import (
     Item,
@@ -20,11 +20,11 @@ from ikusi.data.sources.base import (
     NoOptions,
     Source,
     SourceRow,
-    content_id,
-    converted,
-    yes_no,
+    convert_rows,
+    find_yes_no,
+    make_id,
 )
-from ikusi.data.sources.pictures import Picture, at_url, in_cell
+from ikusi.data.sources.pictures import Picture, find_at_url, find_in_cell
 from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
@@ -43,7 +43,7 @@ class CapQA(Section):
     balance: bool = Field(default=True, description="Sample as many questions with yes as with no.")
 
 
-def picture(row: dict[str, Any]) -> Picture:
+def find_picture(row: dict[str, Any]) -> Picture:
     """The picture of a row, behind its URL; mirrors hold the bytes.
 
     Raises:
@@ -51,21 +51,21 @@ def picture(row: dict[str, Any]) -> Picture:
     """
     if row.get("image") is not None:
         url = row.get("image_url")
-        return in_cell(row["image"], source=url if isinstance(url, str) else "image column")
-    return at_url(wanted(row, "image_url"), row.get("image_sha256"))
+        return find_in_cell(row["image"], source=url if isinstance(url, str) else "image column")
+    return find_at_url(pick_value(row, "image_url"), row.get("image_sha256"))
 
 
 def _question_and_answer(row: dict[str, Any]) -> Item:
-    question, answer = str(wanted(row, "question")), str(wanted(row, "answer"))
-    id = content_id(str(row.get("image_url")), question, answer)
-    return SourceRow(id, picture(row), {"en": {"turns": exchange(question, answer)}})
+    question, answer = str(pick_value(row, "question")), str(pick_value(row, "answer"))
+    id = make_id(str(row.get("image_url")), question, answer)
+    return SourceRow(id, find_picture(row), {"en": {"turns": exchange(question, answer)}})
 
 
 def _read_ama(origin: Origin, options: NoOptions) -> Iterator[Item]:
-    return converted(origin.rows(AMA, "train"), _question_and_answer, "image_url")
+    return convert_rows(origin.rows(AMA, "train"), _question_and_answer, "image_url")
 
 
-def conversation(row: dict[str, Any]) -> list[str]:
+def read_conversation(row: dict[str, Any]) -> list[str]:
     """What was said in turn, the user first: from `messages`, else from the tagged question.
 
     Raises:
@@ -74,7 +74,7 @@ def conversation(row: dict[str, Any]) -> list[str]:
     messages = row.get("messages")
     if messages:
         return [str(message).strip() for message in messages]
-    question, answer = str(wanted(row, "question")), str(wanted(row, "answer")).strip()
+    question, answer = str(pick_value(row, "question")), str(pick_value(row, "answer")).strip()
     before, *tagged = _TAG.split(question)
     if not tagged:
         return [before.strip(), answer]
@@ -97,22 +97,22 @@ def _stance(answer: str, rule: str, words: tuple[str, str]) -> int | None:
 
 
 def _read_cap_qa(origin: Origin, options: CapQA) -> Iterator[Item]:
-    words = yes_no("en")
+    words = find_yes_no("en")
 
     def convert(row: dict[str, Any]) -> Item:
-        said = conversation(row)
+        said = read_conversation(row)
         if len(said) != 2:
             return LeftOut("several turns")
         stance = _stance(said[1], options.answer, words)
         if stance is None:
             return LeftOut("no question of yes or no")
         columns = {"question": said[0], "choices": list(words), "answer": stance}
-        shown = picture(row)
-        id = content_id(shown.url or shown.image_id, said[0])
+        shown = find_picture(row)
+        id = make_id(shown.url or shown.image_id, said[0])
         stratum = words[stance] if options.balance else ""
         return SourceRow(id, shown, {"en": columns}, stratum=stratum)
 
-    return converted(origin.rows(CAP_QA, "train"), convert, "image_url")
+    return convert_rows(origin.rows(CAP_QA, "train"), convert, "image_url")
 
 
 SOURCES = (

@@ -40,7 +40,7 @@ class Spool:
         """Forget an object."""
         self._base.execute("DELETE FROM held WHERE key = ?", (key,))
 
-    def left(self) -> Iterator[Any]:
+    def take_rest(self) -> Iterator[Any]:
         """What nobody took, in the order in which it was put."""
         for (value,) in self._base.execute("SELECT value FROM held WHERE NOT taken ORDER BY rowid"):
             yield pickle.loads(value)
@@ -60,7 +60,7 @@ def spool() -> Iterator[Spool]:
         held.close()
 
 
-def joined(
+def join_rows(
     first: Iterable[Item],
     second: Iterable[Item],
     merge: Callable[[SourceRow, SourceRow], SourceRow | BadRow],
@@ -92,11 +92,11 @@ def joined(
                 yield BadRow(item.id, f"{names[1]}: expected the same id, found none", item.texts)
             else:
                 yield merge(item, other)
-        for other in held.left():
+        for other in held.take_rest():
             yield BadRow(other.id, f"{names[0]}: expected the same id, found none", other.texts)
 
 
-def sampled(items: Iterable[Item], count: int, seed: int) -> Iterator[Item]:
+def sample_rows(items: Iterable[Item], count: int, seed: int) -> Iterator[Item]:
     """`count` rows, the ones whose hash with the seed is smallest, in their own order.
 
     A row that was chosen stays chosen when the data set grows, unless a new one comes before it.

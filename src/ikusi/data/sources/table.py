@@ -9,23 +9,23 @@ from typing import Any
 from pydantic import Field
 
 from ikusi.data import rows as row_types
-from ikusi.data.rows.cells import wanted
+from ikusi.data.rows.cells import pick_value
 from ikusi.data.sources.base import (
     Item,
     Source,
     SourceRow,
-    content_id,
-    converted,
-    number_or_text,
+    convert_rows,
+    make_id,
+    read_id,
 )
 from ikusi.data.sources.damage import BadLine
 from ikusi.data.sources.pictures import (
     Picture,
-    at_url,
-    beside,
     expect_no_video,
-    in_cell,
-    in_place,
+    find_at_url,
+    find_in_cell,
+    find_in_place,
+    locate_beside,
 )
 from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
@@ -109,7 +109,7 @@ def _expect_own_columns(row: Mapping[str, Any], options: Options) -> None:
 
 def _columns(row: Mapping[str, Any], code: str, options: Options) -> dict[str, Any]:
     way = _way(row, options)
-    cells = {name: wanted(row, _column(row, code, name, options)) for name in way}
+    cells = {name: pick_value(row, _column(row, code, name, options)) for name in way}
     return row_types.load(options.row_type).read(cells)
 
 
@@ -120,17 +120,17 @@ def _picture(row: Mapping[str, Any], options: Options, root: Path | None) -> Pic
     if not image and not url:
         expect_no_video(row)
     if isinstance(image, str) and image and root is not None:
-        return in_place(root, image, str(told) if told is not None else None)
+        return find_in_place(root, image, str(told) if told is not None else None)
     if image:
-        return in_cell(image, names["image"], str(told) if told is not None else None)
-    return at_url(url, row.get(names["image_sha256"])) if url else None
+        return find_in_cell(image, names["image"], str(told) if told is not None else None)
+    return find_at_url(url, row.get(names["image_sha256"])) if url else None
 
 
 def _read(origin: Origin, options: Options) -> Iterator[Item]:
     if origin.path is None:
         raise InputError("path: expected the table's file or folder, found none")
     _expect_our_names(options)
-    root = Path(options.images) if options.images else beside(origin.path)
+    root = Path(options.images) if options.images else locate_beside(origin.path)
     names = {name: options.columns.get(name, name) for name in KEYS}
 
     def convert(row: dict[str, Any]) -> Item:
@@ -139,15 +139,15 @@ def _read(origin: Origin, options: Options) -> Iterator[Item]:
         picture = _picture(row, options, root)
         named = "id" in options.columns or row.get("id") is not None
         shown = picture.image_id if picture else ""
-        id = number_or_text(row, names["id"]) if named else content_id(shown, repr(texts))
+        id = read_id(row, names["id"]) if named else make_id(shown, repr(texts))
         group, task = row.get(names["group"]), row.get(names["task"])
         return SourceRow(id, picture, texts, group or None, task or None)
 
     rows = origin.rows("table", "train")
-    return converted(_first_checked(rows, options), convert, names["id"])
+    return convert_rows(_check_first(rows, options), convert, names["id"])
 
 
-def _first_checked(
+def _check_first(
     rows: Iterator[dict[str, Any] | BadLine], options: Options
 ) -> Iterator[dict[str, Any] | BadLine]:
     """The rows; where the first one's columns are wrong, so are all rows', and nothing is read."""

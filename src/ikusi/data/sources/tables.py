@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ikusi import content
-from ikusi.data.sources.archives import archived
-from ikusi.data.sources.damage import BadLine, Row, in_words, is_damage
-from ikusi.data.sources.pictures import beside
+from ikusi.data.sources.archives import read_archive
+from ikusi.data.sources.damage import BadLine, Row, describe_error, is_damage
+from ikusi.data.sources.pictures import locate_beside
 from ikusi.errors import InputError
 
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson", ".jsonlines")
@@ -82,17 +82,17 @@ class Origin:
     def pictures(self, hub: str, name: str) -> Path:
         """An archive of pictures beside a table; one on the hub is downloaded, once."""
         if self.path is not None:
-            return beside(self.path)
+            return locate_beside(self.path)
         from datasets import DownloadManager
 
         try:
             return Path(DownloadManager().download(f"hf://datasets/{hub}/{name}"))
         except Exception as error:
-            raise _unreached(f"{hub}/{name}", error) from error
+            raise _explain_unreached(f"{hub}/{name}", error) from error
 
     def _files(self, hub: str, split: str, config: str | None, file: str | None) -> list[str]:
         if self.path is None:
-            return _found(hub, split, config, file)
+            return _find_files(hub, split, config, file)
         content.expect_plain(self.path)
         if not self.path.exists():
             raise InputError(f"{self.path}: expected a file or folder, found none")
@@ -101,18 +101,18 @@ class Origin:
         if file and (self.path / file).is_file():
             return [str(self.path / file)]
         if config and (self.path / config).is_dir() and not (self.path / "README.md").is_file():
-            return _found(str(self.path / config), split, None, None)
-        return _found(str(self.path), split, config, None)
+            return _find_files(str(self.path / config), split, None, None)
+        return _find_files(str(self.path), split, config, None)
 
 
-def _found(place: str, split: str, config: str | None, file: str | None) -> list[str]:
+def _find_files(place: str, split: str, config: str | None, file: str | None) -> list[str]:
     """The files of a split, as `datasets` finds them."""
     from datasets import load_dataset_builder
 
     try:
         builder = load_dataset_builder(place, config, data_files={split: file} if file else None)
     except Exception as error:  # the hub's, the file system's and the library's own, of any kind
-        raise _unreached(place, error) from error
+        raise _explain_unreached(place, error) from error
     files = builder.config.data_files or {}
     if split not in files:
         known = " or ".join(map(str, files)) or "some files"
@@ -120,7 +120,7 @@ def _found(place: str, split: str, config: str | None, file: str | None) -> list
     return list(files[split])
 
 
-def _unreached(place: str, error: Exception) -> InputError:
+def _explain_unreached(place: str, error: Exception) -> InputError:
     told = " ".join(f"{error}".split())
     return InputError(f"{place}: expected a data set, found none: {told:.300}")
 
@@ -148,9 +148,11 @@ def read(name: str) -> Iterator[Row | BadLine]:
     except Exception as error:  # what the file system, Arrow or tarfile may say
         if not is_damage(name, error):
             raise InputError(
-                f"{name}: expected to read it to its end, found {in_words(error)}"
+                f"{name}: expected to read it to its end, found {describe_error(error)}"
             ) from error
-        yield BadLine(name, f"rest: expected to read {name} to its end, found {in_words(error)}")
+        yield BadLine(
+            name, f"rest: expected to read {name} to its end, found {describe_error(error)}"
+        )
 
 
 def _parquet(name: str) -> Iterator[Row | BadLine]:
@@ -158,7 +160,7 @@ def _parquet(name: str) -> Iterator[Row | BadLine]:
     import pyarrow.parquet as pq
 
     with (
-        _opened(name) as opened,
+        _open(name) as opened,
         pq.ParquetFile(opened, page_checksum_verification=True) as file,
     ):
         for number in range(file.num_row_groups):
@@ -177,7 +179,9 @@ def _row_group(file: Any, number: int, name: str) -> Iterator[Row | BadLine]:
     except Exception as error:
         if not is_damage(name, error) or group.num_rows - begun > MOST_LOST:
             raise
-        reason = f"row: expected to read row group {number} of {name}, found {in_words(error)}"
+        reason = (
+            f"row: expected to read row group {number} of {name}, found {describe_error(error)}"
+        )
         for row in range(begun, group.num_rows):
             yield BadLine(f"row {row} of row group {number}", reason)
 
@@ -193,15 +197,15 @@ def _batch(batch: Any, name: str) -> Iterator[Row | BadLine]:
                 yield from batch.slice(place, 1).to_pylist()
             except ValueError as error:
                 yield BadLine(
-                    "", f"row: expected to read its cells in {name}, found {in_words(error)}"
+                    "", f"row: expected to read its cells in {name}, found {describe_error(error)}"
                 )
 
 
 def _tar(name: str) -> Iterator[Row | BadLine]:
-    return archived(_opened(name))
+    return read_archive(_open(name))
 
 
-def _opened(name: str) -> BinaryIO:
+def _open(name: str) -> BinaryIO:
     if "://" not in name:
         return Path(name).open("rb")
     from datasets.utils.file_utils import xopen
@@ -212,7 +216,7 @@ def _opened(name: str) -> BinaryIO:
 
 def _csv(name: str) -> Iterator[Row | BadLine]:
     csv.field_size_limit(sys.maxsize)
-    with io.TextIOWrapper(_opened(name), "utf-8-sig", "surrogateescape", newline="") as file:
+    with io.TextIOWrapper(_open(name), "utf-8-sig", "surrogateescape", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t" if name.endswith(".tsv") else ","):
             if None in row or None in row.values():
                 text = json.dumps(row, ensure_ascii=False, default=str, skipkeys=True)
@@ -223,7 +227,7 @@ def _csv(name: str) -> Iterator[Row | BadLine]:
 
 def _json(name: str) -> Iterator[Row | BadLine]:
     """One JSON value a line, one list of them, or values laid out over several lines each."""
-    with io.TextIOWrapper(_opened(name), "utf-8-sig", "surrogateescape") as file:
+    with io.TextIOWrapper(_open(name), "utf-8-sig", "surrogateescape") as file:
         first = file.read(1)
         while first.isspace():
             first = file.read(1)

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import Field
 
 from ikusi.data.rows import cells
-from ikusi.data.rows.cells import wanted
-from ikusi.data.sources.base import Item, Source, SourceRow, converted, number_or_text
-from ikusi.data.sources.pictures import Picture, in_cell, in_place
+from ikusi.data.rows.cells import pick_value
+from ikusi.data.sources.base import Item, Source, SourceRow, convert_rows, read_id
+from ikusi.data.sources.pictures import Picture, find_in_cell, find_in_place
 from ikusi.data.sources.tables import Origin
 from ikusi.yamlfile import Section
 
@@ -28,26 +28,31 @@ class Options(Section):
     coco_folder: str = Field(default="val2014", description="COCO's folder of these pictures.")
 
 
-def coco_id(row: dict[str, Any]) -> str | None:
+def read_coco_id(row: dict[str, Any]) -> str | None:
     """COCO's number of a row's picture, if the row tells it."""
-    return number_or_text(row, "image_id") if row.get("image_id") is not None else None
+    return read_id(row, "image_id") if row.get("image_id") is not None else None
 
 
-def picture(row: dict[str, Any], options: Options) -> Picture:
+def find_picture(row: dict[str, Any], options: Options) -> Picture:
     """The row's picture: in its cell, or among COCO's files."""
-    image_id = coco_id(row)
+    image_id = read_coco_id(row)
     if options.images and image_id and row.get("image") is None:
         name = f"{options.coco_folder}/COCO_{options.coco_folder}_{int(image_id):012}.jpg"
-        return in_place(Path(options.images), name, image_id)
-    return in_cell(row.get("image"), source=f"COCO {image_id or ''}".strip(), image_id=image_id)
+        return find_in_place(Path(options.images), name, image_id)
+    return find_in_cell(
+        row.get("image"), source=f"COCO {image_id or ''}".strip(), image_id=image_id
+    )
 
 
-def columns(row: dict[str, Any]) -> dict[str, Any]:
+def read_columns(row: dict[str, Any]) -> dict[str, Any]:
     """The question and the ten answers in their order: the metric leaves out each in turn."""
-    return {"question": row.get("question"), "answers": cells.answers(wanted(row, "answers"))}
+    return {
+        "question": row.get("question"),
+        "answers": cells.read_answers(pick_value(row, "answers")),
+    }
 
 
-def task(row: dict[str, Any]) -> str | None:
+def read_task(row: dict[str, Any]) -> str | None:
     """The kind of answer: `yes/no`, `number` or `other`."""
     kind: str | None = row.get("answer_type")
     return kind
@@ -55,10 +60,12 @@ def task(row: dict[str, Any]) -> str | None:
 
 def _read(origin: Origin, options: Options) -> Iterator[Item]:
     def convert(row: dict[str, Any]) -> Item:
-        id = number_or_text(row, "question_id")
-        return SourceRow(id, picture(row, options), {"en": columns(row)}, task=task(row))
+        id = read_id(row, "question_id")
+        return SourceRow(
+            id, find_picture(row, options), {"en": read_columns(row)}, task=read_task(row)
+        )
 
-    return converted(origin.rows(HUB, "validation"), convert, "question_id")
+    return convert_rows(origin.rows(HUB, "validation"), convert, "question_id")
 
 
 SOURCES = (

@@ -17,10 +17,10 @@ from ikusi.data.sources.base import (
     LeftOut,
     Source,
     SourceRow,
-    converted,
-    number_or_text,
+    convert_rows,
+    read_id,
 )
-from ikusi.data.sources.pictures import in_cell
+from ikusi.data.sources.pictures import find_in_cell
 from ikusi.data.sources.tables import Origin
 from ikusi.errors import InputError
 from ikusi.yamlfile import Section
@@ -48,7 +48,7 @@ class Options(Section):
     )
 
 
-def kept(path: str | None) -> set[str] | None:
+def read_keep_list(path: str | None) -> set[str] | None:
     """The ids of a keep-list, a line each; blank lines and lines that begin with # do not count.
 
     Raises:
@@ -66,7 +66,7 @@ def kept(path: str | None) -> set[str] | None:
     return ids
 
 
-def only(items: Iterator[Item], ids: set[str] | None) -> Iterator[Item]:
+def keep_only(items: Iterator[Item], ids: set[str] | None) -> Iterator[Item]:
     """The rows with these ids; an id that no row has is told as a bad row."""
     if ids is None:
         yield from items
@@ -86,15 +86,15 @@ def only(items: Iterator[Item], ids: set[str] | None) -> Iterator[Item]:
 def _convert(row: dict[str, Any]) -> Item:
     if (row.get("language") or "English") != "English":
         return LeftOut("not in English")
-    id = number_or_text(row, "question_id")
-    picture = in_cell(row.get("image"), source=f"WildVision {id}")
+    id = read_id(row, "question_id")
+    picture = find_in_cell(row.get("image"), source=f"WildVision {id}")
     return SourceRow(id, picture, {"en": {"question": row.get("instruction")}})
 
 
 def _read(origin: Origin, options: Options) -> Iterator[Item]:
     hub, split = TABLES[options.table]
     rows = origin.rows(hub, split, config=options.table)
-    return only(converted(rows, _convert, "question_id"), kept(options.keep))
+    return keep_only(convert_rows(rows, _convert, "question_id"), read_keep_list(options.keep))
 
 
 SOURCES = (

@@ -67,7 +67,7 @@ def is_literal(host: str) -> bool:
     return True
 
 
-def networks(names: Sequence[str]) -> list[Network]:
+def parse_networks(names: Sequence[str]) -> list[Network]:
     """Networks by their names.
 
     Raises:
@@ -79,7 +79,7 @@ def networks(names: Sequence[str]) -> list[Network]:
         raise InputError(f"allow: expected networks such as 10.0.0.0/8, found: {error}") from None
 
 
-def proxies() -> list[Network]:
+def list_proxies() -> list[Network]:
     """The addresses of the proxies that the environment names, which may well be private.
 
     Raises:
@@ -122,7 +122,7 @@ class PublicResolver(AbstractResolver):
         await self._resolver.close()
 
 
-def guarded_sockets(allowed: Sequence[Network]) -> Callable[[Any], socket.socket]:
+def guard_sockets(allowed: Sequence[Network]) -> Callable[[Any], socket.socket]:
     """Makes sockets as aiohttp's connector wants them, for addresses that pass `check`."""
 
     def socket_to(info: Any) -> socket.socket:

@@ -36,7 +36,7 @@ from ikusi.data.images import (
 )
 from ikusi.data.web import addresses
 from ikusi.data.web.hosts import Host, Turns
-from ikusi.data.web.ledger import PASSING, Found, Ledger, Wanted, place
+from ikusi.data.web.ledger import PASSING, Found, Ledger, Wanted, locate_picture
 from ikusi.errors import InputError
 
 STATUSES = {401: "forbidden", 403: "forbidden", 404: "not found", 408: "timeout", 410: "gone"}
@@ -124,8 +124,8 @@ def fetch(
         InputError: the folder cannot be written, or a setting is wrong.
     """
     settings = settings or FetchSettings()
-    allowed = addresses.networks(settings.allow)
-    allowed += addresses.proxies() if settings.use_proxy else []
+    allowed = addresses.parse_networks(settings.allow)
+    allowed += addresses.list_proxies() if settings.use_proxy else []
     ledger = Ledger(folder, settings.on_mismatch)
     with ThreadPoolExecutor(os.cpu_count()) as decoders:
         fetcher = _Fetcher(ledger, settings, allowed, progress, decoders)
@@ -136,7 +136,7 @@ def fetch(
     return ledger
 
 
-def cached(
+def make_fetcher(
     settings: FetchSettings | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Callable[[Iterable[Wanted]], Ledger]:
     """`fetch` into the user's cache folder, which all imports share."""
@@ -178,7 +178,7 @@ class _Fetcher:
                 limit=settings.concurrency,
                 limit_per_host=settings.per_host,
                 resolver=addresses.PublicResolver(self.allowed),
-                socket_factory=addresses.guarded_sockets(self.allowed),
+                socket_factory=addresses.guard_sockets(self.allowed),
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect),
             headers={
@@ -198,13 +198,13 @@ class _Fetcher:
     async def _work(self, turns: Turns, session: aiohttp.ClientSession) -> None:
         while True:
             wanted, host = await turns.take()
-            found = await self._settled(wanted, host, session)
+            found = await self._settle(wanted, host, session)
             self.counts[self.ledger.note(wanted, found)] += 1
             turns.give_back(host)
             if self.progress:
                 self.progress(self.counts.total(), self.counts[True])
 
-    async def _settled(self, wanted: Wanted, host: Host, session: aiohttp.ClientSession) -> Found:
+    async def _settle(self, wanted: Wanted, host: Host, session: aiohttp.ClientSession) -> Found:
         """Try until a picture comes, or a reason that will stay."""
         loop = asyncio.get_running_loop()
         tries = self.settings.retries + 1
@@ -212,14 +212,14 @@ class _Fetcher:
             await asyncio.sleep(max(0.0, host.rest_until - loop.time()))
             if host.given_up:
                 break
-            found = await self._tried(wanted, session)
+            found = await self._try_once(wanted, session)
             host.learn(found, loop.time())
             if found.reason not in PASSING or host.given_up or number == tries - 1:
                 return found
             await asyncio.sleep(0.5 * 2**number * (1 + random.random()))
         return Found(host.given_up)
 
-    async def _tried(self, wanted: Wanted, session: aiohttp.ClientSession) -> Found:
+    async def _try_once(self, wanted: Wanted, session: aiohttp.ClientSession) -> Found:
         try:
             async with asyncio.timeout(self.settings.timeout):
                 answer = await self._answer(wanted.url, session)
@@ -228,11 +228,11 @@ class _Fetcher:
         except Exception as error:  # whatever a server sends must not end the others' work
             return Found(_reason(error))
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.decoders, self._kept, wanted.url, answer)
+        return await loop.run_in_executor(self.decoders, self._store, wanted.url, answer)
 
     async def _answer(self, url: str, session: aiohttp.ClientSession) -> _Answer:
         """Follow redirects by hand, each hop checked, and read what is at their end."""
-        at, seen = self._checked(url), set()
+        at, seen = self._check_url(url), set()
         for _ in range(self.settings.max_redirects + 1):
             if at in seen:
                 raise _NoPictureError("redirect loop")
@@ -243,12 +243,12 @@ class _Fetcher:
                 target = response.headers.get("Location", "")
                 if not target:
                     raise _NoPictureError("broken answer", response.status)
-                at = self._checked(target, at)
+                at = self._check_url(target, at)
                 if PurePosixPath(at.path).stem.lower() in PLACEHOLDERS:
                     raise _NoPictureError("placeholder", response.status)
         raise _NoPictureError("too many redirects")
 
-    def _checked(self, url: str, base: URL | None = None) -> URL:
+    def _check_url(self, url: str, base: URL | None = None) -> URL:
         """A URL that may be asked for.
 
         Raises:
@@ -289,20 +289,20 @@ class _Fetcher:
         packed = response.headers.get("Content-Encoding", "").lower()
         return _Answer(b"".join(parts), status, packed in ("gzip", "x-gzip", "deflate"))
 
-    def _kept(self, url: str, answer: _Answer) -> Found:
+    def _store(self, url: str, answer: _Answer) -> Found:
         """Check that a file is a picture and write it to its place; runs in a thread."""
         data, most = answer.data, self.settings.max_bytes
         if answer.is_compressed:  # which was not asked for
             try:
-                data = _inflated(data, most)
+                data = _inflate(data, most)
             except zlib.error:
                 return Found("broken answer", answer.http)
             if len(data) > most:
                 return Found("too many bytes", answer.http)
-        decoded, digest = _decoded(data, self.settings.max_pixels), hashlib.sha256(data).hexdigest()
+        decoded, digest = _decode(data, self.settings.max_pixels), hashlib.sha256(data).hexdigest()
         if isinstance(decoded, str):
             return Found(decoded, answer.http, len(data), digest)
-        _write(self.ledger.folder / place(url), data)
+        _write(self.ledger.folder / locate_picture(url), data)
         return Found(None, answer.http, len(data), digest, decoded=decoded)
 
 
@@ -317,12 +317,13 @@ def _write(path: Path, data: bytes) -> None:
         os.replace(aside, path)
     except OSError as error:
         told = (
-            disk.fault(error, path, aside) or f"{path}: expected to write a picture, found: {error}"
+            disk.describe_fault(error, path, aside)
+            or f"{path}: expected to write a picture, found: {error}"
         )
         raise InputError(told) from None
 
 
-def _inflated(data: bytes, most: int) -> bytes:
+def _inflate(data: bytes, most: int) -> bytes:
     """Undo a compression, to at most one byte more than is allowed."""
     zlib_or_gzip, bare = 47, -15
     for kind in (zlib_or_gzip, bare):
@@ -352,7 +353,7 @@ def _rest(told: str) -> float:
     return 0.0
 
 
-def _decoded(data: bytes, max_pixels: int) -> Decoded | str:
+def _decode(data: bytes, max_pixels: int) -> Decoded | str:
     """What a picture is, or why bytes are none."""
     try:
         return decode_and_tell(data, max_pixels)[1]

@@ -55,7 +55,7 @@ class Found:
     decoded: Decoded | None = None
 
 
-def place(url: str) -> str:
+def locate_picture(url: str) -> str:
     """Where the picture of a URL is kept, below the folder of the ledger."""
     name = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{name[:2]}/{name[2:4]}/{name}"
@@ -100,11 +100,11 @@ class Ledger:
         if row is None or row[0] != OK:
             return None
         try:
-            return (self.folder / place(url)).read_bytes()
+            return (self.folder / locate_picture(url)).read_bytes()
         except FileNotFoundError:  # somebody cleaned up
             return None
 
-    def decoded(self, url: str) -> tuple[str, Decoded] | None:
+    def find_decoded(self, url: str) -> tuple[str, Decoded] | None:
         """SHA-256 of the picture behind a URL, and what it is; None where it must be decoded."""
         row = self._row("sha256, format, width, height", url)
         return (row[0], Decoded(*row[1:])) if row and None not in row else None
@@ -132,7 +132,7 @@ class Ledger:
             )
         )
 
-    def repeated(self, least: int) -> dict[str, int]:
+    def find_repeated(self, least: int) -> dict[str, int]:
         """SHA-256 of each picture that came from `least` URLs or more, and from how many.
 
         Servers give one picture for all that they no longer have.
@@ -165,7 +165,7 @@ class Ledger:
             return bool(status == DEAD)
         if not self._is_whole(path, size):
             return False
-        if (status, reason, flag) != (judged := self._judged(wanted, digest)):
+        if (status, reason, flag) != (judged := self._judge(wanted, digest)):
             self._table.execute(
                 "update pictures set status = ?, reason = ?, flag = ? where url = ?",
                 (*judged, _key(wanted.url)),
@@ -174,9 +174,9 @@ class Ledger:
 
     def note(self, wanted: Wanted, found: Found) -> bool:
         """Write down what became of a URL, however the process ends; says if it is a picture."""
-        path = None if found.reason else place(wanted.url)
+        path = None if found.reason else locate_picture(wanted.url)
         if found.reason is None:
-            status, reason, flag = self._judged(wanted, str(found.sha256))
+            status, reason, flag = self._judge(wanted, str(found.sha256))
         else:
             status, reason, flag = FAILED if found.reason in PASSING else DEAD, found.reason, None
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -201,7 +201,7 @@ class Ledger:
         """Close the table."""
         self._table.close()
 
-    def _judged(self, wanted: Wanted, digest: str) -> tuple[str, str | None, str | None]:
+    def _judge(self, wanted: Wanted, digest: str) -> tuple[str, str | None, str | None]:
         """Status, reason and flag of a picture with this hash."""
         if not wanted.sha256 or wanted.sha256.lower() == digest:
             return OK, None, None

@@ -71,7 +71,7 @@ def write(
     """
     laid = {"lmms-eval": _for_lmms, "lm-eval": _for_lm}[suite]
     tasks = [
-        (task_name(bench.name, code), bench, corpus, code)
+        (make_task_name(bench.name, code), bench, corpus, code)
         for bench, corpus in pairs
         for code in languages
     ]
@@ -82,13 +82,15 @@ def write(
                 f"{bench.name}: expected benchmarks whose tasks differ in name, "
                 f"found {name} for {code} twice"
             )
-    with claim.held(output, KIND, [corpus.folder for _, corpus in pairs]) as place:
+    with claim.claim_folder(output, KIND, [corpus.folder for _, corpus in pairs]) as place:
         for name, bench, corpus, code in tasks:
             _write(place, name, bench, corpus, code, laid)
     return names
 
 
-def usage(suite: Suite, names: Sequence[str], output: Path, asked: Sequence[Benchmark]) -> str:
+def describe_usage(
+    suite: Suite, names: Sequence[str], output: Path, asked: Sequence[Benchmark]
+) -> str:
     """How to run tasks that were written."""
     listed, place = ",".join(names), shlex.quote(str(output))
     if suite == "lmms-eval":
@@ -104,10 +106,10 @@ def usage(suite: Suite, names: Sequence[str], output: Path, asked: Sequence[Benc
     )
 
 
-def task_name(benchmark: str, language: str) -> str:
+def make_task_name(benchmark: str, language: str) -> str:
     """The name of a task: also of a Python module, so of letters, digits and underscores alone.
 
-    >>> task_name("miniature/vqa", "eu")
+    >>> make_task_name("miniature/vqa", "eu")
     'ikusi_miniature_vqa_eu'
     """
     return re.sub(r"\W", "_", f"ikusi_{benchmark}_{language}")
@@ -127,7 +129,7 @@ def _write(
     settings = {"task": name, **rows, "dataset_kwargs": files, **laid(bench, name)}
     text = yaml.dump(settings, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     artifact.write_text(output / f"{name}.yaml", f"# Written by `ikusi tasks`.\n{text}")
-    definition = pformat(benchmark.content(bench), width=100, sort_dicts=False)
+    definition = pformat(benchmark.read_content(bench), width=100, sort_dicts=False)
     functions = FUNCTIONS.format(benchmark=definition, language=code, corpus=str(folder))
     artifact.write_text(output / f"{name}.py", functions)
 
@@ -138,7 +140,7 @@ def _for_lmms(bench: Benchmark, name: str) -> dict[str, Any]:
             f"{bench.name}: expected a benchmark without few-shots, as lmms-eval shows none, found "
             f"{bench.few_shots}; write it for lm-eval, or measure it with `ikusi evaluate`"
         )
-    asked = _asked(bench, name, ("doc_to_text", "doc_to_visual", "doc_to_target"))
+    asked = _describe_asked(bench, name, ("doc_to_text", "doc_to_visual", "doc_to_target"))
     if bench.scorer == "options":
         return asked | {
             "output_type": "multiple_choice",
@@ -162,7 +164,7 @@ def _for_lm(bench: Benchmark, name: str) -> dict[str, Any]:
             f"{bench.name}: expected a benchmark of options without pictures, as lm-eval scores no "
             "others; write it for lmms-eval"
         )
-    asked = _asked(bench, name, ("doc_to_text", "doc_to_target", "doc_to_choice"))
+    asked = _describe_asked(bench, name, ("doc_to_text", "doc_to_target", "doc_to_choice"))
     shots = {"split": "test", "sampler": "first_n"}
     return asked | {
         "output_type": "multiple_choice",
@@ -175,7 +177,7 @@ def _for_lm(bench: Benchmark, name: str) -> dict[str, Any]:
     }
 
 
-def _asked(bench: Benchmark, name: str, functions: Sequence[str]) -> dict[str, Any]:
+def _describe_asked(bench: Benchmark, name: str, functions: Sequence[str]) -> dict[str, Any]:
     about = {"description": "", "metadata": {"version": 1.0, "ikusi": bench.description}}
     return {function: _Function(f"{name}.{function}") for function in functions} | about
 

@@ -1,7 +1,7 @@
 """What the functions of a task file call: the code that our own evaluation runs.
 
-A model's answer comes in as many forms as there are releases. ``losses`` reads them all, and raises
-where it cannot, because an answer that was not read must not become a score.
+A model's answer comes in as many forms as there are releases. ``read_losses`` reads them
+all, and raises where it cannot, because an answer that was not read must not become a score.
 """
 
 import re
@@ -16,8 +16,8 @@ from ikusi.answer.score import pick
 from ikusi.data.corpus import Corpus
 from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.metrics import text_metrics
-from ikusi.evaluate.verdict import normaliser
+from ikusi.evaluate.metrics import score_text
+from ikusi.evaluate.verdict import make_normaliser
 
 _AS_TEXT = re.compile(r"\(\s*([-+.\deE]+|-?inf)\s*,\s*(True|False)\s*\)")
 
@@ -36,7 +36,7 @@ class Task:
         self.type = self.benchmark.type
         self.pack = language.load(code)
         self.corpus = Corpus.open(Path(corpus))
-        self.normaliser = normaliser(self.benchmark, self.pack)
+        self.normaliser = make_normaliser(self.benchmark, self.pack)
 
     def doc_to_text(self, doc: Mapping[str, Any]) -> str:
         """What is put to the model for a row, without its few-shots."""
@@ -48,7 +48,7 @@ class Task:
 
     def doc_to_choice(self, doc: Mapping[str, Any]) -> list[str]:
         """What is scored as the answer for each option."""
-        return list(self.benchmark.said(self.type.options(doc)))
+        return list(self.benchmark.list_options(self.type.options(doc)))
 
     def doc_to_target(self, doc: Mapping[str, Any]) -> int | str:
         """The number of the right option, or the answer that most people gave."""
@@ -65,13 +65,13 @@ class Task:
 
     def lmms_choices(self, doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
         """The verdict of lmms-eval's multiple choice, whose models give losses: lowest wins."""
-        return self._chosen(doc, [-loss for loss in losses(results)])
+        return self._judge_choice(doc, [-loss for loss in read_losses(results)])
 
     def lm_choices(self, doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
         """The verdict of lm-evaluation-harness, whose models give log-likelihoods: highest wins."""
-        return {"accuracy": self._chosen(doc, losses(results))["accuracy"]}
+        return {"accuracy": self._judge_choice(doc, read_losses(results))["accuracy"]}
 
-    def _chosen(self, doc: Mapping[str, Any], scores: Sequence[float]) -> dict[str, Any]:
+    def _judge_choice(self, doc: Mapping[str, Any], scores: Sequence[float]) -> dict[str, Any]:
         count = len(self.type.options(doc))
         if len(scores) != count:
             raise ValueError(f"row {doc['id']}: expected {count} scores, found {len(scores)}")
@@ -85,11 +85,11 @@ class Task:
         said = results[0][0] if isinstance(results[0], list) else results[0]
         if not isinstance(said, str):
             raise ValueError(f"row {doc['id']}: expected an answer, found {said!r}")
-        metrics = text_metrics(said, self.type.answers(doc), self.normaliser)
+        metrics = score_text(said, self.type.answers(doc), self.normaliser)
         return {**metrics, "ikusi": {"id": doc["id"], "said": said}}
 
 
-def losses(results: Sequence[Any]) -> list[float]:
+def read_losses(results: Sequence[Any]) -> list[float]:
     """Read the numbers that models gave for options, in whatever form they come.
 
     lm-evaluation-harness and lmms-eval up to 0.6 give pairs of number and whether it is greedy;
@@ -98,7 +98,7 @@ def losses(results: Sequence[Any]) -> list[float]:
     Raises:
         ValueError: one cannot be read.
 
-    >>> losses([(1.5, True), "(7.37, False)", 2.0])
+    >>> read_losses([(1.5, True), "(7.37, False)", 2.0])
     [1.5, 7.37, 2.0]
     """
     return [_loss(result) for result in results]

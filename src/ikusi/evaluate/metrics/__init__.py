@@ -15,7 +15,7 @@ from ikusi.evaluate.metrics.containment import (
     contains,
     coverage,
     inclusion,
-    inclusion_name,
+    name_inclusion,
 )
 from ikusi.evaluate.normalise import Normaliser
 
@@ -27,12 +27,12 @@ __all__ = [
     "contains",
     "coverage",
     "describe_metric",
-    "describes",
-    "families",
     "inclusion",
-    "inclusion_name",
-    "text_metric",
-    "text_metrics",
+    "is_description",
+    "list_families",
+    "name_inclusion",
+    "score_metric",
+    "score_text",
     "vqa_accuracy",
     "vqa_accuracy_normalised",
 ]
@@ -43,12 +43,12 @@ OPTIONS = {"accuracy_without_end": "accuracy, end of turn not counted"}
 """What people call the accuracies of options, where their names do not say it."""
 
 
-def families() -> list[str]:
+def list_families() -> list[str]:
     """What benchmarks may ask for, each once."""
     return list(dict.fromkeys(one.family or one.name for one in FOUND.every.values()))
 
 
-def describes(name: str) -> bool:
+def is_description(name: str) -> bool:
     """Whether a metric scores a description of a picture, not the answer to a question."""
     return name in FOUND.every and FOUND.every[name].describes
 
@@ -66,12 +66,12 @@ def describe_metric(name: str) -> str:
     return OPTIONS.get(name, name.replace("_", " "))
 
 
-def text_metrics(text: str, gold: Sequence[str], normaliser: Normaliser) -> dict[str, float]:
+def score_text(text: str, gold: Sequence[str], normaliser: Normaliser) -> dict[str, float]:
     """Return every metric of one free answer, by name; each in [0, 1]."""
     answer = Answer(text, gold, normaliser)
     return {name: metric.score(answer) for name, metric in FOUND.every.items()}
 
 
-def text_metric(name: str, text: str, gold: Sequence[str], normaliser: Normaliser) -> float:
+def score_metric(name: str, text: str, gold: Sequence[str], normaliser: Normaliser) -> float:
     """Return one of these."""
     return FOUND.every[name].score(Answer(text, gold, normaliser))

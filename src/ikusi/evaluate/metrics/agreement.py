@@ -6,8 +6,8 @@ by one; ``vqa_accuracy_normalised`` is the same with every text processed, as lm
 
 from collections.abc import Sequence
 
-from ikusi.evaluate.metrics.base import ANNOTATORS, Answer, Metric, agreement
-from ikusi.evaluate.normalise import Normaliser, one_line
+from ikusi.evaluate.metrics.base import ANNOTATORS, Answer, Metric, score_agreement
+from ikusi.evaluate.normalise import Normaliser, to_one_line
 
 
 def vqa_accuracy(prediction: str, answers: Sequence[str], normaliser: Normaliser) -> float:
@@ -33,33 +33,33 @@ def vqa_accuracy_normalised(
     So does lmms-eval. It differs in texts with several commas between two digits, in lists shorter
     than ten, and where equal answers have no ``answer_id`` to tell them apart.
     """
-    return _normalised(Answer(prediction, answers, normaliser))
+    return _score_normalised(Answer(prediction, answers, normaliser))
 
 
 def _official(answer: Answer) -> float:
-    agreed = _agreed(answer.gold)
+    agreed = _find_agreed(answer.gold)
     if agreed is None:
-        return _normalised(answer)
-    given = bool(agreed) and agreed == one_line(answer.text)
-    return agreement([given] * len(answer.gold))
+        return _score_normalised(answer)
+    given = bool(agreed) and agreed == to_one_line(answer.text)
+    return score_agreement([given] * len(answer.gold))
 
 
-def _normalised(answer: Answer) -> float:
+def _score_normalised(answer: Answer) -> float:
     said = answer.said.official
     same = {
         gold: bool(read.official) and read.official == said
         for gold, read in answer.readings.items()
     }
-    return agreement([same[gold] for gold in answer.gold])
+    return score_agreement([same[gold] for gold in answer.gold])
 
 
-def _agreed(answers: Sequence[str]) -> str | None:
+def _find_agreed(answers: Sequence[str]) -> str | None:
     """What all annotators answered; None where they differ, or are too few to be annotators."""
-    distinct = {one_line(answer) for answer in set(answers)}
+    distinct = {to_one_line(answer) for answer in set(answers)}
     return distinct.pop() if len(answers) >= ANNOTATORS and len(distinct) == 1 else None
 
 
 METRICS = [
     Metric("vqa_accuracy", "VQA accuracy", _official),
-    Metric("vqa_accuracy_normalised", "VQA accuracy, every text normalised", _normalised),
+    Metric("vqa_accuracy_normalised", "VQA accuracy, every text normalised", _score_normalised),
 ]

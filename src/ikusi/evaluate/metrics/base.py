@@ -50,15 +50,15 @@ class Metric:
     describes: bool = False
 
 
-def agreement(matches: Sequence[bool]) -> float:
+def score_agreement(matches: Sequence[bool]) -> float:
     """The leave-one-out agreement with annotators; one match is enough where they are too few."""
     total = sum(matches)
     if len(matches) < ANNOTATORS:
         return float(total > 0)
-    return _left_out_one_by_one(total, len(matches))
+    return _score_left_out(total, len(matches))
 
 
 @cache
-def _left_out_one_by_one(matching: int, annotators: int) -> float:
+def _score_left_out(matching: int, annotators: int) -> float:
     matches = [True] * matching + [False] * (annotators - matching)
     return sum(min(1.0, (matching - match) / 3) for match in matches) / annotators

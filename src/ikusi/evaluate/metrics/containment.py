@@ -10,7 +10,7 @@ from functools import partial
 from typing import Literal, get_args
 
 from ikusi import writing
-from ikusi.evaluate.metrics.base import Answer, Metric, agreement
+from ikusi.evaluate.metrics.base import Answer, Metric, score_agreement
 from ikusi.evaluate.normalise import Normaliser, Reading
 
 Unit = Literal["token_span", "substring", "token_prefix", "stem"]
@@ -31,10 +31,10 @@ WORDS = {
 }
 
 
-def inclusion_name(unit: Unit, aggregate: Aggregate) -> str:
+def name_inclusion(unit: Unit, aggregate: Aggregate) -> str:
     """Return the name of an inclusion metric.
 
-    >>> inclusion_name("token_span", "any")
+    >>> name_inclusion("token_span", "any")
     'inclusion_any_token_span'
     """
     return f"inclusion_{aggregate}_{unit}"
@@ -71,7 +71,7 @@ def coverage(
 
     It scores a free description of a picture against the names of what is drawn.
     """
-    return _covered(normaliser.read(prediction), map(normaliser.read, answers), unit)
+    return _cover(normaliser.read(prediction), map(normaliser.read, answers), unit)
 
 
 def contains(prediction: str, answer: str, normaliser: Normaliser, unit: Unit) -> bool:
@@ -84,14 +84,14 @@ def _inclusion(answer: Answer, unit: Unit, aggregate: Aggregate) -> float:
         held = {gold for gold, read in answer.readings.items() if _holds(answer.said, read, unit)}
         answer.kept[unit] = [gold in held for gold in answer.gold]
     found: list[bool] = answer.kept[unit]
-    return _aggregated(found, aggregate)
+    return _aggregate(found, aggregate)
 
 
 def _coverage(answer: Answer) -> float:
-    return _covered(answer.said, answer.readings.values(), "token_span")
+    return _cover(answer.said, answer.readings.values(), "token_span")
 
 
-def _covered(said: Reading, gold: Iterable[Reading], unit: Unit) -> float:
+def _cover(said: Reading, gold: Iterable[Reading], unit: Unit) -> float:
     distinct = {reading.words: reading for reading in gold}
     found = [_holds(said, reading, unit) for reading in distinct.values()]
     return sum(found) / len(found) if found else 0.0
@@ -123,14 +123,14 @@ def _holds_stems(said: Sequence[frozenset[str]], gold: Sequence[frozenset[str]])
     return False
 
 
-def _aggregated(found: Sequence[bool], aggregate: Aggregate) -> float:
-    return float(any(found)) if aggregate == "any" else agreement(found)
+def _aggregate(found: Sequence[bool], aggregate: Aggregate) -> float:
+    return float(any(found)) if aggregate == "any" else score_agreement(found)
 
 
 METRICS = [
     *(
         Metric(
-            inclusion_name(unit, rule),
+            name_inclusion(unit, rule),
             f"{WORDS[rule]}, {WORDS[unit]}",
             partial(_inclusion, unit=unit, aggregate=rule),
             family="inclusion",

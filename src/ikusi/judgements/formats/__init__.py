@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from ikusi.data.sources.tables import BadLine
 from ikusi.errors import InputError
 from ikusi.judgements.judgement import Judgement
-from ikusi.yamlfile import nearest
+from ikusi.yamlfile import suggest
 
 Read = dict[str, Any] | BadLine | None
 
@@ -52,14 +52,14 @@ def find(name: str) -> Format:
         InputError: there is none of that name.
     """
     if name not in FORMATS:
-        near = nearest(name, FORMATS)
+        near = suggest(name, FORMATS)
         hint = f" (did you mean {near}?)" if near else ""
         raise InputError(f"format: expected {' or '.join(FORMATS)}, found {name}{hint}")
     module: Any = import_module(f"{__name__}.{FORMATS[name]}")
     return module
 
 
-def by_ending(path: Path) -> str:
+def pick_format(path: Path) -> str:
     """The format that a file's name tells.
 
     Raises:

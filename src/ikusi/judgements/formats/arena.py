@@ -14,7 +14,7 @@ from typing import Any
 from ikusi import disk
 from ikusi.data.sources import tables
 from ikusi.data.sources.tables import BadLine
-from ikusi.judgements.judgement import VERDICTS, Judgement, as_text
+from ikusi.judgements.judgement import VERDICTS, Judgement, format_time
 
 SUFFIX = ".jsonl"
 BOTH_BAD = "both bad"
@@ -47,7 +47,7 @@ def _fields(row: dict[str, Any]) -> dict[str, Any] | BadLine:
         found["id"] = str(found["id"])
     if time is not None:
         try:
-            found["made"] = as_text(datetime.fromtimestamp(time, UTC))
+            found["made"] = format_time(datetime.fromtimestamp(time, UTC))
         except (TypeError, ValueError, OverflowError, OSError):
             expected = "seconds since 1970"
             return BadLine(json.dumps(row), f"tstamp: expected {expected}, found {time!r:.60}")

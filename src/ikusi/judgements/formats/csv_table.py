@@ -53,7 +53,7 @@ def write(judgements: Sequence[Judgement], path: Path) -> None:
     columns: list[str] = []
     for name in FIELDS:
         columns += [f"{name}.{key}" for key in nested[name]] if name in nested else [name]
-    with disk.written(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
+    with disk.replace_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(map(_cells, judgements))

@@ -85,7 +85,7 @@ def _take(found: Row, region: Row) -> None:
         raise _UnreadableError("result: expected from_name and value, found others")
     group, _, key = name.partition(".")
     if name == "reasons":
-        found[name] = _listed(value)
+        found[name] = _to_list(value)
     elif name == "verdict":
         found[name] = _one(name, value)
     elif group in _NESTED and key:
@@ -98,13 +98,13 @@ def _take(found: Row, region: Row) -> None:
         raise _UnreadableError(f"result: expected answers to {known}, found one to {name}")
 
 
-def _listed(value: Mapping[str, Any]) -> list[Any]:
+def _to_list(value: Mapping[str, Any]) -> list[Any]:
     given = value.get("choices", value.get("text"))
     return given if isinstance(given, list) else [given]
 
 
 def _one(name: str, value: Mapping[str, Any]) -> Any:
-    given = _listed(value)
+    given = _to_list(value)
     if len(given) != 1:
         raise _UnreadableError(f"{name}: expected one answer, found {len(given)}")
     return given[0]
@@ -118,30 +118,30 @@ def write(judgements: Sequence[Judgement], path: Path) -> None:
         data = {
             name: value for name, value in zip(_ITEM, key, strict=True) if value not in ("", 1.0)
         }
-        data["shown"] = _described(one)
+        data["shown"] = _describe(one)
         task = tasks.setdefault(key, {"data": data, "annotations": [], "predictions": []})
-        task["predictions" if one.kind == "model" else "annotations"].append(_said(one))
+        task["predictions" if one.kind == "model" else "annotations"].append(_read_result(one))
     text = json.dumps(list(tasks.values()), ensure_ascii=False, indent=1)
     disk.write_text(path, f"{text}\n")
-    disk.write_text(interface_beside(path), interface(judgements))
+    disk.write_text(locate_interface(path), write_interface(judgements))
 
 
-def interface_beside(path: Path) -> Path:
+def locate_interface(path: Path) -> Path:
     """Where the interface of a file of tasks is."""
     return path.with_suffix(".xml")
 
 
-def _described(one: Judgement) -> str:
+def _describe(one: Judgement) -> str:
     """What of an item a table of judgements knows, to be read by people."""
     about = f"{one.benchmark}, {one.language}, {one.id}"
     return f"{about}: A is {one.left}, B is {one.right}" if one.left else about
 
 
-def _said(one: Judgement) -> Row:
+def _read_result(one: Judgement) -> Row:
     chosen: list[tuple[str, list[str]]] = []
     chosen += [(f"criteria.{name}", [verdict]) for name, verdict in one.criteria.items()]
     chosen += [("verdict", [one.verdict])] + ([("reasons", one.reasons)] if one.reasons else [])
-    written = [(name, str(getattr(one, name))) for name in _TEXTS if _given(one, name)]
+    written = [(name, str(getattr(one, name))) for name in _TEXTS if _is_given(one, name)]
     written += [(f"correction.{name}", text) for name, text in one.correction.items()]
     result = [_region(name, "choices", choices) for name, choices in chosen]
     result += [_region(name, "textarea", [text]) for name, text in written]
@@ -154,7 +154,7 @@ def _said(one: Judgement) -> Row:
     return about | {"was_cancelled": skipped, "ground_truth": False, "result": result}
 
 
-def _given(one: Judgement, name: str) -> bool:
+def _is_given(one: Judgement, name: str) -> bool:
     return getattr(one, name) not in ("", None)
 
 
@@ -164,7 +164,7 @@ def _region(name: str, kind: str, values: list[str]) -> Row:
     return about | {"value": {key: values}}
 
 
-def interface(judgements: Iterable[Judgement]) -> str:
+def write_interface(judgements: Iterable[Judgement]) -> str:
     """The labelling interface that has every control which these judgements answer."""
     offered: dict[str, dict[str, None]] = {}
     written: dict[str, None] = {}

@@ -40,7 +40,7 @@ def _plain(name: str, value: Any) -> Any:
 def write(judgements: Sequence[Judgement], path: Path) -> None:
     """Write a file."""
     columns = {name: [_cell(one, name) for one in judgements] for name in FIELDS}
-    with disk.written(path) as aside:
+    with disk.replace_file(path) as aside:
         pq.write_table(pa.table(columns, schema=SCHEMA), aside, **CHECKSUMS)
 
 

@@ -24,25 +24,25 @@ from transformers import (
 )
 
 from ikusi import language
-from ikusi.artifact import fingerprint, folder, write_json
+from ikusi.artifact import fingerprint, write_folder, write_json
 from ikusi.data.corpus import Corpus
 from ikusi.data.mixture import Mixture, MixturePart
 from ikusi.errors import InputError
 from ikusi.miniature.bases import encoder as vision
 from ikusi.miniature.bases import teacher, text
 from ikusi.miniature.bases.contrastive import EncoderSettings, standardise
-from ikusi.miniature.bases.shipped import PREFIX, path
+from ikusi.miniature.bases.shipped import PREFIX, find_model
 from ikusi.miniature.bases.teacher import TeacherSettings
 from ikusi.miniature.bases.text import CONCEPTS, SEED, SOURCE
-from ikusi.miniature.corpora import speaker
+from ikusi.miniature.corpora import load_speaker
 from ikusi.miniature.pictures.augment import Thumbnails
-from ikusi.miniature.pictures.drawings import drawings, further_drawings
+from ikusi.miniature.pictures.drawings import load_drawings, load_further_drawings
 from ikusi.miniature.pictures.scenes import GROUND_SIGNS
-from ikusi.miniature.pictures.splits import generator, split
-from ikusi.miniature.words.concepts import catalogue
+from ikusi.miniature.pictures.splits import make_generator, split
+from ikusi.miniature.words.concepts import load_concepts
 from ikusi.miniature.words.speaker import Speaker
 from ikusi.model.fusion import load_language_model, save
-from ikusi.model.tokens import END, PAD, SPECIAL_TOKENS, plain_tokenizer
+from ikusi.model.tokens import END, PAD, SPECIAL_TOKENS, make_plain_tokenizer
 from ikusi.recipe import Stage
 from ikusi.train.stages import CHECKPOINT, ProgressCall, Summary, train_stage
 
@@ -84,14 +84,14 @@ class Phase:
         changed = {"learning_rate": self.learning_rate, "batch_size": self.batch_size}
         return STAGE.model_copy(update=changed)
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """What it is, for people and fingerprints."""
         return {"rows": self.rows, "kind": self.kind.__name__, "stage": self.stage.model_dump()}
 
 
-CHECKS = Phase("yes_or_no", text.yes_or_no, 16_000, learning_rate=1e-3, batch_size=128)
-ENGLISH = (Phase("words", text.mixed, 32_000), CHECKS, Phase("all", text.mixed, 48_000))
-ADAPTED = (Phase("words", text.mixed, 16_000), CHECKS, Phase("all", text.mixed, 24_000))
+CHECKS = Phase("yes_or_no", text.write_yes_or_no, 16_000, learning_rate=1e-3, batch_size=128)
+ENGLISH = (Phase("words", text.mix_rows, 32_000), CHECKS, Phase("all", text.mix_rows, 48_000))
+ADAPTED = (Phase("words", text.mix_rows, 16_000), CHECKS, Phase("all", text.mix_rows, 24_000))
 
 
 def build(name: str, root: Path, progress: Progress | None = None) -> Path:
@@ -105,8 +105,8 @@ def build(name: str, root: Path, progress: Progress | None = None) -> Path:
     kind, _, code = name.partition("-")
     if name != "encoder" and (kind != "llama" or not code):
         raise InputError(f"{name}: expected encoder or llama-<language>")
-    settings = {"name": name, "phases": {one.name: one.told() for one in _phases(code)}}
-    with folder(
+    settings = {"name": name, "phases": {one.name: one.to_json() for one in _phases(code)}}
+    with write_folder(
         root / name,
         fingerprint=fingerprint(settings),
         kind="miniature bases",
@@ -123,11 +123,11 @@ def build(name: str, root: Path, progress: Progress | None = None) -> Path:
 def build_encoder(output: Path, progress: Progress | None = None) -> None:
     """Train a teacher, the encoder alone, and the encoder as the teacher says; measure it."""
     work = output / "work"
-    made = drawings(progress)
+    made = load_drawings(progress)
     splits = split(made, CONCEPTS)
-    thumbnails = Thumbnails(made, further_drawings(progress), splits)
+    thumbnails = Thumbnails(made, load_further_drawings(progress), splits)
     guide = teacher.train(thumbnails, TeacherSettings(), work / "teacher", progress)
-    names, count = vision.names_of(splits), len(splits.concepts)
+    names, count = vision.list_names(splits), len(splits.concepts)
     alone = EncoderSettings()
     pictures = vision.Pictures(thumbnails, count, alone)
     trained = vision.train(pictures, names, work / "alone", progress)
@@ -152,7 +152,7 @@ def build_llama(code: str, root: Path, output: Path, progress: Progress | None =
     Whether a thing is in a scene is not learnt from a yes or no among many words. Rows of nothing
     else teach it in a hundred steps, and the mixed rows that follow keep it.
     """
-    speakers = [speaker(language.load(one)) for one in dict.fromkeys((code, SOURCE))]
+    speakers = [load_speaker(language.load(one)) for one in dict.fromkeys((code, SOURCE))]
     work = output / "work"
     model, tokenizer = _start(code, root)
     summaries = {}
@@ -180,11 +180,11 @@ def _train(
     """One phase in `place`, resumable; what it was trained on."""
     code = speakers[0].code
     if not (place / "text" / "corpus.json").exists():
-        random = generator(SEED, len(speakers), phase.rows)
+        random = make_generator(SEED, len(speakers), phase.rows)
         text.write(speakers, place / "text", phase.kind(speakers, phase.rows, random))
     part = MixturePart(Corpus.open(place / "text"), 0.0 if code == SOURCE else RATIO)
     mixture = Mixture([part], code, SOURCE, SEED)
-    told = _told(progress, phase.name)
+    told = _report_phase(progress, phase.name)
     return train_stage(
         model, tokenizer, mixture, phase.stage, output=place, seed=SEED, progress=told
     )
@@ -192,20 +192,22 @@ def _train(
 
 def _start(code: str, root: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     if code == SOURCE:
-        tokenizer = train_tokenizer(text.sentences(TOKENIZED))
-        return new_llama(tokenizer), tokenizer
+        tokenizer = train_tokenizer(text.write_sentences(TOKENIZED))
+        return make_llama(tokenizer), tokenizer
     own = root / f"llama-{SOURCE}"
     there = (own / "config.json").exists()
-    return load_language_model(own if there else path(f"{PREFIX}llama-{SOURCE}"), torch.float32)
+    return load_language_model(
+        own if there else find_model(f"{PREFIX}llama-{SOURCE}"), torch.float32
+    )
 
 
-def _told(progress: Progress | None, phase: str) -> ProgressCall | None:
+def _report_phase(progress: Progress | None, phase: str) -> ProgressCall | None:
     if progress is None:
         return None
     return lambda now: progress(now.step, now.total, f"{phase}: loss {now.loss:.3f}")
 
 
-def new_llama(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+def make_llama(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """A small Llama with random weights and tied embeddings."""
     torch.manual_seed(SEED)
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in (PAD, END)}
@@ -240,6 +242,6 @@ def train_tokenizer(texts: Iterator[str]) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     backend.train_from_iterator(texts, trainer)
-    signs = [*GROUND_SIGNS.values(), *(concept.emoji for concept in catalogue())]
+    signs = [*GROUND_SIGNS.values(), *(concept.emoji for concept in load_concepts())]
     backend.add_tokens([AddedToken(sign, normalized=False) for sign in signs])
-    return plain_tokenizer(backend)
+    return make_plain_tokenizer(backend)

@@ -62,7 +62,7 @@ class Contrastive(nn.Module):
         super().__init__()
         width = settings.width
         self.vision = CLIPVisionModel._from_config(
-            vision_config(settings), attn_implementation="eager"
+            make_vision_config(settings), attn_implementation="eager"
         )
         self.text = BagOfWords(names, width)
         self.patch_norm = nn.LayerNorm(width)
@@ -83,7 +83,7 @@ class Contrastive(nn.Module):
         return scale * (unit @ self.text().to(vectors.dtype).T).float()
 
 
-def vision_config(settings: EncoderSettings) -> CLIPVisionConfig:
+def make_vision_config(settings: EncoderSettings) -> CLIPVisionConfig:
     """The stock CLIP vision tower at the miniature's size."""
     return CLIPVisionConfig(
         hidden_size=settings.width,
@@ -96,7 +96,7 @@ def vision_config(settings: EncoderSettings) -> CLIPVisionConfig:
     )
 
 
-def loss_of(model: Contrastive, data: dict[str, Tensor]) -> Tensor:
+def compute_loss(model: Contrastive, data: dict[str, Tensor]) -> Tensor:
     """Sum of the patch, region and picture losses.
 
     Args:

@@ -17,14 +17,21 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPImageProcessor, CLIPVisionModel
 
-from ikusi.miniature.bases.contrastive import Contrastive, EncoderSettings, loss_of, pool
+from ikusi.miniature.bases.contrastive import Contrastive, EncoderSettings, compute_loss, pool
 from ikusi.miniature.bases.teacher import Teacher
 from ikusi.miniature.bases.training import load_state, save_state, schedule, set_rate
 from ikusi.miniature.pictures.augment import PIXELS, Thumbnails, vary
 from ikusi.miniature.pictures.drawings import Drawings
-from ikusi.miniature.pictures.scenes import GROUNDS, Box, cells, compose, ground_colour, places
-from ikusi.miniature.pictures.splits import Splits, generator
-from ikusi.miniature.words.cldr import locale
+from ikusi.miniature.pictures.scenes import (
+    GROUNDS,
+    Box,
+    choose_colour,
+    choose_places,
+    compose,
+    label_cells,
+)
+from ikusi.miniature.pictures.splits import Splits, make_generator
+from ikusi.miniature.words.cldr import load_locale
 from ikusi.train.optimizer import MuonAdamW
 
 MEAN = STD = (0.5, 0.5, 0.5)
@@ -73,9 +80,9 @@ class Pictures(Dataset[dict[str, Tensor]]):
     def __getitem__(self, step: int) -> dict[str, Tensor]:
         if step // BLOCK != self._block:
             self._vary(step // BLOCK)
-        random = generator(self.settings.seed, step)
+        random = make_generator(self.settings.seed, step)
         pictures = [self._picture(random) for _ in range(self.settings.batch_size)]
-        return batch(pictures) | {"targets": self._targets}
+        return stack_pictures(pictures) | {"targets": self._targets}
 
     @torch.inference_mode()
     def _vary(self, block: int) -> None:
@@ -84,12 +91,12 @@ class Pictures(Dataset[dict[str, Tensor]]):
         random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + block)
         concepts = self._some(random)
         if self.teacher is None:
-            self._drawings = self._varied(concepts, concepts, random)
+            self._drawings = self._vary_drawings(concepts, concepts, random)
             named = torch.eye(self.concepts)[concepts]
         else:  # a quarter with something of another concept's drawing
             strange = torch.rand(len(concepts), generator=random) < 0.25
             seconds = torch.where(strange, self._some(random), concepts)
-            self._drawings = self._varied(concepts, seconds, random)
+            self._drawings = self._vary_drawings(concepts, seconds, random)
             grounds = torch.rand(len(concepts), 3, generator=random)
             named = self.teacher(self._drawings, grounds)[:, : self.concepts].softmax(-1)
         self._targets = torch.block_diag(named, torch.eye(len(GROUNDS)))
@@ -97,22 +104,24 @@ class Pictures(Dataset[dict[str, Tensor]]):
     def _some(self, random: torch.Generator) -> Tensor:
         return torch.randint(self.concepts, (BLOCK_DRAWINGS,), generator=random)
 
-    def _varied(self, concepts: Tensor, seconds: Tensor, random: torch.Generator) -> Tensor:
+    def _vary_drawings(self, concepts: Tensor, seconds: Tensor, random: torch.Generator) -> Tensor:
         first, second = (self.thumbnails.pick(each, random) for each in (concepts, seconds))
         return vary(first, second, PIXELS, random, smallest=0.85)
 
     def _picture(self, random: np.random.Generator) -> Picture:
         boxes = (
-            crowd(random) if random.random() < 0.5 else places(int(random.integers(1, 4)), random)
+            place_crowd(random)
+            if random.random() < 0.5
+            else choose_places(int(random.integers(1, 4)), random)
         )
         drawn = random.choice(len(self._drawings), len(boxes), replace=False)
         name = int(random.integers(len(GROUNDS)))
-        colour = ground_colour(list(GROUNDS)[name], random)
+        colour = choose_colour(list(GROUNDS)[name], random)
         side = self.settings.image_size
         canvas = (torch.tensor(colour) / 255)[:, None, None].repeat(1, side, side)
         for drawing, box in zip(drawn, boxes, strict=True):
             _paste(canvas, self._drawings[drawing], box)
-        regions = cells(boxes, side // self.settings.patch_size)
+        regions = label_cells(boxes, side // self.settings.patch_size)
         labels = np.array([len(self._drawings) + name, *drawn])[regions]
         pixels = (canvas * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
         return Picture(pixels, labels, regions)
@@ -129,7 +138,7 @@ def _paste(canvas: Tensor, drawing: Tensor, box: Box) -> None:
     under.mul_(1 - small[3:]).add_(small[:3])
 
 
-def crowd(random: np.random.Generator) -> list[Box]:
+def place_crowd(random: np.random.Generator) -> list[Box]:
     """Four jittered boxes, two by two: more drawings for the same work than in a scene."""
     boxes = []
     for index in range(4):
@@ -141,7 +150,7 @@ def crowd(random: np.random.Generator) -> list[Box]:
     return boxes
 
 
-def batch(pictures: list[Picture]) -> dict[str, Tensor]:
+def stack_pictures(pictures: list[Picture]) -> dict[str, Tensor]:
     """Stack pictures: pixels [B, 3, S, S] uint8, labels and regions [B, P]."""
     pixels = np.stack([item.pixels for item in pictures]).transpose(0, 3, 1, 2)
     return {
@@ -151,9 +160,9 @@ def batch(pictures: list[Picture]) -> dict[str, Tensor]:
     }
 
 
-def names_of(splits: Splits) -> list[str]:
+def list_names(splits: Splits) -> list[str]:
     """What pictures are matched with: the English names of the concepts, then of the grounds."""
-    words = locale("en")
+    words = load_locale("en")
     return [concept.name(words) for concept in splits.concepts] + list(GROUNDS)
 
 
@@ -206,7 +215,7 @@ def step_of(
     with torch.no_grad():
         for low, high in zip(working.parameters(), master.parameters(), strict=True):
             low.copy_(high)
-    loss = loss_of(working, data)
+    loss = compute_loss(working, data)
     loss.backward()
     for low, high in zip(working.parameters(), master.parameters(), strict=True):
         high.grad = low.grad.float() if low.grad is not None else None
@@ -217,7 +226,7 @@ def step_of(
 
 
 @torch.inference_mode()
-def retrieval(
+def measure_retrieval(
     model: Contrastive,
     drawings: Drawings,
     splits: Splits,
@@ -227,7 +236,7 @@ def retrieval(
     repeats: int = 1,
 ) -> float:
     """Top-1 accuracy of naming a drawing's region among all names, `count` drawings a scene."""
-    random = generator(settings.seed, 99, count)
+    random = make_generator(settings.seed, 99, count)
     ids = [concept.id for concept in splits.concepts]
     cases = [
         (index, style)
@@ -241,7 +250,7 @@ def retrieval(
         chunk = cases[start : start + 64 * count]
         groups = [chunk[i : i + count] for i in range(0, len(chunk), count)]
         pictures = [
-            _examined(
+            _compose_test(
                 [drawings[ids[index], style] for index, style in group],
                 [index for index, _ in group],
                 settings,
@@ -249,7 +258,7 @@ def retrieval(
             )
             for group in groups
         ]
-        data = batch(pictures)
+        data = stack_pictures(pictures)
         _, patches = model(data["pixels"])
         vectors, labels = pool(patches, data["labels"], data["regions"])
         drawn = labels != NOTHING
@@ -259,17 +268,17 @@ def retrieval(
     return right / total
 
 
-def _examined(
+def _compose_test(
     drawn: list[np.ndarray],
     concepts: list[int],
     settings: EncoderSettings,
     random: np.random.Generator,
 ) -> Picture:
     """A scene as a study composes it; the label of its ground is NOTHING."""
-    boxes = places(len(drawn), random)
-    colour = ground_colour(list(GROUNDS)[random.integers(len(GROUNDS))], random)
+    boxes = choose_places(len(drawn), random)
+    colour = choose_colour(list(GROUNDS)[random.integers(len(GROUNDS))], random)
     image = compose(drawn, boxes, colour, settings.image_size, random)
-    regions = cells(boxes, settings.image_size // settings.patch_size)
+    regions = label_cells(boxes, settings.image_size // settings.patch_size)
     return Picture(np.asarray(image), np.array([NOTHING, *concepts])[regions], regions)
 
 
@@ -280,7 +289,9 @@ def measure(
     model.eval()
     return {
         unseen or "trained": {
-            str(count): round(retrieval(model, drawings, splits, settings, unseen, count), 4)
+            str(count): round(
+                measure_retrieval(model, drawings, splits, settings, unseen, count), 4
+            )
             for count in (1, 2, 3)
         }
         for unseen in (None, "drawing", "style")

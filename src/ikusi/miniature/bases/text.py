@@ -17,22 +17,22 @@ from ikusi.data.corpus import CorpusWriter
 from ikusi.miniature.corpora import (
     OPEN,
     ask_caption,
-    checks,
-    conversations,
-    questions,
-    speaker,
+    load_speaker,
+    write_checks,
+    write_conversations,
+    write_questions,
 )
-from ikusi.miniature.pictures.drawings import drawings
-from ikusi.miniature.pictures.scenes import GROUND_SIGNS, GROUNDS, cells, places
-from ikusi.miniature.pictures.splits import generator, split
-from ikusi.miniature.words.concepts import Concept, named
+from ikusi.miniature.pictures.drawings import load_drawings
+from ikusi.miniature.pictures.scenes import GROUND_SIGNS, GROUNDS, choose_places, label_cells
+from ikusi.miniature.pictures.splits import make_generator, split
+from ikusi.miniature.words.concepts import Concept, select_named
 from ikusi.miniature.words.knowledge import (
     EMOJI_TASKS,
     FACTS,
     ask_emoji,
     ask_fact,
     ask_translation,
-    speakable,
+    select_speakable,
 )
 from ikusi.miniature.words.questions import Asker, Drawn, Told
 from ikusi.miniature.words.speaker import VARIANTS, Exchange, Speaker
@@ -50,12 +50,12 @@ Rows = Iterator[list[Exchange]]
 Kind = Callable[[Sequence[Speaker], int, np.random.Generator], Rows]
 
 
-def sentences(rows: int) -> Iterator[str]:
+def write_sentences(rows: int) -> Iterator[str]:
     """What the shipped tokenizer learns from: the backbones' text in both shipped languages."""
-    random = generator(SEED, 9)
+    random = make_generator(SEED, 9)
     for code in (SOURCE, "eu"):
-        one = speaker(language.load(code))
-        for exchanges in mixed([one], rows, random):
+        one = load_speaker(language.load(code))
+        for exchanges in mix_rows([one], rows, random):
             for exchange in exchanges:
                 yield exchange.question(one)
                 yield exchange.answer(one)
@@ -65,19 +65,19 @@ def write(speakers: Sequence[Speaker], output: Path, rows: Iterable[list[Exchang
     """Write rows as a corpus of instructions, in every language spoken."""
     with CorpusWriter(output, "instruction", [one.code for one in speakers]) as writer:
         for number, exchanges in enumerate(rows):
-            texts = conversations(exchanges, {one.code: one for one in speakers})
+            texts = write_conversations(exchanges, {one.code: one for one in speakers})
             writer.add_row(f"text-{number:06d}", None, texts, task=exchanges[0].task)
 
 
-def mixed(speakers: Sequence[Speaker], rows: int, random: np.random.Generator) -> Rows:
+def mix_rows(speakers: Sequence[Speaker], rows: int, random: np.random.Generator) -> Rows:
     """Six in ten rows about told scenes, two about countries, the others about words and lists."""
     codes = [one.code for one in speakers]
-    concepts, known = _nameable(codes), speakable(*codes)
+    concepts, known = _nameable(codes), select_speakable(*codes)
     for _ in range(rows):
         chance = random.random()
         variant = int(random.integers(VARIANTS))
         if chance < 0.6:
-            yield _told_scene(concepts, random)
+            yield _write_scene(concepts, random)
         elif chance < 0.8:
             country = known[random.integers(len(known))]
             yield [ask_fact(country, str(task), variant) for task in random.permutation(FACTS)]
@@ -90,36 +90,36 @@ def mixed(speakers: Sequence[Speaker], rows: int, random: np.random.Generator) -
             yield [ask_emoji(str(task), concepts, random, variant) for task in tasks]
 
 
-def yes_or_no(speakers: Sequence[Speaker], rows: int, random: np.random.Generator) -> Rows:
+def write_yes_or_no(speakers: Sequence[Speaker], rows: int, random: np.random.Generator) -> Rows:
     """Whether a thing is in a scene that is told as a row; one question each."""
     concepts = _nameable([one.code for one in speakers])
     asker = Asker(concepts)
     for _ in range(rows):
-        drawn = _drawn(concepts, random)
-        asked = next(checks(asker, drawn, random))
+        drawn = _draw(concepts, random)
+        asked = next(write_checks(asker, drawn, random))
         yield [Told(**vars(asked), scene="".join(_signs(drawn)))]
 
 
 def _nameable(codes: Sequence[str]) -> tuple[Concept, ...]:
-    splits = split(drawings(), CONCEPTS)
-    return named((*splits.concepts, *splits.unseen_concepts), *codes)
+    splits = split(load_drawings(), CONCEPTS)
+    return select_named((*splits.concepts, *splits.unseen_concepts), *codes)
 
 
-def _told_scene(concepts: Sequence[Concept], random: np.random.Generator) -> list[Exchange]:
+def _write_scene(concepts: Sequence[Concept], random: np.random.Generator) -> list[Exchange]:
     """A conversation about a scene that is told in emoji."""
-    asker, drawn = Asker(concepts), _drawn(concepts, random)
+    asker, drawn = Asker(concepts), _draw(concepts, random)
     as_map = random.random() < MAPS
-    scene = emoji_map(asker, drawn, random) if as_map else "".join(_signs(drawn))
+    scene = draw_emoji_map(asker, drawn, random) if as_map else "".join(_signs(drawn))
     if random.random() < CHECKED:
-        asked = list(checks(asker, drawn, random))
+        asked = list(write_checks(asker, drawn, random))
     else:
-        asked = questions(asker, drawn, random, [*OPEN, "describe"])
+        asked = write_questions(asker, drawn, random, [*OPEN, "describe"])
     if random.random() < CAPTIONS and asked[-1].task != "describe":
         asked[-1] = ask_caption(drawn, int(random.integers(VARIANTS)))  # it would tell the others
     return [Told(**vars(asked[0]), scene=scene), *asked[1:]]
 
 
-def _drawn(concepts: Sequence[Concept], random: np.random.Generator) -> Drawn:
+def _draw(concepts: Sequence[Concept], random: np.random.Generator) -> Drawn:
     picked = random.choice(len(concepts), int(random.integers(1, 4)), replace=False)
     ground = list(GROUNDS)[random.integers(len(GROUNDS))]
     return Drawn(tuple(concepts[i] for i in picked), "emoji", ground)
@@ -130,14 +130,14 @@ def _signs(drawn: Drawn) -> list[str]:
     return [GROUND_SIGNS[drawn.ground], *(concept.emoji for concept in drawn.concepts)]
 
 
-def emoji_map(asker: Asker, drawn: Drawn, random: np.random.Generator) -> str:
+def draw_emoji_map(asker: Asker, drawn: Drawn, random: np.random.Generator) -> str:
     """A scene as text: for each cell of a grid, row by row, the sign of what is there."""
     signs = _signs(drawn)
     alike = [
         [other.emoji for other in asker.near(concept, drawn, random, LOOK_ALIKES)]
         for concept in drawn.concepts
     ]
-    shown = cells(places(len(drawn.concepts), random), GRID)
+    shown = label_cells(choose_places(len(drawn.concepts), random), GRID)
     misread = random.random(len(shown)) < random.uniform(0, MISREAD)
     return "".join(
         alike[cell - 1][random.integers(LOOK_ALIKES)] if cell and wrong else signs[cell]

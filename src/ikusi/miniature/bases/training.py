@@ -37,7 +37,7 @@ def save_state(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
         tensors |= {f"optimiser.{index}.{key}": value for key, value in entry.items()}
     tensors["step"] = torch.tensor(step)
     tensors = {name: value.contiguous() for name, value in tensors.items()}
-    with disk.written(folder / "state.safetensors") as aside:
+    with disk.replace_file(folder / "state.safetensors") as aside:
         save_file(tensors, aside)
 
 

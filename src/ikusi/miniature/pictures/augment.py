@@ -70,12 +70,12 @@ def vary(
     Returns:
         Premultiplied RGBA [N, 4, side, side].
     """
-    varied = _mixed(first, second, random)
-    varied = _moved(varied, side, random, smallest)
-    varied = _erased(varied, random)
-    varied = _contoured(varied, random)
+    varied = _mix(first, second, random)
+    varied = _move(varied, side, random, smallest)
+    varied = _erase(varied, random)
+    varied = _contour(varied, random)
     varied = _as_lines(varied, random)
-    return _recoloured(varied, random)
+    return _recolour(varied, random)
 
 
 def _uniform(count: int, low: float, high: float, random: torch.Generator) -> Tensor:
@@ -83,7 +83,7 @@ def _uniform(count: int, low: float, high: float, random: torch.Generator) -> Te
     return low + (high - low) * torch.rand(count, generator=random)
 
 
-def _chosen(count: int, chance: float, random: torch.Generator) -> Tensor:
+def _choose(count: int, chance: float, random: torch.Generator) -> Tensor:
     return torch.rand(count, generator=random) < chance
 
 
@@ -91,7 +91,7 @@ def _lightness(premultiplied: Tensor) -> Tensor:
     return (premultiplied[:, :3] * GREY[:, None, None]).sum(1, keepdim=True)
 
 
-def _mixed(first: Tensor, second: Tensor, random: torch.Generator) -> Tensor:
+def _mix(first: Tensor, second: Tensor, random: torch.Generator) -> Tensor:
     """Three in ten blended with the second drawing, a quarter tinted as it is."""
     count = len(first)
     chance = torch.rand(count, generator=random)
@@ -102,13 +102,13 @@ def _mixed(first: Tensor, second: Tensor, random: torch.Generator) -> Tensor:
     return torch.where((chance > 0.75)[:, None, None, None], tinted, blended)
 
 
-def _moved(drawings: Tensor, side: int, random: torch.Generator, smallest: float) -> Tensor:
+def _move(drawings: Tensor, side: int, random: torch.Generator, smallest: float) -> Tensor:
     """Each turned, stretched, sheared, mirrored and set somewhere into the square."""
     count = len(drawings)
     zoom = 1 / _uniform(count, smallest, 1.0, random)
     stretch = _uniform(count, -0.18, 0.18, random).exp()
-    angle = _uniform(count, -0.35, 0.35, random) * _chosen(count, 0.7, random)
-    mirror = 1 - 2 * _chosen(count, 0.5, random).float()
+    angle = _uniform(count, -0.35, 0.35, random) * _choose(count, 0.7, random)
+    mirror = 1 - 2 * _choose(count, 0.5, random).float()
     shear = _uniform(count, -0.15, 0.15, random)
     matrix = torch.zeros(count, 2, 3)  # from places in the result to places in the drawing
     matrix[:, 0, 0] = mirror * zoom * stretch * angle.cos()
@@ -121,7 +121,7 @@ def _moved(drawings: Tensor, side: int, random: torch.Generator, smallest: float
     return functional.grid_sample(drawings, grid, align_corners=False)
 
 
-def _erased(drawings: Tensor, random: torch.Generator) -> Tensor:
+def _erase(drawings: Tensor, random: torch.Generator) -> Tensor:
     """A third lose a rectangle of up to two fifths of each side."""
     count, side = len(drawings), drawings.shape[-1]
     extent = 0.12 + 0.28 * torch.rand(count, 2, 1, generator=random)
@@ -129,16 +129,16 @@ def _erased(drawings: Tensor, random: torch.Generator) -> Tensor:
     centres = (torch.arange(side) + 0.5) / side
     within = (centres > start) & (centres < start + extent)  # [N, 2, side]
     hole = within[:, 0, :, None] & within[:, 1, None, :]
-    gone = hole & _chosen(count, 0.35, random)[:, None, None]
+    gone = hole & _choose(count, 0.35, random)[:, None, None]
     return drawings * ~gone[:, None]
 
 
-def _contoured(drawings: Tensor, random: torch.Generator) -> Tensor:
+def _contour(drawings: Tensor, random: torch.Generator) -> Tensor:
     """A quarter get a dark or, now and then, a light contour."""
     count, side = len(drawings), drawings.shape[-1]
     width = 2 * max(1, round(side / 64)) + 1
-    chosen = _chosen(count, 0.25, random)[:, None, None, None]
-    shade = torch.where(_chosen(count, 0.75, random), 0.05, 1.0)[:, None, None, None]
+    chosen = _choose(count, 0.25, random)[:, None, None, None]
+    shade = torch.where(_choose(count, 0.75, random), 0.05, 1.0)[:, None, None, None]
     alpha = drawings[:, 3:]
     wide = functional.max_pool2d(alpha, width, 1, width // 2)
     contoured = torch.cat([drawings[:, :3] + shade * (wide - alpha), wide], 1)
@@ -147,7 +147,7 @@ def _contoured(drawings: Tensor, random: torch.Generator) -> Tensor:
 
 def _as_lines(drawings: Tensor, random: torch.Generator) -> Tensor:
     """One in twelve become pale shapes with dark edges."""
-    chosen = _chosen(len(drawings), 0.08, random)[:, None, None, None]
+    chosen = _choose(len(drawings), 0.08, random)[:, None, None, None]
     light = _lightness(drawings)
     edges = functional.max_pool2d(light, 3, 1, 1) + functional.max_pool2d(-light, 3, 1, 1)
     alpha = drawings[:, 3:]
@@ -155,12 +155,12 @@ def _as_lines(drawings: Tensor, random: torch.Generator) -> Tensor:
     return torch.where(chosen, torch.cat([pale, alpha], 1), drawings)
 
 
-def _recoloured(drawings: Tensor, random: torch.Generator) -> Tensor:
+def _recolour(drawings: Tensor, random: torch.Generator) -> Tensor:
     """Saturation, hue, contrast, gain of each channel and brightness."""
     count = len(drawings)
     full = _uniform(count, 0.3, 1.5, random)
-    saturation = torch.where(_chosen(count, 0.1, random), 0.0, full)[:, None, None]
-    far = _chosen(count, 0.3, random)
+    saturation = torch.where(_choose(count, 0.1, random), 0.0, full)[:, None, None]
+    far = _choose(count, 0.3, random)
     turn = torch.where(
         far, _uniform(count, -0.9, 0.9, random), _uniform(count, -0.12, 0.12, random)
     )

@@ -17,10 +17,10 @@ from PIL import Image
 
 from ikusi import disk
 from ikusi.artifact import fingerprint
-from ikusi.miniature.packages import Progress, cache_folder, members
-from ikusi.miniature.packages import catalogue as packages
-from ikusi.miniature.words.cldr import locale
-from ikusi.miniature.words.concepts import Concept, catalogue, code_points
+from ikusi.miniature.packages import Progress, cache_folder, read_members
+from ikusi.miniature.packages import read_catalogue as packages
+from ikusi.miniature.words.cldr import load_locale
+from ikusi.miniature.words.concepts import Concept, load_concepts, to_code_points
 
 log = logging.getLogger(__name__)
 
@@ -91,23 +91,23 @@ class Source:
     raster: bytes | None = None
 
 
-def drawings(progress: Progress | None = None) -> Drawings:
+def load_drawings(progress: Progress | None = None) -> Drawings:
     """All drawings of the catalogue; rendered on first use, then read from the cache.
 
     Other packages or other concepts are another cache.
     """
-    return _cached("drawings", _sources, progress)
+    return _read_or_render("drawings", _sources, progress)
 
 
-def further_drawings(progress: Progress | None = None) -> Drawings:
+def load_further_drawings(progress: Progress | None = None) -> Drawings:
     """Drawings of the catalogue's concepts in other icon sets, found by code point or by name."""
-    return _cached("further", _further_sources, progress)
+    return _read_or_render("further", _further_sources, progress)
 
 
-def _cached(
+def _read_or_render(
     name: str, sources: Callable[[], Iterator[Source]], progress: Progress | None
 ) -> Drawings:
-    key = fingerprint(PIXELS, INK, packages(), [concept.id for concept in catalogue()])
+    key = fingerprint(PIXELS, INK, packages(), [concept.id for concept in load_concepts()])
     path = cache_folder() / f"{name}-{key}.parquet"
     try:
         table = pq.read_table(path)
@@ -127,13 +127,13 @@ def _render_all(found: Iterator[Source], path: Path, progress: Progress | None) 
         rows.append((source.concept, source.style, _png(_render(source))))
     concepts, styles, data = zip(*rows, strict=True)
     table = pa.table({"concept": concepts, "style": styles, "png": data})
-    with disk.written(path) as aside:
+    with disk.replace_file(path) as aside:
         pq.write_table(table, aside)
     log.info("rendered %d drawings to %s", len(rows), path)
 
 
 def _sources() -> Iterator[Source]:
-    concepts = catalogue()
+    concepts = load_concepts()
     yield from _openmoji(concepts)
     yield from _fluent_3d(concepts)
     names = _icon_names()
@@ -142,50 +142,50 @@ def _sources() -> Iterator[Source]:
 
 
 def _further_sources() -> Iterator[Source]:
-    words = locale("en")
+    words = load_locale("en")
     names = {
         concept.id: re.sub(r"\W+", "-", concept.name(words).lower().replace("’", ""))
-        for concept in catalogue()
+        for concept in load_concepts()
     }
     for style, package in FURTHER_SETS.items():
-        yield from _iconify(catalogue(), style, package, names | _icon_names())
+        yield from _iconify(load_concepts(), style, package, names | _icon_names())
 
 
 def _openmoji(concepts: tuple[Concept, ...]) -> Iterator[Source]:
     ids = {concept.id for concept in concepts}
-    for path, data in members("openmoji", lambda path: path.startswith("color/svg/")):
-        points = code_points(path.rpartition("/")[2].removesuffix(".svg"))
+    for path, data in read_members("openmoji", lambda path: path.startswith("color/svg/")):
+        points = to_code_points(path.rpartition("/")[2].removesuffix(".svg"))
         if points in ids:
             yield Source(points, "openmoji", svg=data.decode())
 
 
 def _fluent_3d(concepts: tuple[Concept, ...]) -> Iterator[Source]:
     ids = {concept.id for concept in concepts}
-    for path, data in members("@lobehub/fluent-emoji-3d", lambda path: path.endswith(".webp")):
-        points = code_points(path.rpartition("/")[2].removesuffix(".webp"))
+    for path, data in read_members("@lobehub/fluent-emoji-3d", lambda path: path.endswith(".webp")):
+        points = to_code_points(path.rpartition("/")[2].removesuffix(".webp"))
         if points in ids:
             yield Source(points, "fluent-3d", raster=data)
 
 
 def _icon_names() -> dict[str, str]:
     """Code points -> Noto's icon name, which the sets without a table of their own share."""
-    return {code_points(points): name for points, name in _characters("noto").items()}
+    return {to_code_points(points): name for points, name in _characters("noto").items()}
 
 
 def _characters(style: str) -> dict[str, str]:
     """Characters -> icon names, as the icon set says; empty for sets of no font."""
     package = (ICON_SETS | FURTHER_SETS)[style]
-    ((_, data),) = members(package, "chars.json".__eq__)
+    ((_, data),) = read_members(package, "chars.json".__eq__)
     return dict(json.loads(data))
 
 
 def _iconify(
     concepts: tuple[Concept, ...], style: str, package: str, names: dict[str, str]
 ) -> Iterator[Source]:
-    ((_, data),) = members(package, "icons.json".__eq__)
+    ((_, data),) = read_members(package, "icons.json".__eq__)
     icons = json.loads(data)
     by_name = {name.replace("-", ""): icon for name, icon in icons["icons"].items()}
-    own = {code_points(points): name for points, name in _characters(style).items()}
+    own = {to_code_points(points): name for points, name in _characters(style).items()}
     own = names | {points: name for points, name in own.items() if name.replace("-", "") in by_name}
     for concept in concepts:
         icon = by_name.get(own.get(concept.id, "").replace("-", ""))

@@ -38,7 +38,7 @@ SIZES = {1: (0.50, 0.85), 2: (0.38, 0.48), 3: (0.29, 0.33)}  # of the side, by c
 Box = tuple[float, float, float]  # centre x, centre y, side; shares of the scene's side
 
 
-def places(count: int, random: np.random.Generator) -> list[Box]:
+def choose_places(count: int, random: np.random.Generator) -> list[Box]:
     """Boxes from left to right that do not overlap, with jittered height and size."""
     low, high = SIZES[count]
     boxes = []
@@ -53,7 +53,7 @@ def places(count: int, random: np.random.Generator) -> list[Box]:
     return boxes
 
 
-def cells(boxes: list[Box], grid: int) -> np.ndarray:
+def label_cells(boxes: list[Box], grid: int) -> np.ndarray:
     """What the centre of each cell of a picture shows, row by row.
 
     Returns:
@@ -67,7 +67,7 @@ def cells(boxes: list[Box], grid: int) -> np.ndarray:
     return shown
 
 
-def ground_colour(name: str, random: np.random.Generator) -> tuple[int, int, int]:
+def choose_colour(name: str, random: np.random.Generator) -> tuple[int, int, int]:
     """A shade of the named colour."""
     shade = np.array(GROUNDS[name]) + random.integers(-GROUND_JITTER, GROUND_JITTER + 1, 3)
     red, green, blue = (int(value) for value in np.clip(shade, 0, 255))
@@ -91,7 +91,7 @@ def compose(
     return scene
 
 
-def png(image: Image.Image) -> bytes:
+def to_png(image: Image.Image) -> bytes:
     """PNG bytes; lossless, so that a study is the same wherever it was composed."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")

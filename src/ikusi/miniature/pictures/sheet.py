@@ -8,7 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ikusi import claim, disk
-from ikusi.miniature.pictures.drawings import FAMILIES, drawings
+from ikusi.miniature.pictures.drawings import FAMILIES, load_drawings
 from ikusi.miniature.pictures.splits import split
 
 ROWS = 24
@@ -22,8 +22,8 @@ def write(output: Path, rows: int = ROWS) -> Path:
         output: PNG file to write.
         rows: how many concepts.
     """
-    place = claim.file(output, claim.PICTURE)
-    made = drawings()
+    place = claim.check_file(output, claim.PICTURE)
+    made = load_drawings()
     splits = split(made, rows)
     sheet = Image.new("RGB", (CELL * len(FAMILIES), CELL * len(splits.concepts)), "white")
     for row, concept in enumerate(splits.concepts):
@@ -38,6 +38,6 @@ def write(output: Path, rows: int = ROWS) -> Path:
             sheet.paste(drawing, corner, drawing)
     about = PngInfo()
     about.add_text("Software", claim.PICTURE.partition("\0")[2])
-    with disk.written(place) as aside:
+    with disk.replace_file(place) as aside:
         sheet.save(aside, "PNG", pnginfo=about)
     return output

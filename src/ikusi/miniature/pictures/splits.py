@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ikusi.miniature.pictures.drawings import FAMILIES, Drawings
-from ikusi.miniature.words.concepts import Concept, catalogue
+from ikusi.miniature.words.concepts import Concept, load_concepts
 
 HELD_OUT_STYLE = "openmoji"
 HELD_OUT_CONCEPTS = 24
@@ -51,23 +51,25 @@ def split(drawings: Drawings, count: int) -> Splits:
     styles: dict[str, list[str]] = {}
     for name, style in drawings:
         styles.setdefault(name, []).append(style)
-    rich = [c for c in catalogue() if len(_families(styles.get(c.id, []))) >= MIN_FAMILIES]
+    rich = [c for c in load_concepts() if len(_families(styles.get(c.id, []))) >= MIN_FAMILIES]
     ranked = sorted(rich, key=lambda concept: _rank(concept.id))
     unseen, seen = ranked[:HELD_OUT_CONCEPTS], ranked[HELD_OUT_CONCEPTS:][:count]
     trained, withheld = {}, {}
     for concept in seen:
-        own = _drawn(styles[concept.id])
+        own = _list_styles(styles[concept.id])
         family = _withheld_family(concept.id, own)
         trained[concept.id] = tuple(style for style in own if FAMILIES[style] != family)
         withheld[concept.id] = tuple(style for style in own if FAMILIES[style] == family)
-    withheld |= {concept.id: tuple(_drawn(styles[concept.id])) for concept in unseen}
+    withheld |= {concept.id: tuple(_list_styles(styles[concept.id])) for concept in unseen}
     used = {*seen, *unseen}
-    others = tuple(c for c in catalogue() if c not in used and _drawn(styles.get(c.id, [])))
-    trained |= {concept.id: tuple(_drawn(styles[concept.id])) for concept in others}
+    others = tuple(
+        c for c in load_concepts() if c not in used and _list_styles(styles.get(c.id, []))
+    )
+    trained |= {concept.id: tuple(_list_styles(styles[concept.id])) for concept in others}
     return Splits(tuple(seen), tuple(unseen), trained, withheld, others)
 
 
-def _drawn(styles: list[str]) -> list[str]:
+def _list_styles(styles: list[str]) -> list[str]:
     """The styles that may be trained on, in order."""
     return sorted(style for style in styles if style != HELD_OUT_STYLE)
 
@@ -85,6 +87,6 @@ def _rank(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def generator(*seed: int) -> np.random.Generator:
+def make_generator(*seed: int) -> np.random.Generator:
     """An independent stream of random numbers for each tuple of seeds."""
     return np.random.default_rng(list(seed))

@@ -9,7 +9,7 @@ from typing import Any
 from ikusi import claim, disk
 from ikusi.artifact import fingerprint, write_json
 from ikusi.errors import InputError
-from ikusi.miniature.packages import cache_folder, catalogue, members
+from ikusi.miniature.packages import cache_folder, read_catalogue, read_members
 
 FILES = {
     "cldr-annotations-full": ["annotations/{code}/annotations.json"],
@@ -71,7 +71,7 @@ class Locale:
         English one is no word of this language.
         """
         table: dict[str, str] = self._main("characterLabels.json").get("characterLabels", {})
-        english = table if self.code == ENGLISH else locale(ENGLISH).labels
+        english = table if self.code == ENGLISH else load_locale(ENGLISH).labels
         same = {key for key, label in table.items() if label == english.get(key)}
         inherited = same if self.code != ENGLISH and 2 * len(same) > len(table) else set()
         return {key: label for key, label in table.items() if key not in inherited}
@@ -102,7 +102,7 @@ class Locale:
         plain = {
             name: dict(rule for rule in table if len(rule) == 2) for name, table in tables.items()
         }
-        chosen = _spelled(plain, "%spellout-numbering")
+        chosen = _follow_rules(plain, "%spellout-numbering")
         words = [_spell(chosen, number) for number in range(last + 1)] if chosen else []
         return [word for word in words if word] if words and all(words) else None
 
@@ -117,15 +117,15 @@ class Locale:
 
 def _files(code: str) -> dict[str, Any]:
     """File name -> content of a language's CLDR files; taken out of the packages once."""
-    version = f"{catalogue()['cldr-core']['version']}-{fingerprint(FILES)}"
+    version = f"{read_catalogue()['cldr-core']['version']}-{fingerprint(FILES)}"
     path = cache_folder() / f"cldr-{version}" / f"{code}.json"
     if (known := claim.read(path)) is None:  # not there, or damaged
         found: dict[str, Any] = {}
         for package, patterns in FILES.items():
             wanted = {pattern.format(code=code) for pattern in patterns}
-            for name, data in members(package, wanted.__contains__):
+            for name, data in read_members(package, wanted.__contains__):
                 found[name.rpartition("/")[2]] = json.loads(data)
-        with disk.explained(path):
+        with disk.explain_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, found)
         return found
@@ -133,20 +133,20 @@ def _files(code: str) -> dict[str, Any]:
 
 
 @cache
-def locale(code: str) -> Locale:
+def load_locale(code: str) -> Locale:
     """The words of one language, read once."""
     return Locale(code)
 
 
 @cache
-def supplemental() -> dict[str, Any]:
+def load_supplemental() -> dict[str, Any]:
     """CLDR's language-neutral tables: territory info, containment, currencies, codes."""
     wanted = {f"supplemental/{name}.json": name for name in SUPPLEMENTAL}
-    found = members("cldr-core", wanted.__contains__)
+    found = read_members("cldr-core", wanted.__contains__)
     return {wanted[path]: json.loads(data)["supplemental"] for path, data in found}
 
 
-def _spelled(tables: dict[str, dict[str, str]], name: str) -> dict[str, str]:
+def _follow_rules(tables: dict[str, dict[str, str]], name: str) -> dict[str, str]:
     """Follow rules of the form `=%other;` until a table that spells numbers itself."""
     for _ in range(len(tables)):
         rule = tables.get(name, {}).get("0", "")

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from ikusi.miniature.packages import members
-from ikusi.miniature.words.cldr import Locale, locale
+from ikusi.miniature.packages import read_members
+from ikusi.miniature.words.cldr import Locale, load_locale
 
 REFERENCE = "en"
 MAX_WORDS = 2
@@ -34,29 +34,29 @@ class Concept:
 
 
 @cache
-def emoji_table() -> list[dict[str, Any]]:
+def read_emoji_table() -> list[dict[str, Any]]:
     """OpenMoji's table of emoji: character, code points, group, subgroup, skin tone."""
-    ((_, data),) = members("openmoji", "data/openmoji.json".__eq__)
+    ((_, data),) = read_members("openmoji", "data/openmoji.json".__eq__)
     return list(json.loads(data))
 
 
 @cache
-def catalogue() -> tuple[Concept, ...]:
+def load_concepts() -> tuple[Concept, ...]:
     """Every concept the miniature may use, in OpenMoji's order, whatever the target language."""
     rules = yaml.safe_load(
         resources.files(__package__).joinpath("concepts.yaml").read_text("utf-8")
     )
     kinds: dict[str, str] = rules["kinds"]
     excluded = set(rules["excluded"])
-    words = locale(REFERENCE)
-    found = [_concept(row, kinds) for row in emoji_table() if _is_plain(row, kinds)]
+    words = load_locale(REFERENCE)
+    found = [_concept(row, kinds) for row in read_emoji_table() if _is_plain(row, kinds)]
     return tuple(concept for concept in found if _is_short(words.name(concept.emoji), excluded))
 
 
-def named(concepts: tuple[Concept, ...], *languages: str) -> tuple[Concept, ...]:
+def select_named(concepts: tuple[Concept, ...], *languages: str) -> tuple[Concept, ...]:
     """The concepts that CLDR names in all these languages, no two by the same name."""
     for code in languages:
-        words, seen = locale(code), set[str]()
+        words, seen = load_locale(code), set[str]()
         kept = []
         for concept in concepts:
             name = words.name(concept.emoji)
@@ -67,7 +67,7 @@ def named(concepts: tuple[Concept, ...], *languages: str) -> tuple[Concept, ...]
     return concepts
 
 
-def code_points(text: str) -> str:
+def to_code_points(text: str) -> str:
     """Hex code points joined by "-", lower case, without the variation selector FE0F."""
     return "-".join(part for part in text.lower().split("-") if part != "fe0f")
 
@@ -75,7 +75,7 @@ def code_points(text: str) -> str:
 def _concept(row: dict[str, Any], kinds: dict[str, str]) -> Concept:
     subgroup = row["subgroups"]
     emoji = row["emoji"].replace("\ufe0f", "")
-    return Concept(code_points(row["hexcode"]), emoji, subgroup, kinds[subgroup])
+    return Concept(to_code_points(row["hexcode"]), emoji, subgroup, kinds[subgroup])
 
 
 def _is_plain(row: dict[str, Any], kinds: dict[str, str]) -> bool:

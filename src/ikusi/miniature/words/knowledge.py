@@ -14,9 +14,9 @@ from functools import cache
 
 import numpy as np
 
-from ikusi.miniature.words.cldr import Locale, locale, supplemental
+from ikusi.miniature.words.cldr import Locale, load_locale, load_supplemental
 from ikusi.miniature.words.concepts import Concept
-from ikusi.miniature.words.speaker import Exchange, Phrase, name_of, names_of, same
+from ikusi.miniature.words.speaker import Exchange, Phrase, repeat, say_name, say_names
 
 CONTINENTS = ("002", "019", "142", "150", "009")  # UN M.49: Africa, Americas, Asia, Europe, Oceania
 FACTS = ("continent", "official_language", "currency")
@@ -35,9 +35,9 @@ class Country:
 
 
 @cache
-def countries() -> tuple[Country, ...]:
+def load_countries() -> tuple[Country, ...]:
     """Countries with one most spoken official language and a currency in use, by code."""
-    tables = supplemental()
+    tables = load_supplemental()
     continent = _continents(tables["territoryContainment"]["territoryContainment"])
     languages = tables["territoryInfo"]["territoryInfo"]
     money = tables["currencyData"]["currencyData"]["region"]
@@ -50,21 +50,23 @@ def countries() -> tuple[Country, ...]:
     return tuple(found)
 
 
-def held_out(country: Country) -> bool:
+def is_held_out(country: Country) -> bool:
     """Whether the study's training keeps silent about this country; the same for all studies."""
     return hashlib.sha256(country.code.encode()).digest()[0] % 2 == 0
 
 
 @cache
-def speakable(*languages: str) -> tuple[Country, ...]:
+def select_speakable(*languages: str) -> tuple[Country, ...]:
     """The countries whose every fact has a name in all these languages."""
-    return tuple(c for c in countries() if all(_has_names(c, locale(code)) for code in languages))
+    return tuple(
+        c for c in load_countries() if all(_has_names(c, load_locale(code)) for code in languages)
+    )
 
 
 def ask_fact(country: Country, task: str, variant: int) -> Exchange:
     """One question about a country."""
     value = _value(task, getattr(country, task))
-    return Exchange(task, variant, {"x": _country(country)}, value, **same((country, task)))
+    return Exchange(task, variant, {"x": _country(country)}, value, **repeat((country, task)))
 
 
 def choose_fact(
@@ -87,12 +89,12 @@ def ask_emoji(
     """One question about emoji by their names: category, keywords, odd one out, counting."""
     concept = concepts[int(random.integers(len(concepts)))]
     if task == "emoji_category":
-        of = same((concept, task))
-        return Exchange(task, variant, {"x": name_of(concept)}, lambda s: s.kind(concept), **of)
+        of = repeat((concept, task))
+        return Exchange(task, variant, {"x": say_name(concept)}, lambda s: s.kind(concept), **of)
     if task == "emoji_keywords":
-        said: Phrase = lambda s: s.listed(s.keywords(concept))  # noqa: E731
-        golds, of = (lambda s: s.keywords(concept)), same((concept, task))
-        return Exchange(task, variant, {"x": name_of(concept)}, said, golds, **of)
+        said: Phrase = lambda s: s.join_list(s.keywords(concept))  # noqa: E731
+        golds, of = (lambda s: s.keywords(concept)), repeat((concept, task))
+        return Exchange(task, variant, {"x": say_name(concept)}, said, golds, **of)
     if task == "odd_one_out":
         return _odd_one_out(concept, concepts, random, variant)
     return _count_in_list(concept, concepts, random, variant)
@@ -100,12 +102,12 @@ def ask_emoji(
 
 def ask_translation(concept: Concept, source: str, target: str, variant: int) -> Exchange:
     """How is X said in the other language? Asked in whatever language the speaker has."""
-    asked, answer = locale(source), locale(target)
+    asked, answer = load_locale(source), load_locale(target)
     values: dict[str, Phrase] = {
         "x": lambda _: concept.name(asked),
         "language": lambda s: s.words.languages.get(target, target),
     }
-    of = same((concept, "translate"))  # there and back alike
+    of = repeat((concept, "translate"))  # there and back alike
     return Exchange("translate", variant, values, lambda _: concept.name(answer), **of)
 
 
@@ -117,7 +119,7 @@ def _odd_one_out(
     same = [c for c in others if c.kind == kind]
     picked = [concept, *(same[i] for i in random.permutation(len(same))[:3])]
     listed = [picked[i] for i in random.permutation(len(picked))]
-    return Exchange("odd_one_out", variant, {"list": names_of(listed)}, name_of(concept))
+    return Exchange("odd_one_out", variant, {"list": say_names(listed)}, say_name(concept))
 
 
 def _count_in_list(
@@ -128,7 +130,7 @@ def _count_in_list(
     others = [other for other in others if other != concept]
     picked = [concept] * times + others
     listed = [picked[i] for i in random.permutation(len(picked))]
-    values = {"x": name_of(concept), "list": names_of(listed)}
+    values = {"x": say_name(concept), "list": say_names(listed)}
     return Exchange("count_in_list", variant, values, lambda s: s.number(times))
 
 

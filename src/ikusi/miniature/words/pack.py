@@ -16,7 +16,7 @@ import regex
 import snowballstemmer
 
 from ikusi import language, writing
-from ikusi.miniature.words.cldr import ENGLISH, Locale, locale
+from ikusi.miniature.words.cldr import ENGLISH, Locale, load_locale
 
 CLDR = "Unicode CLDR."
 SIGN = "A sign, for CLDR has"
@@ -76,17 +76,17 @@ def draft(code: str) -> dict[str, Any]:
     Raises:
         InputError: CLDR does not name emoji in this language.
     """
-    words = locale(code)
+    words = load_locale(code)
     reference = language.load("en")
-    yes, no, answers_from = yes_no(words)
+    yes, no, answers_from = find_yes_no(words)
     numbers = words.numbers()
-    colours, colours_from = colour_terms(words)
-    conjunction, conjunction_from = and_word(words)
+    colours, colours_from = find_colour_terms(words)
+    conjunction, conjunction_from = find_and_word(words)
     prompts = {task: [PROMPTS[task]] * len(said) for task, said in reference.prompts.items()}
     statements = {
         kind: [STATEMENTS[kind]] * len(said) for kind, said in reference.statements.items()
     }
-    name = locale("en").languages.get(code, code)
+    name = load_locale("en").languages.get(code, code)
     stemmer = name.lower()  # Snowball names its stemmers as CLDR names languages in English
     return {
         "code": code,
@@ -102,7 +102,7 @@ def draft(code: str) -> dict[str, Any]:
         "no_words": [],
         "articles": [],
         "contractions": {},
-        "capitals": capitals(words),
+        "capitals": find_capitals(words),
         "stemmer": stemmer if stemmer in snowballstemmer.algorithms() else "",
         "endings": [],
         "distractors": [],
@@ -142,14 +142,14 @@ def _other_sources(words: Locale) -> dict[str, str]:
     }
 
 
-def yes_no(words: Locale) -> tuple[str, str, str]:
+def find_yes_no(words: Locale) -> tuple[str, str, str]:
     """The words for yes and no, or signs, and where they are from.
 
     CLDR gives what may be typed (`yes:y`), several forms at times (`a/b`), and English where
     nobody translated: both words English are no words of this language.
     """
     found = words.yes_no() or ("", "")
-    yes, no = (re.split(r"[:\uff1a\u17d6/]", writing.plain(word))[0].strip() for word in found)
+    yes, no = (re.split(r"[:\uff1a\u17d6/]", writing.to_plain(word))[0].strip() for word in found)
     if not yes or not no:
         return "✓", "✗", f"{SIGN} no yes and no"
     if words.code != ENGLISH and [yes.lower(), no.lower()] == ["yes", "no"]:
@@ -157,14 +157,16 @@ def yes_no(words: Locale) -> tuple[str, str, str]:
     return yes, no, CLDR if [yes, no] == list(found) else f"{CLDR} It has: {found[0]}, {found[1]}"
 
 
-def and_word(words: Locale) -> tuple[str, str]:
+def find_and_word(words: Locale) -> tuple[str, str]:
     """The word between the last two items of a list, or a comma, and where it is from."""
     pattern = words.conjunction() or ""
     between = re.fullmatch(r"\{0\}(.*)\{1\}", pattern)
     if not between:
         return ",", f"{SIGN} no word that stands between: {pattern or 'nothing'}"
-    word = re.sub(r"\(.*?\)", "", writing.plain(between[1])).strip(" ,")
-    english = (locale(ENGLISH).conjunction() or "").replace("{0}", "").replace("{1}", "").strip()
+    word = re.sub(r"\(.*?\)", "", writing.to_plain(between[1])).strip(" ,")
+    english = (
+        (load_locale(ENGLISH).conjunction() or "").replace("{0}", "").replace("{1}", "").strip()
+    )
     if words.code != ENGLISH and word == english:
         return ",", f"{SIGN} English alone"
     if not word:
@@ -172,9 +174,9 @@ def and_word(words: Locale) -> tuple[str, str]:
     return word, CLDR if word == between[1].strip() else f"{CLDR} It has: {pattern}"
 
 
-def colour_terms(words: Locale) -> tuple[dict[str, str], dict[str, str]]:
+def find_colour_terms(words: Locale) -> tuple[dict[str, str], dict[str, str]]:
     """The word for each colour, or its circle or heart as a sign, and where each is from."""
-    found, said, sources = colour_words(words), {}, {}
+    found, said, sources = find_colour_words(words), {}, {}
     for name in language.COLOURS:
         word = found.get(name, "")
         sign = CIRCLES.get(name) or HEARTS[name][0]
@@ -188,12 +190,12 @@ def colour_terms(words: Locale) -> tuple[dict[str, str], dict[str, str]]:
     return said, sources
 
 
-def capitals(words: Locale) -> dict[str, str]:
+def find_capitals(words: Locale) -> dict[str, str]:
     """The capitals of an alphabet that has an i without a dot beside the one with it."""
     return {"İ": "i", "I": "ı"} if {"i", "ı"} <= words.letters else {}
 
 
-def colour_words(words: Locale) -> dict[str, str]:
+def find_colour_words(words: Locale) -> dict[str, str]:
     """Colour -> its word: what the name of a circle has that no other circle's name has.
 
     Where there are no spaces, what all circles' names begin and end with is taken off.

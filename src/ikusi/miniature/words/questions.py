@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from ikusi.miniature.words.concepts import Concept
-from ikusi.miniature.words.speaker import Exchange, Phrase, Speaker, name_of, names_of, same
+from ikusi.miniature.words.speaker import Exchange, Phrase, Speaker, repeat, say_name, say_names
 
 OPTIONS = 4
 
@@ -59,7 +59,7 @@ class Asker:
         target = _target(task, drawn)
         options = [target, *self.near(target, drawn, random, OPTIONS - 1)]
         order = random.permutation(OPTIONS)
-        phrases = tuple(name_of(options[i]) for i in order)
+        phrases = tuple(say_name(options[i]) for i in order)
         right = int(np.flatnonzero(order == 0)[0])
         values = dict(zip("abcd", phrases, strict=True)) if task == "which" else plain.values
         return Exchange(task, 0, values, plain.answer, options=phrases, right=right)
@@ -73,13 +73,13 @@ def fits(task: str, count: int) -> bool:
     return count in COUNTS[task]
 
 
-def _named(task: str) -> Callable[[Asker, Drawn, np.random.Generator, int], Exchange]:
+def _ask_name(task: str) -> Callable[[Asker, Drawn, np.random.Generator, int], Exchange]:
     def make(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
         target = _target(task, drawn)
         # What is asked of one thing alone also tells that there is one.
         tells = frozenset((target, COUNT) if COUNTS[task] == (1,) else (target,))
         about = frozenset([target])
-        return Exchange(task, variant, {}, name_of(target), about=about, tells=tells)
+        return Exchange(task, variant, {}, say_name(target), about=about, tells=tells)
 
     return make
 
@@ -90,8 +90,8 @@ def _next_to(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: i
     return Exchange(
         "next_to",
         variant,
-        {"x": name_of(edge)},
-        name_of(target),
+        {"x": say_name(edge)},
+        say_name(target),
         about=frozenset([target]),
         tells=frozenset([target, edge]),
     )
@@ -103,7 +103,7 @@ def _keywords(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: 
         "keywords",
         variant,
         {},
-        lambda speaker: speaker.listed(speaker.keywords(concept)),
+        lambda speaker: speaker.join_list(speaker.keywords(concept)),
         lambda speaker: speaker.keywords(concept),
         about=frozenset([concept]),  # they go with a name whatever is drawn
         tells=frozenset([concept, COUNT]),
@@ -130,22 +130,22 @@ def _how_many(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: 
         {},
         lambda speaker: speaker.number(count),
         lambda speaker: [speaker.number(count), str(count)],
-        **same(COUNT),
+        **repeat(COUNT),
     )
 
 
 def _ground(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
     colour: Phrase = lambda speaker: speaker.pack.colours[drawn.ground]  # noqa: E731
-    return Exchange("ground", variant, {}, colour, **same(GROUND))
+    return Exchange("ground", variant, {}, colour, **repeat(GROUND))
 
 
 def _present(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
     there = drawn.concepts[random.integers(len(drawn.concepts))]
     truth = bool(random.random() < 0.5)
-    return present(asker, drawn, there, truth, random, variant)
+    return ask_present(asker, drawn, there, truth, random, variant)
 
 
-def present(
+def ask_present(
     asker: Asker,
     drawn: Drawn,
     there: Concept,
@@ -158,9 +158,9 @@ def present(
     asked = there if truth else asker.near(there, drawn, random, 1, besides)[0]
     options: tuple[Phrase, ...] = (lambda s: s.pack.yes, lambda s: s.pack.no)
     right = 0 if truth else 1
-    values = {"x": name_of(asked)}
+    values = {"x": say_name(asked)}
     return Exchange(
-        "present", variant, values, options[right], options=options, right=right, **same(asked)
+        "present", variant, values, options[right], options=options, right=right, **repeat(asked)
     )
 
 
@@ -168,9 +168,9 @@ def _which(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int
     target = drawn.concepts[random.integers(len(drawn.concepts))]
     options = [target, *asker.near(target, drawn, random, OPTIONS - 1)]
     order = random.permutation(OPTIONS)
-    values = {letter: name_of(options[i]) for letter, i in zip("abcd", order, strict=True)}
+    values = {letter: say_name(options[i]) for letter, i in zip("abcd", order, strict=True)}
     about, tells = frozenset([target]), frozenset(options)
-    return Exchange("which", variant, values, name_of(target), about=about, tells=tells)
+    return Exchange("which", variant, values, say_name(target), about=about, tells=tells)
 
 
 def _describe(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
@@ -178,7 +178,7 @@ def _describe(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: 
         return speaker.pack.state(
             "description",
             0,
-            list=names_of(drawn.concepts)(speaker),
+            list=say_names(drawn.concepts)(speaker),
             count=speaker.number(len(drawn.concepts)),
             colour=speaker.pack.colours[drawn.ground],
         )
@@ -186,10 +186,10 @@ def _describe(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: 
     def golds(speaker: Speaker) -> list[str]:
         return [speaker.name(concept) for concept in drawn.concepts]
 
-    return Exchange("describe", variant, {}, answer, golds, **same(*all_of(drawn)))
+    return Exchange("describe", variant, {}, answer, golds, **repeat(*collect_facts(drawn)))
 
 
-def all_of(drawn: Drawn) -> tuple[Hashable, ...]:
+def collect_facts(drawn: Drawn) -> tuple[Hashable, ...]:
     """All that there is to know of a scene."""
     return (*drawn.concepts, GROUND, COUNT)
 
@@ -205,9 +205,9 @@ def _target(task: str, drawn: Drawn) -> Concept:
 
 Maker = Callable[[Asker, Drawn, np.random.Generator, int], Exchange]
 MAKERS: dict[str, Maker] = {
-    "what": _named("what"),
-    "left": _named("left"),
-    "right": _named("right"),
+    "what": _ask_name("what"),
+    "left": _ask_name("left"),
+    "right": _ask_name("right"),
     "next_to": _next_to,
     "keywords": _keywords,
     "category": _category,

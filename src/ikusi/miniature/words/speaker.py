@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TypedDict
 
 from ikusi.language import LanguagePack
-from ikusi.miniature.words.cldr import Locale, locale
+from ikusi.miniature.words.cldr import Locale, load_locale
 from ikusi.miniature.words.concepts import Concept
 
 MAX_KEYWORDS = 4
@@ -35,7 +35,7 @@ class Speaker:
     @cached_property
     def words(self) -> Locale:
         """CLDR's words in this language."""
-        return locale(self.pack.code)
+        return load_locale(self.pack.code)
 
     @property
     def code(self) -> str:
@@ -60,7 +60,7 @@ class Speaker:
         """The word of a number up to ten."""
         return self.pack.numbers[value]
 
-    def listed(self, items: Sequence[str]) -> str:
+    def join_list(self, items: Sequence[str]) -> str:
         """Items as a plain list."""
         return ", ".join(items)
 
@@ -68,14 +68,14 @@ class Speaker:
 Phrase = Callable[[Speaker], str]  # what is said, whatever the language
 
 
-def name_of(concept: Concept) -> Phrase:
+def say_name(concept: Concept) -> Phrase:
     """Says the concept's name."""
     return lambda speaker: speaker.name(concept)
 
 
-def names_of(concepts: Sequence[Concept]) -> Phrase:
+def say_names(concepts: Sequence[Concept]) -> Phrase:
     """Says the concepts' names as a list."""
-    return lambda speaker: speaker.listed([speaker.name(concept) for concept in concepts])
+    return lambda speaker: speaker.join_list([speaker.name(concept) for concept in concepts])
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ class Same(TypedDict):
     tells: frozenset[Hashable]
 
 
-def same(*known: Hashable) -> Same:
+def repeat(*known: Hashable) -> Same:
     """An exchange's `about` and `tells` where both are this."""
     return {"about": frozenset(known), "tells": frozenset(known)}
 
 
-def given_away(exchanges: Iterable[Exchange]) -> bool:
+def is_given_away(exchanges: Iterable[Exchange]) -> bool:
     """Whether one of these can be answered from those before it."""
     known: frozenset[Hashable] = frozenset()
     for exchange in exchanges:

@@ -13,7 +13,7 @@ CLAIMED = {
 }
 
 
-def accelerators(devices: Path = Path("/dev")) -> list[str]:
+def list_accelerators(devices: Path = Path("/dev")) -> list[str]:
     """The NVIDIA GPUs this machine, or its job queue, lets us use; found without torch."""
     allotted = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allotted is not None:

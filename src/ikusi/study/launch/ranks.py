@@ -24,10 +24,10 @@ from typing import Any, Protocol
 
 from ikusi import artifact, disk, jsonfile
 from ikusi.errors import IkusiError, InputError
-from ikusi.processes import be_killed_with_parent
+from ikusi.processes import die_with_parent
 from ikusi.recipe.folder import StudyFolder
-from ikusi.study.context import Context, Report, call, one_line
-from ikusi.study.launch.hardware import accelerators, claim_hardware
+from ikusi.study.context import Context, Report, call, to_one_line
+from ikusi.study.launch.hardware import claim_hardware, list_accelerators
 
 TASK, PROGRESS, FAILURE, DONE = "task.json", "progress.json", "failure.json", "done.json"
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -50,26 +50,26 @@ class Task:
     study: Path
     fingerprint: str
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As JSON, with whole paths: the processes may run in another folder."""
         paths = {name: str(getattr(self, name).absolute()) for name in ("output", "study")}
         values = asdict(self) | paths
         del values["folder"]
         return values
 
-    def is_told(self) -> bool:
+    def is_saved(self) -> bool:
         """Whether just this is what the folder already holds."""
         try:
             known = json.loads((self.folder / TASK).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
-        return bool(known == json.loads(json.dumps(self.told())))
+        return bool(known == json.loads(json.dumps(self.to_json())))
 
-    def tell(self) -> None:
+    def save(self) -> None:
         """Write it down in a folder that holds nothing else."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        artifact.write_json(self.folder / TASK, self.told())
+        artifact.write_json(self.folder / TASK, self.to_json())
 
 
 class Written(jsonfile.Record):
@@ -88,7 +88,7 @@ class Processes(Protocol):
     def poll(self) -> int | None:
         """None while they work; then 0 if all went well."""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """What they wait for, or how they ended, in a few words; often nothing."""
 
     def cause(self) -> str:
@@ -113,7 +113,7 @@ def run(task: Task, start: Starter, send: Callable[[Report], None]) -> None:
     processes, told = start(task), None
     try:
         while (code := processes.poll()) is None:
-            told = _pass_on(_report(task.folder / PROGRESS, processes.told()), told, send)
+            told = _pass_on(_report(task.folder / PROGRESS, processes.describe()), told, send)
             time.sleep(SECONDS_BETWEEN_LOOKS)
     except SystemExit:
         processes.leave()
@@ -128,15 +128,15 @@ def run(task: Task, start: Starter, send: Callable[[Report], None]) -> None:
     shutil.rmtree(task.folder, ignore_errors=True)
 
 
-def here(task: Task) -> Processes:
+def start_here(task: Task) -> Processes:
     """Start them with torchrun, on this machine."""
-    task.tell()
+    task.save()
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
         *("--nproc_per_node", str(task.compute["processes"])),
         *("-m", "ikusi.study.launch.ranks", str(task.folder)),
     ]
-    return Here(subprocess.Popen(command, preexec_fn=be_killed_with_parent))
+    return Here(subprocess.Popen(command, preexec_fn=die_with_parent))
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,11 @@ class Here:
         """See `Processes`."""
         return self.process.poll()
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """See `Processes`."""
         return ""
 
-    cause = told
+    cause = describe
 
     def stop(self) -> None:
         """See `Processes`."""
@@ -184,36 +184,36 @@ def _failure(path: Path, processes: Processes, code: int) -> IkusiError:
     """Why a task failed: what ended its processes from outside, or the first that said why."""
     if cause := processes.cause():
         return IkusiError(cause)
-    if (told := _told(path)) is None:
-        how = processes.told() or f"one ended with code {code}"
+    if (told := _read_json(path)) is None:
+        how = processes.describe() or f"one ended with code {code}"
         return IkusiError(f"its processes left no message: {how}; its log says more")
     return (InputError if told["bad_input"] else IkusiError)(told["message"])
 
 
-def tell_failure(folder: Path, error: Exception, attempt: int = 0) -> None:
+def write_failure(folder: Path, error: Exception, attempt: int = 0) -> None:
     """Say why a task failed; the first to do so counts, as others fail because it did."""
     if not has_failed(folder, attempt):
-        if line := disk.fault(error):
+        if line := disk.describe_fault(error):
             error = InputError(line)
         bad_input = isinstance(error, InputError)
-        told = {"message": one_line(error), "bad_input": bad_input, "attempt": attempt}
+        told = {"message": to_one_line(error), "bad_input": bad_input, "attempt": attempt}
         artifact.write_json(folder / FAILURE, told)
 
 
 def has_failed(folder: Path, attempt: int = 0) -> bool:
     """Whether one of the processes has told of a failure in this attempt."""
-    told = _told(folder / FAILURE)
+    told = _read_json(folder / FAILURE)
     return told is not None and told["attempt"] == attempt
 
 
-def _told(path: Path) -> dict[str, Any] | None:
+def _read_json(path: Path) -> dict[str, Any] | None:
     found: dict[str, Any] | None = None
     with suppress(FileNotFoundError):
         found = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A port of this machine that nothing listens at."""
     with socket.socket() as listener:
         listener.bind(("", 0))
@@ -226,8 +226,8 @@ def main(folder: Path, attempt: int = 0) -> None:
     Args:
         attempt: how often all processes of the task have been started anew.
     """
-    be_killed_with_parent()
-    claim_hardware(",".join(accelerators()) or None)
+    die_with_parent()
+    claim_hardware(",".join(list_accelerators()) or None)
     from accelerate.utils import get_cpu_distributed_information
     from transformers.utils.logging import disable_progress_bar
 
@@ -249,7 +249,7 @@ def main(folder: Path, attempt: int = 0) -> None:
         call(task.function, Path(task.output), context, task.settings, str(folder / TASK))
     except Exception as error:
         traceback.print_exc()
-        tell_failure(folder, error, attempt)
+        write_failure(folder, error, attempt)
         sys.stderr.flush()
         os._exit(1)  # without waiting for the others, who may wait for this one
     if first:

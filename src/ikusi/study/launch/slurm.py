@@ -109,7 +109,7 @@ class Job:
             self.ended = f"SLURM job {self.number} {_how(self.number)}"
         return 0 if done else 1
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """See `Processes`. At work, its processes are first heard of when they have all loaded."""
         silent = self.state == "RUNNING" and self._progress() == self._before
         if self.ended or not self.state or (self.state == "RUNNING" and not silent):
@@ -146,7 +146,7 @@ def _expect_ours(folder: Path, number: str) -> None:
     end = time.monotonic() + SECONDS_TO_BE_KNOWN
     while not (folder / JOB).exists() and time.monotonic() < end:
         time.sleep(1)
-    found = (_kept(folder) or {"number": "none"})["number"]
+    found = (_read_kept(folder) or {"number": "none"})["number"]
     if found != number:
         raise IkusiError(f"{folder}: expected job {number} at work here, found {found}")
 
@@ -154,7 +154,7 @@ def _expect_ours(folder: Path, number: str) -> None:
 def _port(path: Path, *, first: bool) -> int:
     """Where the processes of an attempt meet: the first one finds a port and tells the others."""
     if first:
-        artifact.write_json(path, ranks.free_port())
+        artifact.write_json(path, ranks.find_free_port())
     end = time.monotonic() + SECONDS_TO_BE_KNOWN
     while not path.exists():
         if time.monotonic() > end:
@@ -169,11 +169,11 @@ def start(task: Task) -> Job:
     Raises:
         InputError: there is no SLURM, or it refuses what the recipe asks for.
     """
-    kept = _kept(task.folder)
-    if kept and task.is_told() and ((task.folder / DONE).exists() or _in_queue(kept["number"])[0]):
+    kept = _read_kept(task.folder)
+    if kept and task.is_saved() and ((task.folder / DONE).exists() or _in_queue(kept["number"])[0]):
         logger.info("SLURM job %s is at it already", kept["number"])
         return Job(task.folder, kept["number"])
-    task.tell()
+    task.save()
     number = _submit(task, Slurm.model_validate(task.compute["slurm"]))
     _keep(task.folder, number)
     logger.info("SLURM job %s: %s", number, task.folder)
@@ -183,8 +183,8 @@ def start(task: Task) -> Job:
 def settle(task: Task) -> None:
     """End a job that is at another task in this folder, or was cancelled and has not ended yet,
     before its output is made anew."""
-    kept = _kept(task.folder)
-    if kept is None or (task.is_told() and not kept["cancelled"]):
+    kept = _read_kept(task.folder)
+    if kept is None or (task.is_saved() and not kept["cancelled"]):
         return
     number, end = kept["number"], time.monotonic() + SECONDS_TO_END
     if _in_queue(number)[0]:
@@ -196,7 +196,7 @@ def settle(task: Task) -> None:
     (task.folder / JOB).unlink()
 
 
-def _kept(folder: Path) -> dict[str, Any] | None:
+def _read_kept(folder: Path) -> dict[str, Any] | None:
     """What is known of the job that was last at work in a folder."""
     path = folder / JOB
     if not path.exists():

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ikusi.errors import IkusiError, InputError
-from ikusi.processes import be_killed_with_parent
+from ikusi.processes import die_with_parent
 from ikusi.study.launch import ranks
 from ikusi.study.launch.ranks import Processes, Task
 
@@ -71,8 +71,8 @@ class Group:
 
     def start(self, task: Task) -> Processes:
         """Share a task with the others; see `ranks.Starter`."""
-        task.tell()
-        store, port = self.store(), ranks.free_port()
+        task.save()
+        store, port = self.store(), ranks.find_free_port()
         number = store.add(COUNT, 1)
         order = {"folder": str(task.folder.absolute()), "port": port}
         store.set(ORDER.format(number), json.dumps(order))
@@ -85,7 +85,7 @@ class Group:
         """
         place = self.variables | {"MASTER_PORT": str(port), SHARED_STORE: "False"}
         command = [sys.executable, "-m", "ikusi.study.launch.ranks", str(folder)]
-        return subprocess.Popen(command, env=os.environ | place, preexec_fn=be_killed_with_parent)
+        return subprocess.Popen(command, env=os.environ | place, preexec_fn=die_with_parent)
 
     def set_aside(self) -> None:
         """Let what this process calls believe that it is alone."""
@@ -93,7 +93,7 @@ class Group:
             os.environ.pop(name, None)
 
 
-def group() -> Group | None:
+def read_group() -> Group | None:
     """The group that this process was started in; None where torchrun did not start it.
 
     Raises:
@@ -130,11 +130,11 @@ class Led:
         late = self._failed is not None and time.monotonic() - self._failed > SECONDS_TO_LEAVE
         return 1 if code is None and late else code
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """See `Processes`."""
         return ""
 
-    cause = told
+    cause = describe
 
     def stop(self) -> None:
         """See `Processes`."""
@@ -145,13 +145,13 @@ class Led:
     leave = stop
 
 
-def led(work: Callable[[], T]) -> T | None:
+def lead(work: Callable[[], T]) -> T | None:
     """Do some work on studies, in the first process of a group, if there is one.
 
     Returns:
         What the work returned; None in the others, once they have been let go.
     """
-    found = group()
+    found = read_group()
     if found and not found.first:
         _follow(found)
         return None
@@ -194,4 +194,4 @@ def _take_part(group: Group, store: Any, number: int) -> None:
         time.sleep(SECONDS_BETWEEN_LOOKS)
     if code and over is None:  # and it may have had no time to say why
         where = f"process {group.variables['RANK']} on {socket.gethostname()}"
-        ranks.tell_failure(folder, IkusiError(f"{where} ended with code {code}"))
+        ranks.write_failure(folder, IkusiError(f"{where} ended with code {code}"))

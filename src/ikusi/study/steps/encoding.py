@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from ikusi import artifact
 from ikusi.miniature.bases import shipped
 from ikusi.recipe import Compute, Recipe, Stage
-from ikusi.recipe.folder import MINIATURE, encoded, needs_data
+from ikusi.recipe.folder import MINIATURE, list_data_steps, name_features_step
 from ikusi.recipe.values import is_name
 from ikusi.study.context import Context
 from ikusi.study.steps.settings import Settings
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from ikusi.study.contents import Contents
 
 
-def kept(recipe: Recipe, stage: Stage) -> str | None:
+def find_features_step(recipe: Recipe, stage: Stage) -> str | None:
     """The step that keeps the features of a stage's pictures; none where the encoder learns."""
     if not recipe.cache_features or "vision" in stage.trainable:
         return None
-    return encoded(_short(recipe, stage.corpus))
+    return name_features_step(_short(recipe, stage.corpus))
 
 
-def kept_of(recipe: Recipe) -> dict[str, Stage]:
+def find_features_steps(recipe: Recipe) -> dict[str, Stage]:
     """Every such step of a recipe, with a stage whose pictures it is for."""
-    named = {kept(recipe, stage): stage for stage in recipe.stages.both}
+    named = {find_features_step(recipe, stage): stage for stage in recipe.stages.both}
     return {name: stage for name, stage in named.items() if name}
 
 
@@ -56,7 +56,7 @@ class Features(Settings):
 
     def inputs(self) -> tuple[str, ...]:
         """The data, if the corpus is one of the study's own."""
-        return needs_data(self.corpus)
+        return list_data_steps(self.corpus)
 
     def reads(self, contents: Contents) -> dict[str, str]:
         """The encoder, and a given corpus."""
@@ -71,17 +71,17 @@ def features(output: Path, context: Context, settings: Features) -> None:
     from ikusi.model import parts
     from ikusi.train.features import store
 
-    place = shipped.base(settings.vision)
+    place = shipped.locate_base(settings.vision)
     compute = Compute.model_validate(context.compute)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     half = settings.precision == "bf16" and device.type == "cuda"
     dtype = torch.bfloat16 if half else torch.float32
     tower = parts.open_vision_tower(place).eval().to(device, dtype)
     size = tower.config.image_size
-    extra = parts.extra_tokens(tower.config, settings.feature_layer)
+    extra = parts.count_extra_tokens(tower.config, settings.feature_layer)
     image_processor = parts.open_image_processor(place, size)
     if settings.image_aspect == "pad":
-        image_processor = parts.padded(image_processor, size)
+        image_processor = parts.make_padding_processor(image_processor, size)
 
     def progress(done: int, total: int) -> None:
         context.progress(done / total, f"{done:,} of {total:,} pictures")

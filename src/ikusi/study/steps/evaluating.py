@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ikusi import language
 from ikusi.miniature.bases import shipped
 from ikusi.recipe import Recipe, Run
-from ikusi.recipe.folder import checkpoint, needs_data, trained
+from ikusi.recipe.folder import list_data_steps, locate_checkpoint, name_instruct_step
 from ikusi.study.context import Context
 from ikusi.study.steps.settings import Spoken
 
@@ -44,7 +44,7 @@ class Measured(Spoken):
 
     def inputs(self) -> tuple[str, ...]:
         """The data, if a benchmark is one of the study's own."""
-        return needs_data(*self.benchmarks)
+        return list_data_steps(*self.benchmarks)
 
     def reads(self, contents: Contents) -> dict[str, str]:
         """What the benchmarks say and ask, and both packs."""
@@ -66,7 +66,7 @@ class Evaluate(Measured):
     @classmethod
     def of(cls, recipe: Recipe, run: Run) -> Evaluate:
         """The measurement of a run of the grid, on every benchmark."""
-        return cls(checkpoint=trained(run.name), **cls.common(recipe, recipe.benchmarks))
+        return cls(checkpoint=name_instruct_step(run.name), **cls.common(recipe, recipe.benchmarks))
 
     def inputs(self) -> tuple[str, ...]:
         """The data, and the trained model."""
@@ -92,12 +92,12 @@ class EvaluateBackbone(Measured):
 
 def evaluate(output: Path, context: Context, settings: Evaluate) -> None:
     """Measure a trained model on every benchmark, in both languages."""
-    _measure(checkpoint(context.study.step(settings.checkpoint)), output, context, settings)
+    _measure(locate_checkpoint(context.study.step(settings.checkpoint)), output, context, settings)
 
 
 def evaluate_backbone(output: Path, context: Context, settings: EvaluateBackbone) -> None:
     """Measure an LLM as it was before it saw a picture, on the text-only benchmarks."""
-    _measure(Path(shipped.base(settings.model)), output, context, settings)
+    _measure(Path(shipped.locate_base(settings.model)), output, context, settings)
 
 
 def _measure(model: Path, output: Path, context: Context, settings: Measured) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ikusi import language
 from ikusi.miniature.bases import shipped
 from ikusi.recipe import Compute, Recipe, Run, Stage, TextOnly
-from ikusi.recipe.folder import aligned, checkpoint, needs_data
+from ikusi.recipe.folder import list_data_steps, locate_checkpoint, name_align_step
 from ikusi.study.context import Context
 from ikusi.study.steps import encoding
 from ikusi.study.steps.settings import Spoken
@@ -58,7 +58,7 @@ class Align(Trained):
             image_aspect=recipe.image_aspect,
             feature_layer=recipe.vision_feature_layer,
             stage=stage,
-            features=encoding.kept(recipe, stage),
+            features=encoding.find_features_step(recipe, stage),
             seed=recipe.seed,
             language_code=recipe.language,
             source_code=recipe.source_language,
@@ -66,7 +66,7 @@ class Align(Trained):
 
     def inputs(self) -> tuple[str, ...]:
         """The data, and the features of its pictures."""
-        return (*needs_data(self.stage.corpus), *([self.features] if self.features else []))
+        return (*list_data_steps(self.stage.corpus), *([self.features] if self.features else []))
 
     def reads(self, contents: Contents) -> dict[str, str]:
         """Encoder, LLM, both packs, a given corpus."""
@@ -91,10 +91,10 @@ class Instruct(Trained):
         """The training of a run of the grid."""
         stage = recipe.stages.instruct.model_copy(update={"ratio": run.ratio})
         return cls(
-            aligned=aligned(run.backbone),
+            aligned=name_align_step(run.backbone),
             stage=stage,
             text_only=recipe.text_only if run.text_only else None,
-            features=encoding.kept(recipe, stage),
+            features=encoding.find_features_step(recipe, stage),
             seed=recipe.seed,
             language_code=recipe.language,
             source_code=recipe.source_language,
@@ -108,7 +108,7 @@ class Instruct(Trained):
     def inputs(self) -> tuple[str, ...]:
         """The data, the features of its pictures, and the aligned model."""
         seen = [self.features] if self.features else []
-        return (*needs_data(*self.corpora), *seen, self.aligned)
+        return (*list_data_steps(*self.corpora), *seen, self.aligned)
 
     def reads(self, contents: Contents) -> dict[str, str]:
         """Given corpora; all else is in the aligned model."""
@@ -125,8 +125,8 @@ def align(output: Path, context: Context, settings: Align) -> None:
 
     set_seed(settings.seed)
     model, processor = fusion.assemble(
-        shipped.base(settings.vision),
-        shipped.base(settings.backbone),
+        shipped.locate_base(settings.vision),
+        shipped.locate_base(settings.backbone),
         connector=settings.connector,
         feature_layer=settings.feature_layer,
         seed=settings.seed,
@@ -148,7 +148,7 @@ def instruct(output: Path, context: Context, settings: Instruct) -> None:
     from ikusi.model import fusion
 
     set_seed(settings.seed)
-    model, processor = fusion.load(checkpoint(context.study.step(settings.aligned)))
+    model, processor = fusion.load(locate_checkpoint(context.study.step(settings.aligned)))
     stage, languages, added = settings.stage, settings.languages, settings.text_only
     mixed = [_part(stage.corpus, stage.ratio, None, context, languages)]
     if added:
@@ -178,7 +178,7 @@ def _train(
     context: Context,
 ) -> None:
     from ikusi.train.features import StoredFeatures
-    from ikusi.train.parallel import deepspeed_settings, strategy
+    from ikusi.train.parallel import choose_strategy, make_deepspeed_settings
     from ikusi.train.stages import train_stage
 
     def progress(made: Progress) -> None:
@@ -187,7 +187,7 @@ def _train(
         context.progress(made.step / made.total, words)
 
     compute, kept = Compute.model_validate(context.compute), settings.features
-    if deepspeed_settings(strategy(compute, compute.together), bf16=False):
+    if make_deepspeed_settings(choose_strategy(compute, compute.together), bf16=False):
         context.progress(0.0, "starting DeepSpeed, which compiles its operators the first time")
     train_stage(
         model,

@@ -16,14 +16,14 @@ from ikusi.yamlfile import Section
 FOUND: catalogue.Modules[Check] = catalogue.Modules(__name__, "CHECKS", "check")
 
 
-def in_order() -> list[Check]:
+def list_checks() -> list[Check]:
     """All checks, as they are made one after the other."""
     return sorted(FOUND.every.values(), key=lambda check: check.place)
 
 
-def keys() -> list[type[Section]]:
+def list_settings() -> list[type[Section]]:
     """The settings of all checks, those of the last check first, as pydantic lists bases."""
-    return [check.keys for check in reversed(in_order())]
+    return [check.keys for check in reversed(list_checks())]
 
 
 class Checker:
@@ -40,7 +40,7 @@ class Checker:
         self, settings: Any, row_type: RowType, source: LanguagePack, target: LanguagePack
     ) -> None:
         given = Given(settings, row_type, source, target)
-        actions = [(check, getattr(settings, check.name)) for check in in_order()]
+        actions = [(check, getattr(settings, check.name)) for check in list_checks()]
         self._looks = [
             (check.name, action == "refuse", check.make(given))
             for check, action in actions

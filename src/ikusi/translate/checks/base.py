@@ -56,11 +56,11 @@ class Check:
     make: Callable[[Given], Look]
 
 
-def short(text: str) -> str:
+def shorten(text: str) -> str:
     """A text as an error shows it: its beginning, on one line."""
     return " ".join(text.split())[:60]
 
 
-def plain(text: str) -> str:
+def to_plain(text: str) -> str:
     """A text without what does not tell one answer from another: case, outer signs."""
     return text.strip(" .!?;,:\n\t").casefold()

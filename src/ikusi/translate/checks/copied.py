@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from ikusi.translate.checks.base import Action, Check, Given, Look, Mild, short
+from ikusi.translate.checks.base import Action, Check, Given, Look, Mild, shorten
 from ikusi.translate.contract import Row
-from ikusi.translate.copies import Copied, copied
+from ikusi.translate.copies import Copied, find_copied
 from ikusi.yamlfile import Section
 
 
@@ -24,10 +24,10 @@ def look(given: Given) -> Look:
     """Compare what a row says with what it said."""
 
     def check(row: Row, texts: Sequence[str]) -> str | None:
-        much, text = copied(row.texts, texts)
+        much, text = find_copied(row.texts, texts)
         if much is Copied.NONE:
             return None
-        problem = f"expected a translation, found the source: {short(text)}"
+        problem = f"expected a translation, found the source: {shorten(text)}"
         return problem if much is Copied.ALL else Mild(problem)
 
     return check

@@ -36,32 +36,32 @@ class Keys(Section):
 
 def look(given: Given) -> Look:
     """Tell the language of all that a row says."""
-    tell = identifier(given.settings, given.source, given.target)
+    tell = open_identifier(given.settings, given.source, given.target)
 
     def language(row: Row, texts: Sequence[str]) -> str | None:
-        text = spoken(texts, given.settings.language_words)
+        text = join_prose(texts, given.settings.language_words)
         if text is None:
             return None
-        return foreign(tell.expected, tell(text), given.settings)
+        return describe_foreign(tell.expected, tell(text), given.settings)
 
     return language
 
 
-def identifier(settings: Keys, source: LanguagePack, target: LanguagePack) -> Identifier:
+def open_identifier(settings: Keys, source: LanguagePack, target: LanguagePack) -> Identifier:
     """What tells the target language from those that a translation may be in instead."""
     likely = [source.code, *target.distractors, *settings.distractors]
     return Identifier(target.code, likely, target.identifier)
 
 
-def spoken(texts: Sequence[str], least: int) -> str | None:
+def join_prose(texts: Sequence[str], least: int) -> str | None:
     """What a row says, to tell its language by; None if that is less than so many words."""
     text = " ".join(texts)
     if TOKEN_SIGNS.search(text):
         text = TOKENS.sub(" ", text)
-    return text if writing.length(text) >= least else None
+    return text if writing.count_words(text) >= least else None
 
 
-def foreign(expected: str, found: Guess, settings: Keys) -> str | None:
+def describe_foreign(expected: str, found: Guess, settings: Keys) -> str | None:
     """What is wrong with a row that is likely in another language than the one expected."""
     if found.code == expected or found.other < settings.language_probability:
         return None

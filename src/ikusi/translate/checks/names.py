@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from ikusi.translate.checks.base import Action, Check, Given, Look, short
+from ikusi.translate.checks.base import Action, Check, Given, Look, shorten
 from ikusi.translate.contract import Row
 from ikusi.yamlfile import Section
 
@@ -32,7 +32,7 @@ def look(given: Given) -> Look:
 def _names(row: Row, texts: Sequence[str]) -> str | None:
     found = {_root(word) for text in texts for word in WORD.findall(text)}
     lost = [name for text in row.texts for name in NAME.findall(text) if _root(name) not in found]
-    return f"expected {', '.join(map(short, lost[:5]))}, found no trace" if lost else None
+    return f"expected {', '.join(map(shorten, lost[:5]))}, found no trace" if lost else None
 
 
 def _root(word: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from ikusi.data.rows.shape import Gold
-from ikusi.translate.checks.base import Action, Check, Given, Look, plain
+from ikusi.translate.checks.base import Action, Check, Given, Look, to_plain
 from ikusi.translate.contract import Row
 from ikusi.yamlfile import Section
 
@@ -24,7 +24,7 @@ def look(given: Given) -> Look:
     def check(row: Row, texts: Sequence[str]) -> str | None:
         if given.row_type.gold is not Gold.OPTION or len(texts) < 3:
             return None
-        before, after = (len({plain(text) for text in some[1:]}) for some in (row.texts, texts))
+        before, after = (len({to_plain(text) for text in some[1:]}) for some in (row.texts, texts))
         if after < before:
             return f"expected {before} different options, found {after}"
         return None

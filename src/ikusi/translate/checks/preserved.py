@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from ikusi import writing
-from ikusi.translate.checks.base import Action, Check, Given, Look, short
+from ikusi.translate.checks.base import Action, Check, Given, Look, shorten
 from ikusi.translate.contract import Row
 from ikusi.yamlfile import Section
 
@@ -29,29 +29,29 @@ class Keys(Section):
 
 def look(given: Given) -> Look:
     """Count what must come through a translation."""
-    return _preserved
+    return _find_lost
 
 
-def _preserved(row: Row, texts: Sequence[str]) -> str | None:
-    before, after = (writing.our_digits("\n".join(some)) for some in (row.texts, texts))
+def _find_lost(row: Row, texts: Sequence[str]) -> str | None:
+    before, after = (writing.to_ascii_digits("\n".join(some)) for some in (row.texts, texts))
     signs = TOKEN_SIGNS.search(before) or TOKEN_SIGNS.search(after)
     if not signs and NUMBER.findall(before) == NUMBER.findall(after):
         return None
-    kept, found = _kept(before), _kept(after)
+    kept, found = _count_kept(before), _count_kept(after)
     if kept == found:
         return None
-    return f"expected {_listed(kept - found)}, found {_listed(found - kept)}"
+    return f"expected {_join(kept - found)}, found {_join(found - kept)}"
 
 
-def _kept(text: str) -> Counter[str]:
+def _count_kept(text: str) -> Counter[str]:
     """What must come through a translation: numbers, code, addresses, placeholders."""
     tokens = Counter(TOKENS.findall(text))
     digits = (re.sub(r"\D", "", number) for number in NUMBER.findall(TOKENS.sub(" ", text)))
     return tokens + Counter(digits)
 
 
-def _listed(found: Counter[str]) -> str:
-    return ", ".join(short(item) for item in list(found.elements())[:5]) or "nothing more"
+def _join(found: Counter[str]) -> str:
+    return ", ".join(shorten(item) for item in list(found.elements())[:5]) or "nothing more"
 
 
 CHECKS = [Check("preserved", 80, Keys, look)]

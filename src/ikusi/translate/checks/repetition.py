@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from ikusi.translate.checks.base import Action, Check, Given, Look, short
+from ikusi.translate.checks.base import Action, Check, Given, Look, shorten
 from ikusi.translate.contract import Row
 from ikusi.yamlfile import Section
 
@@ -26,7 +26,7 @@ def look(given: Given) -> Look:
     def check(row: Row, texts: Sequence[str]) -> str | None:
         for said, text in zip(row.texts, texts, strict=True):
             if len(text) > 24 and (loop := _loop(text)) and not _loop(said):
-                return f"expected words once, found over and over: {short(loop)}"
+                return f"expected words once, found over and over: {shorten(loop)}"
         return None
 
     return check

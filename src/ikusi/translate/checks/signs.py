@@ -32,16 +32,16 @@ class Odd(Section):
 
 def look_broken(given: Given) -> Look:
     """Look for signs that nobody writes."""
-    return lambda row, texts: _unexpected(marks.broken(row.texts, texts))
+    return lambda row, texts: _describe_unexpected(marks.find_broken(row.texts, texts))
 
 
 def look_odd(given: Given) -> Look:
     """Look for signs that few people write."""
-    return lambda row, texts: _unexpected(marks.odd(row.texts, texts))
+    return lambda row, texts: _describe_unexpected(marks.find_odd(row.texts, texts))
 
 
-def _unexpected(signs: Sequence[str]) -> str | None:
-    told = ", ".join(map(marks.spelt, signs[:5]))
+def _describe_unexpected(signs: Sequence[str]) -> str | None:
+    told = ", ".join(map(marks.spell, signs[:5]))
     return f"expected the source's signs alone, found {told}" if signs else None
 
 

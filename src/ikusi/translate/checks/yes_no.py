@@ -7,7 +7,7 @@ from pydantic import Field
 from ikusi.data.rows.base import RowType
 from ikusi.data.rows.shape import Layout
 from ikusi.language import LanguagePack
-from ikusi.translate.checks.base import Action, Check, Given, Look, plain, short
+from ikusi.translate.checks.base import Action, Check, Given, Look, shorten, to_plain
 from ikusi.translate.contract import Row
 from ikusi.yamlfile import Section
 
@@ -24,15 +24,15 @@ def look(given: Given) -> Look:
 
     def check(row: Row, texts: Sequence[str]) -> str | None:
         for said, text in zip(row.texts, texts, strict=True):
-            expected = words.get(plain(said)) if len(said) < 6 else None
-            if expected and plain(text) != plain(expected):
-                return f"expected {expected}, found {short(text)}"
+            expected = words.get(to_plain(said)) if len(said) < 6 else None
+            if expected and to_plain(text) != to_plain(expected):
+                return f"expected {expected}, found {shorten(text)}"
         return None
 
     return check
 
 
-def closed(
+def translate_closed(
     row_type: RowType, texts: Sequence[str], source: LanguagePack, target: LanguagePack
 ) -> list[str] | None:
     """Translations of all of a row's texts but its question where these are yes or no; else None.

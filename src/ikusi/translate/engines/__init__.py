@@ -18,11 +18,11 @@ FOUND: catalogue.Modules[type[Engine]] = catalogue.Modules(
 )
 
 
-def every() -> tuple[type[Engine], ...]:
+def list_engines() -> tuple[type[Engine], ...]:
     """The settings of all engines."""
     return tuple(FOUND.every.values())
 
 
-def of_sentences() -> tuple[type[Engine], ...]:
+def list_sentence_engines() -> tuple[type[Engine], ...]:
     """Those that translate sentences, which a round trip can use."""
-    return tuple(engine for engine in every() if issubclass(engine, OfSentences))
+    return tuple(engine for engine in list_engines() if issubclass(engine, OfSentences))

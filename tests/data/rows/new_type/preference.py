@@ -41,7 +41,7 @@ class Preferences(Asked):
     def with_texts(self, table: pa.Table, texts: pa.ListArray) -> dict[str, Any]:
         return {name: pc.list_element(texts, place) for place, name in enumerate(self.names)}
 
-    def keyed(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
+    def name_texts(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
         return dict(zip(self.names, texts, strict=False))
 
     def options(self, row: Row) -> tuple[str, ...]:

@@ -1,0 +1,172 @@
+"""Functions are named by verbs: what a name does is read off its first word."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+VERBS = """
+accepts add adopt align answer append ask assemble attend bound bring build cache calibrate call
+chat check choose claim close collate collect compare compile complete compose compute contains
+convert count cross decode describe detokenise die display divide draft draw drop embed encode
+end estimate evaluate examine exceeds exchange expect explain export fetch fill find fingerprint
+fits flatten flush forget format forward gather generalise generate group grow guard has hash
+heed hide hold holds import inspect instruct is join judge keep label lay lead leave list load
+locate look main make mark measure meet mend merge mix move name occurs open order outdate
+overlay pack pad pair parse pick pin place pool prepare print probe project quote rank read
+recompute record refuse rehearse render repeat replace report resample run sample save say
+schedule score select serve set settle share shorten show spell split spool stack standardise
+suggest
+start step store sum summarise tabulate take talk tidy to train translate try use validate vary
+warn with without write
+"""
+"""With `main`, `to` for a conversion, and `with` and `without` for a copy that differs in this."""
+
+NOUNS = {
+    "statistics": {
+        "bootstrap_interval", "bradley_terry", "equivalence", "holm", "mcnemar",
+        "paired_difference", "sign_test", "standard_error", "wilson_interval",
+    },
+    "evaluate": {"coverage", "inclusion", "vqa_accuracy", "vqa_accuracy_normalised"},
+    "compare": {
+        "backbones", "forgetting", "judges", "low_share", "text_helps_sight", "text_loss",
+    },
+    "study": {"data", "features"},
+    "cli": {"study", "tasks"},
+}  # fmt: skip
+"""Tests and figures of statistics, metrics, the paper's findings, steps of a study, commands."""
+
+NO_NAMES = """
+begun built chosen drawn found given gone heeded held kept known learnt left lent made met
+reckoned said seen shown sought spelt spoken taken taught tell teller tells told torn worn
+written
+"""
+BEGUN = (
+    "annotate/", "judge/", "judgements/pairs.py", "cli/annotate",
+    "cli/judge.py", "statistics/planning.py",
+)  # fmt: skip
+"""Rooms that are being built."""
+PLAIN = frozenset({"embed", "feed", "heed", "seed", "speed"})
+
+
+class Named(NamedTuple):
+    place: str
+    room: str
+    name: str
+    is_public_function: bool
+    is_property: bool
+
+
+def functions(source: str, place: str, room: str) -> Iterator[Named]:
+    """Every function of a file, those in classes and in functions included."""
+
+    def walk(node: ast.AST, at_top: bool) -> Iterator[Named]:
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from walk(child, at_top and isinstance(child, ast.If | ast.Try))
+                continue
+            decorators = [ast.unparse(each) for each in child.decorator_list]
+            yield Named(
+                f"{place}:{child.lineno}",
+                room,
+                child.name,
+                at_top
+                and not child.name.startswith("_")
+                and not any(".command" in each for each in decorators),
+                any("property" in each for each in decorators),
+            )
+            yield from walk(child, False)
+
+    yield from walk(ast.parse(source), True)
+
+
+def of_the_package() -> list[Named]:
+    top = ROOT / "src" / "ikusi"
+    named: list[Named] = []
+    for path in sorted(top.rglob("*.py")):
+        place = path.relative_to(top)
+        if str(place).startswith(BEGUN):
+            continue
+        room = place.parts[0] if len(place.parts) > 1 else place.stem
+        named += functions(path.read_text(encoding="utf-8"), str(place), room)
+    return named
+
+
+def words(name: str) -> list[str]:
+    return name.strip("_").split("_")
+
+
+def is_participle(name: str) -> bool:
+    """Whether a name is one word that says what was done, as `opened`, or begins with one that is
+    known to."""
+    first = words(name)[0]
+    alone = len(words(name)) == 1 and first.endswith("ed") and first not in PLAIN
+    return alone or first in NO_NAMES.split()
+
+
+def without_verb(named: list[Named]) -> list[str]:
+    return [
+        f"{each.place} {each.name}"
+        for each in named
+        if each.is_public_function
+        and words(each.name)[0] not in VERBS.split()
+        and each.name not in NOUNS.get(each.room, ())
+    ]
+
+
+def participles(named: list[Named]) -> list[str]:
+    return [
+        f"{each.place} {each.name}"
+        for each in named
+        if is_participle(each.name) and not each.is_property
+    ]
+
+
+def test_every_public_function_begins_with_a_verb() -> None:
+    """Or is what the field calls it; methods may be nouns: what an object has."""
+    assert without_verb(of_the_package()) == []
+
+
+def test_no_function_or_method_is_named_by_a_participle() -> None:
+    assert participles(of_the_package()) == []
+
+
+def test_every_verb_and_noun_of_the_lists_is_used() -> None:
+    public = [each for each in of_the_package() if each.is_public_function]
+    assert {words(each.name)[0] for each in public} >= set(VERBS.split())
+    assert {each.name for each in public} >= set().union(*NOUNS.values())
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("def rows(): ...", True),
+        ("def _rows(): ...", False),
+        ("class Table:\n    def rows(self): ...", False),
+        ("def read_rows(): ...", False),
+        ("if True:\n    def rows(): ...", True),
+        ("@app.command('list')\ndef rows(): ...", False),
+    ],
+)
+def test_a_noun_is_no_name_of_a_public_function(source: str, fault: bool) -> None:
+    assert bool(without_verb([*functions(source, "file.py", "data")])) == fault
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("def opened(): ...", True),
+        ("def _told(): ...", True),
+        ("class Table:\n    def kept_rows(self): ...", True),
+        ("def read():\n    def fetched(): ...", True),
+        ("class Table:\n    @property\n    def wanted(self): ...", False),
+        ("def seed(): ...", False),
+        ("def paired_difference(): ...", False),
+    ],
+)
+def test_what_was_done_is_no_name_of_a_function(source: str, fault: bool) -> None:
+    assert bool(participles([*functions(source, "file.py", "data")])) == fault
