@@ -29,6 +29,7 @@ LINE = [
         "train",
         "evaluate",
         "judgements",
+        "judge",
         "annotate",
         "compare",
         "report",

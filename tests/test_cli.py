@@ -53,6 +53,12 @@ COMMANDS = {
         *["--url", "--batch-size", "--dtype", "--limit", "--bootstrap"],
     ],
     "compare": ["runs", "--metric", "--group", "--show", "--output", "--bootstrap"],
+    "judge": [
+        *["run_a", "run_b", "--benchmark", "--language", "--model", "--url", "--output"],
+        *["--prompt", "--rubric", "--controls", "--limit", "--corpus", "--family"],
+        *["--temperature", "--max-tokens", "--seed", "--concurrency", "--deadline", "--dry-run"],
+        *["--price-in", "--price-out"],
+    ],
     "tasks": ["suite", "--benchmark", "--language", "--output", "--data"],
     "chat": ["checkpoint", "--image", "--question", "--max-new-tokens"],
     "export": ["checkpoint", "--to", "--output", "--llama-cpp"],

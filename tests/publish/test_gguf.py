@@ -63,11 +63,11 @@ def picture() -> Image.Image:
 
 
 @contextmanager
-def llama_server(folder: Path) -> Iterator[str]:
+def llama_server(folder: Path, context: int = 512) -> Iterator[str]:
     """llama.cpp's server with both files; its address."""
     params = xllamacpp.CommonParams()
     params.model.path, params.mmproj.path = str(folder / LLM_FILE), str(folder / MMPROJ_FILE)
-    params.n_ctx, params.n_parallel, params.port = 512, 1, 0
+    params.n_ctx, params.n_parallel, params.port = context, 1, 0
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.use_jinja, params.warmup, params.verbosity = True, False, 0
     server = xllamacpp.Server(params)

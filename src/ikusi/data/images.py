@@ -123,6 +123,23 @@ def flatten(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def encode_as_sent(data: bytes, name: str = "picture") -> str:
+    """A picture's bytes as a `data:` address that every program shows alike.
+
+    JPEG and PNG that are RGB or grey and upright go as they are; others as PNG, as `decode` has
+    them.
+
+    Raises:
+        InputError: they are no picture; see `decode`.
+    """
+    image, told = decode_and_tell(data, name=name)
+    stored = Image.open(io.BytesIO(data), formats=FORMATS)
+    plain = stored.mode in ("RGB", "L") and "transparency" not in stored.info
+    if told.format not in ("jpeg", "png") or not plain or _upright(stored) is not stored:
+        return to_data_uri(image, "PNG", compress_level=1)
+    return f"data:image/{told.format};base64,{base64.b64encode(data).decode()}"
+
+
 def to_data_uri(image: Image.Image, format: str, **options: Any) -> str:
     """Write a picture as a `data:` address, which stands in a page or a request by itself.
 

@@ -40,9 +40,12 @@ class Journal:
         """
         return self.append_lines([one.to_json() for one in judgements])
 
-    def append_lines(self, lines: Iterable[str]) -> int:
-        """Add judgements that are written as the table has them; see `append`."""
-        return _add(self.folder / TABLE, list(lines))
+    def append_lines(self, lines: Iterable[str], name: str = TABLE) -> int:
+        """Add judgements that are written as the table has them; see `append`.
+
+        ``name``: another file, one of those that the table was opened with.
+        """
+        return _add(self.folder / name, list(lines))
 
     def quarantine(self, refused: Iterable[Mapping[str, Any]]) -> int:
         """Keep rows that are no judgements, each with `source`, `row`, `reason` and `text`.
@@ -58,15 +61,19 @@ class Journal:
 
 
 @contextmanager
-def open_journal(folder: Path, inputs: Iterable[Path] = ()) -> Iterator[Journal]:
+def open_journal(
+    folder: Path, inputs: Iterable[Path] = (), beside: Iterable[str] = ()
+) -> Iterator[Journal]:
     """Open a table to add to, or begin one in a new or empty folder.
+
+    ``beside``: names of further files of lines in it.
 
     Raises:
         InputError: the folder is not ours, or another process adds to this table.
     """
     with claim.claim_folder(folder, KIND, list(inputs)) as place:
         journal = Journal(place)
-        for name in (TABLE, QUARANTINE):
+        for name in (TABLE, QUARANTINE, *beside):
             _mend(journal, place / name)
         yield journal
 
@@ -88,7 +95,7 @@ def read(folder: Path) -> Iterator[Judgement]:
         InputError: it is no table of judgements, or a line of it is damaged.
     """
     path = locate_table(folder)
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(read_lines(path), 1):
         yield parse_json(line, f"{path}:{number}")
 
 
@@ -104,7 +111,7 @@ def locate_table(folder: Path) -> Path:
     return path
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def read_lines(path: Path) -> Iterator[bytes]:
     """The lines of a file but one that is cut: no row, as nothing without its end is JSON."""
     with disk.explain_errors(path), path.open("rb") as file:
         for line in file:
@@ -168,7 +175,7 @@ def _add(path: Path, lines: list[str]) -> int:
 
 def _new(lines: Iterable[str], path: Path) -> list[str]:
     """Lines that a file does not have, each once; known by digests, so that none is held twice."""
-    known = {_digest(line.rstrip(b"\n")) for line in _lines(path)} if path.is_file() else set()
+    known = {_digest(line.rstrip(b"\n")) for line in read_lines(path)} if path.is_file() else set()
     found = {_digest(line.encode()): line for line in lines}
     return [line for digest, line in found.items() if digest not in known]
 

@@ -17,6 +17,10 @@ LIMITED = {"length", "max_tokens", "max_output_tokens"}
 PASSING = {"error", "abort", "cancelled"}
 """Names of an end that another try may not meet."""
 
+DECLINED = {"content_filter", "safety", "refusal", "prohibited_content", "blocklist"}
+"""Names of an end by a filter, or by a model that declines: OpenAI's, Gemini's, Anthropic's."""
+
+REFUSAL = "answer: expected text, found a refusal"
 NOTHING = "answer: expected text, found none"
 
 
@@ -37,6 +41,8 @@ class Answer:
         read: tokens that were sent, as the server counts.
         written: tokens of the answer and its thoughts.
         limit: most tokens that were asked for.
+        model: what the server says the answer is of.
+        system: what the server calls its configuration.
     """
 
     raw: str
@@ -47,6 +53,13 @@ class Answer:
     read: int = 0
     written: int = 0
     limit: int | None = None
+    model: str = ""
+    system: str = ""
+
+    @property
+    def is_declined(self) -> bool:
+        """Whether a filter cut it, or the model would not answer."""
+        return self.ended in DECLINED or (self.torn or "").startswith(REFUSAL)
 
     @property
     def has_used_limit(self) -> bool:
@@ -95,7 +108,8 @@ def read(completion: Any, limit: int | None, own: str = "") -> Answer:
         torn = "answer: expected text, found the key in it"
     usage = getattr(completion, "usage", None)
     sent, written = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
-    return Answer(said or "", text, thought, ended, torn, sent, written, limit)
+    told = [_word(completion, name) for name in ("model", "system_fingerprint")]
+    return Answer(said or "", text, thought, ended, torn, sent, written, limit, *told)
 
 
 def _parts(content: Any) -> tuple[str | None, str]:
@@ -133,10 +147,15 @@ def _nothing(message: Any, thought: str) -> str:
     """Why there is no text in an answer that ended by itself."""
     refusal = getattr(message, "refusal", None)
     if isinstance(refusal, str) and refusal.strip():
-        return f"answer: expected text, found a refusal: {' '.join(refusal.split())[:100]}"
+        return f"{REFUSAL}: {' '.join(refusal.split())[:100]}"
     return "answer: expected text, found only a thought" if thought else NOTHING
 
 
 def _count(usage: Any, name: str) -> int:
     value = getattr(usage, name, 0)
     return int(value) if isinstance(value, int | float) else 0
+
+
+def _word(completion: Any, name: str) -> str:
+    value = getattr(completion, name, None)
+    return value if isinstance(value, str) else ""

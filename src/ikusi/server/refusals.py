@@ -25,6 +25,10 @@ _KINDS = (
 )
 _REASONS = ("error", "message", "detail", "msg", "errors", "reason", "title", "error_message")
 _MODERATED = re.compile(r"moderation|flagged|content.?polic", re.IGNORECASE)
+_FILTERED = re.compile(
+    rf"{_MODERATED.pattern}|content.?filter|was filtered|content.?management|safety|harmful",
+    re.IGNORECASE,
+)
 
 
 class UnreachedError(Exception):
@@ -42,6 +46,11 @@ class RefusedError(Exception):
     def is_final(self) -> bool:
         """Whether every other request would be refused as well."""
         return self.status in GONE and not _MODERATED.search(self.told)
+
+    @property
+    def is_filter(self) -> bool:
+        """Whether a filter of contents refused what was asked."""
+        return bool(_FILTERED.search(self.told))
 
 
 def read_refusal(status: int, body: str) -> RefusedError:

@@ -7,14 +7,12 @@ refuses for good is asked for once.
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ikusi.language import LanguagePack
+from ikusi.server import schemas
 from ikusi.server.client import (
     PATIENCE,
     Answer,
@@ -23,13 +21,13 @@ from ikusi.server.client import (
     RefusedError,
     UnreachedError,
 )
-from ikusi.server.opening import HELLO
+from ikusi.server.objects import UnreadableError
+from ikusi.server.stream import ask_all
 from ikusi.translate import prompt
 from ikusi.translate.contract import Attempt, Check, Outcome, Row
 from ikusi.translate.engines.chat import Chat
-from ikusi.translate.parse import UnreadableError, parse
+from ikusi.translate.parse import parse
 
-SCHEMA_TRIES = 3  # failures on a schema of a server that answers without one
 WARMER = 0.3  # temperature of further tries where the first has none
 CHARACTERS_PER_TOKEN = 4.0  # until the server has told better
 
@@ -116,51 +114,12 @@ class ChatTranslator:
             patience=max(PATIENCE, 2 * settings.tries),
         ) as server:
             if settings.format == "json":
-                self._schema = server.submit(self._keeps_to_schemas(server)).result()
+                self._schema = server.submit(schemas.probe(server)).result()
             try:
-                yield from self._stream(rows, check, server)
+                yield from ask_all(server, rows, lambda row: self._row(row, check, server))
             finally:
                 keeps = {"keeps_to_schemas": self._schema and server.fields.takes_schemas}
                 self._learnt = server.record() | keeps
-
-    def _stream(self, rows: Iterable[Row], check: Check, server: Connection) -> Iterator[Outcome]:
-        """Keep the server busy: twice as many rows as requests are under way."""
-        done: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
-        waiting, source, more = 0, iter(rows), True
-        while True:
-            while more and waiting < 2 * int(server.pace.limit) + 2:
-                row = next(source, None)
-                if row is None:
-                    more = False
-                    break
-                server.submit(self._row(row, check, server)).add_done_callback(done.put)
-                waiting += 1
-            if not waiting:
-                return
-            outcome = done.get().result()
-            waiting -= 1
-            yield outcome
-
-    async def _keeps_to_schemas(self, server: Connection) -> bool:
-        """Ask for what nobody says by chance; some servers take a schema and do not keep to it.
-
-        A busy server is asked again; one that fails on schemas alone has none.
-
-        Raises:
-            InputError: it answers nothing at all.
-        """
-        schema: Any = _schema(prompt.probe_schema())
-        for _ in range(SCHEMA_TRIES):
-            try:
-                answer = await server.ask(messages=HELLO, max_tokens=20, response_format=schema)
-            except UnreachedError:
-                with suppress(RefusedError):
-                    await server.ask_until_answered(messages=HELLO, max_tokens=20)
-            except (RefusedError, NotACompletionError):
-                return False
-            else:
-                return "".join(answer.text.split()) == '{"n":7}'
-        return False
 
     async def _row(self, row: Row, check: Check, server: Connection) -> Outcome:
         """Ask for a row until an answer is good, the tries are used up or it is refused for good.
@@ -241,18 +200,12 @@ class ChatTranslator:
         if settings.top_p is not None:
             options["top_p"] = settings.top_p
         if self._schema:
-            options["response_format"] = _schema(prompt.make_json_schema(row))
+            options["response_format"] = schemas.make_format(
+                "translation", prompt.make_json_schema(row)
+            )
         if settings.extra:
             options["extra_body"] = settings.extra
         return options
 
     def close(self) -> None:
         """Nothing is held between calls."""
-
-
-def _schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON Schema, as servers are given it."""
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": "translation", "strict": True, "schema": schema},
-    }

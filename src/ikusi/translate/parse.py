@@ -9,19 +9,15 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from typing import Any
 
 from ikusi.data.rows.shape import Gold, Layout
+from ikusi.server import objects
+from ikusi.server.objects import UnreadableError
 from ikusi.translate.contract import Row
 from ikusi.translate.prompt import Format, Labels
 
-FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*?)\n?```", re.DOTALL)
 MARKER = re.compile(r"(?:^|[\n,;])[ \t]*(?:\*\*)?(\d{1,3})[.)](?:\*\*)?[ \t]*")
 QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "`": "`"}
-
-
-class UnreadableError(ValueError):
-    """An answer that cannot be read with certainty; says why."""
 
 
 def parse(text: str, row: Row, labels: Labels, format: Format) -> list[str]:
@@ -40,20 +36,16 @@ def parse(text: str, row: Row, labels: Labels, format: Format) -> list[str]:
 
 
 def _unwrap(text: str, row: Row) -> str:
-    """Without a code fence around the whole."""
-    text = text.strip()
-    if text.startswith("```") and "```" not in "".join(row.texts):
-        fenced = FENCE.fullmatch(text)
-        if fenced is None or "```" in fenced[1]:
-            raise UnreadableError("answer: expected one code fence at most, found others")
-        text = fenced[1].strip()
-    if not text:
+    """Without a code fence around the whole, unless the row has fences of its own."""
+    if "```" not in "".join(row.texts):
+        return objects.drop_fence(text)
+    if not text.strip():
         raise UnreadableError("answer: expected text, found none")
-    return text
+    return text.strip()
 
 
 def _from_json(text: str, row: Row) -> list[str]:
-    told = _object(text)
+    told = objects.read(text)
     found: list[str] = []
     for key, value in row.row_type.name_texts(row.texts).items():
         if key not in told:
@@ -67,20 +59,6 @@ def _from_json(text: str, row: Row) -> list[str]:
             raise UnreadableError(f"{key}: expected {len(value)} texts, found {len(parts)}")
         found += [part.strip() for part in parts]
     return found
-
-
-def _object(text: str) -> dict[str, Any]:
-    """The one JSON object of an answer; words around it do no harm."""
-    start = text.find("{")
-    try:
-        told, end = json.JSONDecoder().raw_decode(text, max(start, 0))
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"answer: expected JSON, found: {str(error)[:60]}") from None
-    if not isinstance(told, dict):
-        raise UnreadableError(f"answer: expected a JSON object, found a {type(told).__name__}")
-    if "{" in text[end:]:
-        raise UnreadableError("answer: expected one JSON object, found more")
-    return told
 
 
 def _from_labels(text: str, row: Row, labels: Labels) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -231,14 +230,3 @@ def show_messages(settings: Chat, row: Row, source: LanguagePack, target: Langua
     """The messages that would be sent for a row, for people to read."""
     messages = open_writer(settings, source, target).messages(row)
     return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)
-
-
-@cache
-def probe_schema() -> dict[str, Any]:
-    """A schema that nobody would keep to by chance."""
-    return {
-        "type": "object",
-        "properties": {"n": {"type": "integer", "enum": [7]}},
-        "required": ["n"],
-        "additionalProperties": False,
-    }

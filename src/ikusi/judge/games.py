@@ -1,0 +1,105 @@
+"""Which games a judge is asked: every pair in both orders, and controls whose answer tells of it.
+
+Controls are no judgements of the models: two identical answers, which are a tie, and a pair with
+another question's picture, which a judge that looks at pictures judges otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ikusi import artifact
+from ikusi.judge.masking import hide_names
+from ikusi.judgements.pairs import Pair, Picture
+
+IDENTICAL, WRONG_PICTURE = "identical answers", "wrong picture"
+CONTROLS = (IDENTICAL, WRONG_PICTURE)
+
+Key = tuple[str, str, str, str]
+"""Control (or nothing), row id, the models of answers A and B."""
+
+
+@dataclass(frozen=True)
+class Game:
+    """A pair in one order, or a control; ``left`` and ``right`` are the models of A and B."""
+
+    pair: Pair
+    left: str
+    right: str
+    picture: Picture | None
+    control: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What it is known by."""
+        return self.control, self.pair.id, self.left, self.right
+
+    @cached_property
+    def answers(self) -> tuple[str, str]:
+        """Answers A and B as they are shown, without names of models."""
+        return self._hidden[0][0], self._hidden[1][0]
+
+    @property
+    def masks(self) -> list[int]:
+        """How many names were blanked out in each."""
+        return [count for _, count in self._hidden]
+
+    @cached_property
+    def _hidden(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        said = self.pair.answers
+        return hide_names(said[self.left]), hide_names(said[self.right])
+
+    def fingerprint(self) -> str:
+        """Names all that is shown."""
+        shown = None if self.picture is None else self.picture.digest
+        return artifact.fingerprint(self.pair.question, list(self.answers), shown)
+
+
+def order_pairs(pairs: Sequence[Pair], first: set[str]) -> list[Pair]:
+    """The pairs with those that people have judged before the others."""
+    return sorted(pairs, key=lambda pair: pair.id not in first)
+
+
+def list_games(
+    pairs: Sequence[Pair], limit: int | None, controls: int, seed: int
+) -> Iterator[Game]:
+    """Both orders of the first pairs, a pair's own together, with the controls among them.
+
+    Args:
+        pairs: all there are, in the order in which they are asked.
+        limit: of how many; all by default.
+        controls: how many of each kind, of the pairs that are asked.
+        seed: of which pairs these are.
+    """
+    asked = pairs[:limit]
+    chosen = _draw(asked, controls, seed)
+    for pair in asked:
+        one, other = pair.answers
+        yield Game(pair, one, other, pair.picture)
+        yield Game(pair, other, one, pair.picture)
+        if pair.id in chosen:
+            same = one if _rank(pair, seed) % 2 else other
+            yield Game(pair, same, same, pair.picture, IDENTICAL)
+            if (picture := _another(pairs, pair, seed)) is not None:
+                yield Game(pair, one, other, picture, WRONG_PICTURE)
+
+
+def _draw(pairs: Sequence[Pair], count: int, seed: int) -> set[str]:
+    """Pairs for controls: more of them are the same ones and others."""
+    return {pair.id for pair in sorted(pairs, key=lambda pair: _rank(pair, seed))[:count]}
+
+
+def _another(pairs: Sequence[Pair], own: Pair, seed: int) -> Picture | None:
+    """The picture of another pair that is not the same one, if there is any."""
+    if own.picture is None:
+        return None
+    rank, digest = _rank(own, seed), own.picture.digest
+    others = sorted(pairs, key=lambda pair: (_rank(pair, seed) - rank) % 2**64)
+    pictures = (pair.picture for pair in others if pair.picture is not None)
+    return next((picture for picture in pictures if picture.digest != digest), None)
+
+
+def _rank(pair: Pair, seed: int) -> int:
+    return int(artifact.fingerprint("control", seed, pair.id), 16)
