@@ -41,6 +41,7 @@ def create(
     links = Links(projects.tokens(project.folder))
     task = tasks.load(project.task)
     app = Starlette(routes=_routes(), exception_handlers=_HANDLERS)
+    app.router.redirect_slashes = False
     app.state.site = Site(project, store, task, read_texts(), links, consent)
     letters = max(sum(map(len, item.texts.values())) for item in project.items.values())
     return Guards(app, hosts, guards.MOST_BYTES + 2 * LETTER * letters)

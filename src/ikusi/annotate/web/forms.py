@@ -42,9 +42,9 @@ def clean(text: str) -> str:
 
 
 def one(fields: Fields, name: str) -> str:
-    """The first value of a field, cleaned; empty where there is none."""
+    """The first value of a field; empty where there is none."""
     values = fields.get(name)
-    return clean(values[0]) if values else ""
+    return values[0] if values else ""
 
 
 def nonce(fields: Fields) -> str:
@@ -77,8 +77,9 @@ def given(task: Task, item: Item, fields: Fields, seconds: float) -> Given:
     criteria = {name: said for name in task.criteria if (said := one(fields, f"criterion.{name}"))}
     note = _bounded(one(fields, "note").strip(), MOST_LETTERS)
     corrected = correction(item, fields) if task.correct else {}
-    chosen = {clean(reason) for reason in fields.get("reason", ())}
-    reasons = [reason for reason in task.reasons if reason in chosen]
+    for name, text in corrected.items():
+        _bounded(text, max(MOST_LETTERS, 2 * len(item.texts[name])))
+    reasons = [reason for reason in task.reasons if reason in fields.get("reason", ())]
     for said in criteria.values():
         if said not in task.by_name:
             _refuse("no_verdict")
@@ -114,7 +115,7 @@ def correction(item: Item, fields: Fields) -> dict[str, str]:
     for place, (name, text) in enumerate(item.texts.items()):
         written = one(fields, f"text.{place}")
         if written.strip() and written != clean(text):
-            found[name] = _bounded(written, max(MOST_LETTERS, 2 * len(text)))
+            found[name] = written
     return found
 
 

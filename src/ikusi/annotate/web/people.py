@@ -20,11 +20,11 @@ LEAST_SECONDS = 0.4
 
 
 async def fields_of(request: Request) -> dict[str, list[str]]:
-    """The fields of a form; no files."""
+    """The fields of a form, cleaned; no files."""
     form = await request.form(max_files=0, max_fields=200)
     found: dict[str, list[str]] = {}
     for name, value in form.multi_items():
-        found.setdefault(name, []).append(str(value))
+        found.setdefault(name, []).append(forms.clean(str(value)))
     return found
 
 
