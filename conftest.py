@@ -24,6 +24,7 @@ LONGEST = (
     "tests/study/test_paper_recipes.py",
     "tests/test_bench.py",
     "tests/test_power_cut.py",
+    "tests/annotate/test_browser.py",
 )
 """Files that take more than half a minute. They start first: no processor waits for the last."""
 
