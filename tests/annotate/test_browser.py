@@ -23,8 +23,12 @@ pytestmark = [
 ]
 
 ONE, TWO = "annotator-1", "annotator-2"
-WIDE = {"viewport": {"width": 1280, "height": 800}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+}
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 THUMB = 44  # pixels that a thumb needs
 READY = 450  # milliseconds until an item takes an answer

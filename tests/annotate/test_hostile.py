@@ -202,7 +202,7 @@ def test_a_body_that_grows_without_saying_is_cut_off(bounded: Served) -> None:
 def test_a_length_that_is_none_is_refused(serve: Serve, length: str) -> None:
     served = serve()
     client = served.visitor()
-    page = client.post("/to/x", headers={b"content-length": length.encode()}, content=b"")  # type: ignore[dict-item]
+    page = client.post("/to/x", headers={b"content-length": length.encode()}, content=b"")
     assert page.status_code == 413
 
 
