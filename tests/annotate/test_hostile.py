@@ -306,7 +306,7 @@ def test_two_servers_may_not_write_the_same_answers(tmp_path: Path) -> None:
 
     found = make_project(tmp_path / "project")
     with (
-        lock.alone(found.folder / lock.LOCK, found.folder, "a test"),
+        lock.hold_lock(found.folder / lock.LOCK, found.folder, "a test"),
         pytest.raises(InputError, match="expected no other run on these answers"),
     ):
         next(serving.serve(found.folder, "127.0.0.1", 0))
