@@ -40,6 +40,7 @@ COMMANDS = {
         *["runs", "--benchmark", "--language", "--output", "--annotators", "--shared", "--own"],
         *["--difference", "--seed", "--dry-run"],
     ],
+    "annotate apply": ["project", "--output", "--corpus", "--only-judged"],
     "annotate plan select": [
         *["corpus", "--language", "--output", "--annotators", "--shared", "--seed", "--dry-run"],
     ],

@@ -40,7 +40,9 @@ def runs(folder: Path, names: tuple[str, ...] = MODELS, rows: int = 24) -> list[
 
 def test_flagged_rows_are_drawn_more_often_and_count_less(tmp_path: Path) -> None:
     corpus = flagged_corpus(tmp_path / "rows", 100, 20)
-    made = plan.validation(corpus, "eu", Asked(2, 10, 10), flagged=4).make(tmp_path / "project")
+    made = plan.plan_validation(corpus, "eu", Asked(2, 10, 10), flagged=4).make(
+        tmp_path / "project"
+    )
     items = made.project.items.values()
     strata = Counter(item.stratum for item in items)
     assert strata == {"flagged": 15, "others": 15}  # 20 x 4 : 80
@@ -87,7 +89,7 @@ def test_a_single_item_cannot_be_of_both_kinds() -> None:
 
 def test_all_rows_are_asked_about_once_but_for_the_shared(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path / "rows", "vqa", 11)
-    found = plan.validation(corpus, "eu", Asked(3, 2)).make(tmp_path / "project").project
+    found = plan.plan_validation(corpus, "eu", Asked(3, 2)).make(tmp_path / "project").project
     seen = Counter(turn.item for seat in found.seats for turn in seat.turns)
     assert sorted(seen.values()) == [1] * 9 + [3] * 2
     assert [len(seat.turns) for seat in found.seats] == [5, 5, 5]
@@ -96,7 +98,7 @@ def test_all_rows_are_asked_about_once_but_for_the_shared(tmp_path: Path) -> Non
 
 def test_rows_are_selected_without_a_translation(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path / "rows", "open", 10)
-    found = plan.selection(corpus, "en", 2, 4).make(tmp_path / "project").project
+    found = plan.plan_selection(corpus, "en", 2, 4).make(tmp_path / "project").project
     assert (found.task, found.language, found.source_language) == ("select", "en", "")
     assert len(found.items) == 10 and found.items["row-0"].source == {}
     assert found.items["row-0"].texts == {"question": "en 0?"}
@@ -104,7 +106,9 @@ def test_rows_are_selected_without_a_translation(tmp_path: Path) -> None:
 
 def test_two_models_are_compared_on_sides_of_chance(tmp_path: Path) -> None:
     folders = runs(tmp_path, MODELS[:2])
-    made = plan.comparison(folders, "wildvision", "eu", Asked(4, 20)).make(tmp_path / "project")
+    made = plan.plan_comparison(folders, "wildvision", "eu", Asked(4, 20)).make(
+        tmp_path / "project"
+    )
     found = made.project
     assert (found.task, found.benchmark, found.language) == ("compare", "wildvision", "eu")
     asked = {pair.id: pair for pair in pairs(folders[0], folders[1], "wildvision", "eu")}
@@ -136,7 +140,7 @@ def test_of_more_models_each_two_are_compared_as_often(seats: int) -> None:
 
 def test_answers_of_three_models_are_joined(tmp_path: Path) -> None:
     folders = runs(tmp_path)
-    found = plan.comparison(folders, "wildvision", "eu", Asked(2, 12, 6)).make(tmp_path / "p")
+    found = plan.plan_comparison(folders, "wildvision", "eu", Asked(2, 12, 6)).make(tmp_path / "p")
     assert all(set(item.answers) == set(MODELS) for item in found.project.items.values())
     assert found.project.settings["models"] == list(MODELS)
     assert len(found.project.items) == 24
@@ -146,24 +150,26 @@ def test_a_name_that_two_of_three_runs_have_is_refused(tmp_path: Path) -> None:
     folders = runs(tmp_path, MODELS[:2])
     other = answered.run(tmp_path / "elsewhere" / "llama", rows=24)
     with pytest.raises(InputError, match="expected 3 different names, found latxa, llama"):
-        plan.comparison([*folders, other], "wildvision", "eu", Asked(1, 2))
+        plan.plan_comparison([*folders, other], "wildvision", "eu", Asked(1, 2))
 
 
 def test_one_run_alone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="runs: expected 2 or more, found 1"):
-        plan.comparison(runs(tmp_path, MODELS[:1]), "wildvision", "eu", Asked(1, 2))
+        plan.plan_comparison(runs(tmp_path, MODELS[:1]), "wildvision", "eu", Asked(1, 2))
 
 
 def test_other_answers_make_another_project(tmp_path: Path) -> None:
     folders = runs(tmp_path, MODELS[:2])
-    plan.comparison(folders, "wildvision", "eu", Asked(1, 2)).make(tmp_path / "project")
-    again = plan.comparison(folders, "wildvision", "eu", Asked(1, 2)).make(tmp_path / "project")
+    plan.plan_comparison(folders, "wildvision", "eu", Asked(1, 2)).make(tmp_path / "project")
+    again = plan.plan_comparison(folders, "wildvision", "eu", Asked(1, 2)).make(
+        tmp_path / "project"
+    )
     assert again.words == {}
     (folders[1] / "rows.parquet").unlink()
     folders[1].rmdir()
     answered.run(folders[1], said="something else", rows=24)
     with pytest.raises(InputError, match="made of something else"):
-        plan.comparison(folders, "wildvision", "eu", Asked(1, 2)).make(tmp_path / "project")
+        plan.plan_comparison(folders, "wildvision", "eu", Asked(1, 2)).make(tmp_path / "project")
 
 
 def test_the_papers_plans_are_told_what_they_can_show() -> None:

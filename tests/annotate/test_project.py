@@ -59,7 +59,7 @@ def corpus_of(
 
 
 def planned(folder: Path, corpus: Path, *asked: int, **more: Any) -> project.Project:
-    return plan.validation(corpus, "eu", plan.Asked(*asked), **more).make(folder).project
+    return plan.plan_validation(corpus, "eu", plan.Asked(*asked), **more).make(folder).project
 
 
 @pytest.mark.parametrize("row_type", ROWS)
@@ -112,13 +112,13 @@ def test_a_project_needs_no_corpus_once_it_is_made(tmp_path: Path) -> None:
 def test_links_are_secret_and_stay_as_they_are(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path / "rows", "caption", 10)
     asked = plan.Asked(2, 1, 1)
-    made = plan.validation(corpus, "eu", asked).make(tmp_path / "project")
+    made = plan.plan_validation(corpus, "eu", asked).make(tmp_path / "project")
     links = tmp_path / "project" / "links.json"
     assert stat.S_IMODE(links.stat().st_mode) == 0o600
     assert project.tokens(tmp_path / "project") == {word: code for code, word in made.words.items()}
     assert set(made.words) == {"annotator-1", "annotator-2", "admin"}
     assert all(len(word) >= 22 for word in made.words.values())
-    again = plan.validation(corpus, "eu", asked).make(tmp_path / "project")
+    again = plan.plan_validation(corpus, "eu", asked).make(tmp_path / "project")
     assert again.words == {} and again.project == made.project
     assert project.tokens(tmp_path / "project") == {word: code for code, word in made.words.items()}
 
@@ -158,7 +158,7 @@ def test_numbers_that_cannot_be_are_refused(
 def test_a_language_that_is_not_there_is_refused(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path / "rows", "caption", 10)
     with pytest.raises(InputError, match="expected a language of en, eu, found gl"):
-        plan.validation(corpus, "gl", plan.Asked(1, 1, 1))
+        plan.plan_validation(corpus, "gl", plan.Asked(1, 1, 1))
 
 
 def test_a_picture_that_nobody_could_see_is_told_before_people_come(tmp_path: Path) -> None:

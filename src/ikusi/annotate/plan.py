@@ -107,7 +107,7 @@ class Plan:
         return Made(project.read(output), words)
 
 
-def validation(
+def plan_validation(
     corpus: Path, language: str, asked: Asked, seed: int = 0, flagged: float = 1.0
 ) -> Plan:
     """Plan that people accept, reject or correct rows of a corpus, their source beside them.
@@ -127,8 +127,10 @@ def validation(
     return _of_corpus("validate", found, language, source, asked, seed, flagged)
 
 
-def selection(corpus: Path, language: str, annotators: int, shared: int, seed: int = 0) -> Plan:
-    """Plan that people keep or drop each row of a corpus; see `validation`."""
+def plan_selection(
+    corpus: Path, language: str, annotators: int, shared: int, seed: int = 0
+) -> Plan:
+    """Plan that people keep or drop each row of a corpus; see `plan_validation`."""
     asked = Asked(annotators, shared)
     return _of_corpus("select", Corpus.open(corpus), language, "", asked, seed, 1.0)
 
@@ -198,7 +200,7 @@ def _rows(corpus: Corpus, about: About, drawn: Sequence[Drawn], store: Pictures)
     return [item(*three) for three in zip(drawn, rows, others, strict=True)]
 
 
-def comparison(
+def plan_comparison(
     runs: Sequence[Path], benchmark: str, language: str, asked: Asked, seed: int = 0
 ) -> Plan:
     """Plan that people compare the answers of two or more models, without knowing whose they are.

@@ -76,7 +76,7 @@ def plan_validate(
         raise InputError("--own: expected nothing, as all rows are asked about, found a number")
     _expect_share("--margin", margin)
     asked = plans.Asked(annotators, shared, None if every else OWN if own is None else own)
-    made = plans.validation(corpus, language, asked, seed, flagged)
+    made = plans.plan_validation(corpus, language, asked, seed, flagged)
     needed: Iterable[str] = ()
     if margin is not None:
         shown = made.about.shows
@@ -118,7 +118,9 @@ def plan_compare(
     from ikusi.annotate import shows
 
     _expect_share("--difference", difference)
-    made = plans.comparison(runs, benchmark, language, plans.Asked(annotators, shared, own), seed)
+    made = plans.plan_comparison(
+        runs, benchmark, language, plans.Asked(annotators, shared, own), seed
+    )
     needed: Iterable[str] = ()
     if difference is not None:
         needed = shows.needed_for_difference(difference, len(runs))
@@ -144,7 +146,7 @@ def plan_select(
     """
     from ikusi.annotate import plan as plans
 
-    _make(plans.selection(corpus, language, annotators, shared, seed), output, (), dry_run)
+    _make(plans.plan_selection(corpus, language, annotators, shared, seed), output, (), dry_run)
 
 
 @app.command("serve")
@@ -212,6 +214,35 @@ def export(
         say(f"{done.left_out:10,} left out: third opinions")
     for code, count in done.withdrawn.items():
         say(f"{count:10,} removed: {code} has withdrawn")
+
+
+@app.command("apply")
+def apply(
+    project: Project,
+    output: Annotated[Path, typer.Option(help="Corpus, or list of rows to keep, to make.")],
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Where the corpus is that the project was planned from, if it moved."),
+    ] = None,
+    only_judged: Annotated[
+        bool, typer.Option("--only-judged", help="Leave out the rows that nobody judged.")
+    ] = False,
+) -> None:
+    """Take on what people said: a corpus with their corrections, or a list of the rows they keep.
+
+    Rejected rows, and those that people disagree on, go to the corpus's quarantine with who said
+    what and why. A third opinion decides alone.
+
+    Example: ikusi annotate apply people/vqav2 --output corpora/vqav2-eu-checked
+    """
+    from ikusi.annotate import apply as applying
+    from ikusi.data import judged
+
+    counts = applying.apply(project, output, corpus, only_judged)
+    for name, count in counts.items():
+        say(f"{count:10,} {name.replace('_', ' ')}")
+    if output.is_dir() and (accepted := judged.read_accepted(output)):
+        say(f"{accepted.in_words()}.")
 
 
 def _expect_share(name: str, value: float | None) -> None:

@@ -112,6 +112,7 @@ def show(
     Example: ikusi data show corpora/aokvqa-eu --count 20 --html samples.html
     """
     from ikusi import claim
+    from ikusi.data import judged
     from ikusi.data import show as shows
     from ikusi.data.corpus import Corpus
 
@@ -120,6 +121,8 @@ def show(
     opened = Corpus.open(corpus)
     chosen = shows.draw_samples(opened, count, seed, flagged)
     if html is None:
+        if accepted := judged.read_accepted(corpus):
+            say(f"{accepted.in_words()}.")
         shows.to_terminal(chosen)
     else:
         say(shows.to_page(opened, chosen, html))

@@ -213,10 +213,15 @@ class Study:
                 yield name, manifest, _object(folder / SUMMARY)
 
     def corpora(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each corpus in the study's data: its name and counts."""
+        """Each corpus in the study's data, and those that it is given: name and counts."""
         data = self.folder.data
         for path in sorted(data.rglob("corpus.json")):
             yield path.parent.relative_to(data).as_posix(), _object(path)
+        trained = [self.folder.corpus(name) for _, name in self.recipe.training_data()]
+        asked = [corpus.folder for name in self.benchmarks if (corpus := self.corpus(name))]
+        for folder in dict.fromkeys((*trained, *asked)):
+            if not folder.is_relative_to(data) and (folder / "corpus.json").is_file():
+                yield folder.as_posix(), _object(folder / "corpus.json")
 
     def losses(self, step: str) -> tuple[list[int], list[float]]:
         """Steps and losses of a training stage, from its metrics."""

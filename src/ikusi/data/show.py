@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ikusi import claim, disk, terminal
-from ikusi.data import images
+from ikusi.data import images, judged
 from ikusi.data.corpus import Corpus
+from ikusi.data.judged import Judged
 from ikusi.data.rows.shape import Line
 from ikusi.errors import InputError
 from ikusi.page import fill_template
@@ -26,13 +27,15 @@ SIDE = 384  # pixels of the longer side of a picture, at most
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A row in one language; a translation says by whom, with what flags and score."""
+    """A row in one language; a translation says by whom, with what flags and score, and what
+    people said of it."""
 
     language: str
     lines: Sequence[Line]
     translator: str | None
     flags: Sequence[str]
     score: float | None
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,14 @@ def draw_samples(corpus: Corpus, count: int, seed: int = 0, flagged: bool = Fals
             f"{corpus.folder}: expected {'flagged ' if flagged else ''}rows, found none"
         )
     drawn = sorted(random.Random(seed).sample(places, min(count, len(places))))
-    return [_sample(corpus, place) for place in drawn]
+    known, accepted = judged.read(corpus.folder), judged.read_accepted(corpus.folder)
+    language = accepted.language if accepted else ""
+    return [_sample(corpus, place, known, language) for place in drawn]
 
 
-def _sample(corpus: Corpus, place: int) -> Sample:
+def _sample(
+    corpus: Corpus, place: int, known: Mapping[str, Judged], judged_language: str
+) -> Sample:
     rows = {code: corpus.row(code, place) for code in corpus.languages}
     row = rows[corpus.languages[0]]
     sides = [
@@ -86,6 +93,7 @@ def _sample(corpus: Corpus, place: int) -> Sample:
             translator=columns.get("translator"),
             flags=columns.get("flags") or [],
             score=columns.get("score"),
+            judged=known.get(columns["id"]) if code == judged_language else None,
         )
         for code, columns in rows.items()
     ]
@@ -122,7 +130,8 @@ def _provenance(side: Side) -> list[str]:
     told = [", ".join(side.flags)] if side.flags else []
     if side.score is not None:
         told.append(f"score {side.score:.2f}")
-    return [*told, side.translator] if side.translator else told
+    told += [side.translator] if side.translator else []
+    return [*told, *(side.judged.in_words() if side.judged else ())]
 
 
 def to_page(corpus: Corpus, drawn: Sequence[Sample], path: Path) -> Path:
@@ -131,7 +140,8 @@ def to_page(corpus: Corpus, drawn: Sequence[Sample], path: Path) -> Path:
         "thumbnail": make_thumbnail,
         "provenance": _provenance,
     }
-    page = fill_template(TEMPLATE, {"corpus": corpus, "samples": drawn}, filters)
+    values = {"corpus": corpus, "samples": drawn, "accepted": judged.read_accepted(corpus.folder)}
+    page = fill_template(TEMPLATE, values, filters)
     disk.write_text(claim.check_file(path, claim.PAGE, [corpus.folder]), page)
     return path
 

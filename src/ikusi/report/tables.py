@@ -157,12 +157,17 @@ def tabulate_steps(study: Study) -> Table:
 
 
 def tabulate_corpora(study: Study) -> Table:
-    """How many rows and pictures each corpus of the study has."""
+    """How many rows and pictures each corpus of the study has, and how many people accepted."""
     keys = ("row_type", "rows", "images", "quarantined")
+    found = list(study.corpora())
+    judged = {name: about["accepted"] for name, about in found if about.get("accepted")}
+    said = ("share", "low", "high", "items", "raters", "kind") if judged else ()
     rows: list[list[Cell]] = [
-        [name, *(about.get(key) for key in keys)] for name, about in study.corpora()
+        [name, *map(about.get, keys), *map(judged.get(name, {}).get, said)] for name, about in found
     ]
-    return Table("corpora", "Corpora of the study", ["corpus", *keys], rows)
+    named = ["accepted", "accepted_low", "accepted_high", "judged", "raters", "judged_by"]
+    columns = ["corpus", *keys, *(named if judged else [])]
+    return Table("corpora", "Corpora of the study", columns, rows)
 
 
 @dataclass(frozen=True)
