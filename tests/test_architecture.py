@@ -19,7 +19,17 @@ ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
 # Upstream first. A room imports what stands before it and nothing else: data flows one way.
 FOUNDATIONS = [
     *["errors", "terminal", "processes", "disk", "lock", "claim", "artifact", "content"],
-    *["pretrained", "packaged", "yamlfile", "yamltext", "jsonfile", "catalogue", "writing", "page"],
+    *[
+        "imports",
+        "pretrained",
+        "packaged",
+        "yamlfile",
+        "yamltext",
+        "jsonfile",
+        "catalogue",
+        "writing",
+        "page",
+    ],
 ]
 LINE = [
     *FOUNDATIONS,

@@ -15,7 +15,6 @@ them from rows of text and pictures to a figure:
 `import ikusi` loads nothing heavy: each name is imported when it is first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -53,8 +52,9 @@ else:
         """Import a public name when it is first used."""
         if name not in _PLACES:
             raise AttributeError(f"module 'ikusi' has no attribute {name!r}")
-        module, _, attribute = _PLACES[name].partition(":")
-        return getattr(import_module(module), attribute)
+        from ikusi import catalogue
+
+        return catalogue.load(_PLACES[name])
 
     def __dir__() -> list[str]:
         """List the public names, those not yet imported included."""

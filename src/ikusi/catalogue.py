@@ -6,7 +6,6 @@ files, or a package of modules. To add one is to add a file there; nothing else 
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ikusi import yamlfile
+from ikusi import imports, yamlfile
 from ikusi.errors import InputError
 
 Thing = TypeVar("Thing")
@@ -37,7 +36,7 @@ def make_unknown_error(key: str, name: str, names: Collection[str], what: str = 
 def load(place: str) -> Any:
     """What `module:name` names."""
     module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return getattr(imports.load(module), name)
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,9 @@ class Modules(Generic[Thing]):
             ValueError: two things have one name.
         """
         found: dict[str, Thing] = {}
-        folders = importlib.import_module(self.package).__path__
+        folders = imports.load(self.package).__path__
         for module in sorted(info.name for info in pkgutil.iter_modules(folders)):
-            held = importlib.import_module(f"{self.package}.{module}")
+            held = imports.load(f"{self.package}.{module}")
             for thing in getattr(held, self.attribute, ()):
                 if found.setdefault(self.name(thing), thing) is not thing:
                     raise ValueError(f"{self.package}: two are called {self.name(thing)}")

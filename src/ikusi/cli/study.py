@@ -14,6 +14,7 @@ from ikusi.cli.arguments import (
     bring_up_to_date,
     open_study,
 )
+from ikusi.imports import keep_imports
 from ikusi.terminal import say
 
 if TYPE_CHECKING:
@@ -76,8 +77,10 @@ def chat(
 
     Example: ikusi chat studies/emoji-eu/instruct/adapted-eu080 --image cat.png
     """
-    from ikusi.answer import chat
     from ikusi.recipe import folder
+
+    with keep_imports():
+        from ikusi.answer import chat
 
     chat.start(folder.locate_checkpoint(checkpoint), image, question, max_new_tokens)
 
@@ -102,9 +105,11 @@ def inspect(
     """
     from ikusi import claim
     from ikusi.data.corpus import Corpus
-    from ikusi.model import inspect as inspects
-    from ikusi.model import inspect_view
     from ikusi.recipe import folder
+
+    with keep_imports():
+        from ikusi.model import inspect as inspects
+        from ikusi.model import inspect_view
 
     if html is not None:
         claim.check_file(html, claim.PAGE, [corpus])
@@ -134,8 +139,10 @@ def export(
 
     Example: ikusi export studies/emoji-eu/instruct/adapted-eu020 --to llm --output basque-llm
     """
-    from ikusi.publish import export as exports
     from ikusi.recipe import folder
+
+    with keep_imports():
+        from ikusi.publish import export as exports
 
     exports.export(folder.locate_checkpoint(checkpoint), to, output, llama_cpp)
     for path in sorted(output.iterdir()):

@@ -1,6 +1,5 @@
 """What a step's function is called with, and how it is found and heard of, wherever it runs."""
 
-import importlib
 import inspect
 import time
 from collections.abc import Callable, Mapping
@@ -8,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ikusi import yamlfile
+from ikusi import catalogue, yamlfile
 from ikusi.errors import InputError
 from ikusi.recipe.folder import StudyFolder
 
@@ -58,8 +57,7 @@ def call(
     Raises:
         InputError: the settings lack a key, have one too many, or a value of another type.
     """
-    module, _, name = function.partition(":")
-    found: Callable[..., None] = getattr(importlib.import_module(module), name)
+    found: Callable[..., None] = catalogue.load(function)
     shape = inspect.signature(found, eval_str=True).parameters["settings"].annotation
     document = yamlfile.Document(dict(settings), name=f"{source}: settings")
     found(output, context, yamlfile.validate(shape, document, yamlfile.list_field_names(shape)))

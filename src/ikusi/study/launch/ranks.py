@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ikusi import artifact, disk, jsonfile
+from ikusi import artifact, disk, imports, jsonfile
 from ikusi.errors import IkusiError, InputError
 from ikusi.processes import die_with_parent
 from ikusi.recipe.folder import StudyFolder
@@ -228,8 +228,9 @@ def main(folder: Path, attempt: int = 0) -> None:
     """
     die_with_parent()
     claim_hardware(",".join(list_accelerators()) or None)
-    from accelerate.utils import get_cpu_distributed_information
-    from transformers.utils.logging import disable_progress_bar
+    with imports.keep_imports():
+        from accelerate.utils import get_cpu_distributed_information
+        from transformers.utils.logging import disable_progress_bar
 
     rank = get_cpu_distributed_information().rank  # as this process was told when it was started
     first = rank == 0
