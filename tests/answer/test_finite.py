@@ -12,10 +12,9 @@ from safetensors.torch import load_file, save_file
 from answer import stand_in
 from answer.families import FAMILIES
 from answer.test_engine_general import PICTURES, questions
-from ikusi.answer.engine import Engine, OptionScore, Reply
+from ikusi.answer.engine import Engine, OptionScore, Reply, pick
 from ikusi.answer.engines.here import open_local
 from ikusi.answer.engines.vllm import open_vllm
-from ikusi.answer.score import pick
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import run

@@ -9,9 +9,10 @@ from transformers import LlavaForConditionalGeneration
 
 import tiny_llava as tiny
 from ikusi.answer import prefix
+from ikusi.answer.engine import pick
 from ikusi.answer.generate import Answer, generate_answers
 from ikusi.answer.prefix import Prompt, SharedPrefix, group_prompts
-from ikusi.answer.score import Tokens, pick, score_options, summarise
+from ikusi.answer.score import Tokens, score_options, summarise
 from ikusi.model import chat
 
 WORDS = tiny.tokenizer()

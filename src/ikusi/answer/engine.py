@@ -8,6 +8,7 @@ import hashlib
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol
 
 from PIL import Image
@@ -91,6 +92,17 @@ class Reply:
 def explain_not_finite(found: float) -> str:
     """Why there is no answer where a model's numbers are none, as with a NaN in its weights."""
     return f"model: expected finite numbers, found {found}"
+
+
+def pick(scores: Sequence[float]) -> tuple[int, bool]:
+    """Return the number of the highest score, the first among equals, and whether it was tied.
+
+    A score that is not finite raises ``ValueError``: nothing is higher or lower than NaN.
+    """
+    if not all(map(isfinite, scores)):
+        raise ValueError(f"expected finite scores, found {list(scores)}")
+    best = max(scores)
+    return scores.index(best), scores.count(best) > 1
 
 
 def fingerprint(ids: Sequence[int]) -> str:

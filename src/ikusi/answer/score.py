@@ -6,7 +6,6 @@ read once and every option goes on from it.
 
 from collections.abc import Sequence
 from itertools import accumulate
-from math import isfinite
 from typing import NamedTuple
 
 import torch
@@ -49,17 +48,6 @@ def summarise(
     size = max(1, len(text.encode()))
     without = sum(token_scores[:-1]) if ends else total
     return OptionScore(total, without, total / len(token_scores), total / size, greedy)
-
-
-def pick(scores: Sequence[float]) -> tuple[int, bool]:
-    """Return the number of the highest score, the first among equals, and whether it was tied.
-
-    A score that is not finite raises ``ValueError``: nothing is higher or lower than NaN.
-    """
-    if not all(map(isfinite, scores)):
-        raise ValueError(f"expected finite scores, found {list(scores)}")
-    best = max(scores)
-    return scores.index(best), scores.count(best) > 1
 
 
 def _side_by_side(

@@ -5,8 +5,7 @@ from math import isfinite
 from typing import Any
 
 from ikusi import language
-from ikusi.answer.engine import Reply, explain_not_finite
-from ikusi.answer.score import pick
+from ikusi.answer.engine import Reply, explain_not_finite, pick
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.metrics import Normaliser, score_text
 from ikusi.language import LanguagePack

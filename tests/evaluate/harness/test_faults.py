@@ -10,7 +10,8 @@ from statistics import mean
 import pytest
 
 from ikusi import language
-from ikusi.answer.score import pick, summarise
+from ikusi.answer.engine import pick
+from ikusi.answer.score import summarise
 from ikusi.evaluate.harness.task import read_losses
 from ikusi.evaluate.metrics import inclusion, vqa_accuracy, vqa_accuracy_normalised
 from ikusi.evaluate.normalise import Normaliser

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from ikusi import language
-from ikusi.answer.score import pick
+from ikusi.answer.engine import pick
 from ikusi.data.corpus import Corpus
 from ikusi.evaluate.ask import Asker
 from ikusi.evaluate.benchmark import Benchmark
