@@ -34,7 +34,8 @@ study: $(STAMP)  ## the 16 runs of the paper, in miniature
 bases: $(STAMP)  ## train anew the picture encoder and the backbones that ship with the package
 	$(BIN)/ikusi miniature bases
 
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
+# Compiled once, and not anew by each of the hundred processes that they start.
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP)  ## the tests
 	$(PYTEST)

@@ -18,6 +18,7 @@ import pytest
 
 import measured
 import starting
+import warm
 from compare.test_runs import evaluation
 from data_rows import picture
 from ikusi import cli
@@ -47,24 +48,33 @@ fi
 
 
 class Started:
-    """A command in a process group of its own, as a shell starts it."""
+    """A command in a session of its own, as a terminal starts it."""
 
     program = ("-m", "ikusi")
 
     def __init__(self, *words: object, **variables: str) -> None:
         self.mark = uuid.uuid4().hex
         self.words = [str(word) for word in words]
-        self.process = subprocess.Popen(
-            [sys.executable, *self.program, *self.words],
+        told = {MARK: self.mark, "PYTHONPATH": starting.paths()} | variables
+        self.process = self.begin([*self.program, *self.words], os.environ | told)
+
+    def begin(self, words: list[str], environment: dict[str, str]) -> Any:
+        """Start Python."""
+        return subprocess.Popen(
+            [sys.executable, *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {MARK: self.mark, "PYTHONPATH": starting.paths()} | variables,
+            env=environment,
             start_new_session=True,
             # A shell's background jobs ignore Ctrl-C, and what they start inherits that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+
+    def has_spoken(self) -> bool:
+        """Whether it has written a line; it is waited for."""
+        return bool(self.process.stdout.readline())
 
     def stop_once(self, busy: Callable[[], Any], number: signal.Signals, *, all: bool) -> str:
         """Signal it, or all of its group as a terminal does, once it is at work; what it says."""
@@ -107,8 +117,9 @@ class Started:
     def _alive(self) -> list[str]:
         found = []
         for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.environ().get(MARK) == self.mark:
+            with suppress(psutil.Error, ProcessLookupError):
+                known = process.environ().get(MARK) == self.mark
+                if known or os.getsid(process.pid) == self.process.pid:
                     found.append(" ".join(process.cmdline()))
         return found
 
@@ -119,6 +130,18 @@ class Started:
                 library in each.path for each in psutil.Process(self.process.pid).memory_maps()
             )
         return False
+
+
+class Warm(Started):
+    """The same, but for the libraries, which need not be imported again."""
+
+    def begin(self, words: list[str], environment: dict[str, str]) -> Any:
+        """Start a copy."""
+        return warm.Command(words, environment)
+
+    def has_spoken(self) -> bool:
+        """Whether it has written a line by now."""
+        return "\n" in self.process.said()[0]
 
 
 # Work that no exception ends, with a child that does not heed SIGTERM.
@@ -283,6 +306,7 @@ def test_a_training_leaves_no_process_and_ends_the_same(
     assert 0 < len(lines.read_text().splitlines()) < 2 * epochs
     if processes > 1:  # to the bit it is tested where such trainings are
         return
+    warm.let_workers_be_copies(monkeypatch)
     assert run(*words, tmp_path / "a") == run(*words, tmp_path / "b") == 0
     made = [tmp_path / name / "emoji-eu/align/english/checkpoint" for name in "ab"]
     ours, whole = ((folder / "model.safetensors").read_bytes() for folder in made)
@@ -311,7 +335,7 @@ def test_an_evaluation_goes_on_from_its_finished_parts(
     tmp_path: Path, evaluated: tuple[list[object], list[dict[str, Any]]], number: signal.Signals
 ) -> None:
     words, whole = evaluated
-    started = Started(*words, tmp_path / "out")
+    started = Warm(*words, tmp_path / "out")
     started.stop_once(lambda: list(tmp_path.glob("out/**/*.parquet")), number, all=False)
     assert not (tmp_path / "out/results.json").exists()
     assert run(*words, tmp_path / "out") == 0
@@ -324,7 +348,7 @@ def test_a_converter_and_what_it_starts_end_with_an_export(
 ) -> None:
     paused("convert_hf_to_gguf.py")
     words = ["export", model, "--to", "gguf", "--output", tmp_path / "out"]
-    started = Started(*words, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    started = Warm(*words, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     started.stop_once((tmp_path / "busy").exists, signal.SIGTERM, all=False)
 
 
@@ -341,9 +365,8 @@ def test_npm_ends_with_a_fetch(tmp_path: Path, paused: Callable[..., Path]) -> N
 
 @pytest.mark.slow
 def test_a_conversation_ends_at_its_prompt(model: Path, number: signal.Signals) -> None:
-    started = Started("chat", model)
-    assert started.process.stdout is not None and started.process.stdout.readline()
-    started.stop_once(lambda: True, number, all=True)
+    started = (Started if number == signal.SIGINT else Warm)("chat", model)
+    started.stop_once(started.has_spoken, number, all=True)
 
 
 def test_a_comparison_of_many_resamples_is_left(tmp_path: Path, number: signal.Signals) -> None:

@@ -1,7 +1,6 @@
 """The recipes for real models: what the paper prints, and every one of them rehearsed."""
 
 import json
-import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from safetensors import safe_open
 from typer.testing import CliRunner
 
+import warm
 from data_rows import instruction, picture
 from ikusi import packaged, recipe
 from ikusi.cli import app
@@ -18,21 +18,10 @@ from ikusi.evaluate.benchmark import Benchmark
 from ikusi.miniature.bases import shipped
 from ikusi.recipe import Recipe
 from ikusi.study import layout
-from ikusi.study.launch.hardware import list_accelerators
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 REAL = ["basque-8b", "basque-8b-lora", "forkme"]
 CODES = [file.stem for file in packaged.LANGUAGES.glob("*.yaml") if file.stem != "en"]
-
-
-@pytest.fixture(autouse=True)
-def forked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers are copies of a process that has imported what they need, where no GPU forbids it."""
-    if list_accelerators():
-        return
-    multiprocessing.set_forkserver_preload(["ikusi.train.stages", "ikusi.evaluate.run"])
-    copied = multiprocessing.get_context("forkserver")
-    monkeypatch.setattr(multiprocessing, "get_context", lambda method: copied)
 
 
 def load(name: str, *changes: str) -> Recipe:
@@ -147,8 +136,11 @@ def test_forkme_takes_any_packaged_language(code: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
-def test_a_rehearsal_trains_on_this_machine(name: str, corpora: Path) -> None:
+def test_a_rehearsal_trains_on_this_machine(
+    name: str, corpora: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The command itself, from alignment to a checkpoint with what the recipe adds."""
+    warm.let_workers_be_copies(monkeypatch)
     run = f"{'latxa' if name == 'basque-8b' else 'llama'}-{load(name).language}020-text"
     words = ["train", str(RECIPES / f"{name}.yaml"), "rehearse=true", "--stage", "instruct"]
     outcome = CliRunner().invoke(app, [*words, "--run", run])
@@ -162,8 +154,9 @@ def test_a_rehearsal_trains_on_this_machine(name: str, corpora: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_rehearsal_goes_to_the_report(corpora: Path) -> None:
+def test_a_rehearsal_goes_to_the_report(corpora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The paper's benchmarks, of which a rehearsal asks a few rows, included."""
+    warm.let_workers_be_copies(monkeypatch)
     grid = ["grid.backbones=[latxa]", "grid.ratios=[0.2]", "grid.text_only=[true]"]
     words = ["study", str(RECIPES / "basque-8b.yaml"), "rehearse=true", *grid]
     outcome = CliRunner().invoke(app, words)

@@ -1,0 +1,18 @@
+"""What the fork server of `warm` imports. No thread may be started, or a copy would lack it."""
+
+from importlib import import_module
+
+from ikusi.imports import keep_imports
+
+LIBRARIES = (
+    *("accelerate.utils", "peft", "pyarrow.parquet", "safetensors.torch", "scipy.stats"),
+    *("transformers.image_processing_backends", "transformers.modeling_utils"),
+    *("transformers.optimization", "transformers.trainer_utils", "transformers.integrations"),
+    *("transformers.models.auto.modeling_auto", "transformers.models.clip.modeling_clip"),
+    *("transformers.models.llama.modeling_llama", "transformers.models.llava.modeling_llava"),
+    "torch.utils.data",
+)
+
+with keep_imports():
+    for name in LIBRARIES:
+        import_module(name)
