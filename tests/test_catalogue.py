@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+import warm
 from compare.studies import Folder
 from ikusi import catalogue
 from ikusi.answer import engines
@@ -53,15 +53,10 @@ def run_with(package: str, module: Path, script: str, *arguments: object) -> str
     """Run a script in a process of its own, where a package has one module more."""
     folder = module.parent
     begin = f"import {package} as package\npackage.__path__.append({str(folder)!r})\n"
-    done = subprocess.run(
-        [sys.executable, "-c", begin + script, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = warm.Command(["-c", begin + script, *map(str, arguments)], os.environ)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return out
 
 
 def test_ones_own_file_hides_the_packaged_one(tmp_path: Path) -> None:

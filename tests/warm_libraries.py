@@ -10,7 +10,7 @@ LIBRARIES = (
     *("transformers.optimization", "transformers.trainer_utils", "transformers.integrations"),
     *("transformers.models.auto.modeling_auto", "transformers.models.clip.modeling_clip"),
     *("transformers.models.llama.modeling_llama", "transformers.models.llava.modeling_llava"),
-    "torch.utils.data",
+    *("torch.distributed.run", "torch.utils.data"),
 )
 
 with keep_imports():

@@ -4,8 +4,7 @@ import json
 import os
 import resource
 import signal
-import subprocess
-import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlavaForConditionalGeneration
 
-import starting
+import warm
 from ikusi.errors import IkusiError, InputError
 from ikusi.recipe import Compute
 from ikusi.train import checkpoints
@@ -48,17 +47,13 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 def kill_after(step: int, output: Path) -> None:
     """Train in another process and kill it, unasked, while it trains the step after `step`."""
-    environment = {**os.environ, "PYTHONPATH": starting.paths()}
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(output)],
-        stdout=subprocess.PIPE, text=True, env=environment,
-    )  # fmt: skip
-    assert child.stdout is not None
-    for line in child.stdout:
-        if line.strip() == str(step):
-            os.kill(child.pid, signal.SIGKILL)
-            break
-    assert child.wait() == -signal.SIGKILL
+    child = warm.Command(["-c", CHILD, str(output)], os.environ)
+    while str(step) not in child.said()[0].split():
+        assert child.returncode is None, child.said()
+        time.sleep(0.01)
+    child.kill()
+    child.communicate()
+    assert child.returncode == -signal.SIGKILL
 
 
 @pytest.mark.slow

@@ -1,9 +1,7 @@
 import json
+import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+import warm
 from data_rows import picture
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.mixture import Mixture, MixturePart
@@ -205,14 +204,12 @@ def test_another_model_of_the_round_trip_judges_again_without_asking(tmp_path: P
 def test_a_job_killed_at_random_moments_asks_for_no_row_twice(tmp_path: Path) -> None:
     found = numbered(tmp_path / "corpus", "caption", 300)
     for _ in range(5):
-        worker = subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(tmp_path)], cwd=Path(__file__).parents[1]
-        )
+        worker = warm.Command(["-c", KILLED, str(tmp_path)], os.environ)
         wanted = _asked(tmp_path) + 1 + random.randrange(40)
         while _asked(tmp_path) < wanted and worker.poll() is None:
             time.sleep(0.005)
-        worker.send_signal(signal.SIGKILL)
-        worker.wait()
+        worker.kill()
+        worker.communicate()
     kills = _asked(tmp_path)
     assert 5 <= kills < 300
     engine = Capitals(ledger=tmp_path / "ledger.jsonl")
