@@ -19,18 +19,9 @@ ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
 
 # Upstream first. A room imports what stands before it and nothing else: data flows one way.
 FOUNDATIONS = [
-    *["errors", "terminal", "processes", "disk", "lock", "claim", "artifact", "content"],
-    *[
-        "imports",
-        "pretrained",
-        "packaged",
-        "yamlfile",
-        "yamltext",
-        "jsonfile",
-        "catalogue",
-        "writing",
-        "page",
-    ],
+    *["errors", "terminal", "progress", "processes", "disk", "lock", "claim", "artifact"],
+    *["content", "imports", "pretrained", "packaged", "yamlfile", "yamltext", "jsonfile"],
+    *["catalogue", "writing", "page"],
 ]
 LINE = [
     *FOUNDATIONS,

@@ -9,7 +9,8 @@ import pytest
 from ikusi import cli
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
-from ikusi.translate import progress, run, settings
+from ikusi.translate import run, settings
+from ikusi.translate.job import Progress
 from translate.jobs import OFF, corpus, numbered
 
 RECIPE = """
@@ -104,11 +105,7 @@ def test_a_bad_round_trip_is_flagged_or_refused(tmp_path: Path, recipe: Path) ->
     assert not (tmp_path / "refuse").exists()
 
 
-def test_progress_elsewhere_than_on_a_terminal_ends_with_a_line(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    from ikusi.translate.job import Progress
-
-    with progress.show_progress() as tell:
-        tell(Progress(total=3, ok=2, unreached=1))
-    assert capsys.readouterr().err == "3 of 3 rows, 1 not reached\n"
+def test_progress_names_the_rows_without_a_translation() -> None:
+    assert Progress(total=3, ok=2, unreached=1).rest() == "1 not reached"
+    assert Progress(total=9, quarantined=2, unreached=1).rest() == "2 quarantined, 1 not reached"
+    assert Progress(total=3, ok=3).rest() == ""

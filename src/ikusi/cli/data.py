@@ -1,7 +1,6 @@
 """Commands on corpora and the public data sets they are made from."""
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,11 +11,11 @@ from ikusi.terminal import say
 if TYPE_CHECKING:
     from ikusi.data.importing import Fetcher
     from ikusi.data.web.ledger import Ledger, Wanted
+    from ikusi.progress import Report
 
 app = typer.Typer(help="Make corpora from public data sets, look at them.", no_args_is_help=True)
 
 MOST = 2**32 - 1  # of a seed, as in recipes
-EVERY = 10.0  # seconds between two lines of progress
 
 
 @app.command("list")
@@ -73,26 +72,25 @@ def import_(
 
     Example: ikusi data import aokvqa --output corpora/aokvqa --sample 2500
     """
+    from ikusi import progress
     from ikusi.data import importing
 
-    tell = _make_reporter()
-    counts = importing.import_corpus(
-        source,
-        output,
-        path,
-        split,
-        limit,
-        sample,
-        seed,
-        fetcher=_fetcher(on_mismatch, retry_dead, use_proxy, tell),
-        progress=lambda rows: tell(f"{rows:,} rows read"),
-        again=retry_dead,
-        drop_repeated=drop_repeated,
-        **_settings(options or []),
-    )
-    for name, count in counts.items():
-        what, colon, reason = name.partition(": ")
-        say(f"{count:10,} {what.replace('_', ' ')}{colon}{reason}")
+    with progress.show("importing") as report:
+        counts = importing.import_corpus(
+            source,
+            output,
+            path,
+            split,
+            limit,
+            sample,
+            seed,
+            fetcher=_fetcher(on_mismatch, retry_dead, use_proxy, report),
+            progress=report,
+            again=retry_dead,
+            drop_repeated=drop_repeated,
+            **_settings(options or []),
+        )
+    _print_counts(counts)
 
 
 @app.command()
@@ -128,24 +126,17 @@ def show(
         say(shows.to_page(opened, chosen, html))
 
 
-def _make_reporter() -> Callable[[str], None]:
-    """What prints how far a command is, now and then."""
-    last = time.monotonic()
-
-    def report(line: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= EVERY:
-            last = time.monotonic()
-            say(line, error=True)
-
-    return report
+def _print_counts(counts: Mapping[str, int]) -> None:
+    for name, count in counts.items():
+        what, colon, reason = name.partition(": ")
+        say(f"{count:10,} {what.replace('_', ' ')}{colon}{reason}")
 
 
 def _fetcher(
     on_mismatch: Literal["keep", "drop"],
     retry_dead: bool,
     use_proxy: bool,
-    tell: Callable[[str], None],
+    report: "Report",
 ) -> "Fetcher":
     """What fetches pictures; loaded only when there are some to fetch."""
 
@@ -161,7 +152,7 @@ def _fetcher(
             on_mismatch=on_mismatch, retry_dead=retry_dead, use_proxy=use_proxy
         )
         return make_fetcher(
-            settings, lambda urls, good: tell(f"{urls:,} URLs asked, {good:,} pictures")
+            settings, lambda urls, good: report(urls, unit="URLs", note=f"{good:,} pictures")
         )(wanted)
 
     return fetch

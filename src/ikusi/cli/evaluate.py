@@ -88,12 +88,12 @@ def _place(model: str, output: Path | None) -> Path:
 
 
 def _report(found: dict[str, Any], languages: list[str], place: Path) -> None:
-    from ikusi.evaluate import progress
+    from ikusi.evaluate.table import make_table
 
     screen = open_console()
     if not screen.is_terminal:
         screen = open_console(width=160)
-    screen.print(progress.make_table(found, languages))
+    screen.print(make_table(found, languages))
     say(f"rows: {place / 'rows.parquet'}\nfigures: {place / 'results.json'}")
 
 
@@ -135,12 +135,12 @@ def _measure(
     limit: int | None,
     bootstrap: int,
 ) -> dict[str, Any]:
-    from ikusi import language
-    from ikusi.evaluate import progress, run
+    from ikusi import language, progress
+    from ikusi.evaluate import run
 
     packs = {code: language.load(code) for code in codes}
-    with progress.show_progress() as tell:
-        settings: dict[str, Any] = {"bootstrap": bootstrap, "limit": limit, "progress": tell}
+    with progress.show("answering") as report:
+        settings: dict[str, Any] = {"bootstrap": bootstrap, "limit": limit, "progress": report}
         return run.evaluate(engine, pairs, codes, packs, output, **settings)
 
 

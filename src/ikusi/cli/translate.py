@@ -75,9 +75,10 @@ def _translate(
     retry: bool,
     limit: int | None,
 ) -> dict[str, Any]:
-    from ikusi.translate import progress, run
+    from ikusi import progress
+    from ikusi.translate import run
 
-    with progress.show_progress() as tell:
+    with progress.show("translating") as report:
         return run.translate(
             settings,
             corpus,
@@ -86,7 +87,9 @@ def _translate(
             world=world,
             retry=retry,
             limit=limit,
-            progress=tell,
+            progress=lambda state: report(
+                state.done, state.total, known=state.done - state.asked, note=state.rest()
+            ),
         )
 
 

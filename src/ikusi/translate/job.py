@@ -6,9 +6,8 @@ workers share nothing but the folder.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +43,16 @@ class Progress:
     quarantined: int = 0
     unreached: int = 0
     asked: int = 0
-    started: float = field(default_factory=time.monotonic)
 
     @property
     def done(self) -> int:
         """Rows that are settled."""
         return self.ok + self.quarantined + self.unreached
 
-    @property
-    def rows_per_second(self) -> float:
-        """Pace of this run, in rows that were asked for."""
-        return self.asked / max(time.monotonic() - self.started, 1e-9)
-
-    @property
-    def seconds_left(self) -> float:
-        """Time to go at that pace."""
-        return (self.total - self.done) / self.rows_per_second if self.asked else float("inf")
+    def rest(self) -> str:
+        """The rows without a translation, in words."""
+        counts = {"quarantined": self.quarantined, "not reached": self.unreached}
+        return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
 
 
 class _About(jsonfile.Record):

@@ -7,13 +7,14 @@ cannot be answered raises: an empty answer would be scored.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from lmms_eval.api.instance import GenerationResult
 from lmms_eval.api.model import lmms
 from PIL import Image
-from rich.progress import Progress
 
+from ikusi import progress
 from ikusi.answer.engine import Query
 from ikusi.answer.engines.here import open_local
 from ikusi.evaluate.plan import ROWS_PER_PICTURE
@@ -94,12 +95,12 @@ class Ikusi(lmms):
 
     def _parts(self, asked: Sequence[Request]) -> Iterator[Sequence[Request]]:
         size = self.engine.batch_size * ROWS_PER_PICTURE
-        with Progress(disable=self.rank != 0) as bar:
-            task = bar.add_task("answering", total=len(asked))
+        with progress.show("answering") if self.rank == 0 else nullcontext() as report:
             for start in range(0, len(asked), size):
                 part = asked[start : start + size]
                 yield part
-                bar.update(task, advance=len(part))
+                if report:
+                    report(start + len(part), len(asked))
 
     def _answer(
         self,

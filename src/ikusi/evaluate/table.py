@@ -1,65 +1,13 @@
-"""How far an evaluation is, and what came out, on the terminal."""
+"""What an evaluation came to, as a table for the terminal."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
-from ikusi import terminal
 from ikusi.evaluate.metrics import describe_metric
 from ikusi.evaluate.results import ALL
 from ikusi.statistics import FEWEST
-
-EVERY = 30.0  # seconds between lines
-
-
-@contextmanager
-def show_progress() -> Iterator[Callable[[int, int], None]]:
-    """What to give an evaluation as its ``progress``: a live bar, or a line now and then."""
-    console = terminal.open_console(stderr=True)
-    if not console.is_terminal:
-        yield _Lines()
-        return
-    columns = (
-        TextColumn("answering"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-class _Lines:
-    """Prints a line every half minute, and at the end."""
-
-    def __init__(self) -> None:
-        self.began = self.seen = time.monotonic()
-        self.first: int | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        self.first = done if self.first is None else self.first
-        if done < total and now - self.seen < EVERY:
-            return
-        self.seen = now
-        pace = (done - self.first) / max(now - self.began, 1e-9)
-        line = f"{done:,} of {total:,} rows, {pace:,.1f} rows/s"
-        terminal.say(line, error=True)
 
 
 def make_table(found: Mapping[str, Any], languages: Sequence[str]) -> Table:
