@@ -11,6 +11,22 @@ from ikusi import content
 from ikusi.errors import InputError
 
 
+def split_place(model: str | Path) -> tuple[str, dict[str, str]]:
+    """What transformers' `from_pretrained` opens a model by: a folder or hub id, and its revision.
+
+    A hub id is NAME or NAME@REVISION, where a revision is a branch, a tag or a commit.
+
+    >>> split_place("org/name@v2")
+    ('org/name', {'revision': 'v2'})
+    >>> split_place("org/name")
+    ('org/name', {})
+    """
+    name, at, revision = str(model).partition("@")
+    if not at or Path(model).is_dir():
+        return str(model), {}
+    return name, {"revision": revision}
+
+
 def load(kind: Any, place: str | Path, **settings: Any) -> Any:
     """Give what `kind.from_pretrained(place, **settings)` gives.
 

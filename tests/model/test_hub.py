@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from transformers import CLIPImageProcessorPil
 
+from ikusi import pretrained
 from ikusi.errors import InputError
 from ikusi.model import hub
 from model.families import tokenizer
@@ -117,7 +118,7 @@ def test_parts_are_opened_in_the_revision_that_is_named(
 
 def test_a_folder_is_itself_whatever_its_name(tmp_path: Path) -> None:
     (tmp_path / "a@b").mkdir()
-    assert hub.split_place(tmp_path / "a@b") == (str(tmp_path / "a@b"), {})
+    assert pretrained.split_place(tmp_path / "a@b") == (str(tmp_path / "a@b"), {})
     assert hub.find_folder(tmp_path / "a@b") == tmp_path / "a@b"
     with pytest.raises(InputError, match="expected the folder of a model, or a hub id"):
         hub.find_folder("no such model")

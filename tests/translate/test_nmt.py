@@ -2,21 +2,20 @@
 
 import json
 import logging
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from ikusi.errors import InputError
 from ikusi.translate import nmt
 from ikusi.translate.engines.ctranslate2 import CTranslate2
-from ikusi.translate.engines.transformers import Transformers
 from ikusi.translate.nmt import CTranslate2Engine
-from ikusi.translate.reference import TransformersEngine
 from ikusi.translate.vocabulary import expect_known, read_vocabulary
 from translate import marian
+from translate.reference import TransformersEngine
 
 HELD_OUT = marian.sentences()[:60]
 
@@ -26,7 +25,7 @@ def fast(model: Path, **settings: Any) -> CTranslate2Engine:
 
 
 def slow(model: Path, **settings: Any) -> TransformersEngine:
-    return TransformersEngine(Transformers(kind="transformers", model=str(model), **settings))
+    return TransformersEngine(CTranslate2(kind="ctranslate2", model=str(model), **settings))
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +141,29 @@ def test_a_model_in_another_place_is_the_same_model(checkpoint: Path, tmp_path: 
     assert fast(here).settings() == fast(there).settings()
 
 
+def test_a_revision_stands_after_the_name_and_is_what_the_hub_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import huggingface_hub
+
+    asked: list[tuple[str, str | None]] = []
+
+    def download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.append((name, revision))
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    for model in ("org/name", "org/name@v2"):
+        settings = CTranslate2(kind="ctranslate2", model=model)
+        assert nmt.find_checkpoint(settings.model) == tmp_path
+    assert asked == [("org/name", None), ("org/name", "v2")]
+
+
+def test_a_revision_that_is_none_is_refused() -> None:
+    with pytest.raises(ValidationError, match="NAME or NAME@REVISION"):
+        CTranslate2(kind="ctranslate2", model="org/name@")
+
+
 @pytest.mark.parametrize("kind", ["m2m_100", "t5"])
 def test_models_for_many_languages_are_told_theirs(kind: str, tmp_path: Path) -> None:
     """As NLLB and M2M100 are (a source tag, a forced first token), and MADLAD (a source tag)."""
@@ -159,16 +181,15 @@ def test_models_for_many_languages_are_told_theirs(kind: str, tmp_path: Path) ->
     assert len(set(begun[0])) > 1
 
 
-@pytest.mark.parametrize("kind", [fast, slow])
 @pytest.mark.parametrize("key", ["source_prefix", "target_prefix"])
 def test_a_prefix_that_the_model_does_not_know_is_refused_when_it_is_opened(
-    kind: Callable[..., Any], key: str, tmp_path: Path
+    key: str, tmp_path: Path
 ) -> None:
     """Both libraries would read it as `<unk>`, and write something else."""
     model = many_languages(tmp_path / "many", "m2m_100")
-    kind(model, **{key: ["__eu__"]}).close()
+    fast(model, **{key: ["__eu__"]}).close()
     with pytest.raises(InputError, match=rf"engine.{key}: expected tokens.*found __eus__ ") as told:
-        kind(model, **{key: ["__en__", "__eus__"]})
+        fast(model, **{key: ["__en__", "__eus__"]})
     assert "did you mean __eu__" in str(told.value)
 
 

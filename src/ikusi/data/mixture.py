@@ -26,7 +26,7 @@ class MixturePart:
         ratio: share of its rows that speak the target language.
         rows: how many rows to take (None: all); the same ones whatever the ratio, and those taken
             for a smaller number are among those taken for a larger one.
-        prompts: language -> wordings of the request that a caption answers.
+        prompts: language -> wordings of the request that a row answers (`RowType.requests`).
     """
 
     corpus: Corpus

@@ -149,7 +149,7 @@ def load(
     Raises InputError where `folder` holds no LLaVA, or its weights do not fit its configuration.
     """
     _expect_llava(folder)
-    place, pinned = hub.split_place(folder)
+    place, pinned = pretrained.split_place(folder)
     settings: dict[str, Any] = {"dtype": dtype or "auto", "output_loading_info": True}
     with hub.guard_opening(folder, "a LLaVA checkpoint"):
         model, report = pretrained.load(LlavaForConditionalGeneration, place, **pinned, **settings)
@@ -386,7 +386,7 @@ def _list_unreached(model: Any) -> list[nn.Parameter]:
 
 
 def _expect_llava(folder: str | Path) -> None:
-    place, pinned = hub.split_place(folder)
+    place, pinned = pretrained.split_place(folder)
     with hub.guard_opening(folder, "a LLaVA checkpoint"):
         kind = pretrained.load(AutoConfig, place, **pinned).model_type
     if kind != "llava":

@@ -1,26 +1,13 @@
-"""Models on the hub: NAME, or NAME@REVISION, where a revision is a branch, a tag or a commit."""
+"""Models on the hub: their licences, their place in the cache, and what goes wrong with both."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ikusi.errors import InputError
+from ikusi.pretrained import split_place
 
 SECONDS = 10.0  # that the hub may take to answer
-
-
-def split_place(model: str | Path) -> tuple[str, dict[str, str]]:
-    """What transformers' `from_pretrained` opens a model by: a folder or hub id, and its revision.
-
-    >>> split_place("org/name@v2")
-    ('org/name', {'revision': 'v2'})
-    >>> split_place("org/name")
-    ('org/name', {})
-    """
-    name, at, revision = str(model).partition("@")
-    if not at or Path(model).is_dir():
-        return str(model), {}
-    return name, {"revision": revision}
 
 
 def describe_licence(model: str | Path) -> str:

@@ -103,8 +103,7 @@ def read(
         InputError: a row cannot be trained on (nothing to learn, an image beyond `max_length`, a
             picture for a bare LLM); it starts with the row's id.
     """
-    asked = corpus.row_type.prompts
-    prompts = language.load(code).prompts.get(asked, []) if asked else []
+    prompts = corpus.row_type.requests(language.load(code))
     return [_row(reader, corpus, code, place, prompts, max_length) for place in places]
 
 

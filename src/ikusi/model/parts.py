@@ -62,7 +62,7 @@ def load_language_model(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Open a text-only causal LLM (a backbone) and its tokenizer. Raises InputError if none."""
     auto: Any = AutoModelForCausalLM
-    place, pinned = hub.split_place(folder)
+    place, pinned = pretrained.split_place(folder)
     with hub.guard_opening(folder, "a causal LLM"):
         model, report = pretrained.load(
             auto, place, **pinned, dtype=dtype or "auto", output_loading_info=True
@@ -75,7 +75,7 @@ def load_language_model(
 def load_processor(folder: str | Path) -> LlavaProcessor:
     """Open a LLaVA checkpoint's processor alone: its image processor, and its tokenizer with its
     image token and chat template."""
-    place, pinned = hub.split_place(folder)
+    place, pinned = pretrained.split_place(folder)
     with hub.guard_opening(folder, "a LLaVA's processor"):
         processor: Any = pretrained.load(AutoProcessor, place, **pinned, backend="pil")
     if not isinstance(processor, LlavaProcessor):
@@ -97,7 +97,7 @@ def open_vision_tower(vision: str | Path | PreTrainedModel) -> Any:
     """
     if isinstance(vision, PreTrainedModel):
         return vision.vision_model if hasattr(vision.config, "vision_config") else vision
-    place, pinned = hub.split_place(vision)
+    place, pinned = pretrained.split_place(vision)
     with hub.guard_opening(vision, "a vision encoder"):
         config = pretrained.load(AutoConfig, place, **pinned)
         config = getattr(config, "vision_config", config)
@@ -131,7 +131,7 @@ def open_tokenizer(source: PreTrainedTokenizerBase | PreTrainedModel | str | Pat
         return made
     if isinstance(source, PreTrainedModel):
         raise InputError("tokenizer: expected one beside an LLM that is already loaded, found none")
-    place, pinned = hub.split_place(source)
+    place, pinned = pretrained.split_place(source)
     with hub.guard_opening(source, "a tokenizer"):
         opened = pretrained.load(AutoTokenizer, place, **pinned)
     make_steady(opened)
@@ -217,7 +217,7 @@ def open_image_processor(vision: str | Path | PreTrainedModel, image_size: int) 
     """The encoder's own preprocessing (with PIL, so that torchvision is not needed), else CLIP's
     at the encoder's image size."""
     if not isinstance(vision, PreTrainedModel):
-        place, pinned = hub.split_place(vision)
+        place, pinned = pretrained.split_place(vision)
         with hub.guard_opening(vision, "an image processor"):
             if (settings := _image_settings(vision)) is not None:
                 return pretrained.load(_pil_class(settings), place, **pinned)
@@ -243,7 +243,7 @@ def make_padding_processor(image_processor: Any, image_size: int) -> LlavaImageP
 
 def _image_settings(vision: str | Path) -> dict[str, Any] | None:
     """What a model's files say of its image processor; None where it has none."""
-    place, pinned = hub.split_place(vision)
+    place, pinned = pretrained.split_place(vision)
     try:
         settings: dict[str, Any] = ImageProcessingMixin.get_image_processor_dict(place, **pinned)[0]
     except OSError:

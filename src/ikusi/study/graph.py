@@ -14,7 +14,6 @@ from ikusi.recipe.folder import StudyFolder
 Status = Literal["current", "waiting", "running", "done", "failed", "skipped"]
 
 FINISHED: frozenset[Status] = frozenset({"current", "done", "failed", "skipped"})
-LOST: frozenset[Status] = frozenset({"failed", "skipped"})
 USABLE: frozenset[Status] = frozenset({"current", "done"})
 
 

@@ -20,7 +20,6 @@ from ikusi.errors import InputError
 from ikusi.translate import vocabulary
 from ikusi.translate.contract import Sentence
 from ikusi.translate.engines.ctranslate2 import CTranslate2
-from ikusi.translate.engines.transformers import Transformers
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ class CTranslate2Engine:
         import ctranslate2
 
         self._settings = settings
-        checkpoint = find_checkpoint(settings)
+        checkpoint = find_checkpoint(settings.model)
         self.folder = checkpoint if _is_converted(checkpoint) else convert_checkpoint(checkpoint)
         self.name = f"ctranslate2 {settings.model}"
         self._checkpoint = checkpoint
@@ -133,24 +132,23 @@ def _check_device(settings: CTranslate2, on_gpu: bool) -> None:
         )
 
 
-def find_checkpoint(settings: CTranslate2 | Transformers) -> Path:
-    """The folder of a checkpoint, on disk or from the hub.
+def find_checkpoint(model: str) -> Path:
+    """The folder of a checkpoint, on disk or from the hub (NAME or NAME@REVISION).
 
     Raises:
         InputError: it is in neither.
     """
-    if Path(settings.model).is_dir():
-        return Path(settings.model)
+    if Path(model).is_dir():
+        return Path(model)
     from huggingface_hub import snapshot_download
 
+    name, pinned = pretrained.split_place(model)
     try:
-        return Path(
-            snapshot_download(settings.model, revision=settings.revision, allow_patterns=NEEDED)
-        )
+        return Path(snapshot_download(name, revision=pinned.get("revision"), allow_patterns=NEEDED))
     except Exception as error:
-        told = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"engine.model: expected a folder or a model of the hub, found {settings.model}: {told}"
+            f"engine.model: expected a folder or a model of the hub, found {model}: {reason}"
         ) from error
 
 

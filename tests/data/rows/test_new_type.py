@@ -38,9 +38,9 @@ def preference(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The folder of types, with one more file in it."""
     folder = Path(__file__).parent / "new_type"
     monkeypatch.setattr(row_types, "__path__", [*row_types.__path__, str(folder)])
-    row_types._every.cache_clear()
+    vars(row_types.FOUND).pop("every", None)
     yield
-    row_types._every.cache_clear()
+    vars(row_types.FOUND).pop("every", None)
     sys.modules.pop(f"ikusi.data.rows.{NAME}")
 
 
@@ -193,3 +193,14 @@ def test_no_room_decides_by_the_name_of_a_type() -> None:
 )
 def test_no_such_decision_is_overlooked(code: str) -> None:
     assert decisions_by_name(code)
+
+
+def test_a_type_names_the_requests_that_its_rows_answer() -> None:
+    class Titles(type(row_types.load("caption"))):  # type: ignore[misc]
+        prompts = "title"
+
+    pack = language.load("eu")
+    more = pack.model_copy(update={"prompts": {**pack.prompts, "title": ["Izenburua?"]}})
+    assert Titles().requests(more) == ["Izenburua?"]
+    assert row_types.load("caption").requests(more) == pack.prompts["caption"] != []
+    assert row_types.load("vqa").requests(more) == []

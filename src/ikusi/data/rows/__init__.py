@@ -1,40 +1,31 @@
 """What a row of each type holds, one file for each type.
 
-A module here that has a `ROW_TYPE` adds that type; nothing else needs to know. `base.RowType` says
+A module here that has `ROW_TYPES` adds those types; nothing else needs to know. `base.RowType` says
 what a type must answer.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from ikusi import yamlfile
-from ikusi.errors import InputError
+from ikusi import catalogue
 from ikusi.recipe.values import make_error
 
 if TYPE_CHECKING:
     from ikusi.data.rows.base import Asked, RowType
 
 
-@cache
-def _every() -> dict[str, RowType]:
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    modules = (importlib.import_module(f"{__name__}.{name}") for name in names)
-    types = (getattr(module, "ROW_TYPE", None) for module in modules)
-    return {one.name: one for one in types if one is not None}
+FOUND: catalogue.Modules[RowType] = catalogue.Modules(__name__, "ROW_TYPES", "row_type")
 
 
 def list_types() -> list[RowType]:
     """The types of rows, by name."""
-    return [one for _, one in sorted(_every().items())]
+    return [FOUND.find(name) for name in FOUND.names()]
 
 
 def load(name: str) -> RowType:
@@ -43,11 +34,7 @@ def load(name: str) -> RowType:
     Raises:
         InputError: there is none of that name.
     """
-    if name not in _every():
-        near = yamlfile.suggest(name, _every())
-        hint = f" (did you mean {near}?)" if near else ""
-        raise InputError(f"row_type: expected {_in_words(_every())}, found {name}{hint}")
-    return _every()[name]
+    return FOUND.find(name)
 
 
 def load_asked(name: str) -> Asked:
@@ -60,7 +47,7 @@ def load_asked(name: str) -> Asked:
 
     found = load(name)
     if not isinstance(found, Asked):
-        raise InputError(f"row_type: expected {_in_words(_list_asked())}, found {name}")
+        raise catalogue.make_unknown_error("row_type", name, _list_asked())
     return found
 
 
@@ -77,7 +64,7 @@ def _in_words(names: Iterable[str]) -> str:
 class _OneOf:
     """Holds a field of settings to names, which are looked up when a value is there to check."""
 
-    names: Callable[[], Collection[str]]
+    names: Callable[[], Sequence[str]]
 
     def __get_pydantic_core_schema__(self, of: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._expect, handler(of))
@@ -85,7 +72,7 @@ class _OneOf:
     def __get_pydantic_json_schema__(
         self, of: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {**handler(of), "enum": sorted(self.names())}
+        return {**handler(of), "enum": self.names()}
 
     def _expect(self, value: str) -> str:
         if value not in self.names():
@@ -93,7 +80,7 @@ class _OneOf:
         return value
 
 
-Name = Annotated[str, _OneOf(lambda: _every())]
+Name = Annotated[str, _OneOf(FOUND.names)]
 """The name of a type of rows, as a field of settings."""
 AskedName = Annotated[str, _OneOf(_list_asked)]
 """The name of a type of rows that a model can be asked about."""

@@ -1,6 +1,6 @@
 """What a type of rows is: all that other rooms ask of rows without knowing which type they are of.
 
-A type is one class in one file of this folder; `ROW_TYPE` in that file is an instance of it.
+A type is one class in one file of this folder; `ROW_TYPES` in that file lists an instance of it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ikusi.data.rows.columns import (
     join_places,
 )
 from ikusi.data.rows.shape import Gold, Layout, Line
+from ikusi.language.pack import LanguagePack
 
 
 class RowType(ABC):
@@ -46,6 +47,10 @@ class RowType(ABC):
     prompts: ClassVar[str | None] = None
     shared: ClassVar[frozenset[str]] = frozenset()
     ways: ClassVar[tuple[tuple[str, ...], ...]] = ()
+
+    def requests(self, pack: LanguagePack) -> list[str]:
+        """The wordings in which a language asks for what a row answers; none where a row asks."""
+        return pack.prompts.get(self.prompts, []) if self.prompts else []
 
     @abstractmethod
     def texts(self, row: Row) -> list[str]:

@@ -49,4 +49,4 @@ class Captions(RowType):
         return [Line("text", row["text"])]
 
 
-ROW_TYPE = Captions()
+ROW_TYPES = [Captions()]

@@ -108,4 +108,4 @@ class Choices(Asked):
         }
 
 
-ROW_TYPE = Choices()
+ROW_TYPES = [Choices()]

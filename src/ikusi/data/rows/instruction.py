@@ -117,4 +117,4 @@ def exchange(question: str, answer: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
-ROW_TYPE = Instructions()
+ROW_TYPES = [Instructions()]

@@ -28,4 +28,4 @@ class OpenQuestions(Asked):
         return [Line("question", row["question"])]
 
 
-ROW_TYPE = OpenQuestions()
+ROW_TYPES = [OpenQuestions()]

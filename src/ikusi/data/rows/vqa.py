@@ -37,4 +37,4 @@ class Questions(Asked):
         return {**cells, "answers": cells_of.read_answers(cells["answers"])}
 
 
-ROW_TYPE = Questions()
+ROW_TYPES = [Questions()]

@@ -160,13 +160,14 @@ def instruct(output: Path, context: Context, settings: Instruct) -> None:
 def _part(
     corpus: str, ratio: float | None, rows: int | None, context: Context, languages: Sequence[str]
 ) -> MixturePart:
-    """A corpus of the mixture, with each language's ways to ask for a caption."""
+    """A corpus of the mixture, with each language's ways to ask for its rows."""
     from ikusi.data.corpus import Corpus
     from ikusi.data.mixture import MixturePart
 
     assert ratio is not None  # the recipe gives align's, the grid instruct's
-    prompts = {code: language.load(code).prompts.get("caption", []) for code in languages}
-    return MixturePart(Corpus.open(context.study.corpus(corpus)), ratio, rows, prompts)
+    opened = Corpus.open(context.study.corpus(corpus))
+    prompts = {code: opened.row_type.requests(language.load(code)) for code in languages}
+    return MixturePart(opened, ratio, rows, prompts)
 
 
 def _train(

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ikusi.recipe.values import Text
+from ikusi.recipe.values import Model
 from ikusi.translate.engines.base import OfSentences
 
 
@@ -14,8 +14,10 @@ class CTranslate2(OfSentences):
     implementation: ClassVar = "ikusi.translate.nmt:CTranslate2Engine"
 
     kind: Literal["ctranslate2"] = Field(description="Runs the model with CTranslate2.")
-    model: Text = Field(description="Model folder or hub id; converted on first use, then kept.")
-    revision: str | None = Field(default=None, description="Revision of the model on the hub.")
+    model: Model = Field(
+        description="Model folder, or hub id as NAME or NAME@REVISION; converted on first use, "
+        "then kept."
+    )
     compute_type: Literal["default", "float32", "float16", "bfloat16", "int8", "int8_float16"] = (
         Field(default="default", description="Number format; int8 is fastest on processors.")
     )

@@ -57,4 +57,4 @@ class Preferences(Asked):
         return [Line(name, row[name], right=name == "better") for name in self.names]
 
 
-ROW_TYPE = Preferences()
+ROW_TYPES = [Preferences()]
