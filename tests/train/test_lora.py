@@ -44,6 +44,18 @@ def test_the_checkpoint_has_the_adapters_merged_as_peft_merges_them(tmp_path: Pa
     assert not torch.equal(merged.state_dict()[llm], start[llm])
 
 
+def test_weights_do_not_depend_on_what_ran_before_in_the_process(tmp_path: Path) -> None:
+    ended = []
+    for drawn in (1, 2):
+        model, processor = multimodal_model()
+        torch.manual_seed(drawn)  # as after other work
+        settings = stage(lora={"rank": 2, "alpha": 4}, epochs=1)
+        output = tmp_path / str(drawn)
+        train_stage(model, processor, Samples(), settings, output=output, seed=0)
+        ended.append(load_file(output / "checkpoint" / "model.safetensors"))
+    assert all(torch.equal(tensor, ended[1][name]) for name, tensor in ended[0].items())
+
+
 def test_adapters_and_connector_learn_and_nothing_else(tmp_path: Path) -> None:
     model, start, summary = trained(tmp_path, targets=["q_proj", "v_proj"])
     learning = {name for name, p in model.named_parameters() if p.requires_grad}

@@ -19,7 +19,7 @@ from typing import Any, NotRequired, TypedDict, cast
 
 import torch
 from torch import nn
-from transformers import LlavaForConditionalGeneration, PreTrainedModel
+from transformers import LlavaForConditionalGeneration, PreTrainedModel, set_seed
 
 from ikusi import artifact, claim
 from ikusi.model import fusion
@@ -166,6 +166,7 @@ def _train(given: _Given) -> Summary:
     # 4. Compute in the stage's precision; set a frozen encoder apart; put adapters in.
     dtype, parameters = _set_precision(model, stage), saving.count_parameters(model)
     with _encoder_apart(given, place) as tower, use_packed_attention(model):
+        set_seed(given.seed)  # adapters draw weights: the same, whatever ran in this process before
         adapters = lora.add(model, stage.lora, place.device) if stage.lora else None
         cost = Cost.of(model, None if given.features else tower, encoder.image_tokens)
 
