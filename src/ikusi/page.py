@@ -20,6 +20,7 @@ def open_templates(folder: Path, filters: Mapping[str, Callable[..., object]]) -
         loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # they come with the package
         trim_blocks=True,
         lstrip_blocks=True,
     )

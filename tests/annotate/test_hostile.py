@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -280,10 +281,12 @@ def test_what_the_disk_refuses_is_told_and_loses_no_page(
     person = served.person()
     person.begin()
 
-    def full(seat: str, item: str, given: Given, nonce: str) -> bool:
-        raise InputError("disk: expected room")
+    def full(seat: str, item: str, given: Given, nonce: str) -> Future[bool]:
+        future: Future[bool] = Future()
+        future.set_exception(InputError("disk: expected room"))
+        return future
 
-    monkeypatch.setattr(served.store, "answer", full)
+    monkeypatch.setattr(served.store, "send", full)
     page = person.say(1, "accept")
     assert page.status_code == 503 and "Your answer could not be stored." in page.text
 

@@ -98,17 +98,20 @@ def test_an_answer_is_on_the_disk_when_it_is_promised(answers: Store, tmp_path: 
     other = sqlite3.connect(tmp_path / "project" / store.FILE)
     assert other.execute("SELECT COUNT(*) FROM history").fetchone()[0] == 1
     other.close()
-    settings = {name: answers._rows(f"PRAGMA {name}")[0][0] for name in ("synchronous",)}
-    assert settings == {"synchronous": 2}  # FULL
+    assert written(answers, "PRAGMA synchronous") == 2  # FULL
+
+
+def written(answers: Store, query: str) -> int:
+    """A setting of the connection that writes."""
+    return answers._writer.submit(lambda writing: writing.execute(query).fetchone()[0]).result()
 
 
 def test_a_disk_that_takes_no_more_is_told_and_nothing_is_half_kept(answers: Store) -> None:
-    pages = answers._rows("PRAGMA page_count")[0][0]
-    answers._rows(f"PRAGMA max_page_count = {pages}")
+    written(answers, f"PRAGMA max_page_count = {written(answers, 'PRAGMA page_count')}")
     long = Given("reject", note="x" * 100_000)
     with pytest.raises(InputError, match="expected room on the disk"):
         answers.answer(ONE, "row-1", long, "nonce-one")
-    answers._rows("PRAGMA max_page_count = 1000000")
+    written(answers, "PRAGMA max_page_count = 1000000")
     assert answers.answers(ONE) == {}
     assert answers.answer(ONE, "row-1", long, "nonce-one")
 

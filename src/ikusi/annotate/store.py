@@ -1,6 +1,6 @@
 """What people have said, in one SQLite file that one process writes.
 
-One connection and one lock: with a connection for each request, some answers were lost to
+One connection writes, in one thread: with a connection for each request, some answers were lost to
 `database is locked`. A word is on the disk before `answer` returns. `answers` has the last word of
 each person on each item; `history` has every word and only grows, until a person withdraws.
 """
@@ -12,13 +12,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import RLock
+from threading import Lock
 
 from ikusi import disk
+from ikusi.annotate.writer import Writer
 from ikusi.errors import InputError
 from ikusi.judgements.judgement import Kind, format_time
 
@@ -85,36 +86,22 @@ class Person:
 class Store:
     """The answers of a project; `open_store` opens it."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
-        self._lock = RLock()
-        self._path = path
+    def __init__(
+        self, writing: sqlite3.Connection, reading: sqlite3.Connection, path: Path
+    ) -> None:
+        self._writer = Writer(writing, path)
+        self._reading = reading
+        self._lock = Lock()
 
     def close(self) -> None:
         """Close the file; what it holds is on the disk already."""
         with self._lock:
-            self._connection.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that is on the disk when the block ends, or has not happened.
-
-        Raises:
-            InputError: the disk is full or shut.
-        """
-        with self._lock, disk.explain_errors(self._path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+            self._reading.close()
+        self._writer.close()
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with self._lock:
-            return self._connection.execute(query, values).fetchall()
+            return self._reading.execute(query, values).fetchall()
 
     def person(self, seat: str) -> Person:
         """Who sits at a seat; somebody without a name where nobody has begun."""
@@ -128,7 +115,8 @@ class Store:
     def enter(self, seat: str, name: str = "", consent: str = "", kind: Kind = "person") -> None:
         """Let somebody begin, who has agreed to a text; a second time changes the name alone."""
         digest = _digest(consent) if consent else ""
-        with self._writing() as writing:
+
+        def write(writing: sqlite3.Connection) -> None:
             writing.execute("INSERT OR IGNORE INTO consents VALUES (?, ?)", (digest, consent))
             writing.execute(
                 "INSERT INTO people (seat, kind, name, consent, entered) VALUES (?, ?, ?, ?, ?) "
@@ -137,10 +125,12 @@ class Store:
                 (seat, kind, name, digest, _now()),
             )
 
+        self._writer.submit(write).result()
+
     def speak(self, seat: str, language: str) -> None:
         """Keep in which language somebody wants the pages."""
-        with self._writing() as writing:
-            writing.execute("UPDATE people SET language = ? WHERE seat = ?", (language, seat))
+        change = "UPDATE people SET language = ? WHERE seat = ?"
+        self._writer.submit(lambda writing: writing.execute(change, (language, seat))).result()
 
     def answer(self, seat: str, item: str, given: Given, nonce: str) -> bool:
         """Keep what somebody says of an item; on the disk when this returns.
@@ -152,7 +142,18 @@ class Store:
         Returns:
             Whether it was new. Nothing is kept of somebody who has not begun, or has withdrawn.
         """
-        return self._say(seat, item, given, nonce, taken_back=False)
+        return self.send(seat, item, given, nonce).result()
+
+    def send(
+        self, seat: str, item: str, given: Given, nonce: str, taken_back: bool = False
+    ) -> Future[bool]:
+        """The same without waiting: the result is there once it is on the disk."""
+        fields = asdict(given)
+        said = json.dumps(fields, ensure_ascii=False)
+        fields["seconds"] = None
+        once = _digest(json.dumps([seat, item, nonce, fields, taken_back]))
+        word = (seat, item, said, taken_back, once)
+        return self._writer.submit(lambda writing: _say(writing, *word))
 
     def take_back(self, seat: str, item: str, nonce: str) -> bool:
         """Take back what somebody has said of an item; the history keeps it."""
@@ -160,29 +161,7 @@ class Store:
         if before is None:
             return False
         given = Given(SKIPPED, correction=before.given.correction, note=before.given.note)
-        return self._say(seat, item, given, nonce, taken_back=True)
-
-    def _say(self, seat: str, item: str, given: Given, nonce: str, taken_back: bool) -> bool:
-        said = json.dumps(asdict(given), ensure_ascii=False, sort_keys=True)
-        timeless = json.dumps(asdict(given) | {"seconds": None}, sort_keys=True)
-        once = _digest(json.dumps([seat, item, nonce, timeless, taken_back]))
-        with self._writing() as writing:
-            if not _may_speak(writing, seat) or _known(writing, once):
-                return False
-            row = writing.execute(
-                "INSERT INTO history (seat, item, given, taken_back, once, made) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (seat, item, said, taken_back, once, _after(writing)),
-            )
-            if taken_back:
-                writing.execute("DELETE FROM answers WHERE seat = ? AND item = ?", (seat, item))
-            else:
-                writing.execute(
-                    "INSERT INTO answers VALUES (?, ?, ?) "
-                    "ON CONFLICT (seat, item) DO UPDATE SET word = excluded.word",
-                    (seat, item, row.lastrowid),
-                )
-        return True
+        return self.send(seat, item, given, nonce, taken_back=True).result()
 
     def answers(self, seat: str) -> dict[str, Word]:
         """The last word of one person on each item that they have not taken back."""
@@ -220,15 +199,19 @@ class Store:
 
         The seat stays closed, and says when it was closed and how many words were removed.
         """
-        with self._writing() as writing:
+
+        def write(writing: sqlite3.Connection) -> int:
             count = writing.execute("DELETE FROM history WHERE seat = ?", (seat,)).rowcount
             writing.execute("DELETE FROM answers WHERE seat = ?", (seat,))
             writing.execute(
                 "UPDATE people SET name = '', withdrawn = ?, removed = removed + ? WHERE seat = ?",
                 (_now(), count, seat),
             )
-        with self._lock:  # what was deleted is not to stay behind in the log
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return count
+
+        count = self._writer.submit(write).result()
+        # What was deleted is not to stay behind in the log.
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
         return count
 
 
@@ -241,18 +224,24 @@ def open_store(folder: Path) -> Store:
     path = Path(folder) / FILE
     with disk.explain_errors(path):
         try:
-            return Store(_connected(path), path)
+            return Store(_prepare(path), _connect(path), path)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
             raise InputError(f"{path}: expected the answers of people, found {error}") from None
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    if not path.exists():  # names of people: nobody else on this machine may read them
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _prepare(path: Path) -> sqlite3.Connection:
+    """A connection to write by, to a file that has its tables."""
+    if not path.exists():  # names of people: nobody else on this machine may read them
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    connection = _connect(path)
     for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
         connection.execute(f"PRAGMA {setting}")
     connection.execute("BEGIN IMMEDIATE")
@@ -265,6 +254,27 @@ def _connected(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA user_version = {FORMAT}")
     connection.execute("COMMIT")
     return connection
+
+
+def _say(
+    writing: sqlite3.Connection, seat: str, item: str, said: str, taken_back: bool, once: str
+) -> bool:
+    """Add a word, unless it is there or its speaker has no say; returns whether it was added."""
+    if not _may_speak(writing, seat) or _known(writing, once):
+        return False
+    row = writing.execute(
+        "INSERT INTO history (seat, item, given, taken_back, once, made) VALUES (?, ?, ?, ?, ?, ?)",
+        (seat, item, said, taken_back, once, _after(writing)),
+    )
+    if taken_back:
+        writing.execute("DELETE FROM answers WHERE seat = ? AND item = ?", (seat, item))
+    else:
+        writing.execute(
+            "INSERT INTO answers VALUES (?, ?, ?) "
+            "ON CONFLICT (seat, item) DO UPDATE SET word = excluded.word",
+            (seat, item, row.lastrowid),
+        )
+    return True
 
 
 def _may_speak(connection: sqlite3.Connection, seat: str) -> bool:

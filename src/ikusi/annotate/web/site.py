@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from ikusi.annotate import project as projects
 from ikusi.annotate.exporting import ADJUDICATOR, third_turns
 from ikusi.annotate.project import ADMIN, Item, Project, Turn
-from ikusi.annotate.store import SKIPPED, Given, Store
+from ikusi.annotate.store import SKIPPED, Given, Person, Store
 from ikusi.annotate.task import Task
 from ikusi.annotate.web.forms import CORRECTED, clean
 from ikusi.annotate.web.guards import Links
@@ -69,6 +69,11 @@ class Visit:
         return projects.link(self.word)
 
     @cached_property
+    def person(self) -> Person:
+        """Who sits at their seat, as it was when they asked."""
+        return self.site.store.person(self.seat)
+
+    @cached_property
     def turns(self) -> Sequence[Turn]:
         """What they are asked, in order."""
         return self.site.turns[self.seat]
@@ -76,7 +81,7 @@ class Visit:
     @cached_property
     def words(self) -> Wording:
         """The words of their pages: as they chose, else as their browser asks."""
-        own = self.site.store.person(self.seat).language
+        own = self.person.language
         asked = [own] if own else accepted(self.request.headers.get("accept-language", ""))
         return choose(self.site.texts, [*asked, self.site.project.language])
 

@@ -1,0 +1,269 @@
+"""What the pages for people stand: many at once, connections that are cut, a server that is killed.
+
+    python bench/annotate_people.py --clicks 10000
+
+Three parts, each with a server in a process of its own and people as clients of it:
+
+- *storm*: 20 people answer all their items; of each ten requests one is cut before its answer
+  comes, and the server is killed (SIGKILL) 20 times and started again. People send what was not
+  answered again, as the pages do. Then every answer is looked for: lost, twice, or another's.
+- *speed*: 20 people at once, whole connections; the time of a click (an answer and the page that
+  comes then) and of a page, beside a bare Starlette page of as many bytes, in turns.
+- *weight*: memory of the server at its end, and bytes of a first page.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlencode
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from annotate.people import hidden, make_project
+
+from ikusi.annotate import project as projects
+from ikusi.annotate.exporting import judgements
+from ikusi.annotate.project import Project
+from ikusi.annotate.store import open_store
+
+SERVER = """
+import sys
+from pathlib import Path
+from ikusi.annotate.web import serving
+for line in serving.serve(Path(sys.argv[1]), "127.0.0.1", int(sys.argv[2])):
+    print(line, flush=True)
+"""
+BARE = """
+import sys
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+page = "x" * int(sys.argv[2])
+async def show(request):
+    await request.body()
+    return HTMLResponse(page)
+app = Starlette(routes=[Route("/{name:path}", show, methods=["GET", "POST"])])
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False, lifespan="off")
+"""
+PEOPLE = 20
+CUT = 0.1
+
+
+class Server:
+    """A server in a process of its own, which may be killed and started again."""
+
+    def __init__(self, code: str, *words: object) -> None:
+        self.port = free_port()
+        self.command = [sys.executable, "-c", code, *map(str, words)]
+        self.start()
+
+    def start(self) -> None:
+        command = [word.replace("PORT", str(self.port)) for word in self.command]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        self.process.send_signal(number)
+        self.process.wait()
+
+    def megabytes(self) -> float:
+        """Memory that the process holds now, in MB."""
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        return int(pages) * resource.getpagesize() / 1e6
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def ask(port: int, path: str, body: str | None = None, cut: bool = False) -> str | None:
+    """A page after one request; None where it was cut, which the server cannot know."""
+    head = f"{'GET' if body is None else 'POST'} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    head += "Connection: close\r\n"
+    if body is not None:
+        head += (
+            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n"
+        )
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(f"{head}\r\n{body or ''}".encode())
+            await writer.drain()
+            if cut:
+                await asyncio.sleep(random.random() * 0.02)
+                return None
+            return (await reader.read()).decode() or None
+        finally:
+            writer.close()
+    except OSError:
+        return None
+
+
+async def whole(port: int, path: str, body: str | None, cut: float) -> str:
+    """A page, however often it has to be asked for."""
+    while True:
+        page = await ask(port, path, body, random.random() < cut)
+        if page is not None and not page.startswith("HTTP/1.1 5"):
+            return page
+        await asyncio.sleep(0.02)
+
+
+def form_of(page: str, note: str) -> str:
+    """What somebody sends from an item's page, as if it had been looked at for a while."""
+    shown = int(hidden(page, "shown")) - 2000
+    fields = {"nonce": hidden(page, "nonce"), "shown": shown, "verdict": "accept", "note": note}
+    return urlencode(fields)
+
+
+async def person(port: int, link: str, seat: str, clicks: int, cut: float) -> list[float]:
+    """Answer so many items; the seconds that each answer took until its page was there."""
+    page = await whole(port, f"{link}/1", None, cut)
+    taken = []
+    for number in range(1, clicks + 1):
+        body = form_of(page, f"{seat} {number}")
+        began = time.perf_counter()
+        answer = await whole(port, f"{link}/{number}", body, cut)
+        assert answer.startswith("HTTP/1.1 303"), answer[:200]
+        page = await whole(port, f"{link}/{min(number + 1, clicks)}", None, cut)
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+async def crowd(server: Server, found: Project, clicks: int, cut: float) -> list[float]:
+    links = {code: projects.link(word) for word, code in projects.tokens(found.folder).items()}
+    people = [person(server.port, links[seat.code], seat.code, clicks, cut) for seat in found.seats]
+    return [one for taken in await asyncio.gather(*people) for one in taken]
+
+
+def prepared(folder: Path, items: int) -> Project:
+    found = make_project(folder, items=items, seats=PEOPLE, side=300)
+    store = open_store(folder)
+    for seat in found.seats:
+        store.enter(seat.code, seat.code, "agreed")
+    store.close()
+    return found
+
+
+def storm(folder: Path, clicks: int, kills: int) -> dict[str, object]:
+    found = prepared(folder, clicks // PEOPLE)
+    server = Server(SERVER, folder, "PORT")
+    killed = 0
+
+    async def run() -> None:
+        nonlocal killed
+        work = asyncio.create_task(crowd(server, found, clicks // PEOPLE, CUT))
+        store = folder / "answers.sqlite"
+        while not work.done():
+            await asyncio.sleep(0.05)
+            if killed < kills and said(store) >= clicks * (killed + 1) // (kills + 1):
+                server.kill()
+                killed += 1
+                await asyncio.to_thread(server.start)
+        await work
+
+    asyncio.run(run())
+    megabytes = server.megabytes()
+    server.kill(signal.SIGTERM)
+    seen = Counter((one.rater, one.id) for one in judgements(folder))
+    swapped = sum(
+        one.note != f"{one.rater} {one.id.removeprefix('row-')}" for one in judgements(folder)
+    )
+    wanted = {(seat.code, turn.item) for seat in found.seats for turn in seat.turns}
+    return {
+        "clicks": clicks,
+        "kills": killed,
+        "lost": len(wanted - seen.keys()),
+        "doubled": sum(seen.values()) - len(seen),
+        "swapped": swapped,
+        "server_mb": round(megabytes, 1),
+    }
+
+
+def said(store: Path) -> int:
+    import sqlite3
+
+    connection = sqlite3.connect(store, timeout=30)
+    try:
+        return int(connection.execute("SELECT COUNT(*) FROM history").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def speed(folder: Path, clicks: int) -> dict[str, object]:
+    found = prepared(folder, clicks)
+    server = Server(SERVER, folder, "PORT")
+    links = {code: projects.link(word) for word, code in projects.tokens(folder).items()}
+    page = asyncio.run(whole(server.port, f"{links['annotator-1']}/1", None, 0))
+    bare = Server(BARE, "PORT", len(page))
+
+    async def plain(count: int) -> list[float]:
+        """As many requests of a bare page as a click makes: two."""
+
+        async def one() -> list[float]:
+            taken = []
+            for _ in range(count):
+                began = time.perf_counter()
+                await whole(bare.port, "/x", "a=1", 0)
+                await whole(bare.port, "/x", None, 0)
+                taken.append(time.perf_counter() - began)
+            return taken
+
+        return [t for taken in await asyncio.gather(*(one() for _ in range(PEOPLE))) for t in taken]
+
+    half = clicks // 2
+    bares = asyncio.run(plain(half))
+    ours = asyncio.run(crowd(server, found, clicks, 0))
+    bares += asyncio.run(plain(half))
+    assets = set(re.findall(r'"(/assets/[^"]+)"', page))
+    sizes = [len(asyncio.run(whole(server.port, asset, None, 0))) for asset in assets]
+    result: dict[str, object] = {
+        "p95_ms": round(quantile(ours) * 1000, 1),
+        "bare_p95_ms": round(quantile(bares) * 1000, 1),
+        "ratio": round(quantile(ours) / quantile(bares), 2),
+        "first_page_kb": round((len(page) + sum(sizes)) / 1000, 1),
+        "server_mb": round(server.megabytes(), 1),
+    }
+    for one in (server, bare):
+        one.kill(signal.SIGTERM)
+    return result
+
+
+def quantile(seconds: list[float], share: float = 0.95) -> float:
+    return sorted(seconds)[int(len(seconds) * share)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clicks", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--speed-clicks", type=int, default=60, help="of each person")
+    given = parser.parse_args()
+    random.seed(0)
+    with tempfile.TemporaryDirectory() as place:
+        print(json.dumps(speed(Path(place) / "speed", given.speed_clicks)), flush=True)
+        print(json.dumps(storm(Path(place) / "storm", given.clicks, given.kills)), flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
