@@ -125,12 +125,12 @@ def _judge(about: "About", settings: "Settings", output: Path) -> None:
     Raises:
         InputError: some games got no answer.
     """
+    from ikusi import progress
     from ikusi.errors import InputError
-    from ikusi.evaluate import progress
     from ikusi.judge import run
     from ikusi.server import reasons
 
-    with progress.show_progress() as tell:
+    with progress.show("judging") as tell:
         counts = run.judge(about, settings, output, tell)
     for name in ("games", "known", "played", "unanswered"):
         say(f"{getattr(counts, name):10,} {name}")

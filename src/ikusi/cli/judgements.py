@@ -82,15 +82,18 @@ def report(
     Example: ikusi judgements report judged --output judged-figures
     """
     from ikusi import claim
+    from ikusi.judge import figures as judges
+    from ikusi.judge import record
     from ikusi.judgements import figures, journal
     from ikusi.report import judgements as views
 
     if output is not None:
         claim.expect(output, views.KIND, [table])
     found = figures.compute(journal.read(table))
-    views.to_terminal(found)
+    judging = judges.compute(record.read(table))
+    views.to_terminal(found, judging=judging)
     if output is not None:
-        say(views.write(found, output))
+        say(views.write(found, output, judging))
 
 
 def _settings(given: Sequence[str]) -> dict[str, Any]:

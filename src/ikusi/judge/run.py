@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ikusi import claim
 from ikusi.errors import InputError
@@ -19,6 +18,7 @@ from ikusi.judge.record import Played, Record
 from ikusi.judgements import journal
 from ikusi.judgements.pairs import Pair
 from ikusi.language import LanguagePack
+from ikusi.progress import Report
 from ikusi.server import reasons, schemas
 from ikusi.server.client import PATIENCE, Connection
 from ikusi.server.stream import ask_in_batches
@@ -107,7 +107,7 @@ class Estimate:
     measured: bool
 
 
-def judge(about: About, settings: Settings, output: Path, progress: Any = None) -> Counts:
+def judge(about: About, settings: Settings, output: Path, progress: Report | None = None) -> Counts:
     """Ask a judge for every game that the table does not have; returns what became of them.
 
     Stopped, it goes on by the same call: each game is written as it comes. Games that no answer
@@ -117,7 +117,7 @@ def judge(about: About, settings: Settings, output: Path, progress: Any = None) 
         about: what is judged.
         settings: by whom, and how.
         output: the table, which is begun where there is none.
-        progress: gets (games done, games in all).
+        progress: hears how far it is.
 
     Raises:
         InputError: the server is not there, does not have the model or refuses all; the table is
@@ -135,7 +135,8 @@ def judge(about: About, settings: Settings, output: Path, progress: Any = None) 
             for done in _play(about, settings, writer, left, table):
                 counts.add(done)
                 if progress:
-                    progress(counts.known + counts.played + counts.unanswered, counts.games)
+                    finished = counts.known + counts.played + counts.unanswered
+                    progress(finished, counts.games, unit="games", known=counts.known)
     return counts
 
 

@@ -13,11 +13,13 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from ikusi import claim, disk, terminal
+from ikusi.judge.figures import Judging
 from ikusi.judgements.acceptance import Acceptance
 from ikusi.judgements.figures import Figures
 from ikusi.judgements.people_and_judge import Compared
 from ikusi.judgements.preferences import Preference
 from ikusi.judgements.sheets import Sheet
+from ikusi.report import judging as views
 from ikusi.report.tables import Cell, Table
 from ikusi.statistics.agreement import TITLES, Figure
 from ikusi.terminal import make_harmless
@@ -33,30 +35,33 @@ SIMULATED = (
 _PLACE = ("benchmark", "language", "kind")
 
 
-def write(figures: Figures, output: Path) -> Path:
+def write(figures: Figures, output: Path, judging: Sequence[Judging] = ()) -> Path:
     """Write the tables as CSV files and the notes beside them; returns the folder.
 
-    The same judgements give the same bytes.
+    The same judgements give the same bytes. ``judging``: what judges' games say of them.
 
     Raises:
         InputError: ``output`` holds what is not ours.
     """
     with claim.claim_folder(output, KIND) as place:
-        for table in make_tables(figures):
+        for table in make_tables(figures, judging):
             table.write(place)
-        disk.write_text(place / NOTES, "".join(f"{note}\n" for note in write_notes(figures)))
+        notes = write_notes(figures, judging)
+        disk.write_text(place / NOTES, "".join(f"{note}\n" for note in notes))
     return output
 
 
-def to_terminal(figures: Figures, console: Console | None = None) -> None:
+def to_terminal(
+    figures: Figures, console: Console | None = None, judging: Sequence[Judging] = ()
+) -> None:
     """Print the tables that have rows, and what to know of them."""
     console = console or terminal.open_console()
     if not console.is_terminal:
         console = terminal.open_console(file=console.file, width=max(console.width, WIDTH))
-    for table in make_tables(figures):
+    for table in make_tables(figures, judging):
         if table.rows:
             console.print(_grid(table))
-    for note in write_notes(figures):
+    for note in write_notes(figures, judging):
         console.print(Text(make_harmless(note)))
 
 
@@ -77,7 +82,7 @@ def _format(cell: Cell) -> str:
     return f"{cell:.3f}" if isinstance(cell, float) else make_harmless(cell)
 
 
-def make_tables(figures: Figures) -> list[Table]:
+def make_tables(figures: Figures, judging: Sequence[Judging] = ()) -> list[Table]:
     """All tables; those that nothing was judged for have no rows."""
     made = [
         _acceptance(figures.table_1),
@@ -86,6 +91,7 @@ def make_tables(figures: Figures) -> list[Table]:
         _agreement(figures),
         _strengths(figures),
         _judges(figures.judges),
+        *([views.make_table(judging)] if judging else []),
     ]
     return [_mark_simulated(table) for table in made]
 
@@ -196,7 +202,7 @@ def _judges(found: Sequence[Compared]) -> Table:
     return Table("judges", "What judges say where others say what", columns, rows)
 
 
-def write_notes(figures: Figures) -> Iterator[str]:
+def write_notes(figures: Figures, judging: Sequence[Judging] = ()) -> Iterator[str]:
     """What a reader must know, a sentence or two each; nothing goes unsaid."""
     if figures.simulated:
         yield SIMULATED
@@ -212,6 +218,7 @@ def write_notes(figures: Figures) -> Iterator[str]:
         yield from _apart(one)
     for beside in figures.judges:
         yield from _beside(beside)
+    yield from views.write_lines(judging, figures)
 
 
 def _plural(kinds: dict[str, int]) -> Iterator[tuple[str, int]]:
