@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from multiprocessing.reduction import DupFd
@@ -37,9 +37,23 @@ def let_workers_be_copies(monkeypatch: "pytest.MonkeyPatch") -> None:
     """Let the workers of studies be copies, where no GPU forbids it."""
     from ikusi.study.launch.hardware import list_accelerators
 
-    if not list_accelerators():
-        copied = start_server()
-        monkeypatch.setattr(multiprocessing, "get_context", lambda method: copied)
+    if list_accelerators():
+        return
+    server = start_server()
+
+    def copy(target: Callable[..., object], args: tuple[object, ...], name: str) -> Any:
+        told = (dict(os.environ), target, args)
+        return server.Process(target=_call_in, args=told, name=name)
+
+    context = types.SimpleNamespace(Pipe=server.Pipe, Process=copy)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method: context)
+
+
+def _call_in(environment: dict[str, str], target: Callable[..., object], args: Any) -> None:
+    """Call a function in an environment of its own, in a copy."""
+    os.environ.clear()
+    os.environ.update(environment)
+    target(*args)
 
 
 class Command:

@@ -1,13 +1,18 @@
 """A step in two processes, which torchrun starts."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 import starting
+import warm
 from ikusi import study
+from ikusi.errors import InputError
 from ikusi.study.graph import Step
+from ikusi.study.launch import ranks
+from ikusi.study.launch.ranks import Task
 
 pytestmark = pytest.mark.slow
 
@@ -50,16 +55,36 @@ def refuse(output: Path, context: Context, settings: Nothing) -> None:
 '''
 
 
+class Copy(warm.Command):
+    """A process of a step, in a copy; see `ranks.Processes`."""
+
+    def describe(self) -> str:
+        return ""
+
+    def cause(self) -> str:
+        return ""
+
+    def stop(self) -> None:
+        self.kill()
+        self.communicate()
+
+    leave = stop
+
+
 @pytest.fixture
 def together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     folder = tmp_path / "modules"
     folder.mkdir()
     (folder / "together.py").write_text(TOGETHER)
+    monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", starting.paths(folder))
     return "together"
 
 
-def test_processes_work_together_and_the_first_one_tells(together: str, tmp_path: Path) -> None:
+def test_processes_work_together_and_the_first_one_tells(
+    together: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm.let_workers_be_copies(monkeypatch)
     compute = {"processes": 2, "parallel": "zero2"}
     step = Step("align/a", f"{together}:add", (), {"number": 10}, compute=compute)
     outcome = study.run_steps([step], tmp_path / "study", "auto")
@@ -72,15 +97,24 @@ def test_processes_work_together_and_the_first_one_tells(together: str, tmp_path
 def test_a_task_file_that_lacks_a_setting_is_told_in_one_line(
     together: str, tmp_path: Path
 ) -> None:
-    step = Step("align/a", f"{together}:add", compute={"processes": 2})
-    outcome = study.run_steps([step], tmp_path / "study", 1)
-    assert outcome.exit_code == 3
-    task = tmp_path / "study" / "jobs" / "align-a" / "task.json"
-    told = f"{task}: settings: number: expected a value, found nothing"
-    assert outcome.states["align/a"].message == told
+    """By one process, which is started as torchrun starts each."""
+
+    def start(task: Task) -> Copy:
+        task.save()
+        return Copy(["-m", "ikusi.study.launch.ranks", str(task.folder)], os.environ)
+
+    jobs, output = tmp_path / "jobs", tmp_path / "output"
+    task = Task(jobs, f"{together}:add", {}, {"processes": 2}, output, tmp_path, "print")
+    with pytest.raises(InputError) as refused:
+        ranks.run(task, start, print)
+    told = f"{jobs / 'task.json'}: settings: number: expected a value, found nothing"
+    assert str(refused.value) == told
 
 
-def test_what_one_process_refuses_is_told_in_one_line(together: str, tmp_path: Path) -> None:
+def test_what_one_process_refuses_is_told_in_one_line(
+    together: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm.let_workers_be_copies(monkeypatch)
     step = Step("align/a", f"{together}:refuse", compute={"processes": 2})
     outcome = study.run_steps([step], tmp_path / "study", 1)
     assert outcome.exit_code == 3
