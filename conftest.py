@@ -30,8 +30,8 @@ LONGEST = (
 
 QUICK = "not slow"  # the marks of a quick run: make test-fast
 MOST_SECONDS = 10.0
-"""Processor time that a test without the mark may take, with all that it has started: three times
-what it takes on a quiet machine."""
+"""Processor time that a test without the mark may take, with all that it has started: many times
+what it takes, as it may be the first to load a large library."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -151,6 +151,7 @@ def test_many_raters_are_not_compared_pair_by_pair() -> None:
     assert figures(codes[:, :MOST_RATERS], 2)["cohen_kappa"].value is not None
 
 
+@pytest.mark.slow
 def test_intervals_hold_what_they_promise() -> None:
     """Of the true value of alpha, in about 95 % of samples."""
     draw, inside, truth = np.random.default_rng(5), 0, 0.0

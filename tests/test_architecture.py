@@ -311,6 +311,7 @@ def needed_files(path: Path, files: Mapping[str, Path]) -> set[str]:
     return needed & set(files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["src", "bench"])
 def test_no_files_import_each_other_in_a_circle(folder: str) -> None:
     assert circles(ROOT / folder) == []
@@ -327,6 +328,7 @@ def test_a_circle_is_noticed_wherever_its_imports_stand(tmp_path: Path) -> None:
     assert circles(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_every_package_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     optional = project["optional-dependencies"]
@@ -359,6 +361,7 @@ def test_code_holds_no_word_of_the_studied_language() -> None:
     assert not {path: words for path, words in found.items() if words}
 
 
+@pytest.mark.slow
 def test_light_modules_import_nothing_heavy() -> None:
     code = (
         "import importlib, json, sys\nfound, known = {}, set()\n"

@@ -35,6 +35,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 @given(JSON)
 def test_fingerprint_depends_on_content_alone(part: object) -> None:
     assert artifact.fingerprint(part) == artifact.fingerprint(json.loads(json.dumps(part)))

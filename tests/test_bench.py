@@ -144,6 +144,7 @@ def test_documented_commands_take_their_arguments(
         runpy.run_path(str(path), run_name="__main__")
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_a_server_ends_with_every_row_accounted_for() -> None:
     with Faulty(rate=0).started() as server:
         few = ["--url", server.url, "--model", MODEL, "--rows", "2", "--fault-rows", "10"]
@@ -154,6 +155,7 @@ def test_the_benchmark_of_a_server_ends_with_every_row_accounted_for() -> None:
     assert counts and sum(map(int, counts.groups())) == 10
 
 
+@pytest.mark.slow
 def test_a_table_of_judgements_is_made_and_all_its_figures_computed(said: Said) -> None:
     found = json.loads(said(BENCH / "judgements.py", "--judgements", "1500", "--runs", "1"))
     assert (found["rows"], found["replaced"]) == (1500, 150)

@@ -21,6 +21,7 @@ def played(
     return first, second, points
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_strengths_are_those_of_a_logistic_regression(seed: int) -> None:
     api = pytest.importorskip("statsmodels.api")

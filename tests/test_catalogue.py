@@ -211,6 +211,7 @@ def translated(tmp_path: Path, package: str, module: str, checks: dict[str, Any]
     return Corpus.open(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_an_engine_that_translates_is_one_file(tmp_path: Path) -> None:
     made = translated(tmp_path, "ikusi.translate.engines", TRANSLATOR, {})
     assert made.row("eu", 1)["text"] == "A CAT SITS ON MAT 1!"
@@ -236,6 +237,7 @@ CHECKS = [Check("shouting", 55, Keys, make)]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("least", "flags"), [(3, ["shouting"]), (90, [])])
 def test_a_check_is_one_file_with_its_settings(
     least: int, flags: list[str], tmp_path: Path
@@ -263,6 +265,7 @@ print(metrics.describe_metric("brief"))
 """
 
 
+@pytest.mark.slow
 def test_a_metric_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = benchmark.read_content(benchmark.load("miniature/vqa"))
     (tmp_path / "benchmarks").mkdir()
@@ -293,6 +296,7 @@ print(model.config.projector_hidden_act, len(fusion.list_connector_parameters(mo
 """
 
 
+@pytest.mark.slow
 def test_a_connector_is_one_file(tmp_path: Path) -> None:
     from ikusi.miniature.bases import shipped
 

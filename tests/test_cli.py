@@ -199,6 +199,7 @@ def test_a_language_given_by_hand_has_its_own_study(tmp_path: Path) -> None:
     assert (plain.name, other.name) == ("emoji-eu", "emoji-eu-eu")
 
 
+@pytest.mark.slow
 def test_python_m_ikusi_is_ikusi() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ikusi", "recipe", "check", "no-such.yaml"],

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_generated_sections_are_current() -> None:
     """If this fails, run `python docs/generate.py` and commit what it wrote."""
     check = subprocess.run(

@@ -55,6 +55,7 @@ def limited(folder: Path, *limits: str) -> None:
     assert mounted(folder, "remount", *ROOMY, *told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", COMMANDS, ids=lambda run: run.__name__)
 def test_every_command_says_in_a_line_that_the_disk_takes_no_more_and_goes_on(
     small: Path, tmp_path: Path, run: Callable[[Path, Path], Any]

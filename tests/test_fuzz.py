@@ -40,6 +40,7 @@ def test_every_kind_of_input_is_tried(fuzz: ModuleType) -> None:
     assert set(fuzz.kinds()) == set(CASES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CASES)
 def test_spoiled_inputs_are_refused_in_one_line_or_read_as_if_whole(
     fuzz: ModuleType, cases: ModuleType, tmp_path: Path, kind: str

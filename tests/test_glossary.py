@@ -79,6 +79,7 @@ def test_pages_use_no_word_that_the_glossary_avoids() -> None:
     assert {name(page): found for page in PAGES if (found := faults(prose(page)))} == {}
 
 
+@pytest.mark.slow
 def test_no_function_has_a_name_that_the_glossary_excludes() -> None:
     line = next(line for line in GLOSSARY.read_text("utf-8").splitlines() if NO_NAMES in line)
     excluded = set(re.findall(r"`(\w+)`", line))

@@ -50,6 +50,7 @@ def test_rooms_that_open_models_refuse_it_too(
             opened(checkpoint)
 
 
+@pytest.mark.slow
 def test_every_call_says_that_no_code_is_run() -> None:
     silent = []
     for path in sorted(SOURCE.rglob("*.py")):

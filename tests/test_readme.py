@@ -134,6 +134,7 @@ def is_a(words: tuple[str, ...], command: list[str]) -> bool:
     return list(words[: len(command)]) == command
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", cheap_commands(), ids=" ".join)
 def test_cheap_commands_run(words: list[str]) -> None:
     code = "from ikusi.cli import main; main()"

@@ -39,6 +39,7 @@ def run(*words: str) -> None:
     assert not end.value.code
 
 
+@pytest.mark.slow
 @needs("en-gl")
 def test_own_pictures_become_what_a_study_can_start_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

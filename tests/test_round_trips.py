@@ -109,6 +109,7 @@ def test_yaml_of_a_line_reads_back(model: BaseModel, tmp_path: Path) -> None:
     assert yamlfile.validate(type(model), document, []) == model
 
 
+@pytest.mark.slow
 @QUICK
 @given(shown=changed(MODELS[0]))
 def test_a_recipe_that_is_shown_is_itself(shown: Recipe, tmp_path: Path) -> None:
@@ -117,6 +118,7 @@ def test_a_recipe_that_is_shown_is_itself(shown: Recipe, tmp_path: Path) -> None
     assert yamlfile.validate(Recipe, document, []) == shown
 
 
+@pytest.mark.slow
 @QUICK
 @given(pack=changed(MODELS[-1]))
 def test_a_pack_that_is_written_is_itself(pack: LanguagePack, tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def test_the_standard_error_over_pictures_is_that_of_statsmodels() -> None:
         statistics.standard_error([1.0, 0.0], ["a", "a"])
 
 
+@pytest.mark.slow
 def test_the_detectable_difference_is_found_in_four_studies_of_five() -> None:
     """Studies are simulated at exactly that difference: questions come in pairs about a picture
     and half of the pairs share their fate."""
@@ -197,6 +198,7 @@ def test_holm_matches_a_worked_example_and_keeps_order() -> None:
     assert statistics.holm(p_values) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_never_lowers_a_p_value_and_is_at_most_bonferroni(p_values: list[float]) -> None:
     for raw, adjusted in zip(p_values, statistics.holm(p_values), strict=True):

@@ -96,6 +96,7 @@ def number(request: pytest.FixtureRequest) -> signal.Signals:
     return found
 
 
+@pytest.mark.slow
 def test_a_translation_goes_on_with_the_rows_it_has(
     tmp_path: Path, paused: Callable[..., Path], number: signal.Signals
 ) -> None:
@@ -251,6 +252,7 @@ def test_a_converter_and_what_it_starts_end_with_an_export(
     started.stop_once((tmp_path / "busy").exists, signal.SIGTERM, all=False)
 
 
+@pytest.mark.slow
 def test_npm_ends_with_a_fetch(tmp_path: Path, paused: Callable[..., Path]) -> None:
     paused("npm")
     variables = {
@@ -268,6 +270,7 @@ def test_a_conversation_ends_at_its_prompt(model: Path, number: signal.Signals) 
     started.stop_once(started.has_spoken, number, all=True)
 
 
+@pytest.mark.slow
 def test_a_comparison_of_many_resamples_is_left(tmp_path: Path, number: signal.Signals) -> None:
     runs = [evaluation(tmp_path / name, skill) for name, skill in (("a", 0.2), ("b", 0.8))]
     started = Started("compare", *runs, "--bootstrap", 10_000_000, "--output", tmp_path / "out")

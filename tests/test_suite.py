@@ -57,6 +57,7 @@ def run(folder: Path, *words: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_quick_run_leaves_slow_tests_out_and_fails_one_that_is_not_marked(suite: Path) -> None:
     told = run(suite, "-m", QUICK)
     assert "1 deselected" in told and "ERROR tests/test_speed.py::test_unmarked" in told
@@ -64,6 +65,7 @@ def test_a_quick_run_leaves_slow_tests_out_and_fails_one_that_is_not_marked(suit
     assert "2 passed" in told and "1 error" in told
 
 
+@pytest.mark.slow
 def test_a_whole_run_lets_every_test_take_its_time(suite: Path) -> None:
     assert "3 passed" in run(suite)
 

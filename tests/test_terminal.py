@@ -29,6 +29,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object
     return end.value.code, shown.out + shown.err
 
 
+@pytest.mark.slow
 def test_only_the_door_prints() -> None:
     found = []
     for path in sorted(SOURCE.rglob("*.py")):

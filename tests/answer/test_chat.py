@@ -76,6 +76,7 @@ def test_a_file_that_is_no_picture_is_told(tmp_path: Path) -> None:
         chat.open_image(tmp_path / "text.png")
 
 
+@pytest.mark.slow
 def test_one_question_on_the_command_line(
     picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

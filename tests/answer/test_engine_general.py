@@ -103,6 +103,7 @@ def plain_score(model: Any, processor: Any, query: Query, option: str, end: str)
     return [float(logs[place - 1, ids[place]]) for place in range(start, stop + 1)]
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_model_alone(family: Path, plain: tuple[Any, Any]) -> None:
     for query, reply in zip(questions(), replies(family, batch_size=3), strict=True):
         for option, score in zip(query.options, reply.scores, strict=True):
@@ -112,6 +113,7 @@ def test_scores_are_those_of_the_model_alone(family: Path, plain: tuple[Any, Any
             assert score.without_end == pytest.approx(sum(values[:-1]), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_the_model_alone(family: Path, plain: tuple[Any, Any]) -> None:
     model, processor = plain
     words = processor.tokenizer
@@ -130,6 +132,7 @@ def test_answers_are_those_of_the_model_alone(family: Path, plain: tuple[Any, An
     assert len(seen) > 1
 
 
+@pytest.mark.slow
 def test_batch_size_changes_no_score_and_no_answer(family: Path) -> None:
     for one, many in zip(replies(family, 1), replies(family, 8), strict=True):
         assert (one.prompt, one.text, one.hit_limit) == (many.prompt, many.text, many.hit_limit)
@@ -137,6 +140,7 @@ def test_batch_size_changes_no_score_and_no_answer(family: Path) -> None:
         assert totals[0] == pytest.approx(totals[1], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_checkpoints_own_sampling_is_no_part_of_a_greedy_answer(family: Path) -> None:
     expected = [reply.text for reply in replies(family, 8)]
     settings = GenerationConfig.from_pretrained(family)
@@ -186,6 +190,7 @@ def test_a_template_that_ends_no_turn_generates_and_scores_nothing(tmp_path: Pat
         engine.answer([Query("row 3", asked, options=OPTIONS)], PICTURES)
 
 
+@pytest.mark.slow
 def test_a_llava_is_scored_and_answers_as_by_its_own_engine(
     checkpoint: Path, benchmarks: Pairs, tmp_path: Path
 ) -> None:

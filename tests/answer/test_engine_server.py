@@ -71,6 +71,7 @@ def asked(text: str, limit: int = 8) -> Query:
     return Query("row 1", (message,), max_new_tokens=limit)
 
 
+@pytest.mark.slow
 def test_a_server_says_what_the_same_model_says_here(
     served: Served, generated: Pairs, here: list[Any], tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_a_server_says_what_the_same_model_says_here(
     assert json.loads((tmp_path / "run.json").read_text("utf-8"))["model"] == MODEL
 
 
+@pytest.mark.slow
 def test_each_third_request_failing_in_every_way_changes_no_row(
     served: Served, generated: Pairs, here: list[Any], tmp_path: Path
 ) -> None:
@@ -90,6 +92,7 @@ def test_each_third_request_failing_in_every_way_changes_no_row(
     assert set(served.faults) == set(FAULTS)
 
 
+@pytest.mark.slow
 def test_what_newer_models_refuse_is_learnt_once_and_told(
     served: Served,
     generated: Pairs,
@@ -110,6 +113,7 @@ def test_what_newer_models_refuse_is_learnt_once_and_told(
     assert identity == ["server", served.url, MODEL, {}, "max_completion_tokens"]
 
 
+@pytest.mark.slow
 def test_what_the_server_will_not_answer_is_a_failure_with_its_reason(
     served: Served, generated: Pairs, tmp_path: Path
 ) -> None:
@@ -151,6 +155,7 @@ def test_a_server_that_goes_stops_the_run_which_goes_on_later(
     assert len(served.requests) - before < len(here), "finished parts are not asked again"
 
 
+@pytest.mark.slow
 def test_a_proxys_page_is_no_answer(served: Served) -> None:
     engine = Server(served.url, MODEL)
     served.every = 1
@@ -160,6 +165,7 @@ def test_a_proxys_page_is_no_answer(served: Served) -> None:
     engine.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_nothing_is_given_up(served: Served) -> None:
     engine = Server(served.url, MODEL)
     served.longest = 3
@@ -168,6 +174,7 @@ def test_a_server_that_takes_nothing_is_given_up(served: Served) -> None:
     engine.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "model", "message"),
     [
@@ -186,6 +193,7 @@ def test_a_wrong_address_model_or_key_is_told_in_one_line(
     assert "\n" not in str(error.value) and "secret" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_the_key_is_kept_nowhere(
     served: Served, generated: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +203,7 @@ def test_the_key_is_kept_nowhere(
     assert all(KEY.encode() not in path.read_bytes() for path in tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_options_are_refused_before_anything_is_asked(
     served: Served, benchmarks: Pairs, tmp_path: Path
 ) -> None:
@@ -203,6 +212,7 @@ def test_options_are_refused_before_anything_is_asked(
     assert len(served.requests) == 1, "only the first question, of the parameters it takes"
 
 
+@pytest.mark.slow
 def test_the_command_measures_a_server(
     served: Served, benchmarks: Pairs, here: list[Any], tmp_path: Path
 ) -> None:
@@ -225,6 +235,7 @@ def real() -> Iterator[tuple[str, str]]:
         yield url, openai.OpenAI(base_url=url, api_key="none").models.list().data[0].id
 
 
+@pytest.mark.slow
 def test_a_real_server_of_a_real_model(real: tuple[str, str]) -> None:
     url, model = real
     questions = ["What is the capital of France?", "Name a red fruit.", "What is 2 plus 2?"]

@@ -58,6 +58,7 @@ def test_scores_and_answers_are_those_of_the_same_model_here(
     assert stand_in.LLM.opened == {**opened, **told}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("vllm")
 def test_a_bare_backbone_is_scored_as_here_in_chats_and_completions(
     backbone: Path, benchmarks: Pairs, tmp_path: Path
@@ -82,6 +83,7 @@ def test_more_pictures_than_vllm_was_opened_for_are_refused(
         run.evaluate(engine, few_shots(benchmarks)[-1:], LANGUAGES, PACKS, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("vllm")
 def test_log_probabilities_of_other_tokens_are_refused(
     checkpoint: Path, benchmarks: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

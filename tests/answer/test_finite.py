@@ -42,6 +42,7 @@ def none_is_right(engine: Engine, benchmarks: Pairs, output: Path) -> None:
         assert not row["correct"] and not row["prediction"] and row["pick"] is None
 
 
+@pytest.mark.slow
 def test_one_nan_in_the_weights_makes_every_row_a_failure(
     checkpoint: Path, benchmarks: Pairs, tmp_path: Path
 ) -> None:
@@ -61,6 +62,7 @@ def test_and_where_answers_have_rows_of_their_own(
     none_is_right(engine, benchmarks[:2], tmp_path)
 
 
+@pytest.mark.slow
 def test_and_in_vllm(
     checkpoint: Path, benchmarks: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +72,7 @@ def test_and_in_vllm(
     none_is_right(engine, benchmarks, tmp_path)
 
 
+@pytest.mark.slow
 def test_and_of_any_other_model(tmp_path: Path) -> None:
     name, make = next(iter(FAMILIES.items()))
     engine: Any = open_local(make(tmp_path / name), batch_size=3)

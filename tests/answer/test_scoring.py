@@ -150,6 +150,7 @@ def test_batch_size_changes_no_score() -> None:
                 assert left == pytest.approx(right, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 12])
 def test_answers_equal_plain_generation_sample_by_sample(limit: int) -> None:
     for read, answer in zip(PROMPTS, answers_in_batches(4, limit), strict=True):
@@ -205,6 +206,7 @@ def test_more_questions_than_a_line_holds_are_answered_alike(
     assert answers_in_batches(8, 12) == whole
 
 
+@pytest.mark.slow
 def test_batch_size_changes_no_answer() -> None:
     one = answers_in_batches(1, 12)
     assert one == answers_in_batches(8, 12) == answers_in_batches(32, 12)

@@ -101,6 +101,7 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_verdict(name: str, tmp_path: Path) -> None:
     number, overrides, skill, noise, expected = CASES[name]
@@ -109,6 +110,7 @@ def test_verdict(name: str, tmp_path: Path) -> None:
     assert finding.why and finding.headline and finding.adjusted is not None
 
 
+@pytest.mark.slow
 def test_signs_and_numbers_are_those_of_the_rows(tmp_path: Path) -> None:
     shares = {0.2: 0.5, 0.8: 0.7, 1: 0.9}
     finding = examined(tmp_path, SMALL, by_share(shares))[1]
@@ -118,6 +120,7 @@ def test_signs_and_numbers_are_those_of_the_rows(tmp_path: Path) -> None:
     assert (finding.headline.rows, finding.headline.pictures) == (180, 180)
 
 
+@pytest.mark.slow
 def test_a_difference_over_benchmarks_counts_shared_pictures_once(tmp_path: Path) -> None:
     overrides = ["grid.backbones=[english]", "grid.text_only=[false]"]
     finding = examined(tmp_path, overrides, even, pictures=20)[1]
@@ -132,6 +135,7 @@ def test_a_handful_of_pictures_decides_nothing(tmp_path: Path) -> None:
     assert finding.why == "27 pictures are too few: an interval needs 30 to be trusted."
 
 
+@pytest.mark.slow
 def test_what_no_target_language_at_all_gives_is_shown_beside(tmp_path: Path) -> None:
     grid = ["grid.backbones=[english]", "grid.text_only=[false]", "benchmarks=[miniature/aokvqa]"]
     shares: dict[float, float] = {0: 0.4, 0.2: 0.8, 0.8: 0.8, 1: 0.8}
@@ -139,6 +143,7 @@ def test_what_no_target_language_at_all_gives_is_shown_beside(tmp_path: Path) ->
     assert details["0 % less 80 %"].difference.mean == pytest.approx(-0.4, abs=0.08)
 
 
+@pytest.mark.slow
 def test_judges_and_people_are_never_guessed(tmp_path: Path) -> None:
     finding = examined(tmp_path, SMALL, even)[6]
     assert finding.verdict == "not tested"
@@ -175,6 +180,7 @@ def test_runs_that_are_not_measured_yet_are_named(tmp_path: Path) -> None:
     assert found[1].why == "Not measured yet: english-eu100."
 
 
+@pytest.mark.slow
 def test_holm_counts_only_the_findings_that_were_tested(tmp_path: Path) -> None:
     shares: dict[float, float] = {0.2: 0.8, 0.8: 0.8, 1: 0.8}
     found = examined(tmp_path, SMALL, by_share(shares))
@@ -182,6 +188,7 @@ def test_holm_counts_only_the_findings_that_were_tested(tmp_path: Path) -> None:
     assert found[1].adjusted == pytest.approx(found[1].p_value * 2)  # findings 1 and 2
 
 
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_findings(tmp_path: Path) -> None:
     make: Callable[[], dict[int, Finding]] = lambda: examined(  # noqa: E731
         tmp_path, SMALL, even, 0.5, 20

@@ -36,6 +36,7 @@ def test_rows_are_those_of_the_benchmark_however_the_file_is_divided(
         assert some.equals(expected.slice(3, 2).select(["id", "gold", "prediction"]))
 
 
+@pytest.mark.slow
 def test_runs_that_were_asked_the_same_share_their_questions(tmp_path: Path) -> None:
     folder = Folder(tmp_path, ["grid.backbones=[english]", "grid.ratios=[0,1]"], pictures=3)
     folder.measure(even)
@@ -47,6 +48,7 @@ def test_runs_that_were_asked_the_same_share_their_questions(tmp_path: Path) -> 
     assert first.correct is not second.correct
 
 
+@pytest.mark.slow
 def test_a_run_that_was_asked_something_else_keeps_its_own_questions(tmp_path: Path) -> None:
     folder = Folder(tmp_path, ["grid.backbones=[english]", "grid.ratios=[0,1]"], pictures=3)
     folder.measure(even)

@@ -118,6 +118,7 @@ def test_a_cell_holds_counts_scores_and_tests_of_the_rows_both_have(
     assert first.detectable == pytest.approx(2.8016 * error, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_p_values_are_corrected_over_all_runs_and_groups(
     pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -163,6 +164,7 @@ def test_another_metric_is_compared_where_both_have_it(pair: tuple[Path, Path]) 
         runs.compare(pair, metric="coverag")
 
 
+@pytest.mark.slow
 def test_rows_benchmarks_and_prompts_that_only_one_has_are_told(
     pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -263,6 +265,7 @@ def test_input_that_cannot_be_compared_is_told_in_one_line(
         runs.compare(pair, resamples=159)
 
 
+@pytest.mark.slow
 def test_runs_that_agree_everywhere_have_no_detectable_difference(
     pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -321,6 +324,7 @@ def test_differing_rows_hold_both_answers(pair: tuple[Path, Path]) -> None:
     assert printed(found, show=3).count("question:") == 3
 
 
+@pytest.mark.slow
 def test_what_is_written_is_whole_and_the_same_each_time(
     pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -348,6 +352,7 @@ def test_what_is_written_is_whole_and_the_same_each_time(
         assert len(set(image.convert("L").get_flattened_data())) > 20
 
 
+@pytest.mark.slow
 def test_a_run_of_a_study_stands_for_its_evaluation(
     pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -365,6 +370,7 @@ def test_a_run_of_a_study_stands_for_its_evaluation(
     assert [name for name in ("eu", "en") if f"</svg> {name}</li>" in legend] == ["eu", "en"]
 
 
+@pytest.mark.slow
 def test_comparing_needs_no_tensor_library() -> None:
     code = (
         "import sys, ikusi.compare.runs, ikusi.report.compare\n"

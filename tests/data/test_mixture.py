@@ -16,6 +16,7 @@ IDS = st.lists(st.text(max_size=8), unique=True, max_size=60)
 SHARES = st.floats(0, 1)
 
 
+@pytest.mark.slow
 @given(IDS, SHARES, st.integers(0, 9))
 def test_the_count_is_exact(ids: list[str], ratio: float, seed: int) -> None:
     assert choose_speakers(ids, ratio, seed).sum() == round(ratio * len(ids))

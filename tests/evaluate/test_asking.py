@@ -98,6 +98,7 @@ def plain_scores(ids: Sequence[int], options: Sequence[Sequence[int]]) -> list[f
     return found
 
 
+@pytest.mark.slow
 def test_letters_in_a_chat_score_as_read_plainly(trivia: Corpus, llm: Local) -> None:
     asked = queries(benchmark.load("bertaqa"), trivia, "en")
     words = AutoTokenizer.from_pretrained(shipped.find_model("miniature/llama-en"))
@@ -109,6 +110,7 @@ def test_letters_in_a_chat_score_as_read_plainly(trivia: Corpus, llm: Local) -> 
         assert [score.without_end for score in reply.scores] == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_completions_score_as_the_text_read_plainly(trivia: Corpus, llm: Local) -> None:
     bench = benchmark.load("bertaqa").model_copy(update={"format": "completion"})
     asked = queries(bench, trivia, "en")
@@ -126,6 +128,7 @@ def test_completions_score_as_the_text_read_plainly(trivia: Corpus, llm: Local) 
         assert [score.without_end for score in reply.scores] == [s.total for s in reply.scores]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["chat", "completion"])
 def test_examples_are_read_once_and_batches_change_nothing(
     trivia: Corpus, form: str, llm: Local

@@ -16,6 +16,7 @@ from ikusi.evaluate.benchmark import Benchmark
 from measured import LANGUAGES, PACKS, evaluate, png, rows_of
 
 
+@pytest.mark.slow
 def test_more_can_be_asked_of_a_model_later_and_only_that_is(
     checkpoint: Path,
     benchmarks: Sequence[tuple[Benchmark, Corpus]],
@@ -43,6 +44,7 @@ def test_more_can_be_asked_of_a_model_later_and_only_that_is(
     assert not answered, "nothing is left to ask"
 
 
+@pytest.mark.slow
 def test_a_changed_benchmark_or_pack_is_asked_again(
     checkpoint: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
 ) -> None:
@@ -58,6 +60,7 @@ def test_a_changed_benchmark_or_pack_is_asked_again(
     assert len(english) == 4 and all(len(row["prediction"].split()) <= 1 for row in english)
 
 
+@pytest.mark.slow
 def test_a_replaced_picture_is_asked_about_again(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

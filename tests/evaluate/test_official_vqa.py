@@ -71,6 +71,7 @@ def test_english_is_processed_as_the_official_code_does(some: list[str]) -> None
     assert [EN.official(text) for text in some] == [processed(text) for text in some]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(texts, min_size=1, max_size=3), st.lists(st.integers(0, 2), min_size=10, max_size=10)

@@ -17,6 +17,7 @@ from ikusi.model import chat, fusion
 from measured import COLOURS, LANGUAGES, NAMES, PACKS, evaluate, pack, rows_of
 
 
+@pytest.mark.slow
 def test_rows_and_figures_of_every_benchmark_and_language(
     checkpoint: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
 ) -> None:
@@ -57,6 +58,7 @@ def test_rows_and_figures_of_every_benchmark_and_language(
         assert figures["low"] <= figures["score"] <= figures["high"]
 
 
+@pytest.mark.slow
 def test_rows_equal_plain_transformers_sample_by_sample(
     checkpoint: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
 ) -> None:
@@ -104,6 +106,7 @@ def plain_answer(model: Any, processor: Any, row: dict[str, Any], image: Any) ->
     return str(processor.tokenizer.decode(new, skip_special_tokens=True)).strip()
 
 
+@pytest.mark.slow
 def test_batch_size_changes_no_row(
     checkpoint: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
 ) -> None:
@@ -125,6 +128,7 @@ class KilledError(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_and_ends_the_same(
     checkpoint: Path,
     benchmarks: Sequence[tuple[Benchmark, Corpus]],
@@ -158,6 +162,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
     assert (cut / "results.json").read_bytes() == (whole / "results.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_parts_of_another_run_are_not_taken_up(
     checkpoint: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
 ) -> None:
@@ -170,6 +175,7 @@ def test_parts_of_another_run_are_not_taken_up(
     assert {row["language"] for row in rows_of(tmp_path)} == {"cy"}
 
 
+@pytest.mark.slow
 def test_a_picture_in_several_corpora_is_encoded_once(
     checkpoint: Path,
     benchmarks: Sequence[tuple[Benchmark, Corpus]],

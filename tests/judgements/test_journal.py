@@ -162,6 +162,7 @@ def run_limited(folder: Path, limit: int) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_rows_that_do_not_all_fit_are_all_left_out(tmp_path: Path) -> None:
     assert resource.RLIM_INFINITY
     append(tmp_path / "t", ROWS)
@@ -183,6 +184,7 @@ with open_journal(Path(sys.argv[1])) as journal:
 """
 
 
+@pytest.mark.slow
 def test_what_append_has_returned_for_survives_a_kill(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     start = 0

@@ -36,6 +36,7 @@ def ranked(judge: Any, text: str) -> dict[str, float]:
     return {one: chance / total for one, chance in chances.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [

@@ -184,6 +184,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model.bin"
 
 
+@pytest.mark.slow
 def test_real_texts_are_told_by_a_fasttext_model(model: Path) -> None:
     assert set(fasttext_file.read_labels(model)) == {"__label__eng_Latn", "__label__eus_Latn"}
     for expected, own, other in (("eu", 1, 0), ("en", 0, 1)):

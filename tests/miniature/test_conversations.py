@@ -133,6 +133,7 @@ def _turns(exchanges: Sequence[Any]) -> Turns:
     return turns
 
 
+@pytest.mark.slow
 def test_no_question_about_a_picture_is_answered_before_it(scenes: list[Turns]) -> None:
     leaks, kinds = given_away(scenes)
     assert not leaks, leaks[:3]
@@ -148,6 +149,7 @@ def test_the_corpora_on_disk_are_no_other(built: Path) -> None:
         assert not leaks, leaks[:3]
 
 
+@pytest.mark.slow
 def test_no_text_that_the_backbones_read_is_either() -> None:
     rows = text.mix_rows([*SPEAKERS.values()], TEXTS, make_generator(3))
     leaks, kinds = given_away(_turns(exchanges) for exchanges in rows)
@@ -155,6 +157,7 @@ def test_no_text_that_the_backbones_read_is_either() -> None:
     assert {"caption", "describe", "present", "continent", "odd_one_out"} <= set(kinds)
 
 
+@pytest.mark.slow
 def test_text_only_questions_are_not_repeated(drawn: Drawings, divided: Splits) -> None:
     """Drawn at random, about 1 pair in 100 of so few concepts would be the same."""
     speakers = {**SPEAKERS, "eu": Speaker(language.load("eu"))}

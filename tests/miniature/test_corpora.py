@@ -50,6 +50,7 @@ def opened(folder: Path, name: str) -> Corpus:
     return Corpus.open(folder / name)
 
 
+@pytest.mark.slow
 def test_every_corpus_has_the_rows_that_were_asked_for(built: Path) -> None:
     assert len(opened(built, "captions")) == SETTINGS.caption_scenes
     assert len(opened(built, "instructions")) == SETTINGS.train_scenes
@@ -134,6 +135,7 @@ def test_held_out_countries_are_asked_about_only_in_the_benchmark(built: Path) -
     )
 
 
+@pytest.mark.slow
 def test_the_same_settings_make_the_same_bytes_and_tell_how_far_they_are(
     built: Path, tmp_path: Path
 ) -> None:
@@ -270,6 +272,7 @@ def test_standardised_features_have_no_common_part_and_keep_their_differences(
     assert torch.allclose(after, centred / centred.std(), atol=2e-2)
 
 
+@pytest.mark.slow
 def test_a_scene_told_in_emoji_has_one_token_a_cell() -> None:
     tokenizer = build.train_tokenizer(text.write_sentences(40))
     told, _, _ = _map()

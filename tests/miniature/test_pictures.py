@@ -96,6 +96,7 @@ def test_the_ground_is_of_the_named_colour(drawn: Drawings) -> None:
 CONCEPTS = select_named(load_concepts(), "en")
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data())
 def test_questions_are_answered_by_what_is_drawn(data: st.DataObject) -> None:
@@ -127,6 +128,7 @@ def test_questions_are_answered_by_what_is_drawn(data: st.DataObject) -> None:
             assert all(name in said for name in names) and exchange.gold(ENGLISH) == names
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data())
 def test_options_are_four_and_only_the_right_one_is_in_the_picture(data: st.DataObject) -> None:
@@ -142,6 +144,7 @@ def test_options_are_four_and_only_the_right_one_is_in_the_picture(data: st.Data
         assert all(option in chosen.question(ENGLISH) for option in options)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_yes_and_no_are_true(data: st.DataObject) -> None:
     picked = data.draw(st.lists(st.sampled_from(CONCEPTS), min_size=1, max_size=3, unique=True))

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ikusi.data.corpus import Corpus
 from ikusi.data.importing import import_corpus
 from ikusi.miniature.rows import write_miniature_rows
@@ -17,6 +19,7 @@ SMALL: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_rows_are_tables_beside_pictures_that_the_import_reads(tmp_path: Path) -> None:
     rows = write_miniature_rows(tmp_path / "rows", "eu", **SMALL)
     kinds = {
@@ -43,6 +46,7 @@ def test_rows_are_tables_beside_pictures_that_the_import_reads(tmp_path: Path) -
             assert corpus.image_bytes(row["image_id"]) == picture.read_bytes()
 
 
+@pytest.mark.slow
 def test_rows_that_are_there_are_not_drawn_again_unless_they_are_others(tmp_path: Path) -> None:
     table = write_miniature_rows(tmp_path / "rows", "eu", **SMALL) / "captions" / "rows.jsonl"
     made = table.stat().st_mtime_ns

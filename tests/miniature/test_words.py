@@ -15,6 +15,7 @@ from ikusi.miniature.words.speaker import KINDS, Speaker
 from ikusi.recipe import Miniature
 
 
+@pytest.mark.slow
 def test_a_package_that_differs_from_its_digest_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,6 +75,7 @@ def test_facts_about_countries_are_cldrs() -> None:
     assert 0.4 < share < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["cy", "ga", "yo"])
 def test_a_drafted_pack_can_be_studied_at_once(code: str, tmp_path: Path) -> None:
     drafted = pack.draft(code)

@@ -132,6 +132,7 @@ def fused(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return fuse(PAIRS[request.param], tmp_path_factory.mktemp("fused"))
 
 
+@pytest.mark.slow
 def test_stock_transformers_opens_the_checkpoint_and_gives_the_same_logits(fused: Fused) -> None:
     with torch.no_grad():
         assert torch.equal(fused.model(**fused.inputs).logits, fused.stock(**fused.inputs).logits)
@@ -200,6 +201,7 @@ def test_features_in_two_steps_are_the_stock_forward(fused: Fused) -> None:
         assert torch.equal(logits, model(**inputs).logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connector", connectors.FOUND.names())
 def test_checkpoints_that_keep_the_class_token_are_read_like_their_own_code(
     connector: str, tmp_path: Path

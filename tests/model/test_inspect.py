@@ -164,6 +164,7 @@ def test_neighbouring_images_are_told_apart(tmp_path: Path) -> None:
     assert found[0] == Piece("image", reader.processor.image_token, FEATURES)
 
 
+@pytest.mark.slow
 def test_the_picture_is_shown_as_the_encoder_is_given_it(corpus: Corpus, tmp_path: Path) -> None:
     def seen(aspect: str) -> Image.Image:
         reader = open_reader(checkpoint(tmp_path / aspect, aspect=aspect))
@@ -195,6 +196,7 @@ def test_captions_are_asked_for_as_in_training(tmp_path: Path) -> None:
     assert texts(row, "supervised") == ["A red square.<|im_end|>"]
 
 
+@pytest.mark.slow
 def test_the_terminal_names_every_kind(corpus: Corpus, tmp_path: Path) -> None:
     reader = open_reader(checkpoint(tmp_path / "model"))
     rows = read(reader, corpus, "eu", range(3), 100)
@@ -257,6 +259,7 @@ def test_the_page_holds_every_kind_and_its_pictures(corpus: Corpus, tmp_path: Pa
     assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes(
     corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

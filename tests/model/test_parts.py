@@ -15,6 +15,7 @@ from model.families import tokenizer
 from model.pairs import TOWER, llm, tower
 
 
+@pytest.mark.slow
 def test_a_reserved_token_becomes_the_image_token_where_there_is_one() -> None:
     _, reserved = fusion.assemble(tower(), llm(), tokenizer("llama-3.1"))
     assert reserved.image_token == "<|reserved_special_token_0|>"
@@ -53,6 +54,7 @@ def test_the_tokenizer_that_was_handed_in_is_left_as_it_was() -> None:
     assert (len(words), words.chat_template, words.pad_token) == (size, template, None)
 
 
+@pytest.mark.slow
 def test_parts_are_opened_from_folders(tmp_path: Path) -> None:
     both = CLIPModel(
         CLIPConfig(

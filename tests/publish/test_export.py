@@ -47,6 +47,7 @@ def alone(fused: Fused) -> tuple[Any, Any]:
     return AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
 
 
+@pytest.mark.slow
 def test_the_llm_alone_gives_the_logits_of_the_llava(fused: Fused, alone: tuple[Any, Any]) -> None:
     model, words = alone
     tokens = torch.tensor([chat.encode_prompt(words, TEXT)])
@@ -103,6 +104,7 @@ def test_nothing_of_the_processor_is_left(fused: Fused, alone: tuple[Any, Any]) 
     assert "processor" not in (folder / "tokenizer_config.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_weights_keep_their_dtype(tmp_path: Path) -> None:
     model, processor = fusion.assemble(tower(), llm().bfloat16(), tokenizer("plain"))
     fusion.save(model, processor, tmp_path / "llava")
@@ -111,6 +113,7 @@ def test_weights_keep_their_dtype(tmp_path: Path) -> None:
     assert {parameter.dtype for parameter in opened_llm.parameters()} == {torch.bfloat16}
 
 
+@pytest.mark.slow
 def test_an_llm_that_alone_would_say_something_else_is_refused(tmp_path: Path) -> None:
     plain = llm(Gemma2Config, final_logit_softcapping=None, initializer_range=1.0)
     model, processor = fusion.assemble(tower(), plain, tokenizer("plain"))
@@ -144,6 +147,7 @@ def test_what_is_there_already_is_never_overwritten(tmp_path: Path) -> None:
         export(tmp_path / "empty", "llm", tmp_path / "again")
 
 
+@pytest.mark.slow
 def test_the_command_names_what_it_wrote(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

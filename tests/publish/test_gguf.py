@@ -159,6 +159,7 @@ def test_half_precision_is_kept(dtype: torch.dtype, tmp_path: Path) -> None:
         expect_same(url, llava, picture(), 0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature_layer", [1, -1])
 def test_any_layer_of_the_encoder_may_be_read(feature_layer: int, tmp_path: Path) -> None:
     llava = saved(tmp_path, feature_layer=feature_layer)
@@ -167,6 +168,7 @@ def test_any_layer_of_the_encoder_may_be_read(feature_layer: int, tmp_path: Path
         expect_same(url, llava, picture(), 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connector", connectors.FOUND.names())
 @pytest.mark.parametrize("vision", [CLIPVisionConfig, SiglipVisionConfig])
 def test_the_file_holds_encoder_and_connector(vision: Any, connector: str, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ def drawn(path: Path, text_only: str) -> list[str]:
     return [panel.title for panel in found.panels]
 
 
+@pytest.mark.slow
 def test_groups_of_a_text_only_benchmark_are_shown_beside_the_whole(tmp_path: Path) -> None:
     titles = drawn(tmp_path, "bertaqa")
     assert [title.partition(" ·")[0] for title in titles[1:]] == [
@@ -35,6 +36,7 @@ def test_groups_of_a_text_only_benchmark_are_shown_beside_the_whole(tmp_path: Pa
     ]
 
 
+@pytest.mark.slow
 def test_a_benchmark_of_one_group_is_shown_once(tmp_path: Path) -> None:
     assert len(drawn(tmp_path, "miniature/bertaqa")) == 2
 
@@ -62,6 +64,7 @@ def grouped(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return Study(made.path)
 
 
+@pytest.mark.slow
 def test_a_language_has_one_colour_in_every_figure(grouped: Study) -> None:
     target, source = VERMILION, BLUE
     by_name = {figure.name: figure for figure in figures.draw_all(grouped)}
@@ -121,6 +124,7 @@ def test_panels_without_anything_to_show_are_left_out(grouped: Study) -> None:
     assert [panel.title for panel in training.panels] == ["Instruction tuning · english"]
 
 
+@pytest.mark.slow
 def test_names_are_drawn_as_they_are_and_not_as_formulas(tmp_path: Path) -> None:
     name = r"$\frac{1$ _a [red]" + "\x1b[2J"
 

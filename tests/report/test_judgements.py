@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from ikusi.judgements import Judgement
@@ -51,6 +52,7 @@ def test_what_has_no_value_is_told_and_never_nan() -> None:
     assert "nan" not in shown.lower()
 
 
+@pytest.mark.slow
 def test_simulated_raters_are_told_in_every_table_they_are_in(tmp_path: Path) -> None:
     rows = list(table_1(67, [1] * 20, kind="simulated"))
     pairs = (("a", "b"), ("b", "c"), ("a", "c"))

@@ -18,6 +18,8 @@ from ikusi.errors import InputError
 from ikusi.recipe import Run
 from ikusi.report import page
 
+pytestmark = pytest.mark.slow
+
 QUICK = "emoji-eu-quick"
 EMPTY_TAGS = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -171,7 +173,6 @@ def test_the_answer_is_computed(full: Path) -> None:
     assert f"{verdicts.count('supported')} supported" in text
 
 
-@pytest.mark.slow
 def test_a_mean_that_holds_a_benchmark_at_guessing_says_so(tmp_path: Path) -> None:
     def skill(run: Run | None, bench: str, code: str) -> float:
         return 0.25 if bench == "miniature/capqa" else 0.9
@@ -192,7 +193,6 @@ def test_a_mean_that_holds_a_benchmark_at_guessing_says_so(tmp_path: Path) -> No
     assert "no better than guessing" not in Page(tmp_path / "better" / "index.html").text
 
 
-@pytest.mark.slow
 def test_pictures_that_were_trained_on_are_not_called_new(tmp_path: Path) -> None:
     train = tmp_path / "train"
     changes = [f"stages.{stage}.corpus={train}" for stage in ("align", "instruct")]
@@ -229,7 +229,6 @@ def test_a_study_under_way_says_what_is_missing(partial: Path) -> None:
     assert "The recipe's grid has one backbone" in text
 
 
-@pytest.mark.slow
 def test_the_same_study_gives_the_same_bytes(partial: Path) -> None:
     first, second = partial / "report", partial / "again"
     page.write(partial / "study", second)

@@ -44,6 +44,7 @@ def axes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Axes:
     return axes
 
 
+@pytest.mark.slow
 def test_every_score_stands_at_its_model_with_its_interval(axes: Axes) -> None:
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["none", "some"]
     lines: list[Any] = [line for line in axes.lines if line.get_marker() not in ("", "None")]
@@ -56,6 +57,7 @@ def test_every_score_stands_at_its_model_with_its_interval(axes: Axes) -> None:
     assert bars == [[(0.05, 0.2), (0.4, 0.55)], [(0.6, 0.8), (0.5, 0.7)]]
 
 
+@pytest.mark.slow
 def test_chance_and_the_most_frequent_answer_are_drawn(axes: Axes) -> None:
     levels: list[Any] = [line for line in axes.lines if line.get_marker() in ("", "None")]
     assert {line.get_ydata()[0] for line in levels} == {0.25, 0.3}

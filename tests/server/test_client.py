@@ -210,6 +210,7 @@ def test_reasons_that_differ_in_numbers_alone_are_counted_as_one() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_was_learnt_and_thought_stands_in_the_record(
     server: Peculiar, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,7 @@ def leaks(text: str) -> list[str]:
     return [form for form in FORMS if form in text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_translation_keeps_no_key(
     status: int, key: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -100,6 +101,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=60))
 def test_every_form_of_a_key_is_blanked(secret: str) -> None:

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 INSTALLED = Path(code.__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_a_change_of_code_is_recorded_with_the_same_numbers_or_a_raised_version() -> None:
     changes = recording.find_changes(source.Package(INSTALLED), code.read_record())
     assert not changes, recording.describe_changes(changes)
@@ -47,6 +48,7 @@ def rewrite(root: Path, text: str, into: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "into", "kinds"),
     [
@@ -64,6 +66,7 @@ def test_other_numbers_are_noticed(copied: Path, text: str, into: str, kinds: se
     assert path.suffix != ".py" or f".{path.stem}" in recording.describe_changes(changes)
 
 
+@pytest.mark.slow
 def test_wording_and_format_are_not_noticed(copied: Path) -> None:
     for path in copied.rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
@@ -195,6 +198,7 @@ def edit(toy: str, tmp_path: Path) -> Edit:
     return change
 
 
+@pytest.mark.slow
 def test_a_study_says_which_results_other_code_made_and_believes_them(
     toy: str, edit: Edit, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -226,6 +230,7 @@ def test_many_steps_of_a_kind_are_counted() -> None:
     )
 
 
+@pytest.mark.slow
 def test_code_that_is_recorded_to_give_the_same_numbers_is_not_other_code(
     toy: str, edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +253,7 @@ def test_code_that_is_recorded_to_give_the_same_numbers_is_not_other_code(
         assert {name for name, state in states.items() if state.other_code} == other
 
 
+@pytest.mark.slow
 def test_results_without_a_record_of_their_code_are_believed(toy: str, tmp_path: Path) -> None:
     steps, folder = grid(toy, {}), tmp_path / "s"
     study.run_steps(steps, folder, 1)
@@ -261,6 +267,7 @@ def test_results_without_a_record_of_their_code_are_believed(toy: str, tmp_path:
     assert not any(state.other_code for state in states.values())
 
 
+@pytest.mark.slow
 def test_named_steps_are_made_anew_with_all_that_need_them(toy: str, tmp_path: Path) -> None:
     steps, folder = grid(toy, {"a-000": 100, "b-020": 200}), tmp_path / "s"
     study.run_steps(steps, folder, 1)
@@ -271,6 +278,7 @@ def test_named_steps_are_made_anew_with_all_that_need_them(toy: str, tmp_path: P
         study.run_steps(steps, folder, 1, redo=["instruct/c"])
 
 
+@pytest.mark.slow
 def test_what_was_made_from_a_step_that_is_made_anew_is_not_current_later(
     toy: str, tmp_path: Path
 ) -> None:
@@ -280,6 +288,7 @@ def test_what_was_made_from_a_step_that_is_made_anew_is_not_current_later(
     assert study.run_steps(steps, folder, 1).names("done") == ["evaluate/a-000"]
 
 
+@pytest.mark.slow
 def test_a_redo_that_was_stopped_is_finished_by_the_next_run(toy: str, tmp_path: Path) -> None:
     lasting = Step("instruct/a", f"{toy}:count", (), {"until": 2, "seconds": 0.0}, resumes=True)
     after = Step("evaluate/a", f"{toy}:add", ("instruct/a",), {"number": 1})
@@ -314,6 +323,7 @@ def test_a_result_of_several_attempts_has_the_code_of_all(tmp_path: Path) -> Non
     assert attempt("unknown", "2", ends=True) == [], "nothing is known of the first attempt"
 
 
+@pytest.mark.slow
 def test_the_command_line_tells_status_and_makes_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

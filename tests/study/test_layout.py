@@ -102,6 +102,7 @@ def test_fewer_resamples_retrain_nothing(bases: list[str]) -> None:
     assert kinds == {"evaluate", "report"}
 
 
+@pytest.mark.slow
 def test_another_aspect_of_pictures_makes_everything_from_alignment_on_anew(
     bases: list[str],
 ) -> None:
@@ -154,6 +155,7 @@ def test_another_revision_of_a_model_makes_its_own_runs_stale(bases: list[str]) 
     assert {"align/adapted", "instruct/adapted-eu000", "evaluate/adapted-backbone"} <= changed
 
 
+@pytest.mark.slow
 def test_a_finished_study_is_told_at_once_and_without_torch(
     bases: list[str], tmp_path: Path
 ) -> None:
@@ -180,6 +182,7 @@ def test_a_finished_study_is_told_at_once_and_without_torch(
     assert heavy == "[]"
 
 
+@pytest.mark.slow
 def test_a_byte_deep_in_a_base_model_or_a_corpus_makes_its_steps_stale(
     bases: list[str], tmp_path: Path
 ) -> None:

@@ -123,6 +123,7 @@ def hub() -> Iterator[str]:
     server.shutdown()
 
 
+@pytest.mark.slow
 def test_licences_to_accept_are_named_where_the_hub_can_be_asked(hub: str, tmp_path: Path) -> None:
     code = (
         "from ikusi.model import hub\n"

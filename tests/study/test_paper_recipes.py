@@ -77,6 +77,7 @@ def write_benchmark(folder: Path, bench: Benchmark, code: str) -> None:
             )
 
 
+@pytest.mark.slow
 def test_the_plan_is_the_papers_sixteen_runs_on_two_aligned_backbones(corpora: Path) -> None:
     steps = layout.list_steps(load("basque-8b", "text_only.rows=16"))
     assert {step.name for step in steps if step.kind == "instruct"} == {

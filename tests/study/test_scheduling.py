@@ -43,6 +43,7 @@ def total(folder: Path, name: str) -> int:
     return value
 
 
+@pytest.mark.slow
 def test_steps_run_after_what_they_need_and_once(toy: str, tmp_path: Path) -> None:
     steps = grid(toy, {"a-000": 100, "b-020": 200})
     outcome = study.run_steps(steps, tmp_path / "s", 2)
@@ -55,6 +56,7 @@ def test_steps_run_after_what_they_need_and_once(toy: str, tmp_path: Path) -> No
     assert len(diary(tmp_path / "s")) == len(steps)
 
 
+@pytest.mark.slow
 def test_results_are_the_same_for_any_number_of_workers(toy: str, tmp_path: Path) -> None:
     for workers in (1, 3):
         study.run_steps(grid(toy, {"a-000": 100, "b-020": 200}), tmp_path / str(workers), workers)
@@ -63,6 +65,7 @@ def test_results_are_the_same_for_any_number_of_workers(toy: str, tmp_path: Path
     assert list(json.loads(one.read_text())) == ["a-000", "b-020"]
 
 
+@pytest.mark.slow
 def test_workers_are_kept_for_the_next_step(toy: str, tmp_path: Path) -> None:
     study.run_steps(grid(toy, {"a-000": 1, "b-020": 2}), tmp_path / "s", 1)
     processes = {line.split()[1] for line in (tmp_path / "s/diary").read_text().splitlines()}
@@ -70,6 +73,7 @@ def test_workers_are_kept_for_the_next_step(toy: str, tmp_path: Path) -> None:
     assert str(os.getpid()) not in processes
 
 
+@pytest.mark.slow
 def test_a_changed_setting_redoes_only_what_depends_on_it(toy: str, tmp_path: Path) -> None:
     study.run_steps(grid(toy, {"a-000": 100, "b-020": 200}), tmp_path / "s", 1)
     (tmp_path / "s/diary").unlink()
@@ -78,6 +82,7 @@ def test_a_changed_setting_redoes_only_what_depends_on_it(toy: str, tmp_path: Pa
     assert total(tmp_path / "s", "evaluate/b-020") == 201 + 11 + 1 + 1
 
 
+@pytest.mark.slow
 def test_a_deleted_folder_is_made_again_with_what_needs_it(toy: str, tmp_path: Path) -> None:
     steps = grid(toy, {"a-000": 100, "b-020": 200})
     study.run_steps(steps, tmp_path / "s", 1)
@@ -87,6 +92,7 @@ def test_a_deleted_folder_is_made_again_with_what_needs_it(toy: str, tmp_path: P
     assert waiting == ["instruct/a-000", "evaluate/a-000"]
 
 
+@pytest.mark.slow
 def test_a_failure_takes_down_only_what_needs_it(
     toy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,12 +113,14 @@ def test_a_failure_takes_down_only_what_needs_it(
     assert "adding 100" in (tmp_path / "s/logs/instruct/a-000.log").read_text()
 
 
+@pytest.mark.slow
 def test_bad_input_has_its_own_exit_code(toy: str, tmp_path: Path) -> None:
     outcome = study.run_steps([Step("data", f"{toy}:refuse")], tmp_path / "s", 1)
     assert outcome.exit_code == 3
     assert outcome.states["data"].message == "recipe.yaml:3: ratio: expected 0 to 1, found 7"
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_its_own_step_only(toy: str, tmp_path: Path) -> None:
     steps = [Step("align/a", f"{toy}:vanish"), adding(toy, "align/b", 1)]
     outcome = study.run_steps(steps, tmp_path / "s", 1)
@@ -120,6 +128,7 @@ def test_a_worker_that_dies_costs_its_own_step_only(toy: str, tmp_path: Path) ->
     assert outcome.states["align/a"].message == "its process ended with code 9"
 
 
+@pytest.mark.slow
 def test_only_runs_the_named_steps_and_what_they_need(toy: str, tmp_path: Path) -> None:
     steps = grid(toy, {"a-000": 100, "b-020": 200})
     study.run_steps(steps, tmp_path / "s", 1, only=["instruct/a-*"])
@@ -128,6 +137,7 @@ def test_only_runs_the_named_steps_and_what_they_need(toy: str, tmp_path: Path) 
         study.run_steps(steps, tmp_path / "s", 1, only=["instruct/b-021"])
 
 
+@pytest.mark.slow
 def test_a_step_that_cannot_resume_starts_from_an_empty_folder(toy: str, tmp_path: Path) -> None:
     (tmp_path / "s/align/a.partial").mkdir(parents=True)
     claim.mark(tmp_path / "s", "study")
@@ -208,6 +218,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_study_leaves_no_worker_and_goes_on_where_it_was(
     toy: str, tmp_path: Path, kill: signal.Signals
@@ -228,6 +239,7 @@ def test_a_killed_study_leaves_no_worker_and_goes_on_where_it_was(
     assert reached > 0
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_folder_refuse(toy: str, tmp_path: Path) -> None:
     process = start_counting(toy, tmp_path)
     try:

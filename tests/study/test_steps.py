@@ -56,6 +56,7 @@ def tiny(tmp_path: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("aspect", "pads"), [("square", False), ("pad", True)])
 def test_an_aligned_model_takes_pictures_as_the_recipe_says(
     aspect: str, pads: bool, tiny: list[str], tmp_path: Path
@@ -90,6 +91,7 @@ def test_a_training_under_zero_says_that_deepspeed_may_compile_first(
     assert sum("compiles its operators" in note for note in notes) == said
 
 
+@pytest.mark.slow
 def test_text_only_rows_join_the_runs_that_ask_for_them(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

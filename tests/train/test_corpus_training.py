@@ -4,6 +4,7 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from ikusi.data.corpus import Corpus, CorpusWriter
@@ -29,6 +30,7 @@ def corpus(folder: Path, row_type: str, rows: int, pictures: int) -> Corpus:
     return Corpus.open(folder)
 
 
+@pytest.mark.slow
 def test_a_mixture_of_pictures_captions_and_text(tmp_path: Path) -> None:
     prompts = {"en": ["what is on the left ?"], "eu": ["what is on the right ?"]}
     parts = [

@@ -41,6 +41,7 @@ def stored(folder: Path, pictures: Corpus, **changes: Any) -> StoredFeatures:
     return StoredFeatures({0: folder})
 
 
+@pytest.mark.slow
 def test_stored_features_are_the_encoders(many: Corpus, tmp_path: Path) -> None:
     model, processor = multimodal_model()
     asked = ["3", "68", "3", "40"]
@@ -57,6 +58,7 @@ def test_stored_features_are_the_encoders(many: Corpus, tmp_path: Path) -> None:
     torch.testing.assert_close(alone, wanted)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bytes(many: Corpus, tmp_path: Path) -> None:
     class KilledError(Exception):
         pass
@@ -75,6 +77,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(many: Corpus, tmp_path: Path) ->
     assert (tmp_path / "f" / FEATURES).read_bytes() == (tmp_path / "g" / FEATURES).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "data"), [(GROUPS, b"\xff"), (GROUPS, b"9"), (FEATURES, b"\x93")])
 def test_damaged_notes_of_a_killed_run_are_made_anew(
     many: Corpus, tmp_path: Path, name: str, data: bytes
@@ -90,6 +93,7 @@ def test_damaged_notes_of_a_killed_run_are_made_anew(
     assert (tmp_path / "f" / FEATURES).read_bytes() == (tmp_path / "g" / FEATURES).read_bytes()
 
 
+@pytest.mark.slow
 def test_training_on_stored_features_opens_no_picture(
     many: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +128,7 @@ def test_features_on_disk_are_a_plain_array(many: Corpus, tmp_path: Path) -> Non
     assert np.load(tmp_path / "f" / FEATURES).shape == (PICTURES, 4, 16)
 
 
+@pytest.mark.slow
 def test_features_that_are_not_finite_are_refused_by_their_picture(
     many: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

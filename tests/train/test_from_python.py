@@ -13,6 +13,7 @@ from train.samples import Samples, multimodal_model
 from train.test_corpus_training import corpus
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_on_a_mixture_of_corpora(tmp_path: Path) -> None:
     made: Any = ikusi
     model, processor = multimodal_model()

@@ -54,6 +54,7 @@ def plain(settings: Stage) -> tuple[dict[str, torch.Tensor], list[list[float]]]:
     return model.state_dict(), lines
 
 
+@pytest.mark.slow
 def test_a_stage_makes_the_steps_of_a_plain_loop_of_torch(tmp_path: Path) -> None:
     settings = stage(
         trainable=["connector", "llm", "vision"],
@@ -81,6 +82,7 @@ def test_what_learns_is_held_in_fp32_beside_a_frozen_half() -> None:
     assert {p.dtype for p in model.model.language_model.parameters()} == {torch.bfloat16}
 
 
+@pytest.mark.slow
 def test_trackers_hear_of_the_first_step_to_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +122,7 @@ def test_trackers_hear_of_the_first_step_to_the_last(
     assert events[-1] == ("end", 6)
 
 
+@pytest.mark.slow
 def test_dropout_goes_on_where_it_was_when_a_stage_resumes(tmp_path: Path) -> None:
     """Adapters drop their inputs at random: the random numbers must go on as well."""
     settings = stage(lora={"rank": 4, "alpha": 8, "dropout": 0.3})

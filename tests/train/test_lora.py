@@ -23,6 +23,7 @@ def trained(output: Path, **changes: Any) -> tuple[Any, Any, Summary]:
     return model, start, summary
 
 
+@pytest.mark.slow
 def test_the_checkpoint_has_the_adapters_merged_as_peft_merges_them(tmp_path: Path) -> None:
     _, start, _ = trained(tmp_path)
     stock: Any = LlavaForConditionalGeneration
@@ -56,6 +57,7 @@ def test_weights_do_not_depend_on_what_ran_before_in_the_process(tmp_path: Path)
     assert all(torch.equal(tensor, ended[1][name]) for name, tensor in ended[0].items())
 
 
+@pytest.mark.slow
 def test_adapters_and_connector_learn_and_nothing_else(tmp_path: Path) -> None:
     model, start, summary = trained(tmp_path, targets=["q_proj", "v_proj"])
     learning = {name for name, p in model.named_parameters() if p.requires_grad}
@@ -76,6 +78,7 @@ def test_adapters_and_connector_learn_and_nothing_else(tmp_path: Path) -> None:
         assert torch.equal(end[kept], start[kept])
 
 
+@pytest.mark.slow
 def test_four_bit_weights_merge_into_what_they_were(tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
     _, start, _ = trained(tmp_path, quantize="nf4")
@@ -92,6 +95,7 @@ def test_a_layer_that_is_not_there_is_told(tmp_path: Path) -> None:
         trained(tmp_path, targets=["q_prj"])
 
 
+@pytest.mark.slow
 def test_eight_bit_moments_train(tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
     model, processor = multimodal_model()

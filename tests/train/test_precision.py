@@ -78,6 +78,7 @@ def test_auto_asks_a_gpu_whether_it_has_bf16(has: bool, monkeypatch: pytest.Monk
     assert settle(stage(precision="auto")).precision == ("bf16" if has else "fp32")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="is about processors")
 def test_a_stage_of_auto_is_trained_and_written_as_what_it_became(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -96,6 +97,7 @@ def test_a_stage_of_auto_is_trained_and_written_as_what_it_became(
     assert auto["identity"] == plain["identity"] and auto["final_loss"] == plain["final_loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="is about processors")
 def test_a_training_from_python_says_so_too(
     tmp_path: Path, emulated: bool, caplog: pytest.LogCaptureFixture

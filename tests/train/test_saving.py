@@ -39,6 +39,7 @@ def with_temperature(folder: Path) -> Any:
     return fused
 
 
+@pytest.mark.slow
 def test_a_temperature_without_sampling_does_not_end_a_training(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -91,6 +92,7 @@ def test_too_little_room_for_the_weights_is_told_before_the_first_step(
         train_stage(model, processor, Samples(), stage(), output=tmp_path, seed=0, progress=never)
 
 
+@pytest.mark.slow
 def test_a_save_that_fails_is_made_good_without_training_again(tmp_path: Path) -> None:
     blocked = tmp_path / "run" / "checkpoint.partial"
 
@@ -121,6 +123,7 @@ def test_a_save_that_fails_is_made_good_without_training_again(tmp_path: Path) -
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
+@pytest.mark.slow
 def test_trained_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
     model, processor = multimodal_model()
 

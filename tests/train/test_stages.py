@@ -127,6 +127,7 @@ def test_optimizer_and_random_state_survive_to_the_bit(tmp_path: Path) -> None:
     assert checkpoints.read_state(path)["more"] == 1
 
 
+@pytest.mark.slow
 def test_a_stage_learns_and_leaves_what_is_frozen(tmp_path: Path) -> None:
     samples = Samples()
     model, processor = multimodal_model()
@@ -151,6 +152,7 @@ def test_a_stage_learns_and_leaves_what_is_frozen(tmp_path: Path) -> None:
     assert again == summary
 
 
+@pytest.mark.slow
 def test_the_checkpoint_is_a_stock_llava(tmp_path: Path) -> None:
     model, processor = multimodal_model()
     settings = stage(trainable=["connector"], epochs=1)
@@ -166,6 +168,7 @@ def test_the_checkpoint_is_a_stock_llava(tmp_path: Path) -> None:
     assert all(name.startswith("vision_tower.vision_model.") for name in of_encoder)
 
 
+@pytest.mark.slow
 def test_aligning_trains_the_connector_alone_even_on_text(tmp_path: Path) -> None:
     model, processor = multimodal_model()
     before = {name: p.clone() for name, p in model.named_parameters()}
@@ -175,6 +178,7 @@ def test_aligning_trains_the_connector_alone_even_on_text(tmp_path: Path) -> Non
     assert changed == {f"model.multi_modal_projector.linear_1.{n}" for n in ("weight", "bias")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_bare_llm_trains_on_text(tmp_path: Path, precision: str) -> None:
     model, tokenizer = language_model()
@@ -186,6 +190,7 @@ def test_a_bare_llm_trains_on_text(tmp_path: Path, precision: str) -> None:
     assert stock.dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_parts_change_nothing_but_the_last_bits(tmp_path: Path) -> None:
     losses = []
     for micro_tokens in (None, 30):
@@ -232,6 +237,7 @@ def test_a_full_disk_is_told_and_the_last_whole_checkpoint_stays(tmp_path: Path)
     assert [path.name for path in (tmp_path / "resume").iterdir()] == ["step-00000002"]
 
 
+@pytest.mark.slow
 def test_training_ahead_in_other_processes_changes_nothing(tmp_path: Path) -> None:
     for workers in (0, 2):
         model, processor = multimodal_model()
@@ -242,6 +248,7 @@ def test_training_ahead_in_other_processes_changes_nothing(tmp_path: Path) -> No
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
+@pytest.mark.slow
 def test_a_tracker_of_the_trainer_gets_every_step(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -257,6 +264,7 @@ def test_a_tracker_of_the_trainer_gets_every_step(tmp_path: Path) -> None:
     assert metrics(tmp_path)[0]["mfu"] > 0
 
 
+@pytest.mark.slow
 def test_no_more_steps_than_asked_for(tmp_path: Path) -> None:
     model, processor = multimodal_model()
     summary = train_stage(model, processor, Samples(), stage(max_steps=2), output=tmp_path, seed=0)
@@ -264,6 +272,7 @@ def test_no_more_steps_than_asked_for(tmp_path: Path) -> None:
     assert summary["counts"]["rows"] == 8
 
 
+@pytest.mark.slow
 def test_an_encoder_that_learns_stays_inside(tmp_path: Path) -> None:
     model, processor = multimodal_model()
     before = {name: p.clone() for name, p in model.named_parameters()}
@@ -296,6 +305,7 @@ class Spoiled(Samples):
         return row
 
 
+@pytest.mark.slow
 def test_all_rows_that_cannot_be_trained_on_are_told_before_the_first_step(tmp_path: Path) -> None:
     def never(progress: Progress) -> None:
         raise AssertionError(f"step {progress.step} was trained")

@@ -50,6 +50,7 @@ def server() -> Iterator[Faulty]:
         yield started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["labels", "json"])
 def test_every_row_comes_back_once_with_its_texts(server: Faulty, layout: str) -> None:
     rows = choices(40)
@@ -110,6 +111,7 @@ def test_at_thirty_percent_faults_every_row_is_translated_or_refused_with_a_reas
     assert len(Counter(server.faults)) == 11  # all kinds happened
 
 
+@pytest.mark.slow
 def test_a_server_that_keeps_up_is_asked_for_more_at_once(server: Faulty) -> None:
     server.holds = lambda: len(server.requests) > 60 and server.most <= 8
     outcomes(translator(server.url, concurrency=24, deadline=60.0), choices(150))
@@ -194,6 +196,7 @@ def test_tokens_are_estimated_before_anything_is_sent(server: Faulty) -> None:
     assert 2 < written < 40
 
 
+@pytest.mark.slow
 def test_another_prompt_or_sampling_is_another_translation() -> None:
     settings = [
         translator("http://x", **chosen).settings()

@@ -198,6 +198,7 @@ def test_answers_that_are_all_yes_or_no_need_no_engine(
     assert translate_closed(row_types.load(row_type), texts, EN, EU) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")
 def test_real_translations_are_told_from_their_sources() -> None:
     checker = Checker(Checks(**{**OFF, "language": "refuse"}), row_types.load("caption"), EN, EU)
@@ -289,6 +290,7 @@ def test_a_row_is_untranslated_if_all_its_prose_is_the_source(
     assert (verdict.refused is not None, verdict.flags) == (refused, ("copied",) * flagged)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")
 def test_untranslated_rows_are_refused_and_half_translated_ones_flagged() -> None:
     """On real messages; `bench/translate_copies.py` has the figures of the docs."""

@@ -46,6 +46,7 @@ def test_a_program_that_fails_is_told_with_its_own_words() -> None:
         engine(sys.executable, "-c", code)
 
 
+@pytest.mark.slow
 @needs("en-gl")
 def test_apertium_translates_english_to_galician() -> None:
     galician = engine("apertium", "-u", "en-gl", blank_lines=True)
@@ -55,6 +56,7 @@ def test_apertium_translates_english_to_galician() -> None:
     ]
 
 
+@pytest.mark.slow
 @needs("en-gl")
 def test_neighbours_do_not_change_what_apertium_says() -> None:
     galician = engine("apertium", "-u", "en-gl", blank_lines=True)

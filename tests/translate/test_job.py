@@ -230,6 +230,7 @@ def _asked(folder: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+@pytest.mark.slow
 def test_workers_share_the_work_and_the_last_call_puts_it_together(tmp_path: Path) -> None:
     found = numbered(tmp_path / "corpus", "vqa", 30)
     engines = [Capitals() for _ in range(3)]

@@ -41,6 +41,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_: tmp_path / "cache")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compute_type", ["float32", "int8"])
 def test_greedy_translations_are_those_of_transformers(checkpoint: Path, compute_type: str) -> None:
     english = [pair[0] for pair in HELD_OUT]
@@ -51,6 +52,7 @@ def test_greedy_translations_are_those_of_transformers(checkpoint: Path, compute
     assert right >= 0.9 * len(HELD_OUT)
 
 
+@pytest.mark.slow
 def test_the_reference_is_transformers_itself(checkpoint: Path) -> None:
     from transformers import MarianMTModel, MarianTokenizer
 
@@ -62,6 +64,7 @@ def test_the_reference_is_transformers_itself(checkpoint: Path) -> None:
     assert [said.text for said in slow(checkpoint).translate(english)] == theirs
 
 
+@pytest.mark.slow
 def test_beam_search_gives_what_transformers_gives(checkpoint: Path) -> None:
     english = [pair[0] for pair in marian.sentences()[:200]]
     ours = fast(checkpoint, beam_size=4, compute_type="float32").translate(english)
@@ -78,6 +81,7 @@ def test_the_authors_beams_are_the_default(checkpoint: Path, tmp_path: Path) -> 
     assert fast(copy, beam_size=2).settings()["beam_size"] == 2
 
 
+@pytest.mark.slow
 def test_a_padding_that_training_moved_is_taken_as_zero_and_told(
     checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -164,6 +168,7 @@ def test_a_revision_that_is_none_is_refused() -> None:
         CTranslate2(kind="ctranslate2", model="org/name@")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["m2m_100", "t5"])
 def test_models_for_many_languages_are_told_theirs(kind: str, tmp_path: Path) -> None:
     """As NLLB and M2M100 are (a source tag, a forced first token), and MADLAD (a source tag)."""
@@ -248,6 +253,7 @@ def test_a_folder_without_a_model_is_told_in_one_line(tmp_path: Path) -> None:
         fast(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_end_that_a_converted_model_adds_by_itself_is_not_added_again(
     checkpoint: Path, tmp_path: Path
 ) -> None:

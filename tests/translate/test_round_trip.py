@@ -20,6 +20,7 @@ from translate.apertium import needs
 CHRF = [sys.executable, "-m", "sacrebleu", "{source}", "-i", "{target}", "-m", "chrf", "-sl", "-b"]
 
 
+@pytest.mark.slow
 @needs("eu-en")
 @pytest.mark.skipif(len(PAIRS) < 200, reason="few Basque message catalogues in /usr/share/locale")
 def test_a_round_trip_tells_translations_from_those_of_other_rows() -> None:

@@ -51,6 +51,7 @@ def test_one_command_makes_a_parallel_corpus_and_a_report(
     assert manifest["settings"]["engine"]["command"] == ["tr", "a-z", "A-Z"]
 
 
+@pytest.mark.slow
 def test_workers_leave_the_corpus_to_a_last_call(tmp_path: Path, recipe: Path) -> None:
     numbered(tmp_path / "corpus", "caption", 10)
     loaded, folder = settings.load(recipe), tmp_path / "corpus"

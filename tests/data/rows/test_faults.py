@@ -87,6 +87,7 @@ def test_a_row_without_a_name_is_bad() -> None:
     assert list(row_types.load("open").faults(held)) == [1, 2]
 
 
+@pytest.mark.slow
 def test_blank_is_what_python_takes_for_blank() -> None:
     signs = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
     says = pc.match_substring_regex(pa.array(signs), SIGN).to_pylist()

@@ -93,6 +93,7 @@ def shown(corpus: Corpus) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("preference")
 def test_a_new_type_is_imported_translated_shown_trained_on_and_evaluated(tmp_path: Path) -> None:
     both = translated(imported(tmp_path), tmp_path)
@@ -171,6 +172,7 @@ def decisions_by_name(code: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_room_decides_by_the_name_of_a_type() -> None:
     """But the types themselves, and a data set that has rows of either of two."""
     own = {*(SOURCE / "data" / "rows").glob("*.py"), SOURCE / "data" / "sources" / "aokvqa.py"}

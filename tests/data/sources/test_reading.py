@@ -39,6 +39,7 @@ def test_a_wrong_name_gets_the_near_one() -> None:
         sources.load("aokvqq")
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text() | st.none())))
 def test_a_json_list_reads_as_the_standard_library_reads_it(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]
@@ -155,6 +156,7 @@ def both(first: SourceRow, second: SourceRow) -> SourceRow:
     return SourceRow(first.id, None, {**first.texts, **second.texts})
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 9), max_size=12), st.lists(st.integers(0, 9), max_size=12))
 def test_a_join_loses_nothing(ours: list[int], theirs: list[int]) -> None:
     first, second = [row(id, "en") for id in ours], [row(id, "eu") for id in theirs]
@@ -171,6 +173,7 @@ def ids(items: list[Item]) -> list[str]:
     return [item.id for item in good(items)]
 
 
+@pytest.mark.slow
 @given(st.integers(1, 60), st.integers(0, 40), st.integers(1, 20), st.integers(0, 3))
 def test_a_sample_stays_when_the_data_set_grows(
     size: int, more: int, count: int, seed: int

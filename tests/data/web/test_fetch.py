@@ -204,6 +204,7 @@ def test_no_host_is_asked_for_more_at_once_than_is_polite(
     assert server.most <= 3
 
 
+@pytest.mark.slow
 def test_urls_are_read_as_the_work_goes_on(server: PictureServer, tmp_path: Path) -> None:
     ahead = []
 
@@ -216,6 +217,7 @@ def test_urls_are_read_as_the_work_goes_on(server: PictureServer, tmp_path: Path
     assert max(ahead) <= 16 * 5 + 5 + 32  # that wait, are under way, and are being read
 
 
+@pytest.mark.slow
 def test_a_killed_fetch_goes_on_where_it_was(server: PictureServer, tmp_path: Path) -> None:
     worker = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path), server.url("")])
     while sum(server.requests.values()) < 100 and worker.poll() is None:
@@ -231,6 +233,7 @@ def test_a_killed_fetch_goes_on_where_it_was(server: PictureServer, tmp_path: Pa
     assert sum(server.requests.values()) <= 800 + 8
 
 
+@pytest.mark.slow
 def test_no_damaged_answer_ends_the_work(server: PictureServer, tmp_path: Path) -> None:
     urls = [server.url(f"random-{seed}") for seed in range(400)]
     counts = got(tmp_path, *urls, timeout=5.0).counts()

@@ -85,6 +85,7 @@ def task(tmp_path: Path, function: str, settings: dict[str, Any], runs_on: dict[
     return Task(folder, function, settings, runs_on, output, tmp_path / "study", "print")
 
 
+@pytest.mark.slow
 def test_what_sbatch_refuses_is_told(cluster: Path, tmp_path: Path) -> None:
     step = Step("align/a", "places:wait", compute=compute(partition="nowhere"), resumes=True)
     outcome = study.run_steps([step], tmp_path / "study", "auto")
@@ -121,6 +122,7 @@ def test_a_study_that_is_stopped_cancels_its_job(cluster: Path, tmp_path: Path) 
     assert not (known.folder / slurm.JOB).exists()
 
 
+@pytest.mark.slow
 def test_a_job_at_another_task_is_cancelled_first(cluster: Path, tmp_path: Path) -> None:
     (cluster / "hold").touch()
     slurm.start(task(tmp_path, "places:wait", {}, compute()))
