@@ -7,8 +7,9 @@ Three parts, each with a server in a process of its own and people as clients of
 - *storm*: 20 people answer all their items; of each ten requests one is cut before its answer
   comes, and the server is killed (SIGKILL) 20 times and started again. People send what was not
   answered again, as the pages do. Then every answer is looked for: lost, twice, or another's.
-- *speed*: 20 people at once, whole connections; the time of a click (an answer and the page that
-  comes then) and of a page, beside a bare Starlette page of as many bytes, in turns.
+- *speed*: 20 people at once; the time of a click (an answer, and the page that comes then) without
+  any pause, beside as many requests of a bare Starlette page of as many bytes, in turns; then with
+  a second between two clicks of a person.
 - *weight*: memory of the server at its end, and bytes of a first page.
 """
 
@@ -32,7 +33,6 @@ from urllib.parse import urlencode
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from annotate.people import hidden, make_project
-
 from ikusi.annotate import project as projects
 from ikusi.annotate.exporting import judgements
 from ikusi.annotate.project import Project
@@ -60,6 +60,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False, l
 """
 PEOPLE = 20
 CUT = 0.1
+PAUSE = 1.0  # seconds between two answers of a person who is quick
 
 
 class Server:
@@ -71,6 +72,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
+        """Start it, and wait until it listens."""
         command = [word.replace("PORT", str(self.port)) for word in self.command]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while True:
@@ -81,6 +83,7 @@ class Server:
                 time.sleep(0.02)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
+        """End it by a signal."""
         self.process.send_signal(number)
         self.process.wait()
 
@@ -91,6 +94,7 @@ class Server:
 
 
 def free_port() -> int:
+    """A port that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -135,12 +139,19 @@ def form_of(page: str, note: str) -> str:
     return urlencode(fields)
 
 
-async def person(port: int, link: str, seat: str, clicks: int, cut: float) -> list[float]:
-    """Answer so many items; the seconds that each answer took until its page was there."""
+async def person(
+    port: int, link: str, seat: str, clicks: int, cut: float, pause: float
+) -> list[float]:
+    """Answer so many items; the seconds that each answer took until its page was there.
+
+    `pause`: seconds between two answers, on average; 0 for none.
+    """
     page = await whole(port, f"{link}/1", None, cut)
     taken = []
     for number in range(1, clicks + 1):
         body = form_of(page, f"{seat} {number}")
+        if pause:
+            await asyncio.sleep(2 * pause * random.random())
         began = time.perf_counter()
         answer = await whole(port, f"{link}/{number}", body, cut)
         assert answer.startswith("HTTP/1.1 303"), answer[:200]
@@ -149,13 +160,19 @@ async def person(port: int, link: str, seat: str, clicks: int, cut: float) -> li
     return taken
 
 
-async def crowd(server: Server, found: Project, clicks: int, cut: float) -> list[float]:
+async def crowd(
+    server: Server, found: Project, clicks: int, cut: float = 0, pause: float = 0
+) -> list[float]:
+    """Let everybody answer at once; see `person`."""
     links = {code: projects.link(word) for word, code in projects.tokens(found.folder).items()}
-    people = [person(server.port, links[seat.code], seat.code, clicks, cut) for seat in found.seats]
+    people = [
+        person(server.port, links[seat.code], seat.code, clicks, cut, pause) for seat in found.seats
+    ]
     return [one for taken in await asyncio.gather(*people) for one in taken]
 
 
-def prepared(folder: Path, items: int) -> Project:
+def prepare(folder: Path, items: int) -> Project:
+    """A project of so many items, in which everybody has begun."""
     found = make_project(folder, items=items, seats=PEOPLE, side=300)
     store = open_store(folder)
     for seat in found.seats:
@@ -165,7 +182,8 @@ def prepared(folder: Path, items: int) -> Project:
 
 
 def storm(folder: Path, clicks: int, kills: int) -> dict[str, object]:
-    found = prepared(folder, clicks // PEOPLE)
+    """Cut and kill while everybody answers; count what is lost, doubled or another's."""
+    found = prepare(folder, clicks // PEOPLE)
     server = Server(SERVER, folder, "PORT")
     killed = 0
 
@@ -175,7 +193,7 @@ def storm(folder: Path, clicks: int, kills: int) -> dict[str, object]:
         store = folder / "answers.sqlite"
         while not work.done():
             await asyncio.sleep(0.05)
-            if killed < kills and said(store) >= clicks * (killed + 1) // (kills + 1):
+            if killed < kills and count_words(store) >= clicks * (killed + 1) // (kills + 1):
                 server.kill()
                 killed += 1
                 await asyncio.to_thread(server.start)
@@ -199,7 +217,8 @@ def storm(folder: Path, clicks: int, kills: int) -> dict[str, object]:
     }
 
 
-def said(store: Path) -> int:
+def count_words(store: Path) -> int:
+    """How many words are kept so far."""
     import sqlite3
 
     connection = sqlite3.connect(store, timeout=30)
@@ -210,7 +229,8 @@ def said(store: Path) -> int:
 
 
 def speed(folder: Path, clicks: int) -> dict[str, object]:
-    found = prepared(folder, clicks)
+    """Time clicks beside a bare page."""
+    found = prepare(folder, clicks)
     server = Server(SERVER, folder, "PORT")
     links = {code: projects.link(word) for word, code in projects.tokens(folder).items()}
     page = asyncio.run(whole(server.port, f"{links['annotator-1']}/1", None, 0))
@@ -232,11 +252,13 @@ def speed(folder: Path, clicks: int) -> dict[str, object]:
 
     half = clicks // 2
     bares = asyncio.run(plain(half))
-    ours = asyncio.run(crowd(server, found, clicks, 0))
+    ours = asyncio.run(crowd(server, found, clicks))
     bares += asyncio.run(plain(half))
+    paced = asyncio.run(crowd(server, found, half, pause=PAUSE))
     assets = set(re.findall(r'"(/assets/[^"]+)"', page))
     sizes = [len(asyncio.run(whole(server.port, asset, None, 0))) for asset in assets]
     result: dict[str, object] = {
+        "p95_ms_paced": round(quantile(paced) * 1000, 1),
         "p95_ms": round(quantile(ours) * 1000, 1),
         "bare_p95_ms": round(quantile(bares) * 1000, 1),
         "ratio": round(quantile(ours) / quantile(bares), 2),
@@ -249,10 +271,12 @@ def speed(folder: Path, clicks: int) -> dict[str, object]:
 
 
 def quantile(seconds: list[float], share: float = 0.95) -> float:
+    """The value that so many lie below."""
     return sorted(seconds)[int(len(seconds) * share)]
 
 
 def main() -> None:
+    """Measure, and print each part as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clicks", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=20)
