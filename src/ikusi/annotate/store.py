@@ -42,7 +42,8 @@ CREATE TABLE history (
     given TEXT NOT NULL, taken_back INTEGER NOT NULL DEFAULT 0,
     once TEXT NOT NULL UNIQUE, made TEXT NOT NULL
 );
-CREATE INDEX of_seat ON history (seat, item);
+CREATE INDEX of_seat ON history (seat);
+CREATE INDEX of_item ON history (seat, item);
 """
 
 
@@ -175,7 +176,7 @@ class Store:
     def answered(self, seat: str) -> set[str]:
         """The items that one person has answered or skipped."""
         rows = self._rows("SELECT item FROM answers WHERE seat = ?", seat)
-        return {row["item"] for row in rows}
+        return {row[0] for row in rows}
 
     def last(self, seat: str) -> Word | None:
         """The newest word of one person."""

@@ -1,0 +1,87 @@
+"""The picture of the pages for people in docs/annotation.md, taken in a real browser.
+
+    python docs/screenshots.py
+
+Needs Chromium at /usr/bin/chromium, and the packages of the extra `dev`.
+"""
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from annotate import people
+from annotate.hall import ONE, PHONE, TWO, Hall, listening, ready
+from playwright.sync_api import sync_playwright
+
+from ikusi.annotate.project import Item
+from ikusi.annotate.store import Given, open_store
+
+IMAGE = Path(__file__).parent / "images" / "annotate.webp"
+CHROMIUM = "/usr/bin/chromium"
+WIDE: dict[str, Any] = {"viewport": {"width": 1100, "height": 844}}
+GAP = 24  # pixels
+QUALITY = 80
+
+
+def draw_house(number: int, side: int = 64) -> bytes:
+    """A picture of a house beside a tree."""
+    image = Image.new("RGB", (960, 960), "#cfe8f5")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 520, 960, 960), fill="#8cc084")
+    draw.ellipse((740, 60, 860, 180), fill="#f6d55c")
+    draw.rectangle((260, 300, 600, 560), fill="#c8553d")
+    draw.polygon([(220, 310), (430, 150), (640, 310)], fill="#6b3e2e")
+    draw.rectangle((390, 420, 470, 560), fill="#f4ede4")
+    draw.rectangle((300, 350, 360, 410), fill="#f4ede4")
+    draw.rectangle((500, 350, 560, 410), fill="#f4ede4")
+    draw.rectangle((740, 400, 770, 560), fill="#6b3e2e")
+    draw.ellipse((660, 240, 850, 440), fill="#3f7d4e")
+    written = io.BytesIO()
+    image.save(written, "png")
+    return written.getvalue()
+
+
+def make_item(number: int, picture: str) -> Item:
+    """A question on that picture and its translation."""
+    return Item(
+        id=f"row-{number}",
+        picture=picture,
+        texts={"question": "Zer koloretakoa da etxea?", "answer": "Gorria"},
+        source={"question": "What colour is the house?", "answer": "Red"},
+        right=("answer",),
+    )
+
+
+def take(folder: Path) -> Image.Image:
+    """The page of an item, on a screen and on a phone, beside each other."""
+    people.scene, people.validate_item = draw_house, make_item  # type: ignore[assignment]
+    served = people.Served(people.make_project(folder, items=40), open_store(folder))
+    for seat in (ONE, TWO):
+        served.store.enter(seat)
+        served.store.answer(seat, "row-1", Given("accept"), "screenshot")
+    with sync_playwright() as driver, listening(served.app) as port:
+        browser = driver.chromium.launch(executable_path=CHROMIUM)
+        hall = Hall(served, port, browser)
+        shots = []
+        for seat, device in ((ONE, WIDE), (TWO, {**PHONE, "locale": "eu-ES"})):
+            page = hall.open(seat, **device)
+            ready(page, 2)
+            shots.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+        browser.close()
+    served.store.close()
+    height = max(shot.height for shot in shots)
+    both = Image.new("RGB", (sum(shot.width for shot in shots) + GAP, height), "white")
+    both.paste(shots[0], (0, 0))
+    both.paste(shots[1], (shots[0].width + GAP, 0))
+    return both
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        take(Path(place) / "project").save(IMAGE, "WEBP", quality=QUALITY)
