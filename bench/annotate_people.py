@@ -38,13 +38,7 @@ from ikusi.annotate.exporting import judgements
 from ikusi.annotate.project import Project
 from ikusi.annotate.store import open_store
 
-SERVER = """
-import sys
-from pathlib import Path
-from ikusi.annotate.web import serving
-for line in serving.serve(Path(sys.argv[1]), "127.0.0.1", int(sys.argv[2])):
-    print(line, flush=True)
-"""
+SERVER = ("-m", "ikusi", "annotate", "serve", "--port", "PORT")
 BARE = """
 import sys
 import uvicorn
@@ -66,9 +60,9 @@ PAUSE = 1.0  # seconds between two answers of a person who is quick
 class Server:
     """A server in a process of its own, which may be killed and started again."""
 
-    def __init__(self, code: str, *words: object) -> None:
+    def __init__(self, *words: object) -> None:
         self.port = free_port()
-        self.command = [sys.executable, "-c", code, *map(str, words)]
+        self.command = [sys.executable, *map(str, words)]
         self.start()
 
     def start(self) -> None:
@@ -184,7 +178,7 @@ def prepare(folder: Path, items: int) -> Project:
 def storm(folder: Path, clicks: int, kills: int) -> dict[str, object]:
     """Cut and kill while everybody answers; count what is lost, doubled or another's."""
     found = prepare(folder, clicks // PEOPLE)
-    server = Server(SERVER, folder, "PORT")
+    server = Server(*SERVER, folder)
     killed = 0
 
     async def run() -> None:
@@ -231,10 +225,10 @@ def count_words(store: Path) -> int:
 def speed(folder: Path, clicks: int) -> dict[str, object]:
     """Time clicks beside a bare page."""
     found = prepare(folder, clicks)
-    server = Server(SERVER, folder, "PORT")
+    server = Server(*SERVER, folder)
     links = {code: projects.link(word) for word, code in projects.tokens(folder).items()}
     page = asyncio.run(whole(server.port, f"{links['annotator-1']}/1", None, 0))
-    bare = Server(BARE, "PORT", len(page))
+    bare = Server("-c", BARE, "PORT", len(page))
 
     async def plain(count: int) -> list[float]:
         """As many requests of a bare page as a click makes: two."""

@@ -15,10 +15,10 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from annotate import people
-from annotate.hall import ONE, PHONE, TWO, Hall, listening, ready
 from playwright.sync_api import sync_playwright
 
+from annotate import people
+from annotate.hall import ONE, PHONE, TWO, Hall, listening, ready
 from ikusi.annotate.project import Item
 from ikusi.annotate.store import Given, open_store
 
