@@ -139,6 +139,7 @@ def show(
         turn=turn,
         item=about,
         filled=filled,
+        value=lambda name: forms.one(filled, name),
         corrected=bool(forms.correction(about, filled)),
         problem=problem,
         before=before,
