@@ -193,6 +193,8 @@ def test_the_language_is_the_browsers_until_a_person_chooses(serve: Serve) -> No
     served = serve(language="gn")
     person = served.person(language="eu")
     assert '<html lang="eu" dir="ltr">' in person.get().text
+    person.client.post(f"{person.link}/language", data={"language": "es"})
+    assert '<html lang="es"' in person.get().text and served.store.person(ONE).entered == ""
     person.begin()
     person.client.post(f"{person.link}/language", data={"language": "gl"})
     assert '<html lang="gl"' in served.person(language="es").get().text

@@ -63,6 +63,7 @@ def test_what_is_taken_back_is_open_again_and_stays_in_the_history(answers: Stor
 
 
 def test_nobody_speaks_who_has_not_begun(answers: Store) -> None:
+    answers.speak("annotator-9", "eu")  # and has only chosen a language
     assert not answers.answer("annotator-9", "row-1", ACCEPT, "nonce-one")
     assert list(answers.history()) == []
 
@@ -157,10 +158,10 @@ def test_answers_of_another_version_are_refused(tmp_path: Path) -> None:
 def test_judgements_say_who_said_what_of_which_side(tmp_path: Path) -> None:
     found = make_project(tmp_path / "project", "compare")
     answers = open_store(found.folder)
+    answers.enter(TWO, kind="simulated")
     for seat in (ONE, TWO):
         answers.enter(seat)
         answers.answer(seat, "row-1", Given("A", {"relevance": "A"}, seconds=2.5), "nonce-one")
-    answers.enter("annotator-2", kind="simulated")
     answers.close()
     first, second = exporting.judgements(found.folder)
     assert (first.rater, first.left, first.right) == (ONE, "latxa", "llama")

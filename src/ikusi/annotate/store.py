@@ -46,6 +46,8 @@ CREATE INDEX of_seat ON history (seat);
 CREATE INDEX of_item ON history (seat, item);
 """
 
+_NOBODY = "INSERT OR IGNORE INTO people (seat, kind, entered) VALUES (?, ?, '')"
+
 
 @dataclass(frozen=True)
 class Given:
@@ -72,7 +74,8 @@ class Word:
 
 @dataclass(frozen=True)
 class Person:
-    """Who sits at a seat. ``consent`` names the text they agreed to; empty before they have."""
+    """Who sits at a seat. ``consent`` names the text they agreed to; until they have ``entered``,
+    that is empty, and they have no say."""
 
     seat: str
     kind: Kind = "person"
@@ -114,24 +117,31 @@ class Store:
         return {row["seat"]: Person(**row) for row in self._rows("SELECT * FROM people")}
 
     def enter(self, seat: str, name: str = "", consent: str = "", kind: Kind = "person") -> None:
-        """Let somebody begin, who has agreed to a text; a second time changes the name alone."""
+        """Let somebody begin, who has agreed to a text; a second time changes the name alone.
+
+        What a simulated rater has begun stays simulated, whoever opens its link.
+        """
         digest = _digest(consent) if consent else ""
 
         def write(writing: sqlite3.Connection) -> None:
             writing.execute("INSERT OR IGNORE INTO consents VALUES (?, ?)", (digest, consent))
+            writing.execute(_NOBODY, (seat, kind))
             writing.execute(
-                "INSERT INTO people (seat, kind, name, consent, entered) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (seat) DO UPDATE SET name = excluded.name, kind = excluded.kind, "
-                "consent = excluded.consent WHERE withdrawn = ''",
-                (seat, kind, name, digest, _now()),
+                "UPDATE people SET name = ?, consent = ?, kind = iif(entered = '', ?, kind), "
+                "entered = iif(entered = '', ?, entered) WHERE seat = ? AND withdrawn = ''",
+                (name, digest, kind, _now(), seat),
             )
 
         self._writer.submit(write).result()
 
     def speak(self, seat: str, language: str) -> None:
-        """Keep in which language somebody wants the pages."""
-        change = "UPDATE people SET language = ? WHERE seat = ?"
-        self._writer.submit(lambda writing: writing.execute(change, (language, seat))).result()
+        """Keep in which language somebody wants the pages, also before they begin."""
+
+        def write(writing: sqlite3.Connection) -> None:
+            writing.execute(_NOBODY, (seat, "person"))
+            writing.execute("UPDATE people SET language = ? WHERE seat = ?", (language, seat))
+
+        self._writer.submit(write).result()
 
     def answer(self, seat: str, item: str, given: Given, nonce: str) -> bool:
         """Keep what somebody says of an item; on the disk when this returns.
@@ -279,8 +289,8 @@ def _say(
 
 
 def _may_speak(connection: sqlite3.Connection, seat: str) -> bool:
-    found = connection.execute("SELECT withdrawn FROM people WHERE seat = ?", (seat,)).fetchone()
-    return found is not None and not found["withdrawn"]
+    asked = "SELECT 1 FROM people WHERE seat = ? AND entered != '' AND withdrawn = ''"
+    return connection.execute(asked, (seat,)).fetchone() is not None
 
 
 def _known(connection: sqlite3.Connection, once: str) -> bool:
