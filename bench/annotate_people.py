@@ -110,11 +110,18 @@ async def ask(port: int, path: str, body: str | None = None, cut: bool = False) 
             if cut:
                 await asyncio.sleep(random.random() * 0.02)
                 return None
-            return (await reader.read()).decode() or None
+            return whole_page((await reader.read()).decode())
         finally:
             writer.close()
     except OSError:
         return None
+
+
+def whole_page(page: str) -> str | None:
+    """A page that came to its end; a browser notices too when it did not."""
+    head, _, body = page.partition("\r\n\r\n")
+    length = re.search(r"content-length: (\d+)", head)
+    return page if length and len(body.encode()) == int(length[1]) else None
 
 
 async def whole(port: int, path: str, body: str | None, cut: float) -> str:
