@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PATIENCE = 120  # seconds that a process may say nothing
+PATIENCE = 900  # seconds that a process may print nothing: minutes, where others work as well
 TARGET = 10.0  # seconds to the first resumed step
 ROWS, SIDE = 256, 96
 MARK = "benchmark:"

@@ -144,6 +144,38 @@ def test_documented_commands_take_their_arguments(
         runpy.run_path(str(path), run_name="__main__")
 
 
+def said_alone(script: str, *words: str) -> str:
+    """What a script prints in a process of its own, which must end well."""
+    asked = [sys.executable, str(BENCH / script), *words]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+
+
+def with_options() -> list[Path]:
+    """The scripts that take options."""
+    scripts = sorted(BENCH.glob("*.py"))
+    return [path for path in scripts if "parse_args()" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("script", with_options(), ids=lambda path: path.stem)
+def test_every_script_with_options_loads_and_explains_them(script: Path, said: Said) -> None:
+    if "lmms" in script.stem:
+        pytest.importorskip("lmms_eval")
+    with pytest.raises(SystemExit) as ended:
+        said(script, "--help")
+    assert ended.value.code == 0
+
+
+def test_fetched_pictures_are_told_for_what_they_are() -> None:
+    shown = said_alone("fetch_images.py", "--urls", "60")
+    assert "60 good pictures of 16x16 alone" in shown
+
+
+def test_words_of_one_stem_are_listed() -> None:
+    if not any(Path("/usr/share/locale/eu").rglob("*.mo")):
+        pytest.skip("no program of this machine has messages in Basque")
+    assert re.search(r"One word: [1-9]\d* pairs", said_alone("inflected_words.py", "eu"))
+
+
 @pytest.mark.slow
 def test_the_benchmark_of_a_server_ends_with_every_row_accounted_for() -> None:
     with Faulty(rate=0).started() as server:
