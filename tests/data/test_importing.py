@@ -18,6 +18,7 @@ from data.sources.hub import jpeg, lines, zipped
 from data.sources.test_pixmo import AMA, ama, capqa
 from ikusi import artifact
 from ikusi.data.corpus import Corpus
+from ikusi.data.images import decode_and_tell
 from ikusi.data.importing import import_corpus
 from ikusi.errors import InputError
 
@@ -291,3 +292,28 @@ def test_the_pictures_of_a_joined_set_are_stored_once(tmp_path: Path) -> None:
     assert adds_up(counts) and (counts["rows"], counts["images"]) == (2, 1)
     assert counts["quarantined: eu: expected the same id"] == 1
     assert Corpus.open(tmp_path / "corpus").languages == ["en", "eu"]
+
+
+def test_a_picture_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the import, or by whoever fetched it: never by both."""
+
+    class Decoding(Web):
+        def find_decoded(self, url: str) -> Any:
+            data = self.pages[url]
+            return hashlib.sha256(data).hexdigest(), decode_and_tell(data)[1]
+
+    opened: list[None] = []
+    plain = Image.open
+
+    def count(*words: Any, **settings: Any) -> Image.Image:
+        opened.append(None)
+        return plain(*words, **settings)
+
+    monkeypatch.setattr(Image, "open", count)
+    imported(table(tmp_path, 3), tmp_path / "local")
+    assert len(opened) == 3
+    path = lines(tmp_path / "ama.jsonl", [ama(image_url="https://p.example/a")])
+    for place, web in (("fetched", Web(a=jpeg(1))), ("decoded", Decoding(a=jpeg(1)))):
+        opened.clear()
+        import_corpus("pixmo_ama", tmp_path / place, path, fetcher=web)
+        assert len(opened) == 1

@@ -66,6 +66,16 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
     return find_control_tokens(tokenizer, rendered.text[start:])[passed]
 
 
+def list_stops(tokenizer: PreTrainedTokenizerBase, settings: Any) -> list[int]:
+    """Token ids that end an answer: those of a model's generation settings, and the one that the
+    chat template writes."""
+    known = settings.eos_token_id
+    stops = set(known if isinstance(known, list) else [] if known is None else [known])
+    if tokenizer.chat_template is not None:
+        stops.add(int(tokenizer.convert_tokens_to_ids(end_of_turn(tokenizer))))
+    return sorted(stops)
+
+
 def accepts_strings(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether the chat template writes contents given as strings (else it wants lists)."""
     return _writes_strings(tokenizer, _template(tokenizer))

@@ -58,7 +58,7 @@ class Local:
         images = fusion.count_image_tokens(read, processor) if self.sees else 0
         self._image_token: int | None = read.config.image_token_id if self.sees else None
         self._forms = Forms(tokenizer, images, self._image_token)
-        self._stops = _stops(model, tokenizer)
+        self._stops = frozenset(chat.list_stops(tokenizer, model.generation_config))
 
     def identity(self) -> Any:
         """Weights and precision, and the day that prompts are of where they tell one."""
@@ -193,13 +193,3 @@ def _sum_scores(query: Query, found: Sequence[Tokens]) -> tuple[OptionScore, ...
         summarise(tokens.values, text, not query.completion, tokens.greedy)
         for tokens, text in zip(found, query.options, strict=True)
     )
-
-
-def _stops(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Token ids that end an answer: the model's own and the one the chat template writes."""
-    settings: Any = model.generation_config
-    known = settings.eos_token_id
-    listed = known if isinstance(known, list) else [] if known is None else [known]
-    if tokenizer.chat_template is None:
-        return frozenset(listed)
-    return frozenset([*listed, tokenizer.convert_tokens_to_ids(chat.end_of_turn(tokenizer))])

@@ -248,15 +248,11 @@ def _settings(place: Path, pictures: int) -> dict[str, Any]:
 
 
 def _stops(place: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Token ids that end an answer: the model's own and the one the chat template writes."""
     try:
-        known = pretrained.load(GenerationConfig, place).eos_token_id
+        settings = pretrained.load(GenerationConfig, place)
     except OSError:  # a model without such a file
-        known = tokenizer.eos_token_id
-    found = set(known if isinstance(known, list) else [] if known is None else [known])
-    if tokenizer.chat_template is not None:
-        found.add(int(tokenizer.convert_tokens_to_ids(chat.end_of_turn(tokenizer))))
-    return sorted(found)
+        settings = GenerationConfig(eos_token_id=tokenizer.eos_token_id)
+    return chat.list_stops(tokenizer, settings)
 
 
 def _open(asked: Asked) -> Engine:
