@@ -38,7 +38,7 @@ COMMANDS = {
     ],
     "annotate plan compare": [
         *["runs", "--benchmark", "--language", "--output", "--annotators", "--shared", "--own"],
-        *["--difference", "--seed", "--dry-run"],
+        *["--corpus", "--difference", "--seed", "--dry-run"],
     ],
     "annotate apply": ["project", "--output", "--corpus", "--only-judged"],
     "annotate plan select": [

@@ -5,14 +5,14 @@ import pytest
 from scipy.stats import binomtest
 
 from ikusi.statistics import planning
-from ikusi.statistics.shares import share_bounds, sign_test
+from ikusi.statistics.shares import bound_share, sign_test
 
 
 @pytest.mark.parametrize(("share", "margin"), [(0.85, 0.05), (0.5, 0.1), (0.98, 0.02)])
 def test_the_fewest_rows_for_a_margin_are_the_fewest(share: float, margin: float) -> None:
     rows = planning.rows_for_margin(share, margin)
     for count, inside in ((rows, True), (rows - 1, False)):
-        low, high = share_bounds(share, count, 0.95)
+        low, high = bound_share(share, count, 0.95)
         assert bool(high - low <= 2 * margin) is inside
 
 
@@ -28,6 +28,11 @@ def test_the_sign_test_finds_as_often_as_it_is_said_to(
     }
     found = np.mean([known[int(a), int(b)] for a, _, b in counts])
     assert planning.sign_power(items, ties, difference) == pytest.approx(found, abs=0.03)
+
+
+def test_it_does_not_matter_which_model_is_better() -> None:
+    one, other = (planning.sign_power(44, 0.5, difference) for difference in (0.3, -0.3))
+    assert one == pytest.approx(other) and one > 0.7
 
 
 def test_without_a_difference_the_sign_test_errs_no_more_often_than_it_may() -> None:

@@ -100,6 +100,12 @@ def test_a_weight_for_all_changes_nothing() -> None:
     assert np.array(plain) == pytest.approx(np.array(doubled))
 
 
+def test_items_are_never_surer_than_as_many_ratings() -> None:
+    """Two raters who always say the opposite look surer than chance allows."""
+    found = estimate_share(np.r_[np.ones(30), 2.0], np.full(31, 2.0))
+    assert found.rows == 62
+
+
 def test_where_all_is_accepted_unequal_weights_still_cost_certainty() -> None:
     ones = np.ones(100)
     equal = estimate_share(ones, ones)

@@ -93,7 +93,7 @@ def test_all_rows_are_asked_about_once_but_for_the_shared(tmp_path: Path) -> Non
     seen = Counter(turn.item for seat in found.seats for turn in seat.turns)
     assert sorted(seen.values()) == [1] * 9 + [3] * 2
     assert [len(seat.turns) for seat in found.seats] == [5, 5, 5]
-    assert "All rows" in next(shows.in_words(found.about.shows))
+    assert "All rows" in next(shows.describe(found.about.shows))
 
 
 def test_rows_are_selected_without_a_translation(tmp_path: Path) -> None:
@@ -146,6 +146,13 @@ def test_answers_of_three_models_are_joined(tmp_path: Path) -> None:
     assert len(found.project.items) == 24
 
 
+def test_evaluations_outside_a_study_are_told_where_their_rows_are(tmp_path: Path) -> None:
+    corpus = answered.corpus(tmp_path / "somewhere", 6)
+    folders = [answered.run(tmp_path / name) for name in MODELS[:2]]
+    found = plan.plan_comparison(folders, "wildvision", "eu", Asked(1, 6), corpus=corpus)
+    assert len(found.make(tmp_path / "project").project.items) == 6
+
+
 def test_a_name_that_two_of_three_runs_have_is_refused(tmp_path: Path) -> None:
     folders = runs(tmp_path, MODELS[:2])
     other = answered.run(tmp_path / "elsewhere" / "llama", rows=24)
@@ -173,27 +180,27 @@ def test_other_answers_make_another_project(tmp_path: Path) -> None:
 
 
 def test_the_papers_plans_are_told_what_they_can_show() -> None:
-    told = " ".join(shows.in_words(shows.of_preferences(264, 2, 44)))
+    told = " ".join(shows.describe(shows.compute_for_preferences(264, 2, 44)))
     assert "132 of 264 items are decided, of which a model must win 78;" in told
     assert "difference of 12.5% between their shares of wins would be found in 80" in told
     assert "to within 0.23 from the 44 shared items" in told
-    told = " ".join(shows.in_words(shows.of_shares("validate", [1.0] * 100, 20, 5000)))
+    told = " ".join(shows.describe(shows.compute_for_shares("validate", [1.0] * 100, 20, 5000)))
     assert "A share of 85% would be known to be within 76.7% and 90.7%" in told
 
 
 def test_few_items_are_told_to_show_nothing() -> None:
-    told = " ".join(shows.in_words(shows.of_preferences(6, 3, 0)))
+    told = " ".join(shows.describe(shows.compute_for_preferences(6, 3, 0)))
     assert "too few to show any difference" in told
     assert "No item is shared" in told
 
 
 def test_what_would_be_needed_would_do() -> None:
-    (line,) = (one for one in shows.needed_for_margin("validate", 0.05, 0.5) if "85%" in one)
+    (line,) = (one for one in shows.describe_margin("validate", 0.05, 0.5) if "85%" in one)
     assert "takes 392 items" in line  # twice as many, as each counts for half
-    asked = [int(one.split()[-2].replace(",", "")) for one in shows.needed_for_difference(0.12, 2)]
-    least = shows.of_preferences(asked[1], 2, 0)["ties"][1]["difference"]
+    asked = [int(one.split()[-2].replace(",", "")) for one in shows.describe_difference(0.12, 2)]
+    least = shows.compute_for_preferences(asked[1], 2, 0)["ties"][1]["difference"]
     assert least == pytest.approx(0.12, abs=0.003)
-    of_three = [one.split()[-2].replace(",", "") for one in shows.needed_for_difference(0.12, 3)]
+    of_three = [one.split()[-2].replace(",", "") for one in shows.describe_difference(0.12, 3)]
     assert [int(one) for one in of_three] == [3 * items for items in asked]
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from ikusi import artifact
 from ikusi.annotate import keep_list
 from ikusi.annotate.deciding import Answers, Decision, read_answers
-from ikusi.annotate.parts import parts
+from ikusi.annotate.parts import list_parts
 from ikusi.annotate.project import Project
 from ikusi.data import judged
 from ikusi.data.corpus import ROWS_IN_GROUP, Corpus, CorpusWriter
@@ -64,7 +64,7 @@ def apply(
     return makers[task]()
 
 
-def _accepted(answers: Answers) -> Accepted:
+def _count_accepted(answers: Answers) -> Accepted:
     """How many rows were accepted as they were: of items, or of ratings where no item is clear."""
     shares = {share.of: share for share in answers.figures.shares}
     share, sheet = shares.get("items", shares["ratings"]), answers.figures.sheet
@@ -84,8 +84,8 @@ def _accepted(answers: Answers) -> Accepted:
 def _corpus(
     answers: Answers, output: Path, given: Path | None, only_judged: bool
 ) -> dict[str, Any]:
-    found, about = _planned_from(answers.project, given), answers.project.about
-    accepted = _accepted(answers)
+    found, about = _open_corpus(answers.project, given), answers.project.about
+    accepted = _count_accepted(answers)
     decided = {id: [one.verdict, one.said, one.correction] for id, one in answers.decisions.items()}
     name = artifact.fingerprint(VERSION, about.content, about.language, decided, only_judged)
     if not (artifact.is_current(output, name) and Corpus.is_whole(output)):
@@ -103,7 +103,7 @@ def _corpus(
     return dict((artifact.read_manifest(output) or {})["counts"])
 
 
-def _planned_from(found: Project, given: Path | None) -> Corpus:
+def _open_corpus(found: Project, given: Path | None) -> Corpus:
     """The corpus that a project was planned from, as it was then."""
     corpus = Corpus.open(given or Path(found.about.origin["corpus"]))
     if corpus.content(corpus.languages) != found.about.content:
@@ -167,7 +167,7 @@ class _Applier:
         reason, row = "", None
         before: dict[str, str] = {}
         if decision.correction:
-            before, row = self._corrected(decision, rows)
+            before, row = self._correct(decision, rows)
             own = {name: value for name, value in row.items() if name not in KEYS}
             fault = self.corpus.row_type.fault(own)
             reason = f"corrected, but {fault}" if fault else ""
@@ -187,7 +187,7 @@ class _Applier:
         )
         return reason, row if not reason else None
 
-    def _corrected(
+    def _correct(
         self, decision: Decision, rows: Mapping[str, pa.Table]
     ) -> tuple[dict[str, str], Row]:
         """The texts that were corrected, as they were; and the row with the corrected ones."""
@@ -196,7 +196,7 @@ class _Applier:
         (row,) = table.to_pylist()
         source = rows[about.source_language].to_pylist()[0] if about.source_language else None
         texts, before = row_type.texts(row), {}
-        for part in parts(row_type, row, source):
+        for part in list_parts(row_type, row, source):
             if part.name in (decision.correction or {}):
                 before[part.name] = part.text
                 for place in part.places:

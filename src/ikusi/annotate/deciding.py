@@ -57,7 +57,7 @@ def read_answers(folder: Path) -> Answers:
         InputError: it is none, or nobody has given a verdict.
     """
     found = project.read(folder)
-    said = of_one_kind(exporting.judgements(folder, third_opinions=True))
+    said = keep_one_kind(exporting.judgements(folder, third_opinions=True))
     raters = [one for one in said if one.rater != ADJUDICATOR]
     made = [sheet for sheet in lay_out_sheets(keep_latest(raters)) if (sheet.votes > 0).any()]
     if not made:
@@ -66,7 +66,7 @@ def read_answers(folder: Path) -> Answers:
     return Answers(found, decide(said, found.task), figures)
 
 
-def of_one_kind(judgements: Iterable[Judgement]) -> list[Judgement]:
+def keep_one_kind(judgements: Iterable[Judgement]) -> list[Judgement]:
     """What people said; where all raters are simulated, what these said. Never both."""
     found = list(judgements)
     real = any(one.kind == PERSON and one.rater != ADJUDICATOR for one in found)
@@ -84,10 +84,10 @@ def decide(judgements: Iterable[Judgement], task: str) -> dict[str, Decision]:
     for one in list_latest(judgements):
         if one.verdict not in NO_VERDICT:
             words.setdefault(one.id, []).append(one)
-    return {id: _decided(said, VERDICTS[task]) for id, said in words.items()}
+    return {id: _decide(said, VERDICTS[task]) for id, said in words.items()}
 
 
-def _decided(words: Sequence[Judgement], verdicts: Sequence[str]) -> Decision:
+def _decide(words: Sequence[Judgement], verdicts: Sequence[str]) -> Decision:
     third = [one for one in words if one.rater == ADJUDICATOR]
     deciding = third or words
     counts = Counter(one.verdict for one in deciding)

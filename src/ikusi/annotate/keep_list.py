@@ -36,7 +36,7 @@ def write(answers: Answers, output: Path) -> dict[str, int]:
         f"# {', '.join(f'{count} {name}' for name, count in counts.items())}".replace("_", " "),
     ]
     lines.append(f"# by {len(sheet.raters)} raters ({sheet.kind})")
-    lines += [f"# {one.name}: {_valued(one)}" for one in answers.figures.agreement]
+    lines += [f"# {one.name}: {_describe(one)}" for one in answers.figures.agreement]
     for word, those in (("dropped", dropped), ("disputed", disputed)):
         lines += [f"# {word} {id}: {one.in_words()}" for id, one in sorted(those.items())]
     disk.write_text(
@@ -46,7 +46,7 @@ def write(answers: Answers, output: Path) -> dict[str, int]:
     return counts
 
 
-def _valued(figure: Figure) -> str:
+def _describe(figure: Figure) -> str:
     if figure.value is None:
         return f"undefined, because {figure.why}"
     sure = "" if figure.low is None else f" ({figure.low:.3f} to {figure.high:.3f})"

@@ -25,7 +25,7 @@ class Part:
     places: tuple[int, ...]
 
 
-def parts(row_type: RowType, row: Row, source: Row | None) -> list[Part]:
+def list_parts(row_type: RowType, row: Row, source: Row | None) -> list[Part]:
     """The texts of a row, of which those that say the same in both languages stand once."""
     lines = row_type.lines(row)
     others = [line.text for line in row_type.lines(source)] if source else []
@@ -43,11 +43,11 @@ def parts(row_type: RowType, row: Row, source: Row | None) -> list[Part]:
     return found
 
 
-def source_texts(row_type: RowType, row: Row, source: Row | None) -> dict[str, str]:
+def list_source_texts(row_type: RowType, row: Row, source: Row | None) -> dict[str, str]:
     """The source's texts by the names of those beside them, or by names of their own."""
     if source is None:
         return {}
-    paired = {part.name: part.source for part in parts(row_type, row, source)}
+    paired = {part.name: part.source for part in list_parts(row_type, row, source)}
     if None not in paired.values():
         return {name: text or "" for name, text in paired.items()}
-    return {part.name: part.text for part in parts(row_type, source, None)}
+    return {part.name: part.text for part in list_parts(row_type, source, None)}

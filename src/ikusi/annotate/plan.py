@@ -15,7 +15,7 @@ from typing import Any
 from ikusi import artifact
 from ikusi.annotate import making, project, sampling, shows
 from ikusi.annotate.making import Pictures
-from ikusi.annotate.parts import parts, source_texts
+from ikusi.annotate.parts import list_parts, list_source_texts
 from ikusi.annotate.project import About, Item, Project, Seat
 from ikusi.annotate.sampling import Drawn
 from ikusi.data.corpus import Corpus
@@ -100,7 +100,7 @@ class Plan:
             items = self.items(Pictures(staging))
             ids = [item.id for item in items]
             seats = [
-                Seat(code, tuple(sampling.turns(share, ids)))
+                Seat(code, tuple(sampling.list_turns(share, ids)))
                 for code, share in zip(about.seats, self.dealt, strict=True)
             ]
             words = making.write(staging, about, items, seats)
@@ -144,7 +144,7 @@ def _of_corpus(
         known = ", ".join(corpus.languages)
         raise InputError(f"{corpus.folder}: expected a language of {known}, found {language}")
     count = asked.count(len(corpus), corpus.folder)
-    places = _flagged(corpus, language) if flagged > 1 else []
+    places = _list_flagged(corpus, language) if flagged > 1 else []
     drawn = sampling.draw(len(corpus), count, seed, places, flagged)
     about = About(
         task=task,
@@ -156,14 +156,16 @@ def _of_corpus(
         origin={"corpus": str(corpus.folder.resolve())},
         content=corpus.content(corpus.languages),
         settings={"shared": asked.shared, "own": asked.own, "flagged": flagged},
-        shows=shows.of_shares(task, [one.weight for one in drawn], asked.shared, len(corpus)),
+        shows=shows.compute_for_shares(
+            task, [one.weight for one in drawn], asked.shared, len(corpus)
+        ),
         made=format_time(datetime.now(UTC)),
     )
     dealt = sampling.deal(count, asked.annotators, asked.shared, seed)
     return Plan(about, dealt, lambda store: _rows(corpus, about, drawn, store), [corpus.folder])
 
 
-def _flagged(corpus: Corpus, language: str) -> list[int]:
+def _list_flagged(corpus: Corpus, language: str) -> list[int]:
     flags = corpus.table(language)["flags"].to_pylist()
     return [place for place, there in enumerate(flags) if there]
 
@@ -181,16 +183,16 @@ def _rows(corpus: Corpus, about: About, drawn: Sequence[Drawn], store: Pictures)
     others = corpus.take(source, places) if source else [None] * len(rows)
 
     @cache
-    def stored(image_id: str) -> str:
+    def store_once(image_id: str) -> str:
         return store.add(corpus.image_bytes(image_id), f"{corpus.folder}: image {image_id}")
 
     def item(one: Drawn, row: dict[str, Any], other: dict[str, Any] | None) -> Item:
-        shown = parts(corpus.row_type, row, other)
+        shown = list_parts(corpus.row_type, row, other)
         return Item(
             id=row["id"],
-            picture=stored(row["image_id"]) if row["image_id"] else "",
+            picture=store_once(row["image_id"]) if row["image_id"] else "",
             texts={part.name: part.text for part in shown},
-            source=source_texts(corpus.row_type, row, other),
+            source=list_source_texts(corpus.row_type, row, other),
             right=tuple(part.name for part in shown if part.right),
             flags=tuple(row.get("flags") or ()),
             stratum=one.stratum,
@@ -201,7 +203,12 @@ def _rows(corpus: Corpus, about: About, drawn: Sequence[Drawn], store: Pictures)
 
 
 def plan_comparison(
-    runs: Sequence[Path], benchmark: str, language: str, asked: Asked, seed: int = 0
+    runs: Sequence[Path],
+    benchmark: str,
+    language: str,
+    asked: Asked,
+    seed: int = 0,
+    corpus: Path | None = None,
 ) -> Plan:
     """Plan that people compare the answers of two or more models, without knowing whose they are.
 
@@ -213,6 +220,7 @@ def plan_comparison(
         language: in which they were asked.
         asked: how many items of whom.
         seed: of draw, order and sides.
+        corpus: folder of the benchmark's corpus, where it is elsewhere; see `pairs`.
 
     Raises:
         InputError: the runs do not fit together, or have too few answers.
@@ -220,7 +228,7 @@ def plan_comparison(
     if len(runs) < 2:
         raise InputError(f"runs: expected 2 or more, found {len(runs)}")
     first, *others = runs
-    found = _joined([pairs(first, other, benchmark, language) for other in others])
+    found = _join([pairs(first, other, benchmark, language, corpus) for other in others])
     count = asked.count(len(found), benchmark)
     drawn = [found[one.place] for one in sampling.draw(len(found), count, seed)]
     models = list(found[0].answers)
@@ -233,14 +241,14 @@ def plan_comparison(
         origin={name: str(Path(run).resolve()) for name, run in zip(models, runs, strict=True)},
         content=artifact.fingerprint([_content(pair) for pair in found]),
         settings={"shared": asked.shared, "own": asked.own, "models": models},
-        shows=shows.of_preferences(count, len(models), asked.shared),
+        shows=shows.compute_for_preferences(count, len(models), asked.shared),
         made=format_time(datetime.now(UTC)),
     )
     dealt = sampling.deal(count, asked.annotators, asked.shared, seed, models)
-    return Plan(about, dealt, lambda store: _answered(drawn, store), list(map(Path, runs)))
+    return Plan(about, dealt, lambda store: _make_items(drawn, store), list(map(Path, runs)))
 
 
-def _joined(laid: Sequence[Sequence[Pair]]) -> list[Pair]:
+def _join(laid: Sequence[Sequence[Pair]]) -> list[Pair]:
     """The rows that all models have answered, with the answers of all.
 
     Raises:
@@ -263,7 +271,7 @@ def _content(pair: Pair) -> list[Any]:
     return [pair.id, pair.question, digest, sorted(pair.answers.items())]
 
 
-def _answered(drawn: Sequence[Pair], store: Pictures) -> list[Item]:
+def _make_items(drawn: Sequence[Pair], store: Pictures) -> list[Item]:
     """Answered questions as items."""
     items = []
     for pair in drawn:

@@ -177,7 +177,7 @@ def read(folder: Path) -> Project:
     folder = Path(folder)
     if not (folder / ABOUT).is_file():
         raise InputError(f"{folder}: expected a project of annotation, found no {ABOUT} in it")
-    about = _parsed(About, _bytes(folder / ABOUT), str(folder / ABOUT))
+    about = _parse(About, _bytes(folder / ABOUT), str(folder / ABOUT))
     items: dict[str, Item] = {}
     for place, item in _lines(folder / ITEMS, Item):
         if item.id in items:
@@ -217,10 +217,10 @@ def _expect_pictures(project: Project) -> None:
 def _lines(path: Path, shape: type[Line]) -> Iterable[tuple[str, Line]]:
     for number, line in enumerate(_bytes(path).splitlines(), 1):
         place = f"{path}:{number}"
-        yield place, _parsed(shape, line, place)
+        yield place, _parse(shape, line, place)
 
 
-def _parsed(shape: type[Line], data: bytes, place: str) -> Line:
+def _parse(shape: type[Line], data: bytes, place: str) -> Line:
     try:
         return shape.model_validate_json(data)
     except ValidationError as problem:

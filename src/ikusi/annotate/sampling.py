@@ -41,7 +41,7 @@ def draw(
     if times == 1 or not 0 < len(flagged) < rows:
         return [Drawn(place) for place in chance.sample(range(rows), count)]
     strata = {FLAGGED: sorted(flagged), OTHERS: sorted({*range(rows)} - {*flagged})}
-    taken = _shared_out(len(flagged), rows - len(flagged), count, times)
+    taken = _share_out(len(flagged), rows - len(flagged), count, times)
     found = [
         Drawn(place, name, len(strata[name]) / taken[name] * count / rows)
         for name, places in strata.items()
@@ -51,7 +51,7 @@ def draw(
     return found
 
 
-def _shared_out(flagged: int, others: int, count: int, times: float) -> dict[str, int]:
+def _share_out(flagged: int, others: int, count: int, times: float) -> dict[str, int]:
     """How many of each kind are drawn: at least one, and no more than there are."""
     if count < 2:
         raise InputError("flagged: expected 2 items or more, to ask about other rows too, found 1")
@@ -94,7 +94,7 @@ def _sides(models: tuple[str, str], chance: random.Random) -> tuple[str, str]:
     return models if chance.random() < 0.5 else (models[1], models[0])
 
 
-def turns(dealt: Sequence[Share], ids: Sequence[str]) -> Iterator[Turn]:
+def list_turns(dealt: Sequence[Share], ids: Sequence[str]) -> Iterator[Turn]:
     """What a seat is asked, by the ids of the items."""
     for item, shared, (left, right) in dealt:
         yield Turn(item=ids[item], left=left, right=right, shared=shared)

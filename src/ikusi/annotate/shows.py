@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import norm
 
 from ikusi.statistics import planning
-from ikusi.statistics.shares import count_effective_items, share_bounds, sign_test
+from ikusi.statistics.shares import bound_share, count_effective_items, sign_test
 
 ACCEPTED = {"validate": (0.85, 0.95), "select": (0.5, 0.85)}
 """Shares of which it is said how surely they would be known; validation's are the paper's."""
@@ -22,7 +22,9 @@ CONFIDENCE = 0.95
 Shown = Mapping[str, Any]
 
 
-def of_shares(task: str, weights: Sequence[float], shared: int, rows: int) -> dict[str, Any]:
+def compute_for_shares(
+    task: str, weights: Sequence[float], shared: int, rows: int
+) -> dict[str, Any]:
     """What judging items one by one can show.
 
     Args:
@@ -40,13 +42,13 @@ def of_shares(task: str, weights: Sequence[float], shared: int, rows: int) -> di
 
 
 def _share(share: float, rows: float) -> dict[str, float]:
-    low, high = share_bounds(share, rows, CONFIDENCE)
+    low, high = bound_share(share, rows, CONFIDENCE)
     least = share - planning.least_drop(share, rows)
     bounds = {"share": share, "low": float(low), "high": float(high), "seen_from": least}
     return {name: round(value, 4) for name, value in bounds.items()}
 
 
-def of_preferences(items: int, models: int, shared: int) -> dict[str, Any]:
+def compute_for_preferences(items: int, models: int, shared: int) -> dict[str, Any]:
     """What comparing the answers of two or more models to so many items can show."""
     pairs = models * (models - 1) // 2
     found: dict[str, Any] = {"items": items, "pairs_of_models": pairs}
@@ -75,7 +77,7 @@ def _kappa(shares: Sequence[float], shared: int) -> dict[str, float] | None:
     return {"kappa": KAPPA, "items": shared, "half_width": round(half, 4)}
 
 
-def in_words(shown: Shown) -> Iterator[str]:
+def describe(shown: Shown) -> Iterator[str]:
     """Say what a plan can show, a line each."""
     if shown["items"] == shown.get("rows"):
         yield "All rows are asked about; what follows is of all rows that are like these."
@@ -114,7 +116,7 @@ def _of_ties(one: Shown, pairs: int) -> Iterator[str]:
     )
 
 
-def needed_for_margin(task: str, margin: float, effective: float) -> Iterator[str]:
+def describe_margin(task: str, margin: float, effective: float) -> Iterator[str]:
     """Say how many items it takes to know shares to within a margin.
 
     Args:
@@ -131,7 +133,7 @@ def needed_for_margin(task: str, margin: float, effective: float) -> Iterator[st
         )
 
 
-def needed_for_difference(difference: float, models: int) -> Iterator[str]:
+def describe_difference(difference: float, models: int) -> Iterator[str]:
     """Say how many items it takes to find a difference between two models' shares of wins."""
     pairs = models * (models - 1) // 2
     for ties in TIES:

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from ikusi.annotate.plan import Plan
 
 app = typer.Typer(
-    help="Let people judge: plan who is asked what, ask them, use what they said.",
+    help="""Let people judge: plan who is asked what, ask them, use what they said.
+
+    Example: ikusi annotate plan validate corpora/vqav2-eu --language eu --output people/vqav2,
+    ikusi annotate serve people/vqav2, ikusi annotate apply people/vqav2 --output corpora/checked
+    """,
     no_args_is_help=True,
 )
 plan = typer.Typer(help="Make a project: who is asked about which items.", no_args_is_help=True)
@@ -80,7 +84,7 @@ def plan_validate(
     needed: Iterable[str] = ()
     if margin is not None:
         shown = made.about.shows
-        needed = shows.needed_for_margin(
+        needed = shows.describe_margin(
             "validate", margin, shown["effective_items"] / shown["items"]
         )
     _make(made, output, needed, dry_run)
@@ -98,6 +102,9 @@ def plan_compare(
     annotators: Annotators = 4,
     shared: Shared = 44,
     own: Annotated[int, typer.Option(min=0, help="Further items of each person alone.")] = 0,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Folder of the benchmark's corpus, if it is elsewhere.")
+    ] = None,
     difference: Annotated[
         float | None,
         typer.Option(help="Say how many items it takes to find such a difference of wins."),
@@ -118,12 +125,11 @@ def plan_compare(
     from ikusi.annotate import shows
 
     _expect_share("--difference", difference)
-    made = plans.plan_comparison(
-        runs, benchmark, language, plans.Asked(annotators, shared, own), seed
-    )
+    asked = plans.Asked(annotators, shared, own)
+    made = plans.plan_comparison(runs, benchmark, language, asked, seed, corpus)
     needed: Iterable[str] = ()
     if difference is not None:
-        needed = shows.needed_for_difference(difference, len(runs))
+        needed = shows.describe_difference(difference, len(runs))
     _make(made, output, needed, dry_run)
 
 
@@ -258,7 +264,7 @@ def _make(planned: "Plan", output: Path, needed: Iterable[str], dry_run: bool) -
     items = planned.about.shows["items"]
     turns = sum(map(len, planned.dealt))
     say(f"{items:,} items, {turns:,} turns of {len(planned.dealt)} people.")
-    for line in (*shows.in_words(planned.about.shows), *needed):
+    for line in (*shows.describe(planned.about.shows), *needed):
         say(line)
     if dry_run:
         return

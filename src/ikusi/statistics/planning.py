@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import binom, norm
 
-from ikusi.statistics.shares import share_bounds
+from ikusi.statistics.shares import bound_share
 
 POWER = 0.8
 MOST = 10_000_000  # items that anybody might ask about
@@ -25,7 +25,7 @@ def rows_for_margin(share: float, margin: float, confidence: float = 0.95) -> in
     """
 
     def narrow(rows: int) -> bool:
-        low, high = share_bounds(share, rows, confidence)
+        low, high = bound_share(share, rows, confidence)
         return bool(high - low <= 2 * margin)
 
     return _fewest(narrow)
@@ -42,8 +42,7 @@ def sign_power(items: int, ties: float, difference: float, alpha: float = 0.05) 
     """
     low, high = binom.ppf([1e-10, 1 - 1e-10], items, 1 - ties)
     decided = np.arange(low, high + 1)
-    needed = binom.isf(alpha / 2, decided, 0.5) + 1
-    needed = np.where(2 * 0.5**decided > alpha, np.inf, needed)  # not even all of so few suffice
+    needed = binom.isf(alpha / 2, decided, 0.5) + 1  # more than all where these are too few
     better = (1 + difference / (1 - ties)) / 2
     found = binom.sf(needed - 1, decided, better) + binom.cdf(decided - needed, decided, better)
     return float((binom.pmf(decided, items, 1 - ties) * found).sum())

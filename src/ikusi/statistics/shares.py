@@ -58,7 +58,7 @@ def estimate_share(
     weights = np.broadcast_to(np.asarray(weights, dtype=np.float64), sums.shape)
     share = (weights * sums).sum(-1) / (weights * sizes).sum(-1)
     rows = _effective_rows(sums, sizes, weights, share, (1 - confidence) / 2)
-    return Estimate(share, *share_bounds(share, rows, confidence), rows)
+    return Estimate(share, *bound_share(share, rows, confidence), rows)
 
 
 def _effective_rows(sums: Array, sizes: Array, weights: Array, share: Array, tail: float) -> Array:
@@ -84,7 +84,7 @@ def count_effective_items(weights: Array) -> Array:
     return np.asarray(np.square(weights.sum(-1)) / np.square(weights).sum(-1))
 
 
-def share_bounds(
+def bound_share(
     share: Array | float, rows: Array | float, confidence: float
 ) -> tuple[Array, Array]:
     """Return Wilson's bounds for a share of any number of independent rows, whole or not."""

@@ -1,0 +1,39 @@
+"""Tables of a study that the page folds away."""
+
+from pathlib import Path
+
+from compare.studies import Folder
+from data_rows import coloured
+from ikusi.compare.reading import Study
+from ikusi.data import judged
+from ikusi.data.judged import Accepted
+from ikusi.report import tables
+
+ACCEPTED = Accepted(
+    language="eu",
+    share=0.85,
+    low=0.767,
+    high=0.907,
+    items=100,
+    ratings=160,
+    raters=4,
+    kind="person",
+)
+
+
+def test_corpora_say_how_many_of_their_rows_people_accepted(tmp_path: Path) -> None:
+    corpus = coloured(tmp_path / "photos-eu", "instruction", ["red", "blue"])
+    changes = [f"stages.instruct.corpus={corpus}"]
+    made = Folder(tmp_path / "study", changes, name="emoji-eu-quick", pictures=2)
+    made.draw()
+    table = tables.tabulate_corpora(Study(made.path))
+    rows = {str(row[0]): dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    assert rows[corpus.as_posix()]["rows"] == 2 and "benchmarks/vqa" in rows
+    assert "accepted" not in table.columns
+    judged.add_accepted(corpus, ACCEPTED)
+    table = tables.tabulate_corpora(Study(made.path))
+    rows = {str(row[0]): dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    found = rows[corpus.as_posix()]
+    assert (found["accepted"], found["accepted_low"], found["judged"]) == (0.85, 0.767, 100)
+    assert (found["raters"], found["judged_by"]) == (4, "person")
+    assert rows["benchmarks/vqa"]["accepted"] is None
