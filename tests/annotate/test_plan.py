@@ -87,6 +87,16 @@ def test_a_single_item_cannot_be_of_both_kinds() -> None:
         sampling.draw(10, 1, 0, range(5), 3)
 
 
+def test_shared_items_are_of_both_kinds_too() -> None:
+    drawn = sampling.draw(100, 40, 0, range(50), times=2)
+    assert {one.stratum for one in drawn[:12]} == {"flagged", "others"}
+
+
+def test_few_own_items_are_of_different_models_for_different_people() -> None:
+    dealt = sampling.deal(3, 3, 0, 0, MODELS)
+    assert len({frozenset(seat[0].models) for seat in dealt}) == 3
+
+
 def test_all_rows_are_asked_about_once_but_for_the_shared(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path / "rows", "vqa", 11)
     found = plan.plan_validation(corpus, "eu", Asked(3, 2)).make(tmp_path / "project").project

@@ -123,6 +123,14 @@ def test_links_are_secret_and_stay_as_they_are(tmp_path: Path) -> None:
     assert project.tokens(tmp_path / "project") == {word: code for code, word in made.words.items()}
 
 
+def test_a_corpus_that_moved_is_the_same(tmp_path: Path) -> None:
+    corpus = corpus_of(tmp_path / "rows", "caption", 10)
+    first = planned(tmp_path / "project", corpus, 2, 1, 1)
+    (tmp_path / "elsewhere").mkdir()
+    moved = corpus.rename(tmp_path / "elsewhere" / "rows")
+    assert planned(tmp_path / "project", moved, 2, 1, 1) == first
+
+
 def test_a_project_is_never_made_anew_over_another(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path / "rows", "caption", 10)
     planned(tmp_path / "project", corpus, 2, 1, 1)
