@@ -35,7 +35,7 @@ from judge.served import MODEL, Rule, by_hash
 from judgements import answered
 
 ROOT = Path(__file__).parents[1]
-ROWS, AT_ONCE, WAIT = 400, 16, 0.05
+ROWS, AT_ONCE, WAIT = 400, 16, 0.5
 ROUNDS, KILLS, KILL_ROWS = 3, 20, 120
 FAULTS = tuple(one for one in served.FAULTS if one != "late")
 
@@ -69,7 +69,7 @@ def throughput(about: run.About, folder: Path) -> None:
     shares, paces = [], []
     for turn in range(ROUNDS):
         with served.server(Rule(by_hash)).started() as server:
-            server.wait = WAIT
+            server.wait = WAIT  # a fast judge's; less, and it is this machine that is measured
             bare = loop(about, server.url)
             output = folder / f"pace-{turn}"
             began = time.perf_counter()
@@ -78,9 +78,9 @@ def throughput(about: run.About, folder: Path) -> None:
         ours = counts.played / seconds
         shares.append(ours / bare)
         paces.append((ours, bare))
-    best = max(range(ROUNDS), key=lambda turn: shares[turn])
+    middle = sorted(range(ROUNDS), key=lambda turn: shares[turn])[ROUNDS // 2]
     told = ", ".join(f"{share:.3f}" for share in shares)
-    print(f"games/s: {paces[best][0]:.0f}, bare loop {paces[best][1]:.0f}; of it: {told}")
+    print(f"games/s: {paces[middle][0]:.1f}, bare loop {paces[middle][1]:.1f}; of it: {told}")
 
 
 def loop(about: run.About, url: str) -> float:

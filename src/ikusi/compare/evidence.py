@@ -19,6 +19,13 @@ from ikusi.statistics import Interval, bootstrap_interval, equivalence, exceeds
 MARGIN = 0.03
 """Differences smaller than this count as none: what the paper calls "only 0.03" (section 5.1)."""
 
+PREFERENCE = 0.1
+"""Wins less losses, as a share of all items, that count as none: a few hundred items, which is what
+people can judge, show no smaller ones."""
+
+AGREEMENT = 0.1
+"""Differences of kappa that count as none."""
+
 ALPHA = 0.05
 RESAMPLES = 2000
 """At least so many behind a p-value, or no correction for several tests could ever be passed."""
@@ -101,15 +108,17 @@ def compare(
     return Part(name, difference, 1 - ALPHA, *bounds, tested.p_value, *size, role)
 
 
-def check_equivalence(name: str, sample: Sample, resampling: Resampling) -> Part:
+def check_equivalence(
+    name: str, sample: Sample, resampling: Resampling, margin: float = MARGIN
+) -> Part:
     """Test that the mean of a sample lies within the margin, with its 90 % interval.
 
     Two one-sided tests; the p-value is the larger of theirs.
     """
     drawn = (sample.clusters, resampling.n, resampling.seed)
-    tested = equivalence(sample.values, np.zeros_like(sample.values), MARGIN, *drawn, ALPHA)
+    tested = equivalence(sample.values, np.zeros_like(sample.values), margin, *drawn, ALPHA)
     difference, size = Interval(*tested[:3]), (len(sample.values), sample.pictures)
-    bounds = (-MARGIN, MARGIN, -MARGIN)
+    bounds = (-margin, margin, -margin)
     return Part(name, difference, 1 - 2 * ALPHA, *bounds, tested.p_value, *size)
 
 

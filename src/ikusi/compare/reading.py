@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ikusi import artifact, jsonfile, language, recipe
+from ikusi.compare.judged import read_judgements
 from ikusi.compare.rows import Asked, Rows, Scores
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
@@ -18,6 +19,8 @@ from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.metrics import is_description
 from ikusi.evaluate.overlap import Overlap
 from ikusi.evaluate.stored import RESULTS, read_results
+from ikusi.judgements.judgement import Judgement
+from ikusi.judgements.sheets import Sheet, keep_latest, lay_out_sheets
 from ikusi.language import LanguagePack
 from ikusi.recipe import Recipe, Run
 from ikusi.recipe import folder as names
@@ -180,7 +183,7 @@ class Study:
         """The corpus of a benchmark, the study's own or a given one; none if it is gone."""
         codes = [pack.code for pack in self.languages]
         try:
-            return corpora.find([self.benchmarks[name]], codes, self.folder.data)[0][1]
+            return corpora.find([benchmark.load(name)], codes, self.folder.data)[0][1]
         except InputError:
             return None
 
@@ -197,6 +200,16 @@ class Study:
             name: None if corpus is None else overlap.find(corpus, trained, rows)
             for name, corpus in asked.items()
         }
+
+    @cached_property
+    def judgements(self) -> list[Judgement]:
+        """What people and judges said, in the folders that the recipe names."""
+        return read_judgements(self.recipe.judgements)
+
+    @cached_property
+    def sheets(self) -> list[Sheet]:
+        """The same, laid out for counting."""
+        return lay_out_sheets(keep_latest(self.judgements))
 
     def steps(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         """Each finished step of the recipe: name, manifest, training summary (or nothing)."""

@@ -171,6 +171,11 @@ class Recipe(Section):
         description="Benchmarks, from `benchmarks`, whose pictures may be trained on too; for any "
         "other a picture that is also in a training corpus ends the study before its first step.",
     )
+    judgements: Annotated[list[Text], AfterValidator(check_no_repeats)] = Field(
+        default=[],
+        description="Folders with what people and judge models said of the answers: tables of "
+        "judgements, projects of annotation. Findings and report read those that are there.",
+    )
     bootstrap: int = Field(
         default=1000, ge=1, description="Resamples behind every confidence interval."
     )

@@ -41,6 +41,7 @@ def make_rehearsal(recipe: dict[str, Any]) -> dict[str, Any]:
         "compute": {},
         "text_only": text_only,
         "benchmark_rows": MOST_ROWS,
+        "judgements": [],  # of other answers than these runs will give
         "bootstrap": min(recipe["bootstrap"], MOST_RESAMPLES),
     }
 

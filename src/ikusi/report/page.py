@@ -11,7 +11,7 @@ from ikusi.compare.evidence import ALPHA, MARGIN, RESAMPLES
 from ikusi.compare.findings import Finding
 from ikusi.compare.reading import Study
 from ikusi.page import fill_template
-from ikusi.report import drawing, figures, gallery, tables
+from ikusi.report import drawing, figures, gallery, people, tables
 from ikusi.report.drawing import Figure
 from ikusi.report.tables import Table
 from ikusi.statistics import FEWEST
@@ -38,19 +38,27 @@ def write(study_folder: Path, output: Path) -> Path:
 
 def _write_files(study: Study, output: Path) -> Path:
     found = findings.examine(study)
+    heard = people.gather(study)
     drawn = figures.draw_all(study)
+    if heard and heard.figure:
+        drawn.append(heard.figure)
     for figure in drawn:
         drawing.write(figure, output / "figures")
     written = tables.make_all(study, found)
-    for table in written:
+    for table in (*written, *(heard.tables if heard else ())):
         table.write(output / "tables")
     page = output / "index.html"
-    artifact.write_text(page, _render(study, found, drawn, {t.name: t for t in written}))
+    text = _render(study, found, drawn, {t.name: t for t in written}, heard)
+    artifact.write_text(page, text)
     return page
 
 
 def _render(
-    study: Study, found: Sequence[Finding], drawn: Sequence[Figure], made: dict[str, Table]
+    study: Study,
+    found: Sequence[Finding],
+    drawn: Sequence[Figure],
+    made: dict[str, Table],
+    heard: people.Heard | None,
 ) -> str:
     values = {
         "study": study,
@@ -70,6 +78,7 @@ def _render(
         "tables": list(made.values()),
         "total": _totals(study),
         "exhibits": gallery.choose_exhibits(study),
+        "heard": heard,
         "recipe_text": recipe.show(study.recipe),
         "versions": _versions(study),
         "attribution": list(_blocks(study.attribution())),

@@ -44,6 +44,18 @@ class Contents:
                 raise InputError(f"{name}: expected the folder of a corpus, found none")
         return {name: self._folder(Path(name)) for name in given}
 
+    def judgements(self, names: Sequence[str]) -> dict[str, str]:
+        """What people and judges have said so far, in tables and projects of annotation."""
+        if not names:
+            return {}
+        from ikusi.compare.judged import read_judgements  # heavy, and most recipes name none
+
+        rows = {name: read_judgements([name]) for name in names}
+        return {
+            f"judgements {name}": artifact.fingerprint([one.to_json() for one in own])
+            for name, own in rows.items()
+        }
+
     def drawings(self) -> dict[str, str]:
         """The tables that say where the miniature's pictures and words come from."""
         return {

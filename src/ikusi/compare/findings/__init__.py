@@ -19,7 +19,7 @@ from typing import Literal
 from ikusi import catalogue
 from ikusi.compare import evidence
 from ikusi.compare.claims import Claimed, Lacking
-from ikusi.compare.evidence import ALPHA, MARGIN, Part, Resampling
+from ikusi.compare.evidence import ALPHA, MARGIN, PREFERENCE, Part, Resampling
 from ikusi.compare.reading import Study
 from ikusi.statistics import FEWEST, holm
 
@@ -129,7 +129,7 @@ def _place(part: Part) -> str:
 
 
 def _name_part(value: float) -> str:
-    return format_bound(value) + (", the margin" if abs(value) == MARGIN else "")
+    return format_bound(value) + (", the margin" if abs(value) in (MARGIN, PREFERENCE) else "")
 
 
 def format_signed(value: float) -> str:

@@ -1,8 +1,9 @@
 """Whether it matters which backbone one starts from (finding 5)."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
-from ikusi.compare import evidence
+from ikusi.compare import evidence, people
 from ikusi.compare.claims import (
     MOST,
     Claim,
@@ -15,7 +16,7 @@ from ikusi.compare.claims import (
     find_title,
     list_runs,
 )
-from ikusi.compare.evidence import Part, Resampling, compare
+from ikusi.compare.evidence import PREFERENCE, Part, Resampling, compare
 from ikusi.compare.reading import Study
 
 
@@ -50,10 +51,30 @@ def backbones(study: Study, resampling: Resampling) -> Claim:
         premises.append(
             check_premise(f"the runs less guessing, {label}", runs, names, code, resampling)
         )
+    asked = list(zip(backbones, (run.name for run in runs), strict=True))
+    parts += _preferences(study, asked, "person", resampling)
+    details += _preferences(study, asked, "simulated", resampling)
     if not parts:
         raise Lacking("The recipe has no benchmark with pictures.")
     quantity = f"{parts[0].name}, at {MOST} % {describe_condition(text)}"
     return Claim(quantity, [*parts, *premises], details)
+
+
+def _preferences(
+    study: Study, asked: Sequence[tuple[str, str]], kind: str, resampling: Resampling
+) -> list[Part]:
+    """Which backbone's open answers raters of a kind prefer; ``asked``: backbones, their runs."""
+    by = {"person": "by people", "simulated": "by SIMULATED raters"}[kind]
+    return [
+        evidence.check_equivalence(
+            f"{one} less {other}, {by}, {sheet.benchmark}",
+            people.measure_preference(sheet, a),
+            resampling,
+            PREFERENCE,
+        )
+        for (one, a), (other, b) in combinations(asked, 2)
+        for sheet in people.find_sheets(study.sheets, kind, study.target.code, (a, b))
+    ]
 
 
 FINDINGS = [
@@ -63,7 +84,8 @@ FINDINGS = [
         "A {target} backbone is not required",
         "Equivalence of the backbones at {most} % {target}, in {target}, with a "
         "margin of {margin} (two one-sided tests), on the close-ended benchmarks and "
-        "on the open one.",
+        "on the open one; and where people have compared the runs' open answers, of wins and "
+        f"losses, with a margin of {PREFERENCE}.",
         backbones,
     )
 ]

@@ -30,11 +30,13 @@ class Report(Settings):
 
     @field_serializer("recipe")
     def _what_counts(self, recipe: Recipe) -> dict[str, Any]:
-        return recipe.model_dump(mode="json", exclude={"workers", "compute"})
+        left_out = {"workers", "compute", *([] if recipe.judgements else ["judgements"])}
+        return recipe.model_dump(mode="json", exclude=left_out)
 
     def reads(self, contents: Contents) -> dict[str, str]:
-        """Both packs."""
-        return contents.packs(self.recipe.language, self.recipe.source_language)
+        """Both packs, and what people and judges have said."""
+        packs = contents.packs(self.recipe.language, self.recipe.source_language)
+        return packs | contents.judgements(self.recipe.judgements)
 
 
 def report(output: Path, context: Context, settings: Report) -> None:
