@@ -1,6 +1,5 @@
-"""One word for one thing: the glossary is kept by the pages and by the names of functions."""
+"""One word for one thing: the glossary is kept by the pages."""
 
-import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +8,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "glossary.md"
-SOURCES = sorted((ROOT / "src" / "ikusi").rglob("*.py"))
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
     *(page for page in sorted((ROOT / "docs").glob("*.md")) if page != GLOSSARY),
 ]
-AVOIDED, NO_NAMES = "## Words that we avoid", "No function has one of these names: "
+AVOIDED = "## Words that we avoid"
 
 
 def name(path: Path) -> str:
@@ -80,19 +78,6 @@ def test_pages_use_no_word_that_the_glossary_avoids() -> None:
 
 
 @pytest.mark.slow
-def test_no_function_has_a_name_that_the_glossary_excludes() -> None:
-    line = next(line for line in GLOSSARY.read_text("utf-8").splitlines() if NO_NAMES in line)
-    excluded = set(re.findall(r"`(\w+)`", line))
-    assert excluded
-    names = {
-        f"{name(path)}:{node.lineno}": node.name
-        for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
-    assert {place: one for place, one in names.items() if one.lstrip("_") in excluded} == {}
-
-
 @pytest.mark.parametrize(
     ("line", "word"),
     [

@@ -296,11 +296,12 @@ def test_the_pictures_of_a_joined_set_are_stored_once(tmp_path: Path) -> None:
 
 def test_a_picture_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the import, or by whoever fetched it: never by both."""
+    data = jpeg(1)
+    about = hashlib.sha256(data).hexdigest(), decode_and_tell(data)[1]
 
-    class Decoding(Web):
+    class Decoded(Web):
         def find_decoded(self, url: str) -> Any:
-            data = self.pages[url]
-            return hashlib.sha256(data).hexdigest(), decode_and_tell(data)[1]
+            return about
 
     opened: list[None] = []
     plain = Image.open
@@ -313,7 +314,7 @@ def test_a_picture_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     imported(table(tmp_path, 3), tmp_path / "local")
     assert len(opened) == 3
     path = lines(tmp_path / "ama.jsonl", [ama(image_url="https://p.example/a")])
-    for place, web in (("fetched", Web(a=jpeg(1))), ("decoded", Decoding(a=jpeg(1)))):
+    for place, web, times in (("new", Web(a=data), 1), ("known", Decoded(a=data), 0)):
         opened.clear()
         import_corpus("pixmo_ama", tmp_path / place, path, fetcher=web)
-        assert len(opened) == 1
+        assert len(opened) == times
