@@ -242,8 +242,12 @@ def test_the_same_answers_make_nothing_anew_and_others_do(tmp_path: Path) -> Non
     assert (tmp_path / "checked" / "manifest.json").stat().st_mtime_ns == first
     store = open_store(project)
     store.answer(ONE, "row-1", REJECT, "more")
-    store.close()
     assert apply(project, tmp_path / "checked")["rejected"] == 1
+    store.answer(ONE, "row-1", Given("reject", note="Ez."), "a reason less, another note")
+    store.close()
+    apply(project, tmp_path / "checked")
+    row = judged.read(tmp_path / "checked")["row-1"]
+    assert (row.reasons, row.notes) == ([], ["Ez."])
     assert Corpus.open(tmp_path / "checked").ids == ["row-0"]
 
 

@@ -86,8 +86,8 @@ def _corpus(
 ) -> dict[str, Any]:
     found, about = _open_corpus(answers.project, given), answers.project.about
     accepted = _count_accepted(answers)
-    decided = {id: [one.verdict, one.said, one.correction] for id, one in answers.decisions.items()}
-    name = artifact.fingerprint(VERSION, about.content, about.language, decided, only_judged)
+    said = (dict(answers.decisions), accepted)
+    name = artifact.fingerprint(VERSION, about.content, about.language, said, only_judged)
     if not (artifact.is_current(output, name) and Corpus.is_whole(output)):
         with artifact.write_folder(
             output,
