@@ -22,8 +22,9 @@ LONGEST = (
     "tests/study/launch/test_real_slurm.py",
     "tests/study/launch/test_torchrun.py",
     "tests/study/test_paper_recipes.py",
-    "tests/test_bench.py",
     "tests/test_power_cut.py",
+    "tests/test_full_disk.py",
+    "tests/study/test_code.py",
     "tests/annotate/test_browser.py",
 )
 """Files that take more than half a minute. They start first: no processor waits for the last."""

@@ -1,10 +1,14 @@
-"""What the fork server of `warm` imports. No thread may be started, or a copy would lack it."""
+"""What the fork server of `warm` imports.
+
+No thread may be started, or a copy would lack it; but pyarrow's own, which frees memory, may.
+"""
 
 from importlib import import_module
 
 from ikusi.imports import keep_imports
 
 LIBRARIES = (
+    *("pandas", "PIL.Image", "pydantic", "rich.progress", "typer"),
     *("accelerate.utils", "peft", "pyarrow.parquet", "safetensors.torch", "scipy.stats"),
     *("transformers.image_processing_backends", "transformers.modeling_utils"),
     *("transformers.optimization", "transformers.trainer_utils", "transformers.integrations"),

@@ -216,10 +216,10 @@ def real() -> Iterator[str]:
 def test_a_real_model_answers_within_the_schema(real: str) -> None:
     """SmolLM2 cannot translate, but llama.cpp holds it to the layout: every answer is read."""
     model = _served(real)
-    found = translator(real, model=model, format="json", max_tokens=200, tries=2, deadline=60.0)
+    found = translator(real, model=model, format="json", max_tokens=100, tries=2, deadline=60.0)
     rows = [
         Row(place, str(place), row_types.load("choice"), ["What is it?", "a cat", "a dog"])
-        for place in range(3)
+        for place in range(2)
     ]
     got = outcomes(found, rows)
     assert found._schema
@@ -238,8 +238,8 @@ def test_a_real_models_failures_are_refused_with_reasons(real: str) -> None:
         real, model=_served(real), prompt="aokvqa", format="labels", max_tokens=24, tries=2,
         deadline=60.0,
     )  # fmt: skip
-    got = outcomes(found, choices(2))
-    assert len(got) == 2
+    got = outcomes(found, choices(1))
+    assert len(got) == 1
     for outcome in got:
         assert (outcome.texts is not None) != (len(outcome.attempts) == 2)
         assert all(tried.reason for tried in outcome.attempts)
