@@ -108,7 +108,8 @@ def test_answers_are_compared_by_keys_alone(hall: Callable[..., Hall]) -> None:
     page = here.open()
     ready(page, 1)
     assert page.locator(".criterion:visible").count() == 1
-    page.keyboard.press("2")
+    for _ in range(5):  # in a hurry: one point, not all of them
+        page.keyboard.press("2")
     page.wait_for_timeout(READY)
     assert page.locator(".criterion:visible").count() == 2
     page.keyboard.press("3")
