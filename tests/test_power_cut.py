@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs st
 CODE = """
 import sys
 sys.path[:0] = {paths!r}
-import powered, train.powered
+import {module}
 from pathlib import Path
 {run}(Path(sys.argv[1]), Path(sys.argv[2]))
 """
@@ -74,7 +74,9 @@ def test_the_same_command_finishes_after_a_cut_at_any_call(
     root.mkdir()
     paths = [str(Path(__file__).parent), *sys.path]
     name = f"{run.__module__}.{run.__name__}"
-    states = power.cuts(root, CODE.format(paths=paths, run=name), root, given)
+    states = power.cuts(
+        root, CODE.format(module=run.__module__, paths=paths, run=name), root, given
+    )
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # nobody cuts these runs: only time
     expected, whole = run(root, given), tables(root / "out")
     assert len(states) >= 20
