@@ -35,7 +35,7 @@ from judge.served import MODEL, Rule, by_hash
 from judgements import answered
 
 ROOT = Path(__file__).parents[1]
-ROWS, AT_ONCE, WAIT = 400, 16, 0.5
+ROWS, AT_ONCE, WAIT = 300, 16, 0.5
 ROUNDS, KILLS, KILL_ROWS = 3, 20, 120
 FAULTS = tuple(one for one in served.FAULTS if one != "late")
 
