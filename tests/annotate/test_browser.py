@@ -276,9 +276,10 @@ def test_the_picture_opens_whole_and_closes(hall: Callable[..., Hall]) -> None:
     page.wait_for_function("document.querySelector('dialog img').naturalWidth == 1200")
     page.keyboard.press("a")
     picture.click()
-    assert page.evaluate("document.querySelector('dialog').scrollHeight > innerHeight")
+    page.wait_for_function("document.querySelector('dialog').scrollHeight > innerHeight")
     page.keyboard.press("Escape")
-    assert page.locator("dialog").count() == 0 and here.words() == []
+    page.locator("dialog").wait_for(state="detached")
+    assert here.words() == []
     bare = here.open(TWO, java_script_enabled=False)
     bare.get_by_label("Enlarge the picture").click()
     assert bare.locator(".zoomed img").get_attribute("src").endswith("/1/full")
