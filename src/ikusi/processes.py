@@ -12,9 +12,10 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any
 
+from ikusi import disk
 from ikusi.errors import InputError
 
 SECONDS_TO_LEAVE = 2.0  # from being told to end to being ended
@@ -43,14 +44,12 @@ def run(
         folder: where it runs.
 
     Raises:
-        InputError: it wrote more.
+        InputError: it wrote more, or there is no room for what it reads and writes.
         OSError: there is no such program.
         SystemExit: this process is to end (`end_programs`).
         subprocess.TimeoutExpired: it took longer.
     """
-    with TemporaryFile() as given, TemporaryFile() as output, TemporaryFile() as errors:
-        given.write(text.encode("utf-8", "replace"))
-        given.seek(0)
+    with _hold(text) as given, _hold() as output, _hold() as errors:
         streams: dict[str, Any] = {"stdin": given, "stdout": output, "stderr": errors}
         with subprocess.Popen(command, cwd=folder, process_group=0, **streams) as process:
             _running.add(process)
@@ -63,6 +62,30 @@ def run(
         _expect_more()
         written = [_text(file) for file in (output, errors)]
     return subprocess.CompletedProcess(command, process.returncode, *written)
+
+
+def _hold(text: str = "") -> IO[bytes]:
+    """A file without a name that holds a text.
+
+    Raises:
+        InputError: there is no room for one.
+    """
+    try:
+        place = Path(gettempdir())
+    except FileNotFoundError:
+        raise InputError(
+            "TMPDIR: expected a folder with room for temporary files, found none of the usual"
+        ) from None
+    with disk.explain_errors(place):
+        file = TemporaryFile()
+        try:
+            file.write(text.encode("utf-8", "replace"))
+            file.seek(0)
+        except OSError:
+            with suppress(OSError):  # closing tries to write once more
+                file.close()
+            raise
+        return file
 
 
 def _wait_for(

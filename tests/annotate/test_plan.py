@@ -199,6 +199,8 @@ def test_the_papers_plans_are_told_what_they_can_show() -> None:
 
 
 def test_few_items_are_told_to_show_nothing() -> None:
+    told = " ".join(shows.describe(shows.compute_for_shares("validate", [1.0] * 12, 4, 5000)))
+    assert "The 4 shared items are too few to say how far people agree" in told
     told = " ".join(shows.describe(shows.compute_for_preferences(6, 3, 0)))
     assert "too few to show any difference" in told
     assert "No item is shared" in told

@@ -1,7 +1,9 @@
 """Command-line translators: real ones."""
 
+import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -107,6 +109,25 @@ def _has_ended(process: int) -> bool:
 def test_a_program_that_leaves_a_child_behind_is_not_waited_for(tmp_path: Path) -> None:
     done = processes.run(["sh", "-c", "sleep 600 & echo a cat"], seconds=20)
     assert done.stdout == "a cat\n"
+
+
+def test_no_room_for_what_a_program_reads_is_told_in_one_line() -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(InputError, match="expected to write a larger file, found a limit"):
+            processes.run(["cat"], text="a cat " * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_machine_without_a_folder_for_temporary_files_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "none")])
+    with pytest.raises(InputError, match="TMPDIR: expected a folder with room"):
+        processes.run(["cat"])
 
 
 def test_what_a_command_reads_is_part_of_what_its_translations_depend_on(tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ def describe(shown: Shown) -> Iterator[str]:
     kappa = shown["kappa"]
     if kappa is None:
         yield "No item is shared, so nothing can be said of how far people agree."
+    elif kappa["half_width"] >= 1:
+        yield f"The {kappa['items']:,} shared items are too few to say how far people agree."
     else:
         yield (
             f"A kappa of {kappa['kappa']} between two raters would be known to within "
