@@ -14,9 +14,10 @@ import measured
 import powered
 from compare.studies import Folder
 from compare.test_runs import evaluation
-from ikusi import cli, disk
+from ikusi import cli, disk, judgements
 from ikusi.errors import InputError
 from ikusi.study.graph import Step
+from judgements.samples import validated
 
 PAGE = 4096  # bytes: the least that a file takes on these disks
 ROOMY = ("size=64m", "nr_inodes=1000", "rw")
@@ -87,6 +88,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = Folder(folder / "measured", name="emoji-eu-quick", pictures=2)
     study.draw()
     study.measure(lambda *_: 0.7, only=["english-eu000"])
+    judgements.append(folder / "judged", [validated(f"r{n}", "ane", "accept") for n in range(8)])
     return folder
 
 
@@ -99,6 +101,8 @@ WRITES = {
     "tasks": "tasks lmms-eval --data corpora --benchmark miniature/vqa --language en --output out",
     "pack": "language new cy --output out/cy.yaml",
     "study": "study recipe.yaml --studies out",
+    "judgements": "judgements report judged --output out",
+    "table": "judgements export judged --output out/judged.parquet",
 }
 
 LIMITS = {
