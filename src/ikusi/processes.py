@@ -77,7 +77,7 @@ def _hold(text: str = "") -> IO[bytes]:
             "TMPDIR: expected a folder with room for temporary files, found none of the usual"
         ) from None
     with disk.explain_errors(place):
-        file = TemporaryFile()
+        file = TemporaryFile()  # noqa: SIM115 - who asked for it closes it
         try:
             file.write(text.encode("utf-8", "replace"))
             file.seek(0)

@@ -325,7 +325,7 @@ def test_what_is_no_corpus_is_told(tmp_path: Path, instructions: Make) -> None:
         corpus.row("cy", 0)
     with pytest.raises(InputError, match="expected picture nowhere, found none"):
         corpus.image_bytes("nowhere")
-    with pytest.raises(InputError, match="row_type: expected caption, choice, "):
+    with pytest.raises(InputError, match="row_type: expected one of caption, choice, "):
         CorpusWriter(tmp_path, "captions", ["en"])
     with pytest.raises(InputError, match="expected different languages, found en, en"):
         CorpusWriter(tmp_path, "caption", ["en", "en"])

@@ -121,7 +121,7 @@ def test_a_server_that_keeps_up_is_asked_for_more_at_once(server: Faulty) -> Non
 def test_trouble_lowers_what_is_asked_at_once_and_answers_raise_it_again() -> None:
     async def limits() -> list[float]:
         pace, found = Pace(most=32, rest=0.0), []
-        for event in ("well", "trouble", "trouble", "well"):
+        for event in ("note_success", "note_trouble", "note_trouble", "note_success"):
             for _ in range(8):
                 async with pace.slot():
                     pace.running = int(pace.limit)  # as when all places are taken

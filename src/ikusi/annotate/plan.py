@@ -140,9 +140,7 @@ def _of_corpus(
 ) -> Plan:
     if not flagged >= 1:
         raise InputError(f"flagged: expected 1 or more, found {flagged}")
-    if language not in corpus.languages:
-        known = ", ".join(corpus.languages)
-        raise InputError(f"{corpus.folder}: expected a language of {known}, found {language}")
+    corpus.expect_language(language)
     count = asked.count(len(corpus), corpus.folder)
     places = _list_flagged(corpus, language) if flagged > 1 else []
     drawn = sampling.draw(len(corpus), count, seed, places, flagged)

@@ -322,10 +322,18 @@ class Corpus:
         columns = (pc.fill_null(batch.column(0), "").to_numpy(False) for batch in batches)
         return np.concatenate([np.zeros(0, "S32"), *(column.astype("S32") for column in columns)])
 
-    def _rows_of(self, language: str) -> Groups:
+    def expect_language(self, language: str) -> None:
+        """Refuse a language that the corpus does not have.
+
+        Raises:
+            InputError: it has others.
+        """
         if language not in self._rows:
             known = ", ".join(self.languages)
             raise InputError(f"{self.folder}: expected a language of {known}, found {language}")
+
+    def _rows_of(self, language: str) -> Groups:
+        self.expect_language(language)
         return self._rows[language]
 
     def _open_groups(self, language: str) -> Groups:

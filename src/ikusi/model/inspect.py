@@ -100,9 +100,11 @@ def read(
     """The rows of `corpus` at `places`, in the language `code`.
 
     Raises:
-        InputError: a row cannot be trained on (nothing to learn, an image beyond `max_length`, a
-            picture for a bare LLM); it starts with the row's id.
+        InputError: the corpus has no such language, or a row cannot be trained on (nothing to
+            learn, an image beyond `max_length`, a picture for a bare LLM), and then it starts with
+            the row's id.
     """
+    corpus.expect_language(code)
     prompts = corpus.row_type.requests(language.load(code))
     return [_row(reader, corpus, code, place, prompts, max_length) for place in places]
 
