@@ -50,6 +50,15 @@ def test_rows_of_an_earlier_call_count_for_no_pace(
     assert capsys.readouterr().err == "90 of 100 rows, 0.5 rows/s, 0 min 20 s to go\n"
 
 
+def test_what_is_done_at_the_first_report_took_the_time_before_it(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.show("judging") as report:
+        clock.now += 10
+        report(5, 16, unit="games", known=4)
+    assert capsys.readouterr().err == "5 of 16 games, 0.1 games/s, 1 min 50 s to go\n"
+
+
 def test_each_unit_has_a_pace_of_its_own_and_no_time_to_go_without_a_total(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:

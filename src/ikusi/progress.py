@@ -69,6 +69,7 @@ class _Pace:
         self.unit, self.words = "", ""
         self.done: int = 0
         self.total: int | None = None
+        self.heard = time.monotonic()
 
     def __call__(
         self,
@@ -81,9 +82,12 @@ class _Pace:
     ) -> None:
         now = time.monotonic()
         if unit != self.unit:
-            self.unit, self.began, self.first = unit, now, done
-        self.done, self.total = done, total
-        pace = (done - (self.first if known is None else known)) / max(now - self.began, 1e-9)
+            # What the first report has beyond `known` was done since the one before it.
+            self.unit, self.first = unit, done
+            self.began = now if known is None else self.heard
+        self.done, self.total, self.heard = done, total, now
+        new, seconds = done - (self.first if known is None else known), now - self.began
+        pace = new / seconds if seconds else 0.0
         self.words = describe(done, total, unit, pace, note)
         self.update(now)
 
