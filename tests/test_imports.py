@@ -31,11 +31,11 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of a module that knows whether Python looked for garbage while it was imported."""
     (tmp_path / "heavy").mkdir()
     (tmp_path / "heavy" / "__init__.py").write_text("")
-    (tmp_path / "heavy" / "library.py").write_text(MODULE)
+    (tmp_path / "heavy" / "module.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     assert gc.isenabled()
-    yield "heavy.library"
-    for name in ("heavy", "heavy.library"):
+    yield "heavy.module"
+    for name in ("heavy", "heavy.module"):
         sys.modules.pop(name, None)
 
 
@@ -76,7 +76,7 @@ def test_what_was_imported_before_keeps_no_garbage(module: str) -> None:
 def test_a_module_that_cannot_be_imported_leaves_python_as_it_was(
     module: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "heavy" / "library.py").write_text("1 / 0")
+    (tmp_path / "heavy" / "module.py").write_text("1 / 0")
     with pytest.raises(ZeroDivisionError):
         imports.load(module)
     assert gc.isenabled()

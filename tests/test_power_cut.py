@@ -101,3 +101,20 @@ def test_the_model_of_a_disk_loses_what_was_not_flushed(tmp_path: Path) -> None:
     )
     states = power.cuts(tmp_path / "root", code, tmp_path / "root")
     assert {"a": b""} in states and {} in states and {"a.tmp": b""} in states
+
+
+def test_what_is_flushed_in_a_new_folder_is_not_lost_with_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}\n"
+        "from pathlib import Path\n"
+        "from ikusi import disk\n"
+        "inner = Path(sys.argv[1]) / 'outer' / 'inner'\n"
+        "disk.make_folder(inner)\n"
+        "disk.write_text(inner / 'file', 'whole')\n"
+    )
+    left = power.Disk(tmp_path / "root")
+    for call in power.recorded(code, tmp_path / "root"):
+        left.do(*call)
+    whole = {"outer": None, "outer/inner": None, "outer/inner/file": b"whole"}
+    assert left.left("flushed") == whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -62,7 +63,7 @@ def show(doing: str) -> Iterator[Report]:
         live.draw()
 
 
-class _Pace:
+class _Pace(ABC):
     """The latest state, and the pace since the first one of its unit."""
 
     def __init__(self) -> None:
@@ -91,9 +92,9 @@ class _Pace:
         self.words = describe(done, total, unit, pace, note)
         self.update(now)
 
+    @abstractmethod
     def update(self, now: float) -> None:
         """Show the state, if the last time was long enough ago."""
-        raise NotImplementedError
 
 
 class _Lines(_Pace):
