@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from annotate.people import hidden, make_project
 from ikusi.annotate import project as projects
-from ikusi.annotate.exporting import judgements
+from ikusi.annotate.exporting import read_judgements
 from ikusi.annotate.project import Project
 from ikusi.annotate.store import open_store
 
@@ -165,7 +165,9 @@ async def crowd(
     server: Server, found: Project, clicks: int, cut: float = 0, pause: float = 0
 ) -> list[float]:
     """Let everybody answer at once; see `person`."""
-    links = {code: projects.link(word) for word, code in projects.tokens(found.folder).items()}
+    links = {
+        code: projects.make_link(word) for word, code in projects.read_links(found.folder).items()
+    }
     people = [
         person(server.port, links[seat.code], seat.code, clicks, cut, pause) for seat in found.seats
     ]
@@ -203,9 +205,9 @@ def storm(folder: Path, clicks: int, kills: int) -> dict[str, object]:
     asyncio.run(run())
     megabytes = server.megabytes()
     server.kill(signal.SIGTERM)
-    seen = Counter((one.rater, one.id) for one in judgements(folder))
+    seen = Counter((one.rater, one.id) for one in read_judgements(folder))
     swapped = sum(
-        one.note != f"{one.rater} {one.id.removeprefix('row-')}" for one in judgements(folder)
+        one.note != f"{one.rater} {one.id.removeprefix('row-')}" for one in read_judgements(folder)
     )
     wanted = {(seat.code, turn.item) for seat in found.seats for turn in seat.turns}
     return {
@@ -233,7 +235,7 @@ def speed(folder: Path, clicks: int) -> dict[str, object]:
     """Time clicks beside a bare page."""
     found = prepare(folder, clicks)
     server = Server(*SERVER, folder)
-    links = {code: projects.link(word) for word, code in projects.tokens(folder).items()}
+    links = {code: projects.make_link(word) for word, code in projects.read_links(folder).items()}
     page = asyncio.run(whole(server.port, f"{links['annotator-1']}/1", None, 0))
     bare = Server("-c", BARE, "PORT", len(page))
 

@@ -29,7 +29,7 @@ from ikusi.judge import prompt, record, run
 from ikusi.judge.asking import Sampling
 from ikusi.judge.games import list_games
 from ikusi.judgements import read
-from ikusi.judgements.pairs import pairs
+from ikusi.judgements.pairs import join_pairs
 from judge import served
 from judge.served import MODEL, Rule, by_hash
 from judgements import answered
@@ -55,7 +55,7 @@ def make(folder: Path, rows: int) -> run.About:
     """Pairs of two runs."""
     corpus = answered.corpus(folder / f"corpora-{rows}" / "wildvision", rows)
     one, two = (answered.run(folder / f"{rows}" / n, rows=rows) for n in ("latxa", "llama"))
-    found = pairs(one, two, "wildvision", "eu", corpus)
+    found = join_pairs(one, two, "wildvision", "eu", corpus)
     return run.About(found, "wildvision", language.load("eu"))
 
 

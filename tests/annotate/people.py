@@ -100,7 +100,9 @@ def make_project(
 
 def links(found: Project) -> dict[str, str]:
     """The path of each seat's link, by code name; `admin` has one too."""
-    return {code: project.link(word) for word, code in project.tokens(found.folder).items()}
+    return {
+        code: project.make_link(word) for word, code in project.read_links(found.folder).items()
+    }
 
 
 def hidden(page: str, name: str) -> str:

@@ -274,7 +274,7 @@ def test_a_task_with_choices_is_one_file(
     person.say(1, "fish", reason="fins")
     from ikusi.annotate import exporting
 
-    (one,) = exporting.judgements(served.project.folder)
+    (one,) = exporting.read_judgements(served.project.folder)
     assert (one.task, one.verdict, one.reasons) == ("sort", "fish", ["fins"])
 
 

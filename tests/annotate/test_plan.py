@@ -15,7 +15,7 @@ from ikusi.annotate import plan, project, sampling, shows
 from ikusi.annotate.plan import Asked
 from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
-from ikusi.judgements.pairs import pairs
+from ikusi.judgements.pairs import join_pairs
 from judgements import answered
 
 MODELS = ("latxa", "llama", "qwen")
@@ -121,7 +121,7 @@ def test_two_models_are_compared_on_sides_of_chance(tmp_path: Path) -> None:
     )
     found = made.project
     assert (found.task, found.benchmark, found.language) == ("compare", "wildvision", "eu")
-    asked = {pair.id: pair for pair in pairs(folders[0], folders[1], "wildvision", "eu")}
+    asked = {pair.id: pair for pair in join_pairs(folders[0], folders[1], "wildvision", "eu")}
     for item in found.items.values():
         assert item.answers == asked[item.id].answers and set(item.answers) == {"latxa", "llama"}
         assert item.texts == {"question": asked[item.id].question}
@@ -242,7 +242,7 @@ def test_links_are_printed_once(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(*words, "--difference", "0.2") == 0
     told = capsys.readouterr().out
     links = dict(re.findall(r"^(\S+) +/to/(\S+)$", told, re.MULTILINE))
-    assert {word: code for code, word in links.items()} == project.tokens(tmp_path / "project")
+    assert {word: code for code, word in links.items()} == project.read_links(tmp_path / "project")
     assert "To find a difference of 20.0% between the shares of wins, with 50% ties" in told
     assert run(*words) == 0
     again = capsys.readouterr().out

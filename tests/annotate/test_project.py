@@ -95,7 +95,7 @@ def test_a_seed_says_what_is_drawn_and_in_which_order(tmp_path: Path) -> None:
     )
     assert one.seats == same.seats and one.items == same.items
     assert set(one.items) != set(other.items)
-    assert project.tokens(one.folder) != project.tokens(same.folder)
+    assert project.read_links(one.folder) != project.read_links(same.folder)
 
 
 def test_a_project_needs_no_corpus_once_it_is_made(tmp_path: Path) -> None:
@@ -115,12 +115,16 @@ def test_links_are_secret_and_stay_as_they_are(tmp_path: Path) -> None:
     made = plan.plan_validation(corpus, "eu", asked).make(tmp_path / "project")
     links = tmp_path / "project" / "links.json"
     assert stat.S_IMODE(links.stat().st_mode) == 0o600
-    assert project.tokens(tmp_path / "project") == {word: code for code, word in made.words.items()}
+    assert project.read_links(tmp_path / "project") == {
+        word: code for code, word in made.words.items()
+    }
     assert set(made.words) == {"annotator-1", "annotator-2", "admin"}
     assert all(len(word) >= 22 for word in made.words.values())
     again = plan.plan_validation(corpus, "eu", asked).make(tmp_path / "project")
     assert again.words == {} and again.project == made.project
-    assert project.tokens(tmp_path / "project") == {word: code for code, word in made.words.items()}
+    assert project.read_links(tmp_path / "project") == {
+        word: code for code, word in made.words.items()
+    }
 
 
 def test_a_corpus_that_moved_is_the_same(tmp_path: Path) -> None:
@@ -212,7 +216,7 @@ def test_what_is_damaged_is_told_in_a_line(tmp_path: Path, name: str) -> None:
     path.write_text(text.replace(before, after))
     with pytest.raises(InputError, match=told) as error:
         project.read(tmp_path / "project")
-        project.tokens(tmp_path / "project")
+        project.read_links(tmp_path / "project")
     assert "\n" not in str(error.value)
 
 

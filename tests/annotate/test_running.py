@@ -113,7 +113,7 @@ def test_figures_say_how_far_people_agree_and_not_which_model_wins(tmp_path: Pat
         for n in range(12)
         for rater, said in ((ONE, "A"), (TWO, "B"))
     ]
-    found = figures.rows(rows)
+    found = figures.list_rows(rows)
     percent = next(row for row in found if row.title == "percent agreement of pairs")
     assert (percent.value, percent.items, percent.kind) == (pytest.approx(8 / 12), 12, "simulated")
     assert percent.low is not None and percent.high is not None

@@ -49,7 +49,7 @@ def test_two_people_on_one_item_keep_their_own(answers: Store) -> None:
     assert answers.answers(ONE)["row-1"].given == ACCEPT
     assert answers.answers(TWO)["row-1"].given == REJECT
     answers.take_back(ONE, "row-1", "nonce-two")
-    assert answers.answered(ONE) == set() and answers.answered(TWO) == {"row-1"}
+    assert answers.list_answered(ONE) == set() and answers.list_answered(TWO) == {"row-1"}
 
 
 def test_what_is_taken_back_is_open_again_and_stays_in_the_history(answers: Store) -> None:
@@ -133,7 +133,7 @@ def test_twenty_people_at_once_lose_nothing(tmp_path: Path) -> None:
         person.start()
     for person in people:
         person.join()
-    assert all(len(found.answered(seat)) == 25 for seat in seats)
+    assert all(len(found.list_answered(seat)) == 25 for seat in seats)
     assert all(word.given.note == word.seat for word in found.history())
     found.close()
 
@@ -163,7 +163,7 @@ def test_judgements_say_who_said_what_of_which_side(tmp_path: Path) -> None:
         answers.enter(seat)
         answers.answer(seat, "row-1", Given("A", {"relevance": "A"}, seconds=2.5), "nonce-one")
     answers.close()
-    first, second = exporting.judgements(found.folder)
+    first, second = exporting.read_judgements(found.folder)
     assert (first.rater, first.left, first.right) == (ONE, "latxa", "llama")
     assert (second.rater, second.left, second.right) == (TWO, "llama", "latxa")
     assert (first.kind, second.kind) == ("person", "simulated")

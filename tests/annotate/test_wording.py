@@ -62,11 +62,11 @@ def test_a_task_that_lacks_a_word_is_refused(tmp_path: Path) -> None:
 
 def test_languages_come_as_the_browser_asks_then_that_of_the_project_then_english() -> None:
     texts = wording.read_texts()
-    found = wording.choose(texts, [*wording.accepted("fr, es;q=0.5"), "eu"])
+    found = wording.choose(texts, [*wording.list_accepted("fr, es;q=0.5"), "eu"])
     assert (found.found.code, found.missing) == ("es", "fr")
     assert wording.choose(texts, ["", "eu"]).found.code == "eu"
     assert wording.choose(texts, ["gn"]).found.code == "en"
-    assert wording.accepted("*;q=x,,eu-ES;q=0.9,;q=") == ["eu"]
+    assert wording.list_accepted("*;q=x,,eu-ES;q=0.9,;q=") == ["eu"]
 
 
 def test_texts_of_a_row_are_called_by_their_kind() -> None:

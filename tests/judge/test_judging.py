@@ -16,7 +16,7 @@ from ikusi.judge.games import IDENTICAL, WRONG_PICTURE
 from ikusi.judge.record import Played
 from ikusi.judgements import Judgement, append
 from ikusi.judgements import read as judgements_of
-from ikusi.judgements.pairs import pairs
+from ikusi.judgements.pairs import join_pairs
 from judge import served
 from judge.served import MODEL, Rule, by_hash
 from judgements import answered, samples
@@ -35,7 +35,7 @@ def made(folder: Path, rows: int = 6, **runs: Any) -> run.About:
         answered.run(folder / "measured" / name, rows=rows, **runs.get(name, {}))
         for name in ("latxa", "llama")
     )
-    found = pairs(one, two, "wildvision", "eu", corpus)
+    found = join_pairs(one, two, "wildvision", "eu", corpus)
     return run.About(found, "wildvision", language.load("eu"))
 
 

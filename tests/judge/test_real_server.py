@@ -18,7 +18,7 @@ from ikusi.judge import record, run
 from ikusi.judge.asking import Sampling
 from ikusi.judge.games import WRONG_PICTURE
 from ikusi.judgements import read as judgements_of
-from ikusi.judgements.pairs import pairs
+from ikusi.judgements.pairs import join_pairs
 from ikusi.publish.export import export
 from judgements import answered
 from publish.test_gguf import LLAMA_CPP, llama_server, saved
@@ -46,7 +46,9 @@ def about(tmp_path: Path) -> run.About:
     corpus = answered.corpus(tmp_path / "corpus", 3)
     one, two = (answered.run(tmp_path / name, rows=3) for name in ("latxa", "llama"))
     (tmp_path / "short.yaml").write_text(PROMPT)
-    return run.About(pairs(one, two, "wildvision", "eu", corpus), "wildvision", language.load("eu"))
+    return run.About(
+        join_pairs(one, two, "wildvision", "eu", corpus), "wildvision", language.load("eu")
+    )
 
 
 def name(url: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from compare.studies import Folder, even
 from ikusi.errors import InputError
-from ikusi.judgements.pairs import pairs
+from ikusi.judgements.pairs import join_pairs
 from judgements import answered
 
 
@@ -25,7 +25,7 @@ def other(place: Path, **more: Any) -> Path:
 
 
 def test_a_pair_has_question_picture_and_both_answers(place: Path) -> None:
-    found = pairs(place / "measured/latxa", other(place), "wildvision", "eu")
+    found = join_pairs(place / "measured/latxa", other(place), "wildvision", "eu")
     assert [pair.id for pair in found] == [f"q{number}" for number in range(6)]
     pair = found[4]
     assert pair.question == "eu: what is <b>4</b> & why?"
@@ -38,8 +38,8 @@ def test_the_corpus_may_be_anywhere(place: Path) -> None:
     (place / "corpora/wildvision").rename(place / "elsewhere")
     both = place / "measured/latxa", other(place)
     with pytest.raises(InputError, match="wildvision: expected a corpus in eu"):
-        pairs(*both, "wildvision", "eu")
-    assert len(pairs(*both, "wildvision", "eu", place / "elsewhere")) == 6
+        join_pairs(*both, "wildvision", "eu")
+    assert len(join_pairs(*both, "wildvision", "eu", place / "elsewhere")) == 6
 
 
 @pytest.mark.parametrize("lacking", [{"failure": "server: 400"}, {"prediction": None}])
@@ -48,7 +48,7 @@ def test_a_row_without_an_answer_is_no_pair_and_that_is_said(
 ) -> None:
     run = other(place, changes={"q2": lacking})
     with caplog.at_level(logging.WARNING):
-        found = pairs(place / "measured/latxa", run, "wildvision", "eu")
+        found = join_pairs(place / "measured/latxa", run, "wildvision", "eu")
     assert [pair.id for pair in found] == ["q0", "q1", "q3", "q4", "q5"]
     assert "wildvision eu: 1 of 6 rows have no answer of both runs" in caplog.text
 
@@ -61,10 +61,10 @@ def test_rows_that_were_asked_otherwise_are_refused(column: str, value: str, pla
     run = other(place, changes={"q2": {column: value}})
     both = (place / "measured/latxa", run)
     with pytest.raises(InputError, match=rf"llama: wildvision eu: row q2: {column}: expected "):
-        pairs(*both, "wildvision", "eu")
+        join_pairs(*both, "wildvision", "eu")
     if column in ("question", "image_id"):  # against the corpus, too
         with pytest.raises(InputError, match=rf"llama: wildvision eu: row q2: {column}: expected "):
-            pairs(run, both[0], "wildvision", "eu")
+            join_pairs(run, both[0], "wildvision", "eu")
 
 
 @pytest.mark.parametrize(
@@ -83,18 +83,18 @@ def test_rows_that_were_asked_otherwise_are_refused(column: str, value: str, pla
 )
 def test_other_rows_are_refused(more: dict[str, Any], expected: str, place: Path) -> None:
     with pytest.raises(InputError, match=expected):
-        pairs(place / "measured/latxa", other(place, **more), "wildvision", "eu")
+        join_pairs(place / "measured/latxa", other(place, **more), "wildvision", "eu")
 
 
 def test_runs_that_were_asked_the_same_first_rows_are_paired_by_these(place: Path) -> None:
     one, two = (answered.run(place / "some" / name, rows=4) for name in ("latxa", "llama"))
-    assert len(pairs(one, two, "wildvision", "eu")) == 4
+    assert len(join_pairs(one, two, "wildvision", "eu")) == 4
 
 
 def test_rows_that_the_corpus_has_no_more_are_refused(place: Path) -> None:
     one, two = (answered.run(place / "more" / name, rows=7) for name in ("latxa", "llama"))
     with pytest.raises(InputError, match=r"expected rows of corpora/wildvision, found row q6"):
-        pairs(one, two, "wildvision", "eu")
+        join_pairs(one, two, "wildvision", "eu")
 
 
 def test_what_is_no_pair_of_runs_is_refused_in_one_line(place: Path) -> None:
@@ -107,14 +107,14 @@ def test_what_is_no_pair_of_runs_is_refused_in_one_line(place: Path) -> None:
         ((run, place / "corpora"), "wildvision", "eu", "found no rows.parquet"),
     ]:
         with pytest.raises(InputError, match=expected) as error:
-            pairs(*both, name, code)
+            join_pairs(*both, name, code)
         assert "\n" not in str(error.value)
 
 
 def test_a_language_that_a_run_was_not_asked_in_is_refused(place: Path) -> None:
     run = other(place, changes={f"q{number}": {"language": "en"} for number in range(6)})
     with pytest.raises(InputError, match="expected rows of wildvision eu, found wildvision en"):
-        pairs(place / "measured/latxa", run, "wildvision", "eu")
+        join_pairs(place / "measured/latxa", run, "wildvision", "eu")
 
 
 def test_runs_of_a_study_have_its_corpus_and_its_gold_answers(tmp_path: Path) -> None:
@@ -124,6 +124,6 @@ def test_runs_of_a_study_have_its_corpus_and_its_gold_answers(tmp_path: Path) ->
     runs = [tmp_path / "study/instruct" / name for name in ("english-eu000", "adapted-eu100")]
     for run in runs:
         run.mkdir(parents=True)
-    found = pairs(runs[0], runs[1], "miniature/wildvision", "eu")
+    found = join_pairs(runs[0], runs[1], "miniature/wildvision", "eu")
     assert len(found) == 6 and found[0].reference == "cat" and found[0].group == "drawing"
     assert list(found[0].answers) == ["english-eu000", "adapted-eu100"]

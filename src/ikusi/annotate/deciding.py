@@ -57,7 +57,7 @@ def read_answers(folder: Path) -> Answers:
         InputError: it is none, or nobody has given a verdict.
     """
     found = project.read(folder)
-    said = keep_one_kind(exporting.judgements(folder, third_opinions=True))
+    said = keep_one_kind(exporting.read_judgements(folder, third_opinions=True))
     raters = [one for one in said if one.rater != ADJUDICATOR]
     made = [sheet for sheet in lay_out_sheets(keep_latest(raters)) if (sheet.votes > 0).any()]
     if not made:

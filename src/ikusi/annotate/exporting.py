@@ -31,7 +31,7 @@ class Exported(NamedTuple):
     withdrawn: Mapping[str, int]
 
 
-def judgements(folder: Path, third_opinions: bool = False) -> list[Judgement]:
+def read_judgements(folder: Path, third_opinions: bool = False) -> list[Judgement]:
     """All that people have said, the oldest first.
 
     Args:
@@ -44,7 +44,7 @@ def judgements(folder: Path, third_opinions: bool = False) -> list[Judgement]:
     """
     project = projects.read(folder)
     with _answers(project) as store:
-        return list(said(project, store, third_opinions)) if store else []
+        return list(list_judgements(project, store, third_opinions)) if store else []
 
 
 @contextmanager
@@ -60,17 +60,19 @@ def _answers(project: Project) -> Iterator[Store | None]:
         store.close()
 
 
-def said(project: Project, store: Store, third_opinions: bool = False) -> Iterator[Judgement]:
-    """The judgements of an open store; see `judgements`."""
+def list_judgements(
+    project: Project, store: Store, third_opinions: bool = False
+) -> Iterator[Judgement]:
+    """The judgements of an open store; see `read_judgements`."""
     people = store.people()
     turns = {seat.code: {turn.item: turn for turn in seat.turns} for seat in project.seats}
-    turns[ADJUDICATOR] = third_turns(project)
+    turns[ADJUDICATOR] = list_third_turns(project)
     for word in store.history():
         if word.seat != ADJUDICATOR or third_opinions:
             yield _judgement(project, people[word.seat], turns[word.seat][word.item], word)
 
 
-def third_turns(project: Project) -> dict[str, Turn]:
+def list_third_turns(project: Project) -> dict[str, Turn]:
     """In front of who decides, answers stand as they did in front of the first one asked."""
     found: dict[str, Turn] = {}
     for seat in project.seats:
@@ -112,7 +114,7 @@ def export(folder: Path, output: Path, third_opinions: bool = False) -> Exported
     """
     project = projects.read(folder)
     with _answers(project) as store:
-        found = list(said(project, store, third_opinions)) if store else []
+        found = list(list_judgements(project, store, third_opinions)) if store else []
         people = store.people().values() if store else ()
         third = sum(word.seat == ADJUDICATOR for word in store.history()) if store else 0
     withdrawn = {one.seat: one.removed for one in people if one.withdrawn}

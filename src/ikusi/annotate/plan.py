@@ -21,7 +21,7 @@ from ikusi.annotate.sampling import Drawn
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.judgements.judgement import format_time
-from ikusi.judgements.pairs import Pair, pairs
+from ikusi.judgements.pairs import Pair, join_pairs
 
 VERSION = 1  # of what a plan makes of the same input
 
@@ -218,7 +218,7 @@ def plan_comparison(
         language: in which they were asked.
         asked: how many items of whom.
         seed: of draw, order and sides.
-        corpus: folder of the benchmark's corpus, where it is elsewhere; see `pairs`.
+        corpus: folder of the benchmark's corpus, where it is elsewhere; see `join_pairs`.
 
     Raises:
         InputError: the runs do not fit together, or have too few answers.
@@ -226,7 +226,7 @@ def plan_comparison(
     if len(runs) < 2:
         raise InputError(f"runs: expected 2 or more, found {len(runs)}")
     first, *others = runs
-    found = _join([pairs(first, other, benchmark, language, corpus) for other in others])
+    found = _join([join_pairs(first, other, benchmark, language, corpus) for other in others])
     count = asked.count(len(found), benchmark)
     drawn = [found[one.place] for one in sampling.draw(len(found), count, seed)]
     models = list(found[0].answers)

@@ -150,16 +150,16 @@ class Project:
         return self.folder / PICTURES / item.picture if item.picture else None
 
 
-def link(word: str) -> str:
+def make_link(word: str) -> str:
     """The path that a secret word is opened by, wherever the project is served.
 
-    >>> link("6fMGw1")
+    >>> make_link("6fMGw1")
     '/to/6fMGw1'
     """
     return f"/to/{word}"
 
 
-def tokens(folder: Path) -> dict[str, str]:
+def read_links(folder: Path) -> dict[str, str]:
     """The seat that each secret word leads to; `admin` is who runs the project.
 
     Raises:

@@ -43,7 +43,7 @@ def compute_for_shares(
 
 def _share(share: float, rows: float) -> dict[str, float]:
     low, high = bound_share(share, rows, CONFIDENCE)
-    least = share - planning.least_drop(share, rows)
+    least = share - planning.find_least_drop(share, rows)
     bounds = {"share": share, "low": float(low), "high": float(high), "seen_from": least}
     return {name: round(value, 4) for name, value in bounds.items()}
 
@@ -59,7 +59,7 @@ def compute_for_preferences(items: int, models: int, shared: int) -> dict[str, A
 
 def _preference(items: int, ties: float) -> dict[str, Any]:
     decided = round(items * (1 - ties))
-    least = planning.least_difference(items, ties)
+    least = planning.find_least_difference(items, ties)
     return {
         "items": items,
         "ties": ties,
@@ -72,7 +72,7 @@ def _preference(items: int, ties: float) -> dict[str, Any]:
 def _kappa(shares: Sequence[float], shared: int) -> dict[str, float] | None:
     if not shared:
         return None
-    error = planning.kappa_error(shares, KAPPA, shared)
+    error = planning.estimate_kappa_error(shares, KAPPA, shared)
     half = float(norm.ppf((1 + CONFIDENCE) / 2)) * error
     return {"kappa": KAPPA, "items": shared, "half_width": round(half, 4)}
 
@@ -128,7 +128,7 @@ def describe_margin(task: str, margin: float, effective: float) -> Iterator[str]
             chances.
     """
     for share in ACCEPTED[task]:
-        rows = planning.rows_for_margin(share, margin, CONFIDENCE)
+        rows = planning.count_rows_for_margin(share, margin, CONFIDENCE)
         yield (
             f"To know a share of {share:.0%} to within {margin:.1%} takes "
             f"{int(np.ceil(rows / effective)):,} items."
@@ -141,7 +141,7 @@ def describe_difference(difference: float, models: int) -> Iterator[str]:
     for ties in TIES:
         if difference > 1 - ties:
             continue
-        items = planning.items_for_difference(difference, ties) * pairs
+        items = planning.count_items_for_difference(difference, ties) * pairs
         yield (
             f"To find a difference of {difference:.1%} between the shares of wins, with "
             f"{ties:.0%} ties, in 80 of 100 cases takes {items:,} items."

@@ -183,7 +183,7 @@ class Store:
         )
         return {row["item"]: _word(row) for row in rows}
 
-    def answered(self, seat: str) -> set[str]:
+    def list_answered(self, seat: str) -> set[str]:
         """The items that one person has answered or skipped."""
         rows = self._rows("SELECT item FROM answers WHERE seat = ?", seat)
         return {row[0] for row in rows}
@@ -271,7 +271,7 @@ def _say(
     writing: sqlite3.Connection, seat: str, item: str, said: str, taken_back: bool, once: str
 ) -> bool:
     """Add a word, unless it is there or its speaker has no say; returns whether it was added."""
-    if not _may_speak(writing, seat) or _known(writing, once):
+    if not _may_speak(writing, seat) or _has_word(writing, once):
         return False
     row = writing.execute(
         "INSERT INTO history (seat, item, given, taken_back, once, made) VALUES (?, ?, ?, ?, ?, ?)",
@@ -293,7 +293,7 @@ def _may_speak(connection: sqlite3.Connection, seat: str) -> bool:
     return connection.execute(asked, (seat,)).fetchone() is not None
 
 
-def _known(connection: sqlite3.Connection, once: str) -> bool:
+def _has_word(connection: sqlite3.Connection, once: str) -> bool:
     return bool(connection.execute("SELECT 1 FROM history WHERE once = ?", (once,)).fetchone())
 
 

@@ -70,7 +70,9 @@ def _expect_alike(document: yamlfile.Document, texts: Texts, english: Texts) -> 
         for key in sorted(ours.keys() | theirs.keys()):
             given, expected = _placeholders(ours.get(key)), _placeholders(theirs.get(key))
             if given != expected:
-                raise document.error((group, key), _named(expected), _named(given))
+                raise document.error(
+                    (group, key), _describe_placeholders(expected), _describe_placeholders(given)
+                )
 
 
 def _placeholders(text: str | None) -> set[str] | None:
@@ -79,7 +81,7 @@ def _placeholders(text: str | None) -> set[str] | None:
     return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
 
 
-def _named(placeholders: set[str] | None) -> str:
+def _describe_placeholders(placeholders: set[str] | None) -> str:
     if placeholders is None:
         return "no such text"
     return f"a text with {', '.join(sorted(placeholders)) or 'nothing'} to fill in"
@@ -93,10 +95,10 @@ def choose(texts: Mapping[str, Texts], wanted: Iterable[str]) -> Wording:
     return Wording(texts[code], missing)
 
 
-def accepted(header: str) -> list[str]:
+def list_accepted(header: str) -> list[str]:
     """Languages of a browser's `Accept-Language`, the most wanted first.
 
-    >>> accepted("es;q=0.5, eu-ES, gl;q=0.7")
+    >>> list_accepted("es;q=0.5, eu-ES, gl;q=0.7")
     ['eu', 'gl', 'es']
     """
     found = []

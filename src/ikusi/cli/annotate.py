@@ -272,4 +272,4 @@ def _make(planned: "Plan", output: Path, needed: Iterable[str], dry_run: bool) -
     if not made.words:
         say(f"{output} was made before; its links are in {output / project.LINKS}")
     for code, word in made.words.items():
-        say(f"{code:14} {project.link(word)}")
+        say(f"{code:14} {project.make_link(word)}")

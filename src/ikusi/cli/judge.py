@@ -90,9 +90,9 @@ def judge(
 def _about(run_a: Path, run_b: Path, benchmark: str, language: str, corpus: Path | None) -> "About":
     from ikusi import language as languages
     from ikusi.judge.run import About
-    from ikusi.judgements.pairs import pairs
+    from ikusi.judgements.pairs import join_pairs
 
-    found = pairs(run_a, run_b, benchmark, language, corpus)
+    found = join_pairs(run_a, run_b, benchmark, language, corpus)
     return About(found, benchmark, languages.load(language), [run_a, run_b])
 
 

@@ -19,5 +19,5 @@ def read_judgements(folders: Sequence[str]) -> list[Judgement]:
         if (folder / journal.TABLE).is_file():
             found += journal.read(folder)
         elif folder.exists():
-            found += exporting.judgements(folder)
+            found += exporting.read_judgements(folder)
     return found

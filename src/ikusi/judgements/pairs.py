@@ -75,7 +75,7 @@ class _Asked(NamedTuple):
         return f"{self.benchmark.name} {self.pack.code}"
 
 
-def pairs(
+def join_pairs(
     run_a: Path, run_b: Path, benchmark: str, language: str, corpus: Path | None = None
 ) -> list[Pair]:
     """Lay what two runs answered side by side, in the order of the benchmark's rows.
@@ -100,17 +100,17 @@ def pairs(
     if names[0] == names[1]:
         told = f"expected runs of different names, found {names[0]} twice"
         raise InputError(f"{folders[1]}: {told}")
-    asked = _asked(folders[0], benchmark, language, corpus)
+    asked = _read_asked(folders[0], benchmark, language, corpus)
     said = [_rows(folder, asked) for folder in folders]
     _check_ids(asked, names, said)
-    made = list(_joined(asked, names, said))
+    made = list(_join(asked, names, said))
     if left_out := len(said[0]) - len(made):
         told = f"{left_out} of {len(said[0])} rows have no answer of both runs, and no pair"
         logger.warning("%s: %s", asked.words, told)
     return made
 
 
-def _asked(folder: Path, name: str, language: str, corpus: Path | None) -> _Asked:
+def _read_asked(folder: Path, name: str, language: str, corpus: Path | None) -> _Asked:
     bench = benchmarks.load(name)
     if bench.scorer == "options":
         told = "expected a benchmark whose answers are generated, found one that offers options"
@@ -152,9 +152,7 @@ def _check_ids(asked: _Asked, names: list[str], said: list[dict[str, Any]]) -> N
         raise InputError(f"{name}: {asked.words}: expected {told}")
 
 
-def _joined(
-    asked: _Asked, names: list[str], said: list[dict[str, dict[str, Any]]]
-) -> Iterator[Pair]:
+def _join(asked: _Asked, names: list[str], said: list[dict[str, dict[str, Any]]]) -> Iterator[Pair]:
     kind, corpus = asked.benchmark.type, asked.corpus
     for place, name in enumerate(corpus.ids):
         if name not in said[0]:

@@ -15,12 +15,12 @@ POWER = 0.8
 MOST = 10_000_000  # items that anybody might ask about
 
 
-def rows_for_margin(share: float, margin: float, confidence: float = 0.95) -> int:
+def count_rows_for_margin(share: float, margin: float, confidence: float = 0.95) -> int:
     """Return the fewest independent rows whose Wilson interval of a share is within ``margin``.
 
     ``margin``: half of the interval's width.
 
-    >>> rows_for_margin(0.85, 0.05)
+    >>> count_rows_for_margin(0.85, 0.05)
     196
     """
 
@@ -31,7 +31,7 @@ def rows_for_margin(share: float, margin: float, confidence: float = 0.95) -> in
     return _fewest(narrow)
 
 
-def sign_power(items: int, ties: float, difference: float, alpha: float = 0.05) -> float:
+def compute_sign_power(items: int, ties: float, difference: float, alpha: float = 0.05) -> float:
     """Return the probability that an exact sign test of two models finds their difference.
 
     Args:
@@ -48,7 +48,7 @@ def sign_power(items: int, ties: float, difference: float, alpha: float = 0.05) 
     return float((binom.pmf(decided, items, 1 - ties) * found).sum())
 
 
-def least_difference(
+def find_least_difference(
     items: int, ties: float, power: float = POWER, alpha: float = 0.05
 ) -> float | None:
     """Return the smallest difference between two models' shares of wins that is found.
@@ -57,20 +57,20 @@ def least_difference(
     """
 
     def lacking(difference: float) -> float:
-        return sign_power(items, ties, difference, alpha) - power
+        return compute_sign_power(items, ties, difference, alpha) - power
 
     most = 1 - ties
     return None if lacking(most) < 0 else float(brentq(lacking, 0.0, most, xtol=1e-6))
 
 
-def items_for_difference(
+def count_items_for_difference(
     difference: float, ties: float, power: float = POWER, alpha: float = 0.05
 ) -> int:
     """Return how many items, ties included, it takes to find a difference between two models."""
-    return _fewest(lambda items: sign_power(items, ties, difference, alpha) >= power)
+    return _fewest(lambda items: compute_sign_power(items, ties, difference, alpha) >= power)
 
 
-def least_drop(share: float, rows: float, power: float = POWER, alpha: float = 0.05) -> float:
+def find_least_drop(share: float, rows: float, power: float = POWER, alpha: float = 0.05) -> float:
     """Return the smallest drop from a share that is found between two sets of ``rows`` rows each.
 
     By the normal approximation for ``asin(sqrt(share))`` (Cohen 1988); at most the share itself.
@@ -80,7 +80,7 @@ def least_drop(share: float, rows: float, power: float = POWER, alpha: float = 0
     return share - float(np.sin(angle)) ** 2
 
 
-def kappa_error(shares: Sequence[float], kappa: float, items: float) -> float:
+def estimate_kappa_error(shares: Sequence[float], kappa: float, items: float) -> float:
     """Return the standard error of Cohen's kappa of two raters (Fleiss, Cohen and Everitt 1969).
 
     Both use the verdicts in these ``shares``; a disagreement is as likely as chance makes it.

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from ikusi.annotate.exporting import ADJUDICATOR, said
+from ikusi.annotate.exporting import ADJUDICATOR, list_judgements
 from ikusi.annotate.project import Turn
 from ikusi.annotate.store import SKIPPED, Given, Word
 from ikusi.annotate.task import TIE
@@ -20,7 +20,7 @@ from ikusi.annotate.web.site import Site, Visit, visit
 SIDES = {"A": "B", "B": "A"}
 
 
-def overview(asked: Visit) -> Response:
+def show_overview(asked: Visit) -> Response:
     """How far everybody is, and where they do not agree."""
     site = asked.site
     people = site.store.people()
@@ -35,18 +35,20 @@ def overview(asked: Visit) -> Response:
         median=median,
         skipped=SKIPPED,
         simulated=any(one.kind == "simulated" for one in people.values()),
-        disputes=[(asked.number_of(item), item) for item in disputed(site)],
+        disputes=[(asked.number_of(item), item) for item in list_disputed(site)],
         decided=decided,
     )
 
 
-async def agreement(request: Request) -> Response:
+async def show_agreement(request: Request) -> Response:
     """How far people agree so far."""
     asked = visit(request, admin=True)
-    return asked.page("figures", figures=await run_in_threadpool(figures.of, asked.site))
+    return asked.page(
+        "figures", figures=await run_in_threadpool(figures.compute_figures, asked.site)
+    )
 
 
-def disputed(site: Site) -> list[str]:
+def list_disputed(site: Site) -> list[str]:
     """Items that people have given different verdicts on, in the order of the project."""
     voices: dict[str, set[str]] = {}
     for seat in site.project.seats:
@@ -63,7 +65,7 @@ def _meant(turn: Turn, word: Word) -> str:
     return {"A": turn.left, "B": turn.right}.get(word.given.verdict, word.given.verdict)
 
 
-def others(asked: Visit, item: str) -> list[tuple[str, Given]]:
+def list_others(asked: Visit, item: str) -> list[tuple[str, Given]]:
     """What everybody said of an item, as if answers had stood as before who decides."""
     own = next(turn for turn in asked.turns if turn.item == item)
     found = []
@@ -71,11 +73,11 @@ def others(asked: Visit, item: str) -> list[tuple[str, Given]]:
         turn = next((turn for turn in seat.turns if turn.item == item), None)
         word = asked.site.store.answers(seat.code).get(item)
         if turn and word:
-            found.append((seat.code, _turned(word.given, turn.left != own.left)))
+            found.append((seat.code, _turn_sides(word.given, turn.left != own.left)))
     return found
 
 
-def _turned(given: Given, other: bool) -> Given:
+def _turn_sides(given: Given, other: bool) -> Given:
     """What was said, with the sides exchanged where they were the other way round."""
     if not other:
         return given
@@ -89,7 +91,7 @@ async def export(request: Request) -> Response:
     asked = visit(request, admin=True)
 
     def lines() -> Iterator[str]:
-        for one in said(asked.site.project, asked.site.store):
+        for one in list_judgements(asked.site.project, asked.site.store):
             yield f"{one.to_json()}\n"
 
     name = "judgements.jsonl"

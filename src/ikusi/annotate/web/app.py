@@ -18,7 +18,7 @@ from ikusi.annotate.store import Store
 from ikusi.annotate.web import admin, guards, people, pictures, static
 from ikusi.annotate.web.guards import Guards, Links, TooLargeError
 from ikusi.annotate.web.site import Site, render
-from ikusi.annotate.wording import accepted, choose, read_texts
+from ikusi.annotate.wording import choose, list_accepted, read_texts
 from ikusi.errors import InputError
 
 LETTER = 12  # bytes of the longest letter in a form
@@ -38,7 +38,7 @@ def create(
     Raises:
         InputError: the task, the words or the links of the project are damaged.
     """
-    links = Links(projects.tokens(project.folder))
+    links = Links(projects.read_links(project.folder))
     task = tasks.load(project.task)
     app = Starlette(routes=_routes(), exception_handlers=_HANDLERS)
     app.router.redirect_slashes = False
@@ -48,28 +48,28 @@ def create(
 
 
 def _routes() -> list[Route]:
-    link = projects.link("{word:str}")
+    link = projects.make_link("{word:str}")
     one = link + "/{number:int}"
     person = link + "/people/{seat:str}/leave"
     return [
-        Route("/assets/{name:str}", static.asset),
+        Route("/assets/{name:str}", static.send_asset),
         Route(link, people.start),
         Route(link, people.enter, methods=["POST"]),
         Route(f"{link}/language", people.speak, methods=["POST"]),
-        Route(f"{link}/items", people.items),
-        Route(f"{link}/done", people.done),
+        Route(f"{link}/items", people.list_items),
+        Route(f"{link}/done", people.show_end),
         Route(f"{link}/leave", people.leave),
         Route(f"{link}/leave", people.withdraw, methods=["POST"]),
-        Route(f"{link}/figures", admin.agreement),
+        Route(f"{link}/figures", admin.show_agreement),
         Route(f"{link}/judgements.jsonl", admin.export),
         Route(person, admin.ask_to_remove),
         Route(person, admin.remove, methods=["POST"]),
-        Route(one, people.item),
+        Route(one, people.show_item),
         Route(one, people.answer, methods=["POST"]),
         Route(f"{one}/back", people.take_back, methods=["POST"]),
-        Route(f"{one}/zoom", pictures.zoom),
-        Route(f"{one}/picture", pictures.small),
-        Route(f"{one}/full", pictures.full),
+        Route(f"{one}/zoom", pictures.show_zoom),
+        Route(f"{one}/picture", pictures.send_small),
+        Route(f"{one}/full", pictures.send_full),
     ]
 
 
@@ -79,15 +79,15 @@ async def refuse(request: Request, error: Exception) -> Response:
     return _message(request, status, "missing" if status == 404 else "refused")
 
 
-async def unstored(request: Request, error: Exception) -> Response:
+async def explain_unstored(request: Request, error: Exception) -> Response:
     """Where the disk takes no more."""
     return _message(request, 503, "not_stored")
 
 
 def _message(request: Request, status: int, key: str) -> Response:
     site: Site = request.app.state.site
-    words = choose(site.texts, accepted(request.headers.get("accept-language", "")))
+    words = choose(site.texts, list_accepted(request.headers.get("accept-language", "")))
     return render(site, words, "message", status, key=key)
 
 
-_HANDLERS = {HTTPException: refuse, TooLargeError: refuse, InputError: unstored}
+_HANDLERS = {HTTPException: refuse, TooLargeError: refuse, InputError: explain_unstored}

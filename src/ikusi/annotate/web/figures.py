@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from ikusi import processes
-from ikusi.annotate.exporting import said
+from ikusi.annotate.exporting import list_judgements
 
 if TYPE_CHECKING:
     from ikusi.annotate.web.site import Site
@@ -34,17 +34,17 @@ class Row(NamedTuple):
     why: str
 
 
-def of(site: Site) -> list[Row]:
+def compute_figures(site: Site) -> list[Row]:
     """The figures of what has been said so far; computed anew only when something was said."""
-    text = "".join(f"{one.to_json()}\n" for one in said(site.project, site.store))
+    text = "".join(f"{one.to_json()}\n" for one in list_judgements(site.project, site.store))
     with site.computing:
         if site.computed.get("of") != text:
-            site.computed.update(of=text, rows=_computed(text))
+            site.computed.update(of=text, rows=_compute(text))
         found: list[Row] = site.computed["rows"]
         return found
 
 
-def _computed(text: str) -> list[Row]:
+def _compute(text: str) -> list[Row]:
     if not text:
         return []
     done = processes.run([sys.executable, "-m", __name__], text=text, seconds=MOST_SECONDS)
@@ -53,7 +53,7 @@ def _computed(text: str) -> list[Row]:
     return [Row(*row) for row in json.loads(done.stdout)]
 
 
-def rows(judgements: list[Judgement]) -> list[Row]:
+def list_rows(judgements: list[Judgement]) -> list[Row]:
     """Acceptance and agreement; not which model wins, which nobody should know so soon."""
     from ikusi.judgements.figures import compute
     from ikusi.statistics.agreement import TITLES
@@ -92,7 +92,7 @@ def main() -> None:
     from ikusi.terminal import say
 
     lines = sys.stdin.buffer.read().splitlines()
-    say(json.dumps(rows([parse_json(line, "stdin") for line in lines])))
+    say(json.dumps(list_rows([parse_json(line, "stdin") for line in lines])))
 
 
 if __name__ == "__main__":

@@ -41,44 +41,46 @@ def clean(text: str) -> str:
     return _CONTROLS.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def one(fields: Fields, name: str) -> str:
+def take_one(fields: Fields, name: str) -> str:
     """The first value of a field; empty where there is none."""
     values = fields.get(name)
     return values[0] if values else ""
 
 
-def nonce(fields: Fields) -> str:
+def read_nonce(fields: Fields) -> str:
     """What makes a form itself.
 
     Raises:
         RefusedError: it was not made here.
     """
-    found = one(fields, "nonce")
+    found = take_one(fields, "nonce")
     if not _NONCE.fullmatch(found):
         _refuse("no_verdict")
     return found
 
 
-def person_name(fields: Fields) -> str:
+def read_name(fields: Fields) -> str:
     """What somebody wants to be called, on one line."""
-    name = " ".join(one(fields, "name").split())
+    name = " ".join(take_one(fields, "name").split())
     if len(name) > MOST_NAME:
         _refuse("name_long")
     return name
 
 
-def given(task: Task, item: Item, fields: Fields, seconds: float) -> Given:
+def read_given(task: Task, item: Item, fields: Fields, seconds: float) -> Given:
     """What a form says of an item.
 
     Raises:
         RefusedError: it says nothing, or two things at once.
     """
-    button = SKIPPED if "skip" in fields else one(fields, "verdict")
-    criteria = {name: said for name in task.criteria if (said := one(fields, f"criterion.{name}"))}
-    note = _bounded(one(fields, "note").strip(), MOST_LETTERS)
-    corrected = correction(item, fields) if task.correct else {}
+    button = SKIPPED if "skip" in fields else take_one(fields, "verdict")
+    criteria = {
+        name: said for name in task.criteria if (said := take_one(fields, f"criterion.{name}"))
+    }
+    note = _bound(take_one(fields, "note").strip(), MOST_LETTERS)
+    corrected = read_correction(item, fields) if task.correct else {}
     for name, text in corrected.items():
-        _bounded(text, max(MOST_LETTERS, 2 * len(item.texts[name])))
+        _bound(text, max(MOST_LETTERS, 2 * len(item.texts[name])))
     reasons = [reason for reason in task.reasons if reason in fields.get("reason", ())]
     for said in criteria.values():
         if said not in task.by_name:
@@ -109,17 +111,17 @@ def _verdict(task: Task, button: str, criteria: Mapping[str, str]) -> str:
     return button
 
 
-def correction(item: Item, fields: Fields) -> dict[str, str]:
+def read_correction(item: Item, fields: Fields) -> dict[str, str]:
     """The texts that differ from those that were shown, by name."""
     found = {}
     for place, (name, text) in enumerate(item.texts.items()):
-        written = one(fields, f"text.{place}")
+        written = take_one(fields, f"text.{place}")
         if written.strip() and written != clean(text):
             found[name] = written
     return found
 
 
-def _bounded(text: str, most: int) -> str:
+def _bound(text: str, most: int) -> str:
     if len(text) > most:
         _refuse("too_long", most=most)
     return text

@@ -23,7 +23,7 @@ LEAST_SECONDS = 0.4
 """From a page to its answer: what comes sooner is the second half of a double click."""
 
 
-async def fields_of(request: Request) -> dict[str, list[str]]:
+async def read_fields(request: Request) -> dict[str, list[str]]:
     """The fields of a form, cleaned; of another kind of body none."""
     body = (await request.body()).decode("utf-8", "replace")
     found: dict[str, list[str]] = {}
@@ -40,24 +40,24 @@ async def start(request: Request) -> Response:
     """Where a link leads: to the first page, or on to where somebody stopped."""
     asked = visit(request)
     if asked.admin:
-        return admin.overview(asked)
+        return admin.show_overview(asked)
     person = asked.person
     if person.withdrawn:
         return asked.page("withdrawn")
     if not person.entered:
         return asked.page("start", problem="", name="")
-    return onward(asked, 0)
+    return lead_on(asked, 0)
 
 
 async def enter(request: Request) -> Response:
     """Begin, once somebody has agreed."""
     asked = visit(request, admin=False)
-    fields = await fields_of(request)
-    store, problem, name = asked.site.store, "", forms.one(fields, "name")
+    fields = await read_fields(request)
+    store, problem, name = asked.site.store, "", forms.take_one(fields, "name")
     try:
-        if forms.one(fields, "agree") != "yes":
+        if forms.take_one(fields, "agree") != "yes":
             raise RefusedError("not_agreed")
-        name = forms.person_name(fields)
+        name = forms.read_name(fields)
     except RefusedError as refused:
         problem = asked.words(refused.key)
         return asked.page("start", 422, problem=problem, name=name)
@@ -69,18 +69,18 @@ async def enter(request: Request) -> Response:
 async def speak(request: Request) -> Response:
     """Change the language of the pages."""
     asked = visit(request)
-    language = forms.one(await fields_of(request), "language")
+    language = forms.take_one(await read_fields(request), "language")
     if language in asked.site.texts:
         await run_in_threadpool(asked.site.store.speak, asked.seat, language)
     return asked.go("items" if asked.person.entered and not asked.admin else "")
 
 
-def onward(asked: Visit, after: int) -> Response:
+def lead_on(asked: Visit, after: int) -> Response:
     """Lead to the next item that is not answered, or to the end."""
-    answered = asked.site.store.answered(asked.seat)
+    answered = asked.site.store.list_answered(asked.seat)
     numbers = [n for n, turn in enumerate(asked.turns, 1) if turn.item not in answered]
     if asked.admin:
-        open_ = admin.disputed(asked.site)
+        open_ = admin.list_disputed(asked.site)
         numbers = [n for n in numbers if asked.turns[n - 1].item in open_]
     following = [n for n in numbers if n > after] or numbers
     if following:
@@ -88,7 +88,7 @@ def onward(asked: Visit, after: int) -> Response:
     return asked.go("" if asked.admin else "done")
 
 
-async def item(request: Request) -> Response:
+async def show_item(request: Request) -> Response:
     """An item, with what was said of it."""
     asked = visit(request)
     if away := shut(asked):
@@ -106,7 +106,7 @@ async def item(request: Request) -> Response:
         if asked.site.task.criteria and given.verdict != asked.site.task.follows(given.criteria):
             filled["verdict"] = [given.verdict]
     problem = asked.words("too_quick") if "again" in request.query_params else ""
-    before = asked.said(draft.given) if draft and said else ""
+    before = asked.name_verdict(draft.given) if draft and said else ""
     return show(asked, number, filled, problem, before=before)
 
 
@@ -129,7 +129,7 @@ def show(
     """The page of an item, with what has been filled in."""
     turn = asked.turns[number - 1]
     about = asked.site.project.items[turn.item]
-    done = asked.site.store.answered(asked.seat)
+    done = asked.site.store.list_answered(asked.seat)
     following = (n for n in range(number + 1, len(asked.turns) + 1))
     upcoming = next((n for n in following if asked.turns[n - 1].item not in done), 0)
     return asked.page(
@@ -139,14 +139,14 @@ def show(
         turn=turn,
         item=about,
         filled=filled,
-        value=lambda name: forms.one(filled, name),
-        corrected=bool(forms.correction(about, filled)),
+        value=lambda name: forms.take_one(filled, name),
+        corrected=bool(forms.read_correction(about, filled)),
         problem=problem,
         before=before,
         upcoming=upcoming,
         done=len(done),
         last=asked.site.store.last(asked.seat),
-        others=admin.others(asked, turn.item) if asked.admin else [],
+        others=admin.list_others(asked, turn.item) if asked.admin else [],
     )
 
 
@@ -156,26 +156,26 @@ async def answer(request: Request) -> Response:
     if away := shut(asked):
         return away
     number, turn, about = asked.turn()
-    fields = await fields_of(request)
+    fields = await read_fields(request)
     try:
-        nonce, seconds = forms.nonce(fields), seconds_taken(fields)
+        nonce, seconds = forms.read_nonce(fields), count_seconds(fields)
         if seconds < LEAST_SECONDS:
             return asked.go(f"{number}?again=1")
-        given = forms.given(asked.site.task, about, fields, seconds)
+        given = forms.read_given(asked.site.task, about, fields, seconds)
     except RefusedError as refused:
         return show(asked, number, fields, asked.words(refused.key, **refused.values), 422)
     store = asked.site.store
     if asked.admin and not store.person(ADJUDICATOR).entered:
         await run_in_threadpool(store.enter, ADJUDICATOR)
     await asyncio.wrap_future(store.send(asked.seat, turn.item, given, nonce))
-    return onward(asked, number)
+    return lead_on(asked, number)
 
 
-def seconds_taken(fields: Fields) -> float:
+def count_seconds(fields: Fields) -> float:
     """How long somebody looked: as their page says, but no longer than since it was sent."""
     try:
-        since = time.time() - float(forms.one(fields, "shown")) / 1000
-        own = float(forms.one(fields, "seconds") or since)
+        since = time.time() - float(forms.take_one(fields, "shown")) / 1000
+        own = float(forms.take_one(fields, "seconds") or since)
     except ValueError:
         raise RefusedError("no_verdict") from None
     if not 0 <= since <= forms.LONGEST_SECONDS * 365 or not own >= 0:
@@ -190,20 +190,20 @@ async def take_back(request: Request) -> Response:
         return away
     number, turn, _ = asked.turn()
     try:
-        nonce = forms.nonce(await fields_of(request))
+        nonce = forms.read_nonce(await read_fields(request))
     except RefusedError:
         return asked.go(number)
     await run_in_threadpool(asked.site.store.take_back, asked.seat, turn.item, nonce)
     return asked.go(number)
 
 
-async def items(request: Request) -> Response:
+async def list_items(request: Request) -> Response:
     """All that somebody is asked, with what they said."""
     asked = visit(request, admin=False)
     return shut(asked) or _items(asked, finished=False)
 
 
-async def done(request: Request) -> Response:
+async def show_end(request: Request) -> Response:
     """The end, with what was skipped."""
     asked = visit(request, admin=False)
     return shut(asked) or _items(asked, finished=True)
@@ -213,7 +213,7 @@ def _items(asked: Visit, finished: bool) -> Response:
     said = asked.site.store.answers(asked.seat)
     rows = [(n, turn, said.get(turn.item)) for n, turn in enumerate(asked.turns, 1)]
     if finished and len(said) < len(asked.turns):
-        return onward(asked, 0)
+        return lead_on(asked, 0)
     skipped = [n for n, _, word in rows if word and word.given.verdict == SKIPPED]
     return asked.page("items", rows=rows, finished=finished, skipped=skipped, answered=len(said))
 

@@ -22,7 +22,7 @@ QUALITY = 80
 KEPT = {"Cache-Control": "private, max-age=86400"}
 
 
-def small_path(project: Project, item: Item) -> Path:
+def place_small(project: Project, item: Item) -> Path:
     """Where an item's small picture is."""
     return project.folder / SMALL / f"{Path(item.picture).stem}.webp"
 
@@ -37,7 +37,7 @@ def prepare(folder: Path) -> None:
     """
     project = projects.read(folder)
     if any(
-        one.picture and not small_path(project, one).is_file() for one in project.items.values()
+        one.picture and not place_small(project, one).is_file() for one in project.items.values()
     ):
         done = processes.run([sys.executable, "-m", __name__, str(folder)])
         if done.returncode:
@@ -51,7 +51,7 @@ def make(folder: Path) -> None:
     project = projects.read(folder)
     (project.folder / SMALL).mkdir(exist_ok=True)
     for item in project.items.values():
-        path, original = small_path(project, item), project.picture(item)
+        path, original = place_small(project, item), project.picture(item)
         if original is None or path.is_file():
             continue
         picture = decode(original.read_bytes(), name=str(original))
@@ -60,12 +60,12 @@ def make(folder: Path) -> None:
             picture.save(file, "WEBP", quality=QUALITY)
 
 
-async def small(request: Request) -> Response:
+async def send_small(request: Request) -> Response:
     """The picture of an item, as its page shows it."""
     return _file(request, small=True)
 
 
-async def full(request: Request) -> Response:
+async def send_full(request: Request) -> Response:
     """The picture as it came."""
     return _file(request, small=False)
 
@@ -76,11 +76,11 @@ def _file(request: Request, small: bool) -> Response:
     original = asked.site.project.picture(item)
     if shut(asked) or original is None:
         raise HTTPException(404)
-    path = small_path(asked.site.project, item) if small else original
+    path = place_small(asked.site.project, item) if small else original
     return FileResponse(path, headers=KEPT)
 
 
-async def zoom(request: Request) -> Response:
+async def show_zoom(request: Request) -> Response:
     """A page with the picture in all its pixels."""
     asked = visit(request)
     number, _, item = asked.turn()

@@ -85,8 +85,8 @@ def _links(project: projects.Project, host: str, port: int) -> Iterator[str]:
     shown = _address() if host in EVERYWHERE else host
     place = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
     yield f"{project.folder}: {len(project.items):,} items, {len(project.seats)} people"
-    for word, code in projects.tokens(project.folder).items():
-        yield f"{code:14} {place}{projects.link(word)}"
+    for word, code in projects.read_links(project.folder).items():
+        yield f"{code:14} {place}{projects.make_link(word)}"
     yield "Stop with Ctrl-C; the same command goes on from there."
 
 

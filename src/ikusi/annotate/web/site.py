@@ -16,14 +16,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ikusi.annotate import project as projects
-from ikusi.annotate.exporting import ADJUDICATOR, third_turns
+from ikusi.annotate.exporting import ADJUDICATOR, list_third_turns
 from ikusi.annotate.project import ADMIN, Item, Project, Turn
 from ikusi.annotate.store import SKIPPED, Given, Person, Store
 from ikusi.annotate.task import Task
 from ikusi.annotate.web.forms import CORRECTED, clean
 from ikusi.annotate.web.guards import Links
 from ikusi.annotate.web.static import VERSION
-from ikusi.annotate.wording import Texts, Wording, accepted, choose
+from ikusi.annotate.wording import Texts, Wording, choose, list_accepted
 from ikusi.page import open_templates
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Site:
     def turns(self) -> Mapping[str, Sequence[Turn]]:
         """What each seat is asked, in order; who decides may be asked about every item."""
         found = {seat.code: seat.turns for seat in self.project.seats}
-        return {**found, ADJUDICATOR: tuple(third_turns(self.project).values())}
+        return {**found, ADJUDICATOR: tuple(list_third_turns(self.project).values())}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Visit:
     @cached_property
     def base(self) -> str:
         """The path of their link."""
-        return projects.link(self.word)
+        return projects.make_link(self.word)
 
     @cached_property
     def person(self) -> Person:
@@ -82,7 +82,7 @@ class Visit:
     def words(self) -> Wording:
         """The words of their pages: as they chose, else as their browser asks."""
         own = self.person.language
-        asked = [own] if own else accepted(self.request.headers.get("accept-language", ""))
+        asked = [own] if own else list_accepted(self.request.headers.get("accept-language", ""))
         return choose(self.site.texts, [*asked, self.site.project.language])
 
     def turn(self) -> tuple[int, Turn, Item]:
@@ -101,7 +101,7 @@ class Visit:
         """The number of an item among what they are asked."""
         return next(n for n, turn in enumerate(self.turns, 1) if turn.item == item)
 
-    def said(self, given: Given) -> str:
+    def name_verdict(self, given: Given) -> str:
         """What somebody said, in a word."""
         own = self.site.task.words_in(self.words.found.code).said
         if given.verdict == SKIPPED:

@@ -16,7 +16,7 @@ VERSION = hashlib.sha256(repr(sorted(_FILES.items())).encode()).hexdigest()[:12]
 """Of the files, each of which a browser may keep as long as this stays the same."""
 
 
-async def asset(request: Request) -> Response:
+async def send_asset(request: Request) -> Response:
     """A file by its name."""
     if (name := request.path_params["name"]) not in _FILES:
         raise HTTPException(404)
