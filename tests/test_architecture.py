@@ -51,7 +51,6 @@ MAY_IMPORT["report"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["compare"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["judgements"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["annotate"] -= {"server", "translate", "model", "answer", "train"}
-MAY_IMPORT["publish"] = {*FOUNDATIONS, "model"}
 
 HEAVY = ["torch", "transformers", "accelerate", "pyarrow", "matplotlib", "scipy"]
 LIGHT = [*FOUNDATIONS, "language", "recipe", "study", "cli"]

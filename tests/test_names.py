@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 VERBS = """
-accepts add adopt align answer append apply ask assemble attend bound bring build cache
+accepts add adopt align answer append apply ask assemble attend bind bound bring build cache
 calibrate call chat check choose claim clean close collate collect compare compile complete
-compose compute contains convert count create cross deal decide decode describe detokenise die
+compose compute contains convert copy count create cross deal decide decode describe detokenise die
 display divide draft draw drop embed encode end enter estimate evaluate examine exceeds exchange
 expect explain export fetch fill find fingerprint fits flatten flush forget format forward
 gather generalise generate group grow guard has hash heed hide hold holds import inspect

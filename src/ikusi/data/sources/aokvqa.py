@@ -77,6 +77,7 @@ SOURCES = (
         row_type="choice",
         languages=("en",),
         licence="Apache-2.0",
+        pictures="coco-pictures",
         home=f"https://huggingface.co/datasets/{HUB}",
         read=_read,
         options=Options,

@@ -70,6 +70,7 @@ class Source:
         row_type: name of its rows' type (`ikusi.data.rows`).
         languages: of its rows, each row in all of them.
         licence: as its authors state it.
+        pictures: the licence of its pictures, where that is another.
         home: its page.
         read: gives its rows in their order; called again, it gives them again.
         options: its own settings. A setting named `row_type` or `languages` stands before the
@@ -86,6 +87,7 @@ class Source:
     read: Callable[[Origin, Any], Iterator[Item]]
     options: type[Section] = NoOptions
     remote: bool = False
+    pictures: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.about}"

@@ -71,6 +71,7 @@ SOURCES = (
         row_type="caption",
         languages=("en",),
         licence="conceptual-captions (free to use, Google Inc. named as the source)",
+        pictures="web-pictures",
         home="https://huggingface.co/datasets/pixparse/cc3m-wds",
         read=_read,
     ),

@@ -88,6 +88,7 @@ SOURCES = (
         row_type="instruction",
         languages=("en",),
         licence="other (the licences of CC3M, LAION, SBU; captions by BLIP)",
+        pictures="web-pictures",
         home="https://huggingface.co/datasets/liuhaotian/LLaVA-Pretrain",
         read=_read,
         options=Options,

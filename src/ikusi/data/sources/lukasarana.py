@@ -154,13 +154,16 @@ def _read_ama(origin: Origin, options: OnlyBasque) -> Iterator[Item]:
     return convert_rows(rows, _ama(options.languages[0]), "image_url")
 
 
-def _source(name: str, dataset: str, row_type: str, about: str, converter: Converter) -> Source:
+def _source(
+    name: str, dataset: str, row_type: str, about: str, converter: Converter, pictures: str
+) -> Source:
     return Source(
         name=name,
         about=about,
         row_type=row_type,
         languages=("en", "eu"),
         licence="as the set it was translated from",
+        pictures=pictures,
         home=f"https://huggingface.co/datasets/{AUTHOR}/{dataset}",
         read=partial(_read, dataset, converter),
         options=Parallel,
@@ -168,13 +171,37 @@ def _source(name: str, dataset: str, row_type: str, about: str, converter: Conve
 
 
 SOURCES = (
-    _source("aokvqa_eu", "A-OK-VQA-eu", "choice", "2.5 thousand A-OKVQA rows in Basque", _aokvqa),
-    _source("vqav2_eu", "vqa-v2-eu", "vqa", "5 thousand VQAv2 rows in Basque", _vqav2),
     _source(
-        "pixmo_capqa_eu", "Pixmo-cap-qa-eu", "choice", "5 thousand CapQA rows in Basque", _capqa
+        "aokvqa_eu",
+        "A-OK-VQA-eu",
+        "choice",
+        "2.5 thousand A-OKVQA rows in Basque",
+        _aokvqa,
+        "coco-pictures",
     ),
     _source(
-        "wildvision_eu", "WildVision", "open", "the WildVision rows kept, in Basque", _wildvision
+        "vqav2_eu",
+        "vqa-v2-eu",
+        "vqa",
+        "5 thousand VQAv2 rows in Basque",
+        _vqav2,
+        "coco-pictures",
+    ),
+    _source(
+        "pixmo_capqa_eu",
+        "Pixmo-cap-qa-eu",
+        "choice",
+        "5 thousand CapQA rows in Basque",
+        _capqa,
+        "web-pictures",
+    ),
+    _source(
+        "wildvision_eu",
+        "WildVision",
+        "open",
+        "the WildVision rows kept, in Basque",
+        _wildvision,
+        "none is stated",
     ),
     Source(
         name="pixmo_ama_eu",
@@ -183,6 +210,7 @@ SOURCES = (
         languages=("eu",),
         licence="ODC-BY-1.0",
         home=f"https://huggingface.co/datasets/{AUTHOR}/pixmo-ask-model-anything-eu",
+        pictures="web-pictures",
         read=_read_ama,
         options=OnlyBasque,
         remote=True,

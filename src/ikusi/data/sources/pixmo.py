@@ -31,6 +31,7 @@ from ikusi.yamlfile import Section
 
 AMA = "allenai/pixmo-ask-model-anything"
 CAP_QA = "allenai/pixmo-cap-qa"
+GUIDELINES = "research and educational use in accordance with Ai2's Responsible Use Guidelines"
 _TAG = re.compile(r"\[(USER|ASSISTANT)\]")
 
 
@@ -121,8 +122,9 @@ SOURCES = (
         about="162 thousand questions of people about pictures, answered with a model's help",
         row_type="instruction",
         languages=("en",),
-        licence="ODC-BY-1.0",
+        licence=f"ODC-BY-1.0 ({GUIDELINES})",
         home=f"https://huggingface.co/datasets/{AMA}",
+        pictures="web-pictures",
         read=_read_ama,
         remote=True,
     ),
@@ -131,8 +133,12 @@ SOURCES = (
         about="the yes/no questions of PixMo-CapQA as a choice between the two words",
         row_type="choice",
         languages=("en",),
-        licence="ODC-BY-1.0",
+        licence=(
+            f"ODC-BY-1.0 ({GUIDELINES}; includes data generated from Claude which are subject to "
+            "Anthropic terms)"
+        ),
         home=f"https://huggingface.co/datasets/{CAP_QA}",
+        pictures="web-pictures",
         read=_read_cap_qa,
         options=CapQA,
         remote=True,

@@ -75,6 +75,7 @@ SOURCES = (
         row_type="vqa",
         languages=("en",),
         licence="CC BY 4.0",
+        pictures="coco-pictures",
         home=f"https://huggingface.co/datasets/{HUB}",
         read=_read,
         options=Options,

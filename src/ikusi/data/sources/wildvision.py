@@ -104,6 +104,7 @@ SOURCES = (
         row_type="open",
         languages=("en",),
         licence="CC BY 4.0 (arena data; none is stated for bench)",
+        pictures="none is stated",
         home=f"https://huggingface.co/datasets/{BENCH}",
         read=_read,
         options=Options,
