@@ -52,6 +52,16 @@ def test_what_has_no_value_is_told_and_never_nan() -> None:
     assert "nan" not in shown.lower()
 
 
+def test_where_nothing_is_shared_one_row_says_that_agreement_has_no_value(tmp_path: Path) -> None:
+    views.write(compute([validated("1", "ane", "accept")], resamples=50), tmp_path / "out")
+    (row,) = written(tmp_path / "out", "agreement")
+    assert (row["between"], row["figure"], row["value"]) == ("1 rater", "all figures", "")
+    assert row["why"] == "undefined, because no item has two ratings"
+    rows = [validated(item, "ane", "accept") for item in "12"]
+    views.write(compute([*rows, validated("1", "jon", "reject")], resamples=50), tmp_path / "two")
+    assert len(written(tmp_path / "two", "agreement")) == 6  # some have a value
+
+
 @pytest.mark.slow
 def test_simulated_raters_are_told_in_every_table_they_are_in(tmp_path: Path) -> None:
     rows = list(table_1(67, [1] * 20, kind="simulated"))

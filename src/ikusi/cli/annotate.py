@@ -195,6 +195,27 @@ def _text(path: Path) -> str:
     return text
 
 
+@app.command("simulate")
+def simulate(
+    project: Project,
+    agreement: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="How likely each says what is right; else anything."),
+    ] = 0.8,
+    seed: Annotated[int, typer.Option(min=0, max=MOST, help="Seed of what they say.")] = 0,
+) -> None:
+    """Try a project with simulated raters: a program answers in all places.
+
+    For demonstrations. It says nothing about people, models or data, and every table, figure and
+    page names it. A project that a person has begun is refused; one that was simulated stays so.
+
+    Example: ikusi annotate simulate people/trial
+    """
+    from ikusi.annotate.simulated import simulate_raters
+
+    say(f"{simulate_raters(project, agreement, seed):10,} answers of SIMULATED raters added")
+
+
 @app.command("export")
 def export(
     project: Project,

@@ -150,11 +150,12 @@ def _tests(found: Sequence[Preference]) -> Table:
 def _agreement(figures: Figures) -> Table:
     rows: list[list[Cell]] = []
     for one in _list_counted(figures):
-        between = f"{len(one.sheet.raters)} raters"
-        rows += [_figure(one.sheet, between, figure) for figure in one.agreement]
+        raters = len(one.sheet.raters)
+        between = f"{raters} rater{'s' * (raters != 1)}"
+        rows += [_figure(one.sheet, between, figure) for figure in _join(one.agreement)]
     for beside in figures.judges:
         between = f"majority and {beside.judge} (model)"
-        rows += [_figure(beside.sheet, between, figure) for figure in beside.agreement]
+        rows += [_figure(beside.sheet, between, figure) for figure in _join(beside.agreement)]
     columns = [*_PLACE, "task", "models", "between", "figure", "value", "low", "high", "items"]
     caption = "Agreement, on items with two verdicts or more"
     return Table("agreement", caption, [*columns, "ratings", "why"], rows)
@@ -162,6 +163,14 @@ def _agreement(figures: Figures) -> Table:
 
 def _list_counted(figures: Figures) -> list[Acceptance | Preference]:
     return [*figures.table_1, *figures.table_2]
+
+
+def _join(agreement: Sequence[Figure]) -> Sequence[Figure]:
+    """All figures; one for all of them where all are undefined for one reason."""
+    if any(figure.value is not None for figure in agreement):
+        return agreement
+    reasons = {figure.why for figure in agreement}
+    return [agreement[0]._replace(name="all figures")] if len(reasons) == 1 else agreement
 
 
 def _figure(sheet: Sheet, between: str, figure: Figure) -> list[Cell]:
