@@ -22,8 +22,8 @@ meet mend merge mix move name occurs open order outdate overlay pack pad pair pa
 place plan pool prepare print probe project quote rank read recompute record refuse rehearse
 remove render repeat replace report resample run sample save say schedule score select send
 serve set settle share shorten show shut simulate speak spell split spool stack standardise start
-step store suggest sum summarise tabulate take talk tidy to train translate try use validate vary
-visit warn with withdraw without write
+step store strip suggest sum summarise tabulate take talk tidy to trace train translate try use
+validate vary visit warn with withdraw without write
 """
 """With `main`, `to` for a conversion, and `with` and `without` for a copy that differs in this."""
 

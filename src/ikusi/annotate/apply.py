@@ -94,7 +94,11 @@ def _corpus(
             fingerprint=name,
             kind=KIND,
             inputs={"corpus": about.content},
-            settings={"only_judged": only_judged, "accepted": accepted},
+            settings={
+                "corpus": found.folder,
+                "only_judged": only_judged,
+                "accepted": accepted,
+            },
             reads=[found.folder, answers.project.folder],
         ) as staging:
             counts = _Applier(answers, found, staging, only_judged).run()

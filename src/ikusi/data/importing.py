@@ -112,8 +112,8 @@ def import_corpus(
         about: dict[str, Any] = {"settings": asked, "reads": reads}
         about |= {"kind": KIND, "inputs": {source: str(path or found.home)}}
         with artifact.write_folder(folder, fingerprint=print_, **about) as staging:
-            pictures = _Fetched(_fetch(read, fetcher) if found.remote else None, drop_repeated)
-            counts = _write_items(staging, *found.shape(settings), read(), pictures, progress)
+            pictures = fetch_pictures(read, fetcher, drop_repeated) if found.remote else Fetched()
+            counts = write_items(staging, *found.shape(settings), read(), pictures, progress)
             artifact.add_counts(staging, **counts)
     return dict((artifact.read_manifest(folder) or {})["counts"])
 
@@ -173,15 +173,17 @@ def _first(items: Iterator[Item], limit: int) -> Iterator[Item]:
             return
 
 
-def _fetch(read: Callable[[], Iterator[Item]], fetcher: Fetcher | None) -> Ledger | None:
-    """Fetch what the rows want from the web, all in one go; None where they want nothing."""
+def fetch_pictures(
+    read: Callable[[], Iterator[Item]], fetcher: Fetcher | None, drop_repeated: int | None = None
+) -> Fetched:
+    """Fetch what the rows want from the web, all in one go."""
     pictures = (item.picture for item in read() if isinstance(item, SourceRow))
     remote = (shown for shown in pictures if shown and shown.url)
     first = next(remote, None)
     if first is None:
-        return None
+        return Fetched()
     wanted = (Wanted(str(shown.url), shown.sha256) for shown in chain([first], remote))
-    return (fetcher or _default_fetcher())(wanted)
+    return Fetched((fetcher or _default_fetcher())(wanted), drop_repeated)
 
 
 def _default_fetcher() -> Fetcher:
@@ -190,12 +192,12 @@ def _default_fetcher() -> Fetcher:
     return make_fetcher()
 
 
-def _write_items(
+def write_items(
     folder: Path,
     row_type: str,
     languages: list[str],
     items: Iterator[Item],
-    fetched: _Fetched,
+    fetched: Fetched,
     progress: Callable[[int], None] | None,
 ) -> dict[str, int]:
     """Write the items and count them."""
@@ -214,7 +216,7 @@ def _write_items(
     counts["images"] = writer.stored
     if repeated := writer.find_repeated():
         counts["images_repeated"] = repeated
-    for reason, count in _reasons(folder / "quarantine.parquet").items():
+    for reason, count in count_reasons(folder / "quarantine.parquet").items():
         counts["quarantined"] += count
         counts[f"quarantined: {reason}"] = count
     if not counts["rows"]:
@@ -223,7 +225,7 @@ def _write_items(
     return dict(counts)
 
 
-def _reasons(path: Path) -> Counter[str]:
+def count_reasons(path: Path) -> Counter[str]:
     """Quarantined rows by reason, without what each row had instead."""
     if not path.exists():
         return Counter()
@@ -247,7 +249,7 @@ class _Found:
 
 
 def _with_pictures(
-    items: Iterable[Item], row_type: RowType, fetched: _Fetched
+    items: Iterable[Item], row_type: RowType, fetched: Fetched
 ) -> Iterator[tuple[Item, Future[_Found] | None]]:
     """Items in order, each with its picture where that is new; some are decoded ahead."""
     workers, known = os.cpu_count() or 1, set[str]()
@@ -271,10 +273,10 @@ def _fault(row_type: RowType, row: SourceRow) -> bool:
     return bool(find_key_fault(row.id, row.group, row.task) or any(faults))
 
 
-class _Fetched:
+class Fetched:
     """Pictures from the web, without those that came from too many URLs to be of one of them."""
 
-    def __init__(self, ledger: Ledger | None, drop_repeated: int | None) -> None:
+    def __init__(self, ledger: Ledger | None = None, drop_repeated: int | None = None) -> None:
         self._ledger = ledger
         self._dropped = ledger.find_repeated(drop_repeated) if ledger and drop_repeated else {}
 
@@ -307,7 +309,7 @@ class _Fetched:
             raise InputError(f"picture: expected one of its own, found it behind {urls} URLs")
 
 
-def _read(picture: Picture, fetched: _Fetched) -> _Found:
+def _read(picture: Picture, fetched: Fetched) -> _Found:
     """Read and decode a picture.
 
     Raises:
