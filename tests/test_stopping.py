@@ -1,10 +1,12 @@
-"""Every long command, started as a person starts it and stopped in the middle of its work."""
+"""Every long command, started as a person starts it and stopped in the middle of its work.
+
+All heed both signals by one door, so each is sent one of them; what does not end is sent both.
+"""
 
 import json
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -98,7 +100,7 @@ def number(request: pytest.FixtureRequest) -> signal.Signals:
 
 @pytest.mark.slow
 def test_a_translation_goes_on_with_the_rows_it_has(
-    tmp_path: Path, paused: Callable[..., Path], number: signal.Signals
+    tmp_path: Path, paused: Callable[..., Path]
 ) -> None:
     """Its program, with what that has started, ends with it."""
     numbered(tmp_path / "corpus", "caption", 10)
@@ -108,7 +110,7 @@ def test_a_translation_goes_on_with_the_rows_it_has(
     (tmp_path / "slow.yaml").write_text(json.dumps(told))
     words = ["translate", tmp_path / "slow.yaml", "--corpus", tmp_path / "corpus", "--output"]
     started = Started(*words, tmp_path / "out")
-    started.stop_once((tmp_path / "busy").exists, number, all=number == signal.SIGINT)
+    started.stop_once((tmp_path / "busy").exists, signal.SIGINT, all=True)
     assert not (tmp_path / "out").exists()
     (tmp_path / "hold").unlink()
     assert run(*words, tmp_path / "out") == run(*words, tmp_path / "whole") == 0
@@ -137,13 +139,12 @@ def test_what_a_server_has_answered_is_not_asked_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_import_begins_anew(tmp_path: Path, number: signal.Signals) -> None:
+def test_an_import_begins_anew(tmp_path: Path) -> None:
     rows = (json.dumps({"question": f"what is {n}?", "answer": f"it is {n}"}) for n in range(60000))
     (tmp_path / "rows.jsonl").write_text("\n".join(rows))
     words = ["data", "import", "table", "row_type=instruction", "--path", tmp_path / "rows.jsonl"]
-    extras = {"PYTHONPATH": os.pathsep.join(sys.path)}
-    started = Started(*words, "--output", tmp_path / "out", **extras)
-    started.stop_once(lambda: list(tmp_path.rglob("*.parquet")), number, all=True)
+    started = Warm(*words, "--output", tmp_path / "out")
+    started.stop_once(lambda: list(tmp_path.rglob("*.parquet")), signal.SIGTERM, all=True)
     assert not (tmp_path / "out").exists()
     asked = [*words, "--limit", 20, "--output"]
     assert run(*asked, tmp_path / "out") == run(*asked, tmp_path / "whole") == 0
@@ -232,11 +233,11 @@ def evaluated(model: Path) -> tuple[list[object], list[dict[str, Any]]]:
 
 @pytest.mark.slow
 def test_an_evaluation_goes_on_from_its_finished_parts(
-    tmp_path: Path, evaluated: tuple[list[object], list[dict[str, Any]]], number: signal.Signals
+    tmp_path: Path, evaluated: tuple[list[object], list[dict[str, Any]]]
 ) -> None:
     words, whole = evaluated
     started = Warm(*words, tmp_path / "out")
-    started.stop_once(lambda: list(tmp_path.glob("out/**/*.parquet")), number, all=False)
+    started.stop_once(lambda: list(tmp_path.glob("out/**/*.parquet")), signal.SIGTERM, all=False)
     assert not (tmp_path / "out/results.json").exists()
     assert run(*words, tmp_path / "out") == 0
     assert measured.rows_of(tmp_path / "out") == whole
@@ -265,16 +266,16 @@ def test_npm_ends_with_a_fetch(tmp_path: Path, paused: Callable[..., Path]) -> N
 
 
 @pytest.mark.slow
-def test_a_conversation_ends_at_its_prompt(model: Path, number: signal.Signals) -> None:
-    started = (Started if number == signal.SIGINT else Warm)("chat", model)
-    started.stop_once(started.has_spoken, number, all=True)
+def test_a_conversation_ends_at_its_prompt(model: Path) -> None:
+    started = Warm("chat", model)
+    started.stop_once(started.has_spoken, signal.SIGINT, all=True)
 
 
 @pytest.mark.slow
-def test_a_comparison_of_many_resamples_is_left(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_comparison_of_many_resamples_is_left(tmp_path: Path) -> None:
     runs = [evaluation(tmp_path / name, skill) for name, skill in (("a", 0.2), ("b", 0.8))]
     started = Started("compare", *runs, "--bootstrap", 10_000_000, "--output", tmp_path / "out")
-    started.stop_once(lambda: started.loaded("_stats"), number, all=False)
+    started.stop_once(lambda: started.loaded("_stats"), signal.SIGINT, all=False)
     assert not (tmp_path / "out").exists()
 
 

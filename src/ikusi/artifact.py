@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -280,13 +281,17 @@ def write_json(path: Path, obj: Any) -> None:
 
 def list_versions() -> dict[str, str]:
     """Versions of Python and of the installed packages that results depend on."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    python = {"python": platform.python_version(), "platform": platform.platform()}
+    return python | dict(_find_packages())
+
+
+@cache  # looking them up takes as long as writing a small folder
+def _find_packages() -> tuple[tuple[str, str], ...]:
+    found = {}
     for name in _VERSIONED:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    return tuple(found.items())
 
 
 def _forget_peak_memory() -> None:

@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -48,6 +49,7 @@ for _kind, _pattern, _first in (
     ("float", rf"^[-+]?(?:{_DIGITS}|\.inf|\.nan)$", list("-+.0123456789")),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), _first)
+_VALUES = _Loader("")
 RESOLVERS = _Loader.yaml_implicit_resolvers
 """What plain text is read as something else than text."""
 
@@ -148,7 +150,7 @@ def _parse(path: Path) -> Document:
         raise InputError(f"{path}: expected UTF-8 text, found byte {error.start}") from error
     marks: dict[Key, str] = {}
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = _compose(text)
         marks[()] = f"{path}:1"
         data = {} if node is None else _construct(node, (), str(path), marks)
     except RecursionError as error:
@@ -162,6 +164,12 @@ def _parse(path: Path) -> Document:
     if not isinstance(data, dict):
         raise InputError(f"{path}:1: expected keys and values, found {show(data)}")
     return Document(data, marks, str(path))
+
+
+@lru_cache(maxsize=64)  # language packs and benchmarks are read again and again
+def _compose(text: str) -> yaml.Node | None:
+    """The nodes of a text; they are only read, and values are made from them anew each time."""
+    return yaml.compose(text, Loader=_Loader)
 
 
 def _reason(error: OSError) -> str:
@@ -192,7 +200,7 @@ def _construct(node: yaml.Node, key: Key, name: str, marks: dict[Key, str]) -> A
 
 
 def _scalar(node: yaml.Node, key: Key, name: str) -> Any:
-    value = _Loader("").construct_object(node)
+    value = _VALUES.yaml_constructors[node.tag](_VALUES, node)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     most, expected = LARGEST, "a finite number"
     if isinstance(value, int):
@@ -261,7 +269,7 @@ def parse_value(text: str, key: Key, name: str = "command line") -> Any:
         InputError: it is no YAML, gives a key twice, or holds a number that is not finite.
     """
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = _compose(text)
         return None if node is None else _construct(node, key, name, {})
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{name}: {spell(key)}: expected YAML, found {show(text)}") from error

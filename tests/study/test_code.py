@@ -3,7 +3,8 @@
 import ast
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ from study.test_scheduling import diary, grid
 
 ROOT = Path(__file__).parents[2]
 INSTALLED = Path(code.__file__).parents[1]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _read_each_module_once() -> Iterator[None]:
+    """Copies of the package differ in a module each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "_read", cache(source._read))
+        yield
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
@@ -55,7 +56,6 @@ STYLE: Any = {
     "text.parse_math": False,  # names of groups and benchmarks are names, also with dollar signs
     "figure.facecolor": "none",
     "axes.facecolor": "none",
-    "savefig.facecolor": "none",
 }
 
 Dash = str | tuple[int, tuple[float, ...]]
@@ -139,12 +139,12 @@ def write(figure: Figure, folder: Path) -> list[Path]:
         handles = [look.line() for look in figure.looks]
         canvas.legend(handles=handles, loc="outside lower center", ncols=min(3, len(handles)))
         _settle(canvas)
-        drawn = io.StringIO()
-        canvas.savefig(drawn, format="svg", facecolor="white", metadata={"Date": None})
+        canvas.set_facecolor("white")
         # Its comments repeat every text, and no XML may hold a control character.
-        disk.write_text(paths[0], make_harmless(drawn.getvalue()))
+        disk.write_text(paths[0], make_harmless(_write_svg(canvas)))
+        canvas.set_dpi(RESOLUTION)
         with disk.replace_file(paths[1]) as aside:
-            canvas.savefig(aside, format="png", facecolor="white", dpi=RESOLUTION)
+            FigureCanvasAgg(canvas).print_png(aside)
     return paths
 
 
@@ -154,9 +154,7 @@ def to_svg(panel: Panel, name: str) -> str:
         canvas = _canvas(*panel.size)
         _draw(panel, canvas.subplots())
         _settle(canvas)
-        file = io.StringIO()
-        canvas.savefig(file, format="svg", metadata={"Date": None})
-    return _for_page(file.getvalue(), name)
+        return _for_page(_write_svg(canvas), name)
 
 
 def sample(look: Look, name: str) -> str:
@@ -165,15 +163,20 @@ def sample(look: Look, name: str) -> str:
         canvas = Canvas(figsize=(0.5, 0.17))
         FigureCanvasAgg(canvas)
         canvas.add_artist(Line2D([0.04, 0.5, 0.96], [0.5] * 3, markevery=[1], **look.style()))
-        file = io.StringIO()
-        canvas.savefig(file, format="svg", metadata={"Date": None})
-    return _for_page(file.getvalue(), name)
+        return _for_page(_write_svg(canvas), name)
 
 
 def _canvas(width: float, height: float) -> Canvas:
     canvas = Canvas(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(canvas)
     return canvas
+
+
+def _write_svg(canvas: Canvas) -> str:
+    """A figure as SVG. `savefig` would draw it twice, the first time to lay it out."""
+    file = io.StringIO()
+    FigureCanvasSVG(canvas).print_svg(file, metadata={"Date": None})
+    return file.getvalue()
 
 
 def _settle(canvas: Canvas) -> None:

@@ -81,7 +81,7 @@ class Package:
         """A module by its name."""
         if name not in self._modules:
             text = self._files[name].read_text(encoding="utf-8")
-            self._modules[name] = _read(ast.parse(text), self.name)
+            self._modules[name] = _read(text, self.name)
         return self._modules[name]
 
     def write_statement(self, name: str, statement: ast.stmt) -> _Writer:
@@ -112,8 +112,8 @@ class Package:
                 yield module, name
 
 
-def _read(tree: ast.Module, package: str) -> Module:
-    module = Module()
+def _read(text: str, package: str) -> Module:
+    module, tree = Module(), ast.parse(text)
     for node in ast.walk(tree):
         for name, target in _list_imported(node):
             if target[0].split(".")[0] == package:
