@@ -12,7 +12,7 @@ import yaml
 from fuzz_cases import Case, Cases, Harm, Kind, flipped, put
 
 import ikusi
-from ikusi import language, recipe, yamlfile
+from ikusi import language, recipe, yamlfile, yamltext
 from ikusi.data import rows as row_types
 from ikusi.evaluate import benchmark
 from ikusi.translate import prompt, settings
@@ -178,8 +178,8 @@ def line_spoiled(text: str, rng: random.Random) -> tuple[str, bytes, Harm]:
 
 
 def yamlfile_data(text: str) -> dict[str, Any]:
-    """What a YAML text says, by the rules of `ikusi.yamlfile`."""
-    data: dict[str, Any] = yaml.load(text, Loader=yamlfile._Loader)
+    """What a YAML text says, by the rules of `ikusi.yamltext`."""
+    data: dict[str, Any] = yaml.load(text, Loader=yamltext._Loader)
     return data
 
 

@@ -20,7 +20,7 @@ ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
 # Upstream first. A room imports what stands before it and nothing else: data flows one way.
 FOUNDATIONS = [
     *["errors", "terminal", "progress", "disk", "processes", "lock", "claim", "artifact"],
-    *["content", "imports", "pretrained", "packaged", "yamlfile", "yamltext", "jsonfile"],
+    *["content", "imports", "pretrained", "packaged", "yamltext", "yamlfile", "jsonfile"],
     *["catalogue", "writing", "page"],
 ]
 LINE = [

@@ -9,14 +9,13 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ikusi import content
+from ikusi import content, yamltext
 from ikusi.errors import InputError
 
 Key = tuple[str | int, ...]
@@ -24,34 +23,6 @@ LARGEST = 1e300
 """Of numbers: what comes near the largest float becomes infinite in the next operation."""
 
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader: words and numbers as in YAML 1.2, neither aliases nor tags."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
-        # A few nested aliases can stand for billions of values, or for themselves.
-        alias = event.anchor if isinstance(event, yaml.AliasEvent) else None
-        tag = getattr(event, "tag", None)
-        if alias or tag:
-            problem = f"alias *{alias}; write the value out" if alias else f"tag {tag}"
-            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
-        return super().compose_node(parent, index)
-
-
-_DIGITS = r"(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?"
-_Loader.yaml_implicit_resolvers = {}
-for _kind, _pattern, _first in (
-    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
-    ("bool", r"^(?:true|false)$", list("tf")),
-    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
-    ("float", rf"^[-+]?(?:{_DIGITS}|\.inf|\.nan)$", list("-+.0123456789")),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), _first)
-_VALUES = _Loader("")
-RESOLVERS = _Loader.yaml_implicit_resolvers
-"""What plain text is read as something else than text."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +121,7 @@ def _parse(path: Path) -> Document:
         raise InputError(f"{path}: expected UTF-8 text, found byte {error.start}") from error
     marks: dict[Key, str] = {}
     try:
-        node = _compose(text)
+        node = yamltext.compose(text)
         marks[()] = f"{path}:1"
         data = {} if node is None else _construct(node, (), str(path), marks)
     except RecursionError as error:
@@ -164,12 +135,6 @@ def _parse(path: Path) -> Document:
     if not isinstance(data, dict):
         raise InputError(f"{path}:1: expected keys and values, found {show(data)}")
     return Document(data, marks, str(path))
-
-
-@lru_cache(maxsize=64)  # language packs and benchmarks are read again and again
-def _compose(text: str) -> yaml.Node | None:
-    """The nodes of a text; they are only read, and values are made from them anew each time."""
-    return yaml.compose(text, Loader=_Loader)
 
 
 def _reason(error: OSError) -> str:
@@ -200,7 +165,7 @@ def _construct(node: yaml.Node, key: Key, name: str, marks: dict[Key, str]) -> A
 
 
 def _scalar(node: yaml.Node, key: Key, name: str) -> Any:
-    value = _VALUES.yaml_constructors[node.tag](_VALUES, node)
+    value = yamltext.read_scalar(node)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     most, expected = LARGEST, "a finite number"
     if isinstance(value, int):
@@ -269,7 +234,7 @@ def parse_value(text: str, key: Key, name: str = "command line") -> Any:
         InputError: it is no YAML, gives a key twice, or holds a number that is not finite.
     """
     try:
-        node = _compose(text)
+        node = yamltext.compose(text)
         return None if node is None else _construct(node, key, name, {})
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{name}: {spell(key)}: expected YAML, found {show(text)}") from error
