@@ -43,6 +43,7 @@ LINE = [
 MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 # The miniature stands beside the line: a supplier of pictures, texts and small base models.
 MAY_IMPORT["miniature"] = {*FOUNDATIONS, "language", "recipe", "data", "model", "train"}
+MAY_IMPORT["publish"].add("miniature")
 MAY_IMPORT["study"].add("miniature")
 MAY_IMPORT["api"].add("miniature")
 MAY_IMPORT["cli"].add("miniature")

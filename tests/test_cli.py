@@ -41,6 +41,7 @@ COMMANDS = {
         *["--corpus", "--difference", "--seed", "--dry-run"],
     ],
     "annotate apply": ["project", "--output", "--corpus", "--only-judged"],
+    "annotate simulate": ["project", "--agreement", "--seed"],
     "annotate plan select": [
         *["corpus", "--language", "--output", "--annotators", "--shared", "--seed", "--dry-run"],
     ],
@@ -63,6 +64,10 @@ COMMANDS = {
     "tasks": ["suite", "--benchmark", "--language", "--output", "--data"],
     "chat": ["checkpoint", "--image", "--question", "--max-new-tokens"],
     "export": ["checkpoint", "--to", "--output", "--llama-cpp"],
+    "publish": [
+        *["made", "--to", "--with", "--llama-cpp", "--allow", "--push", "--private"],
+        *["--revision", "--dry-run"],
+    ],
     "report": ["study", "--output"],
     "recipe show": ["recipe", "overrides"],
     "recipe check": ["recipe", "overrides"],

@@ -13,17 +13,17 @@ ROOT = Path(__file__).parents[1]
 VERBS = """
 accepts add adopt align answer append apply ask assemble attend bind bound bring build cache
 calibrate call chat check choose claim clean close collate collect compare compile complete
-compose compute contains convert copy count create cross deal decide decode describe detokenise die
-display divide draft draw drop embed encode end enter estimate evaluate examine exceeds exchange
-expect explain export fetch fill find fingerprint fits flatten flush forget format forward
-gather generalise generate group grow guard has hash heed hide hold holds import inspect
+compose compute contains convert copy count create cross deal decide decode describe detokenise
+die display divide draft draw drop embed encode end enter estimate evaluate examine exceeds
+exchange expect explain export fetch fill find fingerprint fits flatten flush forget format
+forward gather generalise generate group grow guard has hash heed hide hold holds import inspect
 instruct is join judge keep label lay lead leave list load locate look main make mark measure
 meet mend merge mix move name occurs open order outdate overlay pack pad pair parse pick pin
-place plan pool prepare print probe project quote rank read recompute record refuse rehearse
-remove render repeat replace report resample run sample save say schedule score select send
-serve set settle share shorten show shut simulate speak spell split spool stack standardise start
-step store strip suggest sum summarise tabulate take talk tidy to trace train translate try use
-validate vary visit warn with withdraw without write
+place plan pool prepare print probe project publish push quote rank read recompute record refuse
+rehearse remove render repeat replace report resample run sample save say schedule score select
+send serve set settle share shorten show shut simulate speak spell split spool stack standardise
+start step store strip suggest sum summarise tabulate take talk tidy to trace train translate try
+use validate vary visit warn with withdraw without write
 """
 """With `main`, `to` for a conversion, and `with` and `without` for a copy that differs in this."""
 

@@ -18,6 +18,7 @@ from ikusi.cli import (
     judgements,
     language,
     miniature,
+    publish,
     recipe,
     stopping,
     study,
@@ -49,6 +50,7 @@ for command in (
     tasks.tasks,
     study.chat,
     study.export,
+    publish.publish,
     study.report,
 ):
     app.command(cls=ManyValues)(command)

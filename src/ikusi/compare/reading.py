@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ikusi import artifact, jsonfile, language, recipe
+from ikusi.compare import absent
 from ikusi.compare.judged import read_judgements
 from ikusi.compare.rows import Asked, Rows, Scores
 from ikusi.data.corpus import Corpus
@@ -188,8 +189,15 @@ class Study:
             return None
 
     @cached_property
+    def _absent(self) -> absent.Absent | None:
+        """What is kept of corpora that do not lie with a published study."""
+        return absent.read(self.folder.root)
+
+    @cached_property
     def overlaps(self) -> dict[str, Overlap | None]:
         """Benchmark about pictures -> those trained on; None where a corpus is gone."""
+        if self._absent is not None:
+            return self._absent.list_overlaps()
         try:
             trained = overlap.open_trained_on(self.recipe, self.folder)
         except InputError:
@@ -203,8 +211,11 @@ class Study:
 
     @cached_property
     def judgements(self) -> list[Judgement]:
-        """What people and judges said, in the folders that the recipe names."""
-        return read_judgements(self.recipe.judgements)
+        """What people and judges said, in the folders that the recipe names; those of a published
+        study lie in its own."""
+        inside = [self.folder.root / name for name in self.recipe.judgements]
+        places = zip(inside, self.recipe.judgements, strict=True)
+        return read_judgements([str(own) if own.exists() else name for own, name in places])
 
     @cached_property
     def sheets(self) -> list[Sheet]:
@@ -227,6 +238,9 @@ class Study:
 
     def corpora(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Each corpus in the study's data, and those that it is given: name and counts."""
+        if self._absent is not None:
+            yield from self._absent.corpora.items()
+            return
         data = self.folder.data
         for path in sorted(data.rglob("corpus.json")):
             yield path.parent.relative_to(data).as_posix(), _object(path)

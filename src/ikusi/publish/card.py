@@ -50,7 +50,7 @@ def write_card(
         keep_trailing_newline=True,
     )
     text = templates.get_template("card.md.j2").render(
-        header=yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=1000),
+        header=format_yaml(kept),
         title=title,
         summary=summary.strip(),
         sections={name: text.strip() for name, text in sections.items() if text.strip()},
@@ -74,6 +74,11 @@ def describe_terms(terms: Terms, done_all_the_same: Iterable[str] = ()) -> str:
         lines += ["", "Released all the same, as whoever released it decided:"]
         lines += ["", *(f"- {reason}" for reason in done)]
     return "\n".join(lines)
+
+
+def format_yaml(values: Any) -> str:
+    """JSON values as YAML that the hub reads."""
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000))
 
 
 def tabulate(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -11,10 +11,10 @@ import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from transformers import (
@@ -27,7 +27,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from ikusi import artifact, claim, content, pretrained, processes
+from ikusi import artifact, catalogue, claim, content, pretrained, processes
 from ikusi.errors import InputError
 from ikusi.model import fusion, hub
 from ikusi.model.chat import accepts_strings, encode_prompt, render
@@ -44,12 +44,13 @@ OF_THE_PROCESSOR = ("processor_class", "backend", "is_local", "local_files_only"
 OPENINGS = ("", "{{- bos_token -}}", "{{- bos_token + ' ' -}}")
 """What a template may lack at its beginning: SentencePiece puts a space before a text."""
 
+Form = Literal["llm", "gguf"]
+FORMS: tuple[Form, ...] = get_args(Form)
+
 LLM_FILE, MMPROJ_FILE = "llm.gguf", "mmproj.gguf"
 
 
-def export(
-    checkpoint: Path, to: Literal["llm", "gguf"], output: Path, llama_cpp: Path | None = None
-) -> None:
+def export(checkpoint: Path, to: Form, output: Path, llama_cpp: Path | None = None) -> None:
     """Write a LLaVA's language model (`llm`) or llama.cpp's files (`gguf`) to `output`.
 
     `output` is new or empty; it is written aside and then renamed.
@@ -63,19 +64,44 @@ def export(
     if output.is_dir() and any(output.iterdir()):
         raise InputError(f"{output}: expected a new or empty folder, found something in it")
     claim.expect_whole(output, KIND, [checkpoint])
-    converter = _converter(llama_cpp) if to == "gguf" else []
-    model, processor = fusion.load(checkpoint)
-    if to == "gguf":
-        mmproj.check(model.config)
+    write = prepare(checkpoint, [to], llama_cpp)[to]
     origin, settings = {"checkpoint": content.hash_folder(hub.find_folder(checkpoint))}, {"to": to}
     name = artifact.fingerprint("export", origin, settings)
     with artifact.write_folder(
         output, fingerprint=name, kind=KIND, inputs=origin, settings=settings, reads=[checkpoint]
     ) as staging:
-        if to == "llm":
-            _save_llm(model, make_text_tokenizer(processor), staging)
-        else:
-            _to_gguf(model, processor, staging, output.name, converter)
+        write(staging, output.name)
+
+
+def prepare(
+    checkpoint: Path, to: Sequence[str], llama_cpp: Path | None = None
+) -> dict[str, Callable[[Path, str], None]]:
+    """Make sure that all these forms can be written, before anything is.
+
+    Returns:
+        Form -> what writes it into a folder that is there, under a name that llama.cpp shows.
+
+    Raises:
+        InputError: as `export` does.
+    """
+    for form in to:
+        if form not in FORMS:
+            raise catalogue.make_unknown_error("with", form, FORMS)
+    if not to:
+        return {}
+    converter = _converter(llama_cpp) if "gguf" in to else []
+    model, processor = fusion.load(checkpoint)
+    if "gguf" in to:
+        mmproj.check(model.config)
+
+    def write_llm(folder: Path, name: str) -> None:
+        _save_llm(model, make_text_tokenizer(processor), folder)
+
+    def write_gguf(folder: Path, name: str) -> None:
+        _to_gguf(model, processor, folder, name, converter)
+
+    known: dict[str, Callable[[Path, str], None]] = {"llm": write_llm, "gguf": write_gguf}
+    return {form: known[form] for form in to}
 
 
 def take_language_model(model: LlavaForConditionalGeneration) -> PreTrainedModel:

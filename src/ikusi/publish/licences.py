@@ -20,7 +20,7 @@ from ikusi.model import hub
 FILES = catalogue.Files("licence", [Path(__file__).parent / "licences"])
 
 Outputs = Literal["free", "bound", "named", "kept"]
-Role = Literal["base", "data", "pictures", "translator"]
+Role = Literal["base", "data", "pictures", "translator", "answers"]
 Kind = Literal["model", "data"]
 
 
@@ -77,7 +77,8 @@ class Use:
 
     Attributes:
         what: in words, such as `the LLM HiTZ/Latxa-Llama-3.1-8B-Instruct`.
-        role: what it was for.
+        role: what it was for; of translators and answers, what the model has written is there, and
+            not the model.
         licence: of the thing.
         stated: the licence in the words of whoever gave it, with what they add.
     """
@@ -90,7 +91,7 @@ class Use:
     @property
     def asks(self) -> tuple[str, ...]:
         """What its licence asks, by what was used: a model, or only what it has written."""
-        own = () if self.role == "translator" else self.licence.asks
+        own = () if self.role in ("translator", "answers") else self.licence.asks
         return own + self.licence.of_outputs
 
 
@@ -241,7 +242,7 @@ def _describe(uses: Sequence[Use], kind: Kind) -> dict[str, Any]:
     """A model is under its LLM's licence; data are under all of theirs, but those of pictures that
     a release may have the addresses of only."""
     bases = [use.licence for use in uses if use.role == "base"][:1]
-    data = [use.licence for use in uses if use.role in ("data", "translator")]
+    data = [use.licence for use in uses if use.role in ("data", "translator", "answers")]
     known = list(dict.fromkeys(bases if kind == "model" else data))
     ids = list(dict.fromkeys(licence.license for licence in known)) or ["unknown"]
     header: dict[str, Any] = {"license": ids[0] if len(ids) == 1 else ids}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from ikusi import disk
-from ikusi.publish.licences import Licence
 
 BEGINNINGS = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "USE_POLICY")
 """How the names of such files begin, in capital letters."""
@@ -16,52 +14,26 @@ BEGINNINGS = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "USE_POLICY")
 NOTICE = "NOTICE"
 
 
-@dataclass(frozen=True)
-class Missing:
-    """A text that a licence asks for and that lay nowhere."""
-
-    text: str
-    licence: str
-    link: str
-
-    def describe(self) -> str:
-        """What a person has to do, in one line."""
-        return (
-            f"{self.text}: expected with the release, as the {self.licence} asks; see {self.link}"
-        )
-
-
-def copy_texts(
-    bases: Mapping[Path, Licence], folder: Path, notices: Sequence[str]
-) -> list[Missing]:
+def copy_texts(bases: Sequence[Path], folder: Path, notices: Sequence[str]) -> None:
     """Copy the texts that lie with the bases, and write `NOTICE`.
 
     Where two bases have a file of one name, that of the second gets the base's name at its end.
 
     Args:
-        bases: folder of a model -> its licence.
+        bases: folders of the models that a release was made of.
         folder: of the release.
         notices: lines for `NOTICE`, which also gets what the bases' own say.
-
-    Returns:
-        What is asked for and was not there.
     """
-    lines, missing = list(notices), []
-    for base, licence in bases.items():
-        texts = _list_texts(base)
-        for file in texts:
+    lines = list(notices)
+    for base in bases:
+        for file in _list_texts(base):
             if file.name.upper().startswith(NOTICE):
                 own = file.read_text(encoding="utf-8", errors="replace").strip()
                 lines += [own] if own and own not in lines else []
             else:
                 _copy(file, folder, base.name)
-        names = [file.name.upper() for file in texts]
-        for wanted in licence.texts:
-            if not any(name.startswith(wanted) for name in names):
-                missing.append(Missing(wanted, licence.name, licence.link or licence.name))
     if lines:
         disk.write_text(folder / NOTICE, "\n\n".join(lines) + "\n")
-    return missing
 
 
 def has_text(folder: Path, wanted: str) -> bool:

@@ -1,0 +1,209 @@
+"""What a run of a study was made from: its bases, what it learnt from, what it scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ikusi import artifact, jsonfile
+from ikusi.compare.reading import Evaluation, Study
+from ikusi.data import sources
+from ikusi.data.corpus import Corpus
+from ikusi.errors import InputError
+from ikusi.miniature import packages
+from ikusi.miniature.bases import shipped
+from ikusi.model import hub
+from ikusi.pretrained import split_place
+from ikusi.publish import licences, origins
+from ikusi.publish.licences import Licence, Use
+from ikusi.recipe import Run
+from ikusi.recipe import folder as names
+from ikusi.recipe.folder import MINIATURE, StudyFolder
+
+HUB = "https://huggingface.co/"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model that a run started from.
+
+    Attributes:
+        what: `the LLM` or `the encoder`.
+        name: on the hub, or of its folder.
+        revision: the commit, where it is known, or what the recipe pins.
+        folder: where it is on this machine; none where it is not.
+        licence: of it.
+        on_hub: whether `name` is one on the hub.
+    """
+
+    what: str
+    name: str
+    revision: str | None
+    folder: Path | None
+    licence: Licence
+    on_hub: bool
+
+    @property
+    def shown(self) -> str:
+        """The base in words, with its revision."""
+        linked = f"[{self.name}]({HUB}{self.name})" if self.on_hub else f"`{self.name}`"
+        return linked + (f", revision `{self.revision}`" if self.revision else "")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A corpus that a run learnt from.
+
+    Attributes:
+        stage: `align`, `instruct` or `text only`.
+        name: of the corpus, without the places of this machine.
+        revision: fingerprint of its content, as the training's manifest has it.
+        share: of rows in the target language.
+        made: the steps that made it (`origins.trace`).
+        uses: what it was made of.
+    """
+
+    stage: str
+    name: str
+    revision: str
+    share: float
+    made: list[origins.Step]
+    uses: list[Use]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Its data sets on the hub."""
+        found = (step["settings"].get("source") for step in self.made)
+        known = (sources.load(name).home for name in found if name in sources.FOUND.names())
+        return [home.removeprefix(f"{HUB}datasets/") for home in known if home.startswith(HUB)]
+
+
+class Trained:
+    """A run's folder and all that the study around it says of it.
+
+    Raises:
+        InputError: it is no finished run of a study.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder).resolve()
+        around = StudyFolder.around(self.folder)
+        manifest = artifact.read_manifest(self.folder)
+        if around is None or manifest is None or self.folder.parent.name != names.INSTRUCT:
+            raise InputError(
+                f"{folder}: expected a finished run of a study, such as "
+                "studies/STUDY/instruct/RUN, found none"
+            )
+        self.study = Study(around.root)
+        self.manifest: dict[str, Any] = manifest
+        self.checkpoint = names.locate_checkpoint(self.folder)
+        run = next((run for run in self.study.runs if run.name == self.folder.name), None)
+        if run is None:
+            raise InputError(f"{folder}: expected a run of {around.recipe}, found another")
+        self.run: Run = run
+
+    @property
+    def fingerprint(self) -> str:
+        """Of training and measurement together."""
+        measured = artifact.read_manifest(
+            self.study.folder.step(names.name_evaluate_step(self.run.name))
+        )
+        return artifact.fingerprint(
+            self.manifest["fingerprint"], measured and measured["fingerprint"]
+        )
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """What it scored, where it was measured as it is now."""
+        return self.study.evaluations.get(self.run.name)
+
+    @property
+    def not_measured(self) -> str:
+        """Why there are no scores."""
+        return self.study.missing.get(self.run.name, "not measured")
+
+    @cached_property
+    def bases(self) -> list[Base]:
+        """The LLM, then the encoder."""
+        recipe = self.study.recipe
+        given = {"the LLM": recipe.backbone(self.run.backbone), "the encoder": recipe.vision}
+        return [describe_base(what, name) for what, name in given.items()]
+
+    @cached_property
+    def lessons(self) -> list[Lesson]:
+        """Every corpus that it learnt from, in the order of the stages."""
+        recipe, run = self.study.recipe, self.run
+        align, instruct = recipe.stages.align, recipe.stages.instruct
+        given = [("align", align.corpus, align.ratio or 0.0)]
+        given.append(("instruct", instruct.corpus, run.ratio))
+        if run.text_only and recipe.text_only:
+            given.append(("text only", recipe.text_only.corpus, recipe.text_only.ratio))
+        return [self._describe_lesson(*one) for one in given]
+
+    def list_uses(self) -> list[Use]:
+        """All that its licences are read from."""
+        uses = [Use(f"{base.what} {base.name}", "base", base.licence) for base in self.bases]
+        uses += [use for lesson in self.lessons for use in lesson.uses]
+        return list(dict.fromkeys(uses))
+
+    def list_stages(self) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+        """Each stage: its name, its settings, and what the training says of itself."""
+        steps = {
+            "align": names.name_align_step(self.run.backbone),
+            "instruct": names.name_instruct_step(self.run.name),
+        }
+        for stage, step in steps.items():
+            place = self.study.folder.step(step)
+            made = artifact.read_manifest(place) or {}
+            summary = place / names.SUMMARY
+            told = jsonfile.read_plain(summary, dict, "an object") if summary.is_file() else {}
+            yield stage, (made.get("settings") or {}).get("stage", {}), told
+
+    def _describe_lesson(self, stage: str, name: str, share: float) -> Lesson:
+        step = names.name_align_step(self.run.backbone)
+        made = self.manifest if stage != "align" else None
+        made = made or artifact.read_manifest(self.study.folder.step(step)) or {}
+        inputs = made.get("inputs", {})
+        if name.startswith(MINIATURE):
+            return Lesson(stage, name, inputs.get(names.DATA, ""), share, [], list_packages())
+        folder = Path(name)
+        steps = origins.trace(folder) if folder.is_dir() else []
+        uses = origins.list_uses(steps) or [
+            Use(f"the corpus {folder.name}", "data", licences.find(None))
+        ]
+        return Lesson(stage, folder.name, inputs.get(name, ""), share, steps, uses)
+
+    def find_corpus(self, benchmark: str) -> Corpus | None:
+        """The corpus of a benchmark; none if it is gone."""
+        return self.study.corpus(benchmark)
+
+
+def describe_base(what: str, given: str) -> Base:
+    """A base model by what a recipe calls it: `miniature/...`, a folder, a name on the hub."""
+    place = shipped.locate_base(given)
+    name, pinned = split_place(place)
+    local = given.startswith(MINIATURE) or Path(place).is_dir()
+    try:
+        folder: Path | None = hub.find_folder(place)
+    except InputError:
+        folder = None
+    # The hub's cache keeps what it fetched in snapshots/COMMIT.
+    cached = folder is not None and not local and folder.parent.name == "snapshots"
+    revision = folder.name if cached and folder else pinned.get("revision")
+    licence = licences.find_of_model(place)
+    shown = given if given.startswith(MINIATURE) else Path(name).name if local else name
+    return Base(what, shown, revision, folder, licence, on_hub=not local)
+
+
+def list_packages() -> list[Use]:
+    """The miniature's pictures and words, by licence."""
+    by_licence: dict[str, list[str]] = {}
+    for name, entry in packages.list_used().items():
+        by_licence.setdefault(entry["licence"], []).append(name)
+    return [
+        Use(f"the miniature's {', '.join(used)}", "data", licences.find(stated), stated)
+        for stated, used in by_licence.items()
+    ]
