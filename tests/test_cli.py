@@ -45,6 +45,10 @@ COMMANDS = {
     "annotate plan select": [
         *["corpus", "--language", "--output", "--annotators", "--shared", "--seed", "--dry-run"],
     ],
+    "annotate plan own": [
+        *["--language", "--output", "--annotators", "--own", "--rows", "--benchmark"],
+        *["--held-out", "--seed", "--dry-run"],
+    ],
     "study": ["recipe", "overrides", "--studies", "--workers", "--status", "--redo"],
     "train": ["recipe", "--stage", "--run", "overrides", "--studies", "--nproc"],
     "inspect": [

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 from starlette.testclient import TestClient
 
 from ikusi import artifact
-from ikusi.annotate import making, project
+from ikusi.annotate import making, own_plan, project
 from ikusi.annotate.making import Pictures
 from ikusi.annotate.project import About, Item, Project, Seat, Turn
 from ikusi.annotate.store import Store
 from ikusi.annotate.web import app, pictures
 
 MODELS = ("latxa", "llama")
+SECRET = "Etxeko kalea 7, IMEI 3531"
 
 
 def scene(number: int, side: int = 64) -> bytes:
@@ -30,6 +32,26 @@ def scene(number: int, side: int = 64) -> bytes:
         draw.ellipse((x, y, x + size, y + size), fill=colour)
     written = io.BytesIO()
     image.save(written, "png")
+    return written.getvalue()
+
+
+def photo(turned: int = 1, format: str = "JPEG", size: tuple[int, int] = (64, 48)) -> bytes:
+    """A photo whose left half is red, with all that a camera and programs write beside pixels."""
+    image = Image.new("RGB", size, "white")
+    image.paste((220, 20, 20), (0, 0, size[0] // 2, size[1]))
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    exif[0x010F] = exif[0x010E] = SECRET
+    exif.get_ifd(0x8825).update({1: "N", 2: (43.0, 15.0, 47.0), 3: "W", 4: (2.0, 55.0, 0.0)})
+    written, more = io.BytesIO(), {"exif": exif.tobytes(), "icc_profile": SECRET.encode() * 20}
+    if format == "JPEG":
+        xmp = b"<x:xmpmeta>" + SECRET.encode() + b"</x:xmpmeta>"
+        image.save(written, format, quality=90, comment=SECRET, xmp=xmp, **more)
+    else:
+        info = PngInfo()
+        info.add_text("Comment", SECRET)
+        info.add_itxt("XML:com.adobe.xmp", SECRET)
+        image.save(written, format, pnginfo=info, **more)
     return written.getvalue()
 
 
@@ -98,6 +120,12 @@ def make_project(
     return project.read(folder)
 
 
+def make_own(folder: Path, **about: Any) -> Project:
+    """A project for which three people give two pictures each."""
+    asked = {"language": "eu", "annotators": 3, "own": 2, **about}
+    return own_plan.plan_own(**asked).make(folder).project
+
+
 def links(found: Project) -> dict[str, str]:
     """The path of each seat's link, by code name; `admin` has one too."""
     return {
@@ -105,9 +133,9 @@ def links(found: Project) -> dict[str, str]:
     }
 
 
-def hidden(page: str, name: str) -> str:
-    """The value of the judging form's hidden field."""
-    form = page[page.index("data-judge") :]
+def hidden(page: str, name: str, after: str = "data-judge") -> str:
+    """The value of a form's hidden field."""
+    form = page[page.index(after) :]
     match = re.search(rf'name="{name}" value="([^"]*)"', form)
     assert match
     return match[1]
@@ -154,3 +182,36 @@ class Person:
         own = {name.replace("__", "."): value for name, value in fields.items()}
         form = self.form(number) | ({"verdict": verdict} if verdict else {}) | own
         return self.client.post(f"{self.link}/{number}", data=form)
+
+    def upload(self, *files: bytes, nonce: str = "", link: str = "") -> Any:
+        """Send a picture; the page that comes then."""
+        nonce = nonce or hidden(self.get("mine").text, "nonce", "multipart")
+        sent = [("picture", ("IMG.jpg", data, "image/jpeg")) for data in files]
+        return self.client.post(f"{link or self.link}/mine", data={"nonce": nonce}, files=sent)
+
+    def write(self, number: int, *texts: str, **fields: str) -> Any:
+        """Write about a picture; a field that is empty is left out."""
+        told = {f"text.{place}": text for place, text in enumerate(texts)}
+        ticks = {"looked": "yes", "mine": "yes", "depicted": "nobody", "licence": "CC-BY-4.0"}
+        form = {name: value for name, value in {**ticks, **told, **fields}.items() if value}
+        return self.client.post(f"{self.link}/mine/{number}", data=form)
+
+    def give(self, data: bytes, *texts: str, **fields: str) -> int:
+        """Give a picture and write about it; returns its number."""
+        page = self.upload(data)
+        number = int(str(page.url).rpartition("/")[2])
+        assert self.write(number, *texts, **fields).url.query == f"kept={number}".encode()
+        return number
+
+
+def begin(served: Served, *seats: str) -> list[Person]:
+    """People who have begun, three where nobody is named."""
+    people = [served.person(seat) for seat in seats or [f"annotator-{n}" for n in (1, 2, 3)]]
+    for one in people:
+        one.begin()
+    return people
+
+
+def list_kept(served: Served, folder: str = project.PICTURES) -> list[Path]:
+    """The files of pictures in a project."""
+    return sorted((served.project.folder / folder).glob("*"))

@@ -323,7 +323,9 @@ def test_comparisons_make_no_corpus(tmp_path: Path) -> None:
 
     make_project(tmp_path / "project", task="compare")
     say(tmp_path / "project", {ONE: {"row-1": Given("A")}})
-    with pytest.raises(InputError, match="expected a project of validate or select, found one of"):
+    with pytest.raises(
+        InputError, match="expected a project of validate or select or own, found one of"
+    ):
         apply(tmp_path / "project", tmp_path / "checked")
 
 

@@ -1,9 +1,7 @@
 """The pages in a real browser: wide and on a phone, by keys alone, without scripts, right to left,
 without a connection, and for people who cannot see them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,54 +9,18 @@ import pytest
 from annotate.hall import (
     ONE,
     PHONE,
-    QUIET,
     READY,
     TWO,
     WIDE,
     Hall,
-    listening,
     ready,
     serious,
     small_targets,
 )
-from annotate.people import Served, make_project
 from ikusi.annotate import wording
-from ikusi.annotate.store import open_store
 from ikusi.annotate.web import app
 
-CHROMIUM = Path("/usr/bin/chromium")
-playwright = pytest.importorskip("playwright.sync_api")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.is_file(), reason="no Chromium at /usr/bin/chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def hall(tmp_path: Path, browser: Any) -> Iterator[Callable[..., Hall]]:
-    halls: list[Hall] = []
-    with ExitStack() as stack:
-
-        def hall(task: str = "validate", **about: Any) -> Hall:
-            project = make_project(tmp_path / f"project-{len(halls)}", task, **about)
-            served = Served(project, open_store(project.folder))
-            halls.append(Hall(served, stack.enter_context(listening(served.app)), browser))
-            return halls[-1]
-
-        yield hall
-        for context in browser.contexts:
-            context.close()
-    for one in halls:
-        one.served.store.close()
-        assert one.foreign == [] and one.faults == []
+pytestmark = pytest.mark.slow
 
 
 def test_rows_are_validated_by_keys_alone(hall: Callable[..., Hall]) -> None:

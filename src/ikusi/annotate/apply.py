@@ -15,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from ikusi import artifact
-from ikusi.annotate import keep_list
-from ikusi.annotate.deciding import Answers, Decision, read_answers
+from ikusi.annotate import keep_list, own_corpus
+from ikusi.annotate.deciding import Answers, Decision, count_accepted, read_answers
 from ikusi.annotate.parts import list_parts
-from ikusi.annotate.project import Project
+from ikusi.annotate.project import OWN, Project
 from ikusi.data import judged
 from ikusi.data.corpus import ROWS_IN_GROUP, Corpus, CorpusWriter
-from ikusi.data.judged import Accepted, Judged
+from ikusi.data.judged import Judged
 from ikusi.errors import InputError
 
 KIND = "annotate apply"
@@ -40,7 +40,8 @@ def apply(
     """Make of a project's answers what its task is for; returns counts.
 
     Of `validate` a corpus of rows that were accepted, corrected, or that nobody judged; of
-    `select` a file with the ids of rows to keep.
+    `select` a file with the ids of rows to keep; of `own` a corpus of rows that were accepted or
+    corrected, and a benchmark of those that are held out.
 
     Args:
         folder: of the project.
@@ -56,6 +57,7 @@ def apply(
     makers: dict[str, Callable[[], dict[str, Any]]] = {
         "validate": lambda: _corpus(found, output, corpus, only_judged),
         "select": lambda: keep_list.write(found, output),
+        OWN: lambda: own_corpus.write(found, output),
     }
     task = found.project.task
     if task not in makers:
@@ -64,28 +66,11 @@ def apply(
     return makers[task]()
 
 
-def _count_accepted(answers: Answers) -> Accepted:
-    """How many rows were accepted as they were: of items, or of ratings where no item is clear."""
-    shares = {share.of: share for share in answers.figures.shares}
-    share, sheet = shares.get("items", shares["ratings"]), answers.figures.sheet
-    mean, low, high = (round(value, 6) for value in share.interval)
-    return Accepted(
-        language=answers.project.language,
-        share=mean,
-        low=low,
-        high=high,
-        items=share.n,
-        ratings=shares["ratings"].n,
-        raters=len(sheet.raters),
-        kind=sheet.kind,
-    )
-
-
 def _corpus(
     answers: Answers, output: Path, given: Path | None, only_judged: bool
 ) -> dict[str, Any]:
     found, about = _open_corpus(answers.project, given), answers.project.about
-    accepted = _count_accepted(answers)
+    accepted = count_accepted(answers)
     said = (dict(answers.decisions), accepted)
     name = artifact.fingerprint(VERSION, about.content, about.language, said, only_judged)
     if not (artifact.is_current(output, name) and Corpus.is_whole(output)):

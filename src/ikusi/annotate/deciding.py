@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ikusi.annotate import exporting, project
+from ikusi.annotate import exporting, growing
 from ikusi.annotate.exporting import ADJUDICATOR
 from ikusi.annotate.project import Project
+from ikusi.data.judged import Accepted
 from ikusi.errors import InputError
 from ikusi.judgements.acceptance import Acceptance, count_acceptance
 from ikusi.judgements.judgement import NO_VERDICT, VERDICTS, Judgement
@@ -56,7 +57,7 @@ def read_answers(folder: Path) -> Answers:
     Raises:
         InputError: it is none, or nobody has given a verdict.
     """
-    found = project.read(folder)
+    found = growing.read(folder)
     said = keep_one_kind(exporting.read_judgements(folder, third_opinions=True))
     raters = [one for one in said if one.rater != ADJUDICATOR]
     made = [sheet for sheet in lay_out_sheets(keep_latest(raters)) if (sheet.votes > 0).any()]
@@ -64,6 +65,23 @@ def read_answers(folder: Path) -> Answers:
         raise InputError(f"{folder}: expected judgements, found none; let people judge first")
     figures = count_acceptance(made[0], resamples=1000, seed=0)
     return Answers(found, decide(said, found.task), figures)
+
+
+def count_accepted(answers: Answers) -> Accepted:
+    """How many rows were accepted as they were: of items, or of ratings where no item is clear."""
+    shares = {share.of: share for share in answers.figures.shares}
+    share, sheet = shares.get("items", shares["ratings"]), answers.figures.sheet
+    mean, low, high = (round(value, 6) for value in share.interval)
+    return Accepted(
+        language=answers.project.language,
+        share=mean,
+        low=low,
+        high=high,
+        items=share.n,
+        ratings=shares["ratings"].n,
+        raters=len(sheet.raters),
+        kind=sheet.kind,
+    )
 
 
 def keep_one_kind(judgements: Iterable[Judgement]) -> list[Judgement]:

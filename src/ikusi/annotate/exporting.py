@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from ikusi.annotate import growing
 from ikusi.annotate import project as projects
-from ikusi.annotate.project import Project, Turn
-from ikusi.annotate.store import FILE, SKIPPED, Person, Store, Word, open_store
+from ikusi.annotate.growing import open_answers
+from ikusi.annotate.project import OWN, Project, Turn
+from ikusi.annotate.store import SKIPPED, Person, Store, Word
 from ikusi.errors import InputError
 from ikusi.judgements import journal
 from ikusi.judgements.judgement import Judgement
@@ -22,13 +23,14 @@ class Exported(NamedTuple):
     """What an export did: judgements ``added``, and ``known`` as the table had them already.
 
     ``left_out`` are third opinions; ``withdrawn`` has who withdrew, with how many words were
-    removed.
+    removed, ``pictures`` who removed how many of their own.
     """
 
     added: int
     known: int
     left_out: int
     withdrawn: Mapping[str, int]
+    pictures: Mapping[str, int]
 
 
 def read_judgements(folder: Path, third_opinions: bool = False) -> list[Judgement]:
@@ -43,31 +45,22 @@ def read_judgements(folder: Path, third_opinions: bool = False) -> list[Judgemen
         InputError: it is no project, or a file of it is damaged.
     """
     project = projects.read(folder)
-    with _answers(project) as store:
+    with open_answers(project) as store:
         return list(list_judgements(project, store, third_opinions)) if store else []
-
-
-@contextmanager
-def _answers(project: Project) -> Iterator[Store | None]:
-    """The answers of a project; None where nobody has been asked yet."""
-    if not (project.folder / FILE).is_file():
-        yield None
-        return
-    store = open_store(project.folder)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def list_judgements(
     project: Project, store: Store, third_opinions: bool = False
 ) -> Iterator[Judgement]:
     """The judgements of an open store; see `read_judgements`."""
+    words = list(store.history())
     people = store.people()
+    project = growing.join(project, store)
     turns = {seat.code: {turn.item: turn for turn in seat.turns} for seat in project.seats}
     turns[ADJUDICATOR] = list_third_turns(project)
-    for word in store.history():
+    for word in words:
+        if project.task == OWN and word.item not in project.items:
+            continue  # its author has removed it since the words were read
         if word.seat != ADJUDICATOR or third_opinions:
             yield _judgement(project, people[word.seat], turns[word.seat][word.item], word)
 
@@ -113,25 +106,36 @@ def export(folder: Path, output: Path, third_opinions: bool = False) -> Exported
             said who has withdrawn since.
     """
     project = projects.read(folder)
-    with _answers(project) as store:
+    with open_answers(project) as store:
+        project = growing.join(project, store) if store else project
         found = list(list_judgements(project, store, third_opinions)) if store else []
-        people = store.people().values() if store else ()
+        people = list(store.people().values()) if store else []
         third = sum(word.seat == ADJUDICATOR for word in store.history()) if store else 0
     withdrawn = {one.seat: one.removed for one in people if one.withdrawn}
+    pictures = {one.seat: one.pictures for one in people if one.pictures}
     with journal.open_journal(output, [folder]) as table:
         _expect_without(output, project, withdrawn)
         lines = [one.to_json() for one in found]
         added = table.append_lines(table.unknown(lines))
-    return Exported(added, len(lines) - added, 0 if third_opinions else third, withdrawn)
+    return Exported(added, len(lines) - added, 0 if third_opinions else third, withdrawn, pictures)
 
 
 def _expect_without(output: Path, project: Project, withdrawn: Iterable[str]) -> None:
-    if not (gone := set(withdrawn)) or not (output / journal.TABLE).is_file():
+    gone, own = set(withdrawn), project.task == OWN
+    if not (gone or own) or not (output / journal.TABLE).is_file():
         return
     about = (project.benchmark, project.language, project.task)
     for one in journal.read(output):
-        if one.rater in gone and about == (one.benchmark, one.language, one.task):
-            raise InputError(
-                f"{output}: expected nothing of {one.rater}, who has withdrawn, found what they "
-                "said before; export to a new folder, and delete this one"
-            )
+        if about != (one.benchmark, one.language, one.task):
+            continue
+        if one.rater in gone:
+            raise _make_error(output, f"{one.rater}, who has withdrawn", "they said")
+        if own and one.id not in project.items:
+            raise _make_error(output, f"{one.id}, which was removed", "was said of it")
+
+
+def _make_error(output: Path, what: str, said: str) -> InputError:
+    return InputError(
+        f"{output}: expected nothing of {what}, found what {said} before; export to a new folder, "
+        "and delete this one"
+    )

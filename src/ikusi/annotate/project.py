@@ -27,6 +27,9 @@ ABOUT, ITEMS, TURNS, LINKS, PICTURES = (
     *("project.json", "items.jsonl", "turns.jsonl", "links.json"),
     "pictures",
 )
+SMALL = "small"  # the folder of pictures as pages show them
+OWN = "own"
+"""The task whose items people give themselves."""
 ADMIN = "admin"
 """Whose link leads to the page for who runs the project."""
 
@@ -117,7 +120,7 @@ class Project:
 
     @property
     def task(self) -> str:
-        """What people do: `validate`, `compare`, `select`."""
+        """What people do: `validate`, `compare`, `select`, `own`."""
         return self.about.task
 
     @property
@@ -184,7 +187,7 @@ def read(folder: Path) -> Project:
             raise InputError(f"{place}: id: expected a new one, found {item.id} twice")
         items[item.id] = item
     project = Project(folder, about, items, _seats(folder / TURNS, about, items))
-    _expect_pictures(project)
+    expect_pictures(project)
     return project
 
 
@@ -207,7 +210,12 @@ def _seats(path: Path, about: About, items: Mapping[str, Item]) -> tuple[Seat, .
     return tuple(Seat(code, tuple(found.values())) for code, found in turns.items())
 
 
-def _expect_pictures(project: Project) -> None:
+def expect_pictures(project: Project) -> None:
+    """Expect every item's picture to be there.
+
+    Raises:
+        InputError: one is lost.
+    """
     for item in project.items.values():
         path = project.picture(item)
         if path is not None and not path.is_file():

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from ikusi.statistics import planning
 from ikusi.statistics.shares import bound_share, count_effective_items, sign_test
 
-ACCEPTED = {"validate": (0.85, 0.95), "select": (0.5, 0.85)}
+ACCEPTED = {"validate": (0.85, 0.95), "select": (0.5, 0.85), "own": (0.85, 0.95)}
 """Shares of which it is said how surely they would be known; validation's are the paper's."""
 TIES = (0.25, 0.5)
 """Shares of ties for which it is said what comparisons show; the paper's people said half."""

@@ -3,6 +3,7 @@
 One connection writes, in one thread: with a connection for each request, some answers were lost to
 `database is locked`. A word is on the disk before `answer` returns. `answers` has the last word of
 each person on each item; `history` has every word and only grows, until a person withdraws.
+`contributions` has what people gave themselves, where a project lets them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,13 +20,15 @@ from pathlib import Path
 from threading import Lock
 
 from ikusi import disk
+from ikusi.annotate import contributions
+from ikusi.annotate.contributions import Contribution
 from ikusi.annotate.writer import Writer
 from ikusi.errors import InputError
 from ikusi.judgements.judgement import Kind, format_time
 
 FILE = "answers.sqlite"
 SKIPPED = "skipped"
-FORMAT = 1  # of the tables below, as SQLite's `user_version`
+FORMAT = 2  # of the tables below, as SQLite's `user_version`
 
 _TABLES = """
 CREATE TABLE people (
@@ -45,6 +48,8 @@ CREATE TABLE history (
 CREATE INDEX of_seat ON history (seat);
 CREATE INDEX of_item ON history (seat, item);
 """
+_ADDED = {1: _TABLES, 2: contributions.TABLES}
+"""What each format has beside the one before it."""
 
 _NOBODY = "INSERT OR IGNORE INTO people (seat, kind, entered) VALUES (?, ?, '')"
 
@@ -75,7 +80,8 @@ class Word:
 @dataclass(frozen=True)
 class Person:
     """Who sits at a seat. ``consent`` names the text they agreed to; until they have ``entered``,
-    that is empty, and they have no say."""
+    that is empty, and they have no say. ``removed`` words and ``pictures`` are gone, as they asked.
+    """
 
     seat: str
     kind: Kind = "person"
@@ -85,6 +91,7 @@ class Person:
     entered: str = ""
     withdrawn: str = ""
     removed: int = 0
+    pictures: int = 0
 
 
 class Store:
@@ -94,6 +101,7 @@ class Store:
         self, writing: sqlite3.Connection, reading: sqlite3.Connection, path: Path
     ) -> None:
         self._writer = Writer(writing, path)
+        self._folder = path.parent
         self._reading = reading
         self._lock = Lock()
 
@@ -156,15 +164,30 @@ class Store:
         return self.send(seat, item, given, nonce).result()
 
     def send(
-        self, seat: str, item: str, given: Given, nonce: str, taken_back: bool = False
+        self,
+        seat: str,
+        item: str,
+        given: Given,
+        nonce: str,
+        taken_back: bool = False,
+        contribution: int = 0,
     ) -> Future[bool]:
-        """The same without waiting: the result is there once it is on the disk."""
+        """The same without waiting: the result is there once it is on the disk.
+
+        Of a ``contribution`` that its author has removed meanwhile nothing is kept.
+        """
         fields = asdict(given)
         said = json.dumps(fields, ensure_ascii=False)
         fields["seconds"] = None
         once = _digest(json.dumps([seat, item, nonce, fields, taken_back]))
         word = (seat, item, said, taken_back, once)
-        return self._writer.submit(lambda writing: _say(writing, *word))
+
+        def write(writing: sqlite3.Connection) -> bool:
+            if contribution and not contributions.is_there(writing, contribution):
+                return False
+            return _say(writing, *word)
+
+        return self._writer.submit(write)
 
     def take_back(self, seat: str, item: str, nonce: str) -> bool:
         """Take back what somebody has said of an item; the history keeps it."""
@@ -211,19 +234,87 @@ class Store:
         The seat stays closed, and says when it was closed and how many words were removed.
         """
 
-        def write(writing: sqlite3.Connection) -> int:
+        def write(writing: sqlite3.Connection) -> tuple[int, list[str]]:
+            given = contributions.remove(writing, seat)
             count = writing.execute("DELETE FROM history WHERE seat = ?", (seat,)).rowcount
             writing.execute("DELETE FROM answers WHERE seat = ?", (seat,))
             writing.execute(
-                "UPDATE people SET name = '', withdrawn = ?, removed = removed + ? WHERE seat = ?",
-                (_now(), count, seat),
+                "UPDATE people SET name = '', withdrawn = ?, removed = removed + ?, "
+                "pictures = pictures + ? WHERE seat = ?",
+                (_now(), count, len(given), seat),
             )
-            return count
+            return count, given
 
-        count = self._writer.submit(write).result()
-        # What was deleted is not to stay behind in the log.
-        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        count, pictures = self._writer.submit(write).result()
+        self._forget(pictures)
         return count
+
+    def _forget(self, pictures: Sequence[str]) -> None:
+        """Let nothing of what was removed stay behind, as a file or in the log."""
+        self.sweep(pictures)
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def sweep(self, pictures: Sequence[str]) -> None:
+        """Delete those of some pictures that nobody gives."""
+        if pictures:
+            self._writer.submit(
+                lambda writing: contributions.sweep(writing, self._folder, pictures)
+            ).result()
+
+    def contribute(
+        self, seat: str, picture: str, nonce: str, most: int, keep: Callable[[], None]
+    ) -> int:
+        """Take in a picture that somebody gives; returns its number, 0 where it was not taken in.
+
+        Args:
+            seat: whose it is. Of somebody who has no say, nothing is taken in.
+            picture: name of its file.
+            nonce: of the form; the same form with the same picture is the same contribution.
+            most: contributions that a person may give.
+            keep: puts the file in its place; it runs before the contribution is vouched for.
+        """
+        once = _digest(json.dumps([seat, picture, nonce]))
+
+        def write(writing: sqlite3.Connection) -> int:
+            if not _may_speak(writing, seat):
+                return 0
+            return contributions.add(writing, seat, picture, once, most, _now(), keep)
+
+        return self._writer.submit(write).result()
+
+    def describe(self, seat: str, number: int, written: contributions.Written) -> bool:
+        """Keep what somebody wrote about their picture; the first time counts.
+
+        Returns:
+            Whether it was new. Nothing is kept of a picture that is not theirs.
+        """
+        return self._writer.submit(
+            lambda writing: contributions.describe(writing, seat, number, written)
+        ).result()
+
+    def discard(self, seat: str, number: int) -> None:
+        """Remove one contribution of somebody, and what was said of it."""
+        found = self._writer.submit(lambda writing: contributions.remove(writing, seat, number))
+        self._forget(found.result())
+
+    def contributions(self) -> list[Contribution]:
+        """All that people have given, in the order in which it came."""
+        rows = self._rows("SELECT * FROM contributions ORDER BY number")
+        return [contributions.read_row(row) for row in rows]
+
+    def mark_contributions(self) -> tuple[int, ...]:
+        """A mark that is another one whenever `contributions` are others."""
+        query = "SELECT COUNT(*), COALESCE(MAX(number), 0), COALESCE(SUM(written != ''), 0)"
+        return tuple(self._rows(f"{query} FROM contributions")[0])
+
+    def list_judged(self) -> set[str]:
+        """The items that somebody has given a verdict on."""
+        rows = self._rows(
+            "SELECT DISTINCT history.item FROM answers JOIN history USING (word) "
+            "WHERE json_extract(given, '$.verdict') != ?",
+            SKIPPED,
+        )
+        return {row[0] for row in rows}
 
 
 def open_store(folder: Path) -> Store:
@@ -257,12 +348,12 @@ def _prepare(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA {setting}")
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (0, FORMAT):
+    if not 0 <= version <= FORMAT:
         raise InputError(f"{path}: expected answers of format {FORMAT}, found {version}")
-    if not version:
-        for statement in _TABLES.split(";\n"):
+    for number in range(version + 1, FORMAT + 1):
+        for statement in _ADDED[number].split(";\n"):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
     connection.execute("COMMIT")
     return connection
 

@@ -46,7 +46,10 @@ class Criterion(Section):
 
 
 class Words(Section):
-    """The words of a task in one language; ``help`` is shown before people begin."""
+    """The words of a task in one language; ``help`` is shown before people begin.
+
+    Where people give items themselves, ``pages`` has the further texts of their pages.
+    """
 
     title: str
     question: str
@@ -55,16 +58,25 @@ class Words(Section):
     said: dict[str, str]
     criteria: dict[str, Criterion] = Field(default_factory=dict)
     reasons: dict[str, str] = Field(default_factory=dict)
+    licences: dict[str, str] = Field(default_factory=dict)
+    depicted: dict[str, str] = Field(default_factory=dict)
+    pages: dict[str, str] = Field(default_factory=dict)
 
 
 class Task(Section):
-    """A task. Where ``criteria`` are asked, the first that is decided gives the verdict."""
+    """A task. Where ``criteria`` are asked, the first that is decided gives the verdict.
+
+    Where people give items themselves, they choose one of ``licences``, and say who can be
+    recognised in a picture by one of ``depicted``.
+    """
 
     name: str
     verdicts: list[Verdict]
     criteria: list[str] = Field(default_factory=list)
     reasons: list[str] = Field(default_factory=list)
     correct: Correct | None = None
+    licences: list[str] = Field(default_factory=list)
+    depicted: list[str] = Field(default_factory=list)
     words: dict[str, Words]
 
     @model_validator(mode="after")
@@ -85,6 +97,9 @@ class Task(Section):
                 ("said", offered | ({"corrected"} if self.correct else set())),
                 ("criteria", set(self.criteria)),
                 ("reasons", set(self.reasons)),
+                ("licences", set(self.licences)),
+                ("depicted", set(self.depicted)),
+                ("pages", set(self.words[ENGLISH].pages)),
             ):
                 if (given := set(getattr(words, name))) != needed:
                     odd = ", ".join(sorted(given ^ needed))

@@ -155,6 +155,40 @@ def plan_select(
     _make(plans.plan_selection(corpus, language, annotators, shared, seed), output, (), dry_run)
 
 
+@plan.command("own")
+def plan_own(
+    language: Annotated[str, typer.Option(help="Language that people write in.")],
+    output: Output,
+    annotators: Annotators = 4,
+    own: Annotated[int, typer.Option(min=1, help="Pictures that each of them gives.")] = OWN,
+    rows: Annotated[
+        str, typer.Option(help="What they write about each: caption, vqa or choice.")
+    ] = "vqa",
+    benchmark: Annotated[
+        str, typer.Option(help="Name of a benchmark to make, for which pictures are held out.")
+    ] = "",
+    held_out: Annotated[
+        float | None,
+        typer.Option(help="Share of pictures that are held out for it; 0.2 if unsaid."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST, help="Seed of which pictures are held out.")
+    ] = 0,
+    dry_run: DryRun = False,
+) -> None:
+    """Let people give pictures of their own, write about them, and review those of others.
+
+    Example: ikusi annotate plan own --language eu --annotators 4 --own 20 --output people/own
+    """
+    from ikusi.annotate import own_plan
+
+    if held_out is not None and not benchmark:
+        raise InputError("--held-out: expected a --benchmark to hold pictures out for, found none")
+    share = own_plan.HELD_OUT if held_out is None else held_out
+    made = own_plan.plan_own(language, annotators, own, rows, benchmark, share, seed)
+    _make(made, output, (), dry_run, own_plan.describe(made.about))
+
+
 @app.command("serve")
 def serve(
     project: Project,
@@ -240,7 +274,9 @@ def export(
     if done.left_out:
         say(f"{done.left_out:10,} left out: third opinions")
     for code, count in done.withdrawn.items():
-        say(f"{count:10,} removed: {code} has withdrawn")
+        pictures = done.pictures.get(code)
+        more = f", with {pictures:,} pictures" if pictures else ""
+        say(f"{count:10,} removed: {code} has withdrawn{more}")
 
 
 @app.command("apply")
@@ -256,6 +292,9 @@ def apply(
     ] = False,
 ) -> None:
     """Take on what people said: a corpus with their corrections, or a list of the rows they keep.
+
+    What people gave themselves becomes a corpus of what others accepted, and a benchmark where the
+    project was planned for one.
 
     Rejected rows, and those that people disagree on, go to the corpus's quarantine with who said
     what and why. A third opinion decides alone.
@@ -278,13 +317,18 @@ def _expect_share(name: str, value: float | None) -> None:
         raise InputError(f"{name}: expected a number from 0.005 to 0.5, found {value}")
 
 
-def _make(planned: "Plan", output: Path, needed: Iterable[str], dry_run: bool) -> None:
-    """Say what a plan can show, then make the project; secret words are printed this once."""
+def _make(
+    planned: "Plan", output: Path, needed: Iterable[str], dry_run: bool, asked: str = ""
+) -> None:
+    """Say what a plan can show, then make the project; secret words are printed this once.
+
+    ``asked`` says what is asked of people, where that is no number of items.
+    """
     from ikusi.annotate import project, shows
 
     items = planned.about.shows["items"]
     turns = sum(map(len, planned.dealt))
-    say(f"{items:,} items, {turns:,} turns of {len(planned.dealt)} people.")
+    say(asked or f"{items:,} items, {turns:,} turns of {len(planned.dealt)} people.")
     for line in (*shows.describe(planned.about.shows), *needed):
         say(line)
     if dry_run:

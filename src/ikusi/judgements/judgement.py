@@ -19,6 +19,7 @@ VERDICTS: dict[str, tuple[str, ...]] = {
     "validate": ("reject", "accept"),
     "compare": ("A", "tie", "B"),
     "select": ("drop", "keep"),
+    "own": ("reject", "accept"),
 }
 """What a rater may say, by task, in the order in which verdicts stand. A is the answer that was
 shown first, of the model `left`; B is the other, of the model `right`. Where an item is judged

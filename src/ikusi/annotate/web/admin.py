@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from statistics import median
 
@@ -15,7 +16,7 @@ from ikusi.annotate.project import Turn
 from ikusi.annotate.store import SKIPPED, Given, Word
 from ikusi.annotate.task import TIE
 from ikusi.annotate.web import figures
-from ikusi.annotate.web.site import Site, Visit, visit
+from ikusi.annotate.web.site import Visit, visit
 
 SIDES = {"A": "B", "B": "A"}
 
@@ -26,16 +27,20 @@ def show_overview(asked: Visit) -> Response:
     people = site.store.people()
     rows = [
         (seat, people.get(seat.code), list(site.store.answers(seat.code).values()))
-        for seat in site.project.seats
+        for seat in asked.project.seats
     ]
     decided = site.store.answers(ADJUDICATOR)
+    given = Counter(one.seat for one in site.store.contributions() if one.written)
     return asked.page(
         "admin",
         rows=rows,
+        given=given,
+        most=asked.project.settings.get("own"),
+        unjudged=len(asked.project.items.keys() - site.store.list_judged()),
         median=median,
         skipped=SKIPPED,
         simulated=any(one.kind == "simulated" for one in people.values()),
-        disputes=[(asked.number_of(item), item) for item in list_disputed(site)],
+        disputes=[(asked.number_of(item), item) for item in list_disputed(asked)],
         decided=decided,
     )
 
@@ -48,16 +53,16 @@ async def show_agreement(request: Request) -> Response:
     )
 
 
-def list_disputed(site: Site) -> list[str]:
+def list_disputed(asked: Visit) -> list[str]:
     """Items that people have given different verdicts on, in the order of the project."""
     voices: dict[str, set[str]] = {}
-    for seat in site.project.seats:
-        words = site.store.answers(seat.code)
+    for seat in asked.project.seats:
+        words = asked.site.store.answers(seat.code)
         for turn in seat.turns:
             word = words.get(turn.item)
             if word and word.given.verdict != SKIPPED:
                 voices.setdefault(turn.item, set()).add(_meant(turn, word))
-    return [item for item in site.project.items if len(voices.get(item, ())) > 1]
+    return [item for item in asked.project.items if len(voices.get(item, ())) > 1]
 
 
 def _meant(turn: Turn, word: Word) -> str:
@@ -67,9 +72,9 @@ def _meant(turn: Turn, word: Word) -> str:
 
 def list_others(asked: Visit, item: str) -> list[tuple[str, Given]]:
     """What everybody said of an item, as if answers had stood as before who decides."""
-    own = next(turn for turn in asked.turns if turn.item == item)
+    own = next(turn for turn in asked.turns.values() if turn.item == item)
     found = []
-    for seat in asked.site.project.seats:
+    for seat in asked.project.seats:
         turn = next((turn for turn in seat.turns if turn.item == item), None)
         word = asked.site.store.answers(seat.code).get(item)
         if turn and word:
@@ -91,7 +96,7 @@ async def export(request: Request) -> Response:
     asked = visit(request, admin=True)
 
     def lines() -> Iterator[str]:
-        for one in list_judgements(asked.site.project, asked.site.store):
+        for one in list_judgements(asked.site.made, asked.site.store):
             yield f"{one.to_json()}\n"
 
     name = "judgements.jsonl"
@@ -115,6 +120,6 @@ async def remove(request: Request) -> Response:
 
 def _seat(asked: Visit) -> str:
     seat = str(asked.request.path_params["seat"])
-    if seat not in asked.site.project.by_code or not asked.site.store.person(seat).entered:
+    if seat not in asked.project.by_code or not asked.site.store.person(seat).entered:
         raise HTTPException(404)
     return seat

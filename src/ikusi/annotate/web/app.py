@@ -13,9 +13,9 @@ from starlette.types import ASGIApp
 
 from ikusi.annotate import project as projects
 from ikusi.annotate import task as tasks
-from ikusi.annotate.project import Project
+from ikusi.annotate.project import OWN, Project
 from ikusi.annotate.store import Store
-from ikusi.annotate.web import admin, guards, people, pictures, static
+from ikusi.annotate.web import admin, contributing, forms, guards, people, pictures, static
 from ikusi.annotate.web.guards import Guards, Links, TooLargeError
 from ikusi.annotate.web.site import Site, render
 from ikusi.annotate.wording import choose, list_accepted, read_texts
@@ -43,13 +43,17 @@ def create(
     app = Starlette(routes=_routes(), exception_handlers=_HANDLERS)
     app.router.redirect_slashes = False
     app.state.site = Site(project, store, task, read_texts(), links, consent)
-    letters = max(sum(map(len, item.texts.values())) for item in project.items.values())
-    return Guards(app, hosts, guards.MOST_BYTES + 2 * LETTER * letters)
+    sizes = (sum(map(len, item.texts.values())) for item in project.items.values())
+    letters = max(sizes, default=forms.MOST_LETTERS)
+    uploads = contributing.MOST_BYTES + contributing.FORM_BYTES if project.task == OWN else 0
+    return Guards(app, hosts, guards.MOST_BYTES + 2 * LETTER * letters, uploads)
 
 
 def _routes() -> list[Route]:
     link = projects.make_link("{word:str}")
     one = link + "/{number:int}"
+    mine = f"{link}{guards.UPLOADS}"
+    given = mine + "/{number:int}"
     person = link + "/people/{seat:str}/leave"
     return [
         Route("/assets/{name:str}", static.send_asset),
@@ -57,6 +61,13 @@ def _routes() -> list[Route]:
         Route(link, people.enter, methods=["POST"]),
         Route(f"{link}/language", people.speak, methods=["POST"]),
         Route(f"{link}/items", people.list_items),
+        Route(mine, contributing.show_mine),
+        Route(mine, contributing.upload, methods=["POST"]),
+        Route(given, contributing.show_one),
+        Route(given, contributing.write, methods=["POST"]),
+        Route(f"{given}/remove", contributing.remove, methods=["POST"]),
+        Route(f"{given}/picture", contributing.send_mine),
+        Route(f"{link}/review", contributing.review),
         Route(f"{link}/done", people.show_end),
         Route(f"{link}/leave", people.leave),
         Route(f"{link}/leave", people.withdraw, methods=["POST"]),

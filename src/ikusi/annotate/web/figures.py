@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 def compute_figures(site: Site) -> list[Row]:
     """The figures of what has been said so far; computed anew only when something was said."""
-    text = "".join(f"{one.to_json()}\n" for one in list_judgements(site.project, site.store))
+    text = "".join(f"{one.to_json()}\n" for one in list_judgements(site.made, site.store))
     with site.computing:
         if site.computed.get("of") != text:
             site.computed.update(of=text, rows=_compute(text))

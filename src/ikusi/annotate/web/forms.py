@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from ikusi.annotate.contributions import CHOICE, LEAST_CHOICES, TEXTS, Written
 from ikusi.annotate.project import Item
 from ikusi.annotate.store import SKIPPED, Given
 from ikusi.annotate.task import Task
@@ -119,6 +120,58 @@ def read_correction(item: Item, fields: Fields) -> dict[str, str]:
         if written.strip() and written != clean(text):
             found[name] = written
     return found
+
+
+def read_written(task: Task, rows: str, fields: Fields) -> Written:
+    """What a form says about a picture that somebody gives.
+
+    Args:
+        task: with the lists to choose from.
+        rows: the type of rows that is asked for, one of `contributions.TEXTS`.
+        fields: of the form.
+
+    Raises:
+        RefusedError: a text is missing or cannot be shown, or something was not chosen or ticked;
+            its value ``part`` names the text.
+    """
+    texts, right = read_texts(rows, fields), take_one(fields, "right")
+    for name, text in texts.items():
+        if "\ufffd" in text:
+            _refuse("strange", part=name)
+        _bound(text, MOST_LETTERS)
+        if not text and not name.startswith(CHOICE):
+            _refuse("empty", part=name)
+    if rows == "choice":
+        texts, right = _read_choices(texts, right)
+    if take_one(fields, "looked") != "yes":
+        _refuse("not_looked")
+    licence, depicted = take_one(fields, "licence"), take_one(fields, "depicted")
+    if licence not in task.licences or depicted not in task.depicted:
+        _refuse("not_chosen")
+    if take_one(fields, "mine") != "yes":
+        _refuse("not_mine")
+    return Written(texts, licence, depicted, right if rows == "choice" else "")
+
+
+def read_texts(rows: str, fields: Fields) -> dict[str, str]:
+    """The texts of a form for one type of rows, by name."""
+    names = enumerate(TEXTS[rows])
+    return {name: take_one(fields, f"text.{place}").strip() for place, name in names}
+
+
+def _read_choices(texts: Mapping[str, str], right: str) -> tuple[dict[str, str], str]:
+    """The texts with choices numbered without gaps, and the name of the right one."""
+    found = {name: text for name, text in texts.items() if not name.startswith(CHOICE)}
+    names = [name for name, text in texts.items() if text and name.startswith(CHOICE)]
+    choices = [texts[name] for name in names]
+    if len(choices) < LEAST_CHOICES:
+        _refuse("few_choices")
+    if len(set(choices)) < len(choices):
+        _refuse("same_choices")
+    if right not in names:
+        _refuse("no_right")
+    numbered = {f"{CHOICE}{number}": text for number, text in enumerate(choices, 1)}
+    return found | numbered, f"{CHOICE}{names.index(right) + 1}"
 
 
 def _bound(text: str, most: int) -> str:

@@ -14,6 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MOST_BYTES = 2**18
 """Of a form: some long texts; see `MOST_LETTERS` of `forms`."""
 
+UPLOADS = "/mine"
+"""How the path ends that files are sent to."""
+
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -31,13 +34,17 @@ UNKEPT = "no-store"
 class Guards:
     """Refuses foreign hosts and bodies that are too large; adds the headers of every answer.
 
+    Where people may send files, of ``uploads`` bytes at most, the page says what is too large.
+
     A page of somebody else's may give its own name the address of this machine, so names are
     known ones; an address by itself cannot be such a name.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], most: int = MOST_BYTES) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str], most: int = MOST_BYTES, uploads: int = 0
+    ) -> None:
         self.app = app
-        self.most = most
+        self.most, self.uploads = most, uploads
         self.hosts = {host.lower() for host in hosts} | {"localhost"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,8 +66,9 @@ class Guards:
             answer = PlainTextResponse("This name is not one of this server's.\n", 400)
             await answer(scope, receive, send_guarded)
             return
-        bounded = Bounded(receive, self.most)
-        if bounded.refuses(headers.get("content-length", "0")):
+        upload = self.uploads and scope["path"].endswith(UPLOADS)
+        bounded = Bounded(receive, self.uploads if upload else self.most)
+        if not upload and bounded.refuses(headers.get("content-length", "0")):
             await PlainTextResponse("This is too much.\n", 413)(scope, receive, send_guarded)
             return
         await self.app(scope, bounded, send_guarded)

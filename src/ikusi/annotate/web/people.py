@@ -46,7 +46,7 @@ async def start(request: Request) -> Response:
         return asked.page("withdrawn")
     if not person.entered:
         return asked.page("start", problem="", name="")
-    return lead_on(asked, 0)
+    return asked.go("mine") if asked.gives else lead_on(asked, 0)
 
 
 async def enter(request: Request) -> Response:
@@ -61,8 +61,7 @@ async def enter(request: Request) -> Response:
     except RefusedError as refused:
         problem = asked.words(refused.key)
         return asked.page("start", 422, problem=problem, name=name)
-    text = asked.site.consent or asked.words("consent")
-    await run_in_threadpool(store.enter, asked.seat, name, text)
+    await run_in_threadpool(store.enter, asked.seat, name, asked.consent)
     return asked.go()
 
 
@@ -72,20 +71,21 @@ async def speak(request: Request) -> Response:
     language = forms.take_one(await read_fields(request), "language")
     if language in asked.site.texts:
         await run_in_threadpool(asked.site.store.speak, asked.seat, language)
-    return asked.go("items" if asked.person.entered and not asked.admin else "")
+    home = "mine" if asked.gives else "items"
+    return asked.go(home if asked.person.entered and not asked.admin else "")
 
 
 def lead_on(asked: Visit, after: int) -> Response:
     """Lead to the next item that is not answered, or to the end."""
-    answered = asked.site.store.list_answered(asked.seat)
-    numbers = [n for n, turn in enumerate(asked.turns, 1) if turn.item not in answered]
+    numbers = asked.waiting
     if asked.admin:
-        open_ = admin.list_disputed(asked.site)
-        numbers = [n for n in numbers if asked.turns[n - 1].item in open_]
+        open_ = admin.list_disputed(asked)
+        numbers = [n for n in numbers if asked.turns[n].item in open_]
     following = [n for n in numbers if n > after] or numbers
     if following:
         return asked.go(following[0])
-    return asked.go("" if asked.admin else "done")
+    end = "mine" if asked.gives else "done"
+    return asked.go("" if asked.admin else end)
 
 
 async def show_item(request: Request) -> Response:
@@ -101,7 +101,7 @@ async def show_item(request: Request) -> Response:
         given = draft.given
         filled = {"note": [given.note], "reason": given.reasons}
         filled |= {f"criterion.{name}": [value] for name, value in given.criteria.items()}
-        names = list(asked.site.project.items[turn.item].texts)
+        names = list(asked.project.items[turn.item].texts)
         filled |= {f"text.{names.index(name)}": [t] for name, t in given.correction.items()}
         if asked.site.task.criteria and given.verdict != asked.site.task.follows(given.criteria):
             filled["verdict"] = [given.verdict]
@@ -127,11 +127,9 @@ def show(
     before: str = "",
 ) -> Response:
     """The page of an item, with what has been filled in."""
-    turn = asked.turns[number - 1]
-    about = asked.site.project.items[turn.item]
-    done = asked.site.store.list_answered(asked.seat)
-    following = (n for n in range(number + 1, len(asked.turns) + 1))
-    upcoming = next((n for n in following if asked.turns[n - 1].item not in done), 0)
+    turn = asked.turns[number]
+    about = asked.project.items[turn.item]
+    upcoming = next((n for n in asked.waiting if n > number), 0)
     return asked.page(
         "item",
         status,
@@ -144,7 +142,7 @@ def show(
         problem=problem,
         before=before,
         upcoming=upcoming,
-        done=len(done),
+        done=len(asked.answered),
         last=asked.site.store.last(asked.seat),
         others=admin.list_others(asked, turn.item) if asked.admin else [],
     )
@@ -167,8 +165,10 @@ async def answer(request: Request) -> Response:
     store = asked.site.store
     if asked.admin and not store.person(ADJUDICATOR).entered:
         await run_in_threadpool(store.enter, ADJUDICATOR)
-    await asyncio.wrap_future(store.send(asked.seat, turn.item, given, nonce))
-    return lead_on(asked, number)
+    contribution = number if asked.gives else 0
+    sent = store.send(asked.seat, turn.item, given, nonce, contribution=contribution)
+    await asyncio.wrap_future(sent)
+    return lead_on(visit(request), number)
 
 
 def count_seconds(fields: Fields) -> float:
@@ -211,8 +211,8 @@ async def show_end(request: Request) -> Response:
 
 def _items(asked: Visit, finished: bool) -> Response:
     said = asked.site.store.answers(asked.seat)
-    rows = [(n, turn, said.get(turn.item)) for n, turn in enumerate(asked.turns, 1)]
-    if finished and len(said) < len(asked.turns):
+    rows = [(n, asked.turns[n], said.get(asked.turns[n].item)) for n in asked.numbers]
+    if finished and asked.waiting:
         return lead_on(asked, 0)
     skipped = [n for n, _, word in rows if word and word.given.verdict == SKIPPED]
     return asked.page("items", rows=rows, finished=finished, skipped=skipped, answered=len(said))

@@ -10,15 +10,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from ikusi import disk, processes
-from ikusi.annotate import project as projects
-from ikusi.annotate.project import Item, Project
+from ikusi.annotate import growing
+from ikusi.annotate.project import SMALL, Item, Project
+from ikusi.annotate.stripping import SMALL_QUALITY, SMALL_SIDE
 from ikusi.annotate.web.people import shut
 from ikusi.annotate.web.site import visit
 from ikusi.errors import InputError
 
-SMALL = "small"  # the folder
-SIDE = 1200  # pixels: a phone's width at its density
-QUALITY = 80
 KEPT = {"Cache-Control": "private, max-age=86400"}
 
 
@@ -35,7 +33,7 @@ def prepare(folder: Path) -> None:
     Raises:
         InputError: a picture cannot be read, or the disk is full.
     """
-    project = projects.read(folder)
+    project = growing.read(folder)
     if any(
         one.picture and not place_small(project, one).is_file() for one in project.items.values()
     ):
@@ -48,16 +46,16 @@ def make(folder: Path) -> None:
     """Make the small pictures that are not there yet."""
     from ikusi.data.images import decode
 
-    project = projects.read(folder)
+    project = growing.read(folder)
     (project.folder / SMALL).mkdir(exist_ok=True)
     for item in project.items.values():
         path, original = place_small(project, item), project.picture(item)
         if original is None or path.is_file():
             continue
         picture = decode(original.read_bytes(), name=str(original))
-        picture.thumbnail((SIDE, SIDE))
+        picture.thumbnail((SMALL_SIDE, SMALL_SIDE))
         with disk.replace_file(path) as aside, aside.open("wb") as file:
-            picture.save(file, "WEBP", quality=QUALITY)
+            picture.save(file, "WEBP", quality=SMALL_QUALITY)
 
 
 async def send_small(request: Request) -> Response:
@@ -73,10 +71,20 @@ async def send_full(request: Request) -> Response:
 def _file(request: Request, small: bool) -> Response:
     asked = visit(request)
     _, _, item = asked.turn()
-    original = asked.site.project.picture(item)
+    original = asked.project.picture(item)
     if shut(asked) or original is None:
         raise HTTPException(404)
-    path = place_small(asked.site.project, item) if small else original
+    return send_file(place_small(asked.project, item) if small else original)
+
+
+def send_file(path: Path) -> Response:
+    """A picture's file, which never changes.
+
+    Raises:
+        HTTPException: who gave it has just removed it.
+    """
+    if not path.is_file():
+        raise HTTPException(404)
     return FileResponse(path, headers=KEPT)
 
 

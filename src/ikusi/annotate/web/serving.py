@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ikusi import lock
+from ikusi import disk, lock
 from ikusi.annotate import project as projects
 from ikusi.annotate.store import open_store
 from ikusi.annotate.web import app, pictures
@@ -42,8 +42,11 @@ def serve(
     project = projects.read(folder)
     with lock.hold_lock(project.folder / lock.LOCK, folder, "these answers"):
         pictures.prepare(folder)
+        disk.tidy(project.folder)
         store = open_store(project.folder)
         try:
+            if project.task == projects.OWN:
+                store.sweep([file.name for file in (project.folder / projects.PICTURES).glob("*")])
             site = app.create(project, store, consent, [*names, host])
             with _listening(host, port) as listener:
                 yield from _links(project, host, listener.getsockname()[1])

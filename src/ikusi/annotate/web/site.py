@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from ikusi.annotate import growing
 from ikusi.annotate import project as projects
+from ikusi.annotate.contributions import read_number
 from ikusi.annotate.exporting import ADJUDICATOR, list_third_turns
-from ikusi.annotate.project import ADMIN, Item, Project, Turn
+from ikusi.annotate.project import ADMIN, OWN, Item, Project, Turn
 from ikusi.annotate.store import SKIPPED, Given, Person, Store
-from ikusi.annotate.task import Task
+from ikusi.annotate.task import Task, Words
 from ikusi.annotate.web.forms import CORRECTED, clean
 from ikusi.annotate.web.guards import Links
 from ikusi.annotate.web.static import VERSION
@@ -31,13 +34,22 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 SEE_OTHER = 303
+AT_ONCE = 2  # pictures that are decoded; one may take half a gigabyte
+
+
+class Current(NamedTuple):
+    """A project at one moment, and what each seat may be asked, by number; who decides may be asked
+    about every item."""
+
+    project: Project
+    turns: Mapping[str, Mapping[int, Turn]]
 
 
 @dataclass(frozen=True)
 class Site:
     """A project that is served. ``consent`` is what people agree to; empty for the usual text."""
 
-    project: Project
+    made: Project
     store: Store
     task: Task
     texts: Mapping[str, Texts]
@@ -45,12 +57,30 @@ class Site:
     consent: str = ""
     computed: dict[str, Any] = field(default_factory=dict)
     computing: Lock = field(default_factory=Lock)
+    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    @cached_property
-    def turns(self) -> Mapping[str, Sequence[Turn]]:
-        """What each seat is asked, in order; who decides may be asked about every item."""
-        found = {seat.code: seat.turns for seat in self.project.seats}
-        return {**found, ADJUDICATOR: tuple(list_third_turns(self.project).values())}
+    def read(self) -> Current:
+        """The project as it is now: people may have given something since."""
+        mark = self.store.mark_contributions() if self.made.task == OWN else ()
+        known: tuple[object, Current] | None = self.computed.get("current")
+        if known is None or known[0] != mark:
+            known = mark, _lay_out(growing.join(self.made, self.store))
+            self.computed["current"] = known
+        return known[1]
+
+
+def _lay_out(project: Project) -> Current:
+    """Number what each seat may be asked; what people gave keeps the number it came with."""
+    turns = {seat.code: seat.turns for seat in project.seats}
+    turns[ADJUDICATOR] = tuple(list_third_turns(project).values())
+    own = project.task == OWN
+    numbered = {
+        seat: {
+            read_number(turn.item) if own else place: turn for place, turn in enumerate(those, 1)
+        }
+        for seat, those in turns.items()
+    }
+    return Current(project, numbered)
 
 
 @dataclass(frozen=True)
@@ -74,16 +104,74 @@ class Visit:
         return self.site.store.person(self.seat)
 
     @cached_property
-    def turns(self) -> Sequence[Turn]:
-        """What they are asked, in order."""
-        return self.site.turns[self.seat]
+    def current(self) -> Current:
+        """The project, as it was when they asked."""
+        return self.site.read()
+
+    @property
+    def project(self) -> Project:
+        """The project, as it was when they asked."""
+        return self.current.project
+
+    @property
+    def gives(self) -> bool:
+        """Whether people give the items themselves."""
+        return self.site.made.task == OWN
+
+    @property
+    def turns(self) -> Mapping[int, Turn]:
+        """What they may be asked, by number."""
+        return self.current.turns[self.seat]
+
+    @cached_property
+    def answered(self) -> set[str]:
+        """The items that they have answered or skipped."""
+        return self.site.store.list_answered(self.seat)
+
+    @cached_property
+    def waiting(self) -> list[int]:
+        """The numbers of what they are still asked: of what people gave, what nobody has judged."""
+        done = self.answered
+        if self.gives and not self.admin:
+            done = done | self.site.store.list_judged()
+        return [number for number, turn in self.turns.items() if turn.item not in done]
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """The numbers of all that they are asked, or have answered."""
+        waiting = set(self.waiting)
+        return [n for n, one in self.turns.items() if n in waiting or one.item in self.answered]
+
+    def place(self, number: int) -> int:
+        """Which of these comes first, second, ... to them."""
+        return 1 + sum(one < number for one in self.numbers)
 
     @cached_property
     def words(self) -> Wording:
         """The words of their pages: as they chose, else as their browser asks."""
         own = self.person.language
         asked = [own] if own else list_accepted(self.request.headers.get("accept-language", ""))
-        return choose(self.site.texts, [*asked, self.site.project.language])
+        return choose(self.site.texts, [*asked, self.site.made.language])
+
+    @property
+    def task_words(self) -> Words:
+        """The words of the task in the same language."""
+        return self.site.task.words_in(self.words.found.code)
+
+    def say(self, key: str, **values: object) -> str:
+        """A text of the pages: the task's own, else one that all tasks share."""
+        own = self.task_words.pages.get(key)
+        return self.words(key, **values) if own is None else own.format_map(values)
+
+    def name_part(self, name: str) -> str:
+        """What a text that somebody writes is called."""
+        return self.words.part("caption" if name == "text" else name)
+
+    @property
+    def consent(self) -> str:
+        """What they agree to before they begin."""
+        more = self.task_words.pages.get("consent")
+        return self.site.consent or "\n\n".join(filter(None, [self.words("consent"), more]))
 
     def turn(self) -> tuple[int, Turn, Item]:
         """The number, turn and item that the path names.
@@ -92,18 +180,17 @@ class Visit:
             HTTPException: they are not asked that much.
         """
         number = self.request.path_params["number"]
-        if not 1 <= number <= len(self.turns):
+        if (turn := self.turns.get(number)) is None:
             raise HTTPException(404)
-        turn = self.turns[number - 1]
-        return number, turn, self.site.project.items[turn.item]
+        return number, turn, self.project.items[turn.item]
 
     def number_of(self, item: str) -> int:
-        """The number of an item among what they are asked."""
-        return next(n for n, turn in enumerate(self.turns, 1) if turn.item == item)
+        """The number of an item among what they are asked; 0 where it has been removed."""
+        return next((n for n, turn in self.turns.items() if turn.item == item), 0)
 
     def name_verdict(self, given: Given) -> str:
         """What somebody said, in a word."""
-        own = self.site.task.words_in(self.words.found.code).said
+        own = self.task_words.said
         if given.verdict == SKIPPED:
             return self.words("skipped")
         return own[CORRECTED] if given.correction and CORRECTED in own else own[given.verdict]

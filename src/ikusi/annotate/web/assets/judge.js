@@ -142,6 +142,16 @@ function keyed(key) {
   return all[0];
 }
 
+// What is too large to be sent is said before it is sent.
+document.addEventListener("change", (event) => {
+  const sent = event.target.files?.[0];
+  const { most, large } = event.target.form?.dataset ?? {};
+  if (!most) return;
+  const much = sent?.size > Number(most);
+  if (much) event.target.value = "";
+  notice(much ? large : "");
+});
+
 // The picture, whole and then in all its pixels.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-zoom]");
