@@ -151,7 +151,7 @@ def test_answers_of_another_version_are_refused(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "project" / store.FILE)
     other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(InputError, match="expected answers of format 1, found 99"):
+    with pytest.raises(InputError, match="expected answers of format 2, found 99"):
         open_store(tmp_path / "project")
 
 
