@@ -293,7 +293,7 @@ def test_a_server_that_is_killed_keeps_what_it_vouched_for_and_tidies_the_rest(
     monkeypatch.undo()
     served.store.close()
     store = open_store(made.folder)
-    store.sweep([file.name for file in (made.folder / project.PICTURES).glob("*")])
+    store.tidy([file.name for file in (made.folder / project.PICTURES).glob("*")])
     (left,) = store.contributions()
     assert [path.name for path in list_kept(served)] == [left.picture]
     store.close()

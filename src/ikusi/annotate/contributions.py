@@ -128,7 +128,7 @@ def remove(writing: sqlite3.Connection, seat: str, number: int | None = None) ->
     What others said goes too: corrections hold the author's own words.
 
     Returns:
-        The pictures of what was removed; `sweep` deletes their files.
+        The pictures of what was removed; `tidy` deletes their files.
     """
     found = writing.execute(
         "SELECT number, picture FROM contributions WHERE seat = ? AND number = coalesce(?, number)",
@@ -142,7 +142,7 @@ def remove(writing: sqlite3.Connection, seat: str, number: int | None = None) ->
     return [picture for _, picture in found]
 
 
-def sweep(writing: sqlite3.Connection, folder: Path, among: Iterable[str]) -> None:
+def tidy(writing: sqlite3.Connection, folder: Path, among: Iterable[str]) -> None:
     """Delete those of some pictures of a project that no contribution has."""
     rows = writing.execute("SELECT DISTINCT picture FROM contributions").fetchall()
     for stem in {Path(name).stem for name in among} - {Path(row[0]).stem for row in rows}:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from ikusi.annotate import shows
 from ikusi.annotate.contributions import TEXTS
-from ikusi.annotate.plan import Plan, name_seats
+from ikusi.annotate.plan import Plan, list_seats
 from ikusi.annotate.project import OWN, About
 from ikusi.errors import InputError
 from ikusi.judgements.judgement import format_time
@@ -63,7 +63,7 @@ def plan_own(
         benchmark=benchmark or OWN,
         language=language,
         seed=seed,
-        seats=name_seats(annotators),
+        seats=list_seats(annotators),
         origin={},
         content="",
         settings=settings,

@@ -150,7 +150,7 @@ def _of_corpus(
         language=language,
         source_language=source,
         seed=seed,
-        seats=name_seats(asked.annotators),
+        seats=list_seats(asked.annotators),
         origin={"corpus": str(corpus.folder.resolve())},
         content=corpus.content(corpus.languages),
         settings={"shared": asked.shared, "own": asked.own, "flagged": flagged},
@@ -168,7 +168,7 @@ def _list_flagged(corpus: Corpus, language: str) -> list[int]:
     return [place for place, there in enumerate(flags) if there]
 
 
-def name_seats(annotators: int) -> tuple[str, ...]:
+def list_seats(annotators: int) -> tuple[str, ...]:
     """Code names of so many people."""
     return tuple(f"annotator-{number}" for number in range(1, annotators + 1))
 
@@ -235,7 +235,7 @@ def plan_comparison(
         benchmark=benchmark,
         language=language,
         seed=seed,
-        seats=name_seats(asked.annotators),
+        seats=list_seats(asked.annotators),
         origin={name: str(Path(run).resolve()) for name, run in zip(models, runs, strict=True)},
         content=artifact.fingerprint([_content(pair) for pair in found]),
         settings={"shared": asked.shared, "own": asked.own, "models": models},

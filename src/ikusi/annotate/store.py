@@ -228,14 +228,14 @@ class Store:
 
     def _forget(self, pictures: Sequence[str]) -> None:
         """Let nothing of what was removed stay behind, as a file or in the log."""
-        self.sweep(pictures)
+        self.tidy(pictures)
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def sweep(self, pictures: Sequence[str]) -> None:
+    def tidy(self, pictures: Sequence[str]) -> None:
         """Delete those of some pictures that nobody gives."""
         if pictures:
             self._writer.submit(
-                lambda writing: contributions.sweep(writing, self._folder, pictures)
+                lambda writing: contributions.tidy(writing, self._folder, pictures)
             ).result()
 
     def contribute(

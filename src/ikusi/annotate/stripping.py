@@ -34,7 +34,7 @@ class TooManyPixelsError(NotTakenError):
     """A picture that holds more pixels than are allowed."""
 
 
-def strip(source: Path, target: Path, small: Path, most: int) -> str:
+def make_plain(source: Path, target: Path, small: Path, most: int) -> str:
     """Make a plain picture and a small one of a file; returns the digest of the plain one.
 
     Args:

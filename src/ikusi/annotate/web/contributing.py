@@ -67,7 +67,7 @@ def _show_mine(asked: Visit, problem: str = "", status: int = 200) -> Response:
     )
 
 
-async def upload(request: Request) -> Response:
+async def take_upload(request: Request) -> Response:
     """Take in a picture; the next page is only sent once it is on the disk."""
     asked = visit_giver(request)
     if away := shut(asked):
@@ -137,7 +137,7 @@ def _take_in(asked: Visit, aside: Aside, nonce: str) -> int:
         InputError: the disk is full or shut.
     """
     try:
-        digest = stripping.strip(aside.sent, aside.plain, aside.small, MOST_PIXELS)
+        digest = stripping.make_plain(aside.sent, aside.plain, aside.small, MOST_PIXELS)
     except stripping.TooManyPixelsError:
         raise RefusedError("many_pixels", most=MOST_PIXELS // 10**6) from None
     except stripping.NotTakenError:
@@ -246,7 +246,7 @@ async def remove(request: Request) -> Response:
     return asked.go("mine")
 
 
-async def review(request: Request) -> Response:
+async def lead_to_review(request: Request) -> Response:
     """Lead to what somebody else gave and nobody has reviewed yet."""
     asked = visit_giver(request)
     return shut(asked) or lead_on(asked, 0)

@@ -46,7 +46,7 @@ def serve(
         store = open_store(project.folder)
         try:
             if project.task == projects.OWN:
-                store.sweep([file.name for file in (project.folder / projects.PICTURES).glob("*")])
+                store.tidy([file.name for file in (project.folder / projects.PICTURES).glob("*")])
             site = app.create(project, store, consent, [*names, host])
             with _listening(host, port) as listener:
                 yield from _links(project, host, listener.getsockname()[1])
