@@ -33,14 +33,14 @@ _ADDED = {1: _TABLES, 2: contributions.TABLES}
 """What each format has beside the one before it."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def open_to_read(path: Path) -> sqlite3.Connection:
     """A connection to read by, which waits for its turn."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     connection.row_factory = sqlite3.Row
     return connection
 
 
-def prepare(path: Path) -> sqlite3.Connection:
+def open_to_write(path: Path) -> sqlite3.Connection:
     """A connection to write by, to a file that has its tables; made where there is none.
 
     Raises:
@@ -48,7 +48,7 @@ def prepare(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():  # names of people: nobody else on this machine may read them
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    connection = connect(path)
+    connection = open_to_read(path)
     for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
         connection.execute(f"PRAGMA {setting}")
     connection.execute("BEGIN IMMEDIATE")

@@ -303,7 +303,7 @@ def open_store(folder: Path) -> Store:
     path = Path(folder) / FILE
     with disk.explain_errors(path):
         try:
-            return Store(database.prepare(path), database.connect(path), path)
+            return Store(database.open_to_write(path), database.open_to_read(path), path)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
