@@ -93,7 +93,7 @@ def test_keys_alone_and_from_right_to_left(
         raise AssertionError(name)
 
     choosers: list[Any] = []
-    page.on("filechooser", choosers.append)  # listened for before the key: the browser is told late
+    page.on("filechooser", lambda one: choosers.append(one))  # heard late if asked for late
     tab_to("file")
     page.keyboard.press("Enter")
     for _ in range(100):
