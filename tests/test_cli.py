@@ -45,7 +45,6 @@ COMMANDS = {
     "annotate plan select": [
         *["corpus", "--language", "--output", "--annotators", "--shared", "--seed", "--dry-run"],
     ],
-    "annotate simulate": ["project", "--agreement", "--seed"],
     "annotate plan own": [
         *["--language", "--output", "--annotators", "--own", "--rows", "--benchmark"],
         *["--held-out", "--seed", "--dry-run"],
