@@ -69,8 +69,8 @@ COMMANDS = {
     "chat": ["checkpoint", "--image", "--question", "--max-new-tokens"],
     "export": ["checkpoint", "--to", "--output", "--llama-cpp"],
     "publish": [
-        *["made", "--to", "--with", "--llama-cpp", "--allow", "--push", "--private"],
-        *["--revision", "--dry-run"],
+        *["made", "--to", "--with", "--llama-cpp", "--allow", "--pictures", "--licence", "--split"],
+        *["--push", "--private", "--revision", "--dry-run"],
     ],
     "report": ["study", "--output"],
     "recipe show": ["recipe", "overrides"],

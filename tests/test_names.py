@@ -20,10 +20,10 @@ forward gather generalise generate group grow guard has hash heed hide hold hold
 instruct is join judge keep label lay lead leave list load locate look main make mark measure
 meet mend merge mix move name occurs open order outdate overlay pack pad pair parse pick pin
 place plan pool prepare print probe project publish push quote rank read recompute record refuse
-rehearse remove render repeat replace report resample run sample save say schedule score select
-send serve set settle share shorten show shut simulate speak spell split spool stack standardise
-start step store strip suggest sum summarise tabulate take talk tidy to trace train translate try
-use validate vary visit warn with withdraw without write
+rehearse remove render repeat replace report resample restore run sample save say schedule score
+select send serve set settle share shorten show shut simulate speak spell split spool stack
+standardise start step store strip suggest sum summarise tabulate take talk tidy to trace train
+translate try use validate vary visit warn with withdraw without write
 """
 """With `main`, `to` for a conversion, and `with` and `without` for a copy that differs in this."""
 

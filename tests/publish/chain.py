@@ -1,24 +1,44 @@
-"""A corpus that went the whole way: imported, translated by a program, judged by people."""
+"""Corpora to release: one with all that a translation adds, one that went the whole way."""
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+from data.rows.test_faults import GOOD
 from data_rows import picture
 from ikusi.annotate import plan
 from ikusi.annotate.apply import apply
 from ikusi.annotate.plan import Asked
 from ikusi.annotate.store import Given, open_store
+from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.importing import import_corpus
 from ikusi.translate import run
 from ikusi.translate.settings import Translation
 
+CODES = ("en", "eu", "gl")
 PROGRAM = """
 import sys
 for line in sys.stdin:
     print("eu " + line.strip() if line.strip() else "")
 """
 NOTE = "Ane Etxeberriak esan zidan."
+
+
+def write_corpus(folder: Path, row_type: str, rows: int = 5, source: str = "photos") -> Corpus:
+    """Rows in three languages with all that a translation adds; the last has no picture."""
+    with CorpusWriter(folder, row_type, CODES) as writer:
+        for number in range(rows - 1):
+            if number % 2 == 0:
+                data = picture(side=8 + number)
+                writer.add_image(f"p{number}", data, "png", 8 + number, 8 + number, source)
+        for number in range(rows):
+            shown = f"p{number // 2 * 2}" if number < rows - 1 else None
+            texts: dict[str, dict[str, Any]] = {code: dict(GOOD[row_type]) for code in CODES}
+            texts["gl"] |= {"translator": "nmt", "flags": ["length: 3"], "score": number / 8}
+            texts["eu"] |= {"flags": []}
+            writer.add_row(f"r{number}", shown, texts, group="a", task=None if number else "t")
+    return Corpus.open(folder)
 
 
 def make_chain(folder: Path) -> Path:

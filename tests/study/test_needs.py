@@ -12,9 +12,13 @@ import pytest
 
 from data_rows import coloured, instruction
 from ikusi import recipe, study
-from ikusi.data.corpus import CorpusWriter
+from ikusi.data import restoring
+from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.errors import InputError
+from ikusi.publish import data
+from ikusi.recipe.folder import StudyFolder, locate_corpus
 from ikusi.study import needs
+from ikusi.study.contents import Contents
 
 ROOT = Path(__file__).parents[2]
 EMOJI, BASQUE = ROOT / "recipes/emoji-eu.yaml", ROOT / "recipes/basque-8b.yaml"
@@ -49,6 +53,25 @@ def test_all_that_is_missing_is_named_together(
         study.run(paper, tmp_path / "study")
     assert str(error.value).splitlines()[1:] == [f"  {line}" for line in lines]
     assert not (tmp_path / "study").exists()
+
+
+def test_a_published_corpus_is_named_with_its_revision_and_brought_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    name = "hub:org/name@v1"
+    loaded = recipe.load(EMOJI, [f"text_only.corpus={name}", "text_only.rows=7"])
+    expected = f"{name}: expected it here, found none yet: `ikusi data import {name}` brings it"
+    assert needs.list_missing(loaded) == [f"text_only.corpus: {expected}"]
+    with pytest.raises(InputError, match=re.escape(expected)):
+        Contents().corpora(name)
+    data.publish_corpus(write_text(tmp_path / "text", "en", "eu"), tmp_path / "made")
+    restoring.restore(str(tmp_path / "made"), locate_corpus(name))
+    assert needs.list_missing(loaded) == []
+    assert list(Contents().corpora(name)) == [name]
+    assert len(Corpus.open(StudyFolder(tmp_path).corpus(name))) == 7
+    with pytest.raises(InputError, match=r"text_only\.corpus: expected hub:ORG/NAME@REVISION"):
+        recipe.load(EMOJI, ["text_only.corpus=hub:org/name"])
 
 
 def test_a_text_only_corpus_with_too_few_rows_is_refused_before_anything_runs(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ikusi.errors import InputError
 from ikusi.terminal import say
 
 if TYPE_CHECKING:
@@ -31,10 +32,43 @@ def list_sources() -> None:
         say(f"{source.name:16} {source.row_type:12} {spoken:6} {source.about}")
 
 
+Named = Annotated[
+    str,
+    typer.Argument(
+        help="A data set's name, as `ikusi data list` has them; or a release: its folder, or "
+        "hub:ORG/NAME@REVISION."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the corpus to make; a release of the hub may do without, and is kept for "
+        "recipes that name it."
+    ),
+]
+OnMismatch = Annotated[
+    Literal["keep", "drop"] | None,
+    typer.Option(
+        help="What to do with a picture of another hash: keep, or of a release drop, by default.",
+    ),
+]
+DropRepeated = Annotated[
+    int | None,
+    typer.Option(min=2, help="Do without pictures that so many URLs gave byte for byte."),
+]
+UseProxy = Annotated[
+    bool,
+    typer.Option(
+        "--use-proxy",
+        help="Fetch through the proxy that the environment names, which then resolves names.",
+    ),
+]
+
+
 @app.command("import")
 def import_(
-    source: Annotated[str, typer.Argument(help="A data set's name; `ikusi data list` has them.")],
-    output: Annotated[Path, typer.Option(help="Folder of the corpus to make.")],
+    source: Named,
+    output: Output = None,
     options: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="The data set's own settings."),
@@ -48,47 +82,90 @@ def import_(
         int | None, typer.Option(min=1, help="So many rows, chosen by a hash of seed and id.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=MOST, help="Seed of the sample.")] = 0,
-    on_mismatch: Annotated[
-        Literal["keep", "drop"], typer.Option(help="What to do with a picture of another hash.")
-    ] = "keep",
+    on_mismatch: OnMismatch = None,
     retry_dead: Annotated[
         bool, typer.Option("--retry-dead", help="Ask again for links remembered as dead.")
     ] = False,
-    drop_repeated: Annotated[
-        int | None,
-        typer.Option(min=2, help="Do without pictures that so many URLs gave byte for byte."),
-    ] = None,
-    use_proxy: Annotated[
-        bool,
-        typer.Option(
-            "--use-proxy",
-            help="Fetch through the proxy that the environment names, which then resolves names.",
-        ),
-    ] = False,
+    drop_repeated: DropRepeated = None,
+    use_proxy: UseProxy = False,
 ) -> None:
-    """Make a corpus from a public data set, on the hub or on disk.
+    """Make a corpus from a public data set, or from a release, on the hub or on disk.
 
     Bad rows and rows whose picture is dead go to its quarantine; the counts say how many and why.
 
     Example: ikusi data import aokvqa --output corpora/aokvqa --sample 2500
     """
+    from ikusi.data import released
+    from ikusi.recipe.folder import HUB
+
+    folder = output or _locate_kept(source)
+    chosen = {"path": path, "split": split, "limit": limit, "sample": sample}
+    if source.startswith(HUB) or released.is_release(Path(source)):
+        _expect_no_choice(source, {**chosen, "drop_repeated": drop_repeated, "KEY=VALUE": options})
+        _restore(source, folder, on_mismatch or "drop", retry_dead, use_proxy)
+        return
+    chosen |= {"seed": seed, "drop_repeated": drop_repeated}
+    settings = _settings(options or [])
+    _import(source, folder, on_mismatch or "keep", retry_dead, use_proxy, chosen, settings)
+
+
+def _import(
+    source: str,
+    folder: Path,
+    on_mismatch: Literal["keep", "drop"],
+    retry_dead: bool,
+    use_proxy: bool,
+    chosen: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> None:
     from ikusi import progress
     from ikusi.data import importing
 
     with progress.show("importing") as report:
+        fetcher = _fetcher(on_mismatch, retry_dead, use_proxy, report)
         counts = importing.import_corpus(
             source,
-            output,
-            path,
-            split,
-            limit,
-            sample,
-            seed,
-            fetcher=_fetcher(on_mismatch, retry_dead, use_proxy, report),
+            folder,
+            fetcher=fetcher,
             progress=report,
             again=retry_dead,
-            drop_repeated=drop_repeated,
-            **_settings(options or []),
+            **chosen,
+            **settings,
+        )
+    _print_counts(counts)
+
+
+def _locate_kept(source: str) -> Path:
+    """Where a release of the hub is kept that a recipe may name."""
+    from ikusi.recipe.folder import HUB, locate_corpus
+
+    if not source.startswith(HUB) or "@" not in source:
+        raise InputError(
+            f"{source}: expected --output, the folder of the corpus to make, found none"
+        )
+    return locate_corpus(source)
+
+
+def _expect_no_choice(source: str, given: Mapping[str, object]) -> None:
+    """Refuse what chooses some of a data set's rows: a release is taken as it is."""
+    if found := [name for name, value in given.items() if value]:
+        raise InputError(f"{source}: expected a release as it is, found {', '.join(found)}")
+
+
+def _restore(
+    source: str,
+    folder: Path,
+    on_mismatch: Literal["keep", "drop"],
+    retry_dead: bool,
+    use_proxy: bool,
+) -> None:
+    from ikusi import progress
+    from ikusi.data import restoring
+
+    with progress.show("importing") as report:
+        fetcher = _fetcher(on_mismatch, retry_dead, use_proxy, report)
+        counts = restoring.restore(
+            source, folder, fetcher=fetcher, progress=report, again=retry_dead
         )
     _print_counts(counts)
 

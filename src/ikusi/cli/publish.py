@@ -1,7 +1,7 @@
 """The command that makes a release."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,8 +12,30 @@ if TYPE_CHECKING:
     from ikusi.publish.model import Released
 
 
+Made = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="Folder of a run, a study or a corpus.")
+]
+LlamaCpp = Annotated[
+    Path | None,
+    typer.Option(help="Folder of llama.cpp, whose converter is used; else one on the PATH."),
+]
+Pictures = Annotated[
+    Literal["inline", "url"] | None,
+    typer.Option(
+        help="Of a corpus: hold the pictures, or say where each is; by default as licences allow.",
+    ),
+]
+StatedLicence = Annotated[
+    str | None, typer.Option(help="Licence of a corpus of your own, such as `CC BY 4.0`.")
+]
+Split = Annotated[
+    str | None,
+    typer.Option(help="Split of a corpus; else the one that it was imported of, or train."),
+]
+
+
 def publish(
-    made: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a run, or of a study.")],
+    made: Made,
     to: Annotated[Path, typer.Option(help="Folder to write; its name is the release's.")],
     with_: Annotated[
         list[str] | None,
@@ -23,14 +45,14 @@ def publish(
             help="What goes with a model: the LLM alone, or llama.cpp's two files.",
         ),
     ] = None,
-    llama_cpp: Annotated[
-        Path | None,
-        typer.Option(help="Folder of llama.cpp, whose converter is used; else one on the PATH."),
-    ] = None,
+    llama_cpp: LlamaCpp = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(metavar="LICENCE", help="Release in spite of what this licence forbids."),
     ] = None,
+    pictures: Pictures = None,
+    licence: StatedLicence = None,
+    split: Split = None,
     push: Annotated[
         str | None, typer.Option(metavar="ORG/NAME", help="Upload it to the hub under this name.")
     ] = None,
@@ -44,7 +66,7 @@ def publish(
         bool, typer.Option("--dry-run", help="List what would be uploaded, and upload nothing.")
     ] = False,
 ) -> None:
-    """Make a release of a model or a study, with a card and all that licences ask; upload it.
+    """Make a release of a model, a study or a corpus, with a card and what licences ask; upload it.
 
     Example: ikusi publish studies/emoji-eu/instruct/adapted-eu020 --to basque-llava
 
@@ -60,6 +82,7 @@ def publish(
         forms=with_ or [],
         llama_cpp=llama_cpp,
         allowed=allow or [],
+        of_data={"pictures": pictures, "licence": licence, "split": split},
     )
     for line in done.to_do:
         say(line, error=True)

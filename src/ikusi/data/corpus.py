@@ -136,6 +136,10 @@ class CorpusWriter:
             table.write(rows[code])
             self._written += len(rows[code]) if code == self.languages[0] else 0
 
+    def add_checked_images(self, images: pa.Table) -> None:
+        """Store pictures whose ids and digests are known to be good, a row group of them."""
+        self._images.write(images)
+
     def link_images(self, corpus: Path) -> None:
         """Take over the pictures of another corpus as they are, and none besides.
 
@@ -261,6 +265,15 @@ class Corpus:
     def rows(self, language: str, start: int, stop: int) -> pa.Table:
         """The rows from `start` up to `stop`; only their row groups are read."""
         return self._rows_of(language).slice(start, stop)
+
+    def row_groups(self, language: str) -> Groups:
+        """The rows of one language as they lie on the disk."""
+        return self._rows_of(language)
+
+    @property
+    def image_groups(self) -> list[Groups]:
+        """The pictures as they lie on the disk."""
+        return self._images
 
     def find_flagged(self) -> list[int]:
         """Places of the rows that a check flagged, in any language."""

@@ -140,6 +140,10 @@ class Groups:
         groups = self._read(range(first, last + 1))
         return groups.slice(start - int(self.starts[first]), stop - start)
 
+    def group(self, number: int) -> pa.Table:
+        """A row group, which is not held."""
+        return self._read([number])
+
     def row(self, index: int) -> dict[str, Any]:
         """One row."""
         if not 0 <= index < self.count:

@@ -29,8 +29,13 @@ def guard_reading(path: Path, expected: str = "a Parquet table") -> Iterator[Non
         raise InputError(f"{path}: expected {expected}, found: {told[:200]}") from error
 
 
-def open_table(path: Path, schema: pa.Schema, optional: Collection[str] = ()) -> pq.ParquetFile:
+def open_table(
+    path: Path, schema: pa.Schema, optional: Collection[str] = (), *, mapped: bool = True
+) -> pq.ParquetFile:
     """Open a table and check that it has the columns of `schema`, of fitting types.
+
+    `mapped` files are fast where rows are looked up. What is read through once is better read into
+    memory that is free again afterwards.
 
     Raises:
         InputError: it is no Parquet, lacks a column that is not `optional`, or a column holds
@@ -39,7 +44,7 @@ def open_table(path: Path, schema: pa.Schema, optional: Collection[str] = ()) ->
     if not path.is_file():
         raise InputError(f"{path}: expected a table, found no such file")
     with guard_reading(path):
-        file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+        file = pq.ParquetFile(path, memory_map=mapped, page_checksum_verification=True)
         found = file.schema_arrow
     for field in schema:
         places = found.get_all_field_indices(field.name)

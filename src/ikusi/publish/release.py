@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from ikusi.data.integrity import ABOUT
 from ikusi.errors import InputError
+from ikusi.publish.data import publish_corpus
 from ikusi.publish.model import Released, publish_model
 from ikusi.publish.study import publish_study
 from ikusi.recipe.folder import INSTRUCT, StudyFolder
 
-Thing = Literal["run", "study"]
+Thing = Literal["run", "study", "corpus"]
 
 
 def name_thing(folder: Path) -> Thing:
@@ -25,8 +27,10 @@ def name_thing(folder: Path) -> Thing:
         return "run"
     if StudyFolder(found).recipe.is_file():
         return "study"
+    if (found / ABOUT).is_file():
+        return "corpus"
     raise InputError(
-        f"{folder}: expected the folder of a study, or of a run such as "
+        f"{folder}: expected the folder of a corpus, of a study, or of a run such as "
         f"studies/STUDY/instruct/RUN, found {'another' if found.is_dir() else 'none'}"
     )
 
@@ -39,13 +43,28 @@ def publish(
     forms: Sequence[str] = (),
     llama_cpp: Path | None = None,
     allowed: Collection[str] = (),
+    of_data: Mapping[str, Any] | None = None,
 ) -> Released:
-    """Write a release of a run or a study; see `publish_model` and `publish_study`.
+    """Write a release of a run, a study or a corpus.
+
+    Args:
+        folder: of what is released.
+        output: of the release.
+        hub_name: see `publish_model`.
+        forms: see `publish_model`.
+        llama_cpp: see `publish_model`.
+        allowed: see `publish_model`.
+        of_data: `pictures`, `licence` and `split`; see `publish_corpus`.
 
     Raises:
-        InputError: it is neither, or something is asked for that it has not.
+        InputError: it is none of them, or something is asked for that it has not.
     """
-    if name_thing(folder) == "run":
+    thing = name_thing(folder)
+    asked = {name: value for name, value in (of_data or {}).items() if value is not None}
+    if asked and thing != "corpus":
+        (first, *_) = asked
+        raise InputError(f"{first}: expected nothing, as {folder} is a {thing}, found it")
+    if thing == "run":
         return publish_model(
             folder,
             output,
@@ -55,5 +74,8 @@ def publish(
             allowed=allowed,
         )
     if forms:
-        raise InputError(f"with: expected nothing, as {folder} is a study, found {forms[0]}")
+        raise InputError(f"with: expected nothing, as {folder} is a {thing}, found {forms[0]}")
+    if thing == "corpus":
+        publish_corpus(folder, output, hub_name=hub_name, allowed=allowed, **asked)
+        return Released(output, "dataset", [])
     return publish_study(folder, output, hub_name=hub_name, allowed=allowed)

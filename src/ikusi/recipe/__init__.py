@@ -17,6 +17,7 @@ from ikusi.recipe.folder import MINIATURE
 from ikusi.recipe.rehearsal import make_rehearsal
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
 from ikusi.recipe.values import (
+    Corpus,
     Model,
     Name,
     Seed,
@@ -73,7 +74,9 @@ class Miniature(Section):
 class TextOnly(Section):
     """Instructions without a picture, added to the instruction stage in some runs."""
 
-    corpus: Text = Field(description="Text-only corpus: `miniature/...` or a folder.")
+    corpus: Corpus = Field(
+        description="Text-only corpus: `miniature/...`, a folder, or `hub:ORG/NAME@REVISION`."
+    )
     rows: int = Field(ge=1, description="Rows that are added.")
     ratio: Share = Field(default=0.8, description="Share of those rows in the target language.")
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 MINIATURE = "miniature/"  # how the names of corpora and benchmarks begin that a study makes
 
+HUB = "hub:"  # how the names of corpora begin that are published on the hub
+
 DATA, REPORT = "data", "report"  # steps that a study has once
 ALIGN, INSTRUCT, FEATURES, EVALUATE = "align", "instruct", "features", "evaluate"  # kinds of steps
 
@@ -47,6 +49,27 @@ def is_step(name: str) -> bool:
 def list_data_steps(*names: str) -> tuple[str, ...]:
     """The step that makes the study's own data, if any of these corpora or benchmarks is of it."""
     return (DATA,) if any(name.startswith(MINIATURE) for name in names) else ()
+
+
+def locate_corpus(name: str) -> Path:
+    """Where a corpus lies that no study makes: a folder, or the place of `hub:ORG/NAME@REVISION`.
+
+    >>> locate_corpus("hub:org/name@v1").name
+    'org--name@v1'
+    """
+    if not name.startswith(HUB):
+        return Path(name)
+    import platformdirs
+
+    place = name.removeprefix(HUB).replace("/", "--")
+    return platformdirs.user_cache_path("ikusi") / "corpora" / place
+
+
+def describe_absence(name: str) -> str:
+    """Say that a corpus is not where it should be, and how to bring one of the hub."""
+    if name.startswith(HUB):
+        return f"{name}: expected it here, found none yet: `ikusi data import {name}` brings it"
+    return f"{name}: expected the folder of a corpus, found none"
 
 
 @dataclass(frozen=True)
@@ -100,9 +123,9 @@ class StudyFolder:
 
     def corpus(self, name: str) -> Path:
         """A corpus that is trained on: of the study's own data, or where its name says."""
-        return (
-            self.data / name.removeprefix(MINIATURE) if name.startswith(MINIATURE) else Path(name)
-        )
+        if name.startswith(MINIATURE):
+            return self.data / name.removeprefix(MINIATURE)
+        return locate_corpus(name)
 
     def kind(self, place: Path) -> str:
         """The kind of the step that a folder or file of this study belongs to."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ikusi import yamlfile
-from ikusi.recipe.values import Positive, Share, Text, check_no_repeats, make_error
+from ikusi.recipe.values import Corpus, Positive, Share, Text, check_no_repeats, make_error
 from ikusi.yamlfile import Section
 
 READERS_BESIDE_GPU = 4
@@ -37,7 +37,9 @@ class Lora(Section):
 class Stage(Section):
     """One training stage."""
 
-    corpus: Text = Field(description="Corpus it trains on: `miniature/...` or a folder.")
+    corpus: Corpus = Field(
+        description="Corpus it trains on: `miniature/...`, a folder, or `hub:ORG/NAME@REVISION`."
+    )
     trainable: Annotated[list[Part], AfterValidator(check_no_repeats)] = Field(
         min_length=1, description="Parts that learn: connector, llm, vision; the rest is frozen."
     )

@@ -40,6 +40,12 @@ def _model(value: str) -> str:
     return value
 
 
+def _corpus(value: str) -> str:
+    if value.startswith("hub:") and not re.fullmatch(r"hub:[\w.-]+/[\w.-]+@[\w./-]+", value):
+        raise make_error("hub:ORG/NAME@REVISION, so that it stays the same")
+    return value
+
+
 NAME = "a name of letters, digits, dots and dashes"
 LONGEST_NAME = 100  # bytes, so that every file system takes it with an ending
 
@@ -88,5 +94,6 @@ Share = Annotated[float, AfterValidator(_share)]
 Name = Annotated[str, AfterValidator(_plain_name)]
 Text = Annotated[str, Field(min_length=1)]
 Model = Annotated[Text, AfterValidator(_model)]
+Corpus = Annotated[Text, AfterValidator(_corpus)]
 Positive = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # NumPy takes no other

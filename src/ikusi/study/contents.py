@@ -12,7 +12,7 @@ from ikusi.evaluate import benchmark
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.miniature import packages
 from ikusi.miniature.bases import shipped
-from ikusi.recipe.folder import MINIATURE
+from ikusi.recipe.folder import MINIATURE, describe_absence, locate_corpus
 
 
 class Contents:
@@ -40,9 +40,9 @@ class Contents:
         """
         given = [name for name in names if not name.startswith(MINIATURE)]
         for name in given:
-            if not Path(name).is_dir():
-                raise InputError(f"{name}: expected the folder of a corpus, found none")
-        return {name: self._folder(Path(name)) for name in given}
+            if not locate_corpus(name).is_dir():
+                raise InputError(describe_absence(name))
+        return {name: self._folder(locate_corpus(name)) for name in given}
 
     def judgements(self, names: Sequence[str]) -> dict[str, str]:
         """What people and judges have said so far, in tables and projects of annotation."""

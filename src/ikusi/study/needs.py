@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ikusi.errors import InputError
 from ikusi.miniature.bases import shipped
 from ikusi.recipe import Recipe
-from ikusi.recipe.folder import MINIATURE
+from ikusi.recipe.folder import MINIATURE, describe_absence, locate_corpus
 
 if TYPE_CHECKING:
     from ikusi.data.corpus import Corpus
@@ -66,19 +66,20 @@ def _training(recipe: Recipe, trained: dict[Path, Corpus]) -> Iterator[str]:
     for key, name, ratios in used:
         if not name.startswith(MINIATURE):
             rows = text_only.rows if text_only and key == "text_only.corpus" else 0
-            yield from _corpus(recipe, key, Path(name), ratios, rows, trained)
+            yield from _corpus(recipe, key, name, ratios, rows, trained)
 
 
 def _corpus(
     recipe: Recipe,
     key: str,
-    folder: Path,
+    name: str,
     ratios: Sequence[float | None],
     rows: int,
     trained: dict[Path, Corpus],
 ) -> Iterator[str]:
+    folder = locate_corpus(name)
     if not folder.is_dir():
-        yield f"{key}: {folder}: expected the folder of a corpus, found none"
+        yield f"{key}: {describe_absence(name)}"
         return
     from ikusi.data.corpus import Corpus
 

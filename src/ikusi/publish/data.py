@@ -1,0 +1,262 @@
+"""A corpus as a release: tables that loaders of data show, a card, digests, how it was made.
+
+Rows lie in one table for each language and pictures in a table of their own, each once, however
+many rows and languages show it. A killed release goes on where it was: files that are whole stay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from ikusi import artifact, claim, disk
+from ikusi.data import judged, released
+from ikusi.data.corpus import Corpus
+from ikusi.data.judged import Judged
+from ikusi.data.released import ABOUT, FORMAT, PICTURES, File, Release
+from ikusi.errors import InputError
+from ikusi.publish import croissant, data_card, guard, licences, origins, prompts
+from ikusi.publish.licences import Terms
+from ikusi.publish.tables import Planned, plan_pictures, plan_rows, write_file
+from ikusi.recipe.values import check_name
+
+KIND = "publish"
+VERSION = 1  # of what a release of the same corpus holds
+SPLIT = "train"
+WRITTEN = f"{claim.MARKER}.tables"  # in the folder that is being written: its whole files
+
+Pictures = Literal["inline", "url"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a release is to be.
+
+    Attributes:
+        name: what it will be called.
+        split: of the tables.
+        pictures: whether it holds them, or says where they are.
+        licence: of a corpus of one's own, in its owner's words.
+    """
+
+    name: str
+    split: str
+    pictures: Pictures
+    licence: str | None
+
+
+def publish_corpus(
+    corpus: Path,
+    output: Path,
+    *,
+    hub_name: str | None = None,
+    split: str | None = None,
+    pictures: Pictures | None = None,
+    licence: str | None = None,
+    allowed: Collection[str] = (),
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, int]:
+    """Make a release of a corpus; do nothing where it is there already.
+
+    Args:
+        corpus: its folder.
+        output: folder of the release.
+        hub_name: what it will be called on the hub, ORG/NAME; else as its folder is.
+        split: of its tables; else the one that it was imported of, or `train`.
+        pictures: `inline` for a table that holds them, `url` for one that says where they are;
+            else `inline` unless a licence forbids it.
+        licence: of a corpus of one's own.
+        allowed: ids of licences whose refusals are known and set aside.
+        progress: called with the bytes written so far.
+
+    Returns:
+        Counts: rows, languages, pictures, files, bytes.
+
+    Raises:
+        InputError: it is no corpus, a row is bad, a licence forbids the release, something private
+            would be in it, or `output` is not ours.
+    """
+    opened, output = Corpus.open(corpus), Path(output)
+    output = claim.expect_whole(output, KIND, [corpus])
+    made = origins.trace(corpus)
+    uses = origins.list_uses(made, licence)
+    name = hub_name or output.name
+    for part in name.split("/"):
+        check_name(part, "name")
+    chosen = pictures or _choose_pictures(opened, licences.bind(uses, "data", Path(name).name))
+    inline = chosen == "inline" and _count_pictures(opened) > 0
+    terms = licences.bind(uses, "data", Path(name).name, passes_pictures=inline)
+    asked = Asked(name, split or _find_split(made), chosen, licence)
+    check_name(asked.split, "split")
+    done = terms.check(allowed)
+    print_ = artifact.fingerprint(
+        VERSION, opened.content(opened.languages), made, asked, done, _digest_judged(corpus)
+    )
+    if not artifact.is_current(output, print_):
+        with artifact.write_folder(
+            output,
+            fingerprint=print_,
+            kind=KIND,
+            settings=asked,
+            keep_partial=True,
+            reads=[corpus],
+        ) as staging:
+            counts = _Maker(opened, staging, asked, made, terms, done, progress).run()
+            artifact.add_counts(staging, **counts)
+    return dict((artifact.read_manifest(output) or {})["counts"])
+
+
+def _choose_pictures(corpus: Corpus, terms: Terms) -> Pictures:
+    """Pictures go along unless a licence that is known forbids it."""
+    return "url" if terms.pictures is False and _count_pictures(corpus) else "inline"
+
+
+def _count_pictures(corpus: Corpus) -> int:
+    return sum(groups.count for groups in corpus.image_groups)
+
+
+def _find_split(made: list[origins.Step]) -> str:
+    """The split that a corpus was imported of, if it was one."""
+    named = [step.get("settings", {}).get("split") for step in made]
+    found = [split for split in named if isinstance(split, str) and split.isidentifier()]
+    return found[0] if found else SPLIT
+
+
+def _digest_judged(corpus: Path) -> str | None:
+    path = corpus / judged.FILE
+    return released.hash_plainly(path) if path.is_file() else None
+
+
+class _Maker:
+    """Writes the files of a release, the card last."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        staging: Path,
+        asked: Asked,
+        made: list[origins.Step],
+        terms: Terms,
+        done_all_the_same: list[str],
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self.corpus, self.staging, self.asked, self.made = corpus, staging, asked, made
+        self.terms, self.done_all_the_same = terms, done_all_the_same
+        self.tell = progress or (lambda _: None)
+        self.files: dict[str, File] = {}
+
+    def run(self) -> dict[str, int]:
+        """Write everything; returns the counts."""
+        disk.tidy(self.staging, "**/")
+        with ExitStack() as opened:
+            planned = self._plan(opened)
+            self._write_tables(planned)
+        self._write_judged()
+        for name in prompts.copy_prompts(self.made, self.staging):
+            self._note(name)
+        release = self._describe(planned)
+        artifact.write_json(self.staging / ABOUT, release)
+        self._write_card(release, planned)
+        (self.staging / WRITTEN).unlink(missing_ok=True)
+        guard.check_folder(self.staging)
+        sizes = [file.bytes for file in self.files.values()]
+        counts = {"rows": release.rows, "languages": len(release.languages)}
+        return counts | {"images": release.images, "files": len(sizes), "bytes": sum(sizes)}
+
+    def _plan(self, opened: ExitStack) -> dict[str, Planned]:
+        split, inline = self.asked.split, self.asked.pictures == "inline"
+        codes = self.corpus.languages
+        if PICTURES in codes:
+            raise InputError(
+                f"{self.corpus.folder}: languages: expected codes, found {PICTURES}, which is what "
+                "a release calls its pictures"
+            )
+        planned = {code: plan_rows(self.corpus, code, split) for code in codes}
+        if _count_pictures(self.corpus):
+            planned[PICTURES] = plan_pictures(self.corpus, split, inline=inline, opened=opened)
+        return planned
+
+    def _write_tables(self, planned: Mapping[str, Planned]) -> None:
+        """Write the tables' files; those that an earlier attempt has written whole stay."""
+        whole = self._read_written()
+        for table in planned.values():
+            for name, parts in table.files.items():
+                path, known = self.staging / name, whole.get(name)
+                if known is None or not path.is_file() or path.stat().st_size != known.bytes:
+                    known = write_file(path, table.schema, parts)
+                    line = json.dumps([name, known.model_dump()])
+                    with (self.staging / WRITTEN).open("a", encoding="utf-8") as file:
+                        file.write(f"{line}\n")
+                self.files[name] = known
+                self.tell(sum(file.bytes for file in self.files.values()))
+
+    def _read_written(self) -> dict[str, File]:
+        """The files that an earlier attempt has noted as whole; a line may have been cut."""
+        path, found = self.staging / WRITTEN, {}
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        for line in lines:
+            try:
+                name, about = json.loads(line)
+                found[name] = File.model_validate(about)
+            except ValueError:
+                continue
+        return found
+
+    def _write_judged(self) -> None:
+        """Pass on what people said of rows, by code name; notes, which may name people, stay."""
+        said = judged.read(self.corpus.folder)
+        if said:
+            judged.write(self.staging, map(_without_notes, said.values()))
+            self._note(judged.FILE)
+
+    def _note(self, name: str) -> None:
+        path = self.staging / name
+        self.files[name] = File(sha256=released.hash_plainly(path), bytes=path.stat().st_size)
+
+    def _describe(self, planned: Mapping[str, Planned]) -> Release:
+        return Release(
+            format=FORMAT,
+            kind="corpus",
+            name=self.asked.name,
+            row_type=self.corpus.row_type.name,
+            languages=self.corpus.languages,
+            split=self.asked.split,
+            rows=len(self.corpus),
+            images=_count_pictures(self.corpus),
+            pictures=self.asked.pictures,
+            accepted=judged.read_accepted(self.corpus.folder),
+            made=self.made,
+            tables={name: list(table.files) for name, table in planned.items()},
+            files=self.files,
+        )
+
+    def _write_card(self, release: Release, planned: Mapping[str, Planned]) -> None:
+        schemas = {name: table.schema for name, table in planned.items()}
+        summary = data_card.summarise(release, self.corpus.row_type)
+        linked = [use.licence.link or use.licence.name for use in self.terms.uses]
+        artifact.write_json(
+            self.staging / croissant.FILE,
+            croissant.describe_release(
+                release,
+                schemas,
+                summary=summary,
+                licences=list(dict.fromkeys(linked)) or ["unknown"],
+                date=datetime.now(UTC).date().isoformat(),
+            ),
+        )
+        data_card.write_card(
+            self.staging,
+            release,
+            self.corpus.row_type,
+            self.terms,
+            self.done_all_the_same,
+        )
+
+
+def _without_notes(row: Judged) -> Judged:
+    return row.model_copy(update={"notes": []})
