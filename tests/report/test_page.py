@@ -16,7 +16,7 @@ from ikusi.compare import findings
 from ikusi.compare.reading import Study
 from ikusi.errors import InputError
 from ikusi.recipe import Run
-from ikusi.report import page
+from ikusi.report import figures, page
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +64,12 @@ class Page(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages without figures, which take most of the time: for tests of words alone."""
+    monkeypatch.setattr(figures, "draw_all", lambda study: [])
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +179,7 @@ def test_the_answer_is_computed(full: Path) -> None:
     assert f"{verdicts.count('supported')} supported" in text
 
 
-def test_a_mean_that_holds_a_benchmark_at_guessing_says_so(tmp_path: Path) -> None:
+def test_a_mean_that_holds_a_benchmark_at_guessing_says_so(tmp_path: Path, bare: None) -> None:
     def skill(run: Run | None, bench: str, code: str) -> float:
         return 0.25 if bench == "miniature/capqa" else 0.9
 
@@ -193,7 +199,7 @@ def test_a_mean_that_holds_a_benchmark_at_guessing_says_so(tmp_path: Path) -> No
     assert "no better than guessing" not in Page(tmp_path / "better" / "index.html").text
 
 
-def test_pictures_that_were_trained_on_are_not_called_new(tmp_path: Path) -> None:
+def test_pictures_that_were_trained_on_are_not_called_new(tmp_path: Path, bare: None) -> None:
     train = tmp_path / "train"
     changes = [f"stages.{stage}.corpus={train}" for stage in ("align", "instruct")]
     changes += ["grid.ratios=[0, 1]", "grid.text_only=[false]"]
@@ -237,7 +243,7 @@ def test_the_same_study_gives_the_same_bytes(partial: Path) -> None:
     assert all((first / path).read_bytes() == (second / path).read_bytes() for path in made)
 
 
-def test_a_study_of_another_language_names_it(tmp_path: Path) -> None:
+def test_a_study_of_another_language_names_it(tmp_path: Path, bare: None) -> None:
     swapped = ["language=en", "source_language=eu"]
     overrides = [*swapped, "grid.ratios=[0,1]", "benchmarks=[miniature/capqa]"]
     made = Folder(tmp_path / "study", overrides, name=QUICK, pictures=4)

@@ -10,7 +10,7 @@ import pytest
 from compare.studies import Folder, even
 from compare.test_people import ONE, OTHER, STUDY, agreeing
 from ikusi.judgements import append
-from ikusi.report import page
+from ikusi.report import figures, page
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +20,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study.measure(even)
     study.draw()
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _without_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures of scores take most of the time, and others test them."""
+    monkeypatch.setattr(figures, "draw_all", lambda study: [])
 
 
 def reported(place: Path, kind: str) -> tuple[str, Path]:

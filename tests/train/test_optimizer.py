@@ -115,3 +115,14 @@ def test_eight_bits_hold_the_moments_of_all_but_tables() -> None:
     table, matrix, _ = model.parameters()
     held = [optimizer.state[parameter]["state1"].dtype for parameter in (table, matrix)]
     assert held == [torch.float32, torch.uint8]
+
+
+def test_eight_bits_of_one_model_say_nothing_of_the_next() -> None:
+    """A process that trains two models holds the moments of each as if it were alone."""
+    pytest.importorskip("bitsandbytes")
+    tabled, plain = nn.Sequential(nn.Embedding(128, 64), nn.Linear(64, 128)), nn.Linear(64, 128)
+    for model, given in ((tabled, torch.arange(4)), (plain, torch.ones(64))):
+        optimizer = make(model, stage(optimizer="adamw8bit"))
+        model(given).sum().backward()
+        optimizer.step()
+    assert optimizer.state[plain.weight]["state1"].dtype == torch.uint8

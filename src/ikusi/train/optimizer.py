@@ -53,10 +53,12 @@ def _eight_bit(model: nn.Module, groups: list[dict[str, Any]], rate: float) -> A
     from bitsandbytes.optim import AdamW, GlobalOptimManager
 
     made = AdamW(groups, lr=rate, optim_bits=8)
+    # The shared manager keeps what it was told, by a parameter's place, for every later model.
+    made.mng = GlobalOptimManager.__new__(GlobalOptimManager)
+    made.mng.initialize()
     for module in model.modules():
         if isinstance(module, nn.Embedding):
-            wide = {"optim_bits": 32}
-            GlobalOptimManager.get_instance().register_module_override(module, "weight", wide)
+            made.mng.register_module_override(module, "weight", {"optim_bits": 32})
     return made
 
 
