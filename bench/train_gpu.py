@@ -35,12 +35,13 @@ from ikusi.recipe import Lora, Stage
 from ikusi.train import lora
 from ikusi.train.attention import describe_kernel, use_packed_attention
 from ikusi.train.batches import collate
-from ikusi.train.cost import Cost, Memory, find_peak
+from ikusi.train.cost import find_peak, measure_cost, measure_sizes
 from ikusi.train.features import encode_images
 from ikusi.train.loop import Loop
 from ikusi.train.packed import PackedModel
 from ikusi.train.parallel import Place
 from ikusi.train.progress import Counts
+from ikusi.train.reckoning import Memory
 from ikusi.train.reporter import Reporter
 from ikusi.train.stages import recompute_activations
 from ikusi.train.steps import Portion
@@ -101,7 +102,7 @@ def train(model: Any, settings: Stage, rows: int, text: int, steps: int, device:
         bf16=bf16,
     )
     tokens = config.image_seq_length
-    cost = Cost.of(model, tower, tokens)
+    cost = measure_cost(model, tower, tokens)
     if settings.lora:
         lora.add(model, settings.lora, model.device)
     with tempfile.TemporaryDirectory() as name, use_packed_attention(model):
@@ -144,7 +145,14 @@ def reckoned(model: Any, settings: Stage, rows: int, text: int) -> Memory:
     """What the stage should hold."""
     fusion.set_trainable(model, settings.trainable)
     tokens = rows * (model.config.image_seq_length + text)
-    return Memory.of(model, settings, tokens=tokens, supervised=rows * (text // 2), images=rows)
+    return Memory.of(
+        measure_sizes(model, model.model.vision_tower),
+        settings,
+        half=model.dtype == torch.bfloat16,
+        tokens=tokens,
+        supervised=rows * (text // 2),
+        images=rows,
+    )
 
 
 def fitting(shape: Shape, settings: Stage, rows: int, text: int, device: str) -> int:
@@ -227,6 +235,7 @@ def plan() -> None:
     """Print, as Markdown, what the paper's 8B takes on cards of 24, 48 and 80 GB."""
     shape = SHAPES["8b"]
     model = build(shape, shape.llm.num_hidden_layers, "meta")
+    sizes = measure_sizes(model, model.model.vision_tower)
     names = (
         "weights",
         "encoder",
@@ -240,9 +249,8 @@ def plan() -> None:
     print("| | card | tokens in a pass | " + " | ".join(names) + " | peak, GB | |")
     print("|---|--:|--:|" + "--:|" * (len(names) + 1) + "---|")
     for name, card, settings, tokens, processes in PLANS:
-        fusion.set_trainable(model, settings.trainable)
         images = tokens // 1000
-        memory = Memory.of(model, settings, tokens=tokens, supervised=tokens // 4,
+        memory = Memory.of(sizes, settings, half=True, tokens=tokens, supervised=tokens // 4,
                            images=images, processes=processes)  # fmt: skip
         of = asdict(memory)
         work = memory.saved + memory.layer

@@ -18,7 +18,10 @@ from ikusi import language, packaged, recipe
 from ikusi.data import sources
 from ikusi.evaluate import benchmark
 from ikusi.miniature import packages
+from ikusi.plan import card, planning
+from ikusi.plan import table as plan_table
 from ikusi.recipe import Stage
+from ikusi.recipe.folder import StudyFolder
 from ikusi.translate import settings
 
 FOLDER = Path(__file__).parent
@@ -218,6 +221,45 @@ def retrieval() -> str:
     return table(["drawings", "one in the picture", "two", "three"], rows)
 
 
+PLANS: list[tuple[str, str, str, int, float | None, list[str]]] = [
+    ("32 A100", "basque-8b", "a100-80", 32, None, ["compute.processes=32"]),
+    ("8 H100, 2.50 an hour each", "basque-8b", "h100", 8, 2.5, ["workers=2"]),
+    (
+        "One RTX 4090, 0.50 an hour",
+        "basque-8b-lora",
+        "rtx4090",
+        1,
+        0.5,
+        [
+            *("compute.micro_tokens=4096", "stages.align.max_length=4096"),
+            *("stages.instruct.max_length=4096", "stages.instruct.lora.quantize=nf4"),
+            "stages.instruct.optimizer=adamw8bit",
+        ],
+    ),
+]
+"""Title, recipe, card, how many, price of an hour, and changes of each plan in docs/planning.md."""
+
+
+def plans() -> str:
+    """What the paper's study takes on some cards, by nothing that was measured."""
+    shown = [
+        f"{title}:\n\n{_plan(name, gpu, gpus, price, changes)}"
+        for title, name, gpu, gpus, price, changes in PLANS
+    ]
+    return "\n\n".join(shown)
+
+
+def _plan(name: str, gpu: str, gpus: int, price: float | None, changes: list[str]) -> str:
+    made = planning.make_plan(
+        recipe.load(RECIPES / f"{name}.yaml", changes),
+        card.Hardware(card.load(gpu), gpus, price),
+        StudyFolder(Path("nowhere")),
+        known=[],
+    )
+    whole = [line[0].upper() + line[1:] for line in plan_table.write_sums(made)]
+    return "\n\n".join([plan_table.write_markdown(made), ". ".join(whole) + "."])
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "to-review": to_review,
     "attribution": lambda: packages.write_attribution().strip(),
@@ -225,6 +267,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "benchmarks": benchmark_table,
     "files": files,
     "pack-fields": pack_fields,
+    "plans": plans,
     "recipe-fields": recipe_fields,
     "retrieval": retrieval,
     "settings-compared": settings_compared,

@@ -21,6 +21,7 @@ ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
 FOUNDATIONS = [
     *["errors", "terminal", "progress", "disk", "processes", "lock", "claim", "artifact"],
     *["content", "imports", "pretrained", "packaged", "yamltext", "yamlfile", "jsonfile"],
+    *["speeds"],
     *["catalogue", "writing", "page"],
 ]
 LINE = [
@@ -37,6 +38,7 @@ LINE = [
         "report",
         "publish",
         "study",
+        "plan",
     ],
     *["api", "cli"],
 ]
@@ -45,6 +47,7 @@ MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 MAY_IMPORT["miniature"] = {*FOUNDATIONS, "language", "recipe", "data", "model", "train"}
 MAY_IMPORT["publish"].add("miniature")
 MAY_IMPORT["study"].add("miniature")
+MAY_IMPORT["plan"].add("miniature")
 MAY_IMPORT["api"].add("miniature")
 MAY_IMPORT["cli"].add("miniature")
 # What reads one run at a time, and what only draws, has no need of these.
@@ -54,7 +57,7 @@ MAY_IMPORT["judgements"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["annotate"] -= {"server", "translate", "model", "answer", "train"}
 
 HEAVY = ["torch", "transformers", "accelerate", "pyarrow", "matplotlib", "scipy"]
-LIGHT = [*FOUNDATIONS, "language", "recipe", "study", "cli"]
+LIGHT = [*FOUNDATIONS, "language", "recipe", "study", "plan", "cli"]
 
 # Settings come from recipes and arguments. What is read of the environment all the same, where,
 # and why: every other mention of these names in the library is refused.

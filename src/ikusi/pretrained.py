@@ -4,6 +4,7 @@ transformers asks on the terminal whether to run the code that a checkpoint brin
 told; so every `from_pretrained` goes through here, where it is.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,19 @@ def load(kind: Any, place: str | Path, **settings: Any) -> Any:
             f"{place}: expected a model that transformers knows, found one that asks to run code "
             "of its own"
         ) from None
+
+
+def describe_shape(config: Mapping[str, Any]) -> str:
+    """A short text that models of one shape have in common, from their `config.json`.
+
+    >>> describe_shape({"model_type": "llama", "hidden_size": 160, "num_hidden_layers": 4,
+    ...     "intermediate_size": 432})
+    'llama 160/432/4'
+    """
+    parts = [config[name] for name in ("vision_config", "text_config") if name in config]
+    if config.get("model_type") in ("clip", "siglip"):
+        parts = parts[:1]  # of two towers, the one that sees
+    if parts:
+        return " + ".join(map(describe_shape, parts))
+    sizes = ("hidden_size", "intermediate_size", "num_hidden_layers")
+    return f"{config.get('model_type')} {'/'.join(str(config.get(size)) for size in sizes)}"

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -22,6 +23,14 @@ SECONDS_TO_LEAVE = 2.0  # from being told to end to being ended
 SECONDS_BETWEEN_LOOKS = 0.02
 SPARE = 2**20  # bytes that any program may write
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+
+
+def name_processor() -> str:
+    """What this machine's processor calls itself."""
+    place = Path("/proc/cpuinfo")
+    lines = place.read_text(encoding="utf-8").splitlines() if place.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def run(

@@ -18,6 +18,7 @@ from ikusi.cli import (
     judgements,
     language,
     miniature,
+    plan,
     publish,
     recipe,
     stopping,
@@ -40,6 +41,7 @@ app = typer.Typer(
     add_completion=False,
 )
 for command in (
+    plan.plan,
     translate.translate,
     study.study,
     study.train,

@@ -1,7 +1,9 @@
 """A recipe laid out as steps, in the order in which the paper tells them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from ikusi.evaluate import benchmark
 from ikusi.recipe import Recipe
 from ikusi.recipe import folder as names
 from ikusi.study import code
@@ -22,59 +24,68 @@ from ikusi.study.steps.settings import Settings
 FUNCTIONS = "ikusi.study.steps"
 
 
+@dataclass(frozen=True)
+class Named:
+    """A step before anything is read: its name, its settings, and the names of its inputs."""
+
+    name: str
+    settings: Settings
+    inputs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, settings: Settings, after: Sequence[str] = ()) -> "Named":
+        """A step; `after`: others that it reads, besides those that its settings name."""
+        return cls(name, settings, (*settings.inputs(), *after))
+
+
 def list_steps(recipe: Recipe) -> list[Step]:
     """Every step of a study, each after what it needs; without benchmarks it ends with training.
 
     Raises:
         InputError: a base model or a corpus does not exist.
     """
-    study, backbones, runs = _Layout(recipe), recipe.grid.backbones, recipe.runs()
-    made = [study.step(names.DATA, Data.of(recipe))] if study.uses_miniature() else []
+    contents, versions = Contents(), code.list_versions()
+    return [_make(one, recipe, contents, versions) for one in name_steps(recipe)]
+
+
+def name_steps(recipe: Recipe) -> list[Named]:
+    """The same steps with what the recipe says of them; no model and no corpus need be here."""
+    backbones, runs = recipe.grid.backbones, recipe.runs()
+    made: list[Named] = []
+    if names.list_data_steps(*(name for _, name in recipe.data())):
+        made.append(Named.of(names.DATA, Data.of(recipe)))
     for name, stage in encoding.find_features_steps(recipe).items():
-        made.append(study.step(name, Features.of(recipe, stage)))
-    made += [study.step(names.name_align_step(name), Align.of(recipe, name)) for name in backbones]
-    made += [
-        study.step(names.name_instruct_step(run.name), Instruct.of(recipe, run)) for run in runs
-    ]
+        made.append(Named.of(name, Features.of(recipe, stage)))
+    made += [Named.of(names.name_align_step(name), Align.of(recipe, name)) for name in backbones]
+    made += [Named.of(names.name_instruct_step(run.name), Instruct.of(recipe, run)) for run in runs]
     if not recipe.benchmarks:
         return made
     measured = [
-        study.step(names.name_evaluate_step(run.name), Evaluate.of(recipe, run)) for run in runs
+        Named.of(names.name_evaluate_step(run.name), Evaluate.of(recipe, run)) for run in runs
     ]
-    if on_text := study.text_only_benchmarks():
-        for backbone in backbones:
-            settings = EvaluateBackbone.of(recipe, backbone, on_text)
-            measured.append(
-                study.step(names.name_evaluate_step(names.name_bare(backbone)), settings)
+    # Those without pictures, which a bare backbone can take too.
+    if on_text := [name for name in recipe.benchmarks if benchmark.load(name).text_only]:
+        measured += [
+            Named.of(
+                names.name_evaluate_step(names.name_bare(backbone)),
+                EvaluateBackbone.of(recipe, backbone, on_text),
             )
-    return [*made, *measured, study.step(names.REPORT, Report.of(recipe), measured)]
+            for backbone in backbones
+        ]
+    after = [one.name for one in measured]
+    return [*made, *measured, Named.of(names.REPORT, Report.of(recipe), after)]
 
 
-class _Layout:
-    """Makes steps of settings; what several of them read is read once."""
-
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe, self.contents, self.versions = recipe, Contents(), code.list_versions()
-
-    def uses_miniature(self) -> bool:
-        """Whether any data is made by the study itself."""
-        return bool(names.list_data_steps(*(name for _, name in self.recipe.data())))
-
-    def text_only_benchmarks(self) -> list[str]:
-        """Those without pictures, which a bare backbone can take too."""
-        asked = self.recipe.benchmarks
-        return [name for name in asked if self.contents.benchmark(name).text_only]
-
-    def step(self, name: str, settings: Settings, after: Sequence[Step] = ()) -> Step:
-        """A step; `after`: others that it reads, besides those that its settings name."""
-        function = f"{FUNCTIONS}:{settings.function}"
-        return Step(
-            name,
-            function,
-            (*settings.inputs(), *(step.name for step in after)),
-            settings.model_dump(mode="json"),
-            settings.reads(self.contents),
-            settings.runs_on(self.recipe.compute),
-            resumes=settings.computes,
-            version=self.versions.get(function, 1),
-        )
+def _make(one: Named, recipe: Recipe, contents: Contents, versions: Mapping[str, int]) -> Step:
+    """A step of its settings; what several of them read is read once."""
+    function = f"{FUNCTIONS}:{one.settings.function}"
+    return Step(
+        one.name,
+        function,
+        one.inputs,
+        one.settings.model_dump(mode="json"),
+        one.settings.reads(contents),
+        one.settings.runs_on(recipe.compute),
+        resumes=one.settings.computes,
+        version=versions.get(function, 1),
+    )

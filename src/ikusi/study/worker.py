@@ -96,9 +96,10 @@ def _leave_with_parent() -> None:
 def _run(
     order: Order, study: StudyFolder, send: Callable[[Report], None], group: "Group | None"
 ) -> Done | Failed:
+    from ikusi.study import noting
     from ikusi.study.launch import ranks, slurm
 
-    began = time.monotonic()
+    began, worked = time.monotonic(), _count_processor_seconds()
     step, output = order.step, study.step(order.step.name)
     try:
         with _output_in(order.log):
@@ -126,9 +127,16 @@ def _run(
                 else:
                     context = Context(study, send, step.compute)
                     call(step.function, staging, context, step.settings, step.name)
+            taken = time.monotonic() - began, _count_processor_seconds() - worked
+            noting.keep(step, study, *taken)
     except Exception as error:
         return Failed(to_one_line(error), isinstance(error, InputError))
     return Done(time.monotonic() - began)
+
+
+def _count_processor_seconds() -> float:
+    """Of this process so far, and of those that it started and waited for."""
+    return sum(os.times()[:4])
 
 
 def _starter(step: Step, group: "Group | None") -> "Starter | None":

@@ -24,11 +24,11 @@ from ikusi.errors import InputError
 from ikusi.model.pixels import prepare
 from ikusi.model.vision import compute_tower_features
 from ikusi.train.batches import Picture
+from ikusi.train.reckoning import IMAGES_AT_ONCE
 
 logger = logging.getLogger(__name__)
 
 FEATURES, IMAGE_IDS, GROUPS = "features.npy", "image_ids.json", "groups_done"
-IMAGES_AT_ONCE = 32
 _NOT_FINITE = "expected finite features of the encoder, found others"
 SPARE = 0.05  # of the disk stays free
 

@@ -17,8 +17,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedModel
 from ikusi.model import fusion
 from ikusi.model.vision import has_encoder
 from ikusi.train.batches import Batch
-
-MOST_LOGITS = 1 << 28  # kept at once: 1 GB in fp32, and as much again for their gradient
+from ikusi.train.reckoning import MOST_LOGITS
 
 
 class PackedModel(nn.Module):

@@ -29,7 +29,7 @@ from ikusi.recipe import Compute, Stage
 from ikusi.recipe.folder import CHECKPOINT, METRICS, SUMMARY
 from ikusi.train import attention, lora, parallel, saving
 from ikusi.train.attention import use_packed_attention
-from ikusi.train.cost import Cost, find_peak
+from ikusi.train.cost import find_peak, measure_cost
 from ikusi.train.features import StoredFeatures, encode_images
 from ikusi.train.loop import AfterStep, Encode, Loop
 from ikusi.train.packed import PackedModel
@@ -37,6 +37,7 @@ from ikusi.train.parallel import Place
 from ikusi.train.precision import describe_emulated_bf16, settle
 from ikusi.train.progress import CountsRecord, Progress
 from ikusi.train.progress import ProgressCall as ProgressCall
+from ikusi.train.reckoning import Cost
 from ikusi.train.reporter import Reporter, measure_peak_memory
 from ikusi.train.steps import Encoder, Samples, Steps
 from ikusi.train.trackers import Trackers
@@ -168,7 +169,7 @@ def _train(given: _Given) -> Summary:
     with _encoder_apart(given, place) as tower, use_packed_attention(model):
         set_seed(given.seed)  # adapters draw weights: the same, whatever ran in this process before
         adapters = lora.add(model, stage.lora, place.device) if stage.lora else None
-        cost = Cost.of(model, None if given.features else tower, encoder.image_tokens)
+        cost = measure_cost(model, None if given.features else tower, encoder.image_tokens)
 
         # 5. Divide the model among the processes, with an optimiser and a schedule.
         loop = _loop(given, identity, steps, tower, place, strategy)

@@ -1,0 +1,10 @@
+"""What a recipe will take before any of it is made: memory, hours, money and energy of every step.
+
+`shapes` says how large models are, from their `config.json` alone, `amounts` how many rows and
+tokens corpora have, `work` what that makes of each step. `pace` turns operations into hours: by
+what this machine or this card was seen to do (`ikusi.speeds`), else by published efficiencies, and
+says which. `fitting` looks for the smallest change that makes a step fit, `timetable` lays the
+steps out on the GPUs there are; `planning` joins all this, and `table` and `page` show it.
+
+No model is opened and no tensor library loaded.
+"""

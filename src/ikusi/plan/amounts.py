@@ -1,0 +1,281 @@
+"""How many rows a corpus has, and how long they are: counted, as the recipe says, or published."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ikusi import yamlfile
+from ikusi.errors import InputError
+from ikusi.plan.shapes import Place
+from ikusi.plan.span import Span
+from ikusi.recipe import Recipe
+from ikusi.recipe.folder import MINIATURE, StudyFolder
+from ikusi.recipe.values import Positive, Share, Text
+from ikusi.yamlfile import Section
+
+if TYPE_CHECKING:
+    from ikusi.data.integrity import About
+
+TABLE = Path(__file__).with_name("corpora.yaml")
+ABOUT = "corpus.json"
+SAMPLED = 200  # rows of a corpus whose texts are measured
+CHARACTERS = Span(5.0, 3.5, 2.5)  # of a token, where no tokenizer is here: most, likeliest, least
+TEMPLATE = Span(8, 25, 60)  # tokens that a chat template adds to a conversation
+TEST_SCENES = 3  # ways of being unseen, each with `miniature.test_scenes`
+FACTS = 375  # rows of the miniature's questions about countries, in Basque and English
+
+
+class Range(Section):
+    """Bounds of a figure."""
+
+    low: Positive
+    high: Positive
+
+    def span(self) -> Span:
+        """The figure between these bounds."""
+        return Span.between(self.low, self.high)
+
+
+class Role(Section):
+    """How long the rows of a kind are."""
+
+    text: Range
+    supervised: Share
+    source: Text
+
+
+class Published(Section):
+    """A public data set."""
+
+    rows: int
+    source: Text
+
+
+class Questions(Section):
+    """How long questions and answers of benchmarks are."""
+
+    read: Range
+    option: Range
+    shot: Range
+    written: Range
+    source: Text
+
+
+class Asking(Section):
+    """How long what a translating server is sent and gives is."""
+
+    prompt: Range
+    longer: Range
+    source: Text
+
+
+class Judging(Section):
+    """How long what a judge reads and writes is."""
+
+    read: Range
+    written: Range
+    source: Text
+
+
+class Table(Section):
+    """All that `corpora.yaml` says."""
+
+    roles: dict[str, Role]
+    published: dict[str, Published]
+    miniature: dict[str, Role]
+    questions: Questions
+    asking: Asking
+    judging: Judging
+
+
+def read_table() -> Table:
+    """What is known of corpora that are not here."""
+    return yamlfile.validate(Table, yamlfile.read(TABLE), yamlfile.list_field_names(Table))
+
+
+@dataclass(frozen=True)
+class Amount:
+    """What a corpus holds.
+
+    Attributes:
+        text: tokens of a row's text.
+        supervised: share of these that is learnt.
+        pictures: whether its rows have one.
+        source: where the number of rows is from; `length`: where that of tokens is.
+        assumed: whether any of it was not counted.
+    """
+
+    rows: int
+    text: Span
+    supervised: float
+    pictures: bool
+    source: str
+    length: str
+    assumed: bool
+
+
+@dataclass
+class Amounts:
+    """Looks corpora up, each once.
+
+    Attributes:
+        study: where corpora may lie that the study made.
+        tokenizer: where the LLM is, whose tokens are counted if it is here.
+        given: rows by folder, as the user says.
+    """
+
+    recipe: Recipe
+    study: StudyFolder
+    tokenizer: Place
+    given: Mapping[str, int] = field(default_factory=dict)
+    table: Table = field(default_factory=read_table)
+
+    def find(self, name: str, role: str, most: int | None = None) -> Amount:
+        """What a corpus holds.
+
+        Args:
+            role: what its rows are, where they are not here: caption, instruction, text.
+            most: rows that are taken at most, which is enough where the corpus is not known.
+
+        Raises:
+            InputError: nothing says how many rows it has.
+        """
+        pictures = role != "text"
+        known = (self.table.miniature if name.startswith(MINIATURE) else self.table.roles)[role]
+        amount = Amount(
+            0, known.text.span(), known.supervised, pictures, "", f"assumed: {known.source}", True
+        )
+        folder = self.study.corpus(name)
+        if (folder / ABOUT).is_file():
+            return self._count(folder, amount)
+        if name in self.given:
+            return replace(amount, rows=self.given[name], source="as given (--rows)")
+        if name.startswith(MINIATURE):
+            return replace(amount, rows=self._count_rows_made(name), source="the recipe")
+        if published := self.table.published.get(self._strip(name)):
+            return replace(amount, rows=published.rows, source=f"published: {published.source}")
+        if most is not None:
+            return replace(amount, rows=most, source="the recipe's own limit")
+        raise InputError(
+            f"{name}: expected the folder of a corpus, or one whose rows are published "
+            f"({', '.join(self.table.published)}), found neither; --rows {name}=ROWS tells how many"
+        )
+
+    def count_questions(self, benchmark: str, corpus: str) -> tuple[int, str]:
+        """Rows of a benchmark, and where that number is from.
+
+        Raises:
+            InputError: nothing says how many rows it has.
+        """
+        limit = self.recipe.benchmark_rows
+        for place in self._places(benchmark, corpus):
+            if (place / ABOUT).is_file():
+                rows, told = read_about(place).rows, f"{place}"
+                break
+        else:
+            if benchmark.startswith(MINIATURE):
+                rows, told = self._count_rows_made(benchmark), "the recipe"
+            elif corpus in self.table.published:
+                published = self.table.published[corpus]
+                rows, told = published.rows, f"published: {published.source}"
+            elif corpus in self.given:
+                rows, told = self.given[corpus], "as given (--rows)"
+            else:
+                raise InputError(
+                    f"{benchmark}: expected its corpus, found none; "
+                    f"--rows {corpus}=ROWS tells how many"
+                )
+        return (min(rows, limit) if limit else rows), told
+
+    def _places(self, benchmark: str, corpus: str) -> list[Path]:
+        if benchmark.startswith(MINIATURE):
+            return [self.study.data / "benchmarks" / benchmark.removeprefix(MINIATURE)]
+        names = (corpus, f"{corpus}-{self.recipe.language}", f"{corpus}_{self.recipe.language}")
+        return [Path("corpora") / name for name in names]
+
+    def _count_rows_made(self, name: str) -> int:
+        """Rows that the miniature makes."""
+        made = self.recipe.miniature
+        assert made is not None  # the recipe's own check
+        short = name.removeprefix(MINIATURE)
+        rows = {
+            "captions": made.caption_scenes,
+            "instructions": made.train_scenes,
+            "text": made.text_rows,
+            "bertaqa": FACTS,
+        }
+        return rows.get(short, TEST_SCENES * made.test_scenes)
+
+    def _strip(self, name: str) -> str:
+        """A folder's name without a language's code behind it."""
+        codes = f"{self.recipe.language}|{self.recipe.source_language}"
+        return re.sub(rf"[-_]({codes})$", "", Path(name).name)
+
+    def _count(self, folder: Path, amount: Amount) -> Amount:
+        about = read_about(folder)
+        texts = _sample(folder, about)
+        if not texts:
+            return replace(amount, rows=about.rows, source=str(folder))
+        counted = self._counter is not None
+        lengths = [self._measure(text) for text in texts]
+        each = Span(*(sum(part) / len(part) for part in zip(*lengths, strict=True)))
+        told = f"{len(texts)} rows of {folder}, "
+        told += "by the LLM's own tokenizer" if counted else "by their letters"
+        return replace(
+            amount,
+            rows=about.rows,
+            text=each + TEMPLATE,
+            pictures=about.images > 0,
+            source=str(folder),
+            length=told,
+            assumed=not counted,
+        )
+
+    def _measure(self, text: str) -> tuple[float, float, float]:
+        if self._counter is not None:
+            count = float(len(self._counter.encode(text).ids))
+            return count, count, count
+        size = float(len(text))
+        return size / CHARACTERS.low, size / CHARACTERS.middle, size / CHARACTERS.high
+
+    @cached_property
+    def _counter(self) -> Any:
+        """The LLM's tokenizer, if it is here; it needs no tensor library."""
+        file = self.tokenizer.folder / "tokenizer.json" if self.tokenizer.folder else None
+        if file is None or not file.is_file():
+            return None
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_file(str(file))
+
+
+def read_about(folder: Path) -> About:
+    """What a corpus says of itself."""
+    from ikusi.data import integrity  # here and below: where no corpus is there, none is opened
+
+    return integrity.read_about(folder)
+
+
+def _sample(folder: Path, about: About) -> list[str]:
+    """The texts of some rows, each row's in one; from every language as many."""
+    import pyarrow.parquet as pq
+
+    from ikusi.data import rows as row_types
+
+    kind, found = row_types.load(about.row_type), list[str]()
+    for code in about.languages:
+        batches = pq.ParquetFile(folder / f"{code}.parquet").iter_batches(SAMPLED)
+        for batch in batches:
+            found += [" ".join(_say(kind, row)) for row in batch.to_pylist()]
+            break
+    return found
+
+
+def _say(kind: Any, row: Mapping[str, Any]) -> Sequence[str]:
+    texts: Sequence[str] = kind.texts(row)
+    return texts

@@ -1,0 +1,97 @@
+"""How long steps took on this user's machines: kept in the user's cache, a line of JSON each.
+
+Whatever finishes a step adds to it; `ikusi.plan` reckons by it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from ikusi import disk, jsonfile
+
+logger = logging.getLogger(__name__)
+
+MOST_LINES = 4000  # that are kept; when there are more, the older half goes
+
+
+class Speed(jsonfile.Record):
+    """What one step took.
+
+    Attributes:
+        machine: the GPU's name, or the processor's.
+        kind: of the step, such as `instruct`.
+        about: all that its speed depends on, as text: shapes of models, formats, sharing.
+        amount: how much it did, in what its kind counts: tokens, pictures, questions, rows.
+        rows: rows that it passed; of a training each as often as it was passed.
+        seconds: from its beginning to its end.
+        processor: seconds of processor time; none where other processes had a part in it.
+        steady: seconds that it worked at its own pace, opening and saving models left out; none
+            where that is not known apart.
+        memory: bytes at most, of one process.
+        processes: how many worked on it.
+        written: when.
+    """
+
+    machine: str
+    kind: str
+    about: str
+    amount: float = Field(gt=0)
+    rows: int = Field(gt=0)
+    seconds: float = Field(gt=0)
+    processor: float | None = None
+    steady: float | None = None
+    memory: float | None = None
+    processes: int = Field(default=1, ge=1)
+    written: str = ""
+
+
+def locate_speeds() -> Path:
+    """The file that holds them."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("ikusi") / "speeds.jsonl"
+
+
+def add(speed: Speed, place: Path | None = None) -> None:
+    """Keep a step's speed; a cache that cannot be written only costs what is known of it."""
+    path = place or locate_speeds()
+    written = speed.written or datetime.now(UTC).isoformat(timespec="seconds")
+    line = json.dumps(speed.model_dump() | {"written": written}) + "\n"
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # One write at the end of the file: steps that end at the same time mix no lines.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+        _prune(path)
+
+
+def read(place: Path | None = None) -> list[Speed]:
+    """All that are kept, the oldest first; lines that were cut are passed over."""
+    path, found = place or locate_speeds(), list[Speed]()
+    with suppress(OSError, UnicodeDecodeError):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError, ValidationError):
+                found.append(Speed.model_validate(json.loads(line)))
+    return found
+
+
+def select(speeds: Iterable[Speed], kind: str, about: str) -> list[Speed]:
+    """Those of one kind of step of which all is the same that its speed depends on."""
+    return [one for one in speeds if (one.kind, one.about) == (kind, about)]
+
+
+def _prune(path: Path) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    if len(lines) > MOST_LINES:
+        disk.write_text(path, b"".join(lines[len(lines) // 2 :]).decode())
