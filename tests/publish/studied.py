@@ -46,7 +46,10 @@ def make_study(root: Path) -> Path:
         pictures=6,
     )
     study.draw()
-    _say_where_from(study.path / "data" / "benchmarks" / "vqa", "vqav2_eu")
+    asked = study.path / "data" / "benchmarks"
+    _say_where_from(asked / "vqa", "data import", {"source": "vqav2_eu"})
+    _say_where_from(asked / "aokvqa", "translate", {**translated, "corpus": str(asked / "capqa")})
+    _say_where_from(asked / "capqa", "data import", {"release": "hub:org/capqa-eu@0123abc"})
     study.measure(
         lambda run, bench, code: 0.1 if bench == "miniature/capqa" else even(run, bench, code)
     )
@@ -93,6 +96,6 @@ def _write_captions(folder: Path, kind: str, settings: dict[str, object]) -> Non
             writer.add_row(str(number), None, {"en": text, "eu": text})
 
 
-def _say_where_from(corpus: Path, source: str) -> None:
-    record = {"kind": "data import", "fingerprint": "0", "inputs": {}, "counts": {}, "files": {}}
-    artifact.write_json(corpus / "manifest.json", record | {"settings": {"source": source}})
+def _say_where_from(corpus: Path, kind: str, settings: dict[str, object]) -> None:
+    record = {"kind": kind, "fingerprint": "0", "inputs": {}, "counts": {}, "files": {}}
+    artifact.write_json(corpus / "manifest.json", record | {"settings": settings})

@@ -81,6 +81,9 @@ def test_what_llama_made_or_wrote_names_the_model(role: Role) -> None:
     terms = bind(made, "model", "basque-llava")
     with pytest.raises(InputError, match=r"begins with 'Llama'.*the part.*--allow llama3\.1"):
         terms.check()
+    for name in ("basque-Llama", "llama-basque"):
+        with pytest.raises(InputError, match=name):
+            bind(made, "model", name).check()
     assert len(terms.check(["llama3.1"])) == 1
     assert bind(made, "model", "Llama-basque-llava").check() == []
     assert bind(made, "data", "basque-captions").check() == []
@@ -92,7 +95,7 @@ def test_outputs_that_stay_in_a_family_train_no_other() -> None:
     captions = use("translator", "llama3")
     with pytest.raises(InputError, match="same family"):
         bind([use("base", "llama3.1"), captions], "model", "Llama-3-x").check()
-    assert bind([use("base", "llama3"), captions], "model", "Llama 3 x").check() == []
+    assert bind([use("base", "llama3"), captions], "model", "Llama-3-x").check() == []
     with pytest.raises(InputError, match="'Llama 3'"):
         bind([use("base", "llama3")], "model", "Llama-x").check()
 

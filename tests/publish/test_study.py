@@ -10,14 +10,17 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from compare.studies import Folder, even
-from ikusi import artifact, judgements, recipe
+from ikusi import artifact, cli, judgements, recipe
+from ikusi.annotate.store import open_store
 from ikusi.compare.reading import Study
 from ikusi.errors import InputError
 from ikusi.judgements.judgement import Judgement, format_time
-from ikusi.publish import guard
+from ikusi.publish import guard, push
 from ikusi.publish.release import name_thing, publish
 from ikusi.publish.study import publish_study
 from ikusi.report import drawing, page
+
+pytestmark = pytest.mark.slow
 
 PEOPLE = ("Ane Etxeberria", "Miren")
 BENCH = "miniature/wildvision"
@@ -59,6 +62,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.draw()
     made.measure(even)
     made.train()
+    manifest = made.path / "instruct" / "english-eu020" / "manifest.json"
+    record = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**record, "inputs": {str(root / "corpora" / "ama"): "0"}}))
     return made.path
 
 
@@ -86,7 +92,6 @@ def release(study: Path) -> Path:
     return publish_study(study, study.parent / "released").folder
 
 
-@pytest.mark.slow
 def test_a_report_on_the_release_has_the_figures_and_tables_of_the_study(
     study: Path, release: Path, tmp_path: Path
 ) -> None:
@@ -153,6 +158,21 @@ def test_a_release_of_a_study_is_made_once(study: Path, release: Path) -> None:
         publish(study, release, forms=["llm"])
 
 
+def test_the_command_lists_what_would_be_uploaded(
+    study: Path, release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["publish", str(study), "--to", str(release), "--dry-run"])
+    assert not end.value.code
+    shown = capsys.readouterr().out
+    assert "evaluate/english-eu020/rows.parquet" in shown and "README.md" in shown
+    files = push.list_files(release)
+    assert f"in {len(files)} files" in shown
+    assert not {"manifest.json", "report/.ikusi.json"} & files.keys()
+    # The report needs those of the steps.
+    assert "evaluate/english-eu020/manifest.json" in files
+
+
 def test_new_judgements_make_it_anew(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,3 +190,15 @@ def test_a_study_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a study with results"):
         publish_study(made.path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_a_rater_has_entered_is_refused_wherever_a_judgement_has_it(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "write", lambda *given: None)  # drawing takes seconds
+    store = open_store(study.parent / "said")
+    store.enter("annotator-1", name="judge-7b")
+    store.close()
+    with pytest.raises(InputError, match=r"judgements\.jsonl:17: .*the name of a person") as error:
+        publish_study(study, tmp_path / "out")
+    assert "judge-7b" not in str(error.value) and not (tmp_path / "out").exists()

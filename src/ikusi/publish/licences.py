@@ -222,7 +222,7 @@ def _refuse(use: Use, uses: Sequence[Use], kind: Kind, name: str) -> list[Refusa
     written = use.role in ("data", "translator")  # what a model has written, if any has
     if kind == "model" and (use.role == "base" or (written and licence.outputs == "named")):
         begins = licence.name_begins
-        if begins and not name.startswith(begins):
+        if begins and not _space(name).startswith(begins):
             found.append(
                 f"name: expected one that begins with {begins!r}, as the {licence.name} asks "
                 f"({use.what}), found {name!r}"
@@ -270,6 +270,11 @@ def _read_card(place: str | Path) -> str | None:
 def _names(part: str, family: str) -> bool:
     """Whether a part of a name, such as `Latxa-Llama-3.1-8B`, tells a family."""
     return bool(re.search(rf"(?<![a-z0-9]){re.escape(family)}(?![a-z0-9.])", part, re.IGNORECASE))
+
+
+def _space(name: str) -> str:
+    """A name with spaces where names on the hub, which have none, put other signs."""
+    return re.sub(r"[-_ ]+", " ", name)
 
 
 def _normalise(text: str) -> str:

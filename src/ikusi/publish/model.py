@@ -147,7 +147,7 @@ def _write_card(
     config = jsonfile.read_plain(folder / "config.json", dict, "a model's configuration")
     usage = snippets.write_usage(
         name,
-        target.prompts["describe"][0],
+        (target.prompts.get("describe") or trained.study.source.prompts["describe"])[0],
         linear=config.get("projector_hidden_act") == "linear",
         has_llm="llm" in forms,
         has_gguf="gguf" in forms,
@@ -226,7 +226,7 @@ def _describe_lessons(trained: Trained) -> str:
 def _name_step(step: origins.Step) -> str:
     settings = step["settings"]
     if step["kind"] == origins.IMPORT:
-        return f"import of `{settings.get('source')}`"
+        return f"import of `{settings.get('release') or settings.get('source')}`"
     if step["kind"] == origins.TRANSLATE:
         return f"translation by {origins.name_model(settings) or settings.get('translator')}"
     return "people's judgements"

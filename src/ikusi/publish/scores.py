@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ikusi import artifact, disk
-from ikusi.data import sources
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.publish import card, origins
-from ikusi.publish.trained import HUB, Trained
+from ikusi.publish.trained import Dataset, Trained, name_dataset
 
 DIGITS = 4
 EVAL_RESULTS = ".eval_results"
@@ -34,7 +33,7 @@ class Score:
     benchmark: Benchmark
     language: str
     figures: dict[str, Any]
-    dataset: str | None
+    dataset: Dataset | None
     measured: str | None
 
     @property
@@ -71,16 +70,13 @@ def _folder(trained: Trained) -> Path:
     return trained.study.folder.step(f"evaluate/{trained.run.name}")
 
 
-def _find_dataset(trained: Trained, benchmark: str) -> str | None:
-    """The data set on the hub whose rows were asked: imported, and neither translated nor changed
-    by people since."""
+def _find_dataset(trained: Trained, benchmark: str) -> Dataset | None:
+    """The data set on the hub whose rows were asked: neither translated nor changed since."""
     corpus = trained.find_corpus(benchmark)
     made = origins.trace(corpus.folder) if corpus else []
-    if [step["kind"] for step in made] != [origins.IMPORT]:
+    if not made or made[-1]["kind"] != origins.IMPORT:
         return None
-    name = made[0]["settings"].get("source")
-    home = sources.load(name).home if name in sources.FOUND.names() else ""
-    return home.removeprefix(f"{HUB}datasets/") if home.startswith(HUB) else None
+    return name_dataset(made[-1])
 
 
 def tabulate_scores(scores: list[Score]) -> str:
@@ -134,7 +130,8 @@ def make_model_index(name: str, scores: list[Score]) -> list[dict[str, Any]]:
             task_type="question-answering"
             if one.benchmark.text_only
             else "visual-question-answering",
-            dataset_type=one.dataset or one.benchmark.name,
+            dataset_type=one.dataset.name if one.dataset else one.benchmark.name,
+            dataset_revision=one.dataset.revision if one.dataset else None,
             dataset_name=one.benchmark.title,
             dataset_config=one.language,
             dataset_args={"n": one.figures["n"]},
@@ -159,14 +156,15 @@ def write_eval_results(folder: Path, scores: list[Score]) -> None:
     """
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
-    by_dataset: dict[str, list[Score]] = {}
+    by_dataset: dict[Dataset, list[Score]] = {}
     for one in scores:
         if one.dataset:
             by_dataset.setdefault(one.dataset, []).append(one)
     for dataset, own in by_dataset.items():
         entries = [
             EvalResultEntry(
-                dataset_id=dataset,
+                dataset_id=dataset.name,
+                dataset_revision=dataset.revision,
                 task_id=one.language,
                 value=round(one.figures["score"], DIGITS),
                 date=one.measured,
@@ -175,5 +173,5 @@ def write_eval_results(folder: Path, scores: list[Score]) -> None:
             for one in own
         ]
         disk.make_folder(folder / EVAL_RESULTS)
-        file = folder / EVAL_RESULTS / f"{dataset.replace('/', '--')}.yaml"
+        file = folder / EVAL_RESULTS / f"{dataset.name.replace('/', '--')}.yaml"
         disk.write_text(file, card.format_yaml(eval_result_entries_to_yaml(entries)))

@@ -7,7 +7,7 @@ what each step took. Models and corpora do not go along; they are releases of th
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,10 @@ def publish_study(
             reads=[root],
         ) as staging:
             _write_steps(opened, staging)
-            tables_of = _write_judgements(said, staging)
+            tables_of = _write_judgements(said, staging, list(_list_people(said)))
             _write_recipe(opened, staging, tables_of)
             absent.write(staging, opened.corpora(), opened.overlaps)
             _write_card(opened, staging, hub_name or name, terms, set_aside, said)
-            guard.check_folder(staging, list(_list_people(opened.recipe.judgements)))
             page.write(staging, staging / REPORT)
     return Released(output, "study", [])
 
@@ -112,7 +111,7 @@ def _mask(said: Mapping[str, list[Judgement]]) -> dict[str, list[Judgement]]:
     return {place: [mask(one) for one in judgements] for place, judgements in said.items()}
 
 
-def _list_people(places: list[str]) -> Iterator[str]:
+def _list_people(places: Iterable[str]) -> Iterator[str]:
     """Names that people gave where they judged."""
     for place in map(Path, places):
         if (place / ANSWERS).is_file():
@@ -141,14 +140,23 @@ def _write_steps(study: Study, folder: Path) -> None:
         disk.write_text(folder / names.DATA / study.folder.attribution.name, attribution)
 
 
-def _write_judgements(said: Mapping[str, list[Judgement]], folder: Path) -> list[str]:
-    """A table for each that the recipe names; returns their places in the release."""
+def _write_judgements(
+    said: Mapping[str, list[Judgement]], folder: Path, people: list[str]
+) -> list[str]:
+    """A table for each that the recipe names; returns their places in the release.
+
+    Raises:
+        InputError: a judgement holds the name of one of the people, elsewhere than in a corrected
+            text, which may be about anybody.
+    """
     written: list[str] = []
     for place, judgements in said.items():
         name = f"{JUDGEMENTS}/{Path(place).name}"
         name = f"{name}-{len(written) + 1}" if name in written else name
         disk.make_folder(folder / name)
         lines = "".join(f"{one.to_json()}\n" for one in judgements)
+        bare = (one.model_copy(update={"correction": {}}).to_json() for one in judgements)
+        guard.check_text("\n".join(bare), f"{name}/{journal.TABLE}", people)
         disk.write_text(folder / name / journal.TABLE, lines)
         written.append(name)
     return written

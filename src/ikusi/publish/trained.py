@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ikusi import artifact, jsonfile
 from ikusi.compare.reading import Evaluation, Study
@@ -76,9 +76,27 @@ class Lesson:
     @property
     def datasets(self) -> list[str]:
         """Its data sets on the hub."""
-        found = (step["settings"].get("source") for step in self.made)
-        known = (sources.load(name).home for name in found if name in sources.FOUND.names())
-        return [home.removeprefix(f"{HUB}datasets/") for home in known if home.startswith(HUB)]
+        found = map(name_dataset, self.made)
+        return [dataset.name for dataset in found if dataset]
+
+
+class Dataset(NamedTuple):
+    """A data set on the hub, and its commit where that is known."""
+
+    name: str
+    revision: str | None
+
+
+def name_dataset(step: origins.Step) -> Dataset | None:
+    """The data set on the hub that a step of a corpus's making read, if it read one."""
+    release = step["settings"].get("release") or ""
+    if release.startswith(names.HUB):
+        name, _, revision = release.removeprefix(names.HUB).partition("@")
+        return Dataset(name, revision or None)
+    source = step["settings"].get("source")
+    home = sources.load(source).home if source in sources.FOUND.names() else ""
+    is_there = home.startswith(f"{HUB}datasets/")
+    return Dataset(home.removeprefix(f"{HUB}datasets/"), None) if is_there else None
 
 
 class Trained:
@@ -169,12 +187,11 @@ class Trained:
         inputs = made.get("inputs", {})
         if name.startswith(MINIATURE):
             return Lesson(stage, name, inputs.get(names.DATA, ""), share, [], list_packages())
-        folder = Path(name)
+        folder = self.study.folder.corpus(name)
+        shown = name if name.startswith(names.HUB) else folder.name
         steps = origins.trace(folder) if folder.is_dir() else []
-        uses = origins.list_uses(steps) or [
-            Use(f"the corpus {folder.name}", "data", licences.find(None))
-        ]
-        return Lesson(stage, folder.name, inputs.get(name, ""), share, steps, uses)
+        uses = origins.list_uses(steps) or [Use(f"the corpus {shown}", "data", licences.find(None))]
+        return Lesson(stage, shown, inputs.get(name, ""), share, steps, uses)
 
     def find_corpus(self, benchmark: str) -> Corpus | None:
         """The corpus of a benchmark; none if it is gone."""
