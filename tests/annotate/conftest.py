@@ -51,7 +51,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         one.store.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Debian's Chromium."""
     playwright = pytest.importorskip("playwright.sync_api")

@@ -4,7 +4,8 @@ import hashlib
 import io
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ikusi.annotate import exporting, growing, project, stripping
 from ikusi.annotate.apply import apply
 from ikusi.annotate.contributions import TEXTS
 from ikusi.annotate.store import FILE, Given, open_store
-from ikusi.annotate.web import contributing
+from ikusi.annotate.web import contributing, serving
 from ikusi.errors import InputError
 
 Serve = Callable[..., Served]
@@ -116,7 +117,10 @@ def test_forms_sent_twice_are_one_item_and_duplicates_are_said(serve: Serve) -> 
         assert "Stored: number 1." in page.text
     one.write(1, "Beste bat?", "Bai.")
     (only,) = served.store.contributions()
-    assert only.written and only.written.texts == {"question": "Zer da?", "answer": "Etxea."}
+    assert only.written
+    assert not served.store.describe(ONE, 1, replace(only.written, licence="CC0-1.0"))
+    assert served.store.contributions() == [only]
+    assert only.written.texts == {"question": "Zer da?", "answer": "Etxea."}
     page = one.upload(photo())
     assert "You have given this picture before" in page.text
     again = one.write(2, "Zer da?", "Etxea.")
@@ -207,6 +211,27 @@ def test_others_review_and_nobody_their_own_and_authors_have_no_name(serve: Serv
     assert "Where people disagree" in served.person("admin").get().text
 
 
+def test_who_runs_it_sees_how_far_people_are_and_can_remove_a_picture(serve: Serve) -> None:
+    served = serve("own")
+    one, two, _ = begin(served)
+    one.give(scene(1), "Zer da?", "Etxea.")
+    one.upload(scene(2))
+    admin = served.person("admin")
+    page = admin.get().text
+    assert "1 of 2" in page and "0 of 2" in page and "1 wait for a review." in page
+    two.say(1, "accept")
+    assert "0 wait for a review." in admin.get().text
+    assert f'action="{admin.link}/1/remove"' in admin.get(1).text
+    assert "remove" not in two.get(1).text
+    for person in (one, two):
+        assert person.client.post(f"{person.link}/1/remove").status_code == 404
+    assert admin.client.post(f"{admin.link}/2/remove").status_code == 404  # not an item yet
+    assert "Zer da?" not in admin.client.post(f"{admin.link}/1/remove").text
+    assert list(served.store.history()) == [] and len(list_kept(served)) == 1
+    frozen = serve("validate").person("admin")
+    assert frozen.client.post(f"{frozen.link}/1/remove").status_code == 404
+
+
 def test_pages_of_own_pictures_are_nowhere_else(serve: Serve) -> None:
     served = serve("validate")
     (one,) = begin(served, ONE)
@@ -292,11 +317,16 @@ def test_a_server_that_is_killed_keeps_what_it_vouched_for_and_tidies_the_rest(
         one.upload(scene(2))
     monkeypatch.undo()
     served.store.close()
+    (made.folder / ".a1.sent.77.tmp").write_bytes(photo())  # of one that was being sent
+    lines = serving.serve(made.folder, "127.0.0.1", 0)
+    next(lines)  # it has begun, and so has tidied
     store = open_store(made.folder)
-    store.tidy([file.name for file in (made.folder / project.PICTURES).glob("*")])
     (left,) = store.contributions()
-    assert [path.name for path in list_kept(served)] == [left.picture]
     store.close()
+    assert [path.name for path in list_kept(served)] == [left.picture]
+    assert not list(made.folder.glob(".*.tmp"))
+    assert isinstance(lines, Generator)
+    lines.close()
 
 
 def test_stores_of_before_take_contributions_too(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def show_overview(asked: Visit) -> Response:
         rows=rows,
         given=given,
         most=asked.project.settings.get("own"),
+        contributions=[one for one in site.store.contributions() if one.written],
         unjudged=len(asked.project.items.keys() - site.store.list_judged()),
         median=median,
         skipped=SKIPPED,
@@ -116,6 +117,17 @@ async def remove(request: Request) -> Response:
     asked = visit(request, admin=True)
     await run_in_threadpool(asked.site.store.withdraw, _seat(asked))
     return asked.go()
+
+
+async def remove_item(request: Request) -> Response:
+    """Remove one picture that somebody gave, with all that was said of it."""
+    asked = visit(request, admin=True)
+    number, _, item = asked.turn()
+    for one in asked.site.store.contributions():
+        if one.id == item.id and asked.gives:
+            await run_in_threadpool(asked.site.store.discard, one.seat, number)
+            return asked.go()
+    raise HTTPException(404)
 
 
 def _seat(asked: Visit) -> str:

@@ -78,6 +78,7 @@ def _routes() -> list[Route]:
         Route(one, people.show_item),
         Route(one, people.answer, methods=["POST"]),
         Route(f"{one}/back", people.take_back, methods=["POST"]),
+        Route(f"{one}/remove", admin.remove_item, methods=["POST"]),
         Route(f"{one}/zoom", pictures.show_zoom),
         Route(f"{one}/picture", pictures.send_small),
         Route(f"{one}/full", pictures.send_full),
