@@ -21,6 +21,7 @@ from ikusi.data import rows as row_types
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark
+from ikusi.publish import origins
 
 Serve = Callable[..., Served]
 ONE, TWO, THREE = "annotator-1", "annotator-2", "annotator-3"
@@ -98,6 +99,11 @@ def test_the_corpus_has_what_was_accepted_and_says_why_the_rest_is_not_there(
     assert source == "annotator-1, CC-BY-4.0; annotator-1, CC0-1.0"
     settings = (artifact.read_manifest(tmp_path / "corpus") or {})["settings"]
     assert settings["licences"] == {"CC-BY-4.0": 1, "CC0-1.0": 1}
+    uses = origins.list_uses(origins.trace(tmp_path / "corpus"))  # what a release of it says
+    assert [(use.role, use.licence.id) for use in uses] == [
+        ("data", "cc-by-4.0"),
+        ("data", "cc0-1.0"),
+    ]
     bad = quarantine(tmp_path / "corpus")
     assert bad["own-3"]["reason"] == "rejected: annotator-1 reject: private"
     assert bad["own-4"]["reason"].startswith("not reviewed")

@@ -115,6 +115,9 @@ def _list_uses(made: Sequence[Step], stated: str | None) -> Iterator[Use]:
         elif step.get("kind") == TRANSLATE and (model := name_model(settings)):
             licence = licences.find_of_model(model)
             yield Use(f"the translation by {model}", "translator", licence, licence.name)
+        elif step.get("kind") == PEOPLE:
+            for name in settings.get("licences") or {}:
+                yield Use(f"what people gave under {name}", "data", licences.find(name), name)
 
 
 def name_model(settings: Mapping[str, Any]) -> str:
