@@ -10,7 +10,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from annotate.people import Served, links, make_project
-from ikusi.annotate.store import Given
 from ikusi.annotate.web import guards
 from ikusi.annotate.web.guards import Links
 from ikusi.errors import InputError
@@ -281,7 +280,7 @@ def test_what_the_disk_refuses_is_told_and_loses_no_page(
     person = served.person()
     person.begin()
 
-    def full(seat: str, item: str, given: Given, nonce: str) -> Future[bool]:
+    def full(*_: object, **__: object) -> Future[bool]:
         future: Future[bool] = Future()
         future.set_exception(InputError("disk: expected room"))
         return future

@@ -1,5 +1,6 @@
 """People give pictures of their own: what is kept of these, who reviews them, how they leave."""
 
+import errno
 import hashlib
 import io
 import re
@@ -282,6 +283,23 @@ def test_a_review_of_what_is_gone_is_not_kept(serve: Serve) -> None:
     begin(served)
     said = served.store.send(TWO, "own-1", Given("accept"), "nonce", contribution=1)
     assert not said.result() and list(served.store.history()) == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve("own")
+    (one,) = begin(served, ONE)
+
+    def move(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(disk, "move", move)
+    page = one.upload(photo())
+    assert page.status_code == 503 and "could not be stored" in page.text
+    monkeypatch.undo()
+    assert served.store.contributions() == [] and list_kept(served) == []
+    assert not list(served.project.folder.glob(".*.tmp"))
 
 
 class KilledError(Exception):
