@@ -20,7 +20,7 @@ from ikusi import artifact
 from ikusi.answer.chat import Conversation, open_image
 from ikusi.errors import InputError
 from ikusi.model import fusion
-from ikusi.publish import guard
+from ikusi.publish import guard, snippets
 from ikusi.publish.licences import load
 from ikusi.publish.model import publish_model
 from ikusi.publish.release import name_thing
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.slow
 
 NAME = "Llama-3.1-basque-llava"
 QUESTION = "Deskribatu irudia."
+TOKENS = 24
 PORT = "http://localhost:8080"
 
 
@@ -43,7 +44,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def release(run: Path) -> Path:
     folder = run.parents[2] / "releases" / NAME
     (run.parents[2] / "bases" / LLM / "LICENSE").write_text("the agreement")
-    done = publish_model(run, folder, forms=["llm", "gguf"], llama_cpp=LLAMA_CPP)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snippets, "LONGEST", TOKENS)  # an answer of all 128 takes seconds
+        done = publish_model(run, folder, forms=["llm", "gguf"], llama_cpp=LLAMA_CPP)
     assert [line.partition(":")[0] for line in done.to_do] == ["USE_POLICY"]
     return folder
 
@@ -75,8 +78,8 @@ def answer(run: Path, beside: Path) -> str:
     """What Ikusi itself answers."""
     model, processor = fusion.load(run / "checkpoint")
     shown = open_image(beside / "picture.jpg")
-    said = Conversation(model, processor, shown).ask(QUESTION, 128)
-    assert said and said != Conversation(model, processor).ask(QUESTION, 128)
+    said = Conversation(model, processor, shown).ask(QUESTION, TOKENS)
+    assert said and said != Conversation(model, processor).ask(QUESTION, TOKENS)
     return said
 
 
@@ -100,7 +103,7 @@ def test_the_cards_llm_answers_without_pictures(
 ) -> None:
     monkeypatch.chdir(beside)
     model, processor = fusion.load(run / "checkpoint")
-    said = Conversation(model, processor).ask(QUESTION, 128)
+    said = Conversation(model, processor).ask(QUESTION, TOKENS)
     assert execute(release, "AutoModelForCausalLM") == said
 
 

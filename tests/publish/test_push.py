@@ -33,11 +33,16 @@ def write(folder: Path, texts: dict[str, str]) -> Path:
         (staging / "report").mkdir()
         (staging / "report" / "index.html").write_text("<p>\n")
         (staging / "report" / ".ikusi.json").write_text("{}\n")
+        (staging / ".eval_results").mkdir()
+        (staging / ".eval_results" / "org--set.yaml").write_text("[]\n")
         card.write_card(staging, {"license": "mit"}, "basque-llava", "It sees.", {})
     return folder
 
 
-UPLOADED = {"model.safetensors", "config.json", "LICENSE.txt", "report/index.html", "README.md"}
+UPLOADED = {
+    *("model.safetensors", "config.json", "LICENSE.txt", "report/index.html", "README.md"),
+    ".eval_results/org--set.yaml",
+}
 
 
 @pytest.fixture
