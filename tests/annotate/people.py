@@ -122,7 +122,7 @@ def make_project(
 
 def make_own(folder: Path, **about: Any) -> Project:
     """A project for which three people give two pictures each."""
-    asked = {"language": "eu", "annotators": 3, "own": 2, **about}
+    asked = {"name": "hall", "language": "eu", "annotators": 3, "own": 2, **about}
     return own_plan.plan_own(**asked).make(folder).project
 
 

@@ -123,7 +123,7 @@ def test_a_benchmark_holds_out_whole_pictures_that_stay_where_they_are(
     counts = apply(folder, output)
     trained, held = Corpus.open(output), Corpus.open(tmp_path / "corpora" / "own-held-out")
     assert counts["rows"] == len(trained) and counts["held_out"] == len(held)
-    assert counts["rows_in"] == 5 == len(trained) + len(held)
+    assert counts["rows_in"] == counts["accepted"] == 5 == len(trained) + len(held)
     assert (
         set(trained.image_ids).isdisjoint(held.image_ids) and not held.shows(trained._digests).any()
     )
@@ -182,9 +182,13 @@ def test_the_plan_says_what_is_asked_of_each(tmp_path: Path, capsys: Any) -> Non
     assert "Each of 4 people gives 20 pictures with a question and its answer" in said
     assert said.count("/to/") == 5 and "A share of 85% would be known" in said
     about = json.loads((tmp_path / "own" / "project.json").read_text())
+    assert about["benchmark"] == "hall"
     assert about["settings"] == {"rows": "vqa", "own": 20, "benchmark": "hall", "held_out": 0.2}
     run(arguments)
     assert "made before" in capsys.readouterr().out
+    run([*arguments[:5], "--output", str(tmp_path / "market")])
+    about = json.loads((tmp_path / "market" / "project.json").read_text())
+    assert about["benchmark"] == "market"  # two projects are two in a table of judgements
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,10 @@ def test_keys_alone_and_from_right_to_left(
         tab_to(name)
         page.keyboard.press("Space")
     page.keyboard.press("Tab")
+    page.context.set_offline(True)
     page.keyboard.press("Enter")
+    page.get_by_text("Not stored yet").wait_for()
+    page.context.set_offline(False)
     page.get_by_text("Stored: number 1.").wait_for()
     (one,) = here.served.store.contributions()
     assert one.written and one.written.texts == {"question": "ما هذا؟", "answer": "بيت"}

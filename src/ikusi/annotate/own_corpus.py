@@ -57,9 +57,11 @@ def write(answers: Answers, output: Path) -> dict[str, Any]:
         path = claim.check_file(OWN_BENCHMARKS / f"{name}.yaml", MARK, [project.folder])
     apart = {one.id for one in held} if name else set()
     trained = [one for one in given if one.id not in apart]
-    counts = _write_corpus(answers, trained, rows, output)
+    counts = Counter(_write_corpus(answers, trained, rows, output))
     if name:
-        counts["held_out"] = _write_corpus(answers, held, rows, beside)["rows"]
+        more = Counter(_write_corpus(answers, held, rows, beside))
+        counts.update(more, held_out=more["rows"])
+        counts["rows"] -= more["rows"]
         disk.write_text(path, _write_benchmark(project, name, beside.name))
     return {"rows_in": len(given), **counts, "withdrawn": removed}
 

@@ -22,6 +22,7 @@ HELD_OUT = 0.2  # share of pictures where nothing else is said
 
 
 def plan_own(
+    name: str,
     language: str,
     annotators: int,
     own: int,
@@ -33,6 +34,8 @@ def plan_own(
     """Plan that each of some people gives pictures, and that each of these is reviewed by another.
 
     Args:
+        name: what judgements call this, where no benchmark is made; other projects of their kind
+            have other names.
         language: in which they write.
         annotators: how many they are.
         own: pictures of each.
@@ -44,9 +47,9 @@ def plan_own(
     Raises:
         InputError: nobody else is there to review, or no benchmark can be made of such rows.
     """
-    for name, least, found in (("annotators", 2, annotators), ("own", 1, own)):
+    for what, least, found in (("annotators", 2, annotators), ("own", 1, own)):
         if found < least:
-            raise InputError(f"{name}: expected {least} or more, found {found}")
+            raise InputError(f"{what}: expected {least} or more, found {found}")
     if rows not in TEXTS:
         raise InputError(f"rows: expected {', '.join(TEXTS)}, found {rows}")
     if benchmark and rows == "caption":
@@ -60,7 +63,7 @@ def plan_own(
     settings |= {"benchmark": benchmark, "held_out": held_out} if benchmark else {}
     about = About(
         task=OWN,
-        benchmark=benchmark or OWN,
+        benchmark=benchmark or name,
         language=language,
         seed=seed,
         seats=list_seats(annotators),

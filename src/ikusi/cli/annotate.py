@@ -185,7 +185,8 @@ def plan_own(
     if held_out is not None and not benchmark:
         raise InputError("--held-out: expected a --benchmark to hold pictures out for, found none")
     share = own_plan.HELD_OUT if held_out is None else held_out
-    made = own_plan.plan_own(language, annotators, own, rows, benchmark, share, seed)
+    name = output.resolve().name
+    made = own_plan.plan_own(name, language, annotators, own, rows, benchmark, share, seed)
     _make(made, output, (), dry_run, own_plan.describe(made.about))
 
 

@@ -58,7 +58,7 @@ function follow() {
 
 document.addEventListener("submit", (event) => {
   const sent = event.target;
-  if (!sent.matches("[data-judge], .last form")) return;
+  if (!sent.matches("[data-judge], .write, .last form")) return;
   event.preventDefault();
   if (sending || (sent.matches("[data-judge]") && performance.now() < ready)) return;
   if (sent.elements.seconds) sent.elements.seconds.value = seconds();
