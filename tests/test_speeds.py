@@ -34,6 +34,11 @@ def test_a_cache_that_cannot_be_written_costs_only_what_is_known(tmp_path: Path)
     speeds.add(ONE, tmp_path / "file" / "speeds.jsonl")
 
 
+def test_the_most_memory_is_of_this_process_alone() -> None:
+    held = speeds.measure_peak_memory()
+    assert held is None or 1e7 < held < 1e11
+
+
 def test_the_older_half_goes_when_there_are_too_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from ikusi import disk, jsonfile
+from ikusi.processes import name_processor
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +91,30 @@ def read(place: Path | None = None) -> list[Speed]:
 def select(speeds: Iterable[Speed], kind: str, about: str) -> list[Speed]:
     """Those of one kind of step of which all is the same that its speed depends on."""
     return [one for one in speeds if (one.kind, one.about) == (kind, about)]
+
+
+def name_machine() -> str:
+    """The GPU that this process computes on, or its processor."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name(0))
+    return name_processor()
+
+
+def count_processor_seconds() -> float:
+    """Processor time of this process so far, and of those that it started and waited for."""
+    return sum(os.times()[:4])
+
+
+def measure_peak_memory() -> float | None:
+    """Bytes that this process has held at most; none where the system does not tell.
+
+    (`resource.getrusage` would also count what the process that started this one held then.)
+    """
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return 1024.0 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM:")))
+    return None
 
 
 def _prune(path: Path) -> None:

@@ -13,7 +13,7 @@ from data_rows import instruction
 from ikusi import recipe
 from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
-from ikusi.plan import card, page, planning, serving, table
+from ikusi.plan import card, page, planning, table
 from ikusi.plan.card import Card, Hardware
 from ikusi.plan.planning import Asked, Plan
 from ikusi.plan.serving import Prices
@@ -70,6 +70,14 @@ def test_operations_follow_from_rows_tokens_and_weights() -> None:
     assert work.operations.middle == pytest.approx(4 * 7.5e9 * tokens, rel=0.1)
     full = line(made, "instruct/llama-eu000").work
     assert full.operations.middle == pytest.approx(6 * 7.5e9 * full.amount.middle, rel=0.1)
+
+
+def test_a_benchmark_is_asked_in_both_languages_and_its_pictures_seen_once() -> None:
+    work = line(plan("basque-8b", "benchmarks=[aokvqa]"), "evaluate/llama-eu000").work
+    assert work.rows == 2 * 2500
+    seen = 2500 * 2 * (7.5e9 * 576 + 0.3e9 * 577)
+    assert seen < work.operations.low < work.operations.high < 2 * seen
+    assert plan("basque-8b", "benchmark_rows=10").lines[-2].work.rows == 2 * 10  # the last: text
 
 
 def test_hours_money_and_energy_follow_from_the_cards() -> None:
@@ -327,4 +335,4 @@ def test_the_speed_of_a_translation_depends_on_its_engine() -> None:
     folder = RECIPES / "translate"
     one, other = settings.load(folder / "cc3m.yaml"), settings.load(folder / "apertium-gl.yaml")
     faster = settings.load(folder / "cc3m.yaml", ["engine.beam_size=1"])
-    assert len({serving.describe(some) for some in (one, other, faster)}) == 3
+    assert len({some.describe_speed() for some in (one, other, faster)}) == 3

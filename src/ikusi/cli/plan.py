@@ -13,7 +13,15 @@ from ikusi.terminal import say
 if TYPE_CHECKING:
     from ikusi.plan.card import Hardware
     from ikusi.plan.planning import Asked
+    from ikusi.recipe import Recipe
     from ikusi.translate.settings import Translation
+
+
+Pairs = Annotated[int, typer.Option(min=0, help="Pairs of runs that a judge compares, too.")]
+Rows = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CORPUS=ROWS", help="Rows of a corpus that is not here."),
+]
 
 
 def plan(
@@ -26,24 +34,22 @@ def plan(
     machine: Annotated[
         bool, typer.Option("--machine", help="This machine instead, as it is.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="First run a short time of each step here.")
+    ] = False,
     price: Annotated[float | None, typer.Option(min=0, help="Of an hour of one card.")] = None,
     translate: Annotated[
         list[str] | None,
         typer.Option(metavar="RECIPE=CORPUS", help="A translation too; may be repeated."),
     ] = None,
-    judge: Annotated[
-        int, typer.Option(min=0, help="Pairs of runs that a judge compares, too.")
-    ] = 0,
+    judge: Pairs = 0,
     price_read: Annotated[
         float, typer.Option(min=0, help="Of a million tokens that the judge reads.")
     ] = 0,
     price_written: Annotated[
         float, typer.Option(min=0, help="Of a million tokens that it writes.")
     ] = 0,
-    rows: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CORPUS=ROWS", help="Rows of a corpus that is not here."),
-    ] = None,
+    rows: Rows = None,
     studies: Studies = Path("studies"),
     to_json: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
@@ -53,6 +59,7 @@ def plan(
     """Say what a recipe will take before any of it is made: memory, hours, money, energy.
 
     Nothing is downloaded and no model opened: shapes of models and sizes of corpora are enough.
+    With --measure every kind of step first runs for some seconds on this machine.
 
     Example: ikusi plan recipes/basque-8b.yaml --gpu h100 --gpus 8 --price 2.50
     """
@@ -65,6 +72,8 @@ def plan(
     if html is not None:
         claim.check_file(html, claim.PAGE)
     asked = _ask(translate or [], judge, (price_read, price_written), rows or [])
+    if measure:
+        _measure(loaded, asked)
     made = planning.make_plan(loaded, hardware, StudyFolder(folder), asked)
     say(table.write_text(made))
     if to_json is not None:
@@ -83,6 +92,17 @@ def _find_hardware(gpu: str | None, gpus: int, machine: bool, price: float | Non
         return card.Hardware(card.load(gpu), gpus, price)
     here = card.find_machine()
     return card.Hardware(here.card, here.count, price)
+
+
+def _measure(loaded: "Recipe", asked: "Asked") -> None:
+    from ikusi import progress
+    from ikusi.plan import measuring
+
+    with progress.show("measuring") as report:
+        measuring.measure_study(loaded, report)
+    for settings, corpus in asked.translations:
+        with progress.show(f"measuring {settings.name}") as report:
+            measuring.measure_translation(settings, corpus, report)
 
 
 def _ask(

@@ -76,7 +76,7 @@ def translate(settings: Translation, corpus: Path, amounts: Amounts, hardware: H
             f"{TRANSLATE}/{settings.name}",
             TRANSLATE,
             (),
-            describe(settings),
+            settings.describe_speed(),
             work.get("does", ""),
             cards=work.get("cards", 1),
             amount=Span.exactly(rows),
@@ -93,15 +93,6 @@ def translate(settings: Translation, corpus: Path, amounts: Amounts, hardware: H
         Span(*(3600 * one for one in hours)) if known else None,
         Span(*money) if paid else None,
     )
-
-
-def describe(settings: Translation) -> str:
-    """All that the speed of a translation depends on, but for the machine."""
-    engine = settings.engine.model_dump(mode="json")
-    keys = ("kind", "command", "model", "compute_type", "beam_size", "device", "concurrency")
-    back = settings.checks.round_trip is not None
-    told = {key: engine[key] for key in keys if key in engine} | {"round_trip": back}
-    return json.dumps(told, sort_keys=True)
 
 
 def _serve(

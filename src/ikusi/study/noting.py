@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -94,22 +93,12 @@ def keep(step: Step, study: StudyFolder, seconds: float, processor: float) -> No
     memory = (artifact.read_manifest(study.step(step.name)) or {}).get("peak_memory_mb")
     alone = step.compute.get("processes", 1) == 1 and not step.compute.get("slurm")
     told: dict[str, Any] = {
-        "machine": name_machine(),
+        "machine": speeds.name_machine(),
         "memory": memory * MIB if memory else None,
         "processor": processor if alone else None,
         "seconds": seconds,
     }
     speeds.add(Speed(kind=step.kind, about=about, amount=amount, rows=rows, **(told | more)))
-
-
-def name_machine() -> str:
-    """The GPU that this process computes on, or its processor."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        return str(torch.cuda.get_device_name(0))
-    from ikusi.processes import name_processor
-
-    return name_processor()
 
 
 Found = tuple[str, float, int, dict[str, Any]]

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ikusi import artifact, disk
+from ikusi import artifact, disk, speeds
 from ikusi.errors import InputError
 from ikusi.processes import die_with_parent
 from ikusi.recipe.folder import StudyFolder
@@ -33,13 +33,14 @@ GIVE_UP = signal.SIGUSR1  # to a worker, where Ctrl-C is the parent's: what is e
 @dataclass(frozen=True)
 class Order:
     """A step to run: its fingerprint, those of all it reads and of its code, and where its output
-    is told."""
+    is told; `counts`: whether what it takes is kept for plans."""
 
     step: Step
     fingerprint: str
     inputs: dict[str, str]
     log: Path
     code: str | None
+    counts: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def serve(connection: Connection, study: StudyFolder, accelerators: str | None) 
     if group := torchrun.read_group():
         group.set_aside()
     while (order := connection.recv()) is not None:
-        connection.send(_run(order, study, connection.send, group))
+        connection.send(run_order(order, study, connection.send, group))
 
 
 def _leave(*signal_and_frame: object) -> None:
@@ -93,13 +94,14 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def _run(
+def run_order(
     order: Order, study: StudyFolder, send: Callable[[Report], None], group: "Group | None"
 ) -> Done | Failed:
+    """Run a step in this process, or in those that it starts."""
     from ikusi.study import noting
     from ikusi.study.launch import ranks, slurm
 
-    began, worked = time.monotonic(), _count_processor_seconds()
+    began, worked = time.monotonic(), speeds.count_processor_seconds()
     step, output = order.step, study.step(order.step.name)
     try:
         with _output_in(order.log):
@@ -127,16 +129,12 @@ def _run(
                 else:
                     context = Context(study, send, step.compute)
                     call(step.function, staging, context, step.settings, step.name)
-            taken = time.monotonic() - began, _count_processor_seconds() - worked
-            noting.keep(step, study, *taken)
+            taken = time.monotonic() - began, speeds.count_processor_seconds() - worked
+            if order.counts:
+                noting.keep(step, study, *taken)
     except Exception as error:
         return Failed(to_one_line(error), isinstance(error, InputError))
     return Done(time.monotonic() - began)
-
-
-def _count_processor_seconds() -> float:
-    """Of this process so far, and of those that it started and waited for."""
-    return sum(os.times()[:4])
 
 
 def _starter(step: Step, group: "Group | None") -> "Starter | None":

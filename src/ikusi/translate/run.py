@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ikusi import claim, disk, language
+from ikusi import claim, disk, language, speeds
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.server import reasons
+from ikusi.speeds import Speed
 from ikusi.translate import plan, report, scorers
 from ikusi.translate.engines.chat import Chat
 from ikusi.translate.gather import KIND as KIND
@@ -62,6 +64,7 @@ def translate(
     """
     claim.expect_whole(output, KIND, [corpus])
     work = claim.claim_shared_folder(locate_working_folder(output), KIND, [corpus])
+    began, worked = time.monotonic(), speeds.count_processor_seconds()
     with disk.explain_errors(work), _open_job(settings, corpus, output, limit) as job:
         done = job.run(rank or 0, world if rank is not None else 1, retry, progress)
         if done.unreached:
@@ -74,7 +77,26 @@ def translate(
                 f"{job.translator.name}: expected some row to be translated, found none of "
                 f"{done.total}: {reasons.format_reasons(report.gather(job.folder).reasons)}"
             )
-        return _counts(done) if rank is not None else gather(job, output)
+        made = _counts(done) if rank is not None else gather(job, output)
+    if rank is None and done.asked:
+        _keep_speed(settings, done, time.monotonic() - began, worked)
+    return made
+
+
+def _keep_speed(settings: Translation, done: Progress, seconds: float, worked: float) -> None:
+    """Keep what a translation took, of the rows that went to the engine."""
+    speeds.add(
+        Speed(
+            machine=speeds.name_machine(),
+            kind="translate",
+            about=settings.describe_speed(),
+            amount=float(done.asked),
+            rows=done.asked,
+            seconds=seconds,
+            processor=speeds.count_processor_seconds() - worked,
+            memory=speeds.measure_peak_memory(),
+        )
+    )
 
 
 def _counts(done: Progress) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A translation as data: languages, engine, prompt, checks and their thresholds."""
 
+import json
 from collections.abc import Sequence
 from functools import cache, reduce
 from operator import or_
@@ -110,6 +111,13 @@ class Translation(Section):
     shard_rows: int = Field(
         default=4096, ge=1, description="Rows in a shard: what one worker finishes at a time."
     )
+
+    def describe_speed(self) -> str:
+        """All that its speed depends on, but for the machine, as text (`ikusi.speeds`)."""
+        engine = self.engine.model_dump(mode="json")
+        keys = ("kind", "command", "model", "compute_type", "beam_size", "device", "concurrency")
+        told = {key: engine[key] for key in keys if key in engine}
+        return json.dumps(told | {"back": self.checks.round_trip is not None}, sort_keys=True)
 
     @model_validator(mode="after")
     def _languages_differ(self) -> "Translation":

@@ -1,0 +1,178 @@
+"""Measures what a plan is reckoned by: a short time of each kind of step, on this machine.
+
+The steps are a study's own, of the recipe's true shapes, made twice in two sizes, so that what does
+not depend on the size is known apart; a first, smallest study is made before and not counted, as
+libraries are loaded in it. What is not here is stood in for: models by random weights of their
+shape, corpora by made-up words and grey pictures.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ikusi import artifact, processes
+from ikusi import recipe as recipes
+from ikusi.errors import IkusiError, InputError
+from ikusi.plan import stand_ins
+from ikusi.progress import Report
+from ikusi.recipe import Recipe
+from ikusi.recipe.folder import StudyFolder
+from ikusi.study import graph, layout, worker
+from ikusi.study.launch.hardware import claim_hardware, list_accelerators
+
+if TYPE_CHECKING:
+    from ikusi.translate.settings import Translation
+
+WARM, ROUNDS = 1, (2, 6)  # sizes: of the study that is not counted, and of those that are
+ALIGN_STEPS, INSTRUCT_STEPS = 6, 2  # optimiser steps of a stage in a study of size 1
+TESTED = 4  # test scenes of the miniature, likewise; rows of any benchmark are three times as many
+FEWEST, MOST, SECONDS = 50, 2000, 40  # rows that are translated, and how long that may take
+INPUT_FAULT = 3  # exit code of a command whose input is at fault
+
+
+@dataclass(frozen=True)
+class Round:
+    """A short study: its size, whether it counts, and the overrides that make it so short."""
+
+    recipe: Recipe
+    counts: bool
+
+
+def measure_study(recipe: Recipe, report: Report, rounds: tuple[int, ...] = ROUNDS) -> None:
+    """Make short studies of a recipe on this machine; their speeds are kept as any study's are.
+
+    Args:
+        rounds: their sizes.
+
+    Raises:
+        InputError: a step was refused.
+        IkusiError: a step failed.
+    """
+    with TemporaryDirectory() as name:
+        spawn = multiprocessing.get_context("spawn")
+        near, far = spawn.Pipe()
+        process = spawn.Process(target=_serve, args=(far, recipe, Path(name), rounds))
+        process.start()
+        far.close()
+        try:
+            _listen(near, report)
+        finally:
+            process.terminate()
+            process.join()
+
+
+def _listen(near: Any, report: Report) -> None:
+    while True:
+        try:
+            told = near.recv()
+        except EOFError:
+            raise IkusiError("measuring: its process ended before it was done") from None
+        if told is None:
+            return
+        if isinstance(told, worker.Failed):
+            raise (InputError if told.bad_input else IkusiError)(f"measuring: {told.message}")
+        done, total, note = told
+        report(done, total, unit="steps", note=note)
+
+
+def _serve(far: Any, recipe: Recipe, folder: Path, sizes: tuple[int, ...]) -> None:
+    """Make all rounds in a process that claims its hardware before any library is loaded."""
+    gpus = list_accelerators()[: recipe.compute.processes]
+    claim_hardware(",".join(gpus) or None)
+    try:
+        near_by = stand_ins.replace(recipe, folder / "stand-ins", max(sizes) * ALIGN_STEPS)
+    except InputError as error:
+        far.send(worker.Failed(str(error), True))
+        return
+    rounds = [
+        Round(shorten(near_by, size), number > 0) for number, size in enumerate((WARM, *sizes))
+    ]
+    laid = [(one, graph.order_steps(layout.list_steps(one.recipe))) for one in rounds]
+    total, done = sum(len(steps) for _, steps in laid), 0
+    for number, (one, steps) in enumerate(laid):
+        study = StudyFolder(folder / f"round-{number}")
+        study.root.mkdir()
+        artifact.write_text(study.recipe, recipes.show(one.recipe))
+        names = graph.hash_steps(steps)
+        for step in steps:
+            far.send((done, total, step.name))
+            order = worker.Order(step, names[step.name], {}, study.log(step.name), None, one.counts)
+            outcome = worker.run_order(order, study, lambda report: None, None)
+            if isinstance(outcome, worker.Failed):
+                far.send(outcome)
+                return
+            done += 1
+    far.send(None)
+
+
+def shorten(recipe: Recipe, size: int) -> Recipe:
+    """The same study of one backbone and one run, with so few rows that it takes seconds."""
+    align, instruct = recipe.stages.align, recipe.stages.instruct
+    steps = (ALIGN_STEPS * size, INSTRUCT_STEPS * size)
+    stages = recipe.stages.model_copy(
+        update={
+            "align": align.model_copy(update={"max_steps": steps[0]}),
+            "instruct": instruct.model_copy(update={"max_steps": steps[1]}),
+        }
+    )
+    made = recipe.miniature
+    if made is not None:
+        scenes = {
+            "caption_scenes": steps[0] * align.batch_size,
+            "train_scenes": steps[1] * instruct.batch_size,
+            "test_scenes": TESTED * size,
+            "text_rows": steps[1] * instruct.batch_size,
+        }
+        made = made.model_copy(update=scenes)
+    text = recipe.text_only
+    if text is not None:
+        text = text.model_copy(update={"rows": min(text.rows, steps[1] * instruct.batch_size)})
+    first = {"backbones": recipe.grid.backbones[:1], "ratios": recipe.grid.ratios[:1]}
+    grid = recipe.grid.model_copy(update={**first, "text_only": sorted(recipe.grid.text_only)[:1]})
+    changed = {
+        "name": "measured",
+        "stages": stages,
+        "miniature": made,
+        "text_only": text,
+        "grid": grid,
+        "benchmark_rows": 3 * TESTED * size,
+        "judgements": [],
+        "compute": recipe.compute.model_copy(update={"slurm": None, "report_to": []}),
+    }
+    return recipe.model_copy(update=changed)
+
+
+def measure_translation(settings: Translation, corpus: Path, report: Report) -> None:
+    """Translate some rows of a corpus, in two or three sizes, by the command that translates; their
+    speed is kept as any translation's is.
+
+    Raises:
+        InputError: the corpus or the engine is not there.
+        IkusiError: the command failed.
+    """
+    rows = FEWEST
+    with TemporaryDirectory() as name:
+        recipe = Path(name) / "recipe.yaml"  # JSON is YAML
+        artifact.write_json(recipe, settings.model_dump(mode="json"))
+        for number in range(3):
+            report(number, 3, unit="rounds", note=f"{rows} rows")
+            began = time.monotonic()
+            _translate(recipe, corpus, Path(name) / f"round-{number}" / "corpus", rows)
+            taken = time.monotonic() - began
+            if number and (taken > SECONDS or rows == MOST):
+                return
+            rows = min(MOST, rows * (2 if taken > SECONDS else 8))
+
+
+def _translate(recipe: Path, corpus: Path, output: Path, rows: int) -> None:
+    where = ["--corpus", str(corpus), "--output", str(output), "--limit", str(rows)]
+    done = processes.run([sys.executable, "-m", "ikusi", "translate", str(recipe), *where])
+    if done.returncode:
+        told = done.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
+        raise (InputError if done.returncode == INPUT_FAULT else IkusiError)(f"measuring: {told}")

@@ -1,0 +1,154 @@
+"""Speeds that are measured, and plans that go by them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ikusi import recipe, speeds
+from ikusi.data.corpus import CorpusWriter
+from ikusi.plan import card, measuring, pace, planning
+from ikusi.plan.card import Card, Hardware
+from ikusi.plan.span import Span
+from ikusi.plan.work import Work
+from ikusi.recipe import Recipe
+from ikusi.recipe.folder import StudyFolder
+from ikusi.speeds import Speed
+from ikusi.translate import run, settings
+
+ROOT = Path(__file__).parents[2]
+GPU = card.load("h100")
+CORE = Card(name="a core", generation="processor", memory=1e10, peak=1e10, bandwidth=1e10,
+            power=None, source="made up")  # fmt: skip
+
+
+def speed(amount: float, seconds: float, **more: Any) -> Speed:
+    given = {"machine": "H200", "kind": "evaluate", "about": "x", "rows": 10}
+    return Speed(**{**given, "amount": amount, "seconds": seconds, **more})
+
+
+def estimate(known: list[Speed], amount: float, which: Card = GPU) -> pace.Pace:
+    named = [one.model_copy(update={"machine": which.name}) for one in known]
+    work = Work("e", "evaluate", (), "x", "reading", amount=Span.exactly(amount), rows=10)
+    return pace.estimate(work, which, named)
+
+
+def middle(known: list[Speed], amount: float, which: Card = GPU) -> float:
+    seconds = estimate(known, amount, which).seconds
+    assert seconds
+    return seconds.middle
+
+
+def test_two_sizes_tell_what_does_not_depend_on_the_size() -> None:
+    assert middle([speed(10, 15), speed(100, 105)], 1000) == pytest.approx(5 + 1000)
+
+
+def test_one_size_tells_a_rate_alone() -> None:
+    assert middle([speed(10, 20)], 1000) == pytest.approx(2000)
+
+
+def test_a_rate_is_never_negative() -> None:
+    assert middle([speed(10, 30), speed(100, 20)], 1000) == pytest.approx(25)
+
+
+def test_a_trainings_own_pace_counts_once_its_models_are_open() -> None:
+    known = [speed(10, 17, steady=10), speed(20, 27, steady=20)]
+    assert middle(known, 1000) == pytest.approx(7 + 1000)
+
+
+def test_a_processor_that_others_share_counts_in_its_own_time() -> None:
+    known = [speed(10, 40, processor=10), speed(100, 250, processor=100)]
+    assert middle(known, 1000, CORE) == pytest.approx(1000)
+    assert middle(known, 1000) > 2000
+
+
+def test_speeds_that_differ_much_make_a_wide_error() -> None:
+    near, far = estimate([speed(10, 10), speed(10, 10)], 10), estimate(
+        [speed(10, 10), speed(10, 20)], 10
+    )  # fmt: skip
+    assert near.seconds and far.seconds
+    assert near.seconds.high / near.seconds.middle == pytest.approx(1.1)
+    assert far.seconds.high / far.seconds.middle == pytest.approx(1 + 5 / 15)
+
+
+def test_the_most_memory_that_was_seen_is_told() -> None:
+    known = [speed(10, 10, memory=3.0), speed(10, 10, memory=5.0), speed(10, 10)]
+    assert estimate(known, 10).memory == 5
+
+
+def load(name: str, *changes: str) -> Recipe:
+    return recipe.load(ROOT / "recipes" / f"{name}.yaml", changes)
+
+
+def test_what_is_measured_is_one_run_of_few_steps() -> None:
+    short = measuring.shorten(load("emoji-eu"), 2)
+    assert [run.name for run in short.runs()] == ["english-eu000"]
+    steps = short.stages.instruct.max_steps
+    assert steps == 4
+    assert short.stages.align.max_steps == 12
+    assert short.miniature
+    assert short.miniature.train_scenes == steps * 16
+    assert short.stages.instruct.batch_size == 16
+    assert (
+        measuring.shorten(load("basque-8b", "compute.slurm={minutes: 9}"), 1).compute.slurm is None
+    )
+
+
+def write_config(folder: Path, **config: Any) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_study_of_which_nothing_is_here_is_measured_by_stand_ins_and_planned_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    llm = write_config(
+        tmp_path / "llm", model_type="llama", hidden_size=32, intermediate_size=64,
+        num_hidden_layers=2, num_attention_heads=2, vocab_size=4096,
+    )  # fmt: skip
+    encoder = write_config(
+        tmp_path / "encoder", model_type="clip_vision_model", hidden_size=32,
+        intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=28,
+        patch_size=14,
+    )  # fmt: skip
+    loaded = load(
+        "basque-8b", f"vision={encoder}", f"backbones.llama={llm}", "benchmarks=[vqav2]",
+        "compute={processes: 1}", "stages.align.batch_size=4", "stages.instruct.batch_size=4",
+        "stages.align.precision=fp32", "stages.instruct.precision=fp32",
+    )  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    told: list[int] = []
+    measuring.measure_study(loaded, lambda done, total=None, **rest: told.append(done), (1,))
+    assert told == [*range(4)]  # align and instruct, first uncounted
+    known = speeds.read()
+    assert [one.kind for one in known] == ["align", "instruct"]
+    here = Hardware(card.find_machine().card, 1)
+    made = planning.make_plan(loaded, here, StudyFolder(tmp_path / "none"), known=known)
+    lines = {line.work.name: line for line in made.lines}
+    assert lines["align/llama"].pace.measured
+    assert lines["instruct/llama-eu000-text"].pace.measured
+    assert lines["instruct/llama-eu000-text"].memory == known[1].memory
+    assert not lines["align/latxa"].pace.measured  # it has another shape
+    assert not lines["evaluate/llama-eu000"].pace.measured
+
+
+def test_a_translation_keeps_its_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with CorpusWriter(tmp_path / "own", "caption", ["en"]) as writer:
+        for number in range(6):
+            writer.add_row(
+                str(number), None, {"en": {"text": f"A dog waits, and then {number} more."}}
+            )
+    plain = ["checks.round_trip=", *(f"checks.{one}=off" for one in ("copied", "language"))]
+    given = settings.load(
+        ROOT / "recipes/translate/apertium-gl.yaml", ["engine.command=[cat]", *plain]
+    )
+    run.translate(given, tmp_path / "own", tmp_path / "two")
+    (kept,) = speeds.read()
+    assert (kept.kind, kept.about, kept.rows) == ("translate", given.describe_speed(), 6)
+    run.translate(given, tmp_path / "own", tmp_path / "two")  # it is whole, and asks for nothing
+    assert len(speeds.read()) == 1
