@@ -13,6 +13,7 @@ from ikusi.errors import InputError
 from ikusi.judge import record, run
 from ikusi.judge.asking import Sampling
 from ikusi.judge.games import IDENTICAL, WRONG_PICTURE
+from ikusi.judge.masking import hide_names
 from ikusi.judge.record import Played
 from ikusi.judgements import Judgement, append
 from ikusi.judgements import read as judgements_of
@@ -226,6 +227,18 @@ def test_names_of_models_are_blanked_out(tmp_path: Path) -> None:
     assert "Ni [...] naiz, [...] egina. Latxa bat ikusten dut." in sent and "HiTZ" not in sent
     assert counts.masked == 2
     assert sorted(one.masks for one in games if one.id == "q1") == [[0, 2], [2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("I AM CHATGPT.", "I AM [...]."),
+        ("I am claude 3.5.", "I am [...]."),
+        ("I am on Yogpt.", "I am on Yogpt."),
+    ],
+)
+def test_names_are_known_however_they_are_written_and_only_as_words(text: str, hidden: str) -> None:
+    assert hide_names(text)[0] == hidden
 
 
 def test_other_answers_or_another_prompt_are_not_mixed_in(about: run.About, tmp_path: Path) -> None:

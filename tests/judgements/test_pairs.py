@@ -117,6 +117,14 @@ def test_a_language_that_a_run_was_not_asked_in_is_refused(place: Path) -> None:
         join_pairs(place / "measured/latxa", run, "wildvision", "eu")
 
 
+def test_a_gold_answer_that_several_people_gave_stands_once(tmp_path: Path) -> None:
+    data = answered.corpus(tmp_path / "corpus")
+    gold = {f"q{number}": {"gold": '["cat", "dog", "cat"]'} for number in range(6)}
+    runs = [answered.run(tmp_path / name, changes=gold) for name in ("latxa", "llama")]
+    found = join_pairs(*runs, "wildvision", "eu", data)
+    assert {pair.reference for pair in found} == {"cat; dog"}
+
+
 def test_runs_of_a_study_have_its_corpus_and_its_gold_answers(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "study", ["grid.ratios=[0,1]", "grid.text_only=[false]"], pictures=2)
     folder.measure(even)
