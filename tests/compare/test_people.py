@@ -11,11 +11,12 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from compare.studies import UNSEEN, Folder, even
-from ikusi.compare import findings
+from ikusi.compare import findings, people
 from ikusi.compare.findings import Finding, Verdict
 from ikusi.compare.reading import Study
 from ikusi.errors import InputError
 from ikusi.judgements import Judgement, append
+from ikusi.judgements.sheets import keep_latest, lay_out_sheets
 from ikusi.statistics.agreement import MISSING
 from ikusi.statistics.kappas import compare_kappas
 from judgements import samples
@@ -132,6 +133,27 @@ def test_a_table_that_is_not_there_yet_is_waited_for_and_another_folder_refused(
     (place / "judged").mkdir()
     with pytest.raises(InputError, match="judged"):
         _ = Study(place / "study").judgements
+
+
+def test_an_item_that_was_drawn_more_often_counts_less() -> None:
+    rows = [said("1", "ane", ONE, weight=0.5), said("2", "ane", OTHER, weight=1.5)]
+    (sheet,) = lay_out_sheets(keep_latest(rows))
+    values = people.measure_preference(sheet, ONE).values
+    assert sorted(values.tolist()) == [-1.5, 0.5]
+
+
+def test_ties_of_the_judge_are_counted_less_those_of_people() -> None:
+    rows = [said("1", "ane", "tie"), said("2", "ane", ONE), said("3", "ane", "tie")]
+    rows += [
+        said(id, "gpt-5", winner, kind="model")
+        for id, winner in zip("123", (ONE, "tie", "tie"), strict=True)
+    ]
+    first, second = lay_out_sheets(keep_latest(rows))
+    asked, judge = (first, second) if first.kind == "person" else (second, first)
+    (beside,) = people.lay_beside(asked, [judge])
+    ties = beside.measure_ties()
+    assert ties is not None
+    assert dict(zip(beside.items, ties.values.tolist(), strict=True)) == {"1": -1, "2": 1, "3": 0}
 
 
 def test_both_kappas_are_those_of_scikit_learn_on_the_same_items() -> None:

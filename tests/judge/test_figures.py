@@ -9,6 +9,7 @@ from ikusi.judge.games import IDENTICAL, WRONG_PICTURE
 from ikusi.judge.record import Played
 from ikusi.judgements import Judgement
 from ikusi.judgements.figures import compute as compute_judgements
+from ikusi.report import judging
 from ikusi.report.judgements import make_tables, write_notes
 from judgements import samples
 
@@ -157,3 +158,10 @@ def test_a_line_says_on_what_it_rests_to_believe_a_judge() -> None:
 def test_a_judge_that_prefers_what_stands_first_is_named_so() -> None:
     (line,) = lines([], [one for n in range(12) for one in both(f"q{n}", "A", "A")])
     assert "it leans to the first answer (24 of 24 (" in line and "longer" not in line
+
+
+def test_answers_without_a_verdict_are_shares_of_all_games() -> None:
+    games = [*both("a", "A", "B"), *both("b", "tie", "invalid")]
+    rows = judging.make_table(compute(games)).rows
+    (row,) = (row for row in rows if "games: invalid" in row)
+    assert row[4:] == ["games: invalid", 1, 4, 0.25, None, None, None]

@@ -121,7 +121,7 @@ def test_a_gold_answer_that_several_people_gave_stands_once(tmp_path: Path) -> N
     data = answered.corpus(tmp_path / "corpus")
     gold = {f"q{number}": {"gold": '["cat", "dog", "cat"]'} for number in range(6)}
     runs = [answered.run(tmp_path / name, changes=gold) for name in ("latxa", "llama")]
-    found = join_pairs(*runs, "wildvision", "eu", data)
+    found = join_pairs(runs[0], runs[1], "wildvision", "eu", data)
     assert {pair.reference for pair in found} == {"cat; dog"}
 
 

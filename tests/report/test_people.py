@@ -5,12 +5,17 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure as Canvas
 
 from compare.studies import Folder, even
-from compare.test_people import ONE, OTHER, STUDY, agreeing
+from compare.test_people import ONE, OTHER, STUDY, agreeing, row, said
+from ikusi.compare.reading import Study
 from ikusi.judgements import append
-from ikusi.report import figures, page
+from ikusi.judgements.figures import compute
+from ikusi.report import figures, page, people
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +55,33 @@ def test_the_report_has_tables_figure_and_pairs(place: Path) -> None:
     assert all("people: " in pair and "judge models: " in pair for pair in pairs)
     said = {pair.split("people: ")[1].split(";")[0] for pair in pairs}
     assert said == {f"{ONE} is better", f"{OTHER} is better", "tie"}
+
+
+def test_the_figure_shows_each_share_within_its_interval_above_its_name(place: Path) -> None:
+    reported(place, "person")
+    heard = people.gather(Study(place / "study"))
+    assert heard is not None and heard.figure is not None
+    (panel,), axes = heard.figure.panels, Canvas().subplots()
+    panel.draw(axes)
+    names = [label.get_text() for label in axes.get_xticklabels()]
+    assert set(names) == {ONE, OTHER, "tie"} and names[1] == "tie"
+    spans = [one for one in axes.collections if isinstance(one, LineCollection)]
+    drawn = [
+        [*np.asarray(span.get_segments()[0])[:, 1], *np.asarray(line.get_ydata())]
+        for span, line in zip(spans, axes.lines, strict=True)
+    ]
+    counted = [one for one in compute(Study(place / "study").judgements).table_2 if not one.rater]
+    shares = [one.shares[name] for one in counted for name in names]
+    assert drawn == [[low, high, mean] for mean, low, high in shares]
+
+
+def test_a_pair_says_where_a_judge_gave_no_verdict(place: Path) -> None:
+    shutil.rmtree(place / "judged", ignore_errors=True)
+    append(place / "judged", [said(row(0), "ane", ONE), said(row(0), "g", "invalid", kind="model")])
+    heard = people.gather(Study(place / "study"))
+    assert heard is not None
+    (pair,) = heard.shown
+    assert pair.verdicts == [("people", f"{ONE} is better"), ("judge models", "no verdict")]
 
 
 def test_simulated_raters_are_named_wherever_they_are(place: Path) -> None:
