@@ -70,7 +70,7 @@ COMMANDS = {
     "export": ["checkpoint", "--to", "--output", "--llama-cpp"],
     "publish": [
         *["made", "--to", "--with", "--llama-cpp", "--allow", "--pictures", "--licence", "--split"],
-        *["--push", "--private", "--revision", "--dry-run"],
+        *["--used-by", "--push", "--private", "--revision", "--dry-run"],
     ],
     "report": ["study", "--output"],
     "recipe show": ["recipe", "overrides"],

@@ -25,6 +25,7 @@ class Hub:
         self.commits: dict[str, Path] = {}
         self.branches: dict[str, str] = {}
         self.asked: list[str] = []
+        self.next = ""  # commit to which `main` moves once a release was looked at
 
     def publish(self, folder: Path, branch: str = "main") -> str:
         commit = hashlib.sha1(f"{len(self.commits)}".encode()).hexdigest()
@@ -54,6 +55,8 @@ class Hub:
             return None
         held = (self.commits[match[1]] / match[2]).read_bytes()
         digest = hashlib.sha256(held).hexdigest()
+        if self.next and match[2] == "release.json":
+            self.branches["main"], self.next = self.next, ""
         return held, {"ETag": f'"{digest}"', "X-Repo-Commit": match[1]}
 
 
@@ -115,6 +118,21 @@ def test_a_pinned_release_stays_and_a_branch_moves_on(
     assert len(restore(f"hub:org/name@{first}", "again")) == 1
     assert len(stand_in.asked) == asked, "what is pinned and here is not asked for"
     manifest = json.loads((tmp_path / "pinned" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["inputs"] == {f"hub:org/name@{first}": first}
+
+
+@pytest.mark.slow
+def test_a_release_that_is_replaced_meanwhile_is_brought_as_it_was(
+    tmp_path: Path, served: tuple[Hub, str]
+) -> None:
+    stand_in, endpoint = served
+    later = stand_in.publish(publish(tmp_path, ["red", "blue"]))
+    first = stand_in.publish(publish(tmp_path, ["red"]))
+    stand_in.next = later
+    restoring.restore("hub:org/name", tmp_path / "a", cache=tmp_path / "c", endpoint=endpoint)
+    assert stand_in.branches["main"] == later
+    assert len(Corpus.open(tmp_path / "a")) == 1
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["inputs"] == {f"hub:org/name@{first}": first}
 
 

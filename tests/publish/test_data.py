@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from compare.studies import Folder
 from data.rows.test_faults import GOOD
 from data_rows import coloured, picture
 from ikusi import artifact, disk
@@ -19,6 +20,7 @@ from ikusi.data import judged, released, restoring
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.errors import InputError
 from ikusi.publish import data, features, tables
+from ikusi.publish.release import publish
 from publish.chain import CODES, NOTE, make_chain, write_corpus
 
 PLACE = "/scratch/somebody/photos/2.png"
@@ -49,6 +51,17 @@ def test_a_corpus_of_any_type_comes_back_equal(
     assert list_bytes(again.folder) == list_bytes(corpus.folder)
     assert again.content(CODES) == corpus.content(CODES)
     assert again.row("gl", 3)["flags"] == ["length: 3"] and again.row("gl", 3)["score"] == 3 / 8
+
+
+def test_languages_whose_tables_are_cut_otherwise_come_back_together(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "rows", "caption", rows=7)
+    wanted = {code: corpus.table(code) for code in CODES}
+    pq.write_table(wanted["eu"], tmp_path / "rows" / "eu.parquet", row_group_size=3)
+    pq.write_table(wanted["gl"], tmp_path / "rows" / "gl.parquet", row_group_size=2)
+    data.publish_corpus(corpus.folder, tmp_path / "made")
+    restoring.restore(str(tmp_path / "made"), tmp_path / "back")
+    again = Corpus.open(tmp_path / "back")
+    assert {code: again.table(code) for code in CODES} == wanted
 
 
 def test_pictures_are_stored_once_and_not_touched(tmp_path: Path, in_parts: None) -> None:
@@ -217,6 +230,15 @@ def test_addresses_instead_of_pictures(tmp_path: Path, in_parts: None) -> None:
     assert table["sha256"][0].as_py() == hashlib.sha256(picture()).hexdigest()
 
 
+def test_pictures_without_an_address_are_counted(tmp_path: Path) -> None:
+    for number, source in enumerate(("photos/1.png", "https://host.eu/1.png")):
+        write_corpus(tmp_path / f"rows-{number}", "caption", source=source)
+        done = publish(tmp_path / f"rows-{number}", tmp_path / "a", of_data={"pictures": "url"})
+        assert [line.partition(":")[0] for line in done.to_do] == (
+            [] if number else ["2 pictures are not in it and have no address"]
+        )
+
+
 class Web:
     """A fetcher that finds some of the pictures, as a ledger tells it."""
 
@@ -276,6 +298,20 @@ def test_a_licence_decides_whether_pictures_go_along(tmp_path: Path) -> None:
         corpus.folder, tmp_path / "held", pictures="inline", allowed=["web-pictures"]
     )
     assert "Released all the same" in (tmp_path / "held" / "README.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_a_corpus_of_the_miniature_names_who_made_it(tmp_path: Path) -> None:
+    study = Folder(tmp_path / "study", name="emoji-eu-quick", pictures=2)
+    study.draw()
+    corpus = study.path / "data" / "benchmarks" / "vqa"
+    data.publish_corpus(corpus, tmp_path / "made")
+    credit = (study.path / "data" / "ATTRIBUTION.md").read_bytes()
+    assert (tmp_path / "made" / "ATTRIBUTION.md").read_bytes() == credit
+    card = (tmp_path / "made" / "README.md").read_text(encoding="utf-8")
+    assert "unicode-3.0" in card and "the miniature's" in card
+    data.publish_corpus(shutil.copytree(corpus, tmp_path / "copy"), tmp_path / "alone")
+    assert not (tmp_path / "alone" / "ATTRIBUTION.md").exists()
 
 
 @pytest.mark.parametrize(

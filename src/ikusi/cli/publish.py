@@ -28,6 +28,10 @@ Pictures = Annotated[
 StatedLicence = Annotated[
     str | None, typer.Option(help="Licence of a corpus of your own, such as `CC BY 4.0`.")
 ]
+UsedBy = Annotated[
+    Path | None,
+    typer.Option(help="A study that trained on a corpus: list the rows that each training read."),
+]
 Split = Annotated[
     str | None,
     typer.Option(help="Split of a corpus; else the one that it was imported of, or train."),
@@ -53,6 +57,7 @@ def publish(
     pictures: Pictures = None,
     licence: StatedLicence = None,
     split: Split = None,
+    used_by: UsedBy = None,
     push: Annotated[
         str | None, typer.Option(metavar="ORG/NAME", help="Upload it to the hub under this name.")
     ] = None,
@@ -82,7 +87,7 @@ def publish(
         forms=with_ or [],
         llama_cpp=llama_cpp,
         allowed=allow or [],
-        of_data={"pictures": pictures, "licence": licence, "split": split},
+        of_data={"pictures": pictures, "licence": licence, "split": split, "used_by": used_by},
     )
     for line in done.to_do:
         say(line, error=True)

@@ -103,6 +103,16 @@ class Mixture(Sequence[Sample]):
         number, place = self._place(index)
         return number, self.parts[number].corpus.image_ids[int(self._rows[number][place])]
 
+    def find_places(self, part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The rows that a part takes, in order.
+
+        Returns:
+            Places in its corpus, which of them speak the target language, and their numbers as
+            samples of the mixture: int, bool, int [n].
+        """
+        rows, stop = self._rows[part], int(self._ends[part])
+        return rows, self._speaks[part], np.arange(stop - len(rows), stop)
+
     def order(self, epoch: int) -> np.ndarray:
         """The order of one pass: a permutation of all samples, the same for every ratio."""
         return np.random.default_rng([self.seed, 17, epoch]).permutation(len(self))

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from ikusi import jsonfile
 from ikusi.content import expect_plain
@@ -39,8 +40,6 @@ LISTED = pa.schema([IMAGES.field(name) for name in IMAGES.names if name != "byte
 HELD = pa.schema([LISTED.field(0), pa.field("image", SHOWN), *list(LISTED)[1:]])
 """Columns of a table that holds them."""
 
-CHUNK = 2**20  # bytes that are hashed at once
-
 
 class File(jsonfile.Record):
     """A file of a release: its digest, its size in bytes, and the rows of a table in it."""
@@ -54,7 +53,8 @@ class Release(jsonfile.Record):
     """What a release of a corpus says of itself.
 
     ``pictures``: whether it holds them (`inline`) or says where they are (`url`). ``made``: how
-    the corpus was made, step by step. ``tables``: the files of each table, in order.
+    the corpus was made, step by step. ``used``: training of a study -> language -> rows that it
+    read. ``tables``: the files of each table, in order.
     """
 
     format: int
@@ -68,6 +68,7 @@ class Release(jsonfile.Record):
     pictures: Literal["inline", "url"]
     accepted: Accepted | None = None
     made: list[dict[str, Any]]
+    used: dict[str, dict[str, int]] = Field(default_factory=dict)
     tables: dict[str, list[str]]
     files: dict[str, File]
 
@@ -129,11 +130,8 @@ def check_files(
 
 def hash_plainly(path: Path) -> str:
     """The SHA-256 of a file, as the hub and Croissant give it."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while part := file.read(CHUNK):
-            digest.update(part)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_rows(folder: Path, release: Release, language: str) -> Iterator[pa.Table]:

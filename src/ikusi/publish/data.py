@@ -7,12 +7,16 @@ many rows and languages show it. A killed release goes on where it was: files th
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ikusi import artifact, claim, disk
 from ikusi.data import judged, released
@@ -20,9 +24,11 @@ from ikusi.data.corpus import Corpus
 from ikusi.data.judged import Judged
 from ikusi.data.released import ABOUT, FORMAT, PICTURES, File, Release
 from ikusi.errors import InputError
-from ikusi.publish import croissant, data_card, guard, licences, origins, prompts
-from ikusi.publish.licences import Terms
+from ikusi.publish import croissant, data_card, guard, licences, origins, prompts, used
+from ikusi.publish.licences import Terms, Use
 from ikusi.publish.tables import Planned, plan_pictures, plan_rows, write_file
+from ikusi.publish.used import Training
+from ikusi.recipe.folder import StudyFolder
 from ikusi.recipe.values import check_name
 
 KIND = "publish"
@@ -58,6 +64,7 @@ def publish_corpus(
     split: str | None = None,
     pictures: Pictures | None = None,
     licence: str | None = None,
+    used_by: Path | None = None,
     allowed: Collection[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, int]:
@@ -71,11 +78,13 @@ def publish_corpus(
         pictures: `inline` for a table that holds them, `url` for one that says where they are;
             else `inline` unless a licence forbids it.
         licence: of a corpus of one's own.
+        used_by: a study whose trainings read it; lists of the rows that they read go along.
         allowed: ids of licences whose refusals are known and set aside.
         progress: called with the bytes written so far.
 
     Returns:
-        Counts: rows, languages, pictures, files, bytes.
+        Counts: rows, languages, pictures, files, bytes; `images_without_address`, if any are
+        neither in the release nor on the web.
 
     Raises:
         InputError: it is no corpus, a row is bad, a licence forbids the release, something private
@@ -84,31 +93,43 @@ def publish_corpus(
     opened, output = Corpus.open(corpus), Path(output)
     output = claim.expect_whole(output, KIND, [corpus])
     made = origins.trace(corpus)
-    uses = origins.list_uses(made, licence)
+    uses = _list_uses(corpus, made, licence)
     name = hub_name or output.name
     for part in name.split("/"):
         check_name(part, "name")
     chosen = pictures or _choose_pictures(opened, licences.bind(uses, "data", Path(name).name))
     inline = chosen == "inline" and _count_pictures(opened) > 0
     terms = licences.bind(uses, "data", Path(name).name, passes_pictures=inline)
+    trainings = used.find_trainings(opened, Path(used_by)) if used_by else []
     asked = Asked(name, split or _find_split(made), chosen, licence)
     check_name(asked.split, "split")
     done = terms.check(allowed)
-    print_ = artifact.fingerprint(
-        VERSION, opened.content(opened.languages), made, asked, done, _digest_judged(corpus)
-    )
+    read = [training.fingerprint for training in trainings]
+    held = [opened.content(opened.languages), made, asked, done, _digest_judged(corpus), read]
+    print_ = artifact.fingerprint(VERSION, held)
     if not artifact.is_current(output, print_):
-        with artifact.write_folder(
-            output,
-            fingerprint=print_,
-            kind=KIND,
-            settings=asked,
-            keep_partial=True,
-            reads=[corpus],
-        ) as staging:
-            counts = _Maker(opened, staging, asked, made, terms, done, progress).run()
+        about: dict[str, Any] = {"kind": KIND, "settings": asked, "keep_partial": True}
+        with artifact.write_folder(output, fingerprint=print_, reads=[corpus], **about) as staging:
+            counts = _Maker(opened, staging, asked, made, terms, done, trainings, progress).run()
             artifact.add_counts(staging, **counts)
     return dict((artifact.read_manifest(output) or {})["counts"])
+
+
+def _list_uses(corpus: Path, made: list[origins.Step], licence: str | None) -> list[Use]:
+    """What a corpus was made of: data sets and translators, or the packages of the miniature."""
+    uses = origins.list_uses(made, licence)
+    if _find_attribution(corpus) is None:
+        return uses
+    from ikusi.publish.trained import list_packages  # which loads what models need
+
+    return [*uses, *list_packages()]
+
+
+def _find_attribution(corpus: Path) -> Path | None:
+    """Who made the pictures and words of a corpus that a study made itself; None for others."""
+    study = StudyFolder.around(corpus)
+    own = study is not None and study.data.resolve() in corpus.resolve().parents
+    return study.attribution if study and own and study.attribution.is_file() else None
 
 
 def _choose_pictures(corpus: Corpus, terms: Terms) -> Pictures:
@@ -143,12 +164,15 @@ class _Maker:
         made: list[origins.Step],
         terms: Terms,
         done_all_the_same: list[str],
+        trainings: list[Training],
         progress: Callable[[int], None] | None,
     ) -> None:
         self.corpus, self.staging, self.asked, self.made = corpus, staging, asked, made
         self.terms, self.done_all_the_same = terms, done_all_the_same
+        self.trainings = trainings
         self.tell = progress or (lambda _: None)
         self.files: dict[str, File] = {}
+        self.used: dict[str, dict[str, int]] = {}
 
     def run(self) -> dict[str, int]:
         """Write everything; returns the counts."""
@@ -157,6 +181,8 @@ class _Maker:
             planned = self._plan(opened)
             self._write_tables(planned)
         self._write_judged()
+        self._write_used()
+        self._write_attribution()
         for name in prompts.copy_prompts(self.made, self.staging):
             self._note(name)
         release = self._describe(planned)
@@ -166,6 +192,8 @@ class _Maker:
         guard.check_folder(self.staging)
         sizes = [file.bytes for file in self.files.values()]
         counts = {"rows": release.rows, "languages": len(release.languages)}
+        if unplaced := self._count_unplaced(release):
+            counts["images_without_address"] = unplaced
         return counts | {"images": release.images, "files": len(sizes), "bytes": sum(sizes)}
 
     def _plan(self, opened: ExitStack) -> dict[str, Planned]:
@@ -195,6 +223,14 @@ class _Maker:
                 self.files[name] = known
                 self.tell(sum(file.bytes for file in self.files.values()))
 
+    def _count_unplaced(self, release: Release) -> int:
+        """Pictures that the release neither holds nor has an address of."""
+        if release.pictures == "inline":
+            return 0
+        tables = (pq.read_table(self.staging / name) for name in release.tables.get(PICTURES, []))
+        starts = (pc.starts_with(table["source"], "http") for table in tables)
+        return sum(len(column) - (pc.sum(column).as_py() or 0) for column in starts)
+
     def _read_written(self) -> dict[str, File]:
         """The files that an earlier attempt has noted as whole; a line may have been cut."""
         path, found = self.staging / WRITTEN, {}
@@ -214,9 +250,25 @@ class _Maker:
             judged.write(self.staging, map(_without_notes, said.values()))
             self._note(judged.FILE)
 
-    def _note(self, name: str) -> None:
+    def _write_attribution(self) -> None:
+        if path := _find_attribution(self.corpus.folder):
+            shutil.copyfile(path, self.staging / path.name)
+            self._note(path.name)
+
+    def _write_used(self) -> None:
+        """List the rows that trainings read."""
+        for training in self.trainings:
+            rows = training.tabulate()
+            counted = rows["language"].value_counts().to_pylist()
+            self.used[training.step] = {one["values"]: one["counts"] for one in counted}
+            disk.make_folder((self.staging / training.file).parent)
+            pq.write_table(rows, self.staging / training.file, compression="zstd")
+            self._note(training.file, len(rows))
+
+    def _note(self, name: str, rows: int | None = None) -> None:
         path = self.staging / name
-        self.files[name] = File(sha256=released.hash_plainly(path), bytes=path.stat().st_size)
+        size = path.stat().st_size
+        self.files[name] = File(sha256=released.hash_plainly(path), bytes=size, rows=rows)
 
     def _describe(self, planned: Mapping[str, Planned]) -> Release:
         return Release(
@@ -231,6 +283,7 @@ class _Maker:
             pictures=self.asked.pictures,
             accepted=judged.read_accepted(self.corpus.folder),
             made=self.made,
+            used=self.used,
             tables={name: list(table.files) for name, table in planned.items()},
             files=self.files,
         )

@@ -76,6 +76,7 @@ def write_card(
         "How to read it": _describe_reading(release),
         "How it was made": _describe_steps(release),
         "Translation": "\n\n".join(_describe_translations(release)),
+        "Rows that were trained on": _describe_used(release),
         "What people said of it": _describe_people(release),
         card.LICENCES: card.describe_terms(terms, done_all_the_same),
     }
@@ -239,6 +240,19 @@ def _describe_translations(release: Release) -> Iterator[str]:
             yield f"{flagged:,} rows have a flag: a check found something worth a look."
         if engine.get("prompt"):
             yield "`prompts/` has the prompt in full, if it could still be had."
+
+
+def _describe_used(release: Release) -> str:
+    if not release.used:
+        return ""
+    lines = []
+    for step, counts in release.used.items():
+        told = ", ".join(f"{count:,} {code}" for code, count in counts.items())
+        lines.append([step, f"{sum(counts.values()):,}", told])
+    return (
+        "`used/` has a table for each training: ids, the language in which a row was read, and "
+        "how many times.\n\n" + card.tabulate(["training", "rows", "by language"], lines)
+    )
 
 
 def _describe_people(release: Release) -> str:

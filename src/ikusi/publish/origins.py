@@ -107,7 +107,8 @@ def _list_uses(made: Sequence[Step], stated: str | None) -> Iterator[Use]:
         if step.get("kind") == IMPORT and settings.get("source") in sources.FOUND.names():
             source = sources.load(settings["source"])
             words = stated or source.licence
-            yield Use(f"the data set {source.name}", "data", licences.find(words), words)
+            named = f"the data set {source.name}" if source.home else "a table of one's own"
+            yield Use(named, "data", licences.find(words), words)
             if source.pictures:
                 yield Use(
                     f"the pictures of {source.name}", "pictures", licences.find(source.pictures)

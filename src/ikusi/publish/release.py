@@ -30,7 +30,7 @@ def name_thing(folder: Path) -> Thing:
     if (found / ABOUT).is_file():
         return "corpus"
     raise InputError(
-        f"{folder}: expected the folder of a corpus, of a study, or of a run such as "
+        f"{folder}: expected the folder of a study, of a corpus, or of a run such as "
         f"studies/STUDY/instruct/RUN, found {'another' if found.is_dir() else 'none'}"
     )
 
@@ -54,7 +54,7 @@ def publish(
         forms: see `publish_model`.
         llama_cpp: see `publish_model`.
         allowed: see `publish_model`.
-        of_data: `pictures`, `licence` and `split`; see `publish_corpus`.
+        of_data: `pictures`, `licence`, `split` and `used_by`; see `publish_corpus`.
 
     Raises:
         InputError: it is none of them, or something is asked for that it has not.
@@ -76,6 +76,8 @@ def publish(
     if forms:
         raise InputError(f"with: expected nothing, as {folder} is a {thing}, found {forms[0]}")
     if thing == "corpus":
-        publish_corpus(folder, output, hub_name=hub_name, allowed=allowed, **asked)
-        return Released(output, "dataset", [])
+        counts = publish_corpus(folder, output, hub_name=hub_name, allowed=allowed, **asked)
+        lost = counts.get("images_without_address", 0)
+        said = f"{lost:,} pictures are not in it and have no address: say where they can be had"
+        return Released(output, "dataset", [said] if lost else [])
     return publish_study(folder, output, hub_name=hub_name, allowed=allowed)

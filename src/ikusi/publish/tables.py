@@ -23,11 +23,12 @@ from ikusi import disk
 from ikusi.data.corpus import Corpus
 from ikusi.data.groups import IMAGES, Groups
 from ikusi.data.parquet import guard_reading, open_table, select_schema
-from ikusi.data.released import CHUNK, HELD, LISTED, SHOWN, File
+from ikusi.data.released import HELD, LISTED, SHOWN, File
 from ikusi.publish.features import describe_features, list_leaves
 from ikusi.publish.origins import strip_places
 
 BYTES = "image.bytes"  # the column of pictures, as Parquet calls it
+CHUNK = 2**18  # bytes that are hashed at once
 SHARD_BYTES = 500 * 10**6
 """About how large a file becomes: the hub shows and downloads such files well."""
 
@@ -191,6 +192,7 @@ class _Follower:
     def __init__(self, path: Path) -> None:
         self._path, self._digest = path, hashlib.sha256()
         self._pool, self._ahead = ThreadPoolExecutor(1), 0
+        self._held = memoryview(bytearray(CHUNK))  # used again and again, so it stays in the cache
         self._steps: list[Future[None]] = []
 
     def follow(self, size: int) -> None:
@@ -206,12 +208,14 @@ class _Follower:
         return self._digest.hexdigest()
 
     def _hash(self, start: int, stop: int) -> None:
-        with self._path.open("rb") as file:
+        with self._path.open("rb", buffering=0) as file:
             file.seek(start)
             while start < stop:
-                part = file.read(min(CHUNK, stop - start))
-                self._digest.update(part)
-                start += len(part)
+                count = file.readinto(self._held[: stop - start])
+                if not count:
+                    raise OSError(f"{self._path}: expected {stop} bytes, found {start}")
+                self._digest.update(self._held[:count])
+                start += count
 
     def __enter__(self) -> Self:
         return self
