@@ -51,9 +51,9 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         one.store.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium."""
+    """Debian's Chromium; while it is there, an event loop runs, and no test can run another."""
     playwright = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.is_file():
         pytest.skip(f"no Chromium at {CHROMIUM}")
