@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerFast
+from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from ikusi.errors import InputError
 from ikusi.model import chat
@@ -301,3 +301,17 @@ def test_the_plain_template_spends_two_tokens_on_a_turn() -> None:
     talk = [turn("user", "Zer da?"), turn("assistant", "Katua.")]
     bare = len(made("Zer da?").input_ids) + len(made("Katua.").input_ids)
     assert len(encode(made, talk).input_ids) == bare + 4
+
+
+@pytest.mark.parametrize("family", ["chatml", "gemma"])
+@pytest.mark.parametrize("known", [None, 2, [2, 0]])
+def test_an_answer_ends_where_the_settings_or_the_template_say(
+    family: str, known: int | list[int] | None
+) -> None:
+    made = tokenizer(family)
+    own = {known} if isinstance(known, int) else set(known or ())
+    end = made.convert_tokens_to_ids(ENDS[family])
+    stops = GenerationConfig(eos_token_id=known)
+    assert chat.list_stops(made, stops) == sorted(own | {end})
+    made.chat_template = None
+    assert chat.list_stops(made, stops) == sorted(own)
