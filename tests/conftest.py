@@ -2,6 +2,8 @@
 
 import os
 
+from hypothesis import settings
+
 # Read by the numerical libraries when they are first imported, so set before any test module.
 os.environ.update(
     OMP_NUM_THREADS="1",
@@ -10,3 +12,7 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     MPLBACKEND="Agg",
 )
+
+# The same examples in every run of the same code.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")

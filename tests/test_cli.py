@@ -58,6 +58,11 @@ COMMANDS = {
         *["model", "--benchmark", "--language", "--data", "--corpus", "--output", "--engine"],
         *["--url", "--batch-size", "--dtype", "--limit", "--bootstrap"],
     ],
+    "plan": [
+        *["recipe", "overrides", "--gpu", "--gpus", "--machine", "--measure", "--price"],
+        *["--translate", "--judge", "--price-read", "--price-written", "--rows", "--studies"],
+        *["--json", "--html"],
+    ],
     "compare": ["runs", "--metric", "--group", "--show", "--output", "--bootstrap"],
     "judge": [
         *["run_a", "run_b", "--benchmark", "--language", "--model", "--url", "--output"],

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
@@ -174,6 +174,7 @@ spoken = words.filter(lambda answer: bool(answer.strip()))
 @pytest.mark.parametrize("name", FAMILIES)
 def test_any_text_keeps_the_promises(name: str, question: str, answers: list[str]) -> None:
     made = READY(name)
+    assume(not find_control_tokens(made, "\n".join([question, *answers])))  # they are refused
     talk = [t for a in answers for t in (turn("user", PICTURE, question), turn("assistant", a))]
     encoded = encode(made, talk)
     prompt = chat.encode_prompt(made, talk[:-1], FEATURES, image_id(made))
