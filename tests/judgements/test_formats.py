@@ -119,6 +119,34 @@ def test_a_cancelled_annotation_is_skipped_and_a_model_is_a_model(tmp_path: Path
     assert told == [("ane@example.org", "person", "skipped"), ("m1", "model", "accept")]
 
 
+def test_times_outlast_a_project_of_label_studios_unless_somebody_changes_their_mind(
+    tmp_path: Path,
+) -> None:
+    """Label Studio 1.23.2 gives what it imports times of its own, some microseconds apart."""
+    append(tmp_path / "t", FULL)
+    export_file(tmp_path / "t", tmp_path / "all.json")
+    tasks = json.loads((tmp_path / "all.json").read_text("utf-8"))
+    own = {"created_at": "2027-01-01T00:00:00.587552Z", "updated_at": "2027-01-01T00:00:00.587627Z"}
+    said = [one for t in tasks for kind in ("annotations", "predictions") for one in t[kind]]
+    for one in said:
+        one.update(own)
+    (tmp_path / "back.json").write_text(json.dumps(tasks))
+    import_file(tmp_path / "back.json", tmp_path / "again")
+    kept = {one.to_json() for one in rows(tmp_path / "again")}
+    assert kept == {one.to_json() for one in FULL if one is not FULL[1]}
+    said[0]["updated_at"] = "2027-01-02T00:00:00Z"
+    (tmp_path / "changed.json").write_text(json.dumps(tasks))
+    import_file(tmp_path / "changed.json", tmp_path / "later")
+    assert sum(one.made.startswith("2027-01-02") for one in rows(tmp_path / "later")) == 1
+
+
+def test_a_prediction_of_which_the_number_alone_was_exported_is_set_aside(tmp_path: Path) -> None:
+    found = imported(tmp_path, annotated(), predictions=[5])
+    assert [one.rater for one in found] == ["user-3"]
+    (line,) = (tmp_path / "t" / "quarantine.jsonl").read_text("utf-8").splitlines()
+    assert "found its number alone; export a snapshot" in json.loads(line)["reason"]
+
+
 @pytest.mark.parametrize(
     ("region", "reason"),
     [

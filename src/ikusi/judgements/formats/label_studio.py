@@ -2,13 +2,14 @@
 
 What people say are annotations, what models say predictions, as Label Studio has them. `data` has
 the item (`benchmark`, `language`, `id`, `task`, `left` and `right` where answers are compared, and
-`weight` where it is not 1). Label Studio replaces `completed_by` by whoever imports a file, so
-rater and kind also stand among the answers themselves. `CONFIG` is the labelling interface whose
-names these are.
+`weight` where it is not 1). Label Studio replaces `completed_by` by whoever imports a file, and the
+times by its own, so rater, kind and time also stand among the answers themselves. Its plain export
+has of a prediction the number alone. Seen with Label Studio 1.23.2.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -20,9 +21,14 @@ from ikusi.judgements.judgement import NO_VERDICT, VERDICTS, Judgement
 
 SUFFIX = ".json"
 _ITEM = ("benchmark", "language", "id", "task", "left", "right", "weight")
-_TEXTS = ("rater", "kind", "note", "prompt_hash", "raw", "seed")
+_TEXTS = ("rater", "kind", "made", "note", "prompt_hash", "raw", "seed")
 _NESTED = ("criteria", "correction")
 _SHOWN = "item"  # the control that all answers belong to
+_AT_ONCE = timedelta(seconds=1)  # within which Label Studio writes what it imports
+_ONLY_NUMBERS = (
+    "expected what somebody said, found its number alone; export a snapshot with "
+    '`"serialization_options": {"predictions": {"only_id": false}}`'
+)
 
 Row = dict[str, Any]
 
@@ -37,8 +43,8 @@ def read(path: Path) -> Iterator[Row | BadLine | None]:
         if isinstance(task, BadLine):
             yield task
             continue
-        said = [(one, "person") for one in _objects(task.get("annotations"))]
-        said += [(one, "model") for one in _objects(task.get("predictions"))]
+        said = [(one, "person") for one in _list(task.get("annotations"))]
+        said += [(one, "model") for one in _list(task.get("predictions"))]
         if not said:
             yield None
         for one, kind in said:
@@ -48,11 +54,13 @@ def read(path: Path) -> Iterator[Row | BadLine | None]:
                 yield BadLine(json.dumps(one, ensure_ascii=False), str(error))
 
 
-def _objects(value: Any) -> list[Row]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
-def _fields(task: Row, said: Row, kind: str) -> Row:
+def _fields(task: Row, said: Any, kind: str) -> Row:
+    if not isinstance(said, dict):
+        raise _UnreadableError(_ONLY_NUMBERS)
     data = task.get("data")
     found: Row = {"kind": kind}
     if isinstance(data, dict):
@@ -60,14 +68,27 @@ def _fields(task: Row, said: Row, kind: str) -> Row:
     found.setdefault("id", task.get("id"))
     found["id"] = str(found["id"]) if isinstance(found["id"], int) else found["id"]
     found["rater"] = said.get("model_version") if kind == "model" else _who(said)
-    found["made"] = said.get("updated_at") or said.get("created_at")
+    made = found["made"] = said.get("updated_at") or said.get("created_at")
     if said.get("lead_time") is not None:
         found["seconds"] = said["lead_time"]
-    for region in _objects(said.get("result")):
+    for region in _list(said.get("result")):
         _take(found, region)
+    if _was_changed(said):
+        found["made"] = made
     if said.get("was_cancelled") is True:
         found["verdict"] = "skipped"
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _was_changed(said: Row) -> bool:
+    """Whether somebody changed what was said, later than it came to be."""
+    try:
+        first, last = (
+            datetime.fromisoformat(said[f"{name}_at"]) for name in ("created", "updated")
+        )
+        return last - first > _AT_ONCE
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _who(annotation: Row) -> Any:
@@ -78,9 +99,10 @@ def _who(annotation: Row) -> Any:
     return f"user-{user}" if isinstance(user, int) else user
 
 
-def _take(found: Row, region: Row) -> None:
+def _take(found: Row, region: Any) -> None:
     """Add what one answer says to the fields of a judgement."""
-    name, value = region.get("from_name"), region.get("value")
+    about = region if isinstance(region, dict) else {}
+    name, value = about.get("from_name"), about.get("value")
     if not isinstance(name, str) or not isinstance(value, dict):
         raise _UnreadableError("result: expected from_name and value, found others")
     group, _, key = name.partition(".")
