@@ -233,7 +233,7 @@ PLANS: list[tuple[str, str, str, int, float | None, list[str]]] = [
         [
             *("compute.micro_tokens=4096", "stages.align.max_length=4096"),
             *("stages.instruct.max_length=4096", "stages.instruct.lora.quantize=nf4"),
-            "stages.instruct.optimizer=adamw8bit",
+            *("stages.instruct.optimizer=adamw8bit", "compute.eval_batch_size=16"),
         ],
     ),
 ]

@@ -141,6 +141,21 @@ def test_what_is_proposed_for_a_step_that_does_not_fit_makes_it_fit(
     assert " ".join(map(table._quote, step.remedy.overrides)) in table.write_text(made)
 
 
+def test_a_measurement_that_does_not_fit_works_on_fewer_at_once() -> None:
+    changes = ["stages.instruct.lora.quantize=nf4", "compute.micro_tokens=4096"]
+    made = plan("basque-8b-lora", *changes, gpu="rtx4090", gpus=1)
+    step = line(made, "evaluate/llama-eu020-text")
+    assert step.fits is False and step.remedy
+    (override,) = step.remedy.overrides
+    name, _, size = override.partition("=")
+    assert name == "compute.eval_batch_size" and 1 <= int(size) < 64
+    again = line(plan("basque-8b-lora", *changes, override, gpu="rtx4090", gpus=1), step.work.name)
+    assert again.fits and again.work.peak == pytest.approx(step.remedy.peak)
+    twice = f"{name}={2 * int(size)}"
+    more = line(plan("basque-8b-lora", *changes, twice, gpu="rtx4090", gpus=1), step.work.name)
+    assert more.fits is False
+
+
 def test_what_changes_only_speed_is_proposed_before_what_changes_what_is_learnt() -> None:
     changes = "stages.instruct.gradient_checkpointing=false"
     made = plan("basque-8b-lora", changes, gpu="l40s", gpus=1)

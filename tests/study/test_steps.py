@@ -130,10 +130,11 @@ def test_a_measurement_is_told_what_the_recipe_says(
     )
     monkeypatch.setattr(corpora, "find", lambda *given: given)
     changes = ["bootstrap=7", "benchmark_rows=3", "seed=11", "benchmarks=[miniature/bertaqa]"]
+    changes.append("compute.eval_batch_size=5")
     wanted = recipe.load(ROOT / "recipes/emoji-eu.yaml", [*tiny, *changes])
     make(wanted, "evaluate/english-backbone", tmp_path / "out", tmp_path)
     ((engine, (benchmarks, languages, data), _, packs, output), named) = told[0]
-    assert engine.name == str(tmp_path / "llm")
+    assert (engine.name, engine.batch_size) == (str(tmp_path / "llm"), 5)
     assert [one.name for one in benchmarks] == ["miniature/bertaqa"]
     assert (languages, list(packs), data) == (("eu", "en"), ["eu", "en"], tmp_path / "data")
     assert output == tmp_path / "out"

@@ -10,7 +10,7 @@ from typing import Any
 from ikusi.plan.card import Hardware
 from ikusi.plan.work import MOST_TOKENS, Work, Workload
 from ikusi.recipe import DIVIDING, Lora, Recipe
-from ikusi.recipe.folder import ALIGN, INSTRUCT
+from ikusi.recipe.folder import ALIGN, EVALUATE, INSTRUCT
 from ikusi.study.layout import Named
 
 SHORTEST = 2048  # tokens in a pass: less leaves a GPU idle
@@ -36,15 +36,21 @@ class _Change:
 
 
 def find(work: Work, named: Named, workload: Workload, hardware: Hardware) -> Remedy | None:
-    """The smallest change that makes a training fit; none where nothing does.
+    """The smallest change that makes a step fit; none where nothing does.
 
-    Small is what changes only how fast it is (shorter passes, activations computed twice, other
-    sharing, more cards), before what changes what is learnt (8-bit moments, adapters, 4 bits).
+    A measurement works on fewer sequences at once. Of a training, small is what changes only how
+    fast it is (shorter passes, activations computed twice, other sharing, more cards), before what
+    changes what is learnt (8-bit moments, adapters, 4 bits).
     """
-    if work.kind not in (ALIGN, INSTRUCT):
-        return None
     recipe, room = workload.recipe, hardware.card.room
-    for change in sorted(_list_changes(recipe, work.kind, hardware), key=lambda one: one.effort):
+    if work.kind == EVALUATE:
+        changes = _list_batches(recipe)
+    elif work.kind in (ALIGN, INSTRUCT):
+        found = _list_changes(recipe, work.kind, hardware)
+        changes = sorted(found, key=lambda one: one.effort)
+    else:
+        return None
+    for change in changes:
         changed = _apply(recipe, work.kind, change)
         if changed.find_undivided(changed.compute.together):
             continue
@@ -52,6 +58,15 @@ def find(work: Work, named: Named, workload: Workload, hardware: Hardware) -> Re
         if again.peak is not None and again.peak <= room:
             return Remedy(_write(work.kind, change), again.peak)
     return None
+
+
+def _list_batches(recipe: Recipe) -> list[_Change]:
+    """Half as many sequences at once, a quarter, and so on, to one."""
+    sizes, size = list[int](), recipe.compute.eval_batch_size // 2
+    while size:
+        sizes.append(size)
+        size //= 2
+    return [_Change(effort, {}, {"eval_batch_size": size}) for effort, size in enumerate(sizes)]
 
 
 def _list_changes(recipe: Recipe, kind: str, hardware: Hardware) -> Iterator[_Change]:
@@ -106,8 +121,10 @@ def _list_ways_of_learning(stage: Any) -> list[_Change]:
 
 
 def _apply(recipe: Recipe, kind: str, change: _Change) -> Recipe:
-    stage = getattr(recipe.stages, kind).model_copy(update=change.stage)
-    stages = recipe.stages.model_copy(update={kind: stage})
+    stages = recipe.stages
+    if change.stage:
+        stage = getattr(stages, kind).model_copy(update=change.stage)
+        stages = stages.model_copy(update={kind: stage})
     compute = recipe.compute.model_copy(update=change.compute)
     return recipe.model_copy(update={"stages": stages, "compute": compute})
 

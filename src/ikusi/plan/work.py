@@ -33,7 +33,6 @@ from ikusi.train.reckoning import Cost, Memory, Sizes
 
 MOST_TOKENS = 16_384  # in one forward pass, where `compute.micro_tokens` says nothing
 LONG = 4  # times the usual length of its text: the longest sample that is reckoned with
-AT_ONCE = 64  # sequences that an evaluation works on at once
 
 
 @dataclass(frozen=True)
@@ -251,10 +250,10 @@ class Workload:
             looked = seen * 2.0 * (sizes.encoder * sizes.patches + sizes.connector * image)
             operations += spoken * (2.0 * sizes.llm)
             operations += Span.exactly(looked + seen * 2.0 * sizes.body * image)
-            moved += written * (ceil(both / AT_ONCE) * sizes.llm * byte)
+            moved += written * (ceil(both / self.recipe.compute.eval_batch_size) * sizes.llm * byte)
             count += both
         longest = max((one.max_new_tokens for one in asked), default=0) + LONG * read.high + image
-        kept = AT_ONCE * longest * sizes.layers * 2 * sizes.keys * byte
+        kept = self.recipe.compute.eval_batch_size * longest * sizes.layers * 2 * sizes.keys * byte
         held = (sizes.total if sees else sizes.llm) * byte
         shape = describe_shape(llm.config)
         if sees:
@@ -263,7 +262,9 @@ class Workload:
             name,
             EVALUATE,
             inputs,
-            noting.describe_evaluation(shape, [one.name for one in asked]),
+            noting.describe_evaluation(
+                shape, [one.name for one in asked], self.recipe.compute.model_dump(mode="json")
+            ),
             "reading",
             amount=Span.exactly(count),
             rows=count,

@@ -124,7 +124,7 @@ class Slurm(Section):
 
 
 class Compute(Section):
-    """What training runs on. None of it changes what is learnt, beyond the last bits."""
+    """What models run on. None of it changes what is learnt or measured, beyond the last bits."""
 
     parallel: Literal["ddp", "fsdp", "zero2", "zero3"] = Field(
         default="ddp",
@@ -140,6 +140,12 @@ class Compute(Section):
         default=None,
         ge=1,
         description="Most tokens in one forward pass; none: 16,384.",
+    )
+    eval_batch_size: int = Field(
+        default=64,
+        ge=1,
+        description="Pictures, and sequences, that a measurement works on at once; fewer take less "
+        "memory.",
     )
     data_workers: int | None = Field(
         default=None,

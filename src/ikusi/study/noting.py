@@ -12,6 +12,7 @@ from ikusi import artifact, jsonfile, speeds
 from ikusi.errors import InputError
 from ikusi.miniature.bases import shipped
 from ikusi.pretrained import describe_shape
+from ikusi.recipe import Compute
 from ikusi.recipe.folder import (
     ALIGN,
     CHECKPOINT,
@@ -56,9 +57,10 @@ def describe_features(shape: str, precision: str) -> str:
     return _write(shape, {"precision": precision})
 
 
-def describe_evaluation(shape: str, benchmarks: list[str]) -> str:
+def describe_evaluation(shape: str, benchmarks: list[str], compute: Mapping[str, Any]) -> str:
     """The same of a measurement."""
-    return _write(shape, {"benchmarks": benchmarks})
+    at_once = Compute.model_validate(compute).eval_batch_size
+    return _write(shape, {"benchmarks": benchmarks, "eval_batch_size": at_once})
 
 
 def describe_data(image_size: int) -> str:
@@ -116,7 +118,7 @@ def _read(step: Step, study: StudyFolder) -> Found | None:
         shape = _read_shape(Path(shipped.locate_base(settings["vision"])))
         return describe_features(shape, settings["precision"]), count, count, {}
     if step.kind == EVALUATE:
-        return _read_evaluation(output, settings, study)
+        return _read_evaluation(output, settings, study, step.compute)
     if step.kind == DATA:
         count = sum(jsonfile.read_object(path)["images"] for path in output.rglob("corpus.json"))
         return describe_data(settings["miniature"]["image_size"]), count, count, {}
@@ -141,12 +143,14 @@ def _read_training(output: Path, settings: Mapping[str, Any], compute: Mapping[s
     return about, float(tokens), rows, more
 
 
-def _read_evaluation(output: Path, settings: Mapping[str, Any], study: StudyFolder) -> Found:
+def _read_evaluation(
+    output: Path, settings: Mapping[str, Any], study: StudyFolder, compute: Mapping[str, Any]
+) -> Found:
     if "checkpoint" in settings:
         model = locate_checkpoint(study.step(settings["checkpoint"]))
     else:
         model = Path(shipped.locate_base(settings["model"]))
-    about = describe_evaluation(_read_shape(model), list(settings["benchmarks"]))
+    about = describe_evaluation(_read_shape(model), list(settings["benchmarks"]), compute)
     asked = sum(_count_asked(jsonfile.read_object(output / RESULTS)))
     return about, float(asked), asked, {}
 

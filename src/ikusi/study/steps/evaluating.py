@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ikusi import language
 from ikusi.miniature.bases import shipped
-from ikusi.recipe import Recipe, Run
+from ikusi.recipe import Compute, Recipe, Run
 from ikusi.recipe.folder import list_data_steps, locate_checkpoint, name_instruct_step
 from ikusi.study.context import Context
 from ikusi.study.steps.settings import Spoken
@@ -107,10 +107,10 @@ def _measure(model: Path, output: Path, context: Context, settings: Measured) ->
     def progress(done: int, total: int) -> None:
         context.progress(done / max(total, 1), f"{done} of {total} questions")
 
-    languages = settings.languages
+    languages, compute = settings.languages, Compute.model_validate(context.compute)
     benchmarks = [benchmark.load(name) for name in settings.benchmarks]
     run.evaluate(
-        open_local(model),
+        open_local(model, batch_size=compute.eval_batch_size),
         corpora.find(benchmarks, languages, context.study.data),
         languages,
         {code: language.load(code) for code in languages},
