@@ -43,7 +43,14 @@ def test_a_copy_begins_as_python_does(monkeypatch: pytest.MonkeyPatch) -> None:
     told = copy.communicate(60)
     asked = [sys.executable, *words]
     new = subprocess.run(
-        asked, env=environment, start_new_session=True, capture_output=True, text=True, input=""
+        asked,
+        env=environment,
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        input="",
+        # A shell's background jobs ignore Ctrl-C, and what they start inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert json.loads(told[0]) == json.loads(new.stdout)
     assert told[1] == new.stderr == "beside\n" and copy.returncode == 0

@@ -47,7 +47,7 @@ def test_what_is_appended_is_read_back_equal_and_in_order(tmp_path: Path) -> Non
         ({"verdict": "acept"}, "found acept (did you mean accept?)"),
         ({"verdict": "A"}, "verdict: expected reject or accept"),
         ({"kind": "robot"}, "kind: expected person or model or simulated, found robot"),
-        ({"task": "valdate"}, "task: expected validate or compare or select, found valdate"),
+        ({"task": "valdate"}, "task: expected validate or compare or select or own, found valdate"),
         ({"rater": " "}, "rater: expected a name on one line"),
         ({"rater": "a\nb"}, "rater: expected a name on one line"),
         ({"id": 4}, "id: expected text, found 4"),

@@ -133,8 +133,10 @@ def _serve(
 def _guess_role(corpus: Path) -> str:
     """What a corpus's rows are, by what it says of itself; questions and answers by default."""
     if (corpus / ABOUT).is_file():
-        row_type = read_about(corpus).row_type
-        return "caption" if row_type == "caption" else "instruction"
+        from ikusi.data import rows as row_types
+
+        # Rows that answer a request which they do not hold are captions.
+        return "caption" if row_types.load(read_about(corpus).row_type).prompts else "instruction"
     return "caption" if corpus.name.startswith(("cc3m", "captions")) else "instruction"
 
 

@@ -86,7 +86,7 @@ def _make_llm(place: Place, folder: Path) -> Path:
     config = dict(place.config)
     kind = config.pop("model_type")
     model: Any = AutoModelForCausalLM.from_config(
-        AutoConfig.for_model(kind, **config), dtype=torch.bfloat16
+        AutoConfig.for_model(kind, **config), dtype=torch.bfloat16, trust_remote_code=False
     )
     model.save_pretrained(folder)
     for path in shipped.find_model(WORDS).iterdir():
@@ -103,7 +103,7 @@ def _make_encoder(place: Place, folder: Path) -> Path:
     config = dict(place.config.get("vision_config", place.config))
     kind = config.pop("model_type", f"{place.config.get('model_type')}_vision_model")
     made = AutoConfig.for_model(kind, **config)
-    model: Any = AutoModel.from_config(made, dtype=torch.bfloat16)
+    model: Any = AutoModel.from_config(made, dtype=torch.bfloat16, trust_remote_code=False)
     model.save_pretrained(folder)
     side = made.image_size
     CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size=side).save_pretrained(folder)
