@@ -15,9 +15,11 @@ from ikusi.plan.work import Work
 from ikusi.recipe import Recipe
 from ikusi.recipe.folder import StudyFolder
 from ikusi.speeds import Speed
+from ikusi.study import noting
 from ikusi.translate import run, settings
 
 ROOT = Path(__file__).parents[2]
+FEWER = {"eval_batch_size": 8}
 GPU = card.load("h100")
 CORE = Card(name="a core", generation="processor", memory=1e10, peak=1e10, bandwidth=1e10,
             power=None, source="made up")  # fmt: skip
@@ -75,6 +77,11 @@ def test_speeds_that_differ_much_make_a_wide_error() -> None:
 def test_the_most_memory_that_was_seen_is_told() -> None:
     known = [speed(10, 10, memory=3.0), speed(10, 10, memory=5.0), speed(10, 10)]
     assert estimate(known, 10).memory == 5
+
+
+def test_a_measurement_of_other_batches_has_another_speed() -> None:
+    told = [noting.describe_evaluation("llava", ["vqav2"], one) for one in ({}, FEWER)]
+    assert told[0] != told[1]
 
 
 def load(name: str, *changes: str) -> Recipe:

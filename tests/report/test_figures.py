@@ -9,6 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure as Canvas
+from PIL import Image
 
 from compare.studies import Folder, even
 from ikusi.compare.reading import Study
@@ -141,3 +142,14 @@ def test_names_are_drawn_as_they_are_and_not_as_formulas(tmp_path: Path) -> None
     for text in (r"$\frac{1$ _a [red]", "_b", "$x$", "_$c$"):
         assert f"<!-- {text}" in drawn
     assert "$" not in drawing.to_svg(panel, "one")
+
+
+def test_a_figure_in_a_file_is_on_white_and_one_in_a_page_on_the_pages_own_ground(
+    tmp_path: Path,
+) -> None:
+    panel = drawing.Panel("one", "", lambda axes: None)
+    svg, png = drawing.write(drawing.Figure("one", "", "", [[panel]], []), tmp_path)
+    with Image.open(png) as image:
+        assert image.convert("RGBA").getpixel((0, 0)) == (255, 255, 255, 255)
+    assert "fill: #ffffff" in svg.read_text("utf-8")
+    assert "fill: #ffffff" not in drawing.to_svg(panel, "one")
