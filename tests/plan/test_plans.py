@@ -317,6 +317,22 @@ def test_the_command_answers_at_once_and_loads_no_tensor_library(tmp_path: Path)
     assert json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))["cards"] == 8
 
 
+def test_a_plan_is_written_anew_over_a_plan_and_over_nothing_else(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from ikusi.cli import app
+
+    words = ["plan", str(RECIPES / "basque-8b.yaml"), "--gpu", "h100", "--gpus", "8"]
+    for option, name in (("--json", "plan.json"), ("--html", "plan.html")):
+        made, own = tmp_path / name, tmp_path / f"own-{name}"
+        for _ in range(2):
+            assert CliRunner().invoke(app, [*words, option, str(made)]).exit_code == 0
+        own.write_text("{}")
+        told = CliRunner().invoke(app, [*words, option, str(own)])
+        assert isinstance(told.exception, InputError) and own.read_text() == "{}"
+        assert "expected a new file or one of Ikusi's, found another" in str(told.exception)
+
+
 def test_one_of_a_card_and_this_machine_is_asked_for() -> None:
     from typer.testing import CliRunner
 

@@ -63,7 +63,7 @@ def plan(
 
     Example: ikusi plan recipes/basque-8b.yaml --gpu h100 --gpus 8 --price 2.50
     """
-    from ikusi import artifact, claim
+    from ikusi import claim, disk
     from ikusi.plan import page, planning, table
     from ikusi.recipe.folder import StudyFolder
 
@@ -71,13 +71,15 @@ def plan(
     hardware = _find_hardware(gpu, gpus, machine, price)
     if html is not None:
         claim.check_file(html, claim.PAGE)
+    if to_json is not None:
+        to_json = claim.check_file(to_json, planning.MARK)
     asked = _ask(translate or [], judge, (price_read, price_written), rows or [])
     if measure:
         _measure(loaded, asked)
     made = planning.make_plan(loaded, hardware, StudyFolder(folder), asked)
     say(table.write_text(made))
     if to_json is not None:
-        artifact.write_text(to_json, json.dumps(made.to_json(), indent=2) + "\n")
+        disk.write_text(to_json, json.dumps(made.to_json(), indent=2) + "\n")
     if html is not None:
         page.write(made, html)
 

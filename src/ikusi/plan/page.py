@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ikusi import artifact
+from ikusi import claim, disk
 from ikusi.page import fill_template
 from ikusi.plan import table
 from ikusi.plan.planning import Plan
@@ -27,7 +27,11 @@ PARTS = {
 
 
 def write(plan: Plan, path: Path) -> None:
-    """Write the page."""
+    """Write the page.
+
+    Raises:
+        InputError: another file is there.
+    """
     groups = table.group(plan.lines)
     values = {
         "plan": plan,
@@ -42,4 +46,4 @@ def write(plan: Plan, path: Path) -> None:
         ],
     }
     page = fill_template(TEMPLATE, values, {"gb": lambda count: f"{count / GB:.2f}"})
-    artifact.write_text(path, page)
+    disk.write_text(claim.check_file(path, claim.PAGE), page)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ikusi.translate.settings import Translation
 
 HOUR, KWH = 3600.0, 3.6e6  # seconds, joules
+MADE_BY = {"made_by": "ikusi plan"}
+MARK = '"made_by": "ikusi plan"'
+"""By which a file of a plan is known as Ikusi's own, so that it may be written anew."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ class Plan:
         """As JSON."""
         card, price = self.hardware.card, self.hardware.price
         return {
+            **MADE_BY,
             "name": self.name,
             "card": card.model_dump(mode="json"),
             "cards": self.hardware.count,
