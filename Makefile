@@ -53,7 +53,8 @@ parity: $(PARITY)/.ready  ## the same scores as lmms-eval and lm-evaluation-harn
 
 docs: $(STAMP)  ## the documentation as a web site, in site/
 	$(PIP) install --quiet -c constraints.txt -e '.[docs]'
-	$(BIN)/mkdocs build --strict
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/python docs/check_site.py site
 	@echo "The site: file://$(CURDIR)/site/index.html"
 
 setup: $(STAMP)  ## the virtual environment alone, in .venv

@@ -1,8 +1,8 @@
 """Write the parts of the documentation that are made from the code and the data.
 
 Run `python docs/generate.py` after changing a language pack, a benchmark, the recipe's fields, the
-miniature's packages, its encoder, or the first sentence of a file; `--check` only says which pages
-are stale (a test runs it).
+miniature's packages, its encoder, a notebook, or the first sentence of a file or of a public
+docstring; `--check` only says which pages are stale (a test runs it).
 """
 
 import ast
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import notebooks
 from ikusi import language, packaged, recipe
 from ikusi.data import sources
 from ikusi.evaluate import benchmark
@@ -205,8 +206,39 @@ def _first_sentence(path: Path) -> str:
     else:
         lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
         about = "\n".join(line.lstrip("# ") for line in lines)
+    return _cut_sentence(about)
+
+
+def _cut_sentence(about: str) -> str:
+    """The first sentence of a text."""
     paragraph = " ".join(about.split("\n\n")[0].split())
     return re.split(r'(?<=[.!?])\s+(?=[A-Z`"])', paragraph)[0]
+
+
+def api() -> str:
+    """Every public name, where its page has it, with the first sentence of its docstring."""
+    about = dict(_public())
+    rows = [
+        (f"[`{name}`]({page.name}#ikusi.{name})", about[name])
+        for page in sorted((FOLDER / "api").glob("*.md"))
+        for name in re.findall(r"^::: ikusi\.(\w+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    return table(("name", "what"), rows)
+
+
+def _public() -> Iterable[tuple[str, str]]:
+    """The public names, read from the code and not imported: that takes seconds."""
+    package = ast.parse((ROOT / "src" / "ikusi" / "__init__.py").read_text(encoding="utf-8"))
+    for node in ast.walk(package):
+        if isinstance(node, ast.ImportFrom) and (module := node.module or "").startswith("ikusi."):
+            path = ROOT / "src" / f"{module.replace('.', '/')}.py"
+            defined = {
+                thing.name: ast.get_docstring(thing) or ""
+                for thing in ast.parse(path.read_text(encoding="utf-8")).body
+                if isinstance(thing, ast.FunctionDef | ast.ClassDef)
+            }
+            for alias in node.names:
+                yield alias.asname or alias.name, _cut_sentence(defined[alias.name])
 
 
 def retrieval() -> str:
@@ -261,6 +293,7 @@ def _plan(name: str, gpu: str, gpus: int, price: float | None, changes: list[str
 
 
 SECTIONS: dict[str, Callable[[], str]] = {
+    "api": api,
     "to-review": to_review,
     "attribution": lambda: packages.write_attribution().strip(),
     "attribution-encoder": lambda: packages.write_attribution("encoder").strip(),
@@ -288,17 +321,23 @@ def rewritten(page: str) -> str:
     return re.sub(pattern, section, page, flags=re.DOTALL)
 
 
+def write_all() -> Iterable[tuple[Path, bytes]]:
+    """Every page as it ought to be, and the pictures of those that are made from notebooks."""
+    made = dict(itertools.chain(*map(notebooks.write_page, notebooks.list_notebooks())))
+    for path in sorted(set(FOLDER.rglob("*.md")) - set(made)):
+        yield path, rewritten(path.read_text(encoding="utf-8")).encode()
+    yield from made.items()
+
+
 def main() -> int:
-    """Write the stale pages, or with `--check` list them and exit with 1 if there are any."""
+    """Write what is stale, or with `--check` list it and exit with 1 if there is any."""
     stale = 0
-    for path in sorted(FOLDER.glob("*.md")):
-        page = path.read_text(encoding="utf-8")
-        new = rewritten(page)
-        if new != page:
+    for path, new in write_all():
+        if not path.exists() or path.read_bytes() != new:
             stale += 1
             print(f"{path.name}: {'stale' if '--check' in sys.argv else 'written'}")
             if "--check" not in sys.argv:
-                path.write_text(new, encoding="utf-8")
+                path.write_bytes(new)
     return int(bool(stale) and "--check" in sys.argv)
 
 

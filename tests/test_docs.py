@@ -3,12 +3,18 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+import check_site
+import ikusi
+
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 
 @pytest.mark.slow
@@ -20,16 +26,75 @@ def test_generated_sections_are_current() -> None:
     assert check.returncode == 0, check.stdout + check.stderr
 
 
-def test_every_page_is_in_the_menu() -> None:
+def list_menu(entry: Any) -> Iterator[str]:
+    """The pages that an entry of the menu leads to."""
+    if isinstance(entry, str):
+        yield entry
+    else:
+        for part in entry.values() if isinstance(entry, dict) else entry:
+            yield from list_menu(part)
+
+
+def test_every_page_is_in_the_menu_once() -> None:
     menu = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
-    listed = {page for entry in menu for page in entry.values()}
-    assert listed == {page.name for page in (ROOT / "docs").glob("*.md")}
+    pages = [page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")]
+    assert sorted(list_menu(menu)) == sorted(pages)
+
+
+def test_every_public_name_has_its_place_in_the_pages_for_python() -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (DOCS / "api").glob("*.md")]
+    named = [
+        name for page in pages for name in re.findall(r"^::: ikusi\.(\w+)", page, re.MULTILINE)
+    ]
+    assert sorted(named) == sorted(ikusi.__all__)
+
+
+@pytest.mark.parametrize(
+    ("page", "fault"),
+    [
+        ('<a href="b.html#there">', ""),
+        ('<a href="sub/">', ""),
+        ('<a href="https://example.org/x#y">', ""),
+        ('<link rel="canonical" href="https://example.org/a.html">', ""),
+        ('<a href="b.html#gone">', "a.html: no such anchor: b.html#gone"),
+        ('<a href="#gone">', "a.html: no such anchor: #gone"),
+        ('<a href="gone.html">', "a.html: no such file: gone.html"),
+        ('<a href="/gone.html">', "a.html: no such file: /gone.html"),
+        ('<img src="gone.png">', "a.html: no such file: gone.png"),
+        ('<script src="https://x.org/a.js">', "a.html: loads: https://x.org/a.js"),
+        ('<img src="//x.org/a.png">', "a.html: loads: //x.org/a.png"),
+        (
+            '<link rel="stylesheet" href="https://x.org/a.css">',
+            "a.html: loads: https://x.org/a.css",
+        ),
+        ('<p style="background: url(https://x.org/a)">', "a.html: loads: https://x.org/a"),
+        ("<style>@import 'https://x.org/a.css';</style>", "a.html: loads: https://x.org/a.css"),
+    ],
+)
+def test_the_look_at_the_site_finds_what_leads_nowhere_or_comes_from_elsewhere(
+    page: str, fault: str, tmp_path: Path
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "index.html").write_text('<a href="../a.html">', encoding="utf-8")
+    (tmp_path / "b.html").write_text('<h2 id="there">', encoding="utf-8")
+    (tmp_path / "a.html").write_text(page, encoding="utf-8")
+    assert check_site.find_faults(tmp_path) == [fault] * bool(fault)
+
+
+def test_a_style_sheet_of_the_site_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("", encoding="utf-8")
+    (tmp_path / "a.css").write_text("@font-face{src:url(https://x.org/f)}", encoding="utf-8")
+    assert check_site.find_faults(tmp_path) == ["a.css: loads: https://x.org/f"]
+
+
+def test_a_site_without_pages_is_no_site(tmp_path: Path) -> None:
+    assert check_site.find_faults(tmp_path) == [f"{tmp_path}: expected pages, found none"]
 
 
 def test_documents_name_only_files_that_exist() -> None:
     """A path such as `src/ikusi/cli.py` or `recipes/emoji-eu.yaml` quoted in prose is real."""
     pattern = re.compile(r"`((?:src|tests|recipes|docs|bench)/[\w./-]+\.\w+)`")
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
     quoted = {
         (page.name, path)
         for page in pages

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "glossary.md"
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
-    *(page for page in sorted((ROOT / "docs").glob("*.md")) if page != GLOSSARY),
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page != GLOSSARY),
 ]
 AVOIDED = "## Words that we avoid"
 
