@@ -1,5 +1,6 @@
 """Projects that are served, for the tests of the pages."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -58,7 +59,8 @@ def browser() -> Iterator[Any]:
     if not CHROMIUM.is_file():
         pytest.skip(f"no Chromium at {CHROMIUM}")
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
+        own = os.environ | {"XDG_CONFIG_HOME": os.environ["XDG_CACHE_HOME"]}
+        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=QUIET, env=own)
         yield opened
         opened.close()
 

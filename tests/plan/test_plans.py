@@ -302,18 +302,18 @@ def test_the_command_answers_at_once_and_loads_no_tensor_library(tmp_path: Path)
     words = ["plan", str(RECIPES / "basque-8b.yaml"), "--gpu", "h100", "--gpus", "8", "--price",
              "2.5", "--json", str(tmp_path / "plan.json")]  # fmt: skip
     code = (
-        "import sys, time\nfrom ikusi.cli import main\n"
+        "import sys\nfrom ikusi.cli import main\n"
         f"try:\n    main({words!r})\nexcept SystemExit as stop:\n    assert not stop.code\n"
-        "loaded = {'torch', 'transformers'} & set(sys.modules)\n"
-        "assert not loaded, loaded\nprint(time.process_time())"
+        "print(*sys.modules)"
     )
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
     )  # fmt: skip
-    *told, seconds = shown.stdout.splitlines()
+    *told, loaded = shown.stdout.splitlines()
     assert any(one.startswith("instruct, 8 times") for one in told)
-    assert float(seconds) < 4  # two on a machine that nobody shares
+    slow = {"torch", "transformers", "datasets", "tokenizers", "scipy", "matplotlib", "sklearn"}
+    assert slow & set(loaded.split()) == set()
     assert json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))["cards"] == 8
 
 

@@ -2,6 +2,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +16,11 @@ from ikusi import recipe, study
 from ikusi.data import restoring
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.errors import InputError
+from ikusi.evaluate import benchmark, corpora
+from ikusi.plan import card
+from ikusi.plan import planning as plan
+from ikusi.plan.card import Hardware
+from ikusi.plan.planning import Asked
 from ikusi.publish import data
 from ikusi.recipe.folder import StudyFolder, locate_corpus
 from ikusi.study import needs
@@ -72,6 +78,45 @@ def test_a_published_corpus_is_named_with_its_revision_and_brought_once(
     assert len(Corpus.open(StudyFolder(tmp_path).corpus(name))) == 7
     with pytest.raises(InputError, match=r"text_only\.corpus: expected hub:ORG/NAME@REVISION"):
         recipe.load(EMOJI, ["text_only.corpus=hub:org/name"])
+
+
+def test_a_benchmark_asks_a_published_corpus_as_it_asks_one_in_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    name = "hub:org/name@v1"
+    (tmp_path / "benchmarks").mkdir()
+    for own, corpus in (("there", name), ("here", "made"), ("loose", "hub:org/name")):
+        text = f'extends: vqav2.yaml\nname: {own}\ncorpus: "{corpus}"\n'
+        (tmp_path / "benchmarks" / f"{own}.yaml").write_text(text, encoding="utf-8")
+    loaded = recipe.load(EMOJI, ["benchmarks=[there]"])
+    expected = f"there: {name}: expected it here, found none yet: `ikusi data import {name}` brings"
+    assert needs.list_missing(loaded) == [f"{expected} it"]
+    with pytest.raises(InputError, match=re.escape(expected)):
+        Contents().benchmarks(["there"], ["en", "eu"])
+
+    def count(known: dict[str, int]) -> int:
+        """Questions of a run, in two languages."""
+        asked = Asked(rows=known)
+        card_here, study_here = Hardware(card.load("h100"), 1), StudyFolder(tmp_path)
+        made = plan.make_plan(loaded, card_here, study_here, asked, [])
+        return next(one.work.rows for one in made.lines if one.work.kind == "evaluate")
+
+    assert count({name: 7}) == 2 * 7
+    coloured(tmp_path / "corpora/made", "vqa", ["green", "red"])
+    data.publish_corpus(tmp_path / "corpora/made", tmp_path / "made")
+    restoring.restore(str(tmp_path / "made"), locate_corpus(name))
+    shutil.rmtree(tmp_path / "corpora")
+    shutil.copytree(locate_corpus(name), tmp_path / "corpora/made")
+    assert needs.list_missing(loaded) == []
+    read = Contents().benchmarks(["there", "here"], ["en", "eu"])
+    assert read["corpus there"] == read["corpus here"]
+    assert count({name: 7}) == 2 * 2
+    (pair,) = corpora.find([benchmark.load("there")], ["en", "eu"])
+    assert (pair[1].folder, len(pair[1])) == (locate_corpus(name), 2)
+    with pytest.raises(InputError, match=r"loose.yaml:3: corpus: expected hub:ORG/NAME@REVISION"):
+        benchmark.load("loose")
 
 
 def test_a_text_only_corpus_with_too_few_rows_is_refused_before_anything_runs(

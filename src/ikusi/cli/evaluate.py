@@ -146,10 +146,10 @@ def _measure(
 
 def _data(run: Path) -> Path:
     """The data of the study that a run is part of, or ``corpora``."""
-    from ikusi.recipe.folder import StudyFolder
+    from ikusi.recipe.folder import CORPORA, StudyFolder
 
     study = StudyFolder.around(run)
-    return study.data if study else Path("corpora")
+    return study.data if study else CORPORA
 
 
 def _warn_of_trained_on(run: Path, pairs: "Benchmarks", limit: int | None) -> None:

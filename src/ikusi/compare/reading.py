@@ -244,11 +244,16 @@ class Study:
         data = self.folder.data
         for path in sorted(data.rglob("corpus.json")):
             yield path.parent.relative_to(data).as_posix(), _object(path)
-        trained = [self.folder.corpus(name) for _, name in self.recipe.training_data()]
-        asked = [corpus.folder for name in self.benchmarks if (corpus := self.corpus(name))]
-        for folder in dict.fromkeys((*trained, *asked)):
+        trained = {self.folder.corpus(name): name for _, name in self.recipe.training_data()}
+        asked = {
+            corpus.folder: benchmark.load(name).corpus
+            for name in self.benchmarks
+            if (corpus := self.corpus(name))
+        }
+        for folder, name in (trained | asked).items():
             if not folder.is_relative_to(data) and (folder / "corpus.json").is_file():
-                yield folder.as_posix(), _object(folder / "corpus.json")
+                shown = name if name.startswith(names.HUB) else folder.as_posix()
+                yield shown, _object(folder / "corpus.json")
 
     def losses(self, step: str) -> tuple[list[int], list[float]]:
         """Steps and losses of a training stage, from its metrics."""

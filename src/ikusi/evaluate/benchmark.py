@@ -17,7 +17,7 @@ from ikusi.data import rows as row_types
 from ikusi.data.rows.shape import Gold
 from ikusi.evaluate import metrics
 from ikusi.language import LanguagePack
-from ikusi.recipe.values import check_path_of_names
+from ikusi.recipe.values import Corpus, check_path_of_names
 
 if TYPE_CHECKING:
     from ikusi.data.rows.base import Asked
@@ -44,7 +44,9 @@ class Benchmark(BaseModel):
     )
     title: str = Field(min_length=1, description="Its name in tables and figures.")
     mirrors: str = Field(description="The published benchmark it stands for, and where from.")
-    corpus: str = Field(min_length=1, description="Name of the corpus folder with its rows.")
+    corpus: Corpus = Field(
+        description="Name of the corpus folder with its rows, or `hub:ORG/NAME@REVISION`."
+    )
     row_type: row_types.AskedName = Field(
         description="Type of the corpus: vqa has gold answers, choice has options, open neither."
     )

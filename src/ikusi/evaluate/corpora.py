@@ -1,6 +1,6 @@
 """Where the corpora of benchmarks and of training are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ikusi import yamlfile
@@ -8,22 +8,18 @@ from ikusi.data.alike import warn_if_alike
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate.benchmark import Benchmark
-
-CORPORA = Path("corpora")
-"""Where imported and translated corpora are kept, in the docs and recipes."""
+from ikusi.recipe.folder import CORPORA, HUB, describe_absence, list_places
 
 
 def find(
     benchmarks: Sequence[Benchmark],
     languages: Sequence[str],
-    data: Path,
+    data: Path = CORPORA,
     given: Mapping[str, Path] | None = None,
 ) -> list[tuple[Benchmark, Corpus]]:
     """Return each benchmark with its corpus, in all languages asked for.
 
-    A corpus called NAME is looked for in ``given``, then, in ``data`` and in ``corpora``, as
-    ``benchmarks/NAME``, ``NAME`` and ``NAME-LANGUAGE`` (where a translation is kept), and as NAME
-    itself.
+    A corpus is looked for in ``given``, then where `list_places` says.
 
     Raises:
         InputError: there is none, or none with all languages.
@@ -44,8 +40,10 @@ def find(
 def _corpus(
     bench: Benchmark, languages: Sequence[str], data: Path, given: Mapping[str, Path]
 ) -> Corpus:
+    own = given.get(bench.corpus)
+    places = [own] if own else list(dict.fromkeys(list_places(bench.corpus, languages, data)))
     found = []
-    for place in _places(bench.corpus, languages, data, given):
+    for place in places:
         if not (place / "corpus.json").is_file():
             continue
         corpus = Corpus.open(place)
@@ -53,22 +51,10 @@ def _corpus(
             warn_if_alike(corpus, corpus.languages)
             return corpus
         found.append(f"{place} in {', '.join(corpus.languages)}")
-    places = _places(bench.corpus, languages, data, given)
-    looked = ", ".join(map(str, dict.fromkeys(places)))
+    if bench.corpus.startswith(HUB) and not (own or found):
+        raise InputError(f"{bench.name}: {describe_absence(bench.corpus)}")
+    looked = ", ".join(map(str, places))
     raise InputError(
         f"{bench.name}: expected a corpus in {', '.join(languages)} at one of {looked}; "
         f"found {'; '.join(found) or 'none'}"
     )
-
-
-def _places(
-    name: str, languages: Sequence[str], data: Path, given: Mapping[str, Path]
-) -> Iterator[Path]:
-    if name in given:
-        yield given[name]
-        return
-    for folder in dict.fromkeys((data, CORPORA)):
-        yield folder / "benchmarks" / name
-        yield folder / name
-        yield from (folder / f"{name}-{code}" for code in languages)
-    yield Path(name)

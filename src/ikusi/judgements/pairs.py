@@ -16,7 +16,7 @@ from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.rows import Stretch
 from ikusi.evaluate.stored import ROWS, check_rows
 from ikusi.language import LanguagePack
-from ikusi.recipe.folder import StudyFolder, locate_evaluation
+from ikusi.recipe.folder import CORPORA, StudyFolder, locate_evaluation
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _read_asked(folder: Path, name: str, language: str, corpus: Path | None) -> 
         told = "expected a benchmark whose answers are generated, found one that offers options"
         raise InputError(f"{name}: {told}")
     study = StudyFolder.around(folder)
-    data = study.data if study else corpora.CORPORA
+    data = study.data if study else CORPORA
     given = {} if corpus is None else {bench.corpus: corpus}
     found = corpora.find([bench], [language], data, given)
     return _Asked(bench, languages.load(language), found[0][1])

@@ -14,7 +14,7 @@ from ikusi.errors import InputError
 from ikusi.plan.shapes import Place
 from ikusi.plan.span import Span
 from ikusi.recipe import Recipe
-from ikusi.recipe.folder import MINIATURE, StudyFolder
+from ikusi.recipe.folder import MINIATURE, StudyFolder, list_places
 from ikusi.recipe.values import Positive, Share, Text
 from ikusi.yamlfile import Section
 
@@ -173,30 +173,26 @@ class Amounts:
             InputError: nothing says how many rows it has.
         """
         limit = self.recipe.benchmark_rows
-        for place in self._places(benchmark, corpus):
-            if (place / ABOUT).is_file():
-                rows, told = read_about(place).rows, f"{place}"
-                break
+        if place := self._locate_questions(benchmark, corpus):
+            rows, told = read_about(place).rows, f"{place}"
+        elif benchmark.startswith(MINIATURE):
+            rows, told = self._count_rows_made(benchmark), "the recipe"
+        elif corpus in self.table.published:
+            published = self.table.published[corpus]
+            rows, told = published.rows, f"published: {published.source}"
+        elif corpus in self.given:
+            rows, told = self.given[corpus], "as given (--rows)"
         else:
-            if benchmark.startswith(MINIATURE):
-                rows, told = self._count_rows_made(benchmark), "the recipe"
-            elif corpus in self.table.published:
-                published = self.table.published[corpus]
-                rows, told = published.rows, f"published: {published.source}"
-            elif corpus in self.given:
-                rows, told = self.given[corpus], "as given (--rows)"
-            else:
-                raise InputError(
-                    f"{benchmark}: expected its corpus, found none; "
-                    f"--rows {corpus}=ROWS tells how many"
-                )
+            raise InputError(
+                f"{benchmark}: expected its corpus, found none; --rows {corpus}=ROWS tells how many"
+            )
         return (min(rows, limit) if limit else rows), told
 
-    def _places(self, benchmark: str, corpus: str) -> list[Path]:
-        if benchmark.startswith(MINIATURE):
-            return [self.study.data / "benchmarks" / benchmark.removeprefix(MINIATURE)]
-        names = (corpus, f"{corpus}-{self.recipe.language}", f"{corpus}_{self.recipe.language}")
-        return [Path("corpora") / name for name in names]
+    def _locate_questions(self, benchmark: str, corpus: str) -> Path | None:
+        if not benchmark.startswith(MINIATURE):
+            return locate_questions(self.recipe, corpus)
+        made = self.study.data / "benchmarks" / corpus
+        return made if (made / ABOUT).is_file() else None
 
     def _count_rows_made(self, name: str) -> int:
         """Rows that the miniature makes."""
@@ -252,6 +248,13 @@ class Amounts:
         from tokenizers import Tokenizer
 
         return Tokenizer.from_file(str(file))
+
+
+def locate_questions(recipe: Recipe, corpus: str) -> Path | None:
+    """Where a benchmark's corpus lies, in both languages; none where it is not here."""
+    languages = (recipe.language, recipe.source_language)
+    places = (place for place in list_places(corpus, languages) if (place / ABOUT).is_file())
+    return next((one for one in places if {*languages} <= {*read_about(one).languages}), None)
 
 
 def read_about(folder: Path) -> About:

@@ -12,10 +12,10 @@ from typing import Any
 
 from ikusi.miniature.bases import shipped
 from ikusi.plan import shapes
-from ikusi.plan.amounts import ABOUT, read_table
+from ikusi.plan.amounts import ABOUT, locate_questions, read_table
 from ikusi.plan.shapes import CONFIG, Place
 from ikusi.recipe import Recipe
-from ikusi.recipe.folder import MINIATURE
+from ikusi.recipe.folder import MINIATURE, locate_corpus
 
 WORDS = "miniature/llama-en"  # whose tokenizer a random LLM is given
 WEIGHTS = ("*.safetensors", "*.bin")
@@ -55,21 +55,20 @@ def replace(recipe: Recipe, folder: Path, batches: int) -> Recipe:
         made = folder / "text"
         _make_corpus(recipe, made, "text", batches * recipe.stages.instruct.batch_size)
         changed["text_only"] = recipe.text_only.model_copy(update={"corpus": str(made)})
-    asked = [name for name in recipe.benchmarks if _is_measurable(name)]
+    asked = [name for name in recipe.benchmarks if _is_measurable(recipe, name)]
     return recipe.model_copy(update={**changed, "benchmarks": asked})
 
 
 def _is_here(corpus: str) -> bool:
-    return corpus.startswith(MINIATURE) or (Path(corpus) / ABOUT).is_file()
+    return corpus.startswith(MINIATURE) or (locate_corpus(corpus) / ABOUT).is_file()
 
 
-def _is_measurable(name: str) -> bool:
+def _is_measurable(recipe: Recipe, name: str) -> bool:
     """Whether a benchmark's corpus is here; without it, an evaluation is not measured."""
     from ikusi.evaluate import benchmark
 
     corpus = benchmark.load(name).corpus
-    places = Path("corpora").glob(f"{corpus}*/{ABOUT}")
-    return name.startswith(MINIATURE) or any(places)
+    return name.startswith(MINIATURE) or locate_questions(recipe, corpus) is not None
 
 
 def _has_weights(place: Place) -> bool:

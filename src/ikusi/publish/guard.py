@@ -10,10 +10,18 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ikusi.data.parquet import guard_reading
 from ikusi.errors import InputError
 
 LARGEST = 64 * 2**20
-"""Bytes of a file that is still read as text; tables and weights are not text."""
+"""Bytes of a file that is still read as text; weights are not text."""
+
+DESCRIBING = ("source", "translator", "group", "task", "failure")
+"""Columns of tables that Ikusi writes about rows and pictures. What rows themselves say is not
+searched: it may be about anybody, and about keys and folders too."""
 
 _BINARY = b"\0"
 _SECRETS = {
@@ -76,15 +84,31 @@ def check_text(text: str, file: Path | str, names: Collection[str] = ()) -> None
 
 
 def check_folder(folder: Path, names: Collection[str] = ()) -> None:
-    """Refuse a folder with a file of text that says what it must not.
+    """Refuse a folder with a file of text, or a table's description of a row, that says what it
+    must not.
 
     Raises:
-        InputError: the first fault, with file and line.
+        InputError: the first fault, with file and line, or file and column.
     """
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if file.suffix == ".parquet":
+            _check_table(file, file.relative_to(folder), names)
+            continue
         text = _read_text(file)
         if text is not None:
             check_text(text, file.relative_to(folder), names)
+
+
+def _check_table(path: Path, shown: Path, names: Collection[str]) -> None:
+    with guard_reading(path), pq.ParquetFile(path) as file:
+        columns = [name for name in DESCRIBING if name in file.schema_arrow.names]
+        for number in range(file.num_row_groups if columns else 0):
+            table = file.read_row_group(number, columns)
+            for name in columns:
+                said = (str(one) for one in pc.unique(table[name]).to_pylist() if one)
+                for fault in list_faults("\n".join(said), names):
+                    told = f"expected nothing private, found {fault.what}"
+                    raise InputError(f"{shown}: column {name}: {told}")
 
 
 def _read_text(file: Path) -> str | None:

@@ -73,7 +73,7 @@ def publish_study(
             _write_steps(opened, staging)
             tables_of = _write_judgements(said, staging, list(_list_people(said)))
             _write_recipe(opened, staging, tables_of)
-            absent.write(staging, opened.corpora(), opened.overlaps)
+            _write_absent(opened, staging)
             _write_card(opened, staging, hub_name or name, terms, set_aside, said)
             page.write(staging, staging / REPORT)
     return Released(output, "study", [])
@@ -160,6 +160,15 @@ def _write_judgements(
         disk.write_text(folder / name / journal.TABLE, lines)
         written.append(name)
     return written
+
+
+def _write_absent(study: Study, folder: Path) -> None:
+    """What the report needs to know of corpora, without where they lie on this machine."""
+    overlaps = {
+        name: one and one._replace(folders=tuple(Path(place.name) for place in one.folders))
+        for name, one in study.overlaps.items()
+    }
+    absent.write(folder, origins.strip_places(dict(study.corpora())).items(), overlaps)
 
 
 def _write_recipe(study: Study, folder: Path, tables_of: list[str]) -> None:

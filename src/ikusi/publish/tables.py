@@ -29,6 +29,8 @@ from ikusi.publish.origins import strip_places
 
 BYTES = "image.bytes"  # the column of pictures, as Parquet calls it
 CHUNK = 2**18  # bytes that are hashed at once
+BEHIND = 2**25  # bytes that are handed to the disk at once, while more are written
+PICTURES_AT_ONCE = 8  # that are laid into a page before its size is looked at
 SHARD_BYTES = 500 * 10**6
 """About how large a file becomes: the hub shows and downloads such files well."""
 
@@ -102,11 +104,15 @@ class _PictureReader:
         columns = {name: table[name] for name in LISTED.names}
         columns["source"] = _strip_places(columns["source"])
         if self.inline:
-            data = table["bytes"].combine_chunks()
-            paths = pa.nulls(len(data), pa.string())
-            columns["image"] = pa.StructArray.from_arrays([data, paths], fields=list(SHOWN))
+            columns["image"] = pa.chunked_array(map(_show, table["bytes"].chunks), SHOWN)
         schema = HELD if self.inline else LISTED
         return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def _show(pictures: pa.BinaryArray) -> pa.StructArray:
+    """Pictures as cells, of the same bytes in memory."""
+    paths = pa.nulls(len(pictures), pa.string())
+    return pa.StructArray.from_arrays([pictures, paths], fields=list(SHOWN))
 
 
 def _strip_places(sources: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -181,24 +187,31 @@ def _settings(schema: pa.Schema) -> dict[str, Any]:
     return {
         "compression": {name: "zstd" if name in texts else "none" for name in leaves},
         "use_dictionary": texts,
+        "write_batch_size": PICTURES_AT_ONCE if BYTES in leaves else None,
         "write_statistics": texts,
         "write_page_index": True,
     }
 
 
 class _Follower:
-    """Hashes a file behind whoever writes it, in a thread: hashing frees Python for others."""
+    """Hashes a file behind whoever writes it, and hands it to the disk, each in a thread: both
+    free Python for others."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._digest = path, hashlib.sha256()
-        self._pool, self._ahead = ThreadPoolExecutor(1), 0
+        self._hashes, self._flushes = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._ahead = self._handed = 0
         self._held = memoryview(bytearray(CHUNK))  # used again and again, so it stays in the cache
         self._steps: list[Future[None]] = []
 
     def follow(self, size: int) -> None:
-        """Hash what lies before `size`, which is written for good, at some time."""
-        self._steps.append(self._pool.submit(self._hash, self._ahead, size))
+        """Hash what lies before `size`, which is written for good, at some time; else the disk
+        would have it all at the end, and all would wait for it."""
+        self._steps.append(self._hashes.submit(self._hash, self._ahead, size))
         self._ahead = size
+        if size - self._handed >= BEHIND:
+            self._steps.append(self._flushes.submit(disk.flush, self._path))
+            self._handed = size
 
     def find_digest(self, size: int) -> str:
         """The SHA-256 of the whole file, which has this size."""
@@ -221,4 +234,5 @@ class _Follower:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._hashes, self._flushes):
+            pool.shutdown(cancel_futures=True)

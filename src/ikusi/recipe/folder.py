@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 MINIATURE = "miniature/"  # how the names of corpora and benchmarks begin that a study makes
 
 HUB = "hub:"  # how the names of corpora begin that are published on the hub
+
+CORPORA = Path("corpora")
+"""Where imported and translated corpora are kept, in the docs and recipes."""
 
 DATA, REPORT = "data", "report"  # steps that a study has once
 ALIGN, INSTRUCT, FEATURES, EVALUATE = "align", "instruct", "features", "evaluate"  # kinds of steps
@@ -63,6 +67,18 @@ def locate_corpus(name: str) -> Path:
 
     place = name.removeprefix(HUB).replace("/", "--")
     return platformdirs.user_cache_path("ikusi") / "corpora" / place
+
+
+def list_places(name: str, languages: Sequence[str], data: Path = CORPORA) -> Iterator[Path]:
+    """Where the corpus of a benchmark may lie: in `data` and in `corpora`, as `benchmarks/NAME`,
+    `NAME` and `NAME-LANGUAGE` (where a translation is kept), and as NAME itself; one that is
+    published, in its own place alone."""
+    if not name.startswith(HUB):
+        for folder in dict.fromkeys((data, CORPORA)):
+            yield folder / "benchmarks" / name
+            yield folder / name
+            yield from (folder / f"{name}-{code}" for code in languages)
+    yield locate_corpus(name)
 
 
 def describe_absence(name: str) -> str:

@@ -79,7 +79,7 @@ class Contents:
     ) -> dict[str, str]:
         from ikusi.evaluate import corpora  # heavy, and the miniature needs none of it
 
-        pairs = corpora.find(benchmarks, languages, corpora.CORPORA)
+        pairs = corpora.find(benchmarks, languages)
         return {f"corpus {known.name}": self._folder(corpus.folder) for known, corpus in pairs}
 
 

@@ -107,7 +107,7 @@ def _benchmarks(recipe: Recipe, trained: Sequence[Corpus]) -> Iterator[str]:
     languages = (recipe.language, recipe.source_language)
     for name in given:
         try:
-            found = corpora.find([benchmark.load(name)], languages, corpora.CORPORA)
+            found = corpora.find([benchmark.load(name)], languages)
             if name not in recipe.seen_pictures:
                 yield from _list_seen(name, found[0][1], trained, recipe.benchmark_rows)
         except InputError as error:

@@ -99,6 +99,7 @@ def numbered(node: int, port: int, *command: str) -> warm.Command:
 def started(*arguments: str) -> warm.Command:
     whole = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc_per_node", "1", *arguments]
     environment = os.environ | {"PYTHONPATH": starting.paths(), "OMP_NUM_THREADS": "1"}
+    environment |= {"TMPDIR": os.environ["XDG_CACHE_HOME"]}  # where it leaves folders of its own
     return warm.Command(whole, environment)
 
 
