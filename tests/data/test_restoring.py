@@ -1,5 +1,6 @@
 """A release on the hub is brought here at one commit and made a corpus again."""
 
+import functools
 import hashlib
 import http.server
 import json
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from data_rows import coloured
+from data.web.picture_server import PictureServer, encoded
+from data_rows import coloured, picture
 from ikusi import cli
 from ikusi.data import hub, restoring
-from ikusi.data.corpus import Corpus
+from ikusi.data.corpus import Corpus, CorpusWriter
+from ikusi.data.web import fetch
 from ikusi.errors import InputError
 from ikusi.publish import data
 
@@ -170,3 +173,24 @@ def test_the_command_takes_a_folder_as_it_takes_a_name(
         cli.main(words)
     assert ended.value.code == 3
     assert "expected a release as it is" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_only_the_bytes_that_a_release_means_are_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fetcher is the usual one, but for a server of this machine, which it would not ask."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    here = functools.partial(fetch.FetchSettings, allow=("127.0.0.1/32",))
+    monkeypatch.setattr(fetch, "FetchSettings", here)
+    with PictureServer().started() as server:
+        with CorpusWriter(tmp_path / "rows", "caption", ["en"]) as writer:
+            for number, found in enumerate((encoded(colour=0), picture(side=9))):
+                url = server.url(f"ok-{8 * number}")  # the second one is another picture by now
+                writer.add_image(f"p{number}", found, "png", 16, 16, url)
+                writer.add_row(f"r{number}", f"p{number}", {"en": {"text": "a"}})
+        data.publish_corpus(tmp_path / "rows", tmp_path / "made", pictures="url")
+        counts = restoring.restore(str(tmp_path / "made"), tmp_path / "back")
+    assert counts["quarantined: picture: hash mismatch"] == 1
+    back = Corpus.open(tmp_path / "back")
+    assert (back.ids, back.image_bytes("p0")) == (["r0"], encoded(colour=0))

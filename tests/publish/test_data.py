@@ -1,6 +1,5 @@
 """A corpus is released whole, read by what reads data, and made again of its release."""
 
-import functools
 import hashlib
 import re
 import shutil
@@ -14,13 +13,11 @@ import yaml
 
 from compare.studies import Folder
 from data.rows.test_faults import GOOD
-from data.web.picture_server import PictureServer, encoded
 from data_rows import coloured, picture
 from ikusi import artifact, disk
 from ikusi.data import corpus as corpora
 from ikusi.data import judged, released, restoring
 from ikusi.data.corpus import Corpus, CorpusWriter
-from ikusi.data.web import fetch
 from ikusi.errors import InputError
 from ikusi.publish import data, features, tables
 from ikusi.publish.release import publish
@@ -173,21 +170,6 @@ class StoppedError(Exception):
     pass
 
 
-def test_what_a_table_says_of_pictures_is_searched_and_what_rows_say_is_not(tmp_path: Path) -> None:
-    token = "hf_" + "a" * 34
-    for number, (source, said) in enumerate([("https://a.eu/1.png", token), (f"x {token}", "a")]):
-        with CorpusWriter(tmp_path / f"rows-{number}", "caption", ["en"]) as writer:
-            writer.add_image("p", picture(), "png", 8, 8, source)
-            writer.add_row("r", "p", {"en": {"text": f"an API's key, {said}"}})
-    data.publish_corpus(tmp_path / "rows-0", tmp_path / "said")
-    with pytest.raises(InputError) as error:
-        data.publish_corpus(tmp_path / "rows-1", tmp_path / "made")
-    table = "images/train-00000-of-00001.parquet"
-    told = "column source: expected nothing private, found a token of the hub"
-    assert str(error.value) == f"{table}: {told}"
-    assert not (tmp_path / "made").exists()
-
-
 def test_a_killed_release_goes_on_with_the_files_that_are_whole(
     tmp_path: Path, in_parts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,27 +281,6 @@ def test_pictures_behind_addresses_come_back_and_dead_ones_are_counted(tmp_path:
     assert (counts["rows_in"], counts["rows"], counts["quarantined"]) == (3, 2, 1)
     assert counts["quarantined: picture: gone"] == 1
     assert Corpus.open(tmp_path / "less").ids == ["r0", "alone"]
-
-
-@pytest.mark.slow
-def test_only_the_bytes_that_a_release_means_are_fetched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The fetcher is the usual one, but for a server of this machine, which it would not ask."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    here = functools.partial(fetch.FetchSettings, allow=("127.0.0.1/32",))
-    monkeypatch.setattr(fetch, "FetchSettings", here)
-    with PictureServer().started() as server:
-        with CorpusWriter(tmp_path / "rows", "caption", ["en"]) as writer:
-            for number, found in enumerate((encoded(colour=0), picture(side=9))):
-                url = server.url(f"ok-{8 * number}")  # the second one is another picture by now
-                writer.add_image(f"p{number}", found, "png", 16, 16, url)
-                writer.add_row(f"r{number}", f"p{number}", {"en": {"text": "a"}})
-        data.publish_corpus(tmp_path / "rows", tmp_path / "made", pictures="url")
-        counts = restoring.restore(str(tmp_path / "made"), tmp_path / "back")
-    assert counts["quarantined: picture: hash mismatch"] == 1
-    back = Corpus.open(tmp_path / "back")
-    assert (back.ids, back.image_bytes("p0")) == (["r0"], encoded(colour=0))
 
 
 def test_a_licence_decides_whether_pictures_go_along(tmp_path: Path) -> None:
