@@ -34,7 +34,19 @@ def run_notebook(notebook: Notebook, parameters: str | None = None) -> None:
     for count, cell in enumerate(_list_code(notebook), start=1):
         given = parameters is not None and "parameters" in cell["metadata"].get("tags", ())
         code = str(parameters) if given else "".join(cell["source"])
-        cell["execution_count"], cell["outputs"] = count, _run_cell(code, namespace, count)
+        with _without_logs():
+            cell["execution_count"], cell["outputs"] = count, _run_cell(code, namespace, count)
+
+
+@contextlib.contextmanager
+def _without_logs() -> Iterator[None]:
+    """What libraries log is not the notebook's, though some of them print it."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _list_code(notebook: Notebook) -> list[dict[str, Any]]:
@@ -95,8 +107,7 @@ def write_page(path: Path) -> Iterator[tuple[Path, bytes]]:
 
 
 def main() -> None:
-    """Run each notebook anew and keep its outputs, but not what libraries log."""
-    logging.disable(logging.WARNING)
+    """Run each notebook anew and keep its outputs."""
     for path in list_notebooks():
         notebook = json.loads(path.read_text(encoding="utf-8"))
         run_notebook(notebook)

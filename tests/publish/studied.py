@@ -23,7 +23,7 @@ def make_study(root: Path) -> Path:
     The bases lie in `root/bases`, the captions in `root/corpora`.
     """
     bases, corpora = root / "bases", root / "corpora"
-    _save_bases(bases)
+    save_bases(bases)
     _write_captions(corpora / "cc3m", "data import", {"source": "cc3m", "path": None})
     translated: dict[str, object] = {
         "corpus": str(corpora / "cc3m"),
@@ -56,7 +56,7 @@ def make_study(root: Path) -> Path:
     study.train()
     run = study.path / "instruct" / RUN
     # As a training leaves it: the checkpoint is listed in the manifest.
-    _fuse(bases, run / "checkpoint")
+    fuse(bases, run / "checkpoint")
     manifest = artifact.read_manifest(run) or {}
     files = {
         f"checkpoint/{path.name}": path.stat().st_size for path in (run / "checkpoint").iterdir()
@@ -65,9 +65,10 @@ def make_study(root: Path) -> Path:
     return run
 
 
-def _save_bases(bases: Path) -> None:
+def save_bases(bases: Path, name: str = LLM) -> None:
+    """A vision encoder and an LLM as people have them, each in a folder of its own."""
     words = tokenizer("chatml")
-    fusion.save(llm(Qwen2Config, len(words), initializer_range=0.3), words, bases / LLM)
+    fusion.save(llm(Qwen2Config, len(words), initializer_range=0.3), words, bases / name)
     encoder = tower(SiglipVisionConfig)
     with torch.no_grad():
         for parameter in encoder.parameters():
@@ -75,9 +76,9 @@ def _save_bases(bases: Path) -> None:
     encoder.save_pretrained(bases / ENCODER)
 
 
-def _fuse(bases: Path, folder: Path) -> None:
+def fuse(bases: Path, folder: Path, name: str = LLM) -> None:
     """A LLaVA whose logits are far apart, and hang on the picture."""
-    model, processor = fusion.assemble(bases / ENCODER, bases / LLM, aspect="pad")
+    model, processor = fusion.assemble(bases / ENCODER, bases / name, aspect="pad")
     with torch.no_grad():
         for parameter in fusion.list_connector_parameters(model):
             parameter.add_(torch.randn_like(parameter), alpha=0.2)
