@@ -162,37 +162,38 @@ async def person(
 
 
 async def crowd(
-    server: Server, found: Project, clicks: int, cut: float = 0, pause: float = 0
+    server: Server, project: Project, clicks: int, cut: float = 0, pause: float = 0
 ) -> list[float]:
     """Let everybody answer at once; see `person`."""
     links = {
-        code: projects.make_link(word) for word, code in projects.read_links(found.folder).items()
+        code: projects.make_link(word) for word, code in projects.read_links(project.folder).items()
     }
     people = [
-        person(server.port, links[seat.code], seat.code, clicks, cut, pause) for seat in found.seats
+        person(server.port, links[seat.code], seat.code, clicks, cut, pause)
+        for seat in project.seats
     ]
     return [one for taken in await asyncio.gather(*people) for one in taken]
 
 
 def prepare(folder: Path, items: int) -> Project:
     """A project of so many items, in which everybody has begun."""
-    found = make_project(folder, items=items, seats=PEOPLE, side=300)
+    project = make_project(folder, items=items, seats=PEOPLE, side=300)
     store = open_store(folder)
-    for seat in found.seats:
+    for seat in project.seats:
         store.enter(seat.code, seat.code, "agreed")
     store.close()
-    return found
+    return project
 
 
 def storm(folder: Path, clicks: int, kills: int) -> dict[str, object]:
     """Cut and kill while everybody answers; count what is lost, doubled or another's."""
-    found = prepare(folder, clicks // PEOPLE)
+    project = prepare(folder, clicks // PEOPLE)
     server = Server(*SERVER, folder)
     killed = 0
 
     async def run() -> None:
         nonlocal killed
-        work = asyncio.create_task(crowd(server, found, clicks // PEOPLE, CUT))
+        work = asyncio.create_task(crowd(server, project, clicks // PEOPLE, CUT))
         store = folder / "answers.sqlite"
         while not work.done():
             await asyncio.sleep(0.05)
@@ -209,7 +210,7 @@ def storm(folder: Path, clicks: int, kills: int) -> dict[str, object]:
     swapped = sum(
         one.note != f"{one.rater} {one.id.removeprefix('row-')}" for one in read_judgements(folder)
     )
-    wanted = {(seat.code, turn.item) for seat in found.seats for turn in seat.turns}
+    wanted = {(seat.code, turn.item) for seat in project.seats for turn in seat.turns}
     return {
         "clicks": clicks,
         "kills": killed,
@@ -233,7 +234,7 @@ def count_words(store: Path) -> int:
 
 def speed(folder: Path, clicks: int) -> dict[str, object]:
     """Time clicks beside a bare page."""
-    found = prepare(folder, clicks)
+    project = prepare(folder, clicks)
     server = Server(*SERVER, folder)
     links = {code: projects.make_link(word) for word, code in projects.read_links(folder).items()}
     page = asyncio.run(whole(server.port, f"{links['annotator-1']}/1", None, 0))
@@ -255,9 +256,9 @@ def speed(folder: Path, clicks: int) -> dict[str, object]:
 
     half = clicks // 2
     bares = asyncio.run(plain(half))
-    ours = asyncio.run(crowd(server, found, clicks))
+    ours = asyncio.run(crowd(server, project, clicks))
     bares += asyncio.run(plain(half))
-    paced = asyncio.run(crowd(server, found, half, pause=PAUSE))
+    paced = asyncio.run(crowd(server, project, half, pause=PAUSE))
     assets = set(re.findall(r'"(/assets/[^"]+)"', page))
     sizes = [len(asyncio.run(whole(server.port, asset, None, 0))) for asset in assets]
     result: dict[str, object] = {

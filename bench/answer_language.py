@@ -58,13 +58,13 @@ def texts(code: str) -> list[str]:
 
 def rows(asked: str, others: Sequence[str], code: str) -> Iterator[str]:
     """One line per length: texts of language ``code``, questions in ``asked``."""
-    found = texts(code)
-    lengths = [answers.count_letters(text) for text in found]
-    guessed = [guess.code for guess in Identifier(asked, others).many(found)]
-    told = answers.AnswerLanguage(asked, others).many(found)
+    listed = texts(code)
+    lengths = [answers.count_letters(text) for text in listed]
+    guessed = [guess.code for guess in Identifier(asked, others).many(listed)]
+    identified = answers.AnswerLanguage(asked, others).many(listed)
     for low, high in itertools.pairwise(LENGTHS):
         places = [place for place, length in enumerate(lengths) if low <= length < high]
-        sure = [told[place] for place in places if told[place]]
+        sure = [identified[place] for place in places if identified[place]]
         wrong = sum(guess != code for guess in sure)
         missed = sum(guessed[place] != code for place in places)
         length = f"{low} to {high - 1}" if high < LENGTHS[-1] else f"{low} and more"
@@ -76,15 +76,15 @@ def rows(asked: str, others: Sequence[str], code: str) -> Iterator[str]:
 def noticed(code: str) -> str:
     """One line: how many texts of a language are taken for another, and how many for Basque."""
     own = code.partition("_")[0]
-    found = [text for text in texts(code) if join_prose([text], Checks().language_words)]
+    listed = [text for text in texts(code) if join_prose([text], Checks().language_words)]
     itself = [
-        describe_foreign(own, guess, Checks()) for guess in Identifier(own, ["en"]).many(found)
+        describe_foreign(own, guess, Checks()) for guess in Identifier(own, ["en"]).many(listed)
     ]
-    basque = Identifier(EXPECTED, LIKELY).many(found)
+    basque = Identifier(EXPECTED, LIKELY).many(listed)
     caught = [describe_foreign(EXPECTED, guess, Checks()) for guess in basque]
-    lost = sum(reason is not None for reason in itself) / len(found)
+    lost = sum(reason is not None for reason in itself) / len(listed)
     passed = sum(reason is None for reason in caught)
-    return f"| {own} | {' '.join(list_scripts(own))} | {len(found):,} | {lost:.1%} | {passed} |"
+    return f"| {own} | {' '.join(list_scripts(own))} | {len(listed):,} | {lost:.1%} | {passed} |"
 
 
 def by_list(code: str, folder: Path) -> Iterator[str]:
@@ -93,11 +93,13 @@ def by_list(code: str, folder: Path) -> Iterator[str]:
     random.Random(0).shuffle(own)
     half = len(own) // 2
     path.write_text("\n".join(own[:half]), "utf-8")
-    tell = Identifier("zzz", [], str(path))
+    identifier = Identifier("zzz", [], str(path))
     for other in (code, *(one for one in LISTED if one != code)):
-        found = own[half:] if other == code else texts(other)
-        rows = [text for text in found if join_prose([text], Checks().language_words)]
-        passed = sum(describe_foreign("zzz", guess, Checks()) is None for guess in tell.many(rows))
+        listed = own[half:] if other == code else texts(other)
+        rows = [text for text in listed if join_prose([text], Checks().language_words)]
+        passed = sum(
+            describe_foreign("zzz", guess, Checks()) is None for guess in identifier.many(rows)
+        )
         yield f"| {code} | {other} | {len(rows):,} | {passed / len(rows):.1%} |"
 
 
@@ -119,10 +121,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for code, _ in ASKED:
             print(*by_list(code, Path(folder)), sep="\n")
-    teller = answers.AnswerLanguage("eu", ["en", "es", "fr"])
+    identifier = answers.AnswerLanguage("eu", ["en", "es", "fr"])
     many = [f"{text} {place}" for place, text in enumerate((texts("eu") * 4)[:15000])]
     start = time.perf_counter()
-    teller.many(many)
+    identifier.many(many)
     seconds = time.perf_counter() - start
     print(f"\n{len(many):,} answers in {seconds:.2f} s; ", end="")
     print(f"py3langid {importlib.metadata.version('py3langid')}.")

@@ -96,25 +96,25 @@ def questions(count: int) -> tuple[list[Query], dict[str, Image.Image]]:
         str(n): Image.effect_noise((640, 480), 40 + n % 60).convert("RGB")
         for n in range((count + 1) // 2)
     }
-    found = []
+    queries = []
     for number in range(count):
         key = str(number // 2)
         text = {"type": "text", "text": WORDINGS[number % 2].format(key)}
         turn = {"role": "user", "content": [{"type": "image", "key": key}, text]}
-        found.append(Query(f"row {number}", (turn,), OPTIONS))
-    return found, pictures
+        queries.append(Query(f"row {number}", (turn,), OPTIONS))
+    return queries, pictures
 
 
 def ours(engine: Local, asked: list[Query], pictures: dict[str, Image.Image]) -> list[Reply]:
     """Answer as `ikusi evaluate` does, a part at a time."""
-    found: list[Reply] = []
+    replies: list[Reply] = []
     size = 2 * engine.batch_size
     for start in range(0, len(asked), size):
         part = asked[start : start + size]
         keys = {key for query in part for key in query.pictures}
         ready = engine.prepare({key: pictures[key] for key in sorted(keys, key=int)})
-        found += engine.answer(part, ready)
-    return found
+        replies += engine.answer(part, ready)
+    return replies
 
 
 @torch.inference_mode()
@@ -123,20 +123,20 @@ def plain(engine: Local, asked: list[Query], pictures: dict[str, Image.Image]) -
     model: Any = engine.model
     images = fusion.count_image_tokens(model, engine.processor)
     token = model.config.image_token_id
-    found = []
+    results = []
     for query in asked:
         scores = []
         for option in query.options:
             pixels = engine.prepare({"0": pictures[query.pictures[0]]})["0"][None]
-            said = {"role": "assistant", "content": [{"type": "text", "text": option}]}
-            whole = chat.encode(engine.tokenizer, [*query.messages, said], images, token)
+            answer = {"role": "assistant", "content": [{"type": "text", "text": option}]}
+            whole = chat.encode(engine.tokenizer, [*query.messages, answer], images, token)
             ids = torch.tensor([whole.input_ids], device=model.device)
             pixels = pixels.to(model.device, model.dtype)
             logs = model(input_ids=ids, pixel_values=pixels).logits[0].float().log_softmax(-1)
             learnt = [n for n, supervised in enumerate(whole.supervised) if supervised]
             scores.append(sum(float(logs[n - 1, whole.input_ids[n]]) for n in learnt))
-        found.append(scores)
-    return found
+        results.append(scores)
+    return results
 
 
 def main() -> None:

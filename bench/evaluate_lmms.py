@@ -125,9 +125,9 @@ def corpus(folder: Path, bench: Benchmark, pictures: int, seed: int) -> Corpus:
             drawn = words.sample(range(7), 4)
             texts = {}
             for code in CODES:
-                said = [WORDS[code][d] for d in drawn]
-                gold = {"choices": said, "answer": number % 4}
-                row = gold if bench.row_type == "choice" else {"answers": said}
+                things = [WORDS[code][d] for d in drawn]
+                gold = {"choices": things, "answer": number % 4}
+                row = gold if bench.row_type == "choice" else {"answers": things}
                 texts[code] = {"question": ASKED[code].format(number), **row}
             writer.add_row(str(number), str(number), texts)
     return Corpus.open(folder)
@@ -142,10 +142,10 @@ class Timed:
     def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call it."""
         wall, cpu = time.perf_counter(), time.process_time()
-        found = function(*args, **kwargs)
+        result = function(*args, **kwargs)
         self.wall += time.perf_counter() - wall
         self.cpu += time.process_time() - cpu
-        return found
+        return result
 
 
 def theirs(lm: Any, method: str, pair: tuple[Benchmark, Corpus], timed: Timed, place: Path) -> Any:
@@ -155,12 +155,12 @@ def theirs(lm: Any, method: str, pair: tuple[Benchmark, Corpus], timed: Timed, p
     inner, kept = getattr(type(lm), method), lm._model
     setattr(lm, method, lambda requests: timed(inner, lm, requests))
     names = files.write("lmms-eval", [pair], CODES, place)
-    found = simple_evaluate(lm, "", names, place)["samples"]
+    samples = simple_evaluate(lm, "", names, place)["samples"]
     lm._model = kept  # which it lets go of at the end
     return {
         (code, one["ikusi"]["id"]): one["ikusi"]
         for code, name in zip(CODES, names, strict=True)
-        for one in found[name]
+        for one in samples[name]
     }
 
 
@@ -191,7 +191,7 @@ def compare_choices(place: Path, checkpoint: Path, pictures: int, turns: int) ->
             worst, count = max(worst, float(np.abs(gaps).max())), count + 1
             same += row["pick"] == left[key]["pick"]
     what = f"choices ({same} of {count} picks equal, largest difference {worst:.1e} nats)"
-    told(what, slow, fast, 2 * pictures * turns)
+    show(what, slow, fast, 2 * pictures * turns)
 
 
 def compare_answers(place: Path, checkpoint: Path, pictures: int, turns: int) -> None:
@@ -211,10 +211,10 @@ def compare_answers(place: Path, checkpoint: Path, pictures: int, turns: int) ->
         same += sum(row["prediction"] == left[key]["said"] for key, row in right.items())
         count += len(right)
     what = f"answers ({same} of {count} texts equal)"
-    told(what, slow, fast, 2 * pictures * turns)
+    show(what, slow, fast, 2 * pictures * turns)
 
 
-def told(what: str, slow: Timed, fast: Timed, count: int) -> None:
+def show(what: str, slow: Timed, fast: Timed, count: int) -> None:
     """Print both paces and their ratios."""
     print(f"\n{what}\n\n| way | ms a question | ms of processor time |\n|---|--:|--:|")
     for name, timed in (("lmms-eval", slow), ("ikusi", fast)):

@@ -71,7 +71,7 @@ THINGS = {
         "hiru",
     ],
 }
-SAID = [*THINGS["en"], *THINGS["eu"]]
+VOCABULARY = [*THINGS["en"], *THINGS["eu"]]
 YES_NO = {code: [pack.yes, pack.no] for code, pack in PACKS.items()}
 WORDING = {"en": "what is there near the {} on the left?", "eu": "zer dago ezkerreko {} ondoan?"}
 
@@ -101,13 +101,13 @@ class Instant:
         """Tokenise all prompts and options, then draw scores and words."""
         messages, rows = [q.messages for q in queries], [q.where for q in queries]
         prompts = self._forms.prompts(messages, rows)
-        said = self._forms.continuations(messages, [q.options for q in queries], rows)
-        found = []
-        for (ids, _), options in zip(prompts, said, strict=True):
+        encoded = self._forms.continuations(messages, [q.options for q in queries], rows)
+        replies = []
+        for (ids, _), options in zip(prompts, encoded, strict=True):
             scores = tuple(self._score(len(option)) for option in options)
-            text = "" if options else " ".join(self._lot.choices(SAID, k=8))
-            found.append(Reply(fingerprint(ids), scores, text))
-        return found
+            text = "" if options else " ".join(self._lot.choices(VOCABULARY, k=8))
+            replies.append(Reply(fingerprint(ids), scores, text))
+        return replies
 
     def _score(self, tokens: int) -> OptionScore:
         total = -self._lot.random() * tokens
@@ -152,8 +152,8 @@ def measure(place: Path) -> dict[str, float]:
     engine = Instant()
     artifact._forget_peak_memory()
     began = time.perf_counter()
-    found = corpora.find([benchmark.load(name) for name in NAMES], LANGUAGES, place)
-    run.evaluate(engine, found, LANGUAGES, PACKS, place / "measured")
+    pairs = corpora.find([benchmark.load(name) for name in NAMES], LANGUAGES, place)
+    run.evaluate(engine, pairs, LANGUAGES, PACKS, place / "measured")
     return {"seconds": time.perf_counter() - began, "MiB": artifact.measure_peak_memory() or 0.0}
 
 
@@ -163,9 +163,9 @@ def measured_apart(rows: int) -> dict[str, float]:
         for name in NAMES:
             write(Path(place) / name, name, rows)
         command = [sys.executable, __file__, "--child", place]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found: dict[str, float] = json.loads(told.splitlines()[-1])
-    return found
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    figures: dict[str, float] = json.loads(output.splitlines()[-1])
+    return figures
 
 
 def main() -> None:
@@ -181,9 +181,9 @@ def main() -> None:
         return
     print("| questions | seconds | questions/s | peak memory, MiB |\n|--:|--:|--:|--:|")
     for rows in given.rows:
-        found, count = measured_apart(rows), rows * len(NAMES) * len(LANGUAGES)
-        seconds = found["seconds"]
-        print(f"| {count:,} | {seconds:.1f} | {count / seconds:,.0f} | {found['MiB']:,.0f} |")
+        figures, count = measured_apart(rows), rows * len(NAMES) * len(LANGUAGES)
+        seconds = figures["seconds"]
+        print(f"| {count:,} | {seconds:.1f} | {count / seconds:,.0f} | {figures['MiB']:,.0f} |")
     print(f"\n{platform.processor() or platform.machine()}, {artifact.list_versions()}")
 
 

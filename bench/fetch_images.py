@@ -36,11 +36,11 @@ KINDS = [
 
 def paths(count: int) -> dict[str, str]:
     """Paths and what becomes of them: half are pictures."""
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for number in range(count):
         kind, reason = ("ok", "ok") if number % 2 else KINDS[number // 2 % len(KINDS)]
-        found[f"{kind}-{number}"] = reason
-    return found
+        reasons[f"{kind}-{number}"] = reason
+    return reasons
 
 
 def digest(path: str) -> str | None:
@@ -59,23 +59,23 @@ def main() -> int:
         concurrency=64, per_host=64, timeout=2.0, retries=1, max_bytes=2_000_000,
         on_mismatch="drop", allow=("127.0.0.1/32",),
     )  # fmt: skip
-    told: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     with PictureServer().started() as server, tempfile.TemporaryDirectory() as name:
         folder, started = Path(name), time.perf_counter()
         wanted = [Wanted(server.url(path), digest(path)) for path in expected]
         ledger = fetch(wanted, folder / "mixed", settings)
         seconds = time.perf_counter() - started
         for path, reason in expected.items():
-            told[reason, ledger.reason(server.url(path)) or "ok"] += 1
+            counts[reason, ledger.reason(server.url(path)) or "ok"] += 1
         good = [Wanted(server.url(f"ok-{number}")) for number in range(len(expected))]
         started = time.perf_counter()
         pictures = fetch(good, folder / "good", settings).counts()["ok"]
         speed = pictures / (time.perf_counter() - started)
     print("| is | told as | URLs |\n|---|---|--:|")
-    for (reason, found), count in sorted(told.items()):
-        print(f"| {reason} | {found} | {count} |")
+    for (reason, actual), count in sorted(counts.items()):
+        print(f"| {reason} | {actual} | {count} |")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    wrong = sum(count for (reason, found), count in told.items() if reason != found)
+    wrong = sum(count for (reason, actual), count in counts.items() if reason != actual)
     print(f"\n{len(expected)} URLs in {seconds:.1f} s, {wrong} told wrongly, peak {peak:,.0f} MiB")
     print(f"{pictures} good pictures of 16x16 alone: {speed:,.0f} a second")
     versions = f"aiohttp {aiohttp.__version__}, pillow {PIL.__version__}"

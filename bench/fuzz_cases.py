@@ -32,14 +32,14 @@ Kind = Callable[[Path, random.Random], Cases]
 def judge(case: Case, whole: Any) -> str | None:
     """Read a case; say how it failed, or None if it held."""
     try:
-        found = case.read()
+        value = case.read()
     except InputError as error:
         return _refused(case, str(error))
     except Exception as error:
         return f"a traceback: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
     if case.harm == "refuse":
         return "accepted"
-    if case.harm in ("same", "either") and found != whole:
+    if case.harm in ("same", "either") and value != whole:
         return "accepted, and read otherwise"
     return None
 
@@ -73,7 +73,7 @@ def run(
     kinds: Mapping[str, Kind], cases: int, seed: int, folder: Path, report: Callable[[str], None]
 ) -> dict[str, Count]:
     """Try so many cases in all, as many of each kind; returns what became of them."""
-    found = {}
+    counts = {}
     share, more = divmod(cases, len(kinds))
     for place, (name, kind) in enumerate(kinds.items()):
         rng = random.Random(f"{seed} {name}")
@@ -81,14 +81,14 @@ def run(
         own.mkdir()
         made = kind(own, rng)
         whole = next(made).read()
-        count = found[name] = Count()
+        count = counts[name] = Count()
         for _ in range(share + (place < more)):
             case = next(made)
             count.tried += 1
             if problem := judge(case, whole):
                 count.failures[problem.split(":")[0]] += 1
                 report(f"{name}: {case.where.name}: {case.done} ({case.harm}): {problem}")
-    return found
+    return counts
 
 
 # What can be done to the bytes of any file.
@@ -121,10 +121,10 @@ def put(path: Path, data: bytes | None) -> None:
         path.write_bytes(data)
 
 
-def table(found: Mapping[str, Count]) -> str:
+def table(counts: Mapping[str, Count]) -> str:
     """The counts, as Markdown."""
     lines = ["| kind of input | tried | held | failed |", "|---|---:|---:|---:|"]
-    rows = [(name, count.tried, count.failures.total()) for name, count in found.items()]
+    rows = [(name, count.tried, count.failures.total()) for name, count in counts.items()]
     rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows)))
     lines += [f"| {name} | {n:,} | {n - failed:,} | {failed} |" for name, n, failed in rows]
     return "\n".join(lines)

@@ -36,7 +36,7 @@ def columns(row_type: str, number: int, code: str) -> dict[str, Any]:
         return {"text": text}
     if row_type == "instruction":
         turns = [("user", question), ("assistant", text)] * (1 + number % 2)
-        return {"turns": [{"role": role, "content": said} for role, said in turns]}
+        return {"turns": [{"role": role, "content": content} for role, content in turns]}
     if row_type == "vqa":
         return {"question": question, "answers": [language.load(code).yes, text]}
     if row_type == "choice":
@@ -82,20 +82,20 @@ def table_changes(table: pa.Table, own: Iterable[str]) -> Iterator[Change]:
         yield f"{name} left out", table.drop_columns([name]), "refuse"
         yield f"{name} of nothing", with_column(table, name, pa.nulls(len(table))), "refuse"
         kind: list[Any] = [1.5] * len(table)
-        for told, values in (
+        for label, values in (
             ("floats", kind),
             ("truths", [True] * len(table)),
             ("bytes", [b"x"] * len(table)),
         ):
-            yield f"{name} of {told}", with_column(table, name, pa.array(values)), "refuse"
+            yield f"{name} of {label}", with_column(table, name, pa.array(values)), "refuse"
         number = pa.array(range(len(table)))
         harm: Harm = "any" if name == "answer" else "refuse"
         yield f"{name} of numbers", with_column(table, name, number), harm
-        for told, value in spoiled_values(table[name].type):
+        for label, value in spoiled_values(table[name].type):
             cells = table[name].to_pylist()
             cells[random.Random(name).randrange(len(cells))] = value
             yield (
-                f"{name}: {told}",
+                f"{name}: {label}",
                 with_column(table, name, pa.array(cells, table[name].type)),
                 "refuse",
             )
@@ -144,9 +144,9 @@ def picture_changes(table: pa.Table) -> Iterator[Change]:
         yield f"{name} left out", table.drop_columns([name]), "refuse"
         yield f"{name} of nothing", with_column(table, name, pa.nulls(len(table))), "refuse"
         cells = table[name].to_pylist()
-        for told, value in (("none", None), ("another's", cells[0])):
+        for label, value in (("none", None), ("another's", cells[0])):
             held = pa.array([*cells[:-1], value], table[name].type)
-            yield f"{name}: {told}", with_column(table, name, held), "refuse"
+            yield f"{name}: {label}", with_column(table, name, held), "refuse"
     yield "a picture less", table.slice(1), "refuse"
     yield "pictures in another order", table.take(list(range(len(table)))[::-1]), "same"
 

@@ -79,14 +79,14 @@ def evaluations(folder: Path, rng: random.Random) -> Cases:
     packs = {code: language.load(code) for code in CODES}
 
     def measure(place: Path) -> Any:
-        found = evaluate(Lots(), asked, CODES, packs, place, bootstrap=20)
+        figures = evaluate(Lots(), asked, CODES, packs, place, bootstrap=20)
         read, rows = Evaluation(place), Rows(place, "run")
         scores = [read.scores(bench.name, code) for bench, _ in asked for code in CODES]
-        told = [(one.ids, list(one.correct)) for one in scores if one]
+        correct = [(one.ids, list(one.correct)) for one in scores if one]
         joined = [join(rows, rows, key, None).ids for key in rows.asked]
         return (
-            found,
-            told,
+            figures,
+            correct,
             joined,
             pq.read_table(place / "rows.parquet").drop_columns("seconds").to_pylist(),
         )

@@ -36,12 +36,12 @@ def main() -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         chosen = {name: kinds()[name] for name in asked.kind}
-        found = run(
+        counts = run(
             chosen, asked.cases, asked.seed, Path(folder), lambda line: print(line, flush=True)
         )
-    print(table(found))
+    print(table(counts))
     print(f"\nseed {asked.seed}, {time.perf_counter() - started:.0f} s")
-    raise SystemExit(any(count.failures for count in found.values()))
+    raise SystemExit(any(count.failures for count in counts.values()))
 
 
 if __name__ == "__main__":

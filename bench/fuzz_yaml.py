@@ -44,13 +44,13 @@ def read_pack(path: Path) -> Any:
 
 def read_benchmark(path: Path) -> Any:
     """A benchmark, and what it asks."""
-    found = benchmark.read(path)
-    return found, found.primary, found.prompt(language.load("en"), "what?", ["a", "b"])
+    bench = benchmark.read(path)
+    return bench, bench.primary, bench.prompt(language.load("en"), "what?", ["a", "b"])
 
 
 def read_prompt(path: Path) -> Any:
     """What is sent by a prompt for a row of each type."""
-    found = prompt.load(str(path), "eu")
+    opened = prompt.load(str(path), "eu")
     packs = language.load("en"), language.load("eu")
     rows = [Row(0, "r", row_types.load(kind), ["a?", "b", "c"]) for kind in ("vqa", "choice")]
     rows += [
@@ -58,7 +58,7 @@ def read_prompt(path: Path) -> Any:
         Row(0, "r", row_types.load("instruction"), ["a?", "b"]),
     ]
     formats: tuple[prompt.Format, ...] = ("labels", "json")
-    return [prompt.Writer(found, form, *packs).messages(row) for form in formats for row in rows]
+    return [prompt.Writer(opened, form, *packs).messages(row) for form in formats for row in rows]
 
 
 def nodes(data: Any, key: Key = ()) -> Iterator[tuple[Key, Any]]:
@@ -88,29 +88,29 @@ def placed(data: Any, key: Key, value: Any) -> Any:
 def other_kinds(value: Any, key: Key) -> list[tuple[str, Any, Harm]]:
     """Values of another kind than what is in a place, and whether they must be refused there."""
     free: Harm = "any" if any(part in FREE for part in key) else "refuse"
-    found: list[tuple[str, Any, Harm]] = [("nothing", None, "any"), ("empty text", "", "any")]
+    values: list[tuple[str, Any, Harm]] = [("nothing", None, "any"), ("empty text", "", "any")]
     if not isinstance(value, dict):
-        found.append(("a mapping", {"x": 1}, free))
+        values.append(("a mapping", {"x": 1}, free))
     if not isinstance(value, list):
-        found.append(("a list", [["x"]], free))
+        values.append(("a list", [["x"]], free))
     if isinstance(value, str):
-        found += [("a number", 7, "any"), ("a sign of control", value + "\x1b[31m", "any")]
+        values += [("a number", 7, "any"), ("a sign of control", value + "\x1b[31m", "any")]
         if {"prompts", "statements"} & set(key):
-            found += [
+            values += [
                 ("an open brace", value + "{", "any"),
                 ("a field {0.x}", value + "{0.x}", "any"),
             ]
     elif isinstance(value, bool):
-        found += [("a number", 7, free), ("a word", "perhaps", free)]
+        values += [("a number", 7, free), ("a word", "perhaps", free)]
     elif isinstance(value, int | float):
-        found += [("a word", "many", free), ("a truth", True, free), ("a text", str(value), "any")]
-        found += [("infinity", float("inf"), free), ("no number", float("nan"), free)]
-        found += [("less than nothing", -1, "any"), ("a huge number", 10**30, "any")]
+        values += [("a word", "many", free), ("a truth", True, free), ("a text", str(value), "any")]
+        values += [("infinity", float("inf"), free), ("no number", float("nan"), free)]
+        values += [("less than nothing", -1, "any"), ("a huge number", 10**30, "any")]
     elif isinstance(value, list | dict):
-        found += [("a word", "all", free), ("a number", 7, free)]
+        values += [("a word", "all", free), ("a number", 7, free)]
         if isinstance(value, list):
-            found += [("all of it twice", [*value, *value], "any"), ("an empty list", [], "any")]
-    return found
+            values += [("all of it twice", [*value, *value], "any"), ("an empty list", [], "any")]
+    return values
 
 
 def spoiled(text: str, rng: random.Random) -> tuple[str, bytes, Harm]:

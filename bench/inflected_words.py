@@ -23,8 +23,8 @@ SHORTEST = 4
 def pairs(code: str) -> Iterator[tuple[str, str]]:
     """Each name with each word that begins like it, but for the name's last vowel."""
     words = {word for text in texts(code) for word in WORD.findall(text.lower())}
-    told = (load_locale(code).name(concept.emoji) or "" for concept in load_concepts())
-    for name in sorted({name.lower() for name in told if WORD.fullmatch(name)}):
+    names = (load_locale(code).name(concept.emoji) or "" for concept in load_concepts())
+    for name in sorted({name.lower() for name in names if WORD.fullmatch(name)}):
         beginning = name.rstrip("aeiou") if name[-2:-1] not in "aeiou" else name[:-1]
         if len(beginning) >= SHORTEST:
             yield from ((name, word) for word in sorted(words) if word.startswith(beginning))

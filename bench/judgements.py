@@ -86,8 +86,8 @@ def main() -> None:
         for _ in range(asked.runs):
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             runs.append(json.loads(done.stdout))
-    found = min(runs, key=lambda run: run["seconds"])
-    print(json.dumps({"judgements": asked.judgements, "table_mb": round(size / 1e6, 1), **found}))
+    fastest = min(runs, key=lambda run: run["seconds"])
+    print(json.dumps({"judgements": asked.judgements, "table_mb": round(size / 1e6, 1), **fastest}))
 
 
 if __name__ == "__main__":

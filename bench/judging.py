@@ -55,8 +55,8 @@ def make(folder: Path, rows: int) -> run.About:
     """Pairs of two runs."""
     corpus = answered.corpus(folder / f"corpora-{rows}" / "wildvision", rows)
     one, two = (answered.run(folder / f"{rows}" / n, rows=rows) for n in ("latxa", "llama"))
-    found = join_pairs(one, two, "wildvision", "eu", corpus)
-    return run.About(found, "wildvision", language.load("eu"))
+    pairs = join_pairs(one, two, "wildvision", "eu", corpus)
+    return run.About(pairs, "wildvision", language.load("eu"))
 
 
 def settings(url: str, **more: Any) -> run.Settings:
@@ -79,8 +79,8 @@ def throughput(about: run.About, folder: Path) -> None:
         shares.append(ours / bare)
         paces.append((ours, bare))
     middle = sorted(range(ROUNDS), key=lambda turn: shares[turn])[ROUNDS // 2]
-    told = ", ".join(f"{share:.3f}" for share in shares)
-    print(f"games/s: {paces[middle][0]:.1f}, bare loop {paces[middle][1]:.1f}; of it: {told}")
+    listed = ", ".join(f"{share:.3f}" for share in shares)
+    print(f"games/s: {paces[middle][0]:.1f}, bare loop {paces[middle][1]:.1f}; of it: {listed}")
 
 
 def loop(about: run.About, url: str) -> float:

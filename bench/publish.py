@@ -68,8 +68,8 @@ def measure(what: str, source: Path, target: Path) -> dict[str, float]:
     """Seconds, processor time and peak memory of a process that does one thing."""
     places = map(str, (source, target, Path(__file__).parent))
     words = [sys.executable, "-c", MEASURED, what, *places]
-    found: dict[str, float] = json.loads(subprocess.check_output(words, text=True))
-    return found
+    taken: dict[str, float] = json.loads(subprocess.check_output(words, text=True))
+    return taken
 
 
 def main() -> None:
@@ -89,24 +89,24 @@ def main() -> None:
         print(f"{asked.rows:,} rows in 2 languages, {asked.pictures:,} pictures, {size:,.0f} MB")
         best: dict[str, dict[str, float]] = {}
         for _ in range(asked.runs):
-            found = {"copy": {"seconds": copy_plainly(corpus, copy)}}
+            taken = {"copy": {"seconds": copy_plainly(corpus, copy)}}
             shutil.rmtree(copy)
-            found["publish"] = measure("publish", corpus, made)
-            found["restore"] = measure("restore", made, back)
+            taken["publish"] = measure("publish", corpus, made)
+            taken["restore"] = measure("restore", made, back)
             for folder in (made, back):
                 shutil.rmtree(folder)
-            for name, took in found.items():
+            for name, took in taken.items():
                 if name not in best or took["seconds"] < best[name]["seconds"]:
                     best[name] = took
         plain = best["copy"]["seconds"]
         for name, took in best.items():
-            told = (
+            line = (
                 f"{name}: {took['seconds']:.1f} s, {size / took['seconds']:,.0f} MB/s of pictures"
             )
             if name != "copy":
-                told += f", {took['seconds'] / plain:.2f} times the copy"
-                told += f", {took['cpu']:.1f} s of processors, {took['mib']:,.0f} MiB at most"
-            print(told)
+                line += f", {took['seconds'] / plain:.2f} times the copy"
+                line += f", {took['cpu']:.1f} s of processors, {took['mib']:,.0f} MiB at most"
+            print(line)
 
 
 if __name__ == "__main__":

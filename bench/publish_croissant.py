@@ -24,10 +24,10 @@ def main() -> int:
     if bad:
         print(bad)
     for table in opened.metadata.record_sets:
-        found = sum(1 for _ in opened.records(table.uuid))
+        count = sum(1 for _ in opened.records(table.uuid))
         wanted = release["images" if table.uuid == "images" else "rows"]
-        print(f"{table.uuid}: {found:,} of {wanted:,}")
-        bad = bad or found != wanted
+        print(f"{table.uuid}: {count:,} of {wanted:,}")
+        bad = bad or count != wanted
     version = importlib.metadata.version("mlcroissant")
     print(f"mlcroissant {version}: {'found something' if bad else 'nothing to say'}")
     return 1 if bad else 0

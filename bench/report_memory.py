@@ -53,8 +53,8 @@ def write(folder: Path, rows: int) -> int:
 def report(folder: Path, output: Path, source: Path) -> tuple[float, float]:
     """Peak memory in MiB and processor seconds of one report."""
     command = [sys.executable, "-c", MEASURED, "report", str(folder), "--output", str(output)]
-    found = os.pathsep.join([str(source), str(Path(__file__).parent)])
-    environment = {**os.environ, "PYTHONPATH": found, "OMP_NUM_THREADS": "1"}
+    places = os.pathsep.join([str(source), str(Path(__file__).parent)])
+    environment = {**os.environ, "PYTHONPATH": places, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     mib, seconds = done.stdout.splitlines()[-1].split()
     return float(mib), float(seconds)

@@ -24,13 +24,13 @@ def manifests(study: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def rows(study: Path) -> list[str]:
     """One line of the table per kind of step."""
-    found = dict(manifests(study))
+    steps = dict(manifests(study))
     lines = [
         "| step | how many | seconds, all | seconds, each | attempts |",
         "|---|--:|--:|--:|--:|",
     ]
     for kind in KINDS:
-        group = [manifest for name, manifest in found.items() if name.split("/")[0] == kind]
+        group = [manifest for name, manifest in steps.items() if name.split("/")[0] == kind]
         if group:
             seconds = [manifest["seconds"] for manifest in group]
             each = f"{min(seconds):,.0f} to {max(seconds):,.0f}"
@@ -43,9 +43,9 @@ def machine(study: Path) -> str:
     """This machine, and the versions that the study was made with."""
     versions: dict[str, str] = next((m["versions"] for _, m in manifests(study)), {})
     peak = max((m["peak_memory_mb"] or 0 for _, m in manifests(study)), default=0)
-    told = ", ".join(f"{name} {version}" for name, version in versions.items())
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
-        f"{processor()}, {os.cpu_count()} cores; {told}. "
+        f"{processor()}, {os.cpu_count()} cores; {listed}. "
         f"Largest resident memory of a step: {peak:,.0f} MiB."
     )
 

@@ -141,7 +141,7 @@ def watched(loop: Loop, reporter: Reporter, model: Any, tower: Any, device: str)
         return tally.most
 
 
-def reckoned(model: Any, settings: Stage, rows: int, text: int) -> Memory:
+def estimate(model: Any, settings: Stage, rows: int, text: int) -> Memory:
     """What the stage should hold."""
     fusion.set_trainable(model, settings.trainable)
     tokens = rows * (model.config.image_seq_length + text)
@@ -161,7 +161,7 @@ def fitting(shape: Shape, settings: Stage, rows: int, text: int, device: str) ->
         return int(shape.llm.num_hidden_layers)
     room = SPARE * torch.cuda.get_device_properties(0).total_memory
     for layers in range(shape.llm.num_hidden_layers, 0, -1):
-        if reckoned(build(shape, layers, "meta"), settings, rows, text).peak <= room:
+        if estimate(build(shape, layers, "meta"), settings, rows, text).peak <= room:
             return layers
     sys.exit(f"--batch: expected fewer than {rows} samples, found no layer that fits {room:.3g}")
 
@@ -174,7 +174,7 @@ def measure(asked: argparse.Namespace) -> None:
         settings = stage(name, asked.checkpointing)
         layers = asked.layers or fitting(shape, settings, asked.batch, text, asked.device)
         model = build(shape, layers, asked.device)
-        memory = reckoned(model, settings, asked.batch, text)
+        memory = estimate(model, settings, asked.batch, text)
         *lines, held = train(model, settings, asked.batch, text, asked.steps, asked.device)
         timed = lines[len(lines) // 3 :]
         rate = np.median([line["samples_per_second"] for line in timed])
@@ -208,7 +208,7 @@ def check(shapes: tuple[str, ...]) -> None:
             for again in (False, True):
                 chosen = settings.model_copy(update={"gradient_checkpointing": again})
                 model = build(shape, shape.llm.num_hidden_layers, "cpu")
-                memory = reckoned(model, chosen, rows, text).peak
+                memory = estimate(model, chosen, rows, text).peak
                 held = train(model, chosen, rows, text, 2, "cpu")[-1]
                 print(
                     f"{shape_name:6} {name:9} {settings.precision:7} {'yes' if again else 'no':6} "

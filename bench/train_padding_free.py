@@ -44,10 +44,10 @@ def samples(batches: int, each: int, vocabulary: int, grouped: bool) -> list[lis
         supervised = np.arange(length * 3 // 4, length).astype(np.int32)
         return EncodedSample("", "", None, ids, supervised, images=0, cut=0)
 
-    found = [one() for _ in range(batches * each)]
+    drawn = [one() for _ in range(batches * each)]
     if grouped:
-        found.sort(key=len)
-    made = [found[start : start + each] for start in range(0, len(found), each)]
+        drawn.sort(key=len)
+    made = [drawn[start : start + each] for start in range(0, len(drawn), each)]
     return [made[place] for place in generator.permutation(batches)] if grouped else made
 
 
@@ -125,22 +125,22 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=55, help="in a batch")
     parser.add_argument("--vocabulary", type=int, default=2048)
     asked = parser.parse_args()
-    found = {}
+    measured = {}
     for way in ("padded", "grouped", "packed"):
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            found[way] = pool.apply(measure, (way, asked))
+            measured[way] = pool.apply(measure, (way, asked))
     print(f"{'':8} samples/s  tokens/s  tokens/s of processor time  peak MB  last loss")
-    for way, kept in found.items():
+    for way, kept in measured.items():
         rate = asked.samples * asked.batches / kept["seconds"]
         print(
             f"{way:8} {rate:9.1f} {kept['tokens'] / kept['seconds']:9.0f} "
             f"{kept['tokens'] / kept['processor']:27.0f} {kept['memory']:8.0f} {kept['loss']:10.4f}"
         )
     for way in ("padded", "grouped"):
-        faster = found[way]["processor"] / found["packed"]["processor"]
-        share = found["packed"]["memory"] / found[way]["memory"]
-        told = f"{faster:.2f} x its speed by processor time, {share:.0%} of its memory"
-        print(f"packed against {way}: {told}")
+        faster = measured[way]["processor"] / measured["packed"]["processor"]
+        share = measured["packed"]["memory"] / measured[way]["memory"]
+        ratio = f"{faster:.2f} x its speed by processor time, {share:.0%} of its memory"
+        print(f"packed against {way}: {ratio}")
     print(
         f"{asked.precision}, {asked.threads} thread(s), {asked.samples} samples in a batch, "
         f"vocabulary {asked.vocabulary}, {platform.machine()}, "

@@ -24,7 +24,7 @@ from ikusi.train.packed import PackedModel
 EXACT, ROUNDED, LEARNING = 1e-4, 1.25, ["connector", "llm"]
 LAYERS, ROWS = 4, 5
 
-Found = tuple[float, dict[str, Tensor]]
+Result = tuple[float, dict[str, Tensor]]
 """Mean loss, and the gradient of every parameter that learns."""
 
 
@@ -38,21 +38,23 @@ def parity(shape: Any, asked: argparse.Namespace) -> None:
     images = pixels(model, ROWS, 0).to(asked.device)
     exact = padded(model, rows, images, bf16=False)
     near = packed(model, rows, images, bf16=False)
-    said = [
+    checks = [
         ("fp32: loss", abs(near[0] / exact[0] - 1), EXACT),
         ("fp32: gradients, all", apart(near, exact), EXACT),
         ("fp32: gradients, worst of one tensor", worst(near, exact), EXACT),
     ]
     rounding = apart(padded(model, rows, images, bf16=True), exact)
-    found = apart(packed(model, rows, images, bf16=True), exact)
-    said.append((f"bf16: gradients (padded: {rounding:.1e})", found, ROUNDED * rounding))
+    difference = apart(packed(model, rows, images, bf16=True), exact)
+    checks.append((f"bf16: gradients (padded: {rounding:.1e})", difference, ROUNDED * rounding))
     for bf16 in (False, True):
         name = "bf16" if bf16 else "fp32"
-        said.append((f"{name}: logits of others that change", leaks(model, rows, images, bf16), 0))
-    said.append(("image tokens that are not their features", misplaced(model, rows, images), 0))
-    for name, value, most in said:
+        checks.append(
+            (f"{name}: logits of others that change", leaks(model, rows, images, bf16), 0)
+        )
+    checks.append(("image tokens that are not their features", misplaced(model, rows, images), 0))
+    for name, value, most in checks:
         print(f"{'ok' if value <= most else 'DIFFERS':8} {name}: {value:.2e} (at most {most:.2e})")
-    if any(value > most for _, value, most in said):
+    if any(value > most for _, value, most in checks):
         sys.exit(1)
 
 
@@ -70,7 +72,7 @@ def batch_of(model: Any, rows: list[EncodedSample], images: Tensor) -> Batch:
     return collate(rows, images.cpu()[places]).to(model.device)
 
 
-def gradients(model: Any, loss: Tensor) -> Found:
+def gradients(model: Any, loss: Tensor) -> Result:
     """What a loss comes to."""
     model.zero_grad()
     loss.backward()
@@ -78,7 +80,7 @@ def gradients(model: Any, loss: Tensor) -> Found:
     return float(loss.detach()), {name: grad.clone() for name, grad in learning.items()}
 
 
-def packed(model: Any, rows: list[EncodedSample], images: Tensor, bf16: bool) -> Found:
+def packed(model: Any, rows: list[EncodedSample], images: Tensor, bf16: bool) -> Result:
     """Loss and gradients without padding, as training computes them."""
     batch = batch_of(model, rows, images)
     with use_packed_attention(model):
@@ -86,7 +88,7 @@ def packed(model: Any, rows: list[EncodedSample], images: Tensor, bf16: bool) ->
         return gradients(model, loss)
 
 
-def padded(model: Any, rows: list[EncodedSample], images: Tensor, bf16: bool) -> Found:
+def padded(model: Any, rows: list[EncodedSample], images: Tensor, bf16: bool) -> Result:
     """The same by transformers' own forward of the padded batch."""
     width = max(map(len, rows))
     ids = torch.zeros(len(rows), width, dtype=torch.long)
@@ -102,18 +104,18 @@ def padded(model: Any, rows: list[EncodedSample], images: Tensor, bf16: bool) ->
     return gradients(model, loss)
 
 
-def apart(found: Found, wanted: Found) -> float:
+def apart(result: Result, wanted: Result) -> float:
     """Length of the difference of all gradients, as a share of their length."""
-    if found[1].keys() != wanted[1].keys():
-        sys.exit(f"expected gradients of the same weights, found {found[1].keys()}")
-    far = sum(float((found[1][n] - w).double().pow(2).sum()) for n, w in wanted[1].items())
+    if result[1].keys() != wanted[1].keys():
+        sys.exit(f"expected gradients of the same weights, found {result[1].keys()}")
+    far = sum(float((result[1][n] - w).double().pow(2).sum()) for n, w in wanted[1].items())
     return float((far / sum(float(w.double().pow(2).sum()) for w in wanted[1].values())) ** 0.5)
 
 
-def worst(found: Found, wanted: Found) -> float:
+def worst(result: Result, wanted: Result) -> float:
     """The same of the tensor where it is greatest."""
     return max(
-        float((found[1][name] - gradient).norm() / gradient.norm().clamp(min=1e-12))
+        float((result[1][name] - gradient).norm() / gradient.norm().clamp(min=1e-12))
         for name, gradient in wanted[1].items()
     )
 

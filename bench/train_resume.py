@@ -34,14 +34,14 @@ def train(folder: Path, save_at: int, threads: int) -> None:
     from ikusi.recipe import Stage
     from ikusi.train.stages import Progress, train_stage
 
-    def say(what: object) -> None:
+    def show(what: object) -> None:
         print(MARK, what, time.process_time(), flush=True)
 
     torch.set_num_threads(threads)
-    say("imported")
-    found, processor = model()
+    show("imported")
+    llava, processor = model()
     rows = mixture(folder / "corpus", ROWS, SIDE, SIDE)
-    say("opened")
+    show("opened")
     stage = Stage(
         corpus="given",
         trainable=["connector", "llm"],
@@ -53,11 +53,11 @@ def train(folder: Path, save_at: int, threads: int) -> None:
         save_every=save_at,
     )
 
-    def told(progress: Progress) -> None:
-        say(progress.step)
+    def report(progress: Progress) -> None:
+        show(progress.step)
 
     output = folder / f"stage-{save_at}"
-    train_stage(found, processor, rows, stage, output=output, seed=0, progress=told)
+    train_stage(llava, processor, rows, stage, output=output, seed=0, progress=report)
 
 
 class Child:
@@ -73,7 +73,7 @@ class Child:
             stderr=self._complaints,
             text=True,
         )
-        self._said: queue.Queue[tuple[str, float, float] | None] = queue.Queue()
+        self._lines: queue.Queue[tuple[str, float, float] | None] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
@@ -81,20 +81,20 @@ class Child:
         for line in self._process.stdout:
             if line.startswith(MARK):  # DeepSpeed talks too
                 _, word, spent = line.split()
-                self._said.put((word, float(spent), time.perf_counter() - self._started))
-        self._said.put(None)
+                self._lines.put((word, float(spent), time.perf_counter() - self._started))
+        self._lines.put(None)
 
     def lines(self) -> Iterator[tuple[str, float, float]]:
         """What it says; ends this script if it dies or says nothing for too long."""
         while True:
             try:
-                said = self._said.get(timeout=PATIENCE)
+                line = self._lines.get(timeout=PATIENCE)
             except queue.Empty:
                 sys.exit(f"expected a line within {PATIENCE} seconds, found none")
-            if said is None:
+            if line is None:
                 self._complaints.seek(0)
                 sys.exit(f"{self._complaints.read()}\nexpected a step, found the end")
-            yield said
+            yield line
 
     def kill(self) -> None:
         """Kill it unasked (SIGKILL), and wait until it is gone."""
@@ -120,7 +120,7 @@ def run(words: list[str], until: int | None) -> tuple[int, dict[str, float]]:
     return first, seconds
 
 
-def told(name: object, seconds: dict[str, float]) -> str:
+def write_line(name: object, seconds: dict[str, float]) -> str:
     """A line of the table."""
     opened = seconds["opened"] - seconds["imported"]
     rest = seconds["processor"] - seconds["opened"]
@@ -149,13 +149,13 @@ def main() -> None:
         words = ["--child", folder, "--threads", str(asked.threads)]
         for step in steps:
             at = [*words, "--steps", str(step)]
-            print(told("fresh", run(at, step + 1)[1]), flush=True)
+            print(write_line("fresh", run(at, step + 1)[1]), flush=True)
             for _ in range(asked.times):
                 first, seconds = run(at, None)
                 if first != step + 1:
                     sys.exit(f"expected to go on with step {step + 1}, found {first}")
                 slowest = max(slowest, seconds["clock"])
-                print(told(step, seconds), flush=True)
+                print(write_line(step, seconds), flush=True)
     print(f"slowest {slowest:.1f} s by the clock; target: under {TARGET:.0f} s")
     from train_miniature import machine
 

@@ -32,11 +32,11 @@ class Tally(TorchDispatchMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        found = func(*args, **(kwargs or {}))
-        for part in tree_iter(found):
+        result = func(*args, **(kwargs or {}))
+        for part in tree_iter(result):
             if isinstance(part, Tensor):
                 self._count(part)
-        return found
+        return result
 
     def _count(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()

@@ -33,7 +33,7 @@ TARGET = 0.02  # of a step
 def train(folder: Path, workers: int, asked: argparse.Namespace) -> list[dict[str, Any]]:
     """Train in this process; the line of metrics of each step."""
     torch.set_num_threads(asked.threads)
-    found, processor = model()
+    llava, processor = model()
     rows = mixture(folder / "corpus", asked.steps * asked.batch, asked.width, asked.height)
     stage = Stage(
         corpus="given",
@@ -46,7 +46,7 @@ def train(folder: Path, workers: int, asked: argparse.Namespace) -> list[dict[st
     )
     output = folder / f"workers-{workers}"
     runs_on = Compute(data_workers=workers)
-    train_stage(found, processor, rows, stage, output=output, seed=0, compute=runs_on)
+    train_stage(llava, processor, rows, stage, output=output, seed=0, compute=runs_on)
     lines = (output / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
@@ -54,9 +54,9 @@ def train(folder: Path, workers: int, asked: argparse.Namespace) -> list[dict[st
 def reading(folder: Path, asked: argparse.Namespace) -> float:
     """Seconds of processor time that reading one batch of pictures takes."""
     torch.set_num_threads(1)
-    found, processor = model()
+    llava, processor = model()
     rows = mixture(folder / "corpus", asked.steps * asked.batch, asked.width, asked.height)
-    encoder = Encoder(rows, found, processor, max_length=512)
+    encoder = Encoder(rows, llava, processor, max_length=512)
     samples = [encoder.encode(index) for index in range(2 * asked.batch)]
     pictures = [sample.picture for sample in samples if sample.picture]
     encoder.pixels(pictures[: asked.batch])
@@ -93,8 +93,8 @@ def main() -> None:
                   f"{waited[0] / whole[0]:6.1%} {waited[1] / whole[1]:26.1%}")  # fmt: skip
         spent = alone(reading, folder, asked)
     print(f"target: under {TARGET:.0%}")
-    told = f"{asked.width} x {asked.height} JPEGs, {asked.batch} in a step"
-    print(f"{told}: reading a step's takes {1000 * spent:.0f} ms of processor time")
+    pictures = f"{asked.width} x {asked.height} JPEGs, {asked.batch} in a step"
+    print(f"{pictures}: reading a step's takes {1000 * spent:.0f} ms of processor time")
     print(f"{machine()}, {asked.threads} thread(s)")
 
 

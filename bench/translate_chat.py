@@ -59,7 +59,7 @@ def translator(url: str, model: str, **more: Any) -> ChatTranslator:
     return ChatTranslator(settings, language.load("en"), language.load("eu"))
 
 
-def bare(found: ChatTranslator, url: str, asked: Sequence[Row]) -> float:
+def bare(engine: ChatTranslator, url: str, asked: Sequence[Row]) -> float:
     """Rows a second of a loop over the SDK with as many requests at once."""
 
     async def loop() -> None:
@@ -67,9 +67,9 @@ def bare(found: ChatTranslator, url: str, asked: Sequence[Row]) -> float:
 
         async def one(row: Row) -> None:
             async with places:
-                messages: Any = found._writer.messages(row)
+                messages: Any = engine._writer.messages(row)
                 await client.chat.completions.create(
-                    model=found.name, messages=messages, **found._options(row, 0)
+                    model=engine.name, messages=messages, **engine._options(row, 0)
                 )
 
         async with openai.AsyncOpenAI(base_url=url, api_key="none") as client:
@@ -80,19 +80,19 @@ def bare(found: ChatTranslator, url: str, asked: Sequence[Row]) -> float:
     return len(asked) / (time.perf_counter() - started)
 
 
-def ours(found: ChatTranslator, asked: Sequence[Row]) -> float:
+def ours(engine: ChatTranslator, asked: Sequence[Row]) -> float:
     """Rows a second of our translator, answers read and checked."""
     started = time.perf_counter()
-    count = sum(1 for _ in found.translate(iter(asked), lambda row, texts: Verdict()))
+    count = sum(1 for _ in engine.translate(iter(asked), lambda row, texts: Verdict()))
     assert count == len(asked), count
     return len(asked) / (time.perf_counter() - started)
 
 
 def throughput(url: str, model: str, count: int) -> None:
     """Print both paces, turn by turn."""
-    found = translator(url, model)
-    bare(found, url, rows(8))  # to warm up, and to fill the prefix cache
-    paces = [(bare(found, url, rows(count)), ours(found, rows(count))) for _ in range(TURNS)]
+    engine = translator(url, model)
+    bare(engine, url, rows(8))  # to warm up, and to fill the prefix cache
+    paces = [(bare(engine, url, rows(count)), ours(engine, rows(count))) for _ in range(TURNS)]
     print("| turn | bare loop, rows/s | translator, rows/s |\n|--:|--:|--:|")
     for turn, (theirs, mine) in enumerate(paces, 1):
         print(f"| {turn} | {theirs:.2f} | {mine:.2f} |")
@@ -104,24 +104,28 @@ def faults(count: int) -> bool:
     """Print what becomes of rows when 30 % of all requests fail; returns whether all is well."""
     asked = rows(count)
     with Faulty(rate=0.3).started() as server:
-        found = translator(
+        engine = translator(
             server.url, MODEL, prompt="any", format="json", tries=3, deadline=1.0,
             concurrency=32, extra={},
         )  # fmt: skip
         started = time.perf_counter()
-        outcomes = {out.place: out for out in found.translate(iter(asked), lambda *_: Verdict())}
+        outcomes = {out.place: out for out in engine.translate(iter(asked), lambda *_: Verdict())}
         seconds = time.perf_counter() - started
     good = [row for row in asked if outcomes[row.place].texts is not None]
     right = sum(outcomes[row.place].texts == [text.upper() for text in row.texts] for row in good)
     unreached = sum(out.unreached for out in outcomes.values())
     refused = sum(out.texts is None and not out.unreached for out in outcomes.values())
-    told = all(out.attempts or out.unreached for out in outcomes.values() if out.texts is None)
+    explained = all(out.attempts or out.unreached for out in outcomes.values() if out.texts is None)
     print(
         f"\n{count:,} rows, {len(server.requests):,} requests, {len(server.faults):,} faults of "
         f"{len(set(server.faults))} kinds, {seconds:.0f} s: {len(good):,} translated ({right:,} "
         f"rightly), {refused:,} refused with reasons, {unreached:,} not reached"
     )
-    return len(outcomes) == count == len(good) + refused + unreached and right == len(good) and told
+    return (
+        len(outcomes) == count == len(good) + refused + unreached
+        and right == len(good)
+        and explained
+    )
 
 
 def main() -> int:

@@ -34,7 +34,7 @@ Pair = tuple[list[str], list[str]]  # the texts of a row, and of its translation
 
 def messages(code: str) -> list[tuple[str, str]]:
     """English messages and their translations, by the English."""
-    found: dict[str, str] = {}
+    translations: dict[str, str] = {}
     for path in sorted(Path("/usr/share/locale", code, "LC_MESSAGES").glob("*.mo")):
         try:
             with path.open("rb") as file:
@@ -42,11 +42,13 @@ def messages(code: str) -> list[tuple[str, str]]:
         except (OSError, UnicodeDecodeError):  # some are not in the encoding that they state
             continue
         pairs = ((one, other) for one, other in catalogue.items() if one and other)
-        found |= {one: other for one, other in pairs if isinstance(one, str) and other.strip()}
-    return sorted(found.items())
+        translations |= {
+            one: other for one, other in pairs if isinstance(one, str) and other.strip()
+        }
+    return sorted(translations.items())
 
 
-def told(checker: Checker, rows: Iterable[Pair]) -> str:
+def count(checker: Checker, rows: Iterable[Pair]) -> str:
     """Rows by what becomes of them, now and before."""
     counts: Counter[str] = Counter()
     for before, after in rows:
@@ -72,15 +74,15 @@ def main(codes: Sequence[str]) -> None:
         same = [pair for pair in pairs if is_copy(*pair)]
         asked = [long[number % len(long)] for number in range(len(pairs))]  # the questions
         shapes: dict[str, list[Pair]] = {
-            "right captions": [([one], [said]) for one, said in pairs],
-            "right captions that are the same": [([one], [said]) for one, said in same],
+            "right captions": [([one], [translated]) for one, translated in pairs],
+            "right captions that are the same": [([one], [translated]) for one, translated in same],
             "right questions and answers": [
-                ([q, one], [ask, said])
-                for (q, ask), (one, said) in zip(asked, pairs, strict=True)
+                ([q, one], [ask, translated])
+                for (q, ask), (one, translated) in zip(asked, pairs, strict=True)
             ],
             "right answers that are the same": [
-                ([q, one], [ask, said])
-                for (q, ask), (one, said) in zip(asked, same, strict=False)
+                ([q, one], [ask, translated])
+                for (q, ask), (one, translated) in zip(asked, same, strict=False)
             ],
             "captions left": [([one], [one]) for one, _ in long],
             "questions and answers left": [
@@ -91,7 +93,7 @@ def main(codes: Sequence[str]) -> None:
             ],
         }  # fmt: skip
         for shape, rows in shapes.items():
-            print(f"{code} {shape:34} {told(checker, rows)}")
+            print(f"{code} {shape:34} {count(checker, rows)}")
 
 
 if __name__ == "__main__":

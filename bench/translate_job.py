@@ -70,13 +70,15 @@ class Instant:
         for row in rows:
             time.sleep(self.wait) if self.wait else None
             parts = row.texts[0].split(", ")
-            said = ", ".join([WORDS.get(part, part) for part in parts])
-            verdict = check(row, [said])
+            translated = ", ".join([WORDS.get(part, part) for part in parts])
+            verdict = check(row, [translated])
             if verdict.refused or row.place % 100 == 99:
-                attempt = Attempt(said, verdict.refused or "engine: expected words, found none")
+                attempt = Attempt(
+                    translated, verdict.refused or "engine: expected words, found none"
+                )
                 yield Outcome(row.place, None, attempts=(attempt,))
             else:
-                yield Outcome(row.place, [said], flags=verdict.flags)
+                yield Outcome(row.place, [translated], flags=verdict.flags)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -125,8 +127,8 @@ def in_own_process(*arguments: object) -> dict[str, float]:
     """Run this script for one measurement."""
     command = [sys.executable, __file__, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured
 
 
 def killed(folder: Path, kills: int) -> tuple[int, bool]:
@@ -179,9 +181,9 @@ def _tables(sizes: list[int], kills: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             corpus(Path(folder) / "corpus", rows)
             for language_check in (False, True):
-                found = in_own_process("--measure", folder, language_check)
-                told = f"{found['rows_per_second']:,.0f} | {found['mib']:,.0f}"
-                print(f"| {rows:,} | {'yes' if language_check else 'no'} | {told} |", flush=True)
+                measured = in_own_process("--measure", folder, language_check)
+                cells = f"{measured['rows_per_second']:,.0f} | {measured['mib']:,.0f}"
+                print(f"| {rows:,} | {'yes' if language_check else 'no'} | {cells} |", flush=True)
                 for name in ("work", "out"):
                     subprocess.run(["rm", "-rf", f"{folder}/{name}"], check=True)
     with tempfile.TemporaryDirectory() as folder:

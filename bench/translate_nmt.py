@@ -73,8 +73,8 @@ def checkpoint(folder: Path) -> None:
     known = ["</s>", "<unk>", *(piece for piece in pieces if piece[:1] + piece[-1:] != "<>")]
     vocabulary = {piece: place for place, piece in enumerate([*known, "<pad>"])}
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
-    told = {"source_lang": "en", "target_lang": "eu", "tokenizer_class": "MarianTokenizer"}
-    (folder / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
+    settings = {"source_lang": "en", "target_lang": "eu", "tokenizer_class": "MarianTokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
     pad = vocabulary["<pad>"]
     torch.manual_seed(0)
     config = MarianConfig(
@@ -106,14 +106,14 @@ def by_transformers(folder: Path, texts: Sequence[str]) -> Callable[[], int]:
     model = MarianMTModel.from_pretrained(folder).eval()
 
     def run() -> int:
-        said: list[str] = []
+        translated: list[str] = []
         for start in range(0, len(texts), BATCH):
             batch = tokenizer(list(texts[start : start + BATCH]), padding=True, return_tensors="pt")
             with torch.inference_mode():
                 written = model.generate(**batch, num_beams=1, max_new_tokens=WRITTEN)
             assert written.shape[1] == WRITTEN + 1, written.shape
-            said += tokenizer.batch_decode(written, skip_special_tokens=True)
-        return len(said)
+            translated += tokenizer.batch_decode(written, skip_special_tokens=True)
+        return len(translated)
 
     return run
 
@@ -148,7 +148,7 @@ def by_translator(engine: CTranslate2Engine, texts: Sequence[str]) -> Callable[[
 
     def run() -> int:
         translator = SentenceTranslator(engine, "en")  # a new one, that remembers nothing
-        return len(list(translator.translate(rows, lambda row, said: Verdict())))
+        return len(list(translator.translate(rows, lambda row, texts: Verdict())))
 
     return run
 
@@ -194,13 +194,13 @@ def measured(asked: argparse.Namespace, folder: Path) -> dict[str, dict[str, flo
         "engine and translator": by_translator(engine, texts),
         "job": by_job(engine, texts, folder),
     }
-    found: dict[str, dict[str, float]] = {name: {} for name in ways}
+    fastest: dict[str, dict[str, float]] = {name: {} for name in ways}
     for _ in range(asked.times):
         for name, run in ways.items():
             for kind, rate in timed(run).items():
-                found[name][kind] = max(rate, found[name].get(kind, 0.0))
+                fastest[name][kind] = max(rate, fastest[name].get(kind, 0.0))
     shutil.rmtree(engine.folder)
-    return found
+    return fastest
 
 
 def main() -> None:
@@ -215,11 +215,11 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     nmt.LONGEST = WRITTEN
     with tempfile.TemporaryDirectory() as folder:
-        found = measured(asked, Path(folder))
-    first, bare, *_ = found.values()
+        fastest = measured(asked, Path(folder))
+    first, bare, *_ = fastest.values()
     print("| way | captions/s | of transformers | of bare CTranslate2 | captions/s of processor |")
     print("|---|--:|--:|--:|--:|")
-    for name, kept in found.items():
+    for name, kept in fastest.items():
         rates = {kind: kept["clock"] / base["clock"] for kind, base in (("a", first), ("b", bare))}
         print(
             f"| {name} | {kept['clock']:.1f} | {rates['a']:.1f} x | {rates['b']:.0%} | "

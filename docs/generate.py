@@ -69,8 +69,8 @@ def pack_fields() -> str:
 
 def benchmark_table() -> str:
     """Every benchmark with what it mirrors, how it is scored, and by what."""
-    found = [benchmark.load(name) for name in benchmark.list_benchmarks()]
-    rows = [(f"`{b.name}`", b.mirrors, b.scorer, b.primary, b.description) for b in found]
+    benchmarks = [benchmark.load(name) for name in benchmark.list_benchmarks()]
+    rows = [(f"`{b.name}`", b.mirrors, b.scorer, b.primary, b.description) for b in benchmarks]
     return table(("benchmark", "mirrors", "scorer", "primary metric", "what"), rows)
 
 
@@ -98,7 +98,7 @@ def settings_compared() -> str:
             f"{r.text_only.rows:,}, {r.text_only.ratio:.0%} Basque" if r.text_only else "none"
         ),
     }
-    lines = [(name, *map(told, recipes)) for name, told in rows.items()]
+    lines = [(name, *map(describe, recipes)) for name, describe in rows.items()]
     return table(("", "`recipes/basque-8b.yaml`", "`recipes/emoji-eu.yaml`"), lines)
 
 
@@ -126,19 +126,19 @@ def _fields_table(schema: dict[str, Any]) -> str:
 
 
 def _fields(
-    schema: dict[str, Any], part: dict[str, Any], prefix: str, told: set[str]
+    schema: dict[str, Any], part: dict[str, Any], prefix: str, seen: set[str]
 ) -> Iterable[tuple[str, dict[str, Any]]]:
     for name, field in part.get("properties", {}).items():
         yield f"{prefix}{name}", field
         options = [field, *field.get("anyOf", []), *field.get("oneOf", [])]
         for reference in (option["$ref"] for option in options if "$ref" in option):
             if kinds := "oneOf" in field:
-                if reference in told:
+                if reference in seen:
                     continue
-                told.add(reference)
+                seen.add(reference)
             inner = schema["$defs"][reference.rpartition("/")[2]]
             kind = f"[{inner['properties']['kind']['const']}]" if kinds else ""
-            yield from _fields(schema, inner, f"{prefix}{name}{kind}.", told)
+            yield from _fields(schema, inner, f"{prefix}{name}{kind}.", seen)
 
 
 def _type(field: dict[str, Any]) -> str:

@@ -77,14 +77,14 @@ def test_ones_own_file_hides_the_packaged_one(tmp_path: Path) -> None:
 def test_two_things_of_one_name_are_a_fault(add: Add) -> None:
     text = "from ikusi.data.sources.vqav2 import SOURCES as THEIRS\n"
     text += "from dataclasses import replace\nSOURCES = [replace(THEIRS[0], about='another')]\n"
-    add(sources.FOUND, "twin", text)
+    add(sources.REGISTRY, "twin", text)
     with pytest.raises(ValueError, match="two are called vqav2"):
         sources.list_sources()
 
 
 def test_what_a_module_passes_on_is_the_same_thing(add: Add) -> None:
-    add(sources.FOUND, "again", "from ikusi.data.sources.vqav2 import SOURCES\n")
-    assert "vqav2" in sources.FOUND.names()
+    add(sources.REGISTRY, "again", "from ikusi.data.sources.vqav2 import SOURCES\n")
+    assert "vqav2" in sources.REGISTRY.names()
 
 
 def test_a_name_that_nothing_has_is_told_with_its_nearest() -> None:
@@ -105,7 +105,7 @@ SOURCES = [Source("mine", "one row", "vqa", ("en",), "none", "nowhere", read)]
 
 
 def test_a_data_set_is_one_file(add: Add) -> None:
-    add(sources.FOUND, "mine", SOURCE)
+    add(sources.REGISTRY, "mine", SOURCE)
     assert [row.id for row in sources.load("mine").read(None, None)] == ["1"]  # type: ignore[arg-type, union-attr]
 
 
@@ -124,7 +124,7 @@ FINDINGS = [Claimed("more", 7, "More {target} helps", "Whether it does, by {marg
 
 
 def test_a_finding_is_one_file(add: Add, tmp_path: Path) -> None:
-    add(findings.FOUND, "more", FINDING)
+    add(findings.REGISTRY, "more", FINDING)
     asked = ["grid.backbones=[english]", "grid.ratios=[0.2,0.8]", "grid.text_only=[false]"]
     made = Folder(tmp_path / "study", [*asked, "benchmarks=[miniature/aokvqa]"], pictures=40)
     made.measure(lambda run, bench, code: run.ratio if run else 0.5)
@@ -150,7 +150,7 @@ ENGINES = [Way("parrot", "nowhere", Parrot)]
 
 
 def test_an_engine_that_answers_is_one_file(add: Add) -> None:
-    add(engines.FOUND, "parrot", ENGINE)
+    add(engines.REGISTRY, "parrot", ENGINE)
     opened = engines.open_engine("parrot", Asked("polly", "polly"))
     assert opened.name == "polly"
     with pytest.raises(InputError, match="--url together, found --engine parrot, --url http"):
@@ -250,7 +250,7 @@ METRIC = """
 from ikusi.evaluate.metrics.base import Metric
 
 def brief(answer):
-    return float(len(answer.said.words.split()) <= 2)
+    return float(len(answer.reading.words.split()) <= 2)
 
 METRICS = [Metric("brief", "at most two words", brief)]
 """

@@ -236,7 +236,7 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
 
 def is_current(path: Path, fingerprint: str) -> bool:
-    """Tell whether ``path`` is finished and was made from exactly this fingerprint.
+    """Whether ``path`` is finished and was made from exactly this fingerprint.
 
     It is not if a file that its manifest lists is gone, or has another size, or after `outdate`.
     """
@@ -287,11 +287,11 @@ def list_versions() -> dict[str, str]:
 
 @cache  # looking them up takes as long as writing a small folder
 def _find_packages() -> tuple[tuple[str, str], ...]:
-    found = {}
+    versions = {}
     for name in _VERSIONED:
         with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return tuple(found.items())
+            versions[name] = importlib.metadata.version(name)
+    return tuple(versions.items())
 
 
 def _forget_peak_memory() -> None:
@@ -304,7 +304,7 @@ def _forget_peak_memory() -> None:
 
 
 def measure_peak_memory() -> float | None:
-    """Largest resident memory of this process, in MiB; ``None`` where it is not told."""
+    """Largest resident memory of this process, in MiB; ``None`` where it is not known."""
     try:
         import resource
     except ImportError:  # Windows has no such counter

@@ -21,7 +21,7 @@ Thing = TypeVar("Thing")
 
 
 def make_unknown_error(key: str, name: str, names: Collection[str], what: str = "") -> InputError:
-    """The line for a name that nothing has, with the one it may have been meant for.
+    """The error for a name that does not exist, with the most similar one that does.
 
     >>> print(make_unknown_error("metric", "inclusoin", ["coverage", "inclusion"]))
     metric: expected one of coverage, inclusion, found inclusoin (did you mean inclusion?)
@@ -34,7 +34,7 @@ def make_unknown_error(key: str, name: str, names: Collection[str], what: str = 
 
 
 def load(place: str) -> Any:
-    """What `module:name` names."""
+    """The object that `module:name` stands for; its module is imported."""
     module, _, name = place.partition(":")
     return getattr(imports.load(module), name)
 
@@ -46,7 +46,7 @@ class Files:
     Attributes:
         key: what names one, for errors.
         folders: where they are; a file in an earlier folder hides those in later ones.
-        what: what each is, for errors; by default only the names are told.
+        what: what each is, for errors; by default only the names are listed.
     """
 
     key: str
@@ -55,11 +55,11 @@ class Files:
 
     def names(self) -> list[str]:
         """Every name there is."""
-        found = ((folder, file) for folder in self.folders for file in folder.rglob("*.yaml"))
-        return sorted({f.relative_to(folder).with_suffix("").as_posix() for folder, f in found})
+        files = ((folder, file) for folder in self.folders for file in folder.rglob("*.yaml"))
+        return sorted({f.relative_to(folder).with_suffix("").as_posix() for folder, f in files})
 
     def find(self, name: str) -> Path:
-        """The file of a name, or the file itself where the name is a path of one.
+        """The file of a name; a name that ends in `.yaml` is taken as a path.
 
         Raises:
             InputError: there is none.
@@ -67,10 +67,10 @@ class Files:
         if name.endswith((".yaml", ".yml")):
             return Path(name)
         files = (folder / f"{name}.yaml" for folder in self.folders)
-        found = next((file for file in files if file.is_file()), None)
-        if found is None:
+        path = next((file for file in files if file.is_file()), None)
+        if path is None:
             raise make_unknown_error(self.key, name, self.names(), self.what)
-        return found
+        return path
 
 
 @dataclass
@@ -99,14 +99,14 @@ class Modules(Generic[Thing]):
         Raises:
             ValueError: two things have one name.
         """
-        found: dict[str, Thing] = {}
+        things: dict[str, Thing] = {}
         folders = imports.load(self.package).__path__
         for module in sorted(info.name for info in pkgutil.iter_modules(folders)):
             held = imports.load(f"{self.package}.{module}")
             for thing in getattr(held, self.attribute, ()):
-                if found.setdefault(self.name(thing), thing) is not thing:
+                if things.setdefault(self.name(thing), thing) is not thing:
                     raise ValueError(f"{self.package}: two are called {self.name(thing)}")
-        return found
+        return things
 
     def names(self) -> list[str]:
         """Every name there is."""

@@ -1,4 +1,4 @@
-"""The one door to where Ikusi writes: before any work, an output is claimed here.
+"""Every output is claimed here before any work begins; nothing is written elsewhere.
 
 A folder is written to if it does not exist, is empty, or was made by Ikusi for the same purpose:
 `manifest.json` says so in a folder that is whole or absent (`artifact.write_folder`),
@@ -35,12 +35,14 @@ def locate_output(path: Path) -> Path:
         InputError: a link leads nowhere near a folder, as to a disk that is not there.
     """
     try:
-        found = Path(path).resolve()
+        resolved = Path(path).resolve()
     except (OSError, RuntimeError):
         raise InputError(f"{path}: expected a path, found links that lead in a circle") from None
-    if Path(path).is_symlink() and not found.parent.is_dir():
-        raise InputError(f"{path}: expected a link to a place that is there, found one to {found}")
-    return found
+    if Path(path).is_symlink() and not resolved.parent.is_dir():
+        raise InputError(
+            f"{path}: expected a link to a place that is there, found one to {resolved}"
+        )
+    return resolved
 
 
 def expect(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Path:
@@ -57,9 +59,9 @@ def expect(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Path:
     Raises:
         InputError: it is not ours: what was expected, and what is there.
     """
-    found = _apart(path, inputs)
-    _expect_ours(found, kind, whole=False)
-    return found
+    output = _apart(path, inputs)
+    _expect_ours(output, kind, whole=False)
+    return output
 
 
 def expect_whole(path: Path, kind: str, inputs: Sequence[Path] = (), *, anew: bool = False) -> Path:
@@ -69,30 +71,30 @@ def expect_whole(path: Path, kind: str, inputs: Sequence[Path] = (), *, anew: bo
     Args:
         anew: it will be replaced, so it may hold nothing of anybody else's either.
     """
-    found = _apart(path, inputs)
-    _expect_ours(found, kind, whole=True)
-    if anew and (extra := list_foreign(found)):
+    output = _apart(path, inputs)
+    _expect_ours(output, kind, whole=True)
+    if anew and (extra := list_foreign(output)):
         raise InputError(
             f"{path}: expected only what Ikusi wrote there, as it is to be made anew, found "
             f"{_some(extra)}; move that elsewhere"
         )
-    if found.is_dir() and os.path.ismount(found):
+    if output.is_dir() and os.path.ismount(output):
         raise InputError(f"{path}: expected a folder, found a disk's own; name one inside it")
     for ending in (PARTIAL, REPLACED):
-        beside = found.with_name(found.name + ending)
+        beside = output.with_name(output.name + ending)
         for other in inputs:
             _expect_apart(beside, beside, Path(other))
         if os.path.lexists(beside):
             _expect_ours(beside, kind, whole=ending == REPLACED)
-    return found
+    return output
 
 
 def _apart(path: Path, inputs: Sequence[Path]) -> Path:
-    found = locate_output(path)
-    _expect_own_name(path, found)
+    output = locate_output(path)
+    _expect_own_name(path, output)
     for other in inputs:
-        _expect_apart(path, found, Path(other))
-    return found
+        _expect_apart(path, output, Path(other))
+    return output
 
 
 @contextmanager
@@ -102,26 +104,26 @@ def claim_folder(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Iterator
     Raises:
         InputError: it is not ours, another process is at it, or the disk is full or shut.
     """
-    found = claim_shared_folder(path, kind, inputs)
-    with disk.explain_errors(found), hold_lock(found / LOCK, path, "this folder"):
-        disk.tidy(found)
-        yield found
+    output = claim_shared_folder(path, kind, inputs)
+    with disk.explain_errors(output), hold_lock(output / LOCK, path, "this folder"):
+        disk.tidy(output)
+        yield output
 
 
 def claim_shared_folder(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Path:
     """Claim a folder that grows in place and that several processes share; see `expect`."""
-    found = expect(path, kind, inputs)
-    with disk.explain_errors(found):
-        disk.make_folder(found)
-        mark(found, kind)
-    return found
+    output = expect(path, kind, inputs)
+    with disk.explain_errors(output):
+        disk.make_folder(output)
+        mark(output, kind)
+    return output
 
 
 def mark(folder: Path, kind: str, **about: Any) -> None:
-    """Say in a folder that Ikusi is making it, and what for."""
-    told = {"kind": kind, "ikusi": __version__, **about}
-    if read(folder / MARKER) != told:
-        disk.write_text(folder / MARKER, json.dumps(told) + "\n")
+    """Write into a folder that Ikusi makes it, and what for."""
+    content = {"kind": kind, "ikusi": __version__, **about}
+    if read(folder / MARKER) != content:
+        disk.write_text(folder / MARKER, json.dumps(content) + "\n")
 
 
 def check_file(path: Path, mark: str | None, inputs: Sequence[Path] = ()) -> Path:
@@ -134,29 +136,29 @@ def check_file(path: Path, mark: str | None, inputs: Sequence[Path] = ()) -> Pat
     Raises:
         InputError: something else is there, or it is one of `inputs`, or inside one.
     """
-    found = locate_output(path)
+    output = locate_output(path)
     for other in inputs:
-        _expect_apart(path, found, Path(other))
-    if os.path.lexists(found):
-        if not found.is_file():
-            raise InputError(f"{path}: expected a new file, found {_what(found)}")
-        with disk.explain_errors(found), found.open("rb") as opened:
+        _expect_apart(path, output, Path(other))
+    if os.path.lexists(output):
+        if not output.is_file():
+            raise InputError(f"{path}: expected a new file, found {_what(output)}")
+        with disk.explain_errors(output), output.open("rb") as opened:
             if mark is None or mark.encode() not in opened.read(_SEARCHED):
                 ours = " or one of Ikusi's" if mark else ""
                 raise InputError(f"{path}: expected a new file{ours}, found another")
-    _expect_folder(path, found.parent)
-    with disk.explain_errors(found):
-        disk.make_folder(found.parent)
-    return found
+    _expect_folder(path, output.parent)
+    with disk.explain_errors(output):
+        disk.make_folder(output.parent)
+    return output
 
 
 def read(path: Path) -> dict[str, Any] | None:
     """Read a JSON object; `None` where it is absent or damaged."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def list_contents(folder: Path) -> dict[str, int]:
@@ -164,14 +166,14 @@ def list_contents(folder: Path) -> dict[str, int]:
 
     What only accompanies the work is left out: manifest, marker, lock, and their likes.
     """
-    found = {}
+    sizes = {}
     for place_, folders, names in os.walk(folder):
         linked = [name for name in folders if Path(place_, name).is_symlink()]
         for name in (*names, *linked):
             path = Path(place_, name)
             if not (Path(place_) == folder and is_companion(name)):
-                found[path.relative_to(folder).as_posix()] = path.lstat().st_size
-    return found
+                sizes[path.relative_to(folder).as_posix()] = path.lstat().st_size
+    return sizes
 
 
 def list_foreign(folder: Path) -> list[str]:
@@ -185,19 +187,19 @@ def is_companion(name: str) -> bool:
     return name in (MANIFEST, LOCK) or name.startswith((MARKER, f".{MARKER}.", f".{MANIFEST}."))
 
 
-def _expect_own_name(path: Path, found: Path) -> None:
+def _expect_own_name(path: Path, output: Path) -> None:
     """Refuse the folder one works in, whatever holds it, and one's home."""
     here, home = Path.cwd(), Path(os.path.expanduser("~"))  # noqa: PTH111 - which never raises
-    if found in (here, home, *here.parents, *home.parents):
-        named = "the working folder" if found in (here, *here.parents) else "the home folder"
+    if output in (here, home, *here.parents, *home.parents):
+        named = "the working folder" if output in (here, *here.parents) else "the home folder"
         raise InputError(f"{path}: expected a folder for this alone, found one with {named}")
 
 
-def _expect_apart(path: Path, found: Path, other: Path) -> None:
+def _expect_apart(path: Path, output: Path, other: Path) -> None:
     read_ = other.resolve()
-    if found == read_ or found in read_.parents:
+    if output == read_ or output in read_.parents:
         raise InputError(f"{path}: expected an output apart from what is read, found {other} there")
-    if read_ in found.parents:
+    if read_ in output.parents:
         raise InputError(f"{path}: expected an output apart from what is read, found it in {other}")
 
 

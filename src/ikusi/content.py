@@ -77,7 +77,7 @@ def expect_plain(path: Path) -> None:
     """Refuse a pipe, a device or a socket, which a reader might wait for without end.
 
     Raises:
-        InputError: it is one; what is not there is for the reader to tell.
+        InputError: it is one. A path that does not exist passes; its reader reports it.
     """
     try:
         mode = path.stat().st_mode
@@ -152,8 +152,8 @@ def _changing(state: os.stat_result) -> tuple[int, ...]:
 
 def _prune(cache: Path) -> None:
     """Forget the digests that were not asked for the longest, some at a time."""
-    with os.scandir(cache) as found:
-        entries = [(entry.stat().st_mtime, entry.path) for entry in found]
+    with os.scandir(cache) as listing:
+        entries = [(entry.stat().st_mtime, entry.path) for entry in listing]
     if len(entries) > ENTRIES:
         for _, path in sorted(entries)[: len(entries) - ENTRIES * 3 // 4]:
             Path(path).unlink(missing_ok=True)

@@ -29,5 +29,5 @@ class InputError(IkusiError):
     put addresses and headers into theirs, so passwords and tokens are taken out here, for all.
     """
 
-    def __init__(self, told: str) -> None:
-        super().__init__(without_secrets(told))
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))

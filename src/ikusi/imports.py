@@ -9,7 +9,8 @@ from types import ModuleType
 
 
 def load(name: str) -> ModuleType:
-    """A module by its name, imported as `keep_imports` does where it has not been before."""
+    """Import a module by its name, as `keep_imports` does; one that is imported is returned as it
+    is."""
     if name in sys.modules:
         return importlib.import_module(name)
     with keep_imports():
@@ -18,7 +19,7 @@ def load(name: str) -> ModuleType:
 
 @contextmanager
 def keep_imports() -> Iterator[None]:
-    """Import without looking for garbage, nor ever after among what was imported.
+    """Import without garbage collection, and exempt what was imported from later collections.
 
     A million objects come with PyTorch and transformers, and last as long as the process. To look
     through them again and again while more of them come is a sixth of the time of the import.

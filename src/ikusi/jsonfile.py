@@ -49,8 +49,8 @@ def _content(path: Path, expected: str) -> Any:
     except RecursionError:
         raise InputError(f"{path}: expected {expected}, found too many levels") from None
     except ValueError as error:
-        found = "an empty file" if not path.stat().st_size else f"no JSON: {error}"
-        raise InputError(f"{path}: expected {expected}, found {found}") from None
+        actual = "an empty file" if not path.stat().st_size else f"no JSON: {error}"
+        raise InputError(f"{path}: expected {expected}, found {actual}") from None
 
 
 def _validate(path: Path, shape: Any, content: Any) -> Any:

@@ -123,5 +123,5 @@ def _holder(file: Path) -> str:
     known = _read_holder(file)
     if known is None:
         return "another process"
-    told = ", ".join(f"{key} {value}" for key, value in known.items())
-    return told if "since" in known else f"{told}; if that has ended, remove {file}"
+    description = ", ".join(f"{key} {value}" for key, value in known.items())
+    return description if "since" in known else f"{description}; if that has ended, remove {file}"

@@ -1,7 +1,7 @@
 """Opens what others have trained, and runs no code of theirs.
 
-transformers asks on the terminal whether to run the code that a checkpoint brings, unless it is
-told; so every `from_pretrained` goes through here, where it is.
+transformers asks on the terminal whether to run the code that a checkpoint brings, unless
+`trust_remote_code` is given; so every `from_pretrained` goes through here, where it is False.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def load(kind: Any, place: str | Path, **settings: Any) -> Any:
 
     Raises:
         InputError: it asks to run code of its own, or a file of it is a pipe or a device.
-        OSError, ValueError: as transformers says.
+        OSError, ValueError: as transformers raises them.
     """
     if Path(place).is_dir():
         for path in Path(place).iterdir():

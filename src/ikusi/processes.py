@@ -154,7 +154,8 @@ def _is_alive(group: int) -> bool:
 
 
 def die_with_parent() -> None:
-    """Where the kernel offers it: a thread that waits for the parent may wait long for its turn."""
+    """Have the kernel kill this process when its parent ends; does nothing on other systems than
+    Linux."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -171,7 +172,7 @@ def _prctl(option: int, value: int) -> None:
 def end_children() -> None:
     """End what this process has started, and what that leaves behind once orphans are adopted.
 
-    Told to end first, then ended. (Linux alone tells which they are.)
+    By SIGTERM, and those that remain by SIGKILL. (They are only known on Linux.)
     """
     for number in (signal.SIGTERM, signal.SIGKILL):
         _wait(partial(_signal_children, number, set()))
@@ -193,13 +194,13 @@ def _signal_children(number: int, reached: set[int]) -> bool:
 def _children() -> set[int]:
     """This process's children, but the one that gives back what Python itself holds: it ends with
     this process, and not before."""
-    found: set[int] = set()
+    children: set[int] = set()
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended
             number, _, rest = path.read_text(errors="replace").partition(" (")
             if int(rest.rpartition(") ")[2].split()[1]) == os.getpid():  # state, parent, ...
-                found.add(int(number))
-    return found - {getattr(resource_tracker._resource_tracker, "_pid", None)}
+                children.add(int(number))
+    return children - {getattr(resource_tracker._resource_tracker, "_pid", None)}
 
 
 def _wait(ended: Callable[[], bool]) -> None:

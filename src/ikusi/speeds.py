@@ -1,6 +1,6 @@
 """How long steps took on this user's machines: kept in the user's cache, a line of JSON each.
 
-Whatever finishes a step adds to it; `ikusi.plan` reckons by it.
+Whatever finishes a step adds to it; `ikusi.plan` estimates from it.
 """
 
 from __future__ import annotations
@@ -80,16 +80,16 @@ def add(speed: Speed, place: Path | None = None) -> None:
 
 def read(place: Path | None = None) -> list[Speed]:
     """All that are kept, the oldest first; lines that were cut are passed over."""
-    path, found = place or locate_speeds(), list[Speed]()
+    path, speeds = place or locate_speeds(), list[Speed]()
     with suppress(OSError, UnicodeDecodeError):
         for line in path.read_text(encoding="utf-8").splitlines():
             with suppress(ValueError, ValidationError):
-                found.append(Speed.model_validate(json.loads(line)))
-    return found
+                speeds.append(Speed.model_validate(json.loads(line)))
+    return speeds
 
 
 def select(speeds: Iterable[Speed], kind: str, about: str) -> list[Speed]:
-    """Those of one kind of step of which all is the same that its speed depends on."""
+    """The speeds of one kind of step with the same `about`, on which its speed depends."""
     return [one for one in speeds if (one.kind, one.about) == (kind, about)]
 
 
@@ -107,7 +107,7 @@ def count_processor_seconds() -> float:
 
 
 def measure_peak_memory() -> float | None:
-    """Bytes that this process has held at most; none where the system does not tell.
+    """Bytes that this process has held at most; none where the system does not report it.
 
     (`resource.getrusage` would also count what the process that started this one held then.)
     """

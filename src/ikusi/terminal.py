@@ -1,4 +1,4 @@
-"""The one door to the terminal: all that is printed goes through here, and nothing is obeyed.
+"""All that is printed goes through here, without characters that a terminal would obey.
 
 Texts of corpora, names of files, answers of models and messages of servers may hold control
 characters, which move a cursor, rename a window or turn lines around. Files keep them as they are.
@@ -22,7 +22,7 @@ _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud8
 
 
 def make_harmless(text: object) -> str:
-    r"""Text without what a terminal would obey.
+    r"""A text with characters replaced that a terminal would obey, such as control sequences.
 
     >>> make_harmless("a\x1b[2Jb")
     'a�[2Jb'
@@ -56,12 +56,12 @@ class _HarmlessRecord(logging.LogRecord):
 
 
 def guard_logs() -> None:
-    """Lead every log line and warning of this process through the door, those of libraries too."""
+    """Make every log line and warning of this process harmless, those of libraries too."""
     logging.setLogRecordFactory(_HarmlessRecord)
     logging.captureWarnings(True)
 
 
-def say_fault() -> None:
+def print_fault() -> None:
     """Print the traceback of the exception at hand, to stderr."""
     say(traceback.format_exc(), error=True, end=False)
 

@@ -63,7 +63,7 @@ def to_plain(text: str) -> str:
     """
     if text.isascii():
         return text
-    text = _SHAPES.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+    text = _SHAPES.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
     text = _UNSEEN.sub("", unicodedata.normalize("NFC", text))
     return to_ascii_digits(_DUST.sub("", text).translate(_APOSTROPHES))
 
@@ -76,7 +76,7 @@ def to_ascii_digits(text: str) -> str:
     """
     if text.isascii():
         return text
-    return _OTHER_DIGIT.sub(lambda found: str(unicodedata.decimal(found[0], found[0])), text)
+    return _OTHER_DIGIT.sub(lambda match: str(unicodedata.decimal(match[0], match[0])), text)
 
 
 def to_small(text: str, capitals: Mapping[str, str]) -> str:
@@ -95,12 +95,12 @@ def split_words(text: str) -> list[str]:
     >>> split_words("a red t-shirt, 1,000.5")
     ['a', 'red', 't', 'shirt', '1,000.5']
     """
-    found: list[str] = _WORD.findall(text)
-    return found
+    words: list[str] = _WORD.findall(text)
+    return words
 
 
 def occurs(part: str, text: str) -> bool:
-    """Tell whether ``part`` is in ``text`` without cutting a letter from its marks.
+    """Return whether ``part`` is in ``text`` without cutting a letter from its marks.
 
     >>> occurs("\\u0915", "\\u0915\\u093e"), occurs("\\u0915\\u093e", "\\u0915\\u093e\\u0932")
     (False, True)
@@ -108,7 +108,7 @@ def occurs(part: str, text: str) -> bool:
     place = text.find(part)
     if place < 0 or text.isascii():
         return place >= 0
-    cuts = {found.start() for found in _GRAPHEME.finditer(text) if not _INNER.match(found[0])}
+    cuts = {match.start() for match in _GRAPHEME.finditer(text) if not _INNER.match(match[0])}
     cuts |= {0, len(text)}
     while place >= 0:
         if place in cuts and place + len(part) in cuts:
@@ -118,7 +118,7 @@ def occurs(part: str, text: str) -> bool:
 
 
 def count_words(text: str) -> int:
-    """Return about how many words ``text`` has: its spaces tell, or two letters without spaces.
+    """Return about how many words ``text`` has; without spaces, two letters count as one.
 
     >>> count_words("a red cat"), count_words("\u8fd9\u662f\u4e00\u53ea\u72d7")
     (3, 3)

@@ -1,4 +1,4 @@
-"""YAML files whose mistakes are told in one line: file, line, key, what was expected and found.
+"""YAML files whose mistakes are reported in one line: file, line, key, expected, found.
 
 Values follow YAML 1.2: ``no`` is a word (the key of a language pack's negative answer) and
 ``1e-3`` is a number, where PyYAML alone reads a boolean and a string. A file may say
@@ -39,16 +39,16 @@ class Document:
             key = key[:-1]
         return self.marks.get(key, self.name)
 
-    def error(self, key: Key, expected: str, found: str, near: str | None = None) -> InputError:
+    def error(self, key: Key, expected: str, actual: str, near: str | None = None) -> InputError:
         """The one-line error for ``key``; ``near`` is the valid name the writer may have meant."""
         hint = f" (did you mean {near}?)" if near else ""
         place = f"{spell(key)}: " if key else ""
-        return InputError(f"{self.where(key)}: {place}expected {expected}, found {found}{hint}")
+        return InputError(f"{self.where(key)}: {place}expected {expected}, found {actual}{hint}")
 
     def expect(self, key: str, value: str) -> None:
-        """Refuse any other value, such as a name left as the file has it that this one extends."""
-        if (found := self.data.get(key)) != value:
-            raise self.error((key,), value, show(found))
+        """Refuse any other value of a key, such as a name left as it is in the extended file."""
+        if (actual := self.data.get(key)) != value:
+            raise self.error((key,), value, show(actual))
 
 
 class Section(BaseModel):
@@ -148,20 +148,20 @@ def _construct(node: yaml.Node, key: Key, name: str, marks: dict[Key, str]) -> A
         return [_construct(item, (*key, i), name, marks) for i, item in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
         return _scalar(node, key, name)
-    found: dict[str, Any] = {}
+    mapping: dict[str, Any] = {}
     for name_node, value_node in node.value:
         line = name_node.start_mark.line + 1
         if not isinstance(name_node, yaml.ScalarNode):
             raise InputError(f"{name}:{line}: expected a word as the key, found a list or mapping")
         child = (*key, str(name_node.value))
-        if child[-1] in found:
+        if child[-1] in mapping:
             raise InputError(
                 f"{name}:{line}: {spell(child)}: expected each key once, "
                 f"found it again (first at {marks[child]})"
             )
         marks[child] = f"{name}:{line}"
-        found[str(name_node.value)] = _construct(value_node, child, name, marks)
-    return found
+        mapping[str(name_node.value)] = _construct(value_node, child, name, marks)
+    return mapping
 
 
 def _scalar(node: yaml.Node, key: Key, name: str) -> Any:
@@ -294,25 +294,27 @@ _EXPECTED = {
 
 
 def explain(error: Any, document: Document, known: Iterable[str]) -> InputError:
-    """Turn pydantic's account of a mistake into the house's line."""
+    """Turn pydantic's account of a mistake into one line of file, key, expected and found."""
     context = error.get("ctx", {})
     loc = tuple(part for part in error["loc"] if part != "[key]")
     key: Key = _without_kinds(loc, document.data) + context.get("key", ())
-    kind, found = error["type"], show(context.get("found", error["input"]))
+    kind, actual = error["type"], show(context.get("found", error["input"]))
     if kind == "extra_forbidden":
         return InputError(_unknown(document.where(key), key, known))
     if kind == "missing":
         return document.error(key, "a value", "nothing")
     if kind == "expected":
-        return document.error(key, context["expected"], found, context.get("near"))
+        return document.error(key, context["expected"], actual, context.get("near"))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         choices = re.findall(r"'([^']*)'", context.get("expected_tags", "'a kind'"))
-        found = show(context.get("tag"))
-        return document.error((*key, "kind"), " or ".join(choices), found, suggest(found, choices))
+        actual = show(context.get("tag"))
+        return document.error(
+            (*key, "kind"), " or ".join(choices), actual, suggest(actual, choices)
+        )
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
-        return document.error(key, " or ".join(choices), found, suggest(found, choices))
-    return document.error(key, _EXPECTED.get(kind) or _bound(kind, context, error), found)
+        return document.error(key, " or ".join(choices), actual, suggest(actual, choices))
+    return document.error(key, _EXPECTED.get(kind) or _bound(kind, context, error), actual)
 
 
 def _without_kinds(loc: Key, data: Any) -> Key:

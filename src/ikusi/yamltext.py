@@ -94,4 +94,4 @@ def quote(value: Any) -> str:
     '["bai", 2, "a\\u007f"]'
     """
     text = json.dumps(value, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -18,7 +18,7 @@ from data.sources.hub import jpeg, lines, zipped
 from data.sources.test_pixmo import AMA, ama, capqa
 from ikusi import artifact
 from ikusi.data.corpus import Corpus
-from ikusi.data.images import decode_and_tell
+from ikusi.data.images import decode_and_describe
 from ikusi.data.importing import import_corpus
 from ikusi.errors import InputError
 
@@ -297,7 +297,7 @@ def test_the_pictures_of_a_joined_set_are_stored_once(tmp_path: Path) -> None:
 def test_a_picture_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the import, or by whoever fetched it: never by both."""
     data = jpeg(1)
-    about = hashlib.sha256(data).hexdigest(), decode_and_tell(data)[1]
+    about = hashlib.sha256(data).hexdigest(), decode_and_describe(data)[1]
 
     class Decoded(Web):
         def find_decoded(self, url: str) -> Any:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ikusi.data import rows as row_types
 from ikusi.data.corpus import Corpus, CorpusWriter
-from ikusi.data.mixture import Mixture, MixturePart, choose_speakers, to_messages
+from ikusi.data.mixture import Mixture, MixturePart, choose_target_rows, to_messages
 from ikusi.errors import InputError
 
 Make = Callable[..., Corpus]
@@ -19,14 +19,14 @@ SHARES = st.floats(0, 1)
 @pytest.mark.slow
 @given(IDS, SHARES, st.integers(0, 9))
 def test_the_count_is_exact(ids: list[str], ratio: float, seed: int) -> None:
-    assert choose_speakers(ids, ratio, seed).sum() == round(ratio * len(ids))
+    assert choose_target_rows(ids, ratio, seed).sum() == round(ratio * len(ids))
 
 
 @given(IDS, SHARES, SHARES, st.integers(0, 9))
 def test_a_smaller_share_is_part_of_a_larger_one(
     ids: list[str], one: float, other: float, seed: int
 ) -> None:
-    few, many = (choose_speakers(ids, ratio, seed) for ratio in sorted((one, other)))
+    few, many = (choose_target_rows(ids, ratio, seed) for ratio in sorted((one, other)))
     assert not (few & ~many).any()
 
 
@@ -34,19 +34,19 @@ def test_a_smaller_share_is_part_of_a_larger_one(
 def test_who_speaks_does_not_depend_on_the_order_of_rows(data: st.DataObject) -> None:
     ids = data.draw(IDS)
     ratio, shuffled = data.draw(SHARES), data.draw(st.permutations(ids))
-    ours = {id for id, speaks in zip(ids, choose_speakers(ids, ratio, 3), strict=True) if speaks}
-    theirs = choose_speakers(shuffled, ratio, 3)
+    ours = {id for id, speaks in zip(ids, choose_target_rows(ids, ratio, 3), strict=True) if speaks}
+    theirs = choose_target_rows(shuffled, ratio, 3)
     assert ours == {id for id, speaks in zip(shuffled, theirs, strict=True) if speaks}
 
 
 def test_seeds_choose_differently() -> None:
     ids = [str(i) for i in range(100)]
-    assert (choose_speakers(ids, 0.5, 0) != choose_speakers(ids, 0.5, 1)).any()
+    assert (choose_target_rows(ids, 0.5, 0) != choose_target_rows(ids, 0.5, 1)).any()
 
 
 def test_a_ratio_that_is_no_share_is_refused() -> None:
     with pytest.raises(InputError, match=r"ratio: expected a share between 0 and 1, found 1.2"):
-        choose_speakers(["a"], 1.2, 0)
+        choose_target_rows(["a"], 1.2, 0)
 
 
 def test_every_ratio_holds_the_same_rows_with_their_language_swapped(instructions: Make) -> None:
@@ -95,7 +95,7 @@ def test_counts_of_a_corpus_that_is_in_twice_add_up(instructions: Make) -> None:
 
 def test_who_speaks_stays_as_it_was_in_earlier_versions() -> None:
     ids = [f"row-{i}" for i in range(12)]
-    assert np.flatnonzero(choose_speakers(ids, 0.5, 0)).tolist() == [1, 2, 3, 4, 6, 7]
+    assert np.flatnonzero(choose_target_rows(ids, 0.5, 0)).tolist() == [1, 2, 3, 4, 6, 7]
 
 
 def test_passes_are_different_permutations_that_can_be_had_again(instructions: Make) -> None:

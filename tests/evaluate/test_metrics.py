@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ikusi import language
 from ikusi.evaluate.metrics import (
     AGGREGATES,
-    FOUND,
+    REGISTRY,
     UNITS,
     Normaliser,
     contains,
@@ -183,7 +183,7 @@ def test_all_metrics_at_once_are_each_metric_by_itself(said: str, gold: list[str
             name = name_inclusion(unit, aggregate)
             single[name] = inclusion(said, gold, PACKAGED["eu"], unit, aggregate)
     assert found == single
-    assert list(found) == list(FOUND.every)
+    assert list(found) == list(REGISTRY.every)
 
 
 @pytest.mark.parametrize(

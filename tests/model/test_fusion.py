@@ -202,7 +202,7 @@ def test_features_in_two_steps_are_the_stock_forward(fused: Fused) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("connector", connectors.FOUND.names())
+@pytest.mark.parametrize("connector", connectors.REGISTRY.names())
 def test_checkpoints_that_keep_the_class_token_are_read_like_their_own_code(
     connector: str, tmp_path: Path
 ) -> None:

@@ -101,7 +101,7 @@ def join(connector: str) -> Any:
     return fusion.assemble(tower, llm, words, image_processor=pictures, connector=connector)[0]
 
 
-@pytest.fixture(scope="module", params=sorted(connectors.FOUND.every))
+@pytest.fixture(scope="module", params=sorted(connectors.REGISTRY.every))
 def joined(request: pytest.FixtureRequest) -> tuple[Any, Sizes]:
     """A model, and its sizes by the configurations of its parts."""
     model = join(request.param)

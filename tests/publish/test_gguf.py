@@ -137,7 +137,7 @@ def expect_same(url: str, llava: Path, shown: Image.Image | None, within: float)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("connector", connectors.FOUND.names())
+@pytest.mark.parametrize("connector", connectors.REGISTRY.names())
 def test_llama_cpp_says_what_the_llava_says(connector: str, tmp_path: Path) -> None:
     llava = saved(tmp_path, connector=connector)
     export(llava, "gguf", tmp_path / "gguf", LLAMA_CPP)
@@ -169,7 +169,7 @@ def test_any_layer_of_the_encoder_may_be_read(feature_layer: int, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("connector", connectors.FOUND.names())
+@pytest.mark.parametrize("connector", connectors.REGISTRY.names())
 @pytest.mark.parametrize("vision", [CLIPVisionConfig, SiglipVisionConfig])
 def test_the_file_holds_encoder_and_connector(vision: Any, connector: str, tmp_path: Path) -> None:
     """As llama.cpp is documented to read it; its builds misplace CLIP's class token."""

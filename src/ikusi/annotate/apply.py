@@ -27,7 +27,7 @@ from ikusi.errors import InputError
 KIND = "annotate apply"
 VERSION = 1  # of what is made of the same answers
 ACCEPTED, CORRECTED, REJECTED, DISPUTED = "accepted", "corrected", "rejected", "disputed"
-_TOLD = {"accept": ACCEPTED, "reject": REJECTED, "": DISPUTED}
+_VERDICTS = {"accept": ACCEPTED, "reject": REJECTED, "": DISPUTED}
 UNJUDGED = "not judged: expected somebody's verdict, found none"
 KEYS = ("id", "image_id", "group", "task")
 
@@ -53,26 +53,26 @@ def apply(
         InputError: nobody has judged anything, the corpus is another one now, the task makes
             nothing, or ``output`` holds something else.
     """
-    found = read_answers(folder)
+    answers = read_answers(folder)
     makers: dict[str, Callable[[], dict[str, Any]]] = {
-        "validate": lambda: _corpus(found, output, corpus, only_judged),
-        "select": lambda: keep_list.write(found, output),
-        OWN: lambda: own_corpus.write(found, output),
+        "validate": lambda: _corpus(answers, output, corpus, only_judged),
+        "select": lambda: keep_list.write(answers, output),
+        OWN: lambda: own_corpus.write(answers, output),
     }
-    task = found.project.task
+    task = answers.project.task
     if task not in makers:
-        told = " or ".join(makers)
-        raise InputError(f"{folder}: expected a project of {told}, found one of {task}")
+        expected = " or ".join(makers)
+        raise InputError(f"{folder}: expected a project of {expected}, found one of {task}")
     return makers[task]()
 
 
 def _corpus(
     answers: Answers, output: Path, given: Path | None, only_judged: bool
 ) -> dict[str, Any]:
-    found, about = _open_corpus(answers.project, given), answers.project.about
+    source, about = _open_corpus(answers.project, given), answers.project.about
     accepted = count_accepted(answers)
-    said = (dict(answers.decisions), accepted)
-    name = artifact.fingerprint(VERSION, about.content, about.language, said, only_judged)
+    basis = (dict(answers.decisions), accepted)
+    name = artifact.fingerprint(VERSION, about.content, about.language, basis, only_judged)
     if not (artifact.is_current(output, name) and Corpus.is_whole(output)):
         with artifact.write_folder(
             output,
@@ -80,24 +80,24 @@ def _corpus(
             kind=KIND,
             inputs={"corpus": about.content},
             settings={
-                "corpus": found.folder,
+                "corpus": source.folder,
                 "only_judged": only_judged,
                 "accepted": accepted,
             },
-            reads=[found.folder, answers.project.folder],
+            reads=[source.folder, answers.project.folder],
         ) as staging:
-            counts = _Applier(answers, found, staging, only_judged).run()
+            counts = _Applier(answers, source, staging, only_judged).run()
             judged.add_accepted(staging, accepted)
             artifact.add_counts(staging, **counts)
     return dict((artifact.read_manifest(output) or {})["counts"])
 
 
-def _open_corpus(found: Project, given: Path | None) -> Corpus:
+def _open_corpus(project: Project, given: Path | None) -> Corpus:
     """The corpus that a project was planned from, as it was then."""
-    corpus = Corpus.open(given or Path(found.about.origin["corpus"]))
-    if corpus.content(corpus.languages) != found.about.content:
+    corpus = Corpus.open(given or Path(project.about.origin["corpus"]))
+    if corpus.content(corpus.languages) != project.about.content:
         raise InputError(
-            f"{corpus.folder}: expected the corpus that {found.folder} was planned from, found "
+            f"{corpus.folder}: expected the corpus that {project.folder} was planned from, found "
             "another, or one that has changed since; --corpus says where it is"
         )
     return corpus
@@ -152,7 +152,7 @@ class _Applier:
         self, id: str, decision: Decision, rows: Mapping[str, pa.Table]
     ) -> tuple[str, Row | None]:
         """Why a row is set aside, if it is; and the row as it was corrected, if it was."""
-        verdict = CORRECTED if decision.correction else _TOLD[decision.verdict]
+        verdict = CORRECTED if decision.correction else _VERDICTS[decision.verdict]
         reason, row = "", None
         before: dict[str, str] = {}
         if decision.correction:
@@ -167,7 +167,7 @@ class _Applier:
             Judged(
                 id=id,
                 verdict=verdict,
-                said=dict(decision.said),
+                said=dict(decision.verdicts),
                 reasons=list(dict.fromkeys(decision.reasons)),
                 notes=list(decision.notes),
                 before=before,

@@ -130,16 +130,16 @@ def remove(writing: sqlite3.Connection, seat: str, number: int | None = None) ->
     Returns:
         The pictures of what was removed; `tidy` deletes their files.
     """
-    found = writing.execute(
+    rows = writing.execute(
         "SELECT number, picture FROM contributions WHERE seat = ? AND number = coalesce(?, number)",
         (seat, number),
     ).fetchall()
-    for one, _ in found:
+    for one, _ in rows:
         item = f"{_PREFIX}{one}"
         writing.execute("DELETE FROM answers WHERE item = ?", (item,))
         writing.execute("DELETE FROM history WHERE item = ?", (item,))
         writing.execute("DELETE FROM contributions WHERE number = ?", (one,))
-    return [picture for _, picture in found]
+    return [picture for _, picture in rows]
 
 
 def tidy(writing: sqlite3.Connection, folder: Path, among: Iterable[str]) -> None:

@@ -24,13 +24,13 @@ PERSON = "person"
 class Decision:
     """What was decided of an item.
 
-    ``verdict``: one of the task's; empty where none has more than half. ``said``: the verdict of
-    each rater, by code name. ``correction``: corrected texts by name, if the item is to be taken
+    ``verdict``: one of the task's; empty where none has more than half. ``verdicts``: that of each
+    rater, by code name. ``correction``: corrected texts by name, if the item is to be taken
     with these, as the ``correctors`` gave it.
     """
 
     verdict: str
-    said: Mapping[str, str]
+    verdicts: Mapping[str, str]
     reasons: Sequence[str] = ()
     notes: Sequence[str] = ()
     correction: Mapping[str, str] | None = None
@@ -38,7 +38,7 @@ class Decision:
 
     def in_words(self) -> str:
         """Who said what, and why, in a line."""
-        by = ", ".join(f"{rater} {verdict}" for rater, verdict in sorted(self.said.items()))
+        by = ", ".join(f"{rater} {verdict}" for rater, verdict in sorted(self.verdicts.items()))
         why = ", ".join(dict.fromkeys(self.reasons))
         return f"{by}: {why}" if why else by
 
@@ -57,14 +57,14 @@ def read_answers(folder: Path) -> Answers:
     Raises:
         InputError: it is none, or nobody has given a verdict.
     """
-    found = growing.read(folder)
-    said = keep_one_kind(exporting.read_judgements(folder, third_opinions=True))
-    raters = [one for one in said if one.rater != ADJUDICATOR]
+    project = growing.read(folder)
+    judgements = keep_one_kind(exporting.read_judgements(folder, third_opinions=True))
+    raters = [one for one in judgements if one.rater != ADJUDICATOR]
     made = [sheet for sheet in lay_out_sheets(keep_latest(raters)) if (sheet.votes > 0).any()]
     if not made:
         raise InputError(f"{folder}: expected judgements, found none; let people judge first")
     figures = count_acceptance(made[0], resamples=1000, seed=0)
-    return Answers(found, decide(said, found.task), figures)
+    return Answers(project, decide(judgements, project.task), figures)
 
 
 def count_accepted(answers: Answers) -> Accepted:
@@ -86,9 +86,9 @@ def count_accepted(answers: Answers) -> Accepted:
 
 def keep_one_kind(judgements: Iterable[Judgement]) -> list[Judgement]:
     """What people said; where all raters are simulated, what these said. Never both."""
-    found = list(judgements)
-    real = any(one.kind == PERSON and one.rater != ADJUDICATOR for one in found)
-    return [one for one in found if one.kind == PERSON] if real else found
+    listed = list(judgements)
+    real = any(one.kind == PERSON and one.rater != ADJUDICATOR for one in listed)
+    return [one for one in listed if one.kind == PERSON] if real else listed
 
 
 def decide(judgements: Iterable[Judgement], task: str) -> dict[str, Decision]:
@@ -102,7 +102,7 @@ def decide(judgements: Iterable[Judgement], task: str) -> dict[str, Decision]:
     for one in list_latest(judgements):
         if one.verdict not in NO_VERDICT:
             words.setdefault(one.id, []).append(one)
-    return {id: _decide(said, VERDICTS[task]) for id, said in words.items()}
+    return {id: _decide(given, VERDICTS[task]) for id, given in words.items()}
 
 
 def _decide(words: Sequence[Judgement], verdicts: Sequence[str]) -> Decision:

@@ -67,11 +67,11 @@ def list_judgements(
 
 def list_third_turns(project: Project) -> dict[str, Turn]:
     """In front of who decides, answers stand as they did in front of the first one asked."""
-    found: dict[str, Turn] = {}
+    turns: dict[str, Turn] = {}
     for seat in project.seats:
         for turn in seat.turns:
-            found.setdefault(turn.item, turn)
-    return found
+            turns.setdefault(turn.item, turn)
+    return turns
 
 
 def _judgement(project: Project, person: Person, turn: Turn, word: Word) -> Judgement:
@@ -108,14 +108,14 @@ def export(folder: Path, output: Path, third_opinions: bool = False) -> Exported
     project = projects.read(folder)
     with open_answers(project) as store:
         project = growing.join(project, store) if store else project
-        found = list(list_judgements(project, store, third_opinions)) if store else []
+        judgements = list(list_judgements(project, store, third_opinions)) if store else []
         people = list(store.people().values()) if store else []
         third = sum(word.seat == ADJUDICATOR for word in store.history()) if store else 0
     withdrawn = {one.seat: one.removed for one in people if one.withdrawn}
     pictures = {one.seat: one.pictures for one in people if one.pictures}
     with journal.open_journal(output, [folder]) as table:
         _expect_without(output, project, withdrawn)
-        lines = [one.to_json() for one in found]
+        lines = [one.to_json() for one in judgements]
         added = table.append_lines(table.unknown(lines))
     return Exported(added, len(lines) - added, 0 if third_opinions else third, withdrawn, pictures)
 
@@ -134,8 +134,8 @@ def _expect_without(output: Path, project: Project, withdrawn: Iterable[str]) ->
             raise _make_error(output, f"{one.id}, which was removed", "was said of it")
 
 
-def _make_error(output: Path, what: str, said: str) -> InputError:
+def _make_error(output: Path, what: str, words: str) -> InputError:
     return InputError(
-        f"{output}: expected nothing of {what}, found what {said} before; export to a new folder, "
+        f"{output}: expected nothing of {what}, found what {words} before; export to a new folder, "
         "and delete this one"
     )

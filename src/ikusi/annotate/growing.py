@@ -21,9 +21,9 @@ def read(folder: Path) -> Project:
     """
     project = projects.read(folder)
     with open_answers(project) as store:
-        found = join(project, store) if store else project
-    projects.expect_pictures(found)
-    return found
+        grown = join(project, store) if store else project
+    projects.expect_pictures(grown)
+    return grown
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from ikusi.annotate.project import (
     Item,
     Seat,
 )
-from ikusi.data.images import decode_and_tell
+from ikusi.data.images import decode_and_describe
 from ikusi.yamlfile import Section
 
 WORD_BYTES = 16  # of a secret word: 128 bits, which nobody guesses
@@ -35,13 +35,13 @@ class Pictures:
         self._folder = staging / PICTURES
         self._folder.mkdir()
 
-    def add(self, data: bytes, told: str) -> str:
+    def add(self, data: bytes, label: str) -> str:
         """Store a picture as it is; returns the name of its file.
 
         Raises:
-            InputError: it is none that can be shown; `told` says which it is.
+            InputError: it is none that can be shown; `label` says which it is.
         """
-        ending = decode_and_tell(data, name=told)[1].format
+        ending = decode_and_describe(data, name=label)[1].format
         name = f"{hashlib.sha256(data).hexdigest()[:32]}.{ending}"
         (self._folder / name).write_bytes(data)
         return name

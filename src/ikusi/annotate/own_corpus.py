@@ -19,7 +19,7 @@ from ikusi.annotate.deciding import Answers, Decision, count_accepted
 from ikusi.annotate.project import PICTURES, Project
 from ikusi.data import judged
 from ikusi.data.corpus import Corpus, CorpusWriter
-from ikusi.data.images import decode_and_tell
+from ikusi.data.images import decode_and_describe
 from ikusi.data.judged import Judged
 from ikusi.errors import InputError
 from ikusi.recipe import OWN_BENCHMARKS
@@ -111,7 +111,7 @@ def _judge(one: Contribution, decision: Decision | None) -> _Row:
     record = Judged(
         id=one.id,
         verdict=verdict,
-        said=dict(decision.said),
+        said=dict(decision.verdicts),
         reasons=list(dict.fromkeys(decision.reasons)),
         notes=list(decision.notes),
         before={name: texts[name] for name in correction},
@@ -141,8 +141,8 @@ def _write_corpus(
 ) -> dict[str, int]:
     """Write some of what people gave as a corpus; returns its counts."""
     project, accepted = answers.project, count_accepted(answers)
-    said = [(one.id, one.seat, one.picture, one.written, rows[one.id]) for one in given]
-    name = artifact.fingerprint(VERSION, project.settings, project.language, said, accepted)
+    basis = [(one.id, one.seat, one.picture, one.written, rows[one.id]) for one in given]
+    name = artifact.fingerprint(VERSION, project.settings, project.language, basis, accepted)
     if not (artifact.is_current(output, name) and Corpus.is_whole(output)):
         with artifact.write_folder(
             output,
@@ -160,8 +160,10 @@ def _write_corpus(
 
 
 def _count_licences(given: Sequence[Contribution], rows: Mapping[str, _Row]) -> dict[str, int]:
-    found = Counter(one.written.licence for one in given if one.written and not rows[one.id].reason)
-    return dict(sorted(found.items()))
+    counts = Counter(
+        one.written.licence for one in given if one.written and not rows[one.id].reason
+    )
+    return dict(sorted(counts.items()))
 
 
 def _fill(
@@ -173,8 +175,8 @@ def _fill(
     with CorpusWriter(staging, kind, [language], quarantine=True) as writer:
         for picture, source in _list_sources(given, rows).items():
             data = (project.folder / PICTURES / picture).read_bytes()
-            told = decode_and_tell(data, name=f"{project.folder}: {picture}")[1]
-            writer.add_image(Path(picture).stem, data, *told, source=source)
+            decoded = decode_and_describe(data, name=f"{project.folder}: {picture}")[1]
+            writer.add_image(Path(picture).stem, data, *decoded, source=source)
         for one in given:
             columns, reason, record = rows[one.id]
             counts[record.verdict if record else "unreviewed"] += 1
@@ -189,11 +191,11 @@ def _fill(
 
 def _list_sources(given: Sequence[Contribution], rows: Mapping[str, _Row]) -> dict[str, str]:
     """Whose each picture is, and under which licence, for those of rows that are kept."""
-    found: dict[str, dict[str, None]] = {}
+    by_picture: dict[str, dict[str, None]] = {}
     for one in given:
         if one.written and not rows[one.id].reason:
-            found.setdefault(one.picture, {})[f"{one.seat}, {one.written.licence}"] = None
-    return {picture: "; ".join(sources) for picture, sources in found.items()}
+            by_picture.setdefault(one.picture, {})[f"{one.seat}, {one.written.licence}"] = None
+    return {picture: "; ".join(sources) for picture, sources in by_picture.items()}
 
 
 def _write_benchmark(project: Project, name: str, corpus: str) -> str:

@@ -47,9 +47,9 @@ def plan_own(
     Raises:
         InputError: nobody else is there to review, or no benchmark can be made of such rows.
     """
-    for what, least, found in (("annotators", 2, annotators), ("own", 1, own)):
-        if found < least:
-            raise InputError(f"{what}: expected {least} or more, found {found}")
+    for what, least, number in (("annotators", 2, annotators), ("own", 1, own)):
+        if number < least:
+            raise InputError(f"{what}: expected {least} or more, found {number}")
     if rows not in TEXTS:
         raise InputError(f"rows: expected {', '.join(TEXTS)}, found {rows}")
     if benchmark and rows == "caption":

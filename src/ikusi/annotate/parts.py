@@ -35,12 +35,12 @@ def list_parts(row_type: RowType, row: Row, source: Row | None) -> list[Part]:
         places.setdefault((line.label, line.text, other), []).append(place)
     labels = Counter(label for label, _, _ in places)
     seen: Counter[str] = Counter()
-    found = []
+    parts = []
     for (label, text, other), there in places.items():
         seen[label] += 1
         name = label if labels[label] == 1 else f"{label} {seen[label]}"
-        found.append(Part(name, text, other, lines[there[0]].right, tuple(there)))
-    return found
+        parts.append(Part(name, text, other, lines[there[0]].right, tuple(there)))
+    return parts
 
 
 def list_source_texts(row_type: RowType, row: Row, source: Row | None) -> dict[str, str]:

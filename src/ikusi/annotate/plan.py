@@ -44,8 +44,8 @@ class Asked:
             InputError: the numbers cannot be, or there are not as many rows.
         """
         for name, least in (("annotators", 1), ("shared", 0), ("own", 0)):
-            if (found := getattr(self, name)) is not None and found < least:
-                raise InputError(f"{name}: expected {least} or more, found {found}")
+            if (number := getattr(self, name)) is not None and number < least:
+                raise InputError(f"{name}: expected {least} or more, found {number}")
         wanted = self.shared + self.annotators * (self.own or 0)
         if self.own is not None and not wanted:
             raise InputError("items: expected shared or own items, found 0 of both")
@@ -122,9 +122,9 @@ def plan_validation(
     Raises:
         InputError: the corpus is bad, too small, or not in this language.
     """
-    found = Corpus.open(corpus)
-    source = next((code for code in found.languages if code != language), "")
-    return _of_corpus("validate", found, language, source, asked, seed, flagged)
+    opened = Corpus.open(corpus)
+    source = next((code for code in opened.languages if code != language), "")
+    return _of_corpus("validate", opened, language, source, asked, seed, flagged)
 
 
 def plan_selection(
@@ -226,10 +226,10 @@ def plan_comparison(
     if len(runs) < 2:
         raise InputError(f"runs: expected 2 or more, found {len(runs)}")
     first, *others = runs
-    found = _join([join_pairs(first, other, benchmark, language, corpus) for other in others])
-    count = asked.count(len(found), benchmark)
-    drawn = [found[one.place] for one in sampling.draw(len(found), count, seed)]
-    models = list(found[0].answers)
+    pairs = _join([join_pairs(first, other, benchmark, language, corpus) for other in others])
+    count = asked.count(len(pairs), benchmark)
+    drawn = [pairs[one.place] for one in sampling.draw(len(pairs), count, seed)]
+    models = list(pairs[0].answers)
     about = About(
         task="compare",
         benchmark=benchmark,
@@ -237,7 +237,7 @@ def plan_comparison(
         seed=seed,
         seats=list_seats(asked.annotators),
         origin={name: str(Path(run).resolve()) for name, run in zip(models, runs, strict=True)},
-        content=artifact.fingerprint([_content(pair) for pair in found]),
+        content=artifact.fingerprint([_content(pair) for pair in pairs]),
         settings={"shared": asked.shared, "own": asked.own, "models": models},
         shows=shows.compute_for_preferences(count, len(models), asked.shared),
         made=format_time(datetime.now(UTC)),
@@ -253,15 +253,15 @@ def _join(laid: Sequence[Sequence[Pair]]) -> list[Pair]:
         InputError: two models have the same name.
     """
     others = [{pair.id: pair.answers for pair in side} for side in laid]
-    found = []
+    pairs = []
     for pair in laid[0]:
         if all(pair.id in side for side in others):
-            answers = {name: said for side in others for name, said in side[pair.id].items()}
+            answers = {name: text for side in others for name, text in side[pair.id].items()}
             if len(answers) <= len(laid):
-                told = ", ".join(answers)
-                raise InputError(f"runs: expected {len(laid) + 1} different names, found {told}")
-            found.append(Pair(pair.id, pair.question, pair.picture, answers))
-    return found
+                names = ", ".join(answers)
+                raise InputError(f"runs: expected {len(laid) + 1} different names, found {names}")
+            pairs.append(Pair(pair.id, pair.question, pair.picture, answers))
+    return pairs
 
 
 def _content(pair: Pair) -> list[Any]:

@@ -195,19 +195,21 @@ def _seats(path: Path, about: About, items: Mapping[str, Item]) -> tuple[Seat, .
     turns: dict[str, dict[str, Turn]] = {code: {} for code in about.seats}
     for place, asked in _lines(path, Asked):
         if asked.seat not in turns:
-            told = ", ".join(about.seats)
-            raise InputError(f"{place}: seat: expected one of {told}, found {asked.seat}")
+            offered = ", ".join(about.seats)
+            raise InputError(f"{place}: seat: expected one of {offered}, found {asked.seat}")
         if asked.item not in items or asked.item in turns[asked.seat]:
-            found = f"{asked.item}{' twice' if asked.item in items else ''}"
-            raise InputError(f"{place}: item: expected an item of {ITEMS}, found {found}")
+            actual = f"{asked.item}{' twice' if asked.item in items else ''}"
+            raise InputError(f"{place}: item: expected an item of {ITEMS}, found {actual}")
         answers = items[asked.item].answers
         for side in (asked.left, asked.right):
             if (side or answers) and side not in answers:
-                told = ", ".join(answers) or "no model"
-                raise InputError(f"{place}: expected an answer of {told}, found {side or 'none'}")
+                offered = ", ".join(answers) or "no model"
+                raise InputError(
+                    f"{place}: expected an answer of {offered}, found {side or 'none'}"
+                )
         turn = Turn(item=asked.item, left=asked.left, right=asked.right, shared=asked.shared)
         turns[asked.seat][asked.item] = turn
-    return tuple(Seat(code, tuple(found.values())) for code, found in turns.items())
+    return tuple(Seat(code, tuple(own.values())) for code, own in turns.items())
 
 
 def expect_pictures(project: Project) -> None:

@@ -42,13 +42,13 @@ def draw(
         return [Drawn(place) for place in chance.sample(range(rows), count)]
     strata = {FLAGGED: sorted(flagged), OTHERS: sorted({*range(rows)} - {*flagged})}
     taken = _share_out(len(flagged), rows - len(flagged), count, times)
-    found = [
+    drawn = [
         Drawn(place, name, len(strata[name]) / taken[name] * count / rows)
         for name, places in strata.items()
         for place in chance.sample(places, taken[name])
     ]
-    chance.shuffle(found)
-    return found
+    chance.shuffle(drawn)
+    return drawn
 
 
 def _share_out(flagged: int, others: int, count: int, times: float) -> dict[str, int]:

@@ -34,11 +34,11 @@ def compute_for_shares(
         rows: that there are.
     """
     effective = float(count_effective_items(np.asarray(weights)))
-    found: dict[str, Any] = {"rows": rows, "items": len(weights)}
-    found["effective_items"] = round(effective, 1)
-    found["shares"] = [_share(share, effective) for share in ACCEPTED[task]]
+    figures: dict[str, Any] = {"rows": rows, "items": len(weights)}
+    figures["effective_items"] = round(effective, 1)
+    figures["shares"] = [_share(share, effective) for share in ACCEPTED[task]]
     usual = ACCEPTED[task][0]
-    return found | {"kappa": _kappa((usual, 1 - usual), shared)}
+    return figures | {"kappa": _kappa((usual, 1 - usual), shared)}
 
 
 def _share(share: float, rows: float) -> dict[str, float]:
@@ -51,10 +51,10 @@ def _share(share: float, rows: float) -> dict[str, float]:
 def compute_for_preferences(items: int, models: int, shared: int) -> dict[str, Any]:
     """What comparing the answers of two or more models to so many items can show."""
     pairs = models * (models - 1) // 2
-    found: dict[str, Any] = {"items": items, "pairs_of_models": pairs}
-    found["ties"] = [_preference(items // pairs, ties) for ties in TIES]
+    figures: dict[str, Any] = {"items": items, "pairs_of_models": pairs}
+    figures["ties"] = [_preference(items // pairs, ties) for ties in TIES]
     ties = TIES[-1]
-    return found | {"kappa": _kappa(((1 - ties) / 2, ties, (1 - ties) / 2), shared)}
+    return figures | {"kappa": _kappa(((1 - ties) / 2, ties, (1 - ties) / 2), shared)}
 
 
 def _preference(items: int, ties: float) -> dict[str, Any]:

@@ -48,8 +48,8 @@ def simulate_raters(folder: Path, agreement: float = 0.8, seed: int = 0) -> int:
     try:
         for person in store.people().values():
             if person.kind != "simulated" and person.entered:
-                told = "expected a project that no person has begun"
-                raise InputError(f"{folder}: {told}, found answers or the name of {person.seat}")
+                problem = "expected a project that no person has begun"
+                raise InputError(f"{folder}: {problem}, found answers or the name of {person.seat}")
         sent = []
         for seat in project.seats:
             store.enter(seat.code, kind="simulated")
@@ -70,8 +70,8 @@ def _read_scores(project: Project) -> Iterator[tuple[str, dict[str, float]]]:
         if rows.is_file():
             columns = ("id", "correct")
             batches = Stretch(rows, project.benchmark, project.language, columns).to_batches()
-            found = [row for batch in batches for row in batch.to_pylist()]
-            yield model, {row["id"]: row["correct"] for row in found if row["correct"] is not None}
+            scored = [row for batch in batches for row in batch.to_pylist()]
+            yield model, {row["id"]: row["correct"] for row in scored if row["correct"] is not None}
 
 
 def _answer(

@@ -154,15 +154,15 @@ class Store:
         Of a ``contribution`` that its author has removed meanwhile nothing is kept.
         """
         fields = asdict(given)
-        said = json.dumps(fields, ensure_ascii=False)
+        text = json.dumps(fields, ensure_ascii=False)
         fields["seconds"] = None
         once = _digest(json.dumps([seat, item, nonce, fields, taken_back]))
-        word = (seat, item, said, taken_back, once)
+        word = (seat, item, text, taken_back, once)
 
         def write(writing: sqlite3.Connection) -> bool:
             if contribution and not contributions.is_there(writing, contribution):
                 return False
-            return _say(writing, *word)
+            return _add_word(writing, *word)
 
         return self._writer.submit(write)
 
@@ -271,8 +271,8 @@ class Store:
 
     def discard(self, seat: str, number: int) -> None:
         """Remove one contribution of somebody, and what was said of it."""
-        found = self._writer.submit(lambda writing: contributions.remove(writing, seat, number))
-        self._forget(found.result())
+        removal = self._writer.submit(lambda writing: contributions.remove(writing, seat, number))
+        self._forget(removal.result())
 
     def contributions(self) -> list[Contribution]:
         """All that people have given, in the order in which it came."""
@@ -310,15 +310,15 @@ def open_store(folder: Path) -> Store:
             raise InputError(f"{path}: expected the answers of people, found {error}") from None
 
 
-def _say(
-    writing: sqlite3.Connection, seat: str, item: str, said: str, taken_back: bool, once: str
+def _add_word(
+    writing: sqlite3.Connection, seat: str, item: str, text: str, taken_back: bool, once: str
 ) -> bool:
     """Add a word, unless it is there or its speaker has no say; returns whether it was added."""
     if not _may_speak(writing, seat) or _has_word(writing, once):
         return False
     row = writing.execute(
         "INSERT INTO history (seat, item, given, taken_back, once, made) VALUES (?, ?, ?, ?, ?, ?)",
-        (seat, item, said, taken_back, once, _after(writing)),
+        (seat, item, text, taken_back, once, _after(writing)),
     )
     if taken_back:
         writing.execute("DELETE FROM answers WHERE seat = ? AND item = ?", (seat, item))
@@ -357,6 +357,6 @@ def _digest(text: str) -> str:
 
 
 def _word(row: sqlite3.Row) -> Word:
-    said = json.loads(row["given"])
-    given = Given(**said | {"reasons": tuple(said["reasons"])})
+    fields = json.loads(row["given"])
+    given = Given(**fields | {"reasons": tuple(fields["reasons"])})
     return Word(row["seat"], row["item"], given, bool(row["taken_back"]), row["made"])

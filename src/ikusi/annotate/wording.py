@@ -56,10 +56,10 @@ def read_texts(folder: Path = TEXTS) -> Mapping[str, Texts]:
     files = Files("language", [folder])
     documents = {name: yamlfile.read(files.find(name)) for name in files.names()}
     known = yamlfile.list_field_names(Texts)
-    found = {name: yamlfile.validate(Texts, one, known) for name, one in documents.items()}
-    for name, texts in found.items():
-        _expect_alike(documents[name], texts, found[ENGLISH])
-    return found
+    every = {name: yamlfile.validate(Texts, one, known) for name, one in documents.items()}
+    for name, texts in every.items():
+        _expect_alike(documents[name], texts, every[ENGLISH])
+    return every
 
 
 def _expect_alike(document: yamlfile.Document, texts: Texts, english: Texts) -> None:
@@ -101,12 +101,12 @@ def list_accepted(header: str) -> list[str]:
     >>> list_accepted("es;q=0.5, eu-ES, gl;q=0.7")
     ['eu', 'gl', 'es']
     """
-    found = []
+    ranked = []
     for place, part in enumerate(header[:200].split(",")):
         code, _, weight = part.partition(";q=")
         try:
             rank = -float(weight or 1)
         except ValueError:
             rank = 0.0
-        found.append((rank, place, code.strip().split("-")[0].lower()))
-    return [code for _, _, code in sorted(found) if code.isalpha()]
+        ranked.append((rank, place, code.strip().split("-")[0].lower()))
+    return [code for _, _, code in sorted(ranked) if code.isalpha()]

@@ -23,12 +23,12 @@ class RoomyLayer(DynamicLayer):
     @classmethod
     def copy_rows(cls, layer: DynamicLayer, rows: Tensor, room: int) -> "RoomyLayer":
         """Return the numbered rows of a layer, with room for so many more tokens."""
-        found, length = cls(layer.get_seq_length() + room), layer.get_seq_length()
-        found._open(len(rows), layer.keys, layer.values)
-        for buffer, states in zip(found._buffers, (layer.keys, layer.values), strict=True):
+        copy, length = cls(layer.get_seq_length() + room), layer.get_seq_length()
+        copy._open(len(rows), layer.keys, layer.values)
+        for buffer, states in zip(copy._buffers, (layer.keys, layer.values), strict=True):
             torch.index_select(states, 0, rows, out=buffer[:, :, :length])
-        found._show(length)
-        return found
+        copy._show(length)
+        return copy
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any

@@ -89,9 +89,9 @@ class Reply:
     failure: str | None = None
 
 
-def explain_not_finite(found: float) -> str:
+def explain_not_finite(value: float) -> str:
     """Why there is no answer where a model's numbers are none, as with a NaN in its weights."""
-    return f"model: expected finite numbers, found {found}"
+    return f"model: expected finite numbers, found {value}"
 
 
 def pick(scores: Sequence[float]) -> tuple[int, bool]:

@@ -60,20 +60,24 @@ def _answer_lines(
     for row, line in enumerate(answers):
         going[row, : len(line)] = True
     for step in range(1, max_new_tokens + 1):
-        most, said = state.logits.max(dim=2)
-        listed, highest = said.tolist(), most.tolist()
+        most, tokens = state.logits.max(dim=2)
+        listed, highest = tokens.tolist(), most.tolist()
         for row, place in going.nonzero().tolist():
-            told = listed[row][place], highest[row][place]
-            if not _goes_on(*told, answers[row][place], stops):
+            newest = listed[row][place], highest[row][place]
+            if not _goes_on(*newest, answers[row][place], stops):
                 going[row, place] = False
         if step == max_new_tokens or not going.any():
             return
         left = going.any(dim=1).nonzero()[:, 0]
         if len(left) <= len(going) // 2:
-            rows = left.to(said.device)
-            state, said, going = state.select(rows, max_new_tokens - step), said[rows], going[left]
+            rows = left.to(tokens.device)
+            state, tokens, going = (
+                state.select(rows, max_new_tokens - step),
+                tokens[rows],
+                going[left],
+            )
             answers = [answers[row] for row in left.tolist()]
-        state.read(model, said, going.to(said.device))
+        state.read(model, tokens, going.to(tokens.device))
 
 
 def _answer_batch(
@@ -84,17 +88,17 @@ def _answer_batch(
     max_new_tokens: int,
 ) -> None:
     for step in range(1, max_new_tokens + 1):
-        most, said = state.logits.max(dim=1)
-        listed = zip(said.tolist(), most.tolist(), answers, strict=True)
-        going = [n for n, told in enumerate(listed) if _goes_on(*told, stops)]
+        most, tokens = state.logits.max(dim=1)
+        listed = zip(tokens.tolist(), most.tolist(), answers, strict=True)
+        going = [n for n, newest in enumerate(listed) if _goes_on(*newest, stops)]
         if not going or step == max_new_tokens:
             return
         if len(going) < len(answers):
-            rows = torch.tensor(going, device=said.device)
-            state, said = state.select(rows, max_new_tokens - step), said[rows]
+            rows = torch.tensor(going, device=tokens.device)
+            state, tokens = state.select(rows, max_new_tokens - step), tokens[rows]
             answers = [answers[place] for place in going]
         mask = torch.cat([state.mask, state.mask.new_ones(len(answers), 1)], dim=1)
-        logits = forward(model, state.cache, mask, said.unsqueeze(1), keep=1)[:, -1]
+        logits = forward(model, state.cache, mask, tokens.unsqueeze(1), keep=1)[:, -1]
         state = State(state.cache, mask, logits)
 
 

@@ -235,18 +235,18 @@ def group_prompts(prompts: Sequence[Prompt], batch_size: int) -> list[list[int]]
     by_cut: dict[int, list[int]] = {}
     for row, prompt in enumerate(prompts):
         by_cut.setdefault(prompt.shared, []).append(row)
-    found: list[list[int]] = []
+    groups: list[list[int]] = []
     for _, rows in sorted(by_cut.items()):
         seen: set[Beginning] = set()
-        found.append([])
+        groups.append([])
         for row in rows:
             beginning = prompts[row].beginning
             if beginning not in seen and len(seen) == batch_size:
                 seen.clear()
-                found.append([])
+                groups.append([])
             seen.add(beginning)
-            found[-1].append(row)
-    return found
+            groups[-1].append(row)
+    return groups
 
 
 def make_bias(sees: Tensor, dtype: torch.dtype) -> Tensor:
@@ -313,9 +313,9 @@ def _read_beginnings(
     embeddings = model.get_input_embeddings()(ids)
     places = torch.eq(ids, image_token_id if image_token_id is not None else -1)
     seen = [features[key] for pictures, _ in beginnings for key in pictures]
-    found = sum(map(len, seen))
-    if int(places.sum()) != found:
-        raise ValueError(f"expected {found} image tokens, found {int(places.sum())}")
+    count = sum(map(len, seen))
+    if int(places.sum()) != count:
+        raise ValueError(f"expected {count} image tokens, found {int(places.sum())}")
     if seen:
         embeddings[places] = torch.cat(seen).to(embeddings)
     return _keys_and_values(model, embeddings)

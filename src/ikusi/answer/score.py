@@ -31,13 +31,13 @@ def score_options(
     ``rows[i]``, the end of turn included. The result has the same nesting.
     """
     wanted = dict(zip(rows, options, strict=True))
-    found: dict[int, list[Tokens]] = {}
+    scores: dict[int, list[Tokens]] = {}
     more = {row: 1 + sum(map(len, texts)) for row, texts in wanted.items()}
     for batch, state in shared.batches(rows, more):
         scored = _side_by_side if shared.plain else _apart
         asked = [wanted[row] for row in batch]
-        found |= dict(zip(batch, scored(shared, state, asked), strict=True))
-    return [found[row] for row in rows]
+        scores |= dict(zip(batch, scored(shared, state, asked), strict=True))
+    return [scores[row] for row in rows]
 
 
 def summarise(
@@ -87,8 +87,8 @@ def _spans(asked: Sequence[Sequence[Sequence[int]]], width: int, device: torch.d
             start += len(option) - 1
     same = owner.unsqueeze(2) == owner.unsqueeze(1)
     causal = torch.ones(width, width, dtype=torch.bool).tril()
-    found = same & causal & (owner >= 0).unsqueeze(2)
-    return (found | torch.eye(width, dtype=torch.bool)).to(device)
+    visible = same & causal & (owner >= 0).unsqueeze(2)
+    return (visible | torch.eye(width, dtype=torch.bool)).to(device)
 
 
 def _split(logs: Tensor, options: Sequence[Sequence[int]]) -> list[Tokens]:
@@ -100,8 +100,8 @@ def _split(logs: Tensor, options: Sequence[Sequence[int]]) -> list[Tokens]:
         places += [0, *range(start, start + len(option) - 1)]
         tokens += option
         start += len(option) - 1
-    read, said = torch.tensor([places, tokens], device=logs.device)
-    chosen = logs[read, said]
+    read, written = torch.tensor([places, tokens], device=logs.device)
+    chosen = logs[read, written]
     best = (chosen == logs.amax(dim=-1)[read]).tolist()
     values = chosen.tolist()
     ends = list(accumulate(map(len, options)))
@@ -113,13 +113,13 @@ def _apart(
     shared: SharedPrefix, state: State, asked: Sequence[Sequence[Sequence[int]]]
 ) -> list[list[Tokens]]:
     """Read each option in a row of its own, for layers that see only so far back."""
-    found: list[list[Tokens]] = [[] for _ in asked]
+    scores: list[list[Tokens]] = [[] for _ in asked]
     flat = [(place, option) for place, options in enumerate(asked) for option in options]
     for start in range(0, len(flat), shared.batch_size):
         part = flat[start : start + shared.batch_size]
         for (place, _), values in zip(part, _score_batch(shared, state, part), strict=True):
-            found[place].append(values)
-    return found
+            scores[place].append(values)
+    return scores
 
 
 def _score_batch(

@@ -78,11 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             # A code that is returned is raised here, where `stopping` hears of it.
             sys.exit(app(args=words, prog_name="ikusi", standalone_mode=False) or 0)
     except Exception as error:
-        told = str(error) if isinstance(error, InputError) else disk.describe_fault(error)
-        code = INPUT_FAULT if told is not None else terminal.print_usage_error(error)
-        if told is not None:
-            terminal.say(f"error: {told}", colour=typer.colors.RED, error=True)
+        message = str(error) if isinstance(error, InputError) else disk.describe_fault(error)
+        code = INPUT_FAULT if message is not None else terminal.print_usage_error(error)
+        if message is not None:
+            terminal.say(f"error: {message}", colour=typer.colors.RED, error=True)
         elif code is None:
-            terminal.say_fault()
+            terminal.print_fault()
             code = INTERNAL_FAULT
     sys.exit(code)

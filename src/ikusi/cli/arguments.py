@@ -56,15 +56,15 @@ def _repeat_option(args: Sequence[str], many: Collection[str]) -> list[str]:
     >>> _repeat_option(["--redo", "recipe.yaml", "--redo", "data", "report", "seed=1"], {"--redo"})
     ['--redo', '', 'recipe.yaml', '--redo', 'data', '--redo', 'report', 'seed=1']
     """
-    found: list[str] = []
+    repeated: list[str] = []
     option = None
     for before, word, after in zip(["", *args], args, [*args[1:], ""], strict=False):
         if word.startswith("-") or option is None or (option in ALONE and not _is_step(word)):
             option = word if word in many else None
-            found += [word, ""] if word in ALONE and not _is_step(after) else [word]
+            repeated += [word, ""] if word in ALONE and not _is_step(after) else [word]
         else:
-            found += [word] if before == option else [option, word]
-    return found
+            repeated += [word] if before == option else [option, word]
+    return repeated
 
 
 def _is_step(word: str) -> bool:

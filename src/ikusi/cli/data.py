@@ -28,8 +28,8 @@ def list_sources() -> None:
     from ikusi.data import sources
 
     for source in sources.list_sources():
-        spoken = "+".join(source.languages)
-        say(f"{source.name:16} {source.row_type:12} {spoken:6} {source.about}")
+        codes = "+".join(source.languages)
+        say(f"{source.name:16} {source.row_type:12} {codes:6} {source.about}")
 
 
 Named = Annotated[
@@ -148,8 +148,8 @@ def _locate_kept(source: str) -> Path:
 
 def _expect_no_choice(source: str, given: Mapping[str, object]) -> None:
     """Refuse what chooses some of a data set's rows: a release is taken as it is."""
-    if found := [name for name, value in given.items() if value]:
-        raise InputError(f"{source}: expected a release as it is, found {', '.join(found)}")
+    if chosen := [name for name, value in given.items() if value]:
+        raise InputError(f"{source}: expected a release as it is, found {', '.join(chosen)}")
 
 
 def _restore(

@@ -73,8 +73,8 @@ def evaluate(
     _warn_of_trained_on(Path(model), pairs, limit)
     asked = _load_benchmarks(model, url, batch_size, dtype, _pictures(pairs))
     with closing(engines.open_engine(engine, asked)) as opened:
-        found = _measure(opened, pairs, codes, place, limit, bootstrap)
-    _report({name: found[name] for name in found if found[name]}, language, place)
+        measured = _measure(opened, pairs, codes, place, limit, bootstrap)
+    _report({name: measured[name] for name in measured if measured[name]}, language, place)
 
 
 def _place(model: str, output: Path | None) -> Path:
@@ -87,13 +87,13 @@ def _place(model: str, output: Path | None) -> Path:
     return place
 
 
-def _report(found: dict[str, Any], languages: list[str], place: Path) -> None:
+def _report(measured: dict[str, Any], languages: list[str], place: Path) -> None:
     from ikusi.evaluate.table import make_table
 
     screen = open_console()
     if not screen.is_terminal:
         screen = open_console(width=160)
-    screen.print(make_table(found, languages))
+    screen.print(make_table(measured, languages))
     say(f"rows: {place / 'rows.parquet'}\nfigures: {place / 'results.json'}")
 
 
@@ -118,8 +118,8 @@ def _pairs(
     from ikusi.evaluate import benchmark
     from ikusi.evaluate import corpora as places
 
-    found = [benchmark.load(name) for name in dict.fromkeys(benchmarks)]
-    return places.find(found, codes, data or _data(Path(model)), _parse_corpora(corpora))
+    named = [benchmark.load(name) for name in dict.fromkeys(benchmarks)]
+    return places.find(named, codes, data or _data(Path(model)), _parse_corpora(corpora))
 
 
 def _pictures(pairs: "Benchmarks") -> int:
@@ -168,11 +168,11 @@ def _warn_of_trained_on(run: Path, pairs: "Benchmarks", limit: int | None) -> No
         logger.warning("whether %s was trained on these pictures is not known: %s", run, error)
         return
     for bench, corpus in pairs:
-        found = overlap.find(corpus, trained, limit)
-        if found.seen:
+        shared = overlap.find(corpus, trained, limit)
+        if shared.seen:
             logger.warning(
                 "%s: %d of %d pictures were trained on, such as %s in %s",
-                bench.name, found.seen, found.pictures, found.example, corpus.folder,
+                bench.name, shared.seen, shared.pictures, shared.example, corpus.folder,
             )  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def judge(
         else:
             _judge(about, settings, output)
     if not dry_run:
-        _say_where(output)
+        _show_where(output)
 
 
 def _about(run_a: Path, run_b: Path, benchmark: str, language: str, corpus: Path | None) -> "About":
@@ -92,8 +92,8 @@ def _about(run_a: Path, run_b: Path, benchmark: str, language: str, corpus: Path
     from ikusi.judge.run import About
     from ikusi.judgements.pairs import join_pairs
 
-    found = join_pairs(run_a, run_b, benchmark, language, corpus)
-    return About(found, benchmark, languages.load(language), [run_a, run_b])
+    pairs = join_pairs(run_a, run_b, benchmark, language, corpus)
+    return About(pairs, benchmark, languages.load(language), [run_a, run_b])
 
 
 def _families(given: Sequence[str]) -> dict[str, str]:
@@ -111,11 +111,11 @@ def _estimate(
 ) -> str:
     from ikusi.judge import run
 
-    found = run.estimate(about, settings, output, *prices)
-    how = "as earlier games took" if found.measured else "a rough guess"
+    estimate = run.estimate(about, settings, output, *prices)
+    how = "as earlier games took" if estimate.measured else "a rough guess"
     return (
-        f"{settings.model}: {found.requests:,} requests, {found.read:,} tokens read, "
-        f"{found.written:,} written ({how}), {found.money:,.2f} in money"
+        f"{settings.model}: {estimate.requests:,} requests, {estimate.read:,} tokens read, "
+        f"{estimate.written:,} written ({how}), {estimate.money:,.2f} in money"
     )
 
 
@@ -130,8 +130,8 @@ def _judge(about: "About", settings: "Settings", output: Path) -> None:
     from ikusi.judge import run
     from ikusi.server import reasons
 
-    with progress.show("judging") as tell:
-        counts = run.judge(about, settings, output, tell)
+    with progress.show("judging") as report:
+        counts = run.judge(about, settings, output, report)
     for name in ("games", "known", "played", "unanswered"):
         say(f"{getattr(counts, name):10,} {name}")
     for verdict, count in sorted(counts.verdicts.items()):
@@ -142,12 +142,12 @@ def _judge(about: "About", settings: "Settings", output: Path) -> None:
         say(f"{count:10,} {reason}")
     if counts.unanswered:
         why = reasons.format_reasons(counts.reasons)
-        told = f"{counts.unanswered} of {counts.games} have none ({why})"
+        lacking = f"{counts.unanswered} of {counts.games} have none ({why})"
         raise InputError(
-            f"{settings.model}: expected an answer to each game, {told}; "
+            f"{settings.model}: expected an answer to each game, {lacking}; "
             "the same command asks for these again"
         )
 
 
-def _say_where(output: Path) -> None:
+def _show_where(output: Path) -> None:
     say(f"table: {output}; what it says: ikusi judgements report {output}")

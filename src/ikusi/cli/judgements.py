@@ -89,21 +89,21 @@ def report(
 
     if output is not None:
         claim.expect(output, views.KIND, [table])
-    found = figures.compute(journal.read(table))
+    computed = figures.compute(journal.read(table))
     judging = judges.compute(record.read(table))
-    views.to_terminal(found, judging=judging)
+    views.to_terminal(computed, judging=judging)
     if output is not None:
-        say(views.write(found, output, judging))
+        say(views.write(computed, output, judging))
 
 
 def _settings(given: Sequence[str]) -> dict[str, Any]:
     """KEY=VALUE words, each value as it stands: a row id of digits is text."""
     from ikusi.errors import InputError
 
-    found = {}
+    settings = {}
     for word in given:
         name, equals, value = word.partition("=")
         if not equals or not value:
             raise InputError(f"command line: expected KEY=VALUE, found {word}")
-        found[name] = value
-    return found
+        settings[name] = value
+    return settings

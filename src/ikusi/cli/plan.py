@@ -88,8 +88,8 @@ def _find_hardware(gpu: str | None, gpus: int, machine: bool, price: float | Non
     from ikusi.plan import card
 
     if machine == (gpu is not None):
-        found = "both" if machine else "neither"
-        raise InputError(f"expected --gpu CARD or --machine, found {found}")
+        actual = "both" if machine else "neither"
+        raise InputError(f"expected --gpu CARD or --machine, found {actual}")
     if gpu is not None:
         return card.Hardware(card.load(gpu), gpus, price)
     here = card.find_machine()

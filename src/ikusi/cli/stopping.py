@@ -56,11 +56,11 @@ def heed_signals(kept: str) -> Iterator[None]:
     Args:
         kept: what a stopped command says.
     """
-    heard, told = socket.socketpair()
-    told.setblocking(False)
+    heard, waker = socket.socketpair()
+    waker.setblocking(False)
     watch = _Watch(heard, kept)
     before = {n: signal.getsignal(n) for n in SIGNALS if signal.getsignal(n) != signal.SIG_IGN}
-    signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
     for number in before:
         signal.signal(number, watch.stop)
     threading.Thread(target=watch.run, daemon=True).start()
@@ -76,7 +76,7 @@ def heed_signals(kept: str) -> Iterator[None]:
             signal.signal(number, handler if watch.asked is None else signal.SIG_IGN)
         if watch.asked is None:
             signal.set_wakeup_fd(-1)
-            told.close()
+            waker.close()
 
 
 class _Watch:
@@ -104,7 +104,7 @@ class _Watch:
             with suppress(TimeoutError):
                 self._next()
         if self._ending.acquire(blocking=False):
-            self._say(number)
+            self._print_kept(number)
         os._exit(128 + number)
 
     def _next(self) -> int | None:
@@ -118,10 +118,10 @@ class _Watch:
         """End the command that has left its work."""
         assert self.asked is not None
         self._ending.acquire()
-        self._say(self.asked)
+        self._print_kept(self.asked)
         raise SystemExit(128 + self.asked) from None
 
-    def _say(self, number: int) -> None:
+    def _print_kept(self, number: int) -> None:
         processes.end_children()
         with suppress(OSError):  # the terminal may be gone
             say(f"stopped: {self.kept}", error=True)

@@ -100,5 +100,5 @@ def _write_report(output: Path) -> str:
 
     work = claim.expect(run.locate_working_folder(output), run.KIND)
     page = work / "report.html"
-    found = report.write(work, page)
-    return "\n".join([*report.write_summary(found), f"report: {page}"])
+    gathered = report.write(work, page)
+    return "\n".join([*report.write_summary(gathered), f"report: {page}"])

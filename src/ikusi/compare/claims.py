@@ -75,22 +75,22 @@ def pair_runs(study: Study, shares: Sequence[int]) -> list[tuple[tuple[str, int]
     """Pairs of runs that differ in the text-only rows alone, by backbone and share."""
     if len(study.recipe.grid.text_only) < 2:
         raise Lacking("The recipe's grid does not have runs both with and without text-only rows.")
-    found = []
+    pairs = []
     for backbone in study.recipe.grid.backbones:
         for share in shares:
             with_text = study.evaluation(backbone, share, True)
             without = study.evaluation(backbone, share, False)
             if with_text and without:
-                found.append(((backbone, share), (with_text, without)))
-    if not found:
+                pairs.append(((backbone, share), (with_text, without)))
+    if not pairs:
         raise Lacking(explain_not_measured(study, shares))
-    return found
+    return pairs
 
 
 def list_runs(study: Study, backbones: Sequence[str], share: int, text: bool) -> list[Evaluation]:
     """The runs of these backbones with a share, as far as they are measured."""
-    found = (study.evaluation(name, share, text) for name in backbones)
-    return [one for one in found if one is not None]
+    runs = (study.evaluation(name, share, text) for name in backbones)
+    return [one for one in runs if one is not None]
 
 
 def close_ended(study: Study) -> list[str]:
@@ -156,8 +156,8 @@ def describe_condition(text: bool) -> str:
 
 def explain_not_in_grid(study: Study, shares: Sequence[int]) -> str:
     """Why a study cannot tell: none of its runs has one of these shares."""
-    told = " or ".join(f"{share} %" for share in shares)
-    return f"The recipe's grid has no runs with {told} {study.target.name}."
+    wanted = " or ".join(f"{share} %" for share in shares)
+    return f"The recipe's grid has no runs with {wanted} {study.target.name}."
 
 
 def explain_not_measured(study: Study, shares: Sequence[int]) -> str:

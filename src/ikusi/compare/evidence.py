@@ -130,12 +130,12 @@ def measure_gaps(pairs: Sequence[Pair], benchmarks: Sequence[str], language: str
     """
     parts = []
     for benchmark in benchmarks:
-        found = [
+        scored = [
             (_scores(a, benchmark, language), _scores(b, benchmark, language)) for a, b in pairs
         ]
-        _check_same(found, pairs, benchmark)
-        difference = np.mean([a.correct - b.correct for a, b in found], axis=0)
-        parts.append((difference, found[0][0]))
+        _check_same(scored, pairs, benchmark)
+        difference = np.mean([a.correct - b.correct for a, b in scored], axis=0)
+        parts.append((difference, scored[0][0]))
     return _pool(parts)
 
 
@@ -150,12 +150,12 @@ def measure_levels(
     """Scores row by row, averaged over the runs; ``over_guessing`` less what a guesser reaches."""
     parts = []
     for benchmark in benchmarks:
-        found = [_scores(one, benchmark, language) for one in evaluations]
-        _check_same([(found[0], one) for one in found[1:]], [], benchmark)
+        scored = [_scores(one, benchmark, language) for one in evaluations]
+        _check_same([(scored[0], one) for one in scored[1:]], [], benchmark)
         less = score_guessing(evaluations[0], benchmark, language) if over_guessing else 0.0
-        mean = np.mean([one.correct for one in found], axis=0) - less
-        kept = [group is None or own == group for own in found[0].groups]
-        parts.append(_keep_rows(mean, found[0], kept))
+        mean = np.mean([one.correct for one in scored], axis=0) - less
+        kept = [group is None or own == group for own in scored[0].groups]
+        parts.append(_keep_rows(mean, scored[0], kept))
     return _pool([part for part in parts if len(part[0])])
 
 
@@ -171,18 +171,18 @@ def score_guessing(evaluation: Evaluation, benchmark: str, language: str) -> flo
 
 
 def _scores(evaluation: Evaluation, benchmark: str, language: str) -> Scores:
-    found = evaluation.scores(benchmark, language)
-    if found is None:
-        told = f"expected rows of {benchmark} in {language}, found none"
-        raise InputError(f"evaluate/{evaluation.name}: {told}")
-    return found
+    scores = evaluation.scores(benchmark, language)
+    if scores is None:
+        problem = f"expected rows of {benchmark} in {language}, found none"
+        raise InputError(f"evaluate/{evaluation.name}: {problem}")
+    return scores
 
 
 def _check_same(
-    found: Sequence[tuple[Scores, Scores]], pairs: Sequence[Pair], benchmark: str
+    scored: Sequence[tuple[Scores, Scores]], pairs: Sequence[Pair], benchmark: str
 ) -> None:
-    reference = found[0][0].ids if found else ()
-    if any(side.ids != reference for both in found for side in both):
+    reference = scored[0][0].ids if scored else ()
+    if any(side.ids != reference for both in scored for side in both):
         names = ", ".join(sorted({one.name for pair in pairs for one in pair})) or "the runs"
         raise InputError(f"{benchmark}: expected the same questions in {names}, found others")
 

@@ -68,10 +68,10 @@ def shorten_names(folders: Sequence[Path]) -> list[str]:
         if own in parts[:place]:
             raise InputError(f"{folders[place]}: expected different evaluations, found it twice")
     for length in range(1, max(map(len, parts)) + 1):
-        found = ["/".join(own[-length:]) for own in parts]
-        if len(set(found)) == len(found):
+        names = ["/".join(own[-length:]) for own in parts]
+        if len(set(names)) == len(names):
             break
-    return found
+    return names
 
 
 def check_metric(metric: str, rows: Rows) -> None:
@@ -84,8 +84,8 @@ def check_metric(metric: str, rows: Rows) -> None:
     if metric not in known:
         near = yamlfile.suggest(metric, known)
         hint = f" (did you mean {near}?)" if near else ""
-        found = f"expected a metric of {rows.name} ({', '.join(known)}), found {metric}{hint}"
-        raise InputError(f"metric: {found}")
+        problem = f"expected a metric of {rows.name} ({', '.join(known)}), found {metric}{hint}"
+        raise InputError(f"metric: {problem}")
 
 
 def join(baseline: Rows, run: Rows, asked: Asked, metric: str | None) -> Joined:
@@ -106,11 +106,11 @@ def join(baseline: Rows, run: Rows, asked: Asked, metric: str | None) -> Joined:
     _check_same(left, right, (baseline, run), asked)
     other_prompts = pc.not_equal(left["prompt_hash"], right["prompt_hash"])
     other_words = pc.and_(other_prompts, pc.not_equal(left["question"], right["question"]))
-    found = both.to_pylist()
+    shared_ids = both.to_pylist()
     only = (len(ids[0]) - len(both), len(ids[1]) - len(both))
     counts = [other_prompts, other_words, *(table["failure"].is_valid() for table in sides)]
     return Joined(
-        ids=tuple(found),
+        ids=tuple(shared_ids),
         clusters=tuple(name_clusters(asked, left)),
         groups=tuple(left["group"].to_pylist()),
         baseline=left_scores[places[0].to_numpy()],
@@ -126,8 +126,10 @@ def _count(truths: pa.ChunkedArray) -> int:
 def _check_primary(baseline: Rows, run: Rows, asked: Asked, metric: str | None) -> None:
     one, other = baseline.primary(asked), run.primary(asked)
     if metric is None and one and other and one != other:
-        told = f"found {one} in {baseline.name} and {other} in {run.name}; choose one by --metric"
-        raise InputError(f"{' '.join(asked)}: expected one primary metric, {told}")
+        problem = (
+            f"found {one} in {baseline.name} and {other} in {run.name}; choose one by --metric"
+        )
+        raise InputError(f"{' '.join(asked)}: expected one primary metric, {problem}")
 
 
 def _check_same(left: pa.Table, right: pa.Table, sides: tuple[Rows, Rows], asked: Asked) -> None:
@@ -135,5 +137,5 @@ def _check_same(left: pa.Table, right: pa.Table, sides: tuple[Rows, Rows], asked
         values = [table[column].to_pylist() for table in (left, right)]
         for row, one, other in zip(left["id"].to_pylist(), *values, strict=True):
             if one != other and not (column == "gold" and json.loads(one) == json.loads(other)):
-                told = f"found {one} in {sides[0].name} and {other} in {sides[1].name}"
-                raise InputError(f"{' '.join(asked)}: row {row}: expected one {column}, {told}")
+                problem = f"found {one} in {sides[0].name} and {other} in {sides[1].name}"
+                raise InputError(f"{' '.join(asked)}: row {row}: expected one {column}, {problem}")

@@ -14,10 +14,10 @@ def read_judgements(folders: Sequence[str]) -> list[Judgement]:
     Raises:
         InputError: one is damaged, or is something else.
     """
-    found: list[Judgement] = []
+    judgements: list[Judgement] = []
     for folder in map(Path, folders):
         if (folder / journal.TABLE).is_file():
-            found += journal.read(folder)
+            judgements += journal.read(folder)
         elif folder.exists():
-            found += exporting.read_judgements(folder)
-    return found
+            judgements += exporting.read_judgements(folder)
+    return judgements

@@ -27,12 +27,12 @@ def measure_preference(sheet: Sheet, first: str) -> Sample:
     """1 where a model's answer was preferred, -1 where the other's was, 0 for ties and where people
     do not agree, by item; items that were drawn more often than others count less."""
     decided = sheet.decided
-    said = (decided >= 0) | (decided == INCONCLUSIVE)
+    counted = (decided >= 0) | (decided == INCONCLUSIVE)
     wins = decided == sheet.models.index(first) * 2 * TIE
     losses = (decided >= 0) & (decided != TIE) & ~wins
-    weights = np.asarray(sheet.weights, dtype=np.float64)[said]
-    values = (wins.astype(np.float64) - losses)[said] * weights / weights.mean()
-    return Sample(values, _name_items(sheet, said))
+    weights = np.asarray(sheet.weights, dtype=np.float64)[counted]
+    values = (wins.astype(np.float64) - losses)[counted] * weights / weights.mean()
+    return Sample(values, _name_items(sheet, counted))
 
 
 class Beside(NamedTuple):
@@ -71,7 +71,7 @@ def _lay(people: Sheet, own: Sheet, rater: str) -> Beside:
     both = [place for place, item in enumerate(people.items) if item in judged]
     items = tuple(people.items[place] for place in both)
     codes = [
-        people.said[both],
+        people.codes[both],
         people.decided[both],
         np.array([judged[item] for item in items], dtype=np.int8),
     ]

@@ -48,8 +48,10 @@ class Evaluation:
 
     def figures(self, benchmark: str, language: str, group: str = ALL) -> dict[str, Any] | None:
         """The entry of ``results.json``: n, score, low, high, chance, majority, ..."""
-        found: dict[str, Any] | None = self.results.get(benchmark, {}).get(language, {}).get(group)
-        return found
+        figures: dict[str, Any] | None = (
+            self.results.get(benchmark, {}).get(language, {}).get(group)
+        )
+        return figures
 
     def groups(self, benchmark: str, language: str) -> list[str]:
         """Ways of being unseen that are reported apart."""
@@ -101,8 +103,8 @@ class Study:
     @cached_property
     def benchmarks(self) -> dict[str, Benchmark]:
         """The recipe's benchmarks by name, in its order; not those whose answers are only kept."""
-        found = {name: benchmark.load(name) for name in self.recipe.benchmarks}
-        return {name: known for name, known in found.items() if known.metric != "none"}
+        loaded = {name: benchmark.load(name) for name in self.recipe.benchmarks}
+        return {name: known for name, known in loaded.items() if known.metric != "none"}
 
     @property
     def close_ended(self) -> list[str]:
@@ -142,11 +144,11 @@ class Study:
     @cached_property
     def groups(self) -> list[str]:
         """Ways in which test pictures are unseen, in the order of the rows."""
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for one in self.evaluations.values():
             for name in (*self.close_ended, *self.open_ended):
-                found.update(one.groups(name, self.target.code))
-        return list(found)
+                counts.update(one.groups(name, self.target.code))
+        return list(counts)
 
     def _evaluations(self, models: Sequence[str]) -> Iterator[tuple[str, Evaluation]]:
         for name in models:
@@ -259,8 +261,8 @@ class Study:
         """Steps and losses of a training stage, from its metrics."""
         path = self.folder.step(step) / METRICS
         lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        told = [_loss(path, number, line) for number, line in enumerate(lines, 1)]
-        return [line["step"] for line in told], [line["loss"] for line in told]
+        points = [_loss(path, number, line) for number, line in enumerate(lines, 1)]
+        return [line["step"] for line in points], [line["loss"] for line in points]
 
     def attribution(self) -> str:
         """Who made the pictures and words, as Markdown; empty where nothing says."""

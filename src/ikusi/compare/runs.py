@@ -162,8 +162,10 @@ def compare(
     if metric is not None:
         check_metric(metric, baseline)
     pairs = [(run, asked) for run in others for asked in _either(baseline, run)]
-    lacking = [told for run, asked in pairs for told in _lacking(baseline, run, asked, metric)]
-    left_out = {(told.run, told.benchmark, told.language) for told in lacking}
+    lacking = [
+        missing for run, asked in pairs for missing in _lacking(baseline, run, asked, metric)
+    ]
+    left_out = {(missing.run, missing.benchmark, missing.language) for missing in lacking}
     joins, cells, tables = [], [], [DIFFERENCES.empty_table()]
     for run, asked in pairs:
         if (run.name, *asked) not in left_out:
@@ -219,13 +221,13 @@ def _lacking(baseline: Rows, run: Rows, asked: Asked, metric: str | None) -> Ite
 
 def _check(cells: Sequence[Cell], sides: Sequence[Rows], resamples: int) -> None:
     if not cells:
-        told = "; ".join(f"{rows.name} has {_join_list(rows)}" for rows in sides)
-        raise InputError(f"runs: expected rows in common, found none: {told}")
+        needed = "; ".join(f"{rows.name} has {_join_list(rows)}" for rows in sides)
+        raise InputError(f"runs: expected rows in common, found none: {needed}")
     # The smallest p-value is 2 / (resamples + 1), and Holm multiplies it by the number of cells.
     fewest = int(np.ceil(2 * len(cells) / ALPHA))
     if resamples < fewest:
-        told = f"{fewest} or more for {len(cells)} comparisons, or none could ever stand"
-        raise InputError(f"bootstrap: expected {told}, found {resamples}")
+        needed = f"{fewest} or more for {len(cells)} comparisons, or none could ever stand"
+        raise InputError(f"bootstrap: expected {needed}, found {resamples}")
 
 
 def _join_list(rows: Rows) -> str:
@@ -253,14 +255,14 @@ def _cell(
     resamples: int,
     seed: int,
 ) -> Cell:
-    told, clusters = joined.unmatched, [joined.clusters[place] for place in places]
+    unmatched, clusters = joined.unmatched, [joined.clusters[place] for place in places]
     baseline, run = joined.baseline[places], joined.run[places]
     gap, drawn = run - baseline, (clusters, resamples, seed)
     difference = paired_difference(run, baseline, *drawn)
     least = compute_least_p_value(gap, clusters)
     binary = np.isin(np.concatenate([baseline, run]), (0.0, 1.0)).all()
     return Cell(
-        *(told.run, told.benchmark, told.language, group, metric),
+        *(unmatched.run, unmatched.benchmark, unmatched.language, group, metric),
         n=len(places),
         clusters=len(set(clusters)),
         right=(float(baseline.sum()), float(run.sum())),

@@ -7,9 +7,9 @@ know.
 from ikusi import catalogue
 from ikusi.connectors.base import Connector
 
-FOUND: catalogue.Modules[Connector] = catalogue.Modules(__name__, "CONNECTORS", "connector")
+REGISTRY: catalogue.Modules[Connector] = catalogue.Modules(__name__, "CONNECTORS", "connector")
 
 
 def has_one_layer(activation: str) -> bool:
     """Whether a projector with this activation is a single layer, and an identity after it."""
-    return any(one.activation == activation and one.one_layer for one in FOUND.every.values())
+    return any(one.activation == activation and one.one_layer for one in REGISTRY.every.values())

@@ -37,7 +37,7 @@ def warn_if_alike(corpus: Corpus, languages: Sequence[str]) -> None:
 
 
 def count_alike(corpus: Corpus, one: str, other: str) -> tuple[int, int]:
-    """How many rows say the same in two languages, and how many say anything to compare.
+    """How many rows have the same text in two languages, and how many were compared.
 
     Names, numbers and yes and no are the same in many languages, so only prose counts. Some 512
     rows are looked at.
@@ -61,7 +61,7 @@ def _starts(count: int) -> Iterator[int]:
 
 
 def is_prose(text: str) -> bool:
-    """Whether a text says something that every language says otherwise, so no name, title or code.
+    """Whether a text is prose, which differs from language to language, and no name, title or code.
 
     >>> is_prose("A man is riding a horse."), is_prose("The Coca-Cola Company"), is_prose("7 x 3")
     (True, False, False)

@@ -46,20 +46,20 @@ class CorpusWriter:
     def __init__(
         self, folder: Path, row_type: str, languages: Sequence[str], quarantine: bool = False
     ) -> None:
-        found = row_types.load(row_type)
+        loaded = row_types.load(row_type)
         if not languages or len(set(languages)) != len(languages):
-            told = ", ".join(languages) or "none"
-            raise InputError(f"{folder}: expected different languages, found {told}")
+            actual = ", ".join(languages) or "none"
+            raise InputError(f"{folder}: expected different languages, found {actual}")
         for code in languages:
             check_name(code, f"{folder}: languages")
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.row_type, self.languages = folder, found, list(languages)
+        self.folder, self.row_type, self.languages = folder, loaded, list(languages)
         self.quarantine = quarantine
         self._image_ids: set[str] = set()
         self._ids: set[str] = set()
         self._written = self._linked = 0  # rows kept, and pictures of another corpus
         self._tables = {
-            code: TableWriter(folder / f"{code}.parquet", found.schema, ROWS_IN_GROUP)
+            code: TableWriter(folder / f"{code}.parquet", loaded.schema, ROWS_IN_GROUP)
             for code in languages
         }
         self._images = TableWriter(folder / "images-00000.parquet", IMAGES, IMAGES_IN_GROUP)
@@ -154,9 +154,10 @@ class CorpusWriter:
                 shutil.copyfile(path, self.folder / path.name)
 
     def set_aside(self, id: str, reason: str, row: Any) -> None:
-        """Put into the quarantine what is no row, as JSON; bytes in it are told by their number."""
-        told = json.dumps(row, ensure_ascii=False, default=_describe)
-        bad = {"id": str(id), "reason": reason, "row": told}
+        """Put into the quarantine what is no row, as JSON; bytes in it are replaced by their
+        number."""
+        content = json.dumps(row, ensure_ascii=False, default=_describe)
+        bad = {"id": str(id), "reason": reason, "row": content}
         self._bad.add({name: _storable(text) for name, text in bad.items()})
 
     def _fault(
@@ -167,8 +168,8 @@ class CorpusWriter:
         if image_id is not None and image_id not in self._image_ids:
             return f"image_id: expected a stored picture, found {image_id}"
         if set(texts) != set(self.languages):
-            wanted, found = ", ".join(self.languages), ", ".join(texts) or "none"
-            return f"expected texts in {wanted}, found {found}"
+            wanted, actual = ", ".join(self.languages), ", ".join(texts) or "none"
+            return f"expected texts in {wanted}, found {actual}"
         for code in self.languages:
             if problem := self.row_type.fault(texts[code]):
                 return f"{code}: {problem}"
@@ -251,8 +252,8 @@ class Corpus:
 
     def row(self, language: str, index: int) -> dict[str, Any]:
         """One row as Python values; keys are the columns of its type that it has."""
-        found: dict[str, Any] = self._rows_of(language).row(index)
-        return found
+        row: dict[str, Any] = self._rows_of(language).row(index)
+        return row
 
     def take(self, language: str, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Several rows, in the order of `indices`; many times as fast as one by one."""
@@ -277,12 +278,12 @@ class Corpus:
 
     def find_flagged(self) -> list[int]:
         """Places of the rows that a check flagged, in any language."""
-        found: set[int] = set()
+        places: set[int] = set()
         for groups in self._rows.values():
             if "flags" in groups.names:
                 counts = pc.fill_null(pc.list_value_length(groups.columns("flags")["flags"]), 0)
-                found.update(pc.indices_nonzero(counts).to_pylist())
-        return sorted(found)
+                places.update(pc.indices_nonzero(counts).to_pylist())
+        return sorted(places)
 
     def image_bytes(self, image_id: str) -> bytes:
         """A picture's bytes, as they were stored: those that its digest names."""
@@ -290,8 +291,8 @@ class Corpus:
         data: bytes | None = row["bytes"]
         digest = hashlib.sha256(data).hexdigest() if data is not None else "no bytes"
         if digest != row["sha256"]:
-            told = f"expected bytes with the SHA-256 {row['sha256']}, found {digest}"
-            raise InputError(f"{self.folder}: image {image_id}: {told}")
+            problem = f"expected bytes with the SHA-256 {row['sha256']}, found {digest}"
+            raise InputError(f"{self.folder}: image {image_id}: {problem}")
         return data or b""
 
     def image(self, image_id: str) -> Image.Image:
@@ -369,9 +370,9 @@ def _among(digests: np.ndarray, held: np.ndarray) -> np.ndarray:
     """Which of some digests, in order, are among millions: `np.isin`, which would sort these."""
     places = np.searchsorted(digests, held)
     inside = places < len(digests)
-    found = np.zeros(len(digests), bool)
-    found[places[inside][digests[places[inside]] == held[inside]]] = True
-    return found
+    mask = np.zeros(len(digests), bool)
+    mask[places[inside][digests[places[inside]] == held[inside]]] = True
+    return mask
 
 
 def _describe(value: Any) -> str:

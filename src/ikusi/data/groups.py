@@ -38,7 +38,7 @@ IMAGES = pa.schema(
 class Pictures:
     """The pictures of a corpus by number, and their numbers by id; 16 bytes are held for each.
 
-    Ids are told apart by 64 bits of their hash.
+    Ids are distinguished by 64 bits of their hash.
     """
 
     def __init__(self, parts: Sequence[Groups]) -> None:
@@ -57,8 +57,8 @@ class Pictures:
     def _number(self, image_id: str) -> int | None:
         wanted = _hash(image_id)
         place = self._hashes.searchsorted(wanted)
-        found = place < len(self._hashes) and self._hashes[place] == wanted
-        return int(self._order[place]) if found else None
+        is_known = place < len(self._hashes) and self._hashes[place] == wanted
+        return int(self._order[place]) if is_known else None
 
     def row(self, number: int) -> dict[str, Any]:
         """All that is held of a picture."""
@@ -156,14 +156,14 @@ class Groups:
     def take(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Several rows, in the order of `indices`."""
         numbers = np.searchsorted(self.starts, indices, side="right") - 1
-        found: list[Any] = [None] * len(indices)
+        taken: list[Any] = [None] * len(indices)
         for number in np.unique(numbers):
             places = np.flatnonzero(numbers == number)
             offsets = np.asarray(indices)[places] - self.starts[number]
             rows = self._group(int(number)).take(pa.array(offsets)).to_pylist()
             for place, row in zip(places, rows, strict=True):
-                found[place] = row
-        return found
+                taken[place] = row
+        return taken
 
     def _group(self, number: int) -> pa.Table:
         if number not in self._held:

@@ -72,8 +72,8 @@ def fetch_release(
                 )
             )
         except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
-            told = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"{place}: expected to reach it, found: {told:.300}") from error
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"{place}: expected to reach it, found: {reason:.300}") from error
 
     folder = fetch(place.revision, [ABOUT])
     if not released.is_release(folder):

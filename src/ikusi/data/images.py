@@ -60,14 +60,15 @@ class Decoded(NamedTuple):
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, name: str = "picture") -> Image.Image:
-    """Decode bytes to an RGB picture, as `decode_and_tell` does."""
-    return decode_and_tell(data, max_pixels, name)[0]
+    """Decode bytes to an RGB picture, as `decode_and_describe` does."""
+    return decode_and_describe(data, max_pixels, name)[0]
 
 
-def decode_and_tell(
+def decode_and_describe(
     data: bytes, max_pixels: int = MAX_PIXELS, name: str = "picture"
 ) -> tuple[Image.Image, Decoded]:
-    """Decode bytes to an RGB picture, upright, transparency laid on white; tell what they are.
+    """Decode bytes to an RGB picture, upright, transparency laid on white; returns it with its
+    format and size.
 
     Raises:
         InputError: the bytes are no picture, are cut, hold more than `max_pixels` or numbers
@@ -93,14 +94,16 @@ def decode_and_tell(
         rgb = flatten(_upright(image))
         return rgb, Decoded(str(image.format).lower(), *rgb.size)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        told = f"{name}: expected at most {max_pixels} pixels, found more"
-        raise TooManyPixelsError(told) from error
+        message = f"{name}: expected at most {max_pixels} pixels, found more"
+        raise TooManyPixelsError(message) from error
     except UnidentifiedImageError as error:
-        told = f"{name}: expected a picture, found {len(data)} bytes in no format of pictures"
-        raise NotAPictureError(told) from error
+        message = f"{name}: expected a picture, found {len(data)} bytes in no format of pictures"
+        raise NotAPictureError(message) from error
     except BROKEN as error:
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{name}: expected a picture, found {len(data)} bytes: {told}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"{name}: expected a picture, found {len(data)} bytes: {reason}"
+        ) from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -132,12 +135,12 @@ def encode_as_sent(data: bytes, name: str = "picture") -> str:
     Raises:
         InputError: they are no picture; see `decode`.
     """
-    image, told = decode_and_tell(data, name=name)
+    image, decoded = decode_and_describe(data, name=name)
     stored = Image.open(io.BytesIO(data), formats=FORMATS)
     plain = stored.mode in ("RGB", "L") and "transparency" not in stored.info
-    if told.format not in ("jpeg", "png") or not plain or _upright(stored) is not stored:
+    if decoded.format not in ("jpeg", "png") or not plain or _upright(stored) is not stored:
         return to_data_uri(image, "PNG", compress_level=1)
-    return f"data:image/{told.format};base64,{base64.b64encode(data).decode()}"
+    return f"data:image/{decoded.format};base64,{base64.b64encode(data).decode()}"
 
 
 def to_data_uri(image: Image.Image, format: str, **options: Any) -> str:

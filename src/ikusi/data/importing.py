@@ -1,4 +1,5 @@
-"""Import a public data set: its rows as a corpus, its pictures checked, nothing lost unsaid."""
+"""Import a public data set: its rows as a corpus, its pictures checked, every loss with a
+reason."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from ikusi import artifact, claim, yamlfile
 from ikusi.data import originals, sources
 from ikusi.data.corpus import Corpus, CorpusWriter
-from ikusi.data.images import MAX_PIXELS, Decoded, decode_and_tell
+from ikusi.data.images import MAX_PIXELS, Decoded, decode_and_describe
 from ikusi.data.rows.base import RowType
 from ikusi.data.rows.columns import find_key_fault
 from ikusi.data.sources.base import BadRow, Item, LeftOut, Source, SourceRow
@@ -84,7 +85,7 @@ def import_corpus(
         sample: so many rows of these, chosen by the hash of seed and id; some may have no picture.
         seed: of the sample.
         fetcher: gets the pictures behind URLs; else `ikusi.data.web.fetch` with the user's cache.
-        progress: told the rows read so far.
+        progress: called with the number of rows read so far.
         again: write the corpus also where it is there already, since pictures may have come back.
         drop_repeated: do without pictures that came byte for byte from so many URLs or more.
         options: settings of the data set (`Source.options`).
@@ -96,8 +97,8 @@ def import_corpus(
     Raises:
         InputError: no such data set or setting, no good row, or `folder` is not ours to replace.
     """
-    found = _source(source)
-    settings = _settings(found, options)
+    data_set = _source(source)
+    settings = _settings(data_set, options)
     _check_counts(limit=limit, sample=sample, drop_repeated=drop_repeated)
     chosen: dict[str, object] = {"split": split, "limit": limit, "sample": sample}
     chosen |= {"seed": seed if sample else None, "options": settings.model_dump()}
@@ -108,12 +109,14 @@ def import_corpus(
     claim.expect_whole(folder, KIND, reads)
     print_ = _fingerprint(asked, path, settings)
     if again or not _is_current(folder, print_, path, settings):
-        read = partial(_choose_items, found, Origin(path, split), settings, limit, sample, seed)
+        read = partial(_choose_items, data_set, Origin(path, split), settings, limit, sample, seed)
         about: dict[str, Any] = {"settings": asked, "reads": reads}
-        about |= {"kind": KIND, "inputs": {source: str(path or found.home)}}
+        about |= {"kind": KIND, "inputs": {source: str(path or data_set.home)}}
         with artifact.write_folder(folder, fingerprint=print_, **about) as staging:
-            pictures = fetch_pictures(read, fetcher, drop_repeated) if found.remote else Fetched()
-            counts = write_items(staging, *found.shape(settings), read(), pictures, progress)
+            pictures = (
+                fetch_pictures(read, fetcher, drop_repeated) if data_set.remote else Fetched()
+            )
+            counts = write_items(staging, *data_set.shape(settings), read(), pictures, progress)
             artifact.add_counts(staging, **counts)
     return dict((artifact.read_manifest(folder) or {})["counts"])
 
@@ -203,14 +206,14 @@ def write_items(
     """Write the items and count them."""
     counts: Counter[str] = Counter(rows_in=0, rows=0, images=0, quarantined=0, left_out=0)
     with _Writer(folder, row_type, languages) as writer:
-        for item, found in _with_pictures(items, writer.row_type, fetched):
+        for item, pending in _with_pictures(items, writer.row_type, fetched):
             counts["rows_in"] += 1
             if isinstance(item, LeftOut):
                 counts.update(("left_out", f"left out: {item.reason}"))
             elif isinstance(item, BadRow):
                 writer.set_aside(item.id, item.reason, item.row)
             else:
-                counts["rows"] += writer.add(item, found)
+                counts["rows"] += writer.add(item, pending)
             if progress:
                 progress(counts["rows_in"])
     counts["images"] = writer.stored
@@ -220,8 +223,8 @@ def write_items(
         counts["quarantined"] += count
         counts[f"quarantined: {reason}"] = count
     if not counts["rows"]:
-        told = "; ".join(f"{name} ({count})" for name, count in counts.items() if ": " in name)
-        raise InputError(f"rows: expected a good one, found none of {counts['rows_in']}: {told}")
+        reasons = "; ".join(f"{name} ({count})" for name, count in counts.items() if ": " in name)
+        raise InputError(f"rows: expected a good one, found none of {counts['rows_in']}: {reasons}")
     return dict(counts)
 
 
@@ -238,7 +241,7 @@ def count_reasons(path: Path) -> Counter[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _PictureRead:
     """A picture that could be read: its bytes, format, size in pixels, and digest."""
 
     data: bytes
@@ -250,18 +253,18 @@ class _Found:
 
 def _with_pictures(
     items: Iterable[Item], row_type: RowType, fetched: Fetched
-) -> Iterator[tuple[Item, Future[_Found] | None]]:
+) -> Iterator[tuple[Item, Future[_PictureRead] | None]]:
     """Items in order, each with its picture where that is new; some are decoded ahead."""
     workers, known = os.cpu_count() or 1, set[str]()
-    waiting: deque[tuple[Item, Future[_Found] | None]] = deque()
+    waiting: deque[tuple[Item, Future[_PictureRead] | None]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for item in items:
-            found = None
+            pending = None
             if isinstance(item, SourceRow) and item.picture and not _fault(row_type, item):
                 if item.picture.image_id not in known:
-                    found = pool.submit(_read, item.picture, fetched)
+                    pending = pool.submit(_read, item.picture, fetched)
                 known.add(item.picture.image_id)
-            waiting.append((item, found))
+            waiting.append((item, pending))
             if len(waiting) > AHEAD * workers:
                 yield waiting.popleft()
         yield from waiting
@@ -309,7 +312,7 @@ class Fetched:
             raise InputError(f"picture: expected one of its own, found it behind {urls} URLs")
 
 
-def _read(picture: Picture, fetched: Fetched) -> _Found:
+def _read(picture: Picture, fetched: Fetched) -> _PictureRead:
     """Read and decode a picture.
 
     Raises:
@@ -318,12 +321,12 @@ def _read(picture: Picture, fetched: Fetched) -> _Found:
     if picture.url is None:
         data = picture.read()
         sha256 = picture.sha256 or hashlib.sha256(data).hexdigest()
-        return _Found(data, *decode_and_tell(data)[1], sha256)
+        return _PictureRead(data, *decode_and_describe(data)[1], sha256)
     data = fetched.read(picture.url)
     sha256 = hashlib.sha256(data).hexdigest()
     fetched.expect_own(sha256)
-    decoded = fetched.find_decoded(picture.url, sha256) or decode_and_tell(data)[1]
-    return _Found(data, *decoded, sha256)
+    decoded = fetched.find_decoded(picture.url, sha256) or decode_and_describe(data)[1]
+    return _PictureRead(data, *decoded, sha256)
 
 
 class _Writer(CorpusWriter):
@@ -352,11 +355,11 @@ class _Writer(CorpusWriter):
             )  # fmt: skip
         return sum(several.values())
 
-    def add(self, row: SourceRow, found: Future[_Found] | None) -> bool:
+    def add(self, row: SourceRow, pending: Future[_PictureRead] | None) -> bool:
         """Add a row, and its picture if it is new; returns whether the row was kept."""
         picture = row.picture
-        if picture and found:
-            self._pictures[picture.image_id] = self._store(picture, found)
+        if picture and pending:
+            self._pictures[picture.image_id] = self._store(picture, pending)
         if picture is None or picture.image_id not in self._pictures:  # the row itself is bad
             return self.add_row(row.id, None, row.texts, row.group, row.task)
         if reason := self._pictures[picture.image_id]:
@@ -364,10 +367,10 @@ class _Writer(CorpusWriter):
             return False
         return self.add_row(row.id, picture.image_id, row.texts, row.group, row.task)
 
-    def _store(self, picture: Picture, found: Future[_Found]) -> str | None:
+    def _store(self, picture: Picture, pending: Future[_PictureRead]) -> str | None:
         """Store a picture; says why it is dead."""
         try:
-            read = found.result()
+            read = pending.result()
         except InputError as error:
             return str(error)
         if picture.url is not None:

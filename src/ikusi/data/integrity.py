@@ -30,12 +30,12 @@ class About(jsonfile.Record):
 def read_about(folder: Path) -> About:
     """Read `corpus.json`. Raises InputError where there is none, or a key in it is wrong."""
     path = folder / ABOUT
-    found = jsonfile.read(path, About, "a corpus")
-    languages = found.languages
+    about = jsonfile.read(path, About, "a corpus")
+    languages = about.languages
     if not languages or not all(map(is_name, languages)) or len(set(languages)) != len(languages):
-        told = ", ".join(map(repr, languages)) or "none"
-        raise InputError(f"{path}: languages: expected different codes, found {told}")
-    return found
+        actual = ", ".join(map(repr, languages)) or "none"
+        raise InputError(f"{path}: languages: expected different codes, found {actual}")
+    return about
 
 
 def check(about: About, rows: Mapping[str, Groups], images: list[Groups]) -> None:
@@ -50,8 +50,8 @@ def check(about: About, rows: Mapping[str, Groups], images: list[Groups]) -> Non
     first, *others = about.languages
     own = rows[first]
     if own.count != about.rows:
-        told = f"expected {about.rows} rows, as {ABOUT} says, found {own.count}"
-        raise InputError(f"{own.path}: {told}")
+        problem = f"expected {about.rows} rows, as {ABOUT} says, found {own.count}"
+        raise InputError(f"{own.path}: {problem}")
     keys = own.columns("id", "image_id")
     _check_ids(own, keys["id"])
     _check_images(own, keys, images, about.images)
@@ -72,10 +72,10 @@ def _check_ids(rows: Groups, ids: pa.ChunkedArray) -> None:
 
 def _check_images(rows: Groups, keys: pa.Table, images: list[Groups], count: int) -> None:
     stored = [part.columns("image_id")["image_id"] for part in images]
-    found = sum(map(len, stored))
-    if found != count:
+    actual = sum(map(len, stored))
+    if actual != count:
         place = rows.path.with_name("images-*.parquet")
-        raise InputError(f"{place}: expected {count} pictures, as {ABOUT} says, found {found}")
+        raise InputError(f"{place}: expected {count} pictures, as {ABOUT} says, found {actual}")
     names = pa.chunked_array([chunk for part in stored for chunk in part.chunks], pa.string())
     if names.null_count:
         raise InputError(f"{images[0].path}: image_id: expected text, found none")
@@ -86,8 +86,8 @@ def _check_images(rows: Groups, keys: pa.Table, images: list[Groups], count: int
     lost = pc.and_(shown.is_valid(), pc.invert(pc.is_in(shown, names)))
     if pc.any(lost).as_py():
         row = {name: keys[name][pc.index(lost, True).as_py()].as_py() for name in keys.column_names}
-        told = f"image_id: expected a stored picture, found {row['image_id']}"
-        raise InputError(f"{rows.path}: row {row['id']}: {told}")
+        problem = f"image_id: expected a stored picture, found {row['image_id']}"
+        raise InputError(f"{rows.path}: row {row['id']}: {problem}")
 
 
 def _find_repeated(names: pa.ChunkedArray) -> str | None:
@@ -108,11 +108,11 @@ def _check_same_rows(own: Groups, other: Groups, language: str) -> None:
         raise InputError(f"{other.path}: {problem}")
 
 
-def _first_difference(expected: pa.Table, found: pa.Table, language: str) -> str | None:
-    if len(found) != len(expected):
-        return f"expected {len(expected)} rows as in {language}, found {len(found)}"
+def _first_difference(expected: pa.Table, actual: pa.Table, language: str) -> str | None:
+    if len(actual) != len(expected):
+        return f"expected {len(expected)} rows as in {language}, found {len(actual)}"
     for name in expected.column_names:
-        pairs = zip(expected[name].to_pylist(), found[name].to_pylist(), strict=True)
+        pairs = zip(expected[name].to_pylist(), actual[name].to_pylist(), strict=True)
         for number, (ours, theirs) in enumerate(pairs):
             if ours != theirs:
                 return f"row {number}: expected {name} {ours} as in {language}, found {theirs}"

@@ -1,4 +1,4 @@
-"""What people said of a corpus's rows before these were taken on: who, what, and what was before.
+"""What people said of a corpus's rows: who gave which verdict, and texts before their correction.
 
 `judged.jsonl` in the corpus's folder has a line for each row that somebody judged, `corpus.json`
 the share of rows that people accepted, with its interval. A corpus that nobody judged has neither.
@@ -102,12 +102,12 @@ def read(folder: Path) -> dict[str, Judged]:
     path = folder / FILE
     if not path.is_file():
         return {}
-    found = {}
+    rows = {}
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             row = Judged.model_validate_json(line)
         except ValidationError as problem:
             document = yamlfile.Document({}, {}, f"{path}:{number}")
             raise yamlfile.explain(problem.errors()[0], document, ()) from None
-        found[row.id] = row
-    return found
+        rows[row.id] = row
+    return rows

@@ -1,4 +1,4 @@
-"""Mixtures: a view that says which language each row speaks; nothing is copied."""
+"""Mixtures: a view that decides in which language each row is read; nothing is copied."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class MixturePart:
 
     Args:
         corpus: the rows.
-        ratio: share of its rows that speak the target language.
+        ratio: share of its rows that are read in the target language.
         rows: how many rows to take (None: all); the same ones whatever the ratio, and those taken
             for a smaller number are among those taken for a larger one.
         prompts: language -> wordings of the request that a row answers (`RowType.requests`).
@@ -37,7 +37,7 @@ class MixturePart:
 
 @dataclass(frozen=True)
 class Sample:
-    """One row in the language it speaks, as a conversation."""
+    """One row in the language it is read in, as a conversation."""
 
     id: str
     language: str
@@ -49,8 +49,8 @@ class Sample:
 class Mixture(Sequence[Sample]):
     """Samples of several corpora, each row in one of two languages (paper, section 5.1).
 
-    The count of target-language rows is exact, decided by a seed, and nested: rows that speak the
-    target language at 20 % still do at 80 %. Every ratio holds the same rows.
+    The count of target-language rows is exact, decided by a seed, and nested: rows that are in the
+    target language at 20 % still are at 80 %. Every ratio holds the same rows.
     """
 
     def __init__(self, parts: Sequence[MixturePart], target: str, source: str, seed: int) -> None:
@@ -59,7 +59,7 @@ class Mixture(Sequence[Sample]):
             warn_if_alike(part.corpus, (target, source))
         self._rows = [_choose_rows(part, seed) for part in self.parts]
         self._speaks = [
-            choose_speakers([part.corpus.ids[i] for i in rows], part.ratio, seed)
+            choose_target_rows([part.corpus.ids[i] for i in rows], part.ratio, seed)
             for part, rows in zip(self.parts, self._rows, strict=True)
         ]
         self._ends = np.cumsum([len(rows) for rows in self._rows])
@@ -80,13 +80,13 @@ class Mixture(Sequence[Sample]):
         for order, index in enumerate(indices):
             number, language, place = self._locate_sample(index)
             asked.setdefault((number, language), []).append((order, place))
-        found: list[Any] = [None] * len(indices)
+        samples: list[Any] = [None] * len(indices)
         for (number, language), wanted in asked.items():
             part = self.parts[number]
             rows = part.corpus.take(language, [place for _, place in wanted])
             for (order, _), row in zip(wanted, rows, strict=True):
-                found[order] = self._sample(part, language, row)
-        return found
+                samples[order] = self._sample(part, language, row)
+        return samples
 
     def _locate_sample(self, index: int) -> tuple[int, str, int]:
         """Number of a sample's part, the language it speaks, and its place in the corpus."""
@@ -107,7 +107,7 @@ class Mixture(Sequence[Sample]):
         """The rows that a part takes, in order.
 
         Returns:
-            Places in its corpus, which of them speak the target language, and their numbers as
+            Places in its corpus, which of them are in the target language, and their numbers as
             samples of the mixture: int, bool, int [n].
         """
         rows, stop = self._rows[part], int(self._ends[part])
@@ -132,8 +132,8 @@ class Mixture(Sequence[Sample]):
         return number, index - start
 
 
-def choose_speakers(ids: Sequence[str], ratio: float, seed: int) -> np.ndarray:
-    """Which rows speak the target language: exactly round(ratio * n), nested in the ratio.
+def choose_target_rows(ids: Sequence[str], ratio: float, seed: int) -> np.ndarray:
+    """Which rows are read in the target language: exactly round(ratio * n), nested in the ratio.
 
     Rows are ranked by a hash of seed and id, so a row's rank does not depend on the order of the
     rows.
@@ -145,7 +145,7 @@ def choose_speakers(ids: Sequence[str], ratio: float, seed: int) -> np.ndarray:
         InputError: the ratio is not a share.
 
     >>> ids = [str(i) for i in range(10)]
-    >>> few, many = choose_speakers(ids, 0.2, 0), choose_speakers(ids, 0.8, 0)
+    >>> few, many = choose_target_rows(ids, 0.2, 0), choose_target_rows(ids, 0.8, 0)
     >>> int(few.sum()), int(many.sum()), bool((few <= many).all())
     (2, 8, True)
     """

@@ -83,9 +83,9 @@ def _dead(corpus: Path) -> Iterator[str]:
         with guard_reading(path):
             rows = pq.read_table(path, columns=["row"])["row"].to_pylist()
         for row in rows:
-            told: Any = json.loads(row)
-            if isinstance(told, dict) and isinstance(told.get("image"), str):
-                yield _name(told["image"])
+            value: Any = json.loads(row)
+            if isinstance(value, dict) and isinstance(value.get("image"), str):
+                yield _name(value["image"])
 
 
 def _name(source: str) -> str:

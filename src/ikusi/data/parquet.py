@@ -1,4 +1,5 @@
-"""Parquet tables opened and read so that a spoiled one is one line: file, column, what is wrong."""
+"""Parquet tables, read so that a damaged one is an error of one line: file, column, what is
+wrong."""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ def guard_reading(path: Path, expected: str = "a Parquet table") -> Iterator[Non
     except FileNotFoundError:
         raise InputError(f"{path}: expected {expected}, found no such file") from None
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: expected {expected}, found: {told[:200]}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: expected {expected}, found: {reason[:200]}") from error
 
 
 def open_table(
@@ -45,21 +46,21 @@ def open_table(
         raise InputError(f"{path}: expected a table, found no such file")
     with guard_reading(path):
         file = pq.ParquetFile(path, memory_map=mapped, page_checksum_verification=True)
-        found = file.schema_arrow
+        own_schema = file.schema_arrow
     for field in schema:
-        places = found.get_all_field_indices(field.name)
+        places = own_schema.get_all_field_indices(field.name)
         if not places and field.name in optional:
             continue
         if len(places) != 1:
-            told = "it twice" if places else "none"
-            raise InputError(f"{path}: expected a column {field.name}, found {told}")
-        own = found.field(places[0]).type
+            actual = "it twice" if places else "none"
+            raise InputError(f"{path}: expected a column {field.name}, found {actual}")
+        own = own_schema.field(places[0]).type
         if not fits(own, field.type) and not (pa.types.is_null(own) and field.name in optional):
             raise InputError(f"{path}: column {field.name}: expected {field.type}, found {own}")
     return file
 
 
-def fits(found: pa.DataType, wanted: pa.DataType) -> bool:
+def fits(actual: pa.DataType, wanted: pa.DataType) -> bool:
     """Whether values of one type are of the same kind as those of another, of whatever width.
 
     >>> fits(pa.large_string(), pa.string()), fits(pa.int64(), pa.int32())
@@ -68,30 +69,34 @@ def fits(found: pa.DataType, wanted: pa.DataType) -> bool:
     (False, False)
     """
     is_ = pa.types
-    if is_.is_dictionary(found):
-        found = found.value_type
+    if is_.is_dictionary(actual):
+        actual = actual.value_type
     if is_.is_list(wanted):
         listed = (is_.is_list, is_.is_large_list, is_.is_fixed_size_list)
-        return any(kind(found) for kind in listed) and fits(found.value_type, wanted.value_type)
+        return any(kind(actual) for kind in listed) and fits(actual.value_type, wanted.value_type)
     if is_.is_struct(wanted):
-        return is_.is_struct(found) and _same_fields(found, wanted)
+        return is_.is_struct(actual) and _same_fields(actual, wanted)
     if is_.is_string(wanted):
-        return any(kind(found) for kind in (is_.is_string, is_.is_large_string, is_.is_string_view))
+        return any(
+            kind(actual) for kind in (is_.is_string, is_.is_large_string, is_.is_string_view)
+        )
     if is_.is_binary(wanted):
-        return any(kind(found) for kind in (is_.is_binary, is_.is_large_binary, is_.is_binary_view))
+        return any(
+            kind(actual) for kind in (is_.is_binary, is_.is_large_binary, is_.is_binary_view)
+        )
     if is_.is_integer(wanted):
-        return bool(is_.is_integer(found))
+        return bool(is_.is_integer(actual))
     if is_.is_floating(wanted):
-        return bool(is_.is_floating(found) or is_.is_integer(found))
-    return bool(found == wanted)
+        return bool(is_.is_floating(actual) or is_.is_integer(actual))
+    return bool(actual == wanted)
 
 
-def _same_fields(found: pa.StructType, wanted: pa.StructType) -> bool:
+def _same_fields(actual: pa.StructType, wanted: pa.StructType) -> bool:
     names = [
-        [kind.field(place).name for place in range(kind.num_fields)] for kind in (found, wanted)
+        [kind.field(place).name for place in range(kind.num_fields)] for kind in (actual, wanted)
     ]
     return sorted(names[0]) == sorted(names[1]) and all(
-        fits(found.field(name).type, wanted.field(name).type) for name in names[1]
+        fits(actual.field(name).type, wanted.field(name).type) for name in names[1]
     )
 
 

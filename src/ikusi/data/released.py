@@ -86,23 +86,23 @@ def read_about(folder: Path) -> Release:
             files that are not its own.
     """
     path = folder / ABOUT
-    found = jsonfile.read(path, Release, "a release of a corpus")
-    if found.format != FORMAT:
-        raise InputError(f"{path}: format: expected {FORMAT}, found {found.format}")
-    codes = found.languages
+    release = jsonfile.read(path, Release, "a release of a corpus")
+    if release.format != FORMAT:
+        raise InputError(f"{path}: format: expected {FORMAT}, found {release.format}")
+    codes = release.languages
     if not codes or not all(map(is_name, codes)) or len(set(codes)) != len(codes):
-        told = ", ".join(map(repr, codes)) or "none"
-        raise InputError(f"{path}: languages: expected different codes, found {told}")
-    wanted = {*codes, *([PICTURES] if found.images else [])}
-    if missing := wanted - set(found.tables):
+        actual = ", ".join(map(repr, codes)) or "none"
+        raise InputError(f"{path}: languages: expected different codes, found {actual}")
+    wanted = {*codes, *([PICTURES] if release.images else [])}
+    if missing := wanted - set(release.tables):
         raise InputError(f"{path}: tables: expected {', '.join(sorted(missing))}, found none")
-    for name in (*found.files, *(name for names in found.tables.values() for name in names)):
+    for name in (*release.files, *(name for names in release.tables.values() for name in names)):
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or not all(map(is_name, parts)):
             raise InputError(f"{path}: files: expected names below its folder, found {name!r}")
-        if name not in found.files:
+        if name not in release.files:
             raise InputError(f"{path}: files: expected {name}, found none")
-    return found
+    return release
 
 
 def check_files(
@@ -121,8 +121,8 @@ def check_files(
             raise InputError(f"{path}: expected a file of the release, found none")
         digest = hash_plainly(path)
         if digest != wanted.sha256:
-            told = f"expected bytes with the SHA-256 {wanted.sha256}, found {digest}"
-            raise InputError(f"{path}: {told}")
+            problem = f"expected bytes with the SHA-256 {wanted.sha256}, found {digest}"
+            raise InputError(f"{path}: {problem}")
         done += wanted.bytes
         if progress:
             progress(done)

@@ -54,13 +54,13 @@ def restore(
     named, commit = place, ""
     if place.startswith(HUB):
         asked = hub.parse_place(place)
-        found, commit = hub.fetch_release(asked, cache=cache, endpoint=endpoint)
+        source, commit = hub.fetch_release(asked, cache=cache, endpoint=endpoint)
         named = f"{HUB}{asked.name}@{commit}"
     else:
-        found, named = Path(place), Path(place).name
-    release = released.read_about(found)
-    digest = released.hash_plainly(found / ABOUT)
-    claim.expect_whole(folder, importing.KIND, [found])
+        source, named = Path(place), Path(place).name
+    release = released.read_about(source)
+    digest = released.hash_plainly(source / ABOUT)
+    claim.expect_whole(folder, importing.KIND, [source])
     print_ = artifact.fingerprint(VERSION, digest)
     if again or not (artifact.is_current(folder, print_) and Corpus.is_whole(folder)):
         with artifact.write_folder(
@@ -69,10 +69,10 @@ def restore(
             kind=importing.KIND,
             inputs={named: commit or digest},
             settings={"release": named, "made": release.made},
-            reads=[found],
+            reads=[source],
         ) as staging:
-            released.check_files(found, release)
-            counts = _write(found, release, staging, fetcher, progress)
+            released.check_files(source, release)
+            counts = _write(source, release, staging, fetcher, progress)
             artifact.add_counts(staging, **counts)
     return dict((artifact.read_manifest(folder) or {})["counts"])
 
@@ -111,8 +111,8 @@ def _copy_all(
             if progress:
                 progress(rows)
     if rows != release.rows or images != release.images:
-        wanted, found = f"{release.rows} rows and {release.images}", f"{rows} and {images}"
-        raise InputError(f"{folder}: expected {wanted} pictures, found {found}")
+        wanted, actual = f"{release.rows} rows and {release.images}", f"{rows} and {images}"
+        raise InputError(f"{folder}: expected {wanted} pictures, found {actual}")
     return {"rows_in": rows, "rows": rows, "quarantined": 0, "images": images}
 
 

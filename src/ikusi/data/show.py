@@ -120,18 +120,18 @@ def _column(side: Side) -> Text:
         text.append(f"{make_harmless(line.label)}: ", "dim")
         text.append(make_harmless(line.text), "green" if line.right else "")
         text.append(" ✓\n" if line.right else "\n")
-    for told in _provenance(side):
-        text.append(f"{make_harmless(told)}\n", "yellow")
+    for note in _provenance(side):
+        text.append(f"{make_harmless(note)}\n", "yellow")
     text.rstrip()
     return text
 
 
 def _provenance(side: Side) -> list[str]:
-    told = [", ".join(side.flags)] if side.flags else []
+    notes = [", ".join(side.flags)] if side.flags else []
     if side.score is not None:
-        told.append(f"score {side.score:.2f}")
-    told += [side.translator] if side.translator else []
-    return [*told, *(side.judged.in_words() if side.judged else ())]
+        notes.append(f"score {side.score:.2f}")
+    notes += [side.translator] if side.translator else []
+    return [*notes, *(side.judged.in_words() if side.judged else ())]
 
 
 def to_page(corpus: Corpus, drawn: Sequence[Sample], path: Path) -> Path:

@@ -159,15 +159,15 @@ class Benchmark(BaseModel):
             "label_question": pack.labels.get("question", ""),
             "label_answer": pack.labels.get("answer", ""),
         }
-        return _FIELD.sub(lambda found: values.get(found[1], found[0]), template)
+        return _FIELD.sub(lambda match: values.get(match[1], match[0]), template)
 
     def list_options(self, choices: Sequence[str]) -> tuple[str, ...]:
         """Return what is scored as the answer for each option."""
         return tuple(LETTERS[: len(choices)]) if self.target == "letter" else tuple(choices)
 
 
-def _mismatch(key: str, expected: str, found: str) -> PydanticCustomError:
-    context = {"expected": expected, "found": found, "key": tuple(key.split("."))}
+def _mismatch(key: str, expected: str, actual: str) -> PydanticCustomError:
+    context = {"expected": expected, "found": actual, "key": tuple(key.split("."))}
     return PydanticCustomError("expected", "{expected}", context)
 
 

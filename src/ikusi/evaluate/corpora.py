@@ -42,7 +42,7 @@ def _corpus(
 ) -> Corpus:
     own = given.get(bench.corpus)
     places = [own] if own else list(dict.fromkeys(list_places(bench.corpus, languages, data)))
-    found = []
+    others = []
     for place in places:
         if not (place / "corpus.json").is_file():
             continue
@@ -50,11 +50,11 @@ def _corpus(
         if set(languages) <= set(corpus.languages):
             warn_if_alike(corpus, corpus.languages)
             return corpus
-        found.append(f"{place} in {', '.join(corpus.languages)}")
-    if bench.corpus.startswith(HUB) and not (own or found):
+        others.append(f"{place} in {', '.join(corpus.languages)}")
+    if bench.corpus.startswith(HUB) and not (own or others):
         raise InputError(f"{bench.name}: {describe_absence(bench.corpus)}")
     looked = ", ".join(map(str, places))
     raise InputError(
         f"{bench.name}: expected a corpus in {', '.join(languages)} at one of {looked}; "
-        f"found {'; '.join(found) or 'none'}"
+        f"found {'; '.join(others) or 'none'}"
     )

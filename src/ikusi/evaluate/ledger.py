@@ -92,25 +92,25 @@ class Ledger:
 
     def _read(self) -> dict[Key, str]:
         """What was measured before, once all of it is seen to be there."""
-        told = jsonfile.read(self._file, About, "the record of an evaluation")
-        if told.identity != self._model:
-            then = ", as it was then" if told.model == self.engine.name else ""
+        record = jsonfile.read(self._file, About, "the record of an evaluation")
+        if record.identity != self._model:
+            then = ", as it was then" if record.model == self.engine.name else ""
             raise InputError(
                 f"{self.folder}: expected a new folder or results of {self.engine.name}, found "
-                f"those of {told.model}{then}"
+                f"those of {record.model}{then}"
             )
-        found = {
+        done = {
             (bench, language): name
-            for bench, languages in told.measured.items()
+            for bench, languages in record.measured.items()
             for language, name in languages.items()
         }
-        if found:
+        if done:
             check_rows(self._rows)
             known = self._figures()
-            if missing := [key for key in found if key[1] not in known.get(key[0], {})]:
+            if missing := [key for key in done if key[1] not in known.get(key[0], {})]:
                 path = self.folder / RESULTS
                 raise InputError(f"{path}: expected {' '.join(missing[0])}, found none")
-        return found
+        return done
 
     def _figures(self) -> dict[str, Any]:
         path = self.folder / RESULTS
@@ -145,8 +145,8 @@ class Ledger:
         self, asked: Sequence[Pair], packs: Mapping[str, LanguagePack], resamples: int, seed: int
     ) -> dict[str, Any]:
         """Compute the figures of what was asked from the rows; others stay as they are."""
-        path, found = self.folder / RESULTS, self._figures()
-        found = {name: found.get(name, {}) for name, _ in self._done}
+        path, all_figures = self.folder / RESULTS, self._figures()
+        all_figures = {name: all_figures.get(name, {}) for name, _ in self._done}
         for pair in asked:
             bench, language = pair.key
             figures = results.summarise(
@@ -156,13 +156,13 @@ class Ledger:
                 resamples,
                 seed,
             )
-            found[bench][language] = figures
+            all_figures[bench][language] = figures
             if has_failed(figures[results.ALL]):
                 self._failed.add(pair.key)
             logger.info("%s %s: %s", bench, language, figures[results.ALL]["score"])
-        artifact.write_json(path, found)
+        artifact.write_json(path, all_figures)
         self._write()
-        return found
+        return all_figures
 
     def _write(self) -> None:
         measured: dict[str, dict[str, str]] = {}

@@ -39,7 +39,7 @@ def find(asked: Corpus, trained: Sequence[Corpus], limit: int | None = None) -> 
     pictures = np.unique(rows[rows != b""])
     held = {corpus.folder: corpus.shows(pictures) for corpus in trained}
     seen = np.any([np.zeros(len(pictures), bool), *held.values()], axis=0)
-    folders = tuple(folder for folder, found in held.items() if found.any())
+    folders = tuple(folder for folder, shown in held.items() if shown.any())
     first = int(np.isin(rows, pictures[seen]).argmax()) if folders else None
     example = "" if first is None else str(asked.image_ids[first])
     return Overlap(len(pictures), int(seen.sum()), folders, example)

@@ -116,12 +116,12 @@ class _Counts:
         self.metrics.update(json.loads(row["metrics"]))
         if row["scores"]:
             self.guess += 1 / len(row["scores"])
-        told = row["said_language"]
+        language = row["said_language"]
         self.totals["ties"] += bool(row["tied"])
         self.totals["failed"] += row["failure"] is not None
         self.totals["hit_limit"] += bool(row["hit_limit"])
-        self.totals["language_told"] += told is not None
-        self.totals["other_language"] += told is not None and told != row["language"]
+        self.totals["language_told"] += language is not None
+        self.totals["other_language"] += language is not None and language != row["language"]
 
     def figures(
         self, benchmark: Benchmark, majority: float | None, resamples: int, seed: int
@@ -132,7 +132,7 @@ class _Counts:
         score = low = high = None
         if scored:
             score, low, high = bootstrap_interval(self.correct, self.clusters, resamples, seed)
-        told = self.totals["language_told"]
+        identified = self.totals["language_told"]
         return {
             "n": n,
             "pictures": len(self.pictures),
@@ -146,8 +146,8 @@ class _Counts:
             "majority": majority if scored else None,
             "metrics": {name: total / n for name, total in self.metrics.items()},
             "hit_limit": None if options else self.totals["hit_limit"] / n,
-            "language_told": None if options else told,
-            "other_language": self.totals["other_language"] / told if told else None,
+            "language_told": None if options else identified,
+            "other_language": self.totals["other_language"] / identified if identified else None,
             "ties": self.totals["ties"],
             "failed": self.totals["failed"],
         }
@@ -168,10 +168,10 @@ def _majority(rows: Rows, benchmark: Benchmark, normaliser: Normaliser) -> dict[
     score = _same
     if benchmark.scorer != "options":
         score = partial(_worth, name=benchmark.primary, normaliser=normaliser)
-    found: dict[str, float] = {}
+    majorities: dict[str, float] = {}
     for (group, _), worth in score_majority(partial(_guess, rows), score).items():
-        found[group] = max(worth, found.get(group, 0.0))
-    return found
+        majorities[group] = max(worth, majorities.get(group, 0.0))
+    return majorities
 
 
 Guesser = tuple[str, str]

@@ -136,14 +136,14 @@ class Parts:
     @cached_property
     def _places(self) -> dict[tuple[str, str], "array[int]"]:
         """Position, part and place in it of each row of a benchmark in a language, in turn."""
-        found: dict[tuple[str, str], array[int]] = {}
+        places: dict[tuple[str, str], array[int]] = {}
         for path in self.folder.glob("part-*.arrow"):
             number = int(path.stem.removeprefix("part-"))
             keys = self._read(number).select(["benchmark", "language", "position"]).to_pydict()
             for row, (benchmark, language, position) in enumerate(zip(*keys.values(), strict=True)):
-                own = found.setdefault((benchmark, language), array("i"))
+                own = places.setdefault((benchmark, language), array("i"))
                 own.extend((position, number, row))
-        return found
+        return places
 
     def _read(self, number: int) -> pa.Table:
         data = self.path(number).read_bytes()

@@ -71,10 +71,10 @@ def evaluate(
         todo = [pair for pair in asked if not ledger.has(pair)]
         parts = _answer_all(engine, todo, packs, place, progress)
         ledger.write_rows(parts, todo)
-        found = ledger.write_results(asked, packs, bootstrap, seed)
+        measured = ledger.write_results(asked, packs, bootstrap, seed)
         parts.delete()
-        _check_failures(output, found, asked)
-        return found
+        _check_failures(output, measured, asked)
+        return measured
 
 
 def _answer_all(
@@ -107,11 +107,11 @@ class _Work:
         self, engine: Engine, todo: Sequence[Pair], packs: Mapping[str, LanguagePack]
     ) -> None:
         self.engine = engine
-        found: dict[str, tuple[Benchmark, Corpus, list[str]]] = {}
+        grouped: dict[str, tuple[Benchmark, Corpus, list[str]]] = {}
         for pair in todo:
-            known = found.setdefault(pair.benchmark.name, (pair.benchmark, pair.corpus, []))
+            known = grouped.setdefault(pair.benchmark.name, (pair.benchmark, pair.corpus, []))
             known[2].append(pair.pack.code)
-        self.benchmarks = list(found.values())
+        self.benchmarks = list(grouped.values())
         corpora = [corpus for _, corpus, _ in self.benchmarks]
         for corpus in corpora:
             corpus.hold(BYTES_HELD)
@@ -155,11 +155,11 @@ class _Work:
         places: dict[tuple[int, str], list[int]] = {}
         for place, item in enumerate(items):
             places.setdefault((item.benchmark, item.language), []).append(place)
-        found: dict[int, dict[str, Any]] = {}
+        rows: dict[int, dict[str, Any]] = {}
         for (number, code), own in places.items():
             corpus = self.benchmarks[number][1]
-            found |= zip(own, corpus.take(code, [items[n].position for n in own]), strict=True)
-        return [found[place] for place in range(len(items))]
+            rows |= zip(own, corpus.take(code, [items[n].position for n in own]), strict=True)
+        return [rows[place] for place in range(len(items))]
 
     def _add_pictures(
         self, images: dict[str, Image.Image], item: Item, row: Mapping[str, Any], query: Query
@@ -236,14 +236,14 @@ def _check_engine(engine: Engine, name: str, text_only: bool, options: bool) -> 
         )
 
 
-def _check_failures(output: Path, found: Mapping[str, Any], asked: Sequence[Pair]) -> None:
+def _check_failures(output: Path, measured: Mapping[str, Any], asked: Sequence[Pair]) -> None:
     """Say why rows got no answer.
 
     Raises:
         InputError: too many got none.
     """
     for pair in asked:
-        figures = found[pair.benchmark.name][pair.pack.code][results.ALL]
+        figures = measured[pair.benchmark.name][pair.pack.code][results.ALL]
         if not figures["failed"]:
             continue
         name = f"{output}: {pair.benchmark.name} {pair.pack.code}"

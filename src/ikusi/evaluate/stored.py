@@ -38,14 +38,14 @@ def read_results(path: Path, each: type[Measured] = Figures) -> dict[str, Any]:
         InputError: it cannot be read, or holds something else.
     """
     shape = dict[str, dict[str, dict[str, each]]]  # type: ignore[valid-type]
-    found: dict[str, Any] = jsonfile.read_plain(path, shape, "the results of an evaluation")
-    for benchmark, languages in found.items():
+    results: dict[str, Any] = jsonfile.read_plain(path, shape, "the results of an evaluation")
+    for benchmark, languages in results.items():
         for language, groups in languages.items():
             if "all" not in groups:
                 raise InputError(
                     f"{path}: {benchmark}.{language}.all: expected a value, found none"
                 )
-    return found
+    return results
 
 
 class Gold(jsonfile.Record):

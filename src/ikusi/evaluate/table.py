@@ -10,7 +10,7 @@ from ikusi.evaluate.results import ALL
 from ikusi.statistics import FEWEST
 
 
-def make_table(found: Mapping[str, Any], languages: Sequence[str]) -> Table:
+def make_table(results: Mapping[str, Any], languages: Sequence[str]) -> Table:
     """The figures of ``results.json`` as a table: a line for each benchmark, language and group."""
     made = Table(box=None, pad_edge=False)
     made.add_column("benchmark")
@@ -20,7 +20,7 @@ def make_table(found: Mapping[str, Any], languages: Sequence[str]) -> Table:
         made.add_column(name, justify="right")
     made.add_column("metric")
     made.add_column("notes")
-    for bench, by_language in found.items():
+    for bench, by_language in results.items():
         for language in languages:
             groups = by_language.get(language, {})
             for group, figures in groups.items():
@@ -55,6 +55,6 @@ def _notes(figures: Mapping[str, Any]) -> str:
     if figures["hit_limit"]:
         notes.append(f"{figures['hit_limit']:.1%} hit the length limit")
     if figures["other_language"]:
-        told = figures["language_told"]
-        notes.append(f"{figures['other_language']:.1%} of {told:,} in another language")
+        identified = figures["language_told"]
+        notes.append(f"{figures['other_language']:.1%} of {identified:,} in another language")
     return ", ".join(notes)

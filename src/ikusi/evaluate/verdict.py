@@ -42,7 +42,7 @@ class Judges:
         self._normalisers: dict[str, Normaliser] = {}
         self._codes = list(dict.fromkeys(languages))
         self._generated = list(dict.fromkeys(generated))
-        self._tell: dict[str, AnswerLanguage] = {}
+        self._identifiers: dict[str, AnswerLanguage] = {}
 
     def open(self) -> None:
         """Read what tells languages apart, which takes a second: in another thread, if need be."""
@@ -50,7 +50,7 @@ class Judges:
             others = [other for other in self._codes if other != code]
             pack = self.packs[code]
             likely = [*others, *pack.distractors]
-            self._tell[code] = AnswerLanguage(code, likely, pack.identifier)
+            self._identifiers[code] = AnswerLanguage(code, likely, pack.identifier)
 
     def judge(
         self,
@@ -59,14 +59,18 @@ class Judges:
         replies: Sequence[Reply],
     ) -> list[Outcome]:
         """Return the columns that each reply fills; ``asked``: benchmark and language of each."""
-        said = self._languages([code for _, code in asked], replies)
-        found = []
-        for (bench, code), row, reply, told in zip(asked, rows, replies, said, strict=True):
+        languages = self._languages([code for _, code in asked], replies)
+        outcomes = []
+        for (bench, code), row, reply, identified in zip(
+            asked, rows, replies, languages, strict=True
+        ):
             if bench.scorer == "options":
-                found.append(judge_choice(bench, row, reply))
+                outcomes.append(judge_choice(bench, row, reply))
             else:
-                found.append(answer_outcome(bench, row, reply, self.normaliser(bench, code), told))
-        return found
+                outcomes.append(
+                    answer_outcome(bench, row, reply, self.normaliser(bench, code), identified)
+                )
+        return outcomes
 
     def normaliser(self, bench: Benchmark, asked: str) -> Normaliser:
         """The text processing of a benchmark's answers in the language it is asked in."""
@@ -77,16 +81,16 @@ class Judges:
 
     def _languages(self, asked: Sequence[str], replies: Sequence[Reply]) -> list[str | None]:
         """The language each generated answer is in, as far as can be told."""
-        found: list[str | None] = [None] * len(replies)
+        languages: list[str | None] = [None] * len(replies)
         places: dict[str, list[int]] = {}
         for place, (code, reply) in enumerate(zip(asked, replies, strict=True)):
             if reply.text:
                 places.setdefault(code, []).append(place)
         for code, own in places.items():
-            told = self._tell[code].many([replies[place].text for place in own])
-            for place, one in zip(own, told, strict=True):
-                found[place] = one
-        return found
+            identified = self._identifiers[code].many([replies[place].text for place in own])
+            for place, one in zip(own, identified, strict=True):
+                languages[place] = one
+        return languages
 
 
 def make_normaliser(bench: Benchmark, pack: LanguagePack) -> Normaliser:
@@ -132,13 +136,13 @@ def _fault(columns: Mapping[str, Sequence[float]]) -> str | None:
 
 
 def answer_outcome(
-    bench: Benchmark, row: Row, reply: Reply, normaliser: Normaliser, said: str | None
+    bench: Benchmark, row: Row, reply: Reply, normaliser: Normaliser, language: str | None
 ) -> Outcome:
     """Return the columns that say what was answered in free text, in what language, how well."""
     columns: Outcome = {
         "prediction": reply.text,
         "hit_limit": reply.hit_limit,
-        "said_language": said,
+        "said_language": language,
         "failure": reply.failure,
     }
     if bench.metric == "none":

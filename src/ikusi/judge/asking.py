@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ikusi.data import images
 from ikusi.judge.games import Game
-from ikusi.judge.prompt import Said, Writer
+from ikusi.judge.prompt import Parsed, Writer
 from ikusi.judge.record import Played
 from ikusi.judgements.judgement import format_time
 from ikusi.judgements.pairs import Picture
@@ -133,23 +133,23 @@ class Judge:
                 tries.note(f"answer: expected a completion, found {error}")
                 continue
             except RefusedError as error:
-                why = f"{FILTER if error.is_filter else ''}server: {error.told}"
+                why = f"{FILTER if error.is_filter else ''}server: {error.reason}"
                 return self._record(asked, REFUSED, {}, why, tries, began)
             tries.count(answer)
             if answer.is_declined:
                 why = f"{FILTER}{answer.torn or answer.ended}"
                 return self._record(asked, REFUSED, {}, why, tries, began)
             try:
-                said = self._read(answer)
+                parsed = self._read(answer)
             except UnreadableError as error:
                 tries.note(str(error))
                 continue
-            return self._record(asked, said.verdict, said.criteria, "", tries, began)
+            return self._record(asked, parsed.verdict, parsed.criteria, "", tries, began)
         if tries.useless < self.sampling.tries:
             return Unanswered(asked.game, tries.reasons[-1])
         return self._record(asked, INVALID, {}, tries.reasons.pop(), tries, began)
 
-    def _read(self, answer: Answer) -> Said:
+    def _read(self, answer: Answer) -> Parsed:
         if answer.torn is not None:
             raise UnreadableError(answer.torn)
         return self.writer.read(answer.text)
@@ -239,5 +239,5 @@ def find_family(model: str) -> str:
     >>> find_family("openai/gpt-5-mini"), find_family("Llama-3.1-8B"), find_family("latxa-eu080")
     ('gpt', 'llama', 'latxa')
     """
-    found = re.search(r"[^\W\d_]+", model.rpartition("/")[2])
-    return found[0].lower() if found else model
+    match = re.search(r"[^\W\d_]+", model.rpartition("/")[2])
+    return match[0].lower() if match else model

@@ -103,24 +103,24 @@ def _describe(
     )
 
 
-def _count(name: str, found: Sequence[tuple[str, bool]]) -> Share | None:
+def _count(name: str, outcomes: Sequence[tuple[str, bool]]) -> Share | None:
     """A share of games, those of one pair together."""
-    if not found:
+    if not outcomes:
         return None
-    values = np.array([so for _, so in found], dtype=np.float64)
-    places = {id: place for place, id in enumerate(dict.fromkeys(id for id, _ in found))}
-    interval = wilson_interval(values, np.array([places[id] for id, _ in found]))
-    return Share(name, int(values.sum()), len(found), interval)
+    values = np.array([so for _, so in outcomes], dtype=np.float64)
+    places = {id: place for place, id in enumerate(dict.fromkeys(id for id, _ in outcomes))}
+    interval = wilson_interval(values, np.array([places[id] for id, _ in outcomes]))
+    return Share(name, int(values.sum()), len(outcomes), interval)
 
 
 def _lean(name: str, games: list[Played], leans: Callable[[Played], bool]) -> Share | None:
     """A share of games with a winner, and whether pairs lean that way more often than not."""
-    found = [(one.id, leans(one)) for one in games]
-    share = _count(name, found)
+    outcomes = [(one.id, leans(one)) for one in games]
+    share = _count(name, outcomes)
     if share is None:
         return None
     net: dict[str, int] = {}
-    for id, so in found:
+    for id, so in outcomes:
         net[id] = net.get(id, 0) + (1 if so else -1)
     more, less = (sum(value * sign > 0 for value in net.values()) for sign in (1, -1))
     return share._replace(p=sign_test(more, less).p_value)

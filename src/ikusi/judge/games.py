@@ -48,8 +48,8 @@ class Game:
 
     @cached_property
     def _hidden(self) -> tuple[tuple[str, int], tuple[str, int]]:
-        said = self.pair.answers
-        return hide_names(said[self.left]), hide_names(said[self.right])
+        answers = self.pair.answers
+        return hide_names(answers[self.left]), hide_names(answers[self.right])
 
     def fingerprint(self) -> str:
         """Names all that is shown."""

@@ -39,9 +39,9 @@ def hide_names(text: str) -> tuple[str, int]:
     """
     names, others, itself = _patterns()
     mask = load_identities().mask
-    found, count = names.subn(mask, text)
+    masked, count = names.subn(mask, text)
     parts = []
-    for sentence in _SENTENCES.findall(found):
+    for sentence in _SENTENCES.findall(masked):
         if itself.search(sentence):
             sentence, more = others.subn(mask, sentence)
             count += more

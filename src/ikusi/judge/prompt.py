@@ -75,7 +75,7 @@ class Prompt(Section):
 
 
 @dataclass(frozen=True)
-class Said:
+class Parsed:
     """What a judge answered: its verdict, and those by criterion."""
 
     verdict: Verdict
@@ -108,11 +108,11 @@ class Writer:
         """What a server is sent; ``picture`` as a data URL."""
         values = {"question": question, "answer_a": answer_a, "answer_b": answer_b}
         text = _put(self.prompt.request, values | {"language": self.pack.name})
-        said: Any = text
+        content: Any = text
         if picture is not None:
             image = {"type": "image_url", "image_url": {"url": picture}}
-            said = [image, {"type": "text", "text": text}]
-        return [{"role": "system", "content": self.system}, {"role": "user", "content": said}]
+            content = [image, {"type": "text", "text": text}]
+        return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
 
     @property
     def has_schema(self) -> bool:
@@ -136,38 +136,40 @@ class Writer:
             self.prompt.model_dump(exclude={"about", "reviewed"}), self.system
         )
 
-    def read(self, text: str) -> Said:
+    def read(self, text: str) -> Parsed:
         """Read an answer.
 
         Raises:
             UnreadableError: it holds no verdict, or several, or another than was offered.
         """
         if self.prompt.answer == "label":
-            return Said(self._label_in(text), {})
-        told = objects.read(objects.drop_fence(text))
-        found = {name: self._verdict(told, name) for name in (*self.prompt.criteria, VERDICT)}
-        verdict = found.pop(VERDICT)
-        return Said(verdict, dict(found))
+            return Parsed(self._label_in(text), {})
+        fields = objects.read(objects.drop_fence(text))
+        verdicts = {name: self._verdict(fields, name) for name in (*self.prompt.criteria, VERDICT)}
+        verdict = verdicts.pop(VERDICT)
+        return Parsed(verdict, dict(verdicts))
 
-    def _verdict(self, told: dict[str, Any], key: str) -> Verdict:
+    def _verdict(self, fields: dict[str, Any], key: str) -> Verdict:
         known = {**self.prompt.also, **self.prompt.labels}
-        value = told.get(key)
+        value = fields.get(key)
         word = value.strip() if isinstance(value, str) else value
         if not isinstance(word, str) or word not in known:
             offered = " or ".join(self.prompt.labels)
-            found = "none" if value is None else str(value)[:40]
-            raise UnreadableError(f"{key}: expected {offered}, found {found}")
+            actual = "none" if value is None else str(value)[:40]
+            raise UnreadableError(f"{key}: expected {offered}, found {actual}")
         return known[word]
 
     def _label_in(self, text: str) -> Verdict:
         """The verdict of the labels in a text, all of which must say the same."""
         known = {**self.prompt.also, **self.prompt.labels}
         pattern = "|".join(re.escape(label) for label in sorted(known, key=len, reverse=True))
-        found = [known[label] for label in re.findall(pattern, text)]
-        if len(set(found)) == 1:
-            return found[0]
-        told = "others: " + ", ".join(found) if found else "none"
-        raise UnreadableError(f"{VERDICT}: expected one of {' '.join(self.prompt.labels)}, {told}")
+        verdicts = [known[label] for label in re.findall(pattern, text)]
+        if len(set(verdicts)) == 1:
+            return verdicts[0]
+        actual = "others: " + ", ".join(verdicts) if verdicts else "none"
+        raise UnreadableError(
+            f"{VERDICT}: expected one of {' '.join(self.prompt.labels)}, {actual}"
+        )
 
 
 def locate_prompts(rubric: str) -> catalogue.Files:
@@ -195,4 +197,4 @@ def load(name: str, rubric: str, pack: LanguagePack) -> Writer:
 
 
 def _put(template: str, values: dict[str, str]) -> str:
-    return _FIELD.sub(lambda found: values.get(found[1], found[0]), template)
+    return _FIELD.sub(lambda match: values.get(match[1], match[0]), template)

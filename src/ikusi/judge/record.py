@@ -119,17 +119,19 @@ class Record:
         Raises:
             InputError: it was, with other answers or asked otherwise.
         """
-        found = self._known.get((rater, *about, *game.key))
-        if found is None:
+        earlier = self._known.get((rater, *about, *game.key))
+        if earlier is None:
             return False
         where = f"{self._table.folder / GAMES}: {rater}: row {game.pair.id}"
-        if found.asked != asked:
-            name = next(key for key in asked if found.asked.get(key) != asked[key])
-            told = f"expected {found.asked.get(name)}, as in earlier games, found {asked[name]}"
-            raise InputError(f"{where}: {name}: {told}; judge into another table")
-        if found.content != game.fingerprint():
-            told = "expected the question, picture and answers that were judged, found others"
-            raise InputError(f"{where}: {told}; judge into another table")
+        if earlier.asked != asked:
+            name = next(key for key in asked if earlier.asked.get(key) != asked[key])
+            problem = (
+                f"expected {earlier.asked.get(name)}, as in earlier games, found {asked[name]}"
+            )
+            raise InputError(f"{where}: {name}: {problem}; judge into another table")
+        if earlier.content != game.fingerprint():
+            problem = "expected the question, picture and answers that were judged, found others"
+            raise InputError(f"{where}: {problem}; judge into another table")
         return True
 
     def add(self, played: list[Played]) -> None:

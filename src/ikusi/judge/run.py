@@ -125,8 +125,8 @@ def judge(about: About, settings: Settings, output: Path, progress: Report | Non
     """
     writer = _writer(about, settings)
     if not writer.prompt.reviewed:
-        told = "no speaker has checked the words that the judge is asked with"
-        logger.warning("prompt %s (%s): %s", writer.name, writer.rubric, told)
+        message = "no speaker has checked the words that the judge is asked with"
+        logger.warning("prompt %s (%s): %s", writer.name, writer.rubric, message)
     with record.open_record(output, about.inputs) as table:
         counts = Counts()
         left = list(_list_left(about, settings, writer, table, find_judged(output, about), counts))

@@ -54,9 +54,9 @@ class Acceptance:
 def count_acceptance(sheet: Sheet, resamples: int, seed: int) -> Acceptance:
     """Count what was accepted, by every denominator, and how far raters agree."""
     accept = len(sheet.classes) - 1
-    accepted, votes = (sheet.said == accept).sum(axis=1), sheet.votes
+    accepted, votes = (sheet.codes == accept).sum(axis=1), sheet.votes
     decided = sheet.decided
-    found = [
+    every = [
         _share("ratings", accepted, votes, sheet.weights),
         _share("own", accepted, np.where(votes == 1, 1, 0), sheet.weights),
         _share("shared", accepted, np.where(votes > 1, votes, 0), sheet.weights),
@@ -64,7 +64,7 @@ def count_acceptance(sheet: Sheet, resamples: int, seed: int) -> Acceptance:
     ]
     figures = measure_agreement(sheet.ratings, resamples=resamples, seed=seed)
     inconclusive = int((votes > 0).sum() - (decided >= 0).sum())
-    shares = [share for share in found if share is not None]
+    shares = [share for share in every if share is not None]
     return Acceptance(sheet, shares, inconclusive, figures, describe_skew(sheet))
 
 
@@ -74,9 +74,9 @@ def _share(of: str, accepted: Counts, ratings: Counts, weights: Weights) -> Shar
     if not there.any():
         return None
     sums, sizes = (counts[there].astype(np.float64) for counts in (accepted, ratings))
-    found = estimate_share(sums, sizes, weights[there])
-    interval = Interval(float(found.share), float(found.low), float(found.high))
-    return Share(of, int(sums.sum()), int(sizes.sum()), float(found.rows), interval)
+    estimate = estimate_share(sums, sizes, weights[there])
+    interval = Interval(float(estimate.share), float(estimate.low), float(estimate.high))
+    return Share(of, int(sums.sum()), int(sizes.sum()), float(estimate.rows), interval)
 
 
 def describe_skew(sheet: Sheet) -> str:

@@ -42,17 +42,17 @@ def compute(judgements: Iterable[Judgement], resamples: int = 1000, seed: int = 
         seed: of the resamples.
     """
     counted = keep_latest(judgements)
-    found = lay_out_sheets(counted)
-    compared = [sheet for sheet in found if sheet.task == "compare"]
+    sheets = lay_out_sheets(counted)
+    compared = [sheet for sheet in sheets if sheet.task == "compare"]
     kinds = Counter(vote.kind for vote in counted.verdicts)
     return Figures(
         counted.rows,
         counted.replaced,
         dict(sorted(kinds.items())),
-        [count_acceptance(sheet, resamples, seed) for sheet in found if _alone(sheet)],
+        [count_acceptance(sheet, resamples, seed) for sheet in sheets if _alone(sheet)],
         count_preferences(compared, resamples, seed),
         rank_models(compared, resamples, seed),
-        compare_with_judges(found, resamples, seed),
+        compare_with_judges(sheets, resamples, seed),
     )
 
 

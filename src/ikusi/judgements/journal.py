@@ -176,8 +176,8 @@ def _add(path: Path, lines: list[str]) -> int:
 def _new(lines: Iterable[str], path: Path) -> list[str]:
     """Lines that a file does not have, each once; known by digests, so that none is held twice."""
     known = {_digest(line.rstrip(b"\n")) for line in read_lines(path)} if path.is_file() else set()
-    found = {_digest(line.encode()): line for line in lines}
-    return [line for digest, line in found.items() if digest not in known]
+    by_digest = {_digest(line.encode()): line for line in lines}
+    return [line for digest, line in by_digest.items() if digest not in known]
 
 
 def _digest(line: bytes) -> bytes:

@@ -53,12 +53,12 @@ def _a_time(value: str) -> str:
     '2026-11-28T09:00:00.000000Z'
     """
     try:
-        found = datetime.fromisoformat(value)
+        parsed = datetime.fromisoformat(value)
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
         raise make_error("a time with its zone, such as 2026-11-28T10:00:00Z")
-    return format_time(found)
+    return format_time(parsed)
 
 
 def format_time(time: datetime) -> str:

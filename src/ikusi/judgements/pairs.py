@@ -98,28 +98,28 @@ def join_pairs(
     folders = [locate_evaluation(Path(run)) for run in (run_a, run_b)]
     names = [folder.resolve().name for folder in folders]
     if names[0] == names[1]:
-        told = f"expected runs of different names, found {names[0]} twice"
-        raise InputError(f"{folders[1]}: {told}")
+        problem = f"expected runs of different names, found {names[0]} twice"
+        raise InputError(f"{folders[1]}: {problem}")
     asked = _read_asked(folders[0], benchmark, language, corpus)
-    said = [_rows(folder, asked) for folder in folders]
-    _check_ids(asked, names, said)
-    made = list(_join(asked, names, said))
-    if left_out := len(said[0]) - len(made):
-        told = f"{left_out} of {len(said[0])} rows have no answer of both runs, and no pair"
-        logger.warning("%s: %s", asked.words, told)
+    answers = [_rows(folder, asked) for folder in folders]
+    _check_ids(asked, names, answers)
+    made = list(_join(asked, names, answers))
+    if left_out := len(answers[0]) - len(made):
+        problem = f"{left_out} of {len(answers[0])} rows have no answer of both runs, and no pair"
+        logger.warning("%s: %s", asked.words, problem)
     return made
 
 
 def _read_asked(folder: Path, name: str, language: str, corpus: Path | None) -> _Asked:
     bench = benchmarks.load(name)
     if bench.scorer == "options":
-        told = "expected a benchmark whose answers are generated, found one that offers options"
-        raise InputError(f"{name}: {told}")
+        problem = "expected a benchmark whose answers are generated, found one that offers options"
+        raise InputError(f"{name}: {problem}")
     study = StudyFolder.around(folder)
     data = study.data if study else CORPORA
     given = {} if corpus is None else {bench.corpus: corpus}
-    found = corpora.find([bench], [language], data, given)
-    return _Asked(bench, languages.load(language), found[0][1])
+    pairs = corpora.find([bench], [language], data, given)
+    return _Asked(bench, languages.load(language), pairs[0][1])
 
 
 def _rows(folder: Path, asked: _Asked) -> dict[str, dict[str, Any]]:
@@ -129,35 +129,37 @@ def _rows(folder: Path, asked: _Asked) -> dict[str, dict[str, Any]]:
         raise InputError(f"{folder}: expected the folder of an evaluation, found no {ROWS}")
     known = check_rows(path)
     if key not in known:
-        told = ", ".join(" ".join(one) for one in known) or "no rows"
-        raise InputError(f"{path}: expected rows of {asked.words}, found {told}")
-    found: dict[str, dict[str, Any]] = {}
+        actual = ", ".join(" ".join(one) for one in known) or "no rows"
+        raise InputError(f"{path}: expected rows of {asked.words}, found {actual}")
+    rows: dict[str, dict[str, Any]] = {}
     for batch in Stretch(path, *key, _COLUMNS).to_batches():
         for row in batch.to_pylist():
-            if row["id"] in found:
+            if row["id"] in rows:
                 raise InputError(f"{path}: row {row['id']}: expected each id once, found it twice")
-            found[row["id"]] = row
-    return found
+            rows[row["id"]] = row
+    return rows
 
 
-def _check_ids(asked: _Asked, names: list[str], said: list[dict[str, Any]]) -> None:
+def _check_ids(asked: _Asked, names: list[str], answers: list[dict[str, Any]]) -> None:
     """Check that both runs were asked the same rows, and rows of the corpus alone."""
-    for name, own, others in zip(names, said, reversed(said), strict=True):
+    for name, own, others in zip(names, answers, reversed(answers), strict=True):
         if lacking := sorted(others.keys() - own.keys()):
-            told = f"the rows of the other run, found none of row {lacking[0]}"
+            expected = f"the rows of the other run, found none of row {lacking[0]}"
         elif strange := sorted(own.keys() - set(asked.corpus.ids)):
-            told = f"rows of {asked.corpus.folder}, found row {strange[0]} besides"
+            expected = f"rows of {asked.corpus.folder}, found row {strange[0]} besides"
         else:
             continue
-        raise InputError(f"{name}: {asked.words}: expected {told}")
+        raise InputError(f"{name}: {asked.words}: expected {expected}")
 
 
-def _join(asked: _Asked, names: list[str], said: list[dict[str, dict[str, Any]]]) -> Iterator[Pair]:
+def _join(
+    asked: _Asked, names: list[str], answers: list[dict[str, dict[str, Any]]]
+) -> Iterator[Pair]:
     kind, corpus = asked.benchmark.type, asked.corpus
     for place, name in enumerate(corpus.ids):
-        if name not in said[0]:
+        if name not in answers[0]:
             continue  # both were asked some of the rows only
-        row, both = corpus.row(asked.pack.code, place), [own[name] for own in said]
+        row, both = corpus.row(asked.pack.code, place), [own[name] for own in answers]
         question, image = kind.question(row), row.get("image_id")
         now = {
             "image_id": image,

@@ -31,12 +31,12 @@ class Compared:
     note: str
 
 
-def compare_with_judges(found: Sequence[Sheet], resamples: int, seed: int) -> list[Compared]:
+def compare_with_judges(sheets: Sequence[Sheet], resamples: int, seed: int) -> list[Compared]:
     """Lay every judge model beside the people, and the simulated raters, of the same question."""
-    judges = {sheet.place: sheet for sheet in found if sheet.kind == "model"}
+    judges = {sheet.place: sheet for sheet in sheets if sheet.kind == "model"}
     return [
         _compare(sheet, judges[sheet.place].of(judge), judge, resamples, seed)
-        for sheet in found
+        for sheet in sheets
         if sheet.kind != "model" and sheet.place in judges
         for judge in judges[sheet.place].raters
     ]

@@ -52,10 +52,10 @@ class Ranking:
     strengths: Sequence[tuple[str, Strength]]
 
 
-def count_preferences(found: Sequence[Sheet], resamples: int, seed: int) -> list[Preference]:
+def count_preferences(sheets: Sequence[Sheet], resamples: int, seed: int) -> list[Preference]:
     """Count wins and ties on each sheet; of several judges, also what each says alone."""
     made = []
-    for sheet in found:
+    for sheet in sheets:
         made.append(_preference(sheet, "", resamples, seed))
         if sheet.kind == "model" and len(sheet.raters) > 1:
             made += [_preference(sheet.of(one), one, 0, seed) for one in sheet.raters]
@@ -79,23 +79,23 @@ def _preference(sheet: Sheet, rater: str, resamples: int, seed: int) -> Preferen
     return Preference(sheet, rater, kept, shares, test, test.p_value, figures, describe_skew(sheet))
 
 
-def _correct(found: Sequence[Preference]) -> list[Preference]:
+def _correct(preferences: Sequence[Preference]) -> list[Preference]:
     """The same with p-values corrected for the pairs of models that the same raters compared."""
     families: dict[tuple[str, str], list[int]] = {}
-    for place, one in enumerate(found):
+    for place, one in enumerate(preferences):
         families.setdefault((one.sheet.kind, one.rater), []).append(place)
-    made = list(found)
+    made = list(preferences)
     for places in families.values():
-        adjusted = holm([found[place].test.p_value for place in places])
+        adjusted = holm([preferences[place].test.p_value for place in places])
         for place, p_value in zip(places, adjusted, strict=True):
-            made[place] = replace(found[place], adjusted=p_value)
+            made[place] = replace(preferences[place], adjusted=p_value)
     return made
 
 
-def rank_models(found: Sequence[Sheet], resamples: int, seed: int) -> list[Ranking]:
+def rank_models(sheets: Sequence[Sheet], resamples: int, seed: int) -> list[Ranking]:
     """Strengths of the models of each benchmark and kind of rater that compares more than two."""
     groups: dict[tuple[str, str, str], list[Sheet]] = {}
-    for sheet in found:
+    for sheet in sheets:
         groups.setdefault((sheet.benchmark, sheet.language, sheet.kind), []).append(sheet)
     return [
         _ranking(*about, own, resamples, seed)

@@ -103,7 +103,7 @@ def _vote(one: Judgement) -> Vote:
 class Sheet:
     """All that raters of one kind said in one task of one benchmark in one language.
 
-    ``said``: [items, raters], the place of a verdict in ``classes``, or ``MISSING``, or one of
+    ``codes``: [items, raters], the place of a verdict in ``classes``, or ``MISSING``, or one of
     ``APART``. ``models`` are the two that are compared, by name; none where nothing is compared.
     ``weighted`` has the weights of items that are not 1.
     """
@@ -115,7 +115,7 @@ class Sheet:
     models: tuple[str, ...]
     items: list[str]
     raters: list[str]
-    said: Codes
+    codes: Codes
     weighted: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -131,12 +131,12 @@ class Sheet:
     @cached_property
     def ratings(self) -> Ratings:
         """The verdicts alone."""
-        return Ratings(np.where(self.said >= 0, self.said, MISSING), len(self.classes))
+        return Ratings(np.where(self.codes >= 0, self.codes, MISSING), len(self.classes))
 
     @cached_property
     def votes(self) -> Codes:
         """Verdicts of each item, [items]."""
-        return np.asarray((self.said >= 0).sum(axis=1))
+        return np.asarray((self.codes >= 0).sum(axis=1))
 
     @cached_property
     def decided(self) -> Codes:
@@ -145,14 +145,14 @@ class Sheet:
         ``INCONCLUSIVE`` where none has more than half; without any verdict, why there is none,
         which is the first of ``APART`` that a rater's word is.
         """
-        counts = [(self.said == code).sum(axis=1) for code in range(len(self.classes))]
+        counts = [(self.codes == code).sum(axis=1) for code in range(len(self.classes))]
         by_class = np.stack(counts, axis=1)
         best = by_class.argmax(axis=1)
-        found = np.where(by_class.max(axis=1) * 2 > self.votes, best, INCONCLUSIVE)
+        decided = np.where(by_class.max(axis=1) * 2 > self.votes, best, INCONCLUSIVE)
         for code in reversed(APART.values()):
-            there = (self.said == code).any(axis=1)
-            found = np.where((self.votes == 0) & there, code, found)
-        return found.astype(np.int8)
+            there = (self.codes == code).any(axis=1)
+            decided = np.where((self.votes == 0) & there, code, decided)
+        return decided.astype(np.int8)
 
     @cached_property
     def weights(self) -> npt.NDArray[np.float64]:
@@ -161,12 +161,12 @@ class Sheet:
 
     def apart(self) -> dict[str, int]:
         """How often what was said is no verdict, by why."""
-        counts = {name: int((self.said == code).sum()) for name, code in APART.items()}
+        counts = {name: int((self.codes == code).sum()) for name, code in APART.items()}
         return {name: count for name, count in counts.items() if count}
 
     def of(self, rater: str) -> Sheet:
         """What one rater said, on the items that they were asked about."""
-        column = self.said[:, [self.raters.index(rater)]]
+        column = self.codes[:, [self.raters.index(rater)]]
         there = np.flatnonzero(column[:, 0] != MISSING)
         items = [self.items[place] for place in there]
         return Sheet(*self.place[:3], self.kind, self.models, items, [rater], column[there])
@@ -214,7 +214,7 @@ def _sheet(
 ) -> Sheet:
     items = {item: place for place, item in enumerate(dict.fromkeys(item for item, _ in group))}
     raters = {rater: n for n, rater in enumerate(sorted({rater for _, rater in group}))}
-    said = np.full((len(items), len(raters)), MISSING, np.int8)
+    codes = np.full((len(items), len(raters)), MISSING, np.int8)
     for (item, rater), code in group.items():
-        said[items[item], raters[rater]] = code
-    return Sheet(task, benchmark, language, kind, models, list(items), list(raters), said, weights)
+        codes[items[item], raters[rater]] = code
+    return Sheet(task, benchmark, language, kind, models, list(items), list(raters), codes, weights)

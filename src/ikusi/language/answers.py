@@ -15,21 +15,21 @@ UNSPACED = 3
 """Letters that an ideograph counts as."""
 
 SURE = 0.8
-"""Probability below which an answer is not told."""
+"""Probability below which the language of an answer is not identified."""
 
 
 class AnswerLanguage:
-    """Tells in which language answers are, and says nothing where it cannot.
+    """Identifies the language of answers, where it can.
 
-    Answers of a word or two tell little, and neighbouring languages share words, so an answer is
-    told only from ``LETTERS`` letters on, and if one language is at least ``SURE``; an ideograph,
-    which is a word or half of one, counts as ``UNSPACED`` letters. An answer in
-    another script than the asked language's, in an unknown language, is told as `und`. How often
-    this is right on real text is in docs/languages.md (`python bench/answer_language.py`).
+    A word or two say little, and neighbouring languages share words, so a language is identified
+    only in answers of ``LETTERS`` letters or more, and only if its probability is ``SURE`` or more;
+    an ideograph, which is a word or half of one, counts as ``UNSPACED`` letters. An answer in
+    another script than the asked language's, in an unknown language, is `und`. How often this is
+    right on real text is in docs/languages.md (`python bench/answer_language.py`).
 
-    It needs py3langid (`pip install ikusi[translate]`); without it no answer is told. Of a language
-    that py3langid does not know, only answers in another script are told, unless its pack has an
-    ``identifier``.
+    It needs py3langid (`pip install ikusi[translate]`); without it no language is identified. Where
+    py3langid does not know the asked language, only answers in another script are, unless its pack
+    has an ``identifier``.
 
     Args:
         asked: code of the language that the questions are in.
@@ -40,19 +40,20 @@ class AnswerLanguage:
 
     def __init__(self, asked: str, others: Sequence[str], given: str | None = None) -> None:
         self._codes = {code.partition("-")[0]: code for code in (*others, asked)}
-        found = importlib.util.find_spec("py3langid")
-        self._identifier = Identifier(asked, others, given) if found else None
+        spec = importlib.util.find_spec("py3langid")
+        self._identifier = Identifier(asked, others, given) if spec else None
 
     def many(self, texts: Sequence[str]) -> list[str | None]:
-        """Return the language of each text, by its code as given, or None where it is not told."""
+        """Return the language of each text, by its code as given, or None where it is not
+        identified."""
         if self._identifier is None or not self._identifier.able:
             return [None] * len(texts)
         distinct = [text for text in dict.fromkeys(texts) if count_letters(text) >= LETTERS]
-        told = {
+        languages = {
             text: self._code(guess)
             for text, guess in zip(distinct, self._identifier.many(distinct), strict=True)
         }
-        return [told.get(text) for text in texts]
+        return [languages.get(text) for text in texts]
 
     def _code(self, guess: Guess) -> str | None:
         if guess.sure >= SURE and guess.known:

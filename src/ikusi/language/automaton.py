@@ -17,13 +17,13 @@ NO_LANGUAGE = "zxx"  # py3langid's label of what is in no language
 
 
 class Automaton:
-    """Which of some languages a text is in; as likely as py3langid has them.
+    """Identifies which of some languages a text is in, with py3langid's probabilities.
 
     The library reads a text byte by byte through an automaton, whose states stand for features,
     and scores languages by how often each feature came (naive Bayes, Lui and Baldwin 2012).
 
     Args:
-        labels: the languages that are told apart.
+        labels: the languages to choose from.
         likely: labels that weigh 1, where the others weigh `RARE`.
         expected: the label that is expected, if it is among them.
     """
@@ -43,16 +43,19 @@ class Automaton:
         self._made = np.zeros(len(model.nb_ptc), bool)
 
     def many(self, texts: Sequence[str]) -> list[tuple[str, float, float]]:
-        """The most likely label of each text, its probability, that of all but the expected."""
+        """For each text: the most likely label, its probability, and that of any but the expected
+        label."""
         data = [_open()._encode(text) for text in texts]
         short = [place for place, some in enumerate(data) if len(some) <= LONG]
         if len(short) < ALONE:
             return [self._one(some) for some in data]
-        found = {place: self._one(data[place]) for place in set(range(len(data))).difference(short)}
+        results = {
+            place: self._one(data[place]) for place in set(range(len(data))).difference(short)
+        }
         for start in range(0, len(short), BLOCK):
             places = short[start : start + BLOCK]
-            found.update(zip(places, self._block([data[place] for place in places]), strict=True))
-        return [found[place] for place in range(len(data))]
+            results.update(zip(places, self._block([data[place] for place in places]), strict=True))
+        return [results[place] for place in range(len(data))]
 
     def _one(self, data: bytes) -> tuple[str, float, float]:
         chances = self._chances(self._score(data), len(data) ** -0.5 if data else 1.0)
@@ -125,13 +128,13 @@ class Automaton:
             letters[row, : lengths[row]] = np.frombuffer(data[place], np.uint8)
         first = np.array(order, np.int64) * len(self._table)
         states = np.zeros(len(data), np.int64)
-        found = []
+        parts = []
         for step in range(letters.shape[1]):
             going = int(np.searchsorted(-lengths, -step, side="left"))  # texts longer than `step`
             states[:going] = self.moves[self.rows[states[:going]] + letters[:going, step]]
             features = self.outputs[states[:going]]
-            found.append((first[:going] + features)[features >= 0])
-        return np.concatenate(found) if found else np.empty(0, np.int64)
+            parts.append((first[:going] + features)[features >= 0])
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 @cache

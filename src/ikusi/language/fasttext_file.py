@@ -36,8 +36,8 @@ def read_labels(path: Path) -> list[str]:
             f"{path}: expected a fastText model, found {error.strerror or error}"
         ) from None
     except (ValueError, struct.error) as error:  # an empty file cannot be mapped
-        told = str(error) if isinstance(error, _DamageError) else "a file that ends too early"
-        raise InputError(f"{path}: expected a whole fastText model, found {told}") from None
+        reason = str(error) if isinstance(error, _DamageError) else "a file that ends too early"
+        raise InputError(f"{path}: expected a whole fastText model, found {reason}") from None
 
 
 class _DamageError(ValueError):

@@ -15,7 +15,7 @@ import yaml
 from ikusi import writing
 from ikusi.language import automaton
 from ikusi.language.automaton import Automaton
-from ikusi.language.own import FastText, Teller, WordList, is_model
+from ikusi.language.own import FastText, LabelModel, WordList, is_model
 
 UNKNOWN = "und"  # as BCP 47 has it
 OWN_SCRIPT = 0.25  # share of letters: with less, a text is in another script; names may be more
@@ -28,7 +28,8 @@ class Guess(NamedTuple):
     """What a text seems to be in.
 
     ``sure`` is the probability of ``code``, ``other`` that of any language but the expected;
-    ``known`` says whether ``code`` was told from others, or stands for a language that cannot be.
+    ``known``: False where ``code`` is the expected language only because it cannot be distinguished
+    from others, or where there is no letter.
     """
 
     code: str
@@ -38,19 +39,19 @@ class Guess(NamedTuple):
 
 
 class Identifier:
-    """Tells whether texts are in the language expected, and in which they are if not.
+    """Identifies whether texts are in the expected language, and in which one if not.
 
     Scripts come first: a text with hardly a letter of its own script is in another language.
-    The languages that share the script are told apart by py3langid, all of them, where those that
-    may be there are favoured: `RARE` is the prior of the others. Where no language reaches
+    The languages that share the script are distinguished by py3langid, all of them, where those
+    that are likely are favoured: `RARE` is the prior of the others. Where no language reaches
     `UNSURE`, and where there are no letters, a text is in an `UNKNOWN` one.
 
     Args:
         expected: code of the target language. Where the library does not know it, only another
             script is noticed, and a line in the log says so.
         likely: codes of languages that may be there instead: the source, those a model slips into.
-        given: a list of words or a fastText model, which tells in py3langid's place what shares the
-            script.
+        given: a list of words or a fastText model, used in place of py3langid among languages that
+            share the script.
 
     Raises:
         InputError: what is given cannot be read, or does not know the language.
@@ -66,22 +67,23 @@ class Identifier:
         far = [label for label in known if not set(list_scripts(label)) <= set(self.scripts)]
         self._near_labels = near if own in near else []
         self._far_labels = far if self.scripts else []
-        self._given = self._open_teller(Path(given), [*likely, expected]) if given else None
+        self._given = self._open_own_model(Path(given), [*likely, expected]) if given else None
         if not self._near_labels and not self._given:
-            told = "only other scripts are noticed" if self.scripts else "that check is off"
+            consequence = "only other scripts are noticed" if self.scripts else "that check is off"
             logger.warning(
                 "%s: no language identification knows it, so %s; its pack may name a list of words "
                 "or a fastText model (identifier)",
                 expected,
-                told,
+                consequence,
             )
 
     @property
     def able(self) -> bool:
-        """Whether any language is told from the expected; where not, every text passes for it."""
+        """Whether any other language can be distinguished from the expected one; if not, every text
+        passes."""
         return bool(self._given or self._near_labels or self._far_labels)
 
-    def _open_teller(self, path: Path, likely: Sequence[str]) -> Teller:
+    def _open_own_model(self, path: Path, likely: Sequence[str]) -> LabelModel:
         expected = to_canonical(self.expected)
         self._names = {to_canonical(code): code.partition("-")[0] for code in likely} | self._names
         if is_model(path):
@@ -89,7 +91,7 @@ class Identifier:
         return WordList(path, expected, UNKNOWN)
 
     @cached_property
-    def _near(self) -> Teller:
+    def _near(self) -> LabelModel:
         return self._given or self._apart(self._near_labels)
 
     @cached_property
@@ -102,22 +104,22 @@ class Identifier:
         return guess
 
     def many(self, texts: Sequence[str]) -> list[Guess]:
-        """What each of many texts is in; together they take a fraction of the time."""
-        found = [Guess(self.expected, 1.0, 0.0, known=False)] * len(texts)
+        """The language of each text; many together take a fraction of the time."""
+        guesses = [Guess(self.expected, 1.0, 0.0, known=False)] * len(texts)
         near: list[int] = []
         far: list[int] = []
         for place, text in enumerate(texts):
             if not any(map(str.isalpha, text)):
-                found[place] = Guess(UNKNOWN, 0.0, 0.0, known=False)
+                guesses[place] = Guess(UNKNOWN, 0.0, 0.0, known=False)
             elif self._is_far(text):
                 far.append(place)
             elif self._given or self._near_labels:
                 near.append(place)
         for place, guess in self._identify(self._near, texts, near) if near else ():
-            found[place] = guess
+            guesses[place] = guess
         for place, guess in self._identify(self._far, texts, far) if far else ():
-            found[place] = guess._replace(other=1.0)
-        return found
+            guesses[place] = guess._replace(other=1.0)
+        return guesses
 
     def _is_far(self, text: str) -> bool:
         """Whether hardly a letter is of a script that the expected language is written in."""
@@ -127,7 +129,7 @@ class Identifier:
         return own < OWN_SCRIPT * all_
 
     def _identify(
-        self, model: Teller, texts: Sequence[str], places: Sequence[int]
+        self, model: LabelModel, texts: Sequence[str], places: Sequence[int]
     ) -> Iterator[tuple[int, Guess]]:
         guesses = model.many([texts[place] for place in places])
         for place, (label, sure, other) in zip(places, guesses, strict=True):
@@ -188,13 +190,13 @@ def _shares(label: str, scripts: Sequence[str]) -> bool:
 
 @cache
 def _scripts() -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+    scripts: dict[str, tuple[str, ...]] = {}
     for script, codes in _tables()["scripts"].items():
         for code in codes.split():
-            found[code] = (*found.get(code, ()), script)
+            scripts[code] = (*scripts.get(code, ()), script)
     for code, label in _tables()["aliases"].items():
-        found[label] = tuple(dict.fromkeys((*found.get(label, ()), *found.get(code, ()))))
-    return found
+        scripts[label] = tuple(dict.fromkeys((*scripts.get(label, ()), *scripts.get(code, ()))))
+    return scripts
 
 
 @cache

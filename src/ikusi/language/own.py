@@ -1,4 +1,4 @@
-"""What tells a language that py3langid does not know: a community's word list, a fastText model."""
+"""Languages that py3langid does not know, identified by a word list or a fastText model."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FEWEST = 3  # words: of fewer a list says nothing
 LABELS = 50  # the likeliest labels of a text that are looked at
 PREFIX = "__label__"  # with which fastText marks labels
 
-Told = tuple[str, float, float]
-"""The most likely label, its probability, that of all but the expected."""
+Labelled = tuple[str, float, float]
+"""The most likely label, its probability, and that of any but the expected label."""
 
 
-class Teller(Protocol):
-    """Tells whether texts are in one language."""
+class LabelModel(Protocol):
+    """Identifies whether texts are in one language."""
 
-    def many(self, texts: Sequence[str]) -> list[Told]:
+    def many(self, texts: Sequence[str]) -> list[Labelled]:
         """What each text is in."""
 
 
@@ -55,11 +55,11 @@ class WordList:
             raise InputError(f"{path}: expected words, a line each, found none")
         self.expected, self.other = expected, other
 
-    def many(self, texts: Sequence[str]) -> list[Told]:
+    def many(self, texts: Sequence[str]) -> list[Labelled]:
         """What each text is in."""
         return list(map(self._identify, texts))
 
-    def _identify(self, text: str) -> Told:
+    def _identify(self, text: str) -> Labelled:
         words = _words(text)
         if len(words) < FEWEST:
             return self.expected, 0.0, 0.0
@@ -107,13 +107,13 @@ class FastText:
             ) from None
         self._model = fasttext.load_model(str(path))
 
-    def many(self, texts: Sequence[str]) -> list[Told]:
+    def many(self, texts: Sequence[str]) -> list[Labelled]:
         """What each text is in."""
         lines = [" ".join(text.split()) for text in texts]
-        found, chances = self._model.predict(lines, k=LABELS)
-        return [self._identify(*some) for some in zip(found, chances, strict=True)]
+        labels, chances = self._model.predict(lines, k=LABELS)
+        return [self._identify(*some) for some in zip(labels, chances, strict=True)]
 
-    def _identify(self, labels: Sequence[str], chances: Sequence[float]) -> Told:
+    def _identify(self, labels: Sequence[str], chances: Sequence[float]) -> Labelled:
         weighed: dict[str, float] = {}
         for label, chance in zip(labels, chances, strict=True):
             name = self.names[label]

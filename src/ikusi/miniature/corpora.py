@@ -51,16 +51,16 @@ class Maker:
     speakers: Mapping[str, Speaker]  # by language code
     drawings: Drawings
     splits: Splits
-    tell: Callable[[], None] = lambda: None  # called after each picture
+    after_picture: Callable[[], None] = lambda: None  # called after each picture
 
     @property
     def languages(self) -> list[str]:
         """Codes of the languages, in which every row is written."""
         return list(self.speakers)
 
-    def say(self, say: Callable[[Speaker], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def word_columns(self, word: Callable[[Speaker], dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The same columns in every language."""
-        return {code: say(speaker) for code, speaker in self.speakers.items()}
+        return {code: word(speaker) for code, speaker in self.speakers.items()}
 
     @cached_property
     def _pools(self) -> dict[str | None, tuple[dict[str, list[Concept]], np.ndarray]]:
@@ -73,8 +73,8 @@ class Maker:
         for concept in pool:
             for style in self.splits.styles(concept, unseen):
                 by_style.setdefault(style, []).append(concept)
-        rich = {style: found for style, found in by_style.items() if len(found) >= 3}
-        weights = np.array([len(found) for found in rich.values()], dtype=float)
+        rich = {style: concepts for style, concepts in by_style.items() if len(concepts) >= 3}
+        weights = np.array([len(concepts) for concepts in rich.values()], dtype=float)
         return rich, weights / weights.sum()
 
     def draw(
@@ -94,7 +94,7 @@ class Maker:
         colour = choose_colour(drawn.ground, random)
         boxes = choose_places(len(shown), random)
         data = to_png(compose(shown, boxes, colour, self.settings.image_size, random))
-        self.tell()
+        self.after_picture()
         return data
 
 
@@ -123,9 +123,9 @@ def build(
     made = load_drawings(_part_of(progress, 0, 0.5))  # as long as all else, unless they are cached
     splits = _keep_named(split(made, settings.concepts), target, source)
     scenes = settings.caption_scenes + settings.train_scenes + len(UNSEEN) * settings.test_scenes
-    composed, tell = itertools.count(1), _part_of(progress, 0.5, 1)
+    composed, report = itertools.count(1), _part_of(progress, 0.5, 1)
     maker = Maker(
-        settings, speakers, made, splits, lambda: tell(next(composed), scenes, "composing scenes")
+        settings, speakers, made, splits, lambda: report(next(composed), scenes, "composing scenes")
     )
     write_captions(maker, output / "captions")
     write_instructions(maker, output / "instructions")
@@ -171,8 +171,8 @@ def write_caption(drawn: Drawn, variant: int, speaker: Speaker) -> str:
 def ask_caption(drawn: Drawn, variant: int) -> Exchange:
     """The caption as the answer to a request for one."""
     every = frozenset(collect_facts(drawn))
-    said: Phrase = lambda speaker: write_caption(drawn, variant, speaker)  # noqa: E731
-    return Exchange("caption", variant, {}, said, about=every, tells=every)
+    caption: Phrase = lambda speaker: write_caption(drawn, variant, speaker)  # noqa: E731
+    return Exchange("caption", variant, {}, caption, about=every, reveals=every)
 
 
 def write_instructions(maker: Maker, folder: Path) -> None:
@@ -301,7 +301,7 @@ def write_benchmarks(maker: Maker, folder: Path) -> None:
             for name, exchange in _examination(asker, drawn, number, random).items():
                 row = f"{unseen}-{number:05d}"
                 _add_picture(writers[name], row, data, maker)
-                texts = maker.say(COLUMNS[kinds[name]](exchange))
+                texts = maker.word_columns(COLUMNS[kinds[name]](exchange))
                 writers[name].add_row(row, row, texts, group=unseen, task=exchange.task)
     for writer in writers.values():
         writer.close()
@@ -332,7 +332,7 @@ def _write_knowledge(maker: Maker, folder: Path, random: np.random.Generator) ->
         for country in filter(is_held_out, known):
             for task in FACTS:
                 exchange = choose_fact(country, task, known, random)
-                texts = maker.say(_choice_columns(exchange))
+                texts = maker.word_columns(_choice_columns(exchange))
                 row = f"{country.code}-{task}"
                 writer.add_row(row, None, texts, group="knowledge", task=task)
 

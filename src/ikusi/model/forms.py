@@ -79,16 +79,16 @@ class Forms:
         forms = [self._form(messages) for messages in conversations]
         texts = [_last(messages) for messages in conversations]
         fast = [n for n, form in enumerate(forms) if form and self._plain(texts[n])]
-        found: list[Any] = [None] * len(texts)
+        results: list[Any] = [None] * len(texts)
         asked = [forms[n].text(texts[n]) for n in fast]  # type: ignore[union-attr]
         for n, ids in zip(fast, self._ids(asked), strict=True):
             form = forms[n]
             assert form is not None
-            found[n] = ((*form.head, *ids[bool(form.anchor) :]), len(form.head))
+            results[n] = ((*form.head, *ids[bool(form.anchor) :]), len(form.head))
         for n, messages in enumerate(conversations):
-            if found[n] is None:
-                found[n] = self._slow(messages, rows[n])
-        return found
+            if results[n] is None:
+                results[n] = self._slow(messages, rows[n])
+        return results
 
     def continuations(
         self,
@@ -132,14 +132,14 @@ class Forms:
         """
         whole = self._ids(["".join(parts) for parts in wanted])
         openings = self._openings(wanted)
-        found = []
+        tokens = []
         for (answer, text, end), ids in zip(wanted, whole, strict=True):
             opening = openings[answer]
             if ids[: len(opening)] == opening:
-                found.append(ids[len(opening) :])
+                tokens.append(ids[len(opening) :])
             else:
-                found.append(chat.encode_piece(self.tokenizer, text + end, continued=True))
-        return found
+                tokens.append(chat.encode_piece(self.tokenizer, text + end, continued=True))
+        return tokens
 
     def _openings(self, wanted: Sequence[tuple[str, str, str]]) -> dict[str, list[int]]:
         texts = list({answer for answer, _, _ in wanted})
@@ -151,8 +151,10 @@ class Forms:
             return []
         fast = getattr(self.tokenizer, "backend_tokenizer", None)
         if fast is None or fast.padding or fast.truncation or fast.encode_special_tokens:
-            found: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False).input_ids
-            return found
+            tokens: list[list[int]] = self.tokenizer(
+                list(texts), add_special_tokens=False
+            ).input_ids
+            return tokens
         encoded = fast.encode_batch_fast(list(texts), add_special_tokens=False)
         return [one.ids for one in encoded]
 
@@ -171,8 +173,8 @@ class Forms:
         answer = {"role": "assistant", "content": [{"type": "text", "text": text}]}
         whole = chat.encode(self.tokenizer, [*messages, answer], *self.image, row=row)
         start = len(chat.encode_prompt(self.tokenizer, messages, *self.image, row=row))
-        said = zip(whole.input_ids[start:], whole.supervised[start:], strict=True)
-        return [token for token, supervised in said if supervised]
+        pairs = zip(whole.input_ids[start:], whole.supervised[start:], strict=True)
+        return [token for token, supervised in pairs if supervised]
 
     def _form(self, messages: Sequence[Message]) -> Form | None:
         key = (*map(_signature, messages[:-1]), _kinds(messages[-1]))
@@ -191,9 +193,9 @@ class Forms:
             return None
         first, second = ([*messages[:-1], _with_text(messages[-1], probe)] for probe in PROBES)
         rendered = chat.render(self.tokenizer, first, add_generation_prompt=True)
-        before, found, after = rendered.partition(PROBES[0])
+        before, middle, after = rendered.partition(PROBES[0])
         again = before + PROBES[1] + after
-        if not found or PROBES[0] in after or PROBES[0] in before:
+        if not middle or PROBES[0] in after or PROBES[0] in before:
             return None
         if chat.render(self.tokenizer, second, add_generation_prompt=True) != again:
             return None
@@ -219,10 +221,10 @@ class Forms:
     def _with_answers(self, form: Form, *probes: Sequence[Message]) -> Form:
         """Add what stands around an answer, where a text can be read there on its own."""
         marks = list(self._control.finditer(form.after))
-        said = {"role": "assistant", "content": [{"type": "text", "text": PROBES[0]}]}
+        answer = {"role": "assistant", "content": [{"type": "text", "text": PROBES[0]}]}
         if not marks:
             return form
-        whole = chat.render(self.tokenizer, [*probes[0], said])
+        whole = chat.render(self.tokenizer, [*probes[0], answer])
         start = chat.render(self.tokenizer, probes[0], add_generation_prompt=True) + PROBES[0]
         ends = find_control_tokens(self.tokenizer, whole[len(start) :])
         if not whole.startswith(start) or not ends:

@@ -96,7 +96,7 @@ def assemble(
 
     Raises InputError where the parts cannot be told as a stock LLaVA.
     """
-    between = connectors.FOUND.find(connector)
+    between = connectors.REGISTRY.find(connector)
     if aspect not in ASPECTS:
         raise InputError(f"aspect: expected one of {', '.join(ASPECTS)}, found {aspect!r}")
     tower = open_vision_tower(vision)
@@ -182,8 +182,8 @@ def set_trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int
             parameter.requires_grad_(False)
         counts[part] = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
-    told = ", ".join(f"{part} {count:,}" for part, count in counts.items()) or "nothing"
-    logger.info("trainable: %s of %s parameters", told, f"{total:,}")
+    listed = ", ".join(f"{part} {count:,}" for part, count in counts.items()) or "nothing"
+    logger.info("trainable: %s of %s parameters", listed, f"{total:,}")
     return counts
 
 

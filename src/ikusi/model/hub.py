@@ -64,5 +64,5 @@ def guard_opening(model: str | Path, expected: str) -> Iterator[None]:
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryError":  # of a GPU; torch is not loaded here
             raise
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{model}: expected {expected}, found none: {told}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{model}: expected {expected}, found none: {reason}") from error

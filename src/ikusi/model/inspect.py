@@ -161,18 +161,18 @@ def split_pieces(reader: Reader, whole: chat.Encoded, kept: int) -> list[Piece]:
     """
     cells = _cells(reader, whole, kept)
     ids = [token for token, _ in cells]
-    text, start, passed, found = _spell(reader.tokenizer, ids), 0, 0, []
+    text, start, passed, pieces = _spell(reader.tokenizer, ids), 0, 0, []
     # Neighbouring images are told apart by their place.
     neighbours = groupby(enumerate(cells), lambda cell: (cell[1][1], _place_of_image(*cell)))
     for (kind, _), run in neighbours:
         width = len(list(run))
         passed += width
         end = max(start, _count_agreeing(_spell(reader.tokenizer, ids[:passed]), text))
-        found.append(
+        pieces.append(
             Piece(kind, text[start:end], reader.image_tokens if kind == "image" else width)
         )
         start = end
-    return found
+    return pieces
 
 
 def _cells(reader: Reader, whole: chat.Encoded, kept: int) -> list[tuple[int, Kind]]:
@@ -249,7 +249,7 @@ def count_total(rows: Sequence[Row]) -> Total:
 
 def describe_counts(of: Row | Total) -> str:
     """The counts in words."""
-    told = [
+    counts = [
         f"{of.tokens:,} tokens",
         f"{of.image_tokens:,} of them image",
         f"{of.supervised:,} supervised",
@@ -257,5 +257,5 @@ def describe_counts(of: Row | Total) -> str:
     ]
     if isinstance(of, Total):
         rows = "1 row" if of.rows == 1 else f"{of.rows:,} rows"
-        return ", ".join([rows, *told, f"{of.share:.1%} of all tokens supervised"])
-    return ", ".join([*told, f"{of.unknown:,} unknown"] if of.unknown else told)
+        return ", ".join([rows, *counts, f"{of.share:.1%} of all tokens supervised"])
+    return ", ".join([*counts, f"{of.unknown:,} unknown"] if of.unknown else counts)

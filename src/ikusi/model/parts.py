@@ -79,8 +79,8 @@ def load_processor(folder: str | Path) -> LlavaProcessor:
     with hub.guard_opening(folder, "a LLaVA's processor"):
         processor: Any = pretrained.load(AutoProcessor, place, **pinned, backend="pil")
     if not isinstance(processor, LlavaProcessor):
-        told = type(processor).__name__
-        raise InputError(f"{folder}: expected a LLaVA's processor, found {told}")
+        kind = type(processor).__name__
+        raise InputError(f"{folder}: expected a LLaVA's processor, found {kind}")
     set_image_token(processor.tokenizer, processor.image_token)
     if processor.tokenizer.chat_template is None:
         processor.tokenizer.chat_template = processor.chat_template
@@ -275,9 +275,9 @@ def check_loaded(folder: str | Path, report: dict[str, Any]) -> None:
     """Raise InputError unless every weight of a checkpoint found its place, and the reverse."""
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if report[problem]:
-            told = problem.replace("_", " ")
+            fault = problem.replace("_", " ")
             raise InputError(
-                f"{folder}: weights do not fit the model: {told} {_some(report[problem])}"
+                f"{folder}: weights do not fit the model: {fault} {_some(report[problem])}"
             )
 
 
@@ -289,8 +289,8 @@ def check_finite(folder: str | Path, model: nn.Module) -> None:
         # Both are NaN where any weight is; looking at each would take many times as long.
         least, largest = weight.detach().aminmax()
         if not (least.isfinite() and largest.isfinite()):
-            found = f"{float(least)} to {float(largest)} in {name}"
-            raise InputError(f"{folder}: expected finite weights, found {found}")
+            actual = f"{float(least)} to {float(largest)} in {name}"
+            raise InputError(f"{folder}: expected finite weights, found {actual}")
 
 
 def _some(keys: Iterable[Any]) -> str:

@@ -78,5 +78,5 @@ def _sides(size: Any) -> dict[str, int]:
     """What an image processor resizes to, by name; several classes write it down differently."""
     if isinstance(size, int):
         return {"shortest_edge": size}
-    found = dict(size) if size is not None else {}
-    return {name: int(value) for name, value in found.items() if value}
+    sides = dict(size) if size is not None else {}
+    return {name: int(value) for name, value in sides.items() if value}

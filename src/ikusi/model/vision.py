@@ -59,8 +59,8 @@ def leave_out_unread(model: LlavaForConditionalGeneration) -> None:
     """
     config, tower = model.config, model.model.vision_tower
     count, size = (getattr(tower.config, key, 0) for key in ("num_hidden_layers", "image_size"))
-    found = [m for m in tower.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
-    if not count or not isinstance(size, int) or len(found) != 1:
+    candidates = [m for m in tower.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
+    if not count or not isinstance(size, int) or len(candidates) != 1:
         return
     read, strategy = config.vision_feature_layer, config.vision_feature_select_strategy
     given = [read] if isinstance(read, int) else list(read)
@@ -70,12 +70,12 @@ def leave_out_unread(model: LlavaForConditionalGeneration) -> None:
     if len(tower(picture, output_hidden_states=True).hidden_states) != count + 1:
         return
     expected = compute_tower_features(tower, picture, given, strategy)
-    above = list(found[0][max(places) :])
-    del found[0][max(places) :]
+    above = list(candidates[0][max(places) :])
+    del candidates[0][max(places) :]
     if torch.equal(compute_tower_features(tower, picture, places, strategy), expected):
         config.vision_feature_layer = places[0] if isinstance(read, int) else places
     else:
-        found[0].extend(above)
+        candidates[0].extend(above)
 
 
 def list_unreached(tower: nn.Module, features: Tensor) -> list[nn.Parameter]:

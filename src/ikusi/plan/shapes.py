@@ -89,7 +89,7 @@ def read_sizes(vision: Place, llm: Place, connector: str) -> Sizes:
     spoken, seen = read_llm(llm), read_encoder(vision)
     outer = _linear(seen.encoder_hidden, spoken.hidden)
     inner = _linear(spoken.hidden, spoken.hidden)
-    still = connectors.FOUND.find(connector).one_layer
+    still = connectors.REGISTRY.find(connector).one_layer
     return replace(
         spoken,
         encoder=seen.encoder,

@@ -104,7 +104,7 @@ def list_uses(made: Sequence[Step], stated: str | None = None) -> list[Use]:
 def _list_uses(made: Sequence[Step], stated: str | None) -> Iterator[Use]:
     for step in made:
         settings = step.get("settings") or {}
-        if step.get("kind") == IMPORT and settings.get("source") in sources.FOUND.names():
+        if step.get("kind") == IMPORT and settings.get("source") in sources.REGISTRY.names():
             source = sources.load(settings["source"])
             words = stated or source.licence
             named = f"the data set {source.name}" if source.home else "a table of one's own"

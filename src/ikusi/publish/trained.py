@@ -94,7 +94,7 @@ def name_dataset(step: origins.Step) -> Dataset | None:
         name, _, revision = release.removeprefix(names.HUB).partition("@")
         return Dataset(name, revision or None)
     source = step["settings"].get("source")
-    home = sources.load(source).home if source in sources.FOUND.names() else ""
+    home = sources.load(source).home if source in sources.REGISTRY.names() else ""
     is_there = home.startswith(f"{HUB}datasets/")
     return Dataset(home.removeprefix(f"{HUB}datasets/"), None) if is_there else None
 

@@ -54,7 +54,7 @@ OWN_BENCHMARKS = Path("benchmarks")
 if TYPE_CHECKING:
     Connector = str
 else:
-    Connector = Literal[tuple(connectors.FOUND.every)]
+    Connector = Literal[tuple(connectors.REGISTRY.every)]
 
 
 class Miniature(Section):
@@ -202,16 +202,16 @@ class Recipe(Section):
         percents = [round(ratio * 100) for ratio in self.grid.ratios]
         for i, percent in enumerate(percents):
             if percent in percents[:i]:
-                found = self.grid.ratios[i]
+                ratio = self.grid.ratios[i]
                 raise make_error(
-                    "shares that differ by a percent", ("grid", "ratios", i), found=found
+                    "shares that differ by a percent", ("grid", "ratios", i), found=ratio
                 )
         if self.stages.align.ratio is None:
             raise make_error("a share between 0 and 1", ("stages", "align", "ratio"), found=None)
         if self.stages.instruct.ratio is not None:
-            found = self.stages.instruct.ratio
+            ratio = self.stages.instruct.ratio
             place = ("stages", "instruct", "ratio")
-            raise make_error("nothing, as grid.ratios sets it", place, found=found)
+            raise make_error("nothing, as grid.ratios sets it", place, found=ratio)
         return self
 
     @model_validator(mode="after")
@@ -229,20 +229,21 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _strategies_fit(self) -> "Recipe":
         if lone := self.find_undivided(self.compute.together):
-            key, expected, found = lone
-            raise make_error(expected, key, found=found)
+            key, expected, actual = lone
+            raise make_error(expected, key, found=actual)
         return self
 
     def find_undivided(self, processes: int) -> tuple[yamlfile.Key, str, str] | None:
-        """What no training in so many processes can do: its key, what would do, what is there."""
+        """The setting that so many processes cannot share: its key, the expected and the actual
+        value; or none."""
         parallel = self.compute.parallel
         if processes == 1 or parallel not in DIVIDING:
             return None
         for name in Stages.model_fields:
             if lone := getattr(self.stages, name).find_undivided():
-                key, expected, found = lone
+                key, expected, actual = lone
                 expected = f"{expected} in {processes} processes with compute.parallel {parallel}"
-                return ("stages", name, *key), expected, found
+                return ("stages", name, *key), expected, actual
         return None
 
     def data(self) -> list[tuple[yamlfile.Key, str]]:

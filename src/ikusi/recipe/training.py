@@ -89,7 +89,8 @@ class Stage(Section):
         return self
 
     def find_undivided(self) -> tuple[yamlfile.Key, str, str] | None:
-        """What cannot work on a part of a matrix: its key, what would do, and what is there."""
+        """The setting that needs whole matrices: its key, the expected and the actual value; or
+        none."""
         if self.optimizer != "adamw":
             return ("optimizer",), "adamw", self.optimizer
         if self.lora and self.lora.quantize != "none":

@@ -1,4 +1,4 @@
-"""What a single value of a recipe may be, and how a wrong one is told."""
+"""What a single value of a recipe may be, and how a wrong one is reported."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,8 @@ from ikusi.errors import InputError
 
 
 def make_error(expected: str, key: yamlfile.Key = (), **context: Any) -> PydanticCustomError:
-    """A mistake that is told as ``expected ..., found ...``; ``key`` is below the field at hand."""
+    """A mistake that is reported as ``expected ..., found ...``; ``key`` is below the field at
+    hand."""
     return PydanticCustomError(
         "expected", "{expected}", {"expected": expected, "key": key, **context}
     )

@@ -119,11 +119,11 @@ def _example(comparison: Comparison, row: Mapping[str, Any]) -> Text:
     head = (row["run"], row["benchmark"], row["language"], row["group"], row["id"])
     text = Text("\n" + make_harmless(" · ".join(part for part in head if part)), "bold")
     lines = (("question", row["question"], None), ("gold", format_gold(row["gold"]), None))
-    said = (
+    answers = (
         (comparison.baseline, row["baseline_prediction"], row["baseline_score"]),
         (row["run"], row["run_prediction"], row["run_score"]),
     )
-    for label, words, score in (*lines, *said):
+    for label, words, score in (*lines, *answers):
         ending = "" if score is None else f"  ({mark(score)} {score:.2f})"
         text.append(f"\n  {label}: {make_harmless(words or '(nothing)')}{ending}", "not bold")
     return text
@@ -141,8 +141,8 @@ def format_count(right: float) -> str:
 
 def format_gold(text: str) -> str:
     """The right answers of a row of ``differences``, to be read."""
-    found = json.loads(text)
-    return str(found["choices"][found["answer"]]) if isinstance(found, dict) else " / ".join(found)
+    gold = json.loads(text)
+    return str(gold["choices"][gold["answer"]]) if isinstance(gold, dict) else " / ".join(gold)
 
 
 def mark(score: float) -> str:
@@ -184,23 +184,23 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     what = describe_metric(comparison.metric) if comparison.metric else "scores"
     for (run, without), asked in lacking.items():
         yield f"Not compared for {run}, as {without} has no {what} there: {', '.join(asked)}."
-    for told in comparison.unmatched:
-        where = f"{told.benchmark} {told.language}"
-        if told.only_baseline or told.only_run:
+    for pair in comparison.unmatched:
+        where = f"{pair.benchmark} {pair.language}"
+        if pair.only_baseline or pair.only_run:
             yield (
-                f"Left out of {where}: {_several(told.only_baseline, 'row')} only in "
-                f"{comparison.baseline}, {told.only_run} only in {told.run}; {told.rows} in both."
+                f"Left out of {where}: {_several(pair.only_baseline, 'row')} only in "
+                f"{comparison.baseline}, {pair.only_run} only in {pair.run}; {pair.rows} in both."
             )
-        if told.other_prompts:
+        if pair.other_prompts:
             yield (
-                f"Other prompts in {where}: {told.other_prompts} of {_several(told.rows, 'row')} "
-                f"of {told.run} ({told.other_questions} in other words). Right between models with "
+                f"Other prompts in {where}: {pair.other_prompts} of {_several(pair.rows, 'row')} "
+                f"of {pair.run} ({pair.other_questions} in other words). Right between models with "
                 "other tokenizers or chat templates; between others, find out why."
             )
-        if told.failed_baseline or told.failed_run:
+        if pair.failed_baseline or pair.failed_run:
             yield (
-                f"Without an answer in {where}, and scored as that: {told.failed_baseline} of "
-                f"{comparison.baseline}, {told.failed_run} of {told.run}."
+                f"Without an answer in {where}, and scored as that: {pair.failed_baseline} of "
+                f"{comparison.baseline}, {pair.failed_run} of {pair.run}."
             )
     few = [cell for cell in comparison.cells if cell.clusters < FEWEST]
     if few:

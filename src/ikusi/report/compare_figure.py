@@ -50,14 +50,14 @@ def _panel(title: str, cells: Sequence[Cell], looks: Mapping[str, Look], reach: 
     for before, cell in zip([None, *cells], cells, strict=False):
         y += 0 if before is None else 1 if before.benchmark == cell.benchmark else 1 + GAP
         heights.append(y)
-    told = "; ".join(
+    values = "; ".join(
         f"{_label(cell)} {format_signed(cell.difference.mean)} "
         f"[{format_signed(cell.difference.low)}, {format_signed(cell.difference.high)}]"
         for cell in cells
     )
     size = (WIDTH, MARGIN + LINE * (heights[-1] + 1))
     draw = partial(_draw, cells=cells, heights=heights, looks=looks, reach=reach)
-    return Panel(title, f"{title}: {told}", draw, size, "x")
+    return Panel(title, f"{title}: {values}", draw, size, "x")
 
 
 def _label(cell: Cell) -> str:

@@ -208,7 +208,7 @@ def _top(study: Study, name: str, group: str = ALL) -> float:
     """The highest end of an interval in any panel of a benchmark, so that all share a scale."""
     measured = [*study.evaluations.values(), *study.backbones.values()]
     figures = [one.figures(name, pack.code, group) for one in measured for pack in study.languages]
-    return max(max(found["high"], found["majority"]) for found in figures if found)
+    return max(max(each["high"], each["majority"]) for each in figures if each)
 
 
 def _language_curves(study: Study, backbone: str, name: str) -> list[Curve]:
@@ -248,8 +248,8 @@ def _points(
     points = []
     for share in study.shares:
         one = study.evaluation(backbone, share, text)
-        if one and (found := one.figures(name, code, group)):
-            points.append(Point(share, found["score"], found["low"], found["high"]))
+        if one and (figures := one.figures(name, code, group)):
+            points.append(Point(share, figures["score"], figures["low"], figures["high"]))
     return points
 
 
@@ -265,29 +265,29 @@ def _pooled_points(study: Study, backbone: str, text: bool, code: str, group: st
 
 def _guessing(study: Study, name: str, group: str = ALL) -> list[Level]:
     for one in study.evaluations.values():
-        if found := one.figures(name, study.target.code, group):
-            chance = [(CHANCE, found["chance"])] if found["chance"] else []
-            return [*chance, (MAJORITY, found["majority"])]
+        if figures := one.figures(name, study.target.code, group):
+            chance = [(CHANCE, figures["chance"])] if figures["chance"] else []
+            return [*chance, (MAJORITY, figures["majority"])]
     return []
 
 
 def _bare(study: Study, backbone: str, name: str, group: str) -> list[Level]:
     one = study.backbones.get(backbone)
-    found = one.figures(name, study.target.code, group) if one else None
+    figures = one.figures(name, study.target.code, group) if one else None
     look = Look("the backbone before any picture", INK, "-", None, width=1.0)
-    return [(look, found["score"])] if found else []
+    return [(look, figures["score"])] if figures else []
 
 
 def _shares_panel(
     study: Study, title: str, curves: Sequence[Curve], levels: Sequence[Level], top: float
 ) -> Panel:
-    told = [
+    parts = [
         f"{look.label}: " + ", ".join(f"{p.score:.2f} at {p.share} %" for p in points)
         for look, points in curves
         if points
     ]
-    told += [f"{look.label}: {value:.2f}" for look, value in levels]
-    alt = f"{title}. Score by share of {study.target.name}. " + "; ".join(told) + "."
+    parts += [f"{look.label}: {value:.2f}" for look, value in levels]
+    alt = f"{title}. Score by share of {study.target.name}. " + "; ".join(parts) + "."
     label = f"instruction rows in {study.target.name}, %"
     draw = partial(
         _draw_shares, curves=curves, levels=levels, shares=study.shares, label=label, top=top
@@ -332,10 +332,10 @@ def _run_look(study: Study, run: Run) -> Look:
 def _losses_panel(
     title: str, curves: Sequence[tuple[Look, Sequence[int], Sequence[float]]]
 ) -> Panel:
-    told = [
+    parts = [
         f"{look.label}: {losses[0]:.2f} to {losses[-1]:.2f}" for look, _, losses in curves if losses
     ]
-    alt = f"{title}. Training loss, first to last step. " + "; ".join(told) + "."
+    alt = f"{title}. Training loss, first to last step. " + "; ".join(parts) + "."
     return Panel(title, alt, partial(_draw_losses, curves=curves))
 
 

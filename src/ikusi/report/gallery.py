@@ -20,7 +20,7 @@ RIGHT = 0.5  # a score from here on counts as right, as in McNemar's test
 
 
 @dataclass(frozen=True)
-class Said:
+class Answer:
     """One run's answer in one language."""
 
     run: str
@@ -42,12 +42,12 @@ class Asked:
     language: str
     question: str
     gold: Sequence[str]
-    said: Sequence[Said]
+    answers: Sequence[Answer]
 
     @property
     def right(self) -> int:
         """How many runs were right."""
-        return sum(one.score >= RIGHT for one in self.said)
+        return sum(one.score >= RIGHT for one in self.answers)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _pick(
     shown: set[str],
 ) -> tuple[str, str] | None:
     """The id and picture of the row that fits best and whose picture is not shown yet."""
-    scores = [found for one in runs if (found := one.scores(name, study.target.code))]
+    scores = [measured for one in runs if (measured := one.scores(name, study.target.code))]
     if not scores:
         return None
     mean = np.mean([one.correct for one in scores], axis=0)
@@ -123,19 +123,19 @@ def _exhibit(
 ) -> Exhibit:
     asked = []
     for pack in study.languages:
-        found = [(one.name, one.texts(name, pack.code, [row], SHOWN).get(row)) for one in runs]
-        answered = [(run, record) for run, record in found if record]
-        said = [Said(run, record["prediction"], record["correct"]) for run, record in answered]
+        records = [(one.name, one.texts(name, pack.code, [row], SHOWN).get(row)) for one in runs]
+        answered = [(run, record) for run, record in records if record]
+        answers = [Answer(run, record["prediction"], record["correct"]) for run, record in answered]
         record = answered[0][1]
-        asked.append(Asked(pack.code, record["question"], _gold(record["gold"]), said))
+        asked.append(Asked(pack.code, record["question"], _gold(record["gold"]), answers))
     title = study.benchmarks[name].title
     source = asked[-1]
     alt = f"Test picture for “{source.question}”; shown: {', '.join(source.gold)}"
     return Exhibit(_data_uri(corpus, picture), alt, title, group, asked)
 
 
-def _gold(told: str) -> list[str]:
-    gold = json.loads(told)
+def _gold(text: str) -> list[str]:
+    gold = json.loads(text)
     if isinstance(gold, dict):
         return [gold["choices"][gold["answer"]]]
     return list(dict.fromkeys(gold))

@@ -108,9 +108,9 @@ def _place(sheet: Sheet) -> list[Cell]:
     return [sheet.benchmark, sheet.language, sheet.kind]
 
 
-def _acceptance(found: Sequence[Acceptance]) -> Table:
+def _acceptance(acceptances: Sequence[Acceptance]) -> Table:
     rows: list[list[Cell]] = []
-    for one in found:
+    for one in acceptances:
         about = [*_place(one.sheet), one.sheet.task, len(one.sheet.raters)]
         for share in one.shares:
             counts: list[Cell] = [share.of, share.accepted, share.n, round(share.effective, 1)]
@@ -120,9 +120,9 @@ def _acceptance(found: Sequence[Acceptance]) -> Table:
     return Table("acceptance", "Acceptance (the paper's table 1)", columns, rows)
 
 
-def _preferences(found: Sequence[Preference]) -> Table:
+def _preferences(preferences: Sequence[Preference]) -> Table:
     rows: list[list[Cell]] = []
-    for one in found:
+    for one in preferences:
         about = [*_place(one.sheet), _rater(one), " : ".join(one.sheet.models)]
         for outcome, count in one.counts.items():
             share = one.shares.get(outcome)
@@ -136,9 +136,9 @@ def _rater(one: Preference) -> str:
     return one.rater or f"majority of {len(one.sheet.raters)}"
 
 
-def _tests(found: Sequence[Preference]) -> Table:
+def _tests(preferences: Sequence[Preference]) -> Table:
     rows: list[list[Cell]] = []
-    for one in found:
+    for one in preferences:
         wins, losses, p_value, needed = one.test
         about = [*_place(one.sheet), _rater(one), *one.sheet.models]
         rows.append([*about, wins, losses, p_value, one.adjusted, needed])
@@ -200,9 +200,9 @@ def _strengths(figures: Figures) -> Table:
     return Table("strengths", caption, columns, rows)
 
 
-def _judges(found: Sequence[Compared]) -> Table:
+def _judges(comparisons: Sequence[Compared]) -> Table:
     rows: list[list[Cell]] = []
-    for one in found:
+    for one in comparisons:
         about = [*_place(one.sheet), one.judge, " : ".join(one.sheet.models)]
         for verdict, counts in zip(one.sheet.classes, one.table.tolist(), strict=True):
             for other, count in zip(one.sheet.classes, counts, strict=True):
@@ -243,8 +243,8 @@ def _apart(one: Acceptance | Preference) -> Iterator[str]:
     if isinstance(one, Preference) and one.rater:
         where += f", {one.rater}"
     if apart := sheet.apart():
-        told = ", ".join(f"{count:,} {name}" for name, count in apart.items())
-        yield f"{where}: said without a verdict, and counted in no share of ratings: {told}."
+        listed = ", ".join(f"{count:,} {name}" for name, count in apart.items())
+        yield f"{where}: said without a verdict, and counted in no share of ratings: {listed}."
     if isinstance(one, Acceptance) and one.inconclusive:
         yield f"{where}: {one.inconclusive} items on which no verdict has more than half."
     if isinstance(one, Acceptance) and np.ptp(sheet.weights):
@@ -260,8 +260,8 @@ def _beside(one: Compared) -> Iterator[str]:
     sheet = one.sheet
     where = f"{sheet.benchmark} {sheet.language}, {one.judge} beside {sheet.kind}"
     if one.left_out:
-        told = ", ".join(f"{count:,} {why}" for why, count in one.left_out.items())
-        yield f"{where}: items not compared: {told}."
+        listed = ", ".join(f"{count:,} {why}" for why, count in one.left_out.items())
+        yield f"{where}: items not compared: {listed}."
     if one.ties is not None:
         only_a, only_b, p_value = one.ties
         yield (

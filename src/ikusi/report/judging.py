@@ -21,10 +21,10 @@ MEANINGS = {
 COLUMNS = ["benchmark", "language", "judge", "models", "what", "count", "n", "share", "low", "high"]
 
 
-def make_table(found: Sequence[Judging]) -> Table:
+def make_table(judgings: Sequence[Judging]) -> Table:
     """A row for each share of each judge, and for what has no verdict."""
     rows: list[list[Cell]] = []
-    for one in found:
+    for one in judgings:
         about: list[Cell] = [one.benchmark, one.language, one.rater, " : ".join(one.models)]
         rows += [[*about, MEANINGS[s.name], s.times, s.n, *s.interval, s.p] for s in one.shares]
         for name in ("invalid", "refused", "masked"):
@@ -36,15 +36,17 @@ def make_table(found: Sequence[Judging]) -> Table:
     return Table("judging", caption, [*COLUMNS, "p"], rows)
 
 
-def write_lines(found: Sequence[Judging], figures: Figures) -> Iterator[str]:
+def write_lines(judgings: Sequence[Judging], figures: Figures) -> Iterator[str]:
     """For each judge, on what it rests to believe it."""
-    for one in found:
+    for one in judgings:
         beside = [each for each in figures.judges if _is_of(each, one)]
-        told = [*(_beside(each) for each in beside), *_of_itself(one)]
+        reasons = [*(_beside(each) for each in beside), *_of_itself(one)]
         if not beside:
-            told.insert(0, "nobody else has judged these pairs, so whether people agree is unknown")
+            reasons.insert(
+                0, "nobody else has judged these pairs, so whether people agree is unknown"
+            )
         where = f"{one.rater} on {one.benchmark} {one.language}, {' : '.join(one.models)}"
-        yield f"{where}: believe it as far as this: {'; '.join(told)}."
+        yield f"{where}: believe it as far as this: {'; '.join(reasons)}."
 
 
 def _is_of(beside: Compared, one: Judging) -> bool:
@@ -59,18 +61,20 @@ def _beside(one: Compared) -> str:
     kappa = next(figure for figure in one.agreement if figure.name == "cohen_kappa")
     if kappa.value is None:
         return f"its agreement with {whom} is undefined, because {kappa.why}"
-    told = f"Cohen's kappa with {whom} is {kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f}"
+    agreement = (
+        f"Cohen's kappa with {whom} is {kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f}"
+    )
     chance = ", which may be chance" if (kappa.low or 0) <= 0 else ""
-    return f"{told}, {kappa.items} pairs){chance}"
+    return f"{agreement}, {kappa.items} pairs){chance}"
 
 
 def _of_itself(one: Judging) -> Iterator[str]:
-    said = {
+    phrases = {
         "consistent": "it says the same in both orders for",
         "identical": "it calls identical answers a tie in",
         "wrong_picture": "with a wrong picture its verdict stays in",
     }
-    for name, words in said.items():
+    for name, words in phrases.items():
         if share := one.find(name):
             yield f"{words} {_format(share)}"
     for name, words in (("first", "the first answer"), ("longer", "the longer answer")):

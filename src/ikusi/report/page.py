@@ -37,25 +37,25 @@ def write(study_folder: Path, output: Path) -> Path:
 
 
 def _write_files(study: Study, output: Path) -> Path:
-    found = findings.examine(study)
+    examined = findings.examine(study)
     heard = people.gather(study)
     drawn = figures.draw_all(study)
     if heard and heard.figure:
         drawn.append(heard.figure)
     for figure in drawn:
         drawing.write(figure, output / "figures")
-    written = tables.make_all(study, found)
+    written = tables.make_all(study, examined)
     for table in (*written, *(heard.tables if heard else ())):
         table.write(output / "tables")
     page = output / "index.html"
-    text = _render(study, found, drawn, {t.name: t for t in written}, heard)
+    text = _render(study, examined, drawn, {t.name: t for t in written}, heard)
     artifact.write_text(page, text)
     return page
 
 
 def _render(
     study: Study,
-    found: Sequence[Finding],
+    examined: Sequence[Finding],
     drawn: Sequence[Figure],
     made: dict[str, Table],
     heard: people.Heard | None,
@@ -66,9 +66,9 @@ def _render(
         "target": study.target,
         "source": study.source,
         "packs": {pack.code: pack for pack in study.languages},
-        "answer": list(_answer(study, found)),
-        "findings": found,
-        "verdicts": list(findings.count_verdicts(found)),
+        "answer": list(_answer(study, examined)),
+        "findings": examined,
+        "verdicts": list(findings.count_verdicts(examined)),
         "symbols": SYMBOLS,
         "figures": [_to_svg(figure) for figure in drawn],
         "in_short": made["in-short"],
@@ -116,7 +116,7 @@ def _to_svg(figure: Figure) -> dict[str, Any]:
     return {"figure": figure, "panels": panels, "legend": legend}
 
 
-def _answer(study: Study, found: Sequence[Finding]) -> Iterator[str]:
+def _answer(study: Study, examined: Sequence[Finding]) -> Iterator[str]:
     """The study's answer in a few sentences, all of them computed."""
     rows = [
         row
@@ -154,11 +154,11 @@ def _answer(study: Study, found: Sequence[Finding]) -> Iterator[str]:
         f"Asked in {source}, they score {measured[kept][1]:.2f} at best, with {kept} % {target}"
         + (f"{alone}." if kept != 100 else ".")
     )
-    tested = [finding for finding in found if finding.verdict != "not tested"]
+    tested = [finding for finding in examined if finding.verdict != "not tested"]
     counts = [f"{n} {verdict}" for verdict, n in findings.count_verdicts(tested) if n]
     if counts:
-        told = ", ".join(counts)
-        yield f"Of the paper's six findings, {len(tested)} could be tested here: {told}."
+        listed = ", ".join(counts)
+        yield f"Of the paper's six findings, {len(tested)} could be tested here: {listed}."
     if few := _few(study):
         yield f"With fewer than {FEWEST} pictures, too few to decide anything: {', '.join(few)}."
 
@@ -170,7 +170,7 @@ def _few(study: Study) -> list[str]:
         for one in study.evaluations.values()
         for name, languages in one.results.items()
     }
-    return sorted(name for name, found in asked.items() if any(one.get("few") for one in found))
+    return sorted(name for name, groups in asked.items() if any(one.get("few") for one in groups))
 
 
 def _no_better_than_guessing(study: Study, share: int) -> Iterator[str]:

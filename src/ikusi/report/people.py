@@ -66,18 +66,18 @@ def gather(study: Study) -> Heard | None:
     if not study.judgements:
         return None
     recipe = study.recipe
-    found = figures.compute(study.judgements, recipe.bootstrap, recipe.seed)
+    computed = figures.compute(study.judgements, recipe.bootstrap, recipe.seed)
     played = (record.read(Path(folder)) for folder in recipe.judgements)
     judging = judges.compute(chain.from_iterable(played))
-    tables = [table for table in views.make_tables(found, judging) if table.rows]
-    notes = list(views.write_notes(found, judging))
-    return Heard(tables, notes, _draw(found), list(_show(study)), found.simulated)
+    tables = [table for table in views.make_tables(computed, judging) if table.rows]
+    notes = list(views.write_notes(computed, judging))
+    return Heard(tables, notes, _draw(computed), list(_show(study)), computed.simulated)
 
 
-def _draw(found: Figures) -> Figure | None:
+def _draw(computed: Figures) -> Figure | None:
     """Wins and ties of each two models, by kind of rater."""
     groups: dict[tuple[Any, ...], list[Preference]] = {}
-    for one in found.table_2:
+    for one in computed.table_2:
         if not one.rater:
             groups.setdefault(one.sheet.place, []).append(one)
     if not groups:
@@ -96,14 +96,14 @@ def _draw(found: Figures) -> Figure | None:
 
 def _panel(place: tuple[Any, ...], own: Sequence[Preference]) -> Panel:
     _, benchmark, language, models = place
-    said = [
+    values = [
         f"{LOOKS[one.sheet.kind].label}: {name} {mean:.2f} [{low:.2f}, {high:.2f}]"
         for one in own
         for name, (mean, low, high) in one.shares.items()
     ]
     title = f"{benchmark} {language}"
     draw = partial(_draw_shares, own=own, models=models)
-    return Panel(title, f"{title}: {'; '.join(said)}", draw, (5, 3.2))
+    return Panel(title, f"{title}: {'; '.join(values)}", draw, (5, 3.2))
 
 
 def _draw_shares(axes: Axes, *, own: Sequence[Preference], models: tuple[str, str]) -> None:
@@ -132,10 +132,10 @@ def _show(study: Study) -> Iterator[Beside]:
 
 def _by_place(sheets: Sequence[Sheet]) -> dict[tuple[Any, ...], list[Sheet]]:
     """Sheets about the same, people's first."""
-    found: dict[tuple[Any, ...], list[Sheet]] = {}
+    grouped: dict[tuple[Any, ...], list[Sheet]] = {}
     for sheet in sorted(sheets, key=lambda sheet: list(LOOKS).index(sheet.kind)):
-        found.setdefault(sheet.place, []).append(sheet)
-    return found
+        grouped.setdefault(sheet.place, []).append(sheet)
+    return grouped
 
 
 def _show_some(study: Study, sheets: Sequence[Sheet]) -> Iterator[Beside]:
@@ -162,7 +162,9 @@ def _lay(study: Study, sheets: Sequence[Sheet], id: str) -> Beside | None:
     image = both[0]["image_id"]
     picture = "" if image is None else _thumbnail(corpus.image(image))
     answers = [(n, row["prediction"] or "") for n, row in zip(about.models, both, strict=True)]
-    verdicts = [(LOOKS[sheet.kind].label, said) for sheet in sheets if (said := _word(sheet, id))]
+    verdicts = [
+        (LOOKS[sheet.kind].label, verdict) for sheet in sheets if (verdict := _word(sheet, id))
+    ]
     question = both[0]["question"]
     return Beside(picture, f"Picture for “{question}”", about.language, question, answers, verdicts)
 

@@ -56,14 +56,14 @@ def draw_scores(models: Mapping[str, Results], output: Path | str, title: str) -
 def _panel(
     name: str, title: str, models: Mapping[str, Results], looks: Mapping[str, Look]
 ) -> Panel:
-    spoken = [
+    values = [
         f"{label} {code} {figures['score']:.3f} [{figures['low']:.3f}, {figures['high']:.3f}]"
         for label, results in models.items()
         for code in looks
         if (figures := results[name][code][ALL])["score"] is not None
     ]
     draw = partial(_draw, name=name, models=models, looks=looks)
-    return Panel(f"{title}: {name}", "; ".join(spoken), draw, (6, 3.2))
+    return Panel(f"{title}: {name}", "; ".join(values), draw, (6, 3.2))
 
 
 def _draw(

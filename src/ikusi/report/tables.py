@@ -78,8 +78,8 @@ def _scores(study: Study) -> Iterator[list[Cell]]:
     for keys, evaluation in models:
         for benchmark, by_language in evaluation.results.items():
             for code, groups in by_language.items():
-                for group, found in groups.items():
-                    values = [found.get(column) for column in FIGURES]
+                for group, figures in groups.items():
+                    values = [figures.get(column) for column in FIGURES]
                     yield [*keys, benchmark, code, group, *values]
 
 
@@ -92,8 +92,10 @@ def tabulate_in_short(study: Study) -> Table:
     rows: list[list[Cell]] = []
     for text in study.recipe.grid.text_only if study.close_ended else []:
         for share in study.shares:
-            found = [study.evaluation(name, share, text) for name in study.recipe.grid.backbones]
-            runs = [one for one in found if one is not None]
+            evaluations = [
+                study.evaluation(name, share, text) for name in study.recipe.grid.backbones
+            ]
+            runs = [one for one in evaluations if one is not None]
             if not runs:
                 continue
             row: list[Cell] = [share, text, len(runs)]
@@ -105,27 +107,27 @@ def tabulate_in_short(study: Study) -> Table:
     return Table("in-short", caption, columns, rows)
 
 
-def tabulate_findings(found: Sequence[Finding]) -> Table:
+def tabulate_findings(examined: Sequence[Finding]) -> Table:
     """The six findings and their verdicts."""
     rows: list[list[Cell]] = []
-    for finding in found:
+    for finding in examined:
         part = finding.headline
         numbers: list[Cell] = [None] * 6
         if part:
             numbers = [*part.difference, part.confidence, part.rows, part.pictures]
-        told: list[Cell] = [finding.p_value, finding.adjusted, finding.why, finding.test]
+        details: list[Cell] = [finding.p_value, finding.adjusted, finding.why, finding.test]
         rows.append(
-            [finding.number, finding.title, finding.verdict, finding.quantity, *numbers, *told]
+            [finding.number, finding.title, finding.verdict, finding.quantity, *numbers, *details]
         )
     columns = ["finding", "title", "verdict", "quantity", "estimate", "low", "high", "confidence"]
     columns += ["rows", "pictures", "p", "p_corrected", "why", "test"]
     return Table("findings", "The findings, tested", columns, rows)
 
 
-def tabulate_comparisons(found: Sequence[Finding]) -> Table:
+def tabulate_comparisons(examined: Sequence[Finding]) -> Table:
     """Every comparison behind the findings."""
     rows: list[list[Cell]] = []
-    for finding in found:
+    for finding in examined:
         decided = [(str(part.role), part) for part in finding.parts]
         for role, part in [*decided, *(("detail", part) for part in finding.details)]:
             bounds = (part.above, part.below, part.p_value, part.rows, part.pictures)
@@ -148,9 +150,9 @@ def tabulate_steps(study: Study) -> Table:
         taken: list[Cell] = [manifest[key] for key in ("seconds", "peak_memory_mb", "attempts")]
         fed: list[Cell] = [counts.get(key) for key in COUNTS]
         by_language = [counts.get("languages", {}).get(code, 0) for code in codes]
-        spoken: list[Cell] = [*by_language] if counts else [None] * len(codes)
+        rows_by_language: list[Cell] = [*by_language] if counts else [None] * len(codes)
         learnt: list[Cell] = [summary.get("steps"), summary.get("final_loss")]
-        rows.append([name, *taken, *learnt, *fed, *spoken])
+        rows.append([name, *taken, *learnt, *fed, *rows_by_language])
     columns = ["step", "seconds", "peak_memory_mb", "attempts", "optimiser_steps", "final_loss"]
     columns += [*COUNTS, *(f"rows_{code}" for code in codes)]
     return Table("steps", "Each step: its time, memory and what it trained on", columns, rows)
@@ -159,11 +161,12 @@ def tabulate_steps(study: Study) -> Table:
 def tabulate_corpora(study: Study) -> Table:
     """How many rows and pictures each corpus of the study has, and how many people accepted."""
     keys = ("row_type", "rows", "images", "quarantined")
-    found = list(study.corpora())
-    judged = {name: about["accepted"] for name, about in found if about.get("accepted")}
-    said = ("share", "low", "high", "items", "raters", "kind") if judged else ()
+    corpora = list(study.corpora())
+    judged = {name: about["accepted"] for name, about in corpora if about.get("accepted")}
+    shares = ("share", "low", "high", "items", "raters", "kind") if judged else ()
     rows: list[list[Cell]] = [
-        [name, *map(about.get, keys), *map(judged.get(name, {}).get, said)] for name, about in found
+        [name, *map(about.get, keys), *map(judged.get(name, {}).get, shares)]
+        for name, about in corpora
     ]
     named = ["accepted", "accepted_low", "accepted_high", "judged", "raters", "judged_by"]
     columns = ["corpus", *keys, *(named if judged else [])]
@@ -213,8 +216,8 @@ def _board(study: Study, name: str) -> Board:
     for code in codes:
         for one in models:
             cells = [one.figures(name, code, group) for group in groups]
-            told = [Score(c["score"], c["low"], c["high"]) if c else None for c in cells]
-            lines.append((one.name, code, told))
+            scores = [Score(c["score"], c["low"], c["high"]) if c else None for c in cells]
+            lines.append((one.name, code, scores))
     known, trained = study.benchmarks[name], describe_overlap(study, name)
     first = {
         code: [models[0].figures(name, code, group) or {} for group in groups]
@@ -222,10 +225,10 @@ def _board(study: Study, name: str) -> Board:
         if models
     }
     guesses = {
-        code: [(found.get("chance", 0.0), found.get("majority", 0.0)) for found in by_group]
+        code: [(figures.get("chance", 0.0), figures.get("majority", 0.0)) for figures in by_group]
         for code, by_group in first.items()
     }
-    sizes = [found.get("n", 0) for found in first[codes[0]]] if models else []
+    sizes = [figures.get("n", 0) for figures in first[codes[0]]] if models else []
     return Board(
         known.title,
         describe_metric(known.primary),
@@ -239,22 +242,22 @@ def _board(study: Study, name: str) -> Board:
 
 def describe_overlap(study: Study, name: str) -> str | None:
     """That pictures of a benchmark were trained on, or may have been; none where all are new."""
-    found, title = study.overlaps.get(name), study.benchmarks[name].title
-    if found is None:
+    overlap, title = study.overlaps.get(name), study.benchmarks[name].title
+    if overlap is None:
         allowed = name in study.recipe.seen_pictures
         return f"Pictures of {title} may have been trained on." if allowed else None
-    if not found.seen:
+    if not overlap.seen:
         return None
-    return f"Trained on as well: {found.seen} of the {found.pictures} pictures of {title}."
+    return f"Trained on as well: {overlap.seen} of the {overlap.pictures} pictures of {title}."
 
 
-def make_all(study: Study, found: Sequence[Finding]) -> list[Table]:
+def make_all(study: Study, examined: Sequence[Finding]) -> list[Table]:
     """All tables that are written as CSV."""
     return [
         tabulate_scores(study),
         tabulate_in_short(study),
-        tabulate_findings(found),
-        tabulate_comparisons(found),
+        tabulate_findings(examined),
+        tabulate_comparisons(examined),
         tabulate_steps(study),
         tabulate_corpora(study),
     ]

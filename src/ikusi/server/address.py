@@ -30,10 +30,10 @@ class Address:
         """Whether it is this very machine."""
         host = urlsplit(self.base).hostname or ""
         try:
-            found = ipaddress.ip_address(host)
+            ip = ipaddress.ip_address(host)
         except ValueError:
             return host == "localhost" or host.endswith(".localhost")
-        return found.is_loopback or found.is_unspecified
+        return ip.is_loopback or ip.is_unspecified
 
     def candidates(self) -> list[str]:
         """Bases to try: as it is, and below `/v1` where no version is named."""
@@ -52,10 +52,10 @@ def mend_address(url: str) -> Address:
     """
     try:
         parts = urlsplit(url.strip())
-        told = parts.hostname and parts.scheme in ("http", "https") and parts.port != 0
+        usable = parts.hostname and parts.scheme in ("http", "https") and parts.port != 0
     except ValueError:
-        told = None
-    if not told:
+        usable = None
+    if not usable:
         raise InputError(
             f"{hide_secrets(url)}: expected an address such as http://localhost:8000/v1, "
             "found another"
@@ -74,4 +74,4 @@ def hide_secrets(url: str) -> str:
     'https://example.org:8000/v1'
     """
     bare = re.sub(r"[?#].*", "", url.strip(), flags=re.DOTALL)
-    return re.sub(r"^((?:[a-zA-Z][\w+.-]*:)?//)?[^/]*@", lambda found: found[1] or "", bare)
+    return re.sub(r"^((?:[a-zA-Z][\w+.-]*:)?//)?[^/]*@", lambda match: match[1] or "", bare)

@@ -89,13 +89,13 @@ def read(completion: Any, limit: int | None, own: str = "") -> Answer:
     message = getattr(choice, "message", None)
     if choice is None or message is None:
         raise NotACompletionError("no choice")
-    said, thought = _parts(getattr(message, "content", None))
+    content, thought = _parts(getattr(message, "content", None))
     for name in ("reasoning_content", "reasoning"):
         beside = getattr(message, name, None)
         if isinstance(beside, str) and beside.strip() and beside != thought:
             thought = "\n\n".join(filter(None, (thought, beside.strip())))
     ended = str(getattr(choice, "finish_reason", None) or "").lower()
-    text, torn = said or "", _explain_torn(choice, ended, limit)
+    text, torn = content or "", _explain_torn(choice, ended, limit)
     try:
         text, inside = thoughts.split(text, own)
         thought = "\n\n".join(filter(None, (thought, inside)))
@@ -104,30 +104,30 @@ def read(completion: Any, limit: int | None, own: str = "") -> Answer:
         torn = torn or "answer: expected it after the thought, found the thought cut"
     if torn is None and not text.strip():
         torn = _nothing(message, thought)
-    if MARK in (said or "") and MARK not in own:
+    if MARK in (content or "") and MARK not in own:
         torn = "answer: expected text, found the key in it"
     usage = getattr(completion, "usage", None)
     sent, written = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
-    told = [_word(completion, name) for name in ("model", "system_fingerprint")]
-    return Answer(said or "", text, thought, ended, torn, sent, written, limit, *told)
+    identity = [_word(completion, name) for name in ("model", "system_fingerprint")]
+    return Answer(content or "", text, thought, ended, torn, sent, written, limit, *identity)
 
 
 def _parts(content: Any) -> tuple[str | None, str]:
     """Text and thoughts of a message's content: a string, nothing, or a list of parts."""
     if content is None or isinstance(content, str):
         return content, ""
-    said: list[str] = []
+    texts: list[str] = []
     thought: list[str] = []
     for part in content if isinstance(content, list) else ():
         if isinstance(part, str):
-            said.append(part)
+            texts.append(part)
         elif isinstance(part, dict):
             kind = str(part.get("type", "text"))
             inner = _parts(part.get("thinking", part.get("reasoning", part.get("text"))))
-            (said if kind in ("text", "output_text") else thought).append(
+            (texts if kind in ("text", "output_text") else thought).append(
                 "".join(filter(None, inner))
             )
-    return "".join(said), "\n\n".join(filter(None, thought))
+    return "".join(texts), "\n\n".join(filter(None, thought))
 
 
 def _explain_torn(choice: Any, ended: str, limit: int | None) -> str | None:
@@ -139,8 +139,10 @@ def _explain_torn(choice: Any, ended: str, limit: int | None) -> str | None:
         return f"answer: expected it to end{wanted}, found it cut"
     error = getattr(choice, "error", None)
     reason = error.get("message") if isinstance(error, dict) else None
-    told = f" ({' '.join(str(reason).split())[:100]})" if reason else ""
-    return f"answer: expected it to end by itself, found it ended by {ended or 'nothing'}{told}"
+    explanation = f" ({' '.join(str(reason).split())[:100]})" if reason else ""
+    return (
+        f"answer: expected it to end by itself, found it ended by {ended or 'nothing'}{explanation}"
+    )
 
 
 def _nothing(message: Any, thought: str) -> str:

@@ -1,9 +1,9 @@
 """A connection to an OpenAI-compatible server: the one way in which this package asks one.
 
 The `openai` SDK repeats what fails on the way (429, 5xx, dropped connections), and also what a
-server wrongly sends as well done. What then still fails is told apart: nothing came, the request
-is refused for good, or what came is no completion. No text of a server gets past `_Client` with a
-key in it.
+server wrongly sends as well done. What then still fails is of three kinds: no answer came, the
+request is refused for good, or the answer is no completion. No text of a server gets past `_Client`
+with a key in it.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class Connection:
         patience: int = PATIENCE,
     ) -> None:
         try:
-            import openai  # noqa: F401 - told before anything else is done
+            import openai  # noqa: F401 - reported before anything else is done
         except ImportError:
-            told = "openai: expected the package, found none: pip install 'ikusi[translate]'"
-            raise InputError(told) from None
+            message = "openai: expected the package, found none: pip install 'ikusi[translate]'"
+            raise InputError(message) from None
         self.address = address.mend_address(url)
         self.written, self.url, self.tries = url, self.address.base, TRIES
         self.model, self.deadline, self.key, self.patience = model, deadline, key, patience
@@ -127,7 +127,7 @@ class Connection:
         except RefusedError as error:
             self._refused += 1
             if error.is_final or (not self._answered and self._refused >= PATIENCE):
-                raise self.explain_gone(error.told) from None
+                raise self.explain_gone(error.reason) from None
             raise
         self._silent = 0
         self._answered += request["messages"] != opening.HELLO  # which says nothing of rows
@@ -174,12 +174,12 @@ class Connection:
             async with asyncio.timeout(self.deadline):
                 return await self._client.chat.completions.create(model=model, **sent)
         except (TimeoutError, openai.APIConnectionError) as error:
-            told = self.line(str(error.__cause__ or error))
-            raise UnreachedError(told or f"none in {self.deadline:g} s") from None
+            reason = self.line(str(error.__cause__ or error))
+            raise UnreachedError(reason or f"none in {self.deadline:g} s") from None
         except openai.APIStatusError as error:
             refused = refusals.read_refusal(error.status_code, error.response.text)
             if error.status_code in refusals.BUSY or error.status_code >= 500:
-                raise UnreachedError(refused.told) from None
+                raise UnreachedError(refused.reason) from None
             raise refused from None
         except (ValueError, TypeError, openai.OpenAIError) as error:
             raise NotACompletionError(self.line(str(error))[:80]) from None
@@ -207,9 +207,11 @@ class Connection:
         assert self._client is not None
         self._client.base_url, self.url = base, base
 
-    def explain_gone(self, told: str) -> InputError:
+    def explain_gone(self, reason: str) -> InputError:
         """The error to raise where a server does not answer; it shows no key."""
-        return InputError(f"{self.shown}: expected a server that answers, found: {self.line(told)}")
+        return InputError(
+            f"{self.shown}: expected a server that answers, found: {self.line(reason)}"
+        )
 
     @property
     def shown(self) -> str:

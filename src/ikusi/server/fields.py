@@ -54,15 +54,15 @@ class Fields:
 
     def fit(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A request as this server takes it."""
-        found = dict(request)
+        fitted = dict(request)
         for field, instead in self.changed.items():
             if field in IN_SCHEMA:
-                found = _without_in_schema(found, field)
-            elif field in found:
-                value = found.pop(field)
+                fitted = _without_in_schema(fitted, field)
+            elif field in fitted:
+                value = fitted.pop(field)
                 if instead:
-                    found[instead] = value
-        return found
+                    fitted[instead] = value
+        return fitted
 
     def learn(self, sent: Mapping[str, Any], error: RefusedError) -> bool:
         """Note which field of a request was refused, and say so the first time.
@@ -78,20 +78,20 @@ class Fields:
         if field not in self.changed:
             instead = OTHERWISE[field]
             self.changed[field] = instead
-            told = f"sent as {instead}" if instead else "left out"
-            logger.warning("%s: refuses %s, which is now %s", self._name, field, told)
+            change = f"sent as {instead}" if instead else "left out"
+            logger.warning("%s: refuses %s, which is now %s", self._name, field, change)
         return True
 
 
 def _find_named(sent: Mapping[str, Any], error: RefusedError) -> str | None:
     """The field that a refusal is about, of those that were sent."""
-    if not _REFUSED.search(error.told) or _RANGE.search(error.told):
+    if not _REFUSED.search(error.reason) or _RANGE.search(error.reason):
         return None
     places = {
         field: match.start()
         for field in OTHERWISE
         if _is_in(sent, field)
-        and (match := re.search(rf"\b(?:{NAMES.get(field, field)})\b", error.told))
+        and (match := re.search(rf"\b(?:{NAMES.get(field, field)})\b", error.reason))
     }
     for inner in IN_SCHEMA:  # a refusal of these names the schema around them, too
         if inner in places:
@@ -101,7 +101,7 @@ def _find_named(sent: Mapping[str, Any], error: RefusedError) -> str | None:
     if not places:
         return None
     # Of two that exclude each other, the one that matters less; else the first that is named.
-    either = re.search(r"\bboth\b|only one", error.told, re.IGNORECASE)
+    either = re.search(r"\bboth\b|only one", error.reason, re.IGNORECASE)
     return next(iter(places)) if either else min(places, key=lambda field: places[field])
 
 

@@ -39,22 +39,22 @@ def read(text: str) -> dict[str, Any]:
     start = text.find("{")
     try:
         decoder = json.JSONDecoder(object_pairs_hook=_refuse_twice)
-        told, end = decoder.raw_decode(text, max(start, 0))
+        value, end = decoder.raw_decode(text, max(start, 0))
     except UnreadableError:
         raise
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"answer: expected JSON, found: {str(error)[:60]}") from None
-    if not isinstance(told, dict):
-        raise UnreadableError(f"answer: expected a JSON object, found a {type(told).__name__}")
+    if not isinstance(value, dict):
+        raise UnreadableError(f"answer: expected a JSON object, found a {type(value).__name__}")
     if "{" in text[end:]:
         raise UnreadableError("answer: expected one JSON object, found more")
-    return told
+    return value
 
 
 def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    result = dict(pairs)
+    if len(result) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise UnreadableError(f"{twice}: expected it once, found it twice")
-    return found
+    return result

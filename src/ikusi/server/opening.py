@@ -38,7 +38,7 @@ class Server(Protocol):
     def use(self, base: str) -> None:
         """Ask below this address from now on."""
 
-    def explain_gone(self, told: str) -> InputError:
+    def explain_gone(self, reason: str) -> InputError:
         """The error to raise where the server does not answer."""
 
     async def names(self, base: str) -> list[str] | None:
@@ -75,18 +75,18 @@ def _use(server: Server, base: str) -> None:
 
 async def _check_by_asking(server: Server, bases: list[str]) -> None:
     """Ask below each address until one answers."""
-    told = ""
+    reason = ""
     for base in bases:
         server.use(base)
         refusal = await _refusal(server, server.model)
         # A request that is refused for what it says has reached a server that has the model.
         if refusal is None or not (refusal.is_final or refusal.status < 400):
             return _use(server, base)
-        told = refusal.told
+        reason = refusal.reason
         if refusal.status in (401, 402, 403):
             break
     server.use(bases[0])
-    raise server.explain_gone(told)
+    raise server.explain_gone(reason)
 
 
 async def _check_model(server: Server, names: list[str]) -> None:
@@ -95,8 +95,8 @@ async def _check_model(server: Server, names: list[str]) -> None:
     if model in names or await _is_known(server, names):
         return
     near = difflib.get_close_matches(model, names, 5, 0.4)
-    told = ", ".join([*near, *(name for name in names if name not in near)][:5])
-    raise InputError(f"{server.shown}: {server.key}: expected one of {told}, found {model}")
+    known = ", ".join([*near, *(name for name in names if name not in near)][:5])
+    raise InputError(f"{server.shown}: {server.key}: expected one of {known}, found {model}")
 
 
 async def _is_known(server: Server, names: list[str]) -> bool:
@@ -131,7 +131,7 @@ async def _refusal(server: Server, model: str) -> RefusedError | None:
                 raise server.explain_gone(str(error)) from None
         except RefusedError as error:
             if error.status == 401:
-                raise server.explain_gone(error.told) from None
+                raise server.explain_gone(error.reason) from None
             return error
         except NotACompletionError as error:
             return RefusedError(f"no completion: {error}", 200)

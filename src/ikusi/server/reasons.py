@@ -7,13 +7,13 @@ from collections import Counter
 
 SHOWN = 3
 MOST = 100
-"""Different reasons that are told apart; the others are counted together."""
+"""Different reasons that are counted apart; the others are counted together."""
 
 
 def generalise(reason: str) -> str:
     """A reason without what differs from row to row, so that those of one kind are counted as one.
 
-    A check's reason is told by the check's name; a server's or an answer's by its words.
+    A check's reason becomes the check's name; a server's or an answer's keeps its words.
 
     >>> generalise("server: 400: at most 4096 tokens, found 5120 tokens")
     'server: 400: at most N tokens, found N tokens'
@@ -38,7 +38,7 @@ def count(reasons: Counter[str], reason: str) -> str:
 
 
 def format_reasons(reasons: Counter[str]) -> str:
-    """The reasons that were met most, in one line.
+    """The most frequent reasons, in one line.
 
     >>> format_reasons(Counter({"language": 3, "server: 400: too long": 1}))
     '3 x language, 1 x server: 400: too long'

@@ -36,21 +36,22 @@ class UnreachedError(Exception):
 
 
 class RefusedError(Exception):
-    """The server will never take this request; ``told``: its reason, ``field``: what it names."""
+    """The server will never take this request; ``reason``: in one line; ``field``: the field that
+    it names."""
 
-    def __init__(self, told: str, status: int, field: str | None = None) -> None:
-        super().__init__(told)
-        self.told, self.status, self.field = told, status, field
+    def __init__(self, reason: str, status: int, field: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.status, self.field = reason, status, field
 
     @property
     def is_final(self) -> bool:
         """Whether every other request would be refused as well."""
-        return self.status in GONE and not _MODERATED.search(self.told)
+        return self.status in GONE and not _MODERATED.search(self.reason)
 
     @property
     def is_filter(self) -> bool:
         """Whether a filter of contents refused what was asked."""
-        return bool(_FILTERED.search(self.told))
+        return bool(_FILTERED.search(self.reason))
 
 
 def read_refusal(status: int, body: str) -> RefusedError:
@@ -73,10 +74,10 @@ def read_reason(status: int, body: str) -> str:
     '502: Bad gateway'
     """
     value = _json(body)
-    told = _of_page(body) if value is None else "; ".join(dict.fromkeys(_list_reasons(value)))
-    if not told:
-        told = HTTPStatus(status).phrase if status in set(HTTPStatus) else "no reason"
-    return shorten(f"{status}: {told}")
+    reason = _of_page(body) if value is None else "; ".join(dict.fromkeys(_list_reasons(value)))
+    if not reason:
+        reason = HTTPStatus(status).phrase if status in set(HTTPStatus) else "no reason"
+    return shorten(f"{status}: {reason}")
 
 
 def shorten(text: str) -> str:
@@ -102,8 +103,8 @@ def find_status(body: Any) -> int | None:
             code = place.get(name) if isinstance(place, dict) else None
             if str(code).isdigit() and 400 <= int(str(code)) < 600:
                 return int(str(code))
-    told = json.dumps(body)
-    kinds = (status for status, words in _KINDS if re.search(words, told, re.IGNORECASE))
+    text = json.dumps(body)
+    kinds = (status for status, words in _KINDS if re.search(words, text, re.IGNORECASE))
     return next(kinds, 503)
 
 

@@ -31,7 +31,7 @@ def make_format(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 async def probe(server: Connection) -> bool:
-    """Ask for what nobody says by chance.
+    """Ask for an answer that no model gives by chance; returns whether the server keeps to schemas.
 
     A busy server is asked again; one that fails on schemas alone has none.
 

@@ -56,9 +56,12 @@ def split(text: str, own: str = "") -> tuple[str, str]:
 
 def _final(text: str, thoughts: list[str]) -> str:
     """What stands in the channel `final` of a harmony answer."""
-    found = [(kind, said) for kind, said in _CHANNELS.findall(text)]
-    thoughts += [text[: text.index(CHANNEL)], *(said for kind, said in found if kind != "final")]
-    finals = [said for kind, said in found if kind == "final"]
+    channels = [(kind, content) for kind, content in _CHANNELS.findall(text)]
+    thoughts += [
+        text[: text.index(CHANNEL)],
+        *(content for kind, content in channels if kind != "final"),
+    ]
+    finals = [content for kind, content in channels if kind == "final"]
     if not finals:
         raise TornThoughtError
     return "".join(finals)

@@ -131,7 +131,7 @@ def measure_agreement(
     """
     held = ratings.counts.max(axis=1, initial=0) / ratings.sizes
     least = np.ceil(ratings.sizes / ratings.classes) / ratings.sizes  # the verdicts spread evenly
-    found = [
+    figures = [
         _mean("majority_share", ratings, held, least, resamples, seed),
         _mean("percent", ratings, ratings.alike, np.zeros_like(held), resamples, seed),
     ]
@@ -141,7 +141,7 @@ def measure_agreement(
     corrected["fleiss_kappa"] = _fleiss(ratings)
     corrected["krippendorff_alpha"] = _alpha(ratings)
     corrected["gwet_ac1"] = _ac1(ratings)
-    return [*found, *_correct(ratings, corrected, resamples, seed)]
+    return [*figures, *_correct(ratings, corrected, resamples, seed)]
 
 
 def _mean(
@@ -271,14 +271,14 @@ class _Sums:
         """The two parts of each figure under some weights of items, [weights, items]."""
         dense = weights @ self.dense
         cells = {key: (terms @ weights.T).T for key, terms in self.sparse.items()}
-        at, found = 0, {}
+        at, sums = 0, {}
         for name, one in self.coefficients.items():
             if id(one.terms) in cells:
-                found[name] = one.parts(cells[id(one.terms)])
+                sums[name] = one.parts(cells[id(one.terms)])
             else:
                 width = one.terms.shape[1]
-                found[name], at = one.parts(dense[:, at : at + width]), at + width
-        return found
+                sums[name], at = one.parts(dense[:, at : at + width]), at + width
+        return sums
 
 
 def _mean_of_pairs(observed: Array, expected: Array) -> Array:

@@ -90,10 +90,10 @@ def estimate_strengths(won: Array) -> Array:
     point from the others has no strengths: theirs are NaN.
     """
     known = _find_connected(won)
-    found = np.full(won.shape[:2], np.nan)
+    strengths = np.full(won.shape[:2], np.nan)
     if known.any():
-        found[known] = _fit(won[known])
-    return found
+        strengths[known] = _fit(won[known])
+    return strengths
 
 
 def _fit(won: Array) -> Array:

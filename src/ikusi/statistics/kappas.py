@@ -13,7 +13,8 @@ Codes = npt.NDArray[np.integer]
 
 
 class KappaGap(NamedTuple):
-    """Cohen's kappa of raters with each other less theirs with another, with its 95 % interval.
+    """Cohen's kappa of raters with each other minus that with somebody else, with its 95 %
+    interval.
 
     ``among`` and ``with_other`` are means over pairs of raters, each with its interval as (value,
     low, high). ``p_value`` is two-sided, that the gap is above zero, and ``p_among`` the same of

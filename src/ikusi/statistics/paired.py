@@ -133,8 +133,8 @@ def mcnemar(a: Values, b: Values) -> McNemar:
     if right_a.shape != right_b.shape:
         raise ValueError(f"expected runs of equal length, found {len(a)} and {len(b)} rows")
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    found = only_a + only_b
-    p_value = float(binomtest(only_a, found, 0.5).pvalue) if found else 1.0
+    discordant = only_a + only_b
+    p_value = float(binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
     return McNemar(only_a, only_b, p_value)
 
 

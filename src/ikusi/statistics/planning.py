@@ -1,4 +1,5 @@
-"""What a number of items can show, before anybody is asked; and how many it would take.
+"""Statistical power before people are asked: what a number of items can show, and how many it
+takes.
 
 Tests are two-sided. "Found" means significant at level ``alpha`` with probability ``power``.
 """
@@ -44,8 +45,10 @@ def compute_sign_power(items: int, ties: float, difference: float, alpha: float 
     decided = np.arange(low, high + 1)
     needed = binom.isf(alpha / 2, decided, 0.5) + 1  # more than all where these are too few
     better = (1 + difference / (1 - ties)) / 2
-    found = binom.sf(needed - 1, decided, better) + binom.cdf(decided - needed, decided, better)
-    return float((binom.pmf(decided, items, 1 - ties) * found).sum())
+    significant = binom.sf(needed - 1, decided, better) + binom.cdf(
+        decided - needed, decided, better
+    )
+    return float((binom.pmf(decided, items, 1 - ties) * significant).sum())
 
 
 def find_least_difference(

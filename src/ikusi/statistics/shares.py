@@ -1,4 +1,4 @@
-"""Shares that people are counted for: how surely one is known, and which of two sides won more."""
+"""Shares of ratings with their intervals, and which of two sides won more often."""
 
 from typing import NamedTuple
 
@@ -33,8 +33,8 @@ def wilson_interval(
     [0.838, 0.742, 0.903]
     """
     sums, sizes = sum_clusters(np.asarray(values, dtype=np.float64), clusters)
-    found = estimate_share(sums, sizes, confidence=confidence)
-    return Interval(float(found.share), float(found.low), float(found.high))
+    estimate = estimate_share(sums, sizes, confidence=confidence)
+    return Interval(float(estimate.share), float(estimate.low), float(estimate.high))
 
 
 def estimate_share(
@@ -71,8 +71,8 @@ def _effective_rows(sums: Array, sizes: Array, weights: Array, share: Array, tai
     # What is known of how much items vary is known from fewer of them than there are ratings.
     surer = np.square(t.ppf(tail, rows - 1) / t.ppf(tail, items - 1))
     surer *= (1 - 1 / items) / (1 - 1 / np.maximum(rows, 2))
-    found = surer * share * (1 - share) * np.square((weights * sizes).sum(-1)) / spread
-    return np.where(alike, count_effective_items(weights), np.minimum(rows, found))
+    effective = surer * share * (1 - share) * np.square((weights * sizes).sum(-1)) / spread
+    return np.where(alike, count_effective_items(weights), np.minimum(rows, effective))
 
 
 def count_effective_items(weights: Array) -> Array:

@@ -205,8 +205,8 @@ def _fits(recipe_: Recipe, group: "Group") -> None:
     if recipe_.compute.slurm:
         raise InputError("compute.slurm: expected none, as torchrun has machines already; found it")
     if lone := recipe_.find_undivided(group.everywhere):
-        key, expected, found = lone
-        raise InputError(f"{yamlfile.spell(key)}: expected {expected}, found {found}")
+        key, expected, actual = lone
+        raise InputError(f"{yamlfile.spell(key)}: expected {expected}, found {actual}")
 
 
 def _workers(asked: int | Literal["auto"], steps: Sequence[Step]) -> tuple[int, int]:
@@ -224,12 +224,12 @@ def _workers(asked: int | Literal["auto"], steps: Sequence[Step]) -> tuple[int, 
 
 def _select_named(patterns: Sequence[str], steps: Sequence[Step]) -> list[str]:
     names = [step.name for step in steps]
-    found: list[str] = []
+    selected: list[str] = []
     for pattern in patterns:
         matching = fnmatch.filter(names, pattern)
         if not matching:
             near = get_close_matches(pattern, names, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise InputError(f"step: expected one of this study, found {pattern}{hint}")
-        found += matching
-    return found
+        selected += matching
+    return selected

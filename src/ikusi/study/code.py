@@ -58,14 +58,14 @@ def hash_functions(functions: Iterable[str]) -> dict[str, str]:
     packages: dict[str, list[str]] = {}
     for function in sorted(set(functions)):
         packages.setdefault(function.partition(".")[0].partition(":")[0], []).append(function)
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for name, group in packages.items():
         if package := source.find_installed(name):
             there = [function for function in group if function in package]
             read = partial(_read, there, package)
             made = content.hash_derived(package.files(), package.root, " ".join(there), read)
-            found |= zip(there, made.split(), strict=True)
-    return found
+            digests |= zip(there, made.split(), strict=True)
+    return digests
 
 
 def _read(functions: Sequence[str], package: source.Package) -> str:
@@ -95,7 +95,7 @@ def describe_changed(names: Sequence[str]) -> str:
     for name in names:
         kinds.setdefault(name.split("/")[0], []).append(name)
     parts = [
-        ", ".join(found) if len(found) <= NAMED else f"{len(found)} of {kind}/*"
-        for kind, found in kinds.items()
+        ", ".join(group) if len(group) <= NAMED else f"{len(group)} of {kind}/*"
+        for kind, group in kinds.items()
     ]
     return f"made by other code, and kept: {', '.join(parts)} (--redo makes them anew)"

@@ -57,10 +57,12 @@ def call(
     Raises:
         InputError: the settings lack a key, have one too many, or a value of another type.
     """
-    found: Callable[..., None] = catalogue.load(function)
-    shape = inspect.signature(found, eval_str=True).parameters["settings"].annotation
+    implementation: Callable[..., None] = catalogue.load(function)
+    shape = inspect.signature(implementation, eval_str=True).parameters["settings"].annotation
     document = yamlfile.Document(dict(settings), name=f"{source}: settings")
-    found(output, context, yamlfile.validate(shape, document, yamlfile.list_field_names(shape)))
+    implementation(
+        output, context, yamlfile.validate(shape, document, yamlfile.list_field_names(shape))
+    )
 
 
 def to_one_line(error: Exception) -> str:

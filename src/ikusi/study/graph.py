@@ -128,11 +128,11 @@ def select_needed(steps: Sequence[Step], names: Iterable[str]) -> list[Step]:
 
 def select_dependents(steps: Sequence[Step], names: Iterable[str]) -> list[Step]:
     """The named steps and all that need them, in order; for ordered steps."""
-    found = set(names)
+    chosen = set(names)
     for step in steps:
-        if not found.isdisjoint(step.inputs):
-            found.add(step.name)
-    return [step for step in steps if step.name in found]
+        if not chosen.isdisjoint(step.inputs):
+            chosen.add(step.name)
+    return [step for step in steps if step.name in chosen]
 
 
 def hash_steps(steps: Sequence[Step]) -> dict[str, str]:

@@ -89,10 +89,10 @@ def _corpus(
         yield f"{key}: {error}"
         return
     shares = [ratio for ratio in ratios if ratio is not None]
-    spoken = [recipe.language] * any(shares) + [recipe.source_language] * (min(shares) < 1)
-    if set(spoken) - set(corpus.languages):
-        found = ", ".join(corpus.languages)
-        yield f"{key}: {folder}: expected {' and '.join(spoken)}, found {found}"
+    languages = [recipe.language] * any(shares) + [recipe.source_language] * (min(shares) < 1)
+    if set(languages) - set(corpus.languages):
+        actual = ", ".join(corpus.languages)
+        yield f"{key}: {folder}: expected {' and '.join(languages)}, found {actual}"
     if len(corpus) < rows:
         yield f"text_only.rows: expected at most the {len(corpus)} rows of {folder}, found {rows}"
 
@@ -107,9 +107,9 @@ def _benchmarks(recipe: Recipe, trained: Sequence[Corpus]) -> Iterator[str]:
     languages = (recipe.language, recipe.source_language)
     for name in given:
         try:
-            found = corpora.find([benchmark.load(name)], languages)
+            pairs = corpora.find([benchmark.load(name)], languages)
             if name not in recipe.seen_pictures:
-                yield from _list_seen(name, found[0][1], trained, recipe.benchmark_rows)
+                yield from _list_seen(name, pairs[0][1], trained, recipe.benchmark_rows)
         except InputError as error:
             yield str(error)
 
@@ -119,11 +119,11 @@ def _list_seen(
 ) -> Iterator[str]:
     from ikusi.evaluate import overlap
 
-    found = overlap.find(asked, trained, limit)
-    if found.seen:
-        where = " and ".join(map(str, found.folders))
+    shared = overlap.find(asked, trained, limit)
+    if shared.seen:
+        where = " and ".join(map(str, shared.folders))
         yield (
-            f"{name}: expected pictures that are not trained on, found {found.seen} of "
-            f"{found.pictures} in {where}, such as {found.example}; "
+            f"{name}: expected pictures that are not trained on, found {shared.seen} of "
+            f"{shared.pictures} in {where}, such as {shared.example}; "
             f"seen_pictures=[{name}] allows it"
         )

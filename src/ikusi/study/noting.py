@@ -48,8 +48,8 @@ def describe_training(
     """
     keys = ("trainable", "precision", "gradient_checkpointing", "lora", "optimizer", "batch_size")
     shared = {key: compute.get(key) for key in ("parallel", "processes", "micro_tokens")}
-    told = {key: stage.get(key) for key in keys} | {"features": features}
-    return _write(shape, told | (shared if compute.get("processes", 1) > 1 else {}))
+    settings = {key: stage.get(key) for key in keys} | {"features": features}
+    return _write(shape, settings | (shared if compute.get("processes", 1) > 1 else {}))
 
 
 def describe_features(shape: str, precision: str) -> str:
@@ -73,8 +73,8 @@ def describe_report() -> str:
     return _write("", {})
 
 
-def _write(shape: str, told: Mapping[str, Any]) -> str:
-    return f"{shape} {json.dumps(told, sort_keys=True)}".strip()
+def _write(shape: str, settings: Mapping[str, Any]) -> str:
+    return f"{shape} {json.dumps(settings, sort_keys=True)}".strip()
 
 
 def keep(step: Step, study: StudyFolder, seconds: float, processor: float) -> None:
@@ -85,29 +85,29 @@ def keep(step: Step, study: StudyFolder, seconds: float, processor: float) -> No
         processor: processor time of its worker.
     """
     try:
-        found = _read(step, study)
+        measured = _read(step, study)
     except (InputError, OSError, ValueError, KeyError, TypeError) as error:
         logger.info("%s: what it took is not kept: %s", step.name, error)
         return
-    if found is None:
+    if measured is None:
         return
-    about, amount, rows, more = found
+    about, amount, rows, more = measured
     memory = (artifact.read_manifest(study.step(step.name)) or {}).get("peak_memory_mb")
     alone = step.compute.get("processes", 1) == 1 and not step.compute.get("slurm")
-    told: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "machine": speeds.name_machine(),
         "memory": memory * MIB if memory else None,
         "processor": processor if alone else None,
         "seconds": seconds,
     }
-    speeds.add(Speed(kind=step.kind, about=about, amount=amount, rows=rows, **(told | more)))
+    speeds.add(Speed(kind=step.kind, about=about, amount=amount, rows=rows, **(figures | more)))
 
 
-Found = tuple[str, float, int, dict[str, Any]]
+Measured = tuple[str, float, int, dict[str, Any]]
 """What a speed is about, the amount, rows, and what replaces what the worker saw."""
 
 
-def _read(step: Step, study: StudyFolder) -> Found | None:
+def _read(step: Step, study: StudyFolder) -> Measured | None:
     if step.compute.get("slurm"):
         return None  # it was made on another machine, whose name is not known here
     output, settings = study.step(step.name), step.settings
@@ -125,7 +125,9 @@ def _read(step: Step, study: StudyFolder) -> Found | None:
     return (describe_report(), 1.0, 1, {}) if step.kind == REPORT else None
 
 
-def _read_training(output: Path, settings: Mapping[str, Any], compute: Mapping[str, Any]) -> Found:
+def _read_training(
+    output: Path, settings: Mapping[str, Any], compute: Mapping[str, Any]
+) -> Measured:
     summary = jsonfile.read_object(output / SUMMARY)
     tokens, rows = summary["counts"]["tokens"], summary["counts"]["rows"]
     shape = _read_shape(output / CHECKPOINT)
@@ -133,11 +135,11 @@ def _read_training(output: Path, settings: Mapping[str, Any], compute: Mapping[s
     lines = (output / METRICS).read_text(encoding="utf-8").splitlines()
     # The first step opens what is opened once.
     paces = [(one["tokens"], one["tokens_per_second"]) for one in map(json.loads, lines[1:])]
-    told = sum(count for count, _ in paces)
+    counted = sum(count for count, _ in paces)
     worked = sum(count / pace for count, pace in paces if pace)
     more: dict[str, Any] = {"processes": summary["processes"]}
-    if told and worked:
-        more["steady"] = worked * tokens / told
+    if counted and worked:
+        more["steady"] = worked * tokens / counted
     if summary["device"] != "cpu" and summary["peak_memory_mb"]:
         more["memory"] = summary["peak_memory_mb"] * MIB
     return about, float(tokens), rows, more
@@ -145,7 +147,7 @@ def _read_training(output: Path, settings: Mapping[str, Any], compute: Mapping[s
 
 def _read_evaluation(
     output: Path, settings: Mapping[str, Any], study: StudyFolder, compute: Mapping[str, Any]
-) -> Found:
+) -> Measured:
     if "checkpoint" in settings:
         model = locate_checkpoint(study.step(settings["checkpoint"]))
     else:
@@ -157,7 +159,7 @@ def _read_evaluation(
 
 def _count_asked(results: Mapping[str, Any]) -> list[int]:
     """Questions of each benchmark and language."""
-    return [told["all"]["n"] for one in results.values() for told in one.values()]
+    return [groups["all"]["n"] for one in results.values() for groups in one.values()]
 
 
 def _read_shape(folder: Path) -> str:

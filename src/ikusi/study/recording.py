@@ -32,11 +32,11 @@ def find_changes(package: source.Package, record: Record) -> dict[str, list[str]
 
 def hash_modules(package: source.Package, functions: Iterable[str]) -> dict[str, str]:
     """The modules that functions reach, each with a digest of what they use of it."""
-    found: dict[str, set[str]] = {}
+    reached: dict[str, set[str]] = {}
     for function in functions:
         for name, digests in source.find_reached(function, package).items():
-            found.setdefault(name, set()).update(digests)
-    return {name: source.join_digests(digests) for name, digests in sorted(found.items())}
+            reached.setdefault(name, set()).update(digests)
+    return {name: source.join_digests(digests) for name, digests in sorted(reached.items())}
 
 
 def describe_changes(changes: dict[str, list[str]]) -> str:
@@ -67,8 +67,8 @@ def record(path: Path, package: source.Package, functions: Sequence[str], *, sam
 def main(words: Sequence[str]) -> None:
     """Record the code of functions, `module:name`; by default of all whose code has changed."""
     if not words or words[0] not in WORDS:
-        expected, found = " or ".join(WORDS), " ".join(words) or "nothing"
-        raise InputError(f"{COMMAND}: expected {expected}, found {found}")
+        expected, actual = " or ".join(WORDS), " ".join(words) or "nothing"
+        raise InputError(f"{COMMAND}: expected {expected}, found {actual}")
     package = source.find_installed("ikusi")
     assert package is not None  # it runs
     functions = words[1:] or list(find_changes(package, code.read_record()))

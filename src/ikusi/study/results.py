@@ -27,12 +27,12 @@ def collect(folder: StudyFolder, steps: Sequence[Step]) -> None:
     It holds no times and does not depend on the order in which steps finished.
     """
     states = graph.read_states(steps, folder)
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for step in sorted(steps, key=lambda step: step.name):
         if step.kind == EVALUATE and states[step.name].status == "current":
-            found[step.name.removeprefix(name_evaluate_step(""))] = read(folder.step(step.name))
-    if found:
-        artifact.write_json(folder.results, found)
+            results[step.name.removeprefix(name_evaluate_step(""))] = read(folder.step(step.name))
+    if results:
+        artifact.write_json(folder.results, results)
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -40,14 +40,14 @@ def read(folder: Path) -> dict[str, Any]:
     path = folder / RESULTS
     if not path.exists():
         return {}
-    found: dict[str, Any] = jsonfile.read_plain(path, _RESULTS, "the results of an evaluation")
-    return found
+    results: dict[str, Any] = jsonfile.read_plain(path, _RESULTS, "the results of an evaluation")
+    return results
 
 
 def compute_mean_score(results: Mapping[str, Any], language: str) -> float | None:
     """Mean over benchmarks of their score in one language, as the live grid shows it."""
-    found = [
+    measured = [
         by_language[language]["all"] for by_language in results.values() if language in by_language
     ]
-    scores = [figures["score"] for figures in found if figures["score"] is not None]
+    scores = [figures["score"] for figures in measured if figures["score"] is not None]
     return sum(scores) / len(scores) if scores else None

@@ -70,8 +70,8 @@ def save(
         _write_random(staging, place.process)
         meet()
         if place.first:
-            told = {"tensors": files, "scheduler": schedule.state_dict(), **state}
-            (staging / STATE).write_text(json.dumps(told), encoding="utf-8")
+            content = {"tensors": files, "scheduler": schedule.state_dict(), **state}
+            (staging / STATE).write_text(json.dumps(content), encoding="utf-8")
             sharing.share_weights(staging)
             _promote(staging, path)
     except (OSError, safetensors.SafetensorError) as error:
@@ -122,8 +122,8 @@ def find(folder: Path, identity: str) -> Path | None:
 
 def read_state(path: Path) -> dict[str, Any]:
     """What `save` was given as `state`, and more."""
-    found: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
-    return found
+    state: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
+    return state
 
 
 def load(

@@ -88,8 +88,8 @@ class StoredFeatures:
             places = {image_id: place for place, image_id in enumerate(ids)}
             array = _map_array(folder / FEATURES)
             if array is None or array.ndim != 3 or not len(array) == len(ids) == len(places):
-                told = f"expected features of {len(ids)} pictures, found them cut or damaged"
-                raise InputError(f"{folder / FEATURES}: {told}; delete {folder} and start again")
+                problem = f"expected features of {len(ids)} pictures, found them cut or damaged"
+                raise InputError(f"{folder / FEATURES}: {problem}; delete {folder} and start again")
             self._open[number] = array, places
         return self._open[number]
 
@@ -127,15 +127,15 @@ def store(
     rest = range(groups, len(pictures))
     loader = DataLoader(pictures, batch_size=None, sampler=rest, num_workers=workers)
     for group, pixels in zip(rest, loader, strict=True):
-        found = encode_images(tower, pixels, layers, strategy, bf16=bf16)
+        encoded = encode_images(tower, pixels, layers, strategy, bf16=bf16)
         start = group * IMAGES_AT_ONCE
         with np.errstate(over="ignore"):  # which is told next
-            array[start : start + len(found)] = found.float().cpu().numpy()
-        _check_finite(array, ids, start, start + len(found), corpus)
+            array[start : start + len(encoded)] = encoded.float().cpu().numpy()
+        _check_finite(array, ids, start, start + len(encoded), corpus)
         array.flush()
         disk.write_text(folder / GROUPS, str(group + 1))
         if progress:
-            progress(start + len(found), len(ids))
+            progress(start + len(encoded), len(ids))
     disk.write_text(folder / IMAGE_IDS, json.dumps(ids))
     (folder / GROUPS).unlink(missing_ok=True)
 
@@ -170,14 +170,16 @@ class _Pictures(Dataset[Tensor]):
 def _afford(folder: Path, corpus: Any, shape: tuple[int, ...], dtype: Any) -> None:
     """Tell what the array will take; refuse where the disk has too little."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    told = f"{shape[0]:,} pictures x {shape[1]} x {shape[2]} x {np.dtype(dtype).itemsize} bytes"
-    logger.info("%s: features will take %s = %.2f GB", corpus.folder, told, size / 1e9)
+    described = (
+        f"{shape[0]:,} pictures x {shape[1]} x {shape[2]} x {np.dtype(dtype).itemsize} bytes"
+    )
+    logger.info("%s: features will take %s = %.2f GB", corpus.folder, described, size / 1e9)
     folder.parent.mkdir(parents=True, exist_ok=True)
     space = shutil.disk_usage(folder.parent)
     already = (folder / FEATURES).stat().st_size if (folder / FEATURES).exists() else 0
     if size - already > space.free - SPARE * space.total:
         raise InputError(
-            f"{folder}: expected room for {size / 1e9:.2f} GB of features ({told}), "
+            f"{folder}: expected room for {size / 1e9:.2f} GB of features ({described}), "
             f"found {space.free / 1e9:.2f} GB free"
         )
 

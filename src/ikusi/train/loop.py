@@ -121,12 +121,12 @@ class Loop:
 
     def whole_state(self) -> dict[str, Tensor]:
         """All weights, put together in the memory of the first process; for others, nothing."""
-        found = {}
+        weights = {}
         for name, parameter in self.model.named_parameters(remove_duplicate=False):
             whole = self.division.weight(parameter)
             if self.place.first:
-                found[name.removeprefix("model.")] = whole.detach().cpu()
-        return found
+                weights[name.removeprefix("model.")] = whole.detach().cpu()
+        return weights
 
     def _portions(self) -> Iterator[Portion | InputError]:
         """Steps in their order. (They are shuffled already; skipping some of them reads none.)"""

@@ -55,8 +55,8 @@ def check(stage: Stage, chosen: str) -> None:
     (A recipe is refused when it is read; this is for those who train without one.)
     """
     if chosen in DIVIDING and (lone := stage.find_undivided()):
-        key, expected, found = lone
-        raise InputError(f"{spell(key)}: expected {expected} with {chosen}, found {found}")
+        key, expected, actual = lone
+        raise InputError(f"{spell(key)}: expected {expected} with {chosen}, found {actual}")
 
 
 def make_deepspeed_settings(chosen: str, *, bf16: bool) -> dict[str, Any] | None:

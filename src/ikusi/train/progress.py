@@ -76,9 +76,9 @@ class Counts:
         return cast(CountsRecord, {**vars(self), "languages": languages})
 
     @classmethod
-    def read(cls, told: dict[str, Any]) -> Counts:
+    def read(cls, data: dict[str, Any]) -> Counts:
         """What `to_json` gave."""
-        return cls(**{**told, "languages": Counter(told["languages"])})
+        return cls(**{**data, "languages": Counter(data["languages"])})
 
 
 class Metrics:

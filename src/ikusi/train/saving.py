@@ -50,9 +50,9 @@ def try_out(model: PreTrainedModel, processor: Any, output: Path) -> None:
     try:
         fusion.save(make_shell(model, {}, model.dtype), processor, staging, weightless=True)
     except Exception as error:  # whatever a model's own code or a file system comes up with
-        told = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{output / CHECKPOINT}: expected a model that can be saved, found: {told}"
+            f"{output / CHECKPOINT}: expected a model that can be saved, found: {reason}"
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -127,9 +127,9 @@ def _keep_in(resume: Path, output: Path) -> Iterator[None]:
         yield
     except (OSError, safetensors.SafetensorError) as error:
         kept = checkpoints.find_latest(resume)
-        told = disk.describe_fault(error, output / CHECKPOINT)
-        raise (InputError if told else IkusiError)(
-            f"{output / CHECKPOINT}: expected to write the trained model, found {told or error}; "
+        fault = disk.describe_fault(error, output / CHECKPOINT)
+        raise (InputError if fault else IkusiError)(
+            f"{output / CHECKPOINT}: expected to write the trained model, found {fault or error}; "
             f"the same command writes it from {resume.name}/{kept.name if kept else ''} and trains "
             "nothing again"
         ) from error

@@ -31,7 +31,7 @@ from ikusi.train.progress import Counts
 
 MOST_KEPT = 200_000  # encoded samples; beyond it each pass encodes anew
 READ_AT_ONCE = 4096  # samples that are looked through
-MOST_TOLD = 5  # of the rows that cannot be trained on; all stand in a file
+MOST_SHOWN = 5  # of the rows that cannot be trained on; all stand in a file
 
 
 class Sample(Protocol):
@@ -220,17 +220,17 @@ class Steps(Dataset["Portion | InputError"]):
                 as lines of JSON with `id` and `reason`.
         """
         places = range(min(self.rows, len(self._samples)))
-        found = list(self._encoder.faults(sorted(map(self._index, places))))
+        faults = list(self._encoder.faults(sorted(map(self._index, places))))
         refused.unlink(missing_ok=True)
-        if not found:
+        if not faults:
             return
-        lines = (json.dumps({"id": id, "reason": reason}) + "\n" for id, reason in found)
+        lines = (json.dumps({"id": id, "reason": reason}) + "\n" for id, reason in faults)
         artifact.write_text(refused, "".join(lines))
-        told = "; ".join(f"{id}: {reason}" for id, reason in found[:MOST_TOLD])
-        more = f"; and {len(found) - MOST_TOLD:,} more" if len(found) > MOST_TOLD else ""
+        first = "; ".join(f"{id}: {reason}" for id, reason in faults[:MOST_SHOWN])
+        more = f"; and {len(faults) - MOST_SHOWN:,} more" if len(faults) > MOST_SHOWN else ""
         raise InputError(
-            f"expected {len(places):,} rows to train on, found {len(found):,} that this tokenizer "
-            f"cannot take (all are in {refused}): {told}{more}"
+            f"expected {len(places):,} rows to train on, found {len(faults):,} that this tokenizer "
+            f"cannot take (all are in {refused}): {first}{more}"
         )
 
     def samples(self, step: int) -> list[EncodedSample]:

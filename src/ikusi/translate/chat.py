@@ -80,9 +80,9 @@ class ChatTranslator:
             "seed",
             "extra",
         )
-        told = {name: getattr(self._settings, name) for name in names}
+        values = {name: getattr(self._settings, name) for name in names}
         named = {"prompt": self._settings.prompt, "prompt_hash": self._writer.fingerprint()}
-        return {"kind": "chat", **told, **named}
+        return {"kind": "chat", **values, **named}
 
     def list_learnt(self) -> dict[str, Any]:
         """What was learnt of the server: its address, the fields it refuses, its schemas."""
@@ -138,7 +138,7 @@ class ChatTranslator:
                 tries.attempts.append(Attempt("", f"answer: expected a completion, found {error}"))
                 continue
             except RefusedError as error:
-                tries.attempts.append(Attempt("", f"server: {error.told}"))
+                tries.attempts.append(Attempt("", f"server: {error.reason}"))
                 return self._outcome(row, None, (), tries)
             texts, flags, reason = self._read(answer, row, check)
             if reason is None:

@@ -70,9 +70,9 @@ class CommandEngine:
         except subprocess.TimeoutExpired:
             raise InputError(f"{name}: expected lines within {seconds} s, found none") from None
         if done.returncode != 0:
-            told = " ".join((done.stderr or done.stdout).split())[:200]
+            reason = " ".join((done.stderr or done.stdout).split())[:200]
             raise InputError(
-                f"{self.name}: expected it to end well, found exit code {done.returncode}: {told}"
+                f"{self.name}: expected it to end well, found exit code {done.returncode}: {reason}"
             )
         return done.stdout
 

@@ -30,10 +30,10 @@ def find_copied(before: Sequence[str], after: Sequence[str]) -> tuple[Copied, st
     ...        ["Zer dio seinaleak?", "no parking on sundays"])
     (<Copied.SOME: 1>, 'no parking on sundays')
     """
-    copies = [is_copy(said, text) for said, text in zip(before, after, strict=True)]
+    copies = [is_copy(source, text) for source, text in zip(before, after, strict=True)]
     if not any(copies):
         return Copied.NONE, ""
-    left = [place for place, said in enumerate(before) if not is_prose(said) or copies[place]]
+    left = [place for place, source in enumerate(before) if not is_prose(source) or copies[place]]
     whole = len(left) == len(before) and any(map(is_prose, before))
     return Copied.ALL if whole else Copied.SOME, after[copies.index(True)]
 

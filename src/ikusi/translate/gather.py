@@ -32,9 +32,9 @@ def gather(job: Job, output: Path) -> dict[str, Any]:
         InputError: a shard is not finished.
     """
     if missing := job.list_unfinished():
-        told = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
+        listed = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
         raise InputError(
-            f"{job.folder}: expected all shards, found {len(missing)} unfinished: {told}"
+            f"{job.folder}: expected all shards, found {len(missing)} unfinished: {listed}"
         )
     made = [job.describe_made(number) for number in range(job.plan.shards)]
     corpus = job.plan.corpus
@@ -47,8 +47,8 @@ def gather(job: Job, output: Path) -> dict[str, Any]:
         ) as staging:
             counts = _Gatherer(job, staging).run()
             artifact.add_counts(staging, **counts)
-    found = artifact.read_manifest(output) or {}
-    return dict(found["counts"])
+    manifest = artifact.read_manifest(output) or {}
+    return dict(manifest["counts"])
 
 
 def _list_times(job: Job) -> list[int]:
@@ -143,7 +143,9 @@ class _Gatherer:
             for columns in source.to_pylist()
         )
         pairs = zip(texts.to_pylist(), known, strict=True)
-        return pa.array([[*said, *(answers or [])] for said, answers in pairs], texts.type)
+        return pa.array(
+            [[*translated, *(answers or [])] for translated, answers in pairs], texts.type
+        )
 
     def _set_aside(self, source: pa.Table, outcomes: pa.Table) -> None:
         """Put rows without a good translation into the quarantine, with all attempts."""

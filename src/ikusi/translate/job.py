@@ -221,7 +221,7 @@ class _Work:
     """One worker's shards: gives out rows, takes outcomes, writes shards that are whole."""
 
     def __init__(self, job: Job, retry: bool, progress: ProgressCall) -> None:
-        self.job, self.retry, self.tell = job, retry, progress
+        self.job, self.retry, self.report = job, retry, progress
         self.progress = Progress()
         self._open: dict[int, _Open] = {}
 
@@ -259,30 +259,30 @@ class _Work:
         self, row: Row, key: int, known: dict[int, tuple[Record, str]], made: Made
     ) -> Record | None:
         """What an earlier run made of a row, if that still holds."""
-        found, checks = known.get(key, (None, ""))
-        if found is None or (self.retry and found["status"] == on_disk.QUARANTINED):
+        earlier, checks = known.get(key, (None, ""))
+        if earlier is None or (self.retry and earlier["status"] == on_disk.QUARANTINED):
             return None
         if checks != made.checks:
-            if found["texts"] is None:
+            if earlier["texts"] is None:
                 return None
-            verdict = self.job.check(row, found["texts"])
+            verdict = self.job.check(row, earlier["texts"])
             if verdict.refused:
                 return None
-            flags = [*verdict.flags, *(flag for flag in found["flags"] if flag == CUT)]
-            found = {**found, "flags": flags}
-        return {**found, "place": row.place, "id": row.id}
+            flags = [*verdict.flags, *(flag for flag in earlier["flags"] if flag == CUT)]
+            earlier = {**earlier, "flags": flags}
+        return {**earlier, "place": row.place, "id": row.id}
 
     def settle(self, outcome: Outcome) -> None:
         """Take what became of a row; write its shard when that was the last."""
         number = outcome.place // self.job.plan.shard_rows
         shard = self._open[number]
         row = shard.rows.pop(outcome.place)
-        found = on_disk.record(row, shard.keys.pop(outcome.place), outcome)
-        shard.records.append(found)
+        record = on_disk.record(row, shard.keys.pop(outcome.place), outcome)
+        shard.records.append(record)
         self.progress.asked += 1
-        self._count({found["status"]: 1})
-        if self.job.translator.costly and found["status"] != on_disk.UNREACHED:
-            self.job.shards.journal(number, shard.made, found)
+        self._count({record["status"]: 1})
+        if self.job.translator.costly and record["status"] != on_disk.UNREACHED:
+            self.job.shards.journal(number, shard.made, record)
         shard.missing -= 1
         if shard.missing == 0:
             self._write(number)
@@ -292,15 +292,15 @@ class _Work:
         records = shard.records
         for scorer in self.job.scorers:
             records = scorer.judge(records)
-        refused = sum(found["status"] == on_disk.OK for found in shard.records)
-        refused -= sum(found["status"] == on_disk.OK for found in records)
+        refused = sum(record["status"] == on_disk.OK for record in shard.records)
+        refused -= sum(record["status"] == on_disk.OK for record in records)
         self._count({on_disk.OK: -refused, on_disk.QUARANTINED: refused})
         self.job.shards.write(number, shard.made, records)
 
     def _count(self, counts: dict[str, int]) -> None:
         for status, count in counts.items():
             setattr(self.progress, status, getattr(self.progress, status) + count)
-        self.tell(self.progress)
+        self.report(self.progress)
 
 
 def _storable(check: Check) -> Check:

@@ -37,8 +37,8 @@ def find_odd(before: Sequence[str], after: Sequence[str]) -> list[str]:
 
 
 def _find_new(pattern: re.Pattern[str], before: Sequence[str], after: Sequence[str]) -> list[str]:
-    found = dict.fromkeys(sign for text in after for sign in pattern.findall(text))
-    return [sign for sign in found if not any(sign in text for text in before)]
+    signs = dict.fromkeys(sign for text in after for sign in pattern.findall(text))
+    return [sign for sign in signs if not any(sign in text for text in before)]
 
 
 def spell(sign: str) -> str:

@@ -75,9 +75,11 @@ class CTranslate2Engine:
 
     def settings(self) -> dict[str, Any]:
         """All that its translations depend on, as JSON."""
-        told = self._settings.model_dump(exclude={"batch_tokens", "device"})
-        model = Path(self._settings.model).name if Path(told["model"]).is_dir() else told["model"]
-        return told | {"model": model, "beam_size": self._beams, "weights": self._weights}
+        values = self._settings.model_dump(exclude={"batch_tokens", "device"})
+        model = (
+            Path(self._settings.model).name if Path(values["model"]).is_dir() else values["model"]
+        )
+        return values | {"model": model, "beam_size": self._beams, "weights": self._weights}
 
     @cached_property
     def _weights(self) -> str:
@@ -183,8 +185,10 @@ def _convert(checkpoint: Path, folder: Path) -> None:
                 f"{aside}/converted"
             )
         except (OSError, ValueError, NotImplementedError) as error:
-            told = " ".join(str(error).split())[:200]
-            raise InputError(f"{checkpoint}: expected a translation model, found: {told}") from None
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"{checkpoint}: expected a translation model, found: {reason}"
+            ) from None
         for path in Path(aside, "converted").iterdir():
             shutil.move(path, folder / path.name)
     _warn_of_padding(checkpoint)
@@ -221,23 +225,23 @@ def hash_weights(checkpoint: Path) -> str:
 
 def _settings_of(checkpoint: Path, *names: str) -> dict[str, Any]:
     """Several JSON files of a checkpoint in one; those that come first count."""
-    told: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for name in names:
         if (checkpoint / name).is_file():
-            told = json.loads((checkpoint / name).read_text("utf-8")) | told
-    return told
+            merged = json.loads((checkpoint / name).read_text("utf-8")) | merged
+    return merged
 
 
 def read_beams(checkpoint: Path) -> int:
     """The beam width that a checkpoint's authors set: what `generate()` does by itself."""
-    told = _settings_of(checkpoint, "generation_config.json", "config.json")
-    return int(told.get("num_beams") or 1)
+    config = _settings_of(checkpoint, "generation_config.json", "config.json")
+    return int(config.get("num_beams") or 1)
 
 
 def _positions(checkpoint: Path) -> int:
     """The longest source in tokens: beyond its positions, Marian fails as a whole."""
-    told = _settings_of(checkpoint, "config.json").get("max_position_embeddings")
-    return int(told or 1024)
+    positions = _settings_of(checkpoint, "config.json").get("max_position_embeddings")
+    return int(positions or 1024)
 
 
 def _cores() -> int:
@@ -262,11 +266,11 @@ def _pieces(checkpoint: Path) -> tuple[Encode, Decode]:
     try:
         tokenizer = pretrained.load(AutoTokenizer, checkpoint)
     except (OSError, ValueError) as error:
-        told = " ".join(str(error).split())[:200]
-        raise InputError(f"{checkpoint}: expected a tokenizer, found: {told}") from None
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{checkpoint}: expected a tokenizer, found: {reason}") from None
 
-    def decode(said: Sequence[Sequence[str]]) -> list[str]:
-        ids = [tokenizer.convert_tokens_to_ids(list(tokens)) for tokens in said]
+    def decode(pieces: Sequence[Sequence[str]]) -> list[str]:
+        ids = [tokenizer.convert_tokens_to_ids(list(tokens)) for tokens in pieces]
         texts: list[str] = tokenizer.batch_decode(ids, skip_special_tokens=True)
         return texts
 
@@ -282,5 +286,5 @@ def _sentencepiece(checkpoint: Path) -> tuple[Encode, Decode]:
     )
     return (
         lambda sentences: source.encode(list(sentences), out_type=str),
-        lambda said: [target.decode_pieces(list(tokens)) for tokens in said],
+        lambda pieces: [target.decode_pieces(list(tokens)) for tokens in pieces],
     )

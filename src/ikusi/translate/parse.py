@@ -27,12 +27,12 @@ def parse(text: str, row: Row, labels: Labels, format: Format) -> list[str]:
         UnreadableError: it is cut, empty, ambiguous, or has other parts than the row.
     """
     bare = _unwrap(text, row)
-    found = _from_json(bare, row) if format == "json" else _from_labels(bare, row, labels)
-    if len(found) != len(row.texts):
-        raise UnreadableError(f"texts: expected {len(row.texts)}, found {len(found)}")
-    if not all(part.strip() for part in found):
+    texts = _from_json(bare, row) if format == "json" else _from_labels(bare, row, labels)
+    if len(texts) != len(row.texts):
+        raise UnreadableError(f"texts: expected {len(row.texts)}, found {len(texts)}")
+    if not all(part.strip() for part in texts):
         raise UnreadableError("texts: expected words in all, found an empty one")
-    return found
+    return texts
 
 
 def _unwrap(text: str, row: Row) -> str:
@@ -45,20 +45,20 @@ def _unwrap(text: str, row: Row) -> str:
 
 
 def _from_json(text: str, row: Row) -> list[str]:
-    told = objects.read(text)
-    found: list[str] = []
+    fields = objects.read(text)
+    texts: list[str] = []
     for key, value in row.row_type.name_texts(row.texts).items():
-        if key not in told:
+        if key not in fields:
             raise UnreadableError(
-                f"{key}: expected it in the object, found {', '.join(told) or 'none'}"
+                f"{key}: expected it in the object, found {', '.join(fields) or 'none'}"
             )
-        parts = told[key] if isinstance(value, list) else [told[key]]
+        parts = fields[key] if isinstance(value, list) else [fields[key]]
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-            raise UnreadableError(f"{key}: expected text, found {json.dumps(told[key])[:60]}")
+            raise UnreadableError(f"{key}: expected text, found {json.dumps(fields[key])[:60]}")
         if isinstance(value, list) and len(parts) != len(value):
             raise UnreadableError(f"{key}: expected {len(value)} texts, found {len(parts)}")
-        found += [part.strip() for part in parts]
-    return found
+        texts += [part.strip() for part in parts]
+    return texts
 
 
 def _from_labels(text: str, row: Row, labels: Labels) -> list[str]:
@@ -67,7 +67,7 @@ def _from_labels(text: str, row: Row, labels: Labels) -> list[str]:
         return [_unquote(_one_line(text, row.texts[0]), row.texts[0])]
     parts = _sections(text, row, labels)
     if layout is Layout.TURNS or len(row.texts) == 1:
-        return [_one_line(part, said) for part, said in zip(parts, row.texts, strict=True)]
+        return [_one_line(part, source) for part, source in zip(parts, row.texts, strict=True)]
     question, answers = parts
     ordered = row.row_type.gold is Gold.OPTION
     items = _items(_one_list(answers), len(row.texts) - 1, ordered)
@@ -101,39 +101,39 @@ def _sections(text: str, row: Row, labels: Labels) -> list[str]:
     count = min(len(row.texts), 2) if listed else len(row.texts)
     wanted = ["qa"[place % 2] for place in range(count)]
     loose = _headers(labels, strict=False)
-    own_labels = any(loose.search(said) for said in row.texts)
+    own_labels = any(loose.search(source) for source in row.texts)
     headers = list(_headers(labels, strict=own_labels).finditer(text))
-    kinds = ["q" if found["q"] else "a" for found in headers]
+    kinds = ["q" if header["q"] else "a" for header in headers]
     if not headers:
-        told = " ".join(text.split())[:40]
-        raise UnreadableError(f"labels: expected {labels.question}, found none in: {told}")
+        beginning = " ".join(text.split())[:40]
+        raise UnreadableError(f"labels: expected {labels.question}, found none in: {beginning}")
     if own_labels and kinds != wanted:
         raise UnreadableError(
             "labels: expected none but the layout's, found the row's own among them"
         )
-    ends = [*(found.start() for found in headers[1:]), len(text)]
-    said = [text[found.end() : end].strip() for found, end in zip(headers, ends, strict=True)]
-    return _in_order(said, kinds, wanted)
+    ends = [*(header.start() for header in headers[1:]), len(text)]
+    sections = [text[header.end() : end].strip() for header, end in zip(headers, ends, strict=True)]
+    return _in_order(sections, kinds, wanted)
 
 
-def _in_order(said: list[str], kinds: list[str], wanted: list[str]) -> list[str]:
+def _in_order(sections: list[str], kinds: list[str], wanted: list[str]) -> list[str]:
     """The sections of the first row, question first; `q` and `a` stand for the labels."""
     if kinds == ["a", "q"] and wanted == ["q", "a"]:
-        return said[::-1]
+        return sections[::-1]
     if wanted == ["q"] and kinds[:2] == ["q", "a"]:
-        kinds, said = [kinds[0], *kinds[2:]], [said[0], *said[2:]]
+        kinds, sections = [kinds[0], *kinds[2:]], [sections[0], *sections[2:]]
     rest = kinds[len(wanted) :]
     if kinds[: len(wanted)] != wanted or (rest and rest[0] != wanted[0]):
         names = {"q": "question", "a": "answer"}
-        told = [", ".join(names[kind] for kind in some[:8]) for some in (wanted, kinds)]
-        raise UnreadableError(f"labels: expected {told[0]}, found {told[1]}")
-    return said[: len(wanted)]  # what follows is a next row, made up
+        lists = [", ".join(names[kind] for kind in some[:8]) for some in (wanted, kinds)]
+        raise UnreadableError(f"labels: expected {lists[0]}, found {lists[1]}")
+    return sections[: len(wanted)]  # what follows is a next row, made up
 
 
-def _one_line(text: str, said: str) -> str:
+def _one_line(text: str, source: str) -> str:
     """A translation of one line; what a model adds below a blank line is not part of it."""
     text = text.strip()
-    if "\n" in said.strip() or "\n" not in text:
+    if "\n" in source.strip() or "\n" not in text:
         return text
     first, blank, _ = text.partition("\n\n")
     if not blank or "\n" in first.strip():
@@ -153,31 +153,31 @@ def _items(text: str, count: int, ordered: bool) -> list[str]:
     `1.10.52` is item 1, `10.52`: a number counts as a marker at the beginning, after a line break
     or after a comma, and every marker must be there exactly once.
     """
-    found = list(MARKER.finditer(text))
-    numbers = [int(marker[1]) for marker in found]
-    if not found or found[0].start() != 0:
+    markers = list(MARKER.finditer(text))
+    numbers = [int(marker[1]) for marker in markers]
+    if not markers or markers[0].start() != 0:
         raise UnreadableError(
             "list: expected it to begin with 1., found " + " ".join(text.split())[:40]
         )
     if sorted(numbers) != list(range(1, count + 1)):
-        told = ", ".join(map(str, numbers[:20]))
-        raise UnreadableError(f"list: expected the numbers 1 to {count}, found {told}")
+        listed = ", ".join(map(str, numbers[:20]))
+        raise UnreadableError(f"list: expected the numbers 1 to {count}, found {listed}")
     if ordered and numbers != sorted(numbers):
         raise UnreadableError("list: expected the options in order, found them in another")
-    ends = [*(marker.start() for marker in found[1:]), len(text)]
+    ends = [*(marker.start() for marker in markers[1:]), len(text)]
     items = {
         number: text[marker.end() : end].strip().rstrip(",;").rstrip()
-        for number, marker, end in zip(numbers, found, ends, strict=True)
+        for number, marker, end in zip(numbers, markers, ends, strict=True)
     }
     if any("\n" in item for item in items.values()):
         raise UnreadableError("list: expected items of one line, found more")
     return [items[number] for number in range(1, count + 1)]
 
 
-def _unquote(text: str, said: str) -> str:
+def _unquote(text: str, source: str) -> str:
     """Without the quotation marks that some put around a whole translation."""
     closing = QUOTES.get(text[:1])
-    if closing is None or said[:1] in QUOTES or len(text) < 2 or text[-1] != closing:
+    if closing is None or source[:1] in QUOTES or len(text) < 2 or text[-1] != closing:
         return text
     inner = text[1:-1]
     return text if closing in inner or text[0] in inner else inner.strip()

@@ -117,9 +117,11 @@ def _first(keys: np.ndarray) -> np.ndarray:
     last_key, last_first = None, 0
     for start in range(0, len(order), BLOCK):
         places = order[start : start + BLOCK]
-        found = keys[places]
-        begins = np.r_[last_key is None or found[0] != last_key, found[1:] != found[:-1]]
+        sorted_keys = keys[places]
+        begins = np.r_[
+            last_key is None or sorted_keys[0] != last_key, sorted_keys[1:] != sorted_keys[:-1]
+        ]
         begun = np.maximum.accumulate(np.where(begins, np.arange(len(places)), -1))
         first[places] = np.where(begun >= 0, places[begun], last_first)
-        last_key, last_first = found[-1], first[places[-1]]
+        last_key, last_first = sorted_keys[-1], first[places[-1]]
     return first

@@ -121,8 +121,8 @@ class Writer:
     def request(self, row: Row) -> str:
         """The last message: what changes from row to row."""
         if self.format == "json":
-            told = json.dumps(row.row_type.name_texts(row.texts), ensure_ascii=False)
-            return self._fill(self.prompt.json_request).replace("{row}", told)
+            encoded = json.dumps(row.row_type.name_texts(row.texts), ensure_ascii=False)
+            return self._fill(self.prompt.json_request).replace("{row}", encoded)
         answer = answer_text(row.row_type.layout, row.texts)
         if row.row_type.layout is Layout.TURNS and len(row.texts) != 2:
             return self._fill(self.prompt.question_request).replace(
@@ -143,8 +143,8 @@ class Writer:
         return artifact.fingerprint(self._beginning, requests, self.format)
 
     def _system(self) -> str:
-        told = self._fill(self.prompt.system).strip()
-        return f"{told}\n\n{JSON_RULE}" if self.format == "json" else told
+        system = self._fill(self.prompt.system).strip()
+        return f"{system}\n\n{JSON_RULE}" if self.format == "json" else system
 
     def _example(self, shot: Shot) -> list[Message]:
         row = Row(0, "shot", row_types.load(shot.row_type), shot.source)
@@ -189,9 +189,9 @@ def answer_text(layout: Layout, texts: Sequence[str]) -> str | None:
 
 def make_json_schema(row: Row) -> dict[str, Any]:
     """The JSON Schema of a row's translation: the same keys, lists of the same length."""
-    told = row.row_type.name_texts(row.texts)
+    texts = row.row_type.name_texts(row.texts)
     properties: dict[str, Any] = {}
-    for key, value in told.items():
+    for key, value in texts.items():
         text = {"type": "string"}
         if isinstance(value, list):
             count = {"minItems": len(value), "maxItems": len(value)}
@@ -201,7 +201,7 @@ def make_json_schema(row: Row) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": properties,
-        "required": list(told),
+        "required": list(texts),
         "additionalProperties": False,
     }
 
@@ -217,8 +217,8 @@ def write_expected(format: Format, row: Row, texts: Sequence[str], labels: Label
         words = (labels.question, labels.answer)
         return "\n".join(f"**{words[place % 2]}:** {text}" for place, text in enumerate(texts))
     answer = answer_text(layout, texts)
-    told = f"**{labels.question}:** {texts[0]}"
-    return told if answer is None else f"{told}\n**{labels.answer}:** {answer}"
+    written = f"**{labels.question}:** {texts[0]}"
+    return written if answer is None else f"{written}\n**{labels.answer}:** {answer}"
 
 
 def open_writer(settings: Chat, source: LanguagePack, target: LanguagePack) -> Writer:

@@ -77,27 +77,27 @@ class Gathered:
         self.flagged: dict[str, list[Record]] = defaultdict(list)
         self._worst: list[tuple[float, int, Record]] = []
 
-    def add(self, found: Record) -> None:
+    def add(self, record: Record) -> None:
         """Take a row in."""
-        self.statuses[found["status"]] += 1
-        self.read += found["tokens_read"] or 0
-        self.written += found["tokens_written"] or 0
-        self.tries += len(found["attempts"]) + (found["status"] == OK)
-        if found["status"] == OK:
-            self._add_good(found)
+        self.statuses[record["status"]] += 1
+        self.read += record["tokens_read"] or 0
+        self.written += record["tokens_written"] or 0
+        self.tries += len(record["attempts"]) + (record["status"] == OK)
+        if record["status"] == OK:
+            self._add_good(record)
         else:
-            kind = reasons.count(self.reasons, found["reason"] or "no answer")
-            _keep(self.refused[kind], found)
+            kind = reasons.count(self.reasons, record["reason"] or "no answer")
+            _keep(self.refused[kind], record)
 
-    def _add_good(self, found: Record) -> None:
-        before, after = (max(1, sum(map(len, found[name]))) for name in ("source", "texts"))
+    def _add_good(self, record: Record) -> None:
+        before, after = (max(1, sum(map(len, record[name]))) for name in ("source", "texts"))
         self.ratio.add(after / before)
-        for flag in found["flags"]:
+        for flag in record["flags"]:
             self.flags[flag] += 1
-            _keep(self.flagged[flag], found)
-        if (score := found["score"]) is not None and math.isfinite(score):
+            _keep(self.flagged[flag], record)
+        if (score := record["score"]) is not None and math.isfinite(score):
             self.scores.append(score)
-            heapq.heappush(self._worst, (-score, found["place"], found))
+            heapq.heappush(self._worst, (-score, record["place"], record))
             if len(self._worst) > SHOWN:
                 heapq.heappop(self._worst)
 
@@ -108,7 +108,7 @@ class Gathered:
 
     def worst(self) -> list[Record]:
         """The rows with the lowest scores, the lowest first."""
-        return [found for _, _, found in sorted(self._worst, reverse=True)]
+        return [record for _, _, record in sorted(self._worst, reverse=True)]
 
     def histograms(self, measure: str) -> list[Histogram]:
         """Those that have something to show; `measure` is what the scores are."""
@@ -122,9 +122,9 @@ class Gathered:
         return [histogram for histogram in shown if histogram.count]
 
 
-def _keep(rows: list[Record], found: Record) -> None:
+def _keep(rows: list[Record], record: Record) -> None:
     if len(rows) < SHOWN:
-        rows.append(found)
+        rows.append(record)
 
 
 def gather(folder: Path) -> Gathered:
@@ -133,13 +133,13 @@ def gather(folder: Path) -> Gathered:
     Raises:
         InputError: there are none yet.
     """
-    found = Gathered()
+    gathered = Gathered()
     paths = sorted((folder / "shards").glob("*.parquet"))
     if not paths:
         raise InputError(f"{folder}: expected shards of a translation, found none yet")
     for row in _rows(paths):
-        found.add(row)
-    return found
+        gathered.add(row)
+    return gathered
 
 
 def _rows(paths: list[Path]) -> Iterator[Record]:
@@ -163,8 +163,8 @@ def describe_job(folder: Path) -> dict[str, Any]:
     path = folder / "translation.json"
     if not path.exists():
         return {}
-    told: dict[str, Any] = jsonfile.read_plain(path, _About, "a translation's record")
-    return told
+    about: dict[str, Any] = jsonfile.read_plain(path, _About, "a translation's record")
+    return about
 
 
 def measure(job: dict[str, Any]) -> str:
@@ -175,10 +175,10 @@ def measure(job: dict[str, Any]) -> str:
     return RoundTripScorer.measure if checks.get("round_trip") else "score"
 
 
-def write_summary(found: Gathered) -> list[str]:
+def write_summary(gathered: Gathered) -> list[str]:
     """Why rows were set aside and what was flagged, a line each, for a terminal."""
-    lines = [f"{count:10,} set aside: {kind}" for kind, count in found.reasons.most_common()]
-    return lines + [f"{count:10,} flagged: {flag}" for flag, count in found.flags.most_common()]
+    lines = [f"{count:10,} set aside: {kind}" for kind, count in gathered.reasons.most_common()]
+    return lines + [f"{count:10,} flagged: {flag}" for flag, count in gathered.flags.most_common()]
 
 
 def write(folder: Path, output: Path) -> Gathered:
@@ -187,10 +187,10 @@ def write(folder: Path, output: Path) -> Gathered:
     Raises:
         InputError: there is nothing to report on yet.
     """
-    found = gather(folder)
+    gathered = gather(folder)
     job = describe_job(folder)
-    values = {"about": job, "measure": measure(job), "found": found, "statuses": STATUSES}
+    values = {"about": job, "measure": measure(job), "found": gathered, "statuses": STATUSES}
     page = fill_template(TEMPLATE, values, {})
     output.parent.mkdir(parents=True, exist_ok=True)
     artifact.write_text(output, page)
-    return found
+    return gathered

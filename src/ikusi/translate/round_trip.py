@@ -84,8 +84,8 @@ class CommandScorer:
             command = [part.format(**files) for part in self._settings.command]
             scores = self._run_command(command, len(pairs))
         if len(scores) != len(pairs):
-            told = f"expected {len(pairs)} scores, found {len(scores)}"
-            raise InputError(f"{self._settings.command[0]}: {told}")
+            problem = f"expected {len(pairs)} scores, found {len(scores)}"
+            raise InputError(f"{self._settings.command[0]}: {problem}")
         return scores
 
     def _run_command(self, command: Sequence[str], texts: int) -> list[float]:
@@ -96,8 +96,8 @@ class CommandScorer:
         except OSError:
             raise InputError(f"{command[0]}: expected a program, found none") from None
         if done.returncode != 0:
-            told = " ".join(done.stderr.split())[-200:]
-            raise InputError(f"{command[0]}: expected it to end well, found: {told}")
+            reason = " ".join(done.stderr.split())[-200:]
+            raise InputError(f"{command[0]}: expected it to end well, found: {reason}")
         return [number for line in done.stdout.splitlines() if (number := _last(line)) is not None]
 
 

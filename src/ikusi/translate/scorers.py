@@ -62,14 +62,14 @@ class Threshold:
 
     def judge(self, records: Sequence[Record]) -> list[Record]:
         """The same rows, in order, with scores, flags and refusals added."""
-        good = [found for found in records if found["status"] == shards.OK]
+        good = [record for record in records if record["status"] == shards.OK]
         pairs = [
-            pair for found in good for pair in zip(found["source"], found["texts"], strict=True)
+            pair for record in good for pair in zip(record["source"], record["texts"], strict=True)
         ]
         scores = iter(self.scorer.score(pairs) if pairs else [])
         means = {
-            found["place"]: sum(next(scores) for _ in found["texts"]) / len(found["texts"])
-            for found in good
+            record["place"]: sum(next(scores) for _ in record["texts"]) / len(record["texts"])
+            for record in good
         }
         bad = sum(not isfinite(score) for score in means.values())
         if bad > max(1, FAILED * len(means)):
@@ -77,23 +77,23 @@ class Threshold:
                 f"{self.name}: expected finite scores, found others for {bad:,} of "
                 f"{len(means):,} rows"
             )
-        return [self._judge_row(found, means.get(found["place"])) for found in records]
+        return [self._judge_row(record, means.get(record["place"])) for record in records]
 
-    def _judge_row(self, found: Record, score: float | None) -> Record:
+    def _judge_row(self, record: Record, score: float | None) -> Record:
         if score is None:
-            return found
-        flags = [flag for flag in found["flags"] if flag != self.name]
+            return record
+        flags = [flag for flag in record["flags"] if flag != self.name]
         if not isfinite(score):
             reason = f"{self.name}: expected a finite score, found {score}"
-            return {**shards.refuse(found, reason), "score": None}
+            return {**shards.refuse(record, reason), "score": None}
         low = score < self.least
         if low and self.action == "refuse":
             reason = (
                 f"{self.name}: expected {self.scorer.measure} >= {self.least:g}, found {score:.1f}"
             )
-            return {**shards.refuse(found, reason), "score": score}
+            return {**shards.refuse(record, reason), "score": score}
         flags += [self.name] if low and self.action == "flag" else []
-        return {**found, "flags": flags, "score": score}
+        return {**record, "flags": flags, "score": score}
 
 
 class LanguageJudge:
@@ -114,30 +114,30 @@ class LanguageJudge:
 
     def judge(self, records: Sequence[Record]) -> list[Record]:
         """The same rows, in order, with flags and refusals added."""
-        told = [
-            join_prose(found["texts"], self.checks.language_words) if found["texts"] else None
-            for found in records
+        texts = [
+            join_prose(record["texts"], self.checks.language_words) if record["texts"] else None
+            for record in records
         ]
-        languages = iter(self.identifier.many([text for text in told if text is not None]))
+        languages = iter(self.identifier.many([text for text in texts if text is not None]))
         return [
-            found if text is None else self._judge_row(found, next(languages))
-            for found, text in zip(records, told, strict=True)
+            record if text is None else self._judge_row(record, next(languages))
+            for record, text in zip(records, texts, strict=True)
         ]
 
-    def _judge_row(self, found: Record, guess: Guess) -> Record:
+    def _judge_row(self, record: Record, guess: Guess) -> Record:
         reason = describe_foreign(self.identifier.expected, guess, self.checks)
-        flags = [flag for flag in found["flags"] if flag != "language"]
+        flags = [flag for flag in record["flags"] if flag != "language"]
         if reason is not None and self.checks.language == "refuse":
-            return shards.refuse({**found, "flags": flags}, f"language: {reason}")
-        return {**found, "flags": flags + ["language"] * (reason is not None)}
+            return shards.refuse({**record, "flags": flags}, f"language: {reason}")
+        return {**record, "flags": flags + ["language"] * (reason is not None)}
 
 
 def open_scorers(checks: Checks, language: str) -> list[Threshold]:
     """The scorers that the checks of a translation into `language` ask for."""
-    found = []
+    scorers = []
     if (trip := checks.round_trip) is not None:
         scorer = RoundTripScorer(trip.engine.sentences(), language)
-        found.append(Threshold("round_trip", scorer, trip.chrf, trip.action))
+        scorers.append(Threshold("round_trip", scorer, trip.chrf, trip.action))
     if (quality := checks.quality) is not None:
-        found.append(Threshold("quality", CommandScorer(quality), quality.least, quality.action))
-    return found
+        scorers.append(Threshold("quality", CommandScorer(quality), quality.least, quality.action))
+    return scorers

@@ -50,7 +50,7 @@ class _Asked:
     """A sentence that the engine is asked for, and what it said or why it said nothing."""
 
     source: str
-    said: Sentence = NOTHING
+    translation: Sentence = NOTHING
     fault: str | None = None
 
 
@@ -136,26 +136,26 @@ class SentenceTranslator:
 
     def _ask(self, wanted: list[_Asked]) -> None:
         """Have sentences translated; one that the engine fails on even alone gets a fault."""
-        parts, failures, told = [wanted] if wanted else [], 0, ""
+        parts, failures, reason = [wanted] if wanted else [], 0, ""
         while parts:
             part = parts.pop()
             try:
-                said = self.engine.translate([asked.source for asked in part])
+                translated = self.engine.translate([asked.source for asked in part])
             except (RuntimeError, MemoryError) as error:
-                failures, told = failures + 1, " ".join(str(error).split()) or repr(error)
+                failures, reason = failures + 1, " ".join(str(error).split()) or repr(error)
                 if failures == MOST_FAILURES:
                     break
                 if len(part) == 1:
-                    part[0].fault = f"engine: expected a translation, found: {told}"
+                    part[0].fault = f"engine: expected a translation, found: {reason}"
                 else:
                     half = len(part) // 2
                     parts += [part[half:], part[:half]]
                 continue
             failures, self._works = 0, True
-            for asked, sentence in zip(part, said, strict=True):
-                asked.said = sentence
+            for asked, sentence in zip(part, translated, strict=True):
+                asked.translation = sentence
         if failures == MOST_FAILURES or (failures > 1 and not self._works):
-            raise InputError(f"{self.name}: expected translations, found: {told}")
+            raise InputError(f"{self.name}: expected translations, found: {reason}")
 
     def close(self) -> None:
         """Free what the engine holds."""
@@ -170,12 +170,12 @@ def _outcomes(chunk: _Chunk, answered: Future[None], check: Check) -> Iterator[O
 
 def _outcome(row: Row, taken: _Taken, check: Check) -> Outcome:
     texts = [
-        "".join([piece if isinstance(piece, str) else piece.said.text for piece in text])
+        "".join([piece if isinstance(piece, str) else piece.translation.text for piece in text])
         for text in taken
     ]
     used = [piece for text in taken for piece in text if not isinstance(piece, str)]
     score = _score(used)
-    cut = (CUT,) if any(asked.said.cut for asked in used) else ()
+    cut = (CUT,) if any(asked.translation.cut for asked in used) else ()
     faults = [asked.fault for asked in used if asked.fault]
     verdict = Verdict(faults[0]) if faults else check(row, texts)
     if verdict.refused:
@@ -187,8 +187,12 @@ def _outcome(row: Row, taken: _Taken, check: Check) -> Outcome:
 def _score(used: Sequence[_Asked]) -> float | None:
     """The mean of the sentences' scores, each as heavy as it is long."""
     if len(used) == 1:
-        return used[0].said.score
-    scores = [(one.said.score, len(one.source)) for one in used if one.said.score is not None]
+        return used[0].translation.score
+    scores = [
+        (one.translation.score, len(one.source))
+        for one in used
+        if one.translation.score is not None
+    ]
     weight = sum(length for _, length in scores)
     return sum(score * length for score, length in scores) / weight if scores else None
 
@@ -203,7 +207,7 @@ def translate_texts(engine: SentenceEngine, texts: Sequence[str], language: str)
         Row(place, str(place), row_types.load("caption"), [text])
         for place, text in enumerate(texts)
     )
-    outcomes = SentenceTranslator(engine, language).translate(rows, lambda row, said: Verdict())
+    outcomes = SentenceTranslator(engine, language).translate(rows, lambda row, texts: Verdict())
     return [outcome.texts[0] if outcome.texts else "" for outcome in outcomes]
 
 
@@ -218,17 +222,17 @@ def split_pieces(text: str, language: str) -> list[Piece]:
     """
     if PLAIN.fullmatch(text):
         return [(text, True)]
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     mark = MARK.match(text)
     if mark and _is_ordinal(mark[0], text[mark.end() :]) and not ANOTHER_ITEM.search(text):
         mark = None
     place = mark.end() if mark else 0
     if mark:
-        found.append((mark[0], False))
+        pieces.append((mark[0], False))
     for kept in KEPT.finditer(text, place):
-        found += [*_sentences(text[place : kept.start()], language), (kept[0], False)]
+        pieces += [*_sentences(text[place : kept.start()], language), (kept[0], False)]
         place = kept.end()
-    return [*found, *_sentences(text[place:], language)]
+    return [*pieces, *_sentences(text[place:], language)]
 
 
 def _sentences(text: str, language: str) -> list[Piece]:

@@ -116,8 +116,8 @@ class Translation(Section):
         """All that its speed depends on, but for the machine, as text (`ikusi.speeds`)."""
         engine = self.engine.model_dump(mode="json")
         keys = ("kind", "command", "model", "compute_type", "beam_size", "device", "concurrency")
-        told = {key: engine[key] for key in keys if key in engine}
-        return json.dumps(told | {"back": self.checks.round_trip is not None}, sort_keys=True)
+        values = {key: engine[key] for key in keys if key in engine}
+        return json.dumps(values | {"back": self.checks.round_trip is not None}, sort_keys=True)
 
     @model_validator(mode="after")
     def _languages_differ(self) -> "Translation":
@@ -143,13 +143,13 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Translation:
     document = yamlfile.overlay(
         yamlfile.read(Path(path), packaged.list_recipe_folders()), overrides, _list_known()
     )
-    found = yamlfile.validate(Translation, document, _list_known())
+    translation = yamlfile.validate(Translation, document, _list_known())
     for key in ("language", "source_language"):
-        code, codes = getattr(found, key), language.list_packs()
+        code, codes = getattr(translation, key), language.list_packs()
         if code not in codes:
             expected = f"a language with a pack ({', '.join(codes)})"
             raise document.error((key,), expected, code, yamlfile.suggest(code, codes))
-    return found
+    return translation
 
 
 @cache

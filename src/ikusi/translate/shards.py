@@ -143,12 +143,12 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def refuse(found: Record, reason: str) -> Record:
+def refuse(record: Record, reason: str) -> Record:
     """The same row, its texts now refused: they become one more attempt."""
-    attempt = asdict(Attempt("\n".join(found["texts"]), reason))
-    attempts = [*found["attempts"], attempt]
+    attempt = asdict(Attempt("\n".join(record["texts"]), reason))
+    attempts = [*record["attempts"], attempt]
     refused = {"status": QUARANTINED, "reason": reason, "texts": None, "attempts": attempts}
-    return {**found, **refused}
+    return {**record, **refused}
 
 
 class Shards:
@@ -168,14 +168,14 @@ class Shards:
         A shard in which the engine could not be reached for some row is not finished, nor is one
         that is damaged.
         """
-        found = self._footer(number)
-        finished = found is not None and not found.unreached and self._is_sound(number)
-        return found.made if found is not None and finished else None
+        footer = self._footer(number)
+        finished = footer is not None and not footer.unreached and self._is_sound(number)
+        return footer.made if footer is not None and finished else None
 
     def counts(self, number: int) -> dict[str, int]:
         """Rows of a written shard, by status."""
-        found = self._footer(number)
-        return {status: getattr(found, status, 0) for status in (OK, QUARANTINED, UNREACHED)}
+        footer = self._footer(number)
+        return {status: getattr(footer, status, 0) for status in (OK, QUARANTINED, UNREACHED)}
 
     def _footer(self, number: int) -> _Footer | None:
         try:
@@ -205,15 +205,15 @@ class Shards:
 
     def read_known(self, number: int, translator: str) -> dict[int, tuple[Record, str]]:
         """Rows that this translator has finished, by key, each with its checks' fingerprint."""
-        found: dict[int, tuple[Record, str]] = {}
+        known: dict[int, tuple[Record, str]] = {}
         footer = self._footer(number)
         if footer is not None and footer.made.translator == translator and self._is_sound(number):
             for row in self.read(number).to_pylist():
-                found[row["key"]] = (row, footer.made.checks)
+                known[row["key"]] = (row, footer.made.checks)
         for line in self._read_journal(number):
             if line["translator"] == translator:
-                found[line["row"]["key"]] = (line["row"], line["checks"])
-        return {key: kept for key, kept in found.items() if kept[0]["status"] != UNREACHED}
+                known[line["row"]["key"]] = (line["row"], line["checks"])
+        return {key: kept for key, kept in known.items() if kept[0]["status"] != UNREACHED}
 
     def _read_journal(self, number: int) -> Iterator[dict[str, Any]]:
         try:
@@ -229,11 +229,11 @@ class Shards:
             if held["sum"] == _checksum(held["row"]):
                 yield held
 
-    def journal(self, number: int, made: Made, found: Record) -> None:
+    def journal(self, number: int, made: Made, record: Record) -> None:
         """Note a finished row at once, in one write."""
         disk.make_folder(self.journals)
         about = {"translator": made.translator, "checks": made.checks}
-        line = {**about, "row": found, "sum": _checksum(found)}
+        line = {**about, "row": record, "sum": _checksum(record)}
         data = json.dumps(line).encode() + b"\n"
         with (self.journals / f"{number:05d}.jsonl").open("ab", buffering=0) as file:
             file.write(b"\n" * self._is_torn(file) + data)
@@ -249,10 +249,10 @@ class Shards:
     def write(self, number: int, made: Made, records: Sequence[Record]) -> None:
         """Write a shard whole, then forget its journal."""
         disk.make_folder(self.folder)
-        records = sorted(records, key=lambda found: found["place"])
-        told = {"made": asdict(made), **_by_status(records)}
+        records = sorted(records, key=lambda record: record["place"])
+        footer = {"made": asdict(made), **_by_status(records)}
         table = pa.Table.from_pylist(records, schema=SCHEMA)
-        table = table.replace_schema_metadata({"ikusi": json.dumps(told)})
+        table = table.replace_schema_metadata({"ikusi": json.dumps(footer)})
         path = self.path(number)
         with disk.replace_file(path) as aside:
             pq.write_table(table, aside, compression="zstd", **CHECKSUMS)
@@ -269,10 +269,10 @@ class Shards:
                 path.unlink()
 
 
-def _checksum(found: Record) -> int:
-    return zlib.crc32(json.dumps(found).encode())
+def _checksum(record: Record) -> int:
+    return zlib.crc32(json.dumps(record).encode())
 
 
 def _by_status(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    statuses = [found["status"] for found in records]
+    statuses = [record["status"] for record in records]
     return {status: statuses.count(status) for status in (OK, QUARANTINED, UNREACHED)}

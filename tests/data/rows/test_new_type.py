@@ -38,9 +38,9 @@ def preference(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The folder of types, with one more file in it."""
     folder = Path(__file__).parent / "new_type"
     monkeypatch.setattr(row_types, "__path__", [*row_types.__path__, str(folder)])
-    vars(row_types.FOUND).pop("every", None)
+    vars(row_types.REGISTRY).pop("every", None)
     yield
-    vars(row_types.FOUND).pop("every", None)
+    vars(row_types.REGISTRY).pop("every", None)
     sys.modules.pop(f"ikusi.data.rows.{NAME}")
 
 

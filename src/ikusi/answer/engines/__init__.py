@@ -7,7 +7,7 @@ from ikusi import catalogue
 from ikusi.answer.engine import Asked, Engine, Way
 from ikusi.errors import InputError
 
-FOUND: catalogue.Modules[Way] = catalogue.Modules(__name__, "ENGINES", "--engine")
+REGISTRY: catalogue.Modules[Way] = catalogue.Modules(__name__, "ENGINES", "--engine")
 
 
 def open_engine(name: str, asked: Asked) -> Engine:
@@ -16,8 +16,8 @@ def open_engine(name: str, asked: Asked) -> Engine:
     Raises:
         InputError: there is no such engine, or it has no such model.
     """
-    way = FOUND.find(name)
+    way = REGISTRY.find(name)
     if way.remote != (asked.url is not None):
-        found = f"--engine {name}, --url {asked.url}"
-        raise InputError(f"expected --engine server and --url together, found {found}")
+        actual = f"--engine {name}, --url {asked.url}"
+        raise InputError(f"expected --engine server and --url together, found {actual}")
     return way.open(asked)

@@ -26,10 +26,10 @@ def write_context(messages: Sequence[Message], where: str) -> str:
         expected = ("user", "assistant")[number % 2]
         kinds = {part["type"] for part in message["content"]}
         if message["role"] != expected or kinds != {"text"}:
-            found = f"{message['role']} with {', '.join(sorted(kinds))}"
-            raise InputError(f"{where}: expected {expected} with text in a completion, {found}")
-        said = "".join(part["text"] for part in message["content"])
-        parts.append(BEFORE_ANSWER + said + BETWEEN_SHOTS if number % 2 else said)
+            actual = f"{message['role']} with {', '.join(sorted(kinds))}"
+            raise InputError(f"{where}: expected {expected} with text in a completion, {actual}")
+        text = "".join(part["text"] for part in message["content"])
+        parts.append(BEFORE_ANSWER + text + BETWEEN_SHOTS if number % 2 else text)
     return "".join(parts)
 
 
@@ -43,11 +43,11 @@ def encode_prompts(
     shots = [write_context(query.messages[: query.shared], query.where) for query in queries]
     known = list(dict.fromkeys(shots))
     openings = dict(zip(known, _ids(tokenizer, known), strict=True))
-    found = []
+    encoded = []
     for ids, shot in zip(_ids(tokenizer, texts), shots, strict=True):
         shared = _alike(ids, openings[shot]) if shot else 0
-        found.append((tuple(ids), min(shared, len(ids) - 1)))
-    return found
+        encoded.append((tuple(ids), min(shared, len(ids) - 1)))
+    return encoded
 
 
 def encode_continuations(
@@ -80,8 +80,8 @@ def _ids(
 ) -> list[list[int]]:
     if not texts:
         return []
-    found: list[list[int]] = tokenizer(list(texts), add_special_tokens=not bare).input_ids
-    return found
+    tokens: list[list[int]] = tokenizer(list(texts), add_special_tokens=not bare).input_ids
+    return tokens
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:

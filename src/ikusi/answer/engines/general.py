@@ -88,13 +88,13 @@ class General:
                 batch = rows[start : start + self.batch_size]
                 asked = [queries[row] for row in batch]
                 began = time.perf_counter()
-                found = (
+                results = (
                     self._score_options(asked, pictures)
                     if kind[0]
                     else self._generate_answers(asked, pictures)
                 )
                 seconds = (time.perf_counter() - began) / len(batch)
-                for row, values in zip(batch, found, strict=True):
+                for row, values in zip(batch, results, strict=True):
                     replies[row] = Reply(seconds=seconds, **values)
         return [replies[row] for row in range(len(queries))]
 
@@ -106,19 +106,19 @@ class General:
         inputs = self._inputs([self._prompt(query) for query in queries], queries, pictures)
         width, watch = inputs["input_ids"].shape[1], _Watch()
         ways = {"max_new_tokens": limit, "logits_processor": LogitsProcessorList([watch])}
-        said = self.model.generate(**inputs, **ways)[:, width:].tolist()
-        found: list[dict[str, Any]] = []
+        generated = self.model.generate(**inputs, **ways)[:, width:].tolist()
+        results: list[dict[str, Any]] = []
         highest = torch.stack(watch.highest, dim=1).tolist()
-        for own, most, ids, query in zip(said, highest, _rows(inputs), queries, strict=True):
+        for own, most, ids, query in zip(generated, highest, _rows(inputs), queries, strict=True):
             own = own[: query.max_new_tokens]
             ends = [place for place, token in enumerate(own) if token in self._stops]
             kept = own[: ends[0]] if ends else own
             if bad := [logit for logit in most[: len(kept) + 1] if not isfinite(logit)]:
-                found.append({"prompt": fingerprint(ids), "failure": explain_not_finite(bad[0])})
+                results.append({"prompt": fingerprint(ids), "failure": explain_not_finite(bad[0])})
                 continue
             text = str(self.tokenizer.decode(kept, skip_special_tokens=True)).strip()
-            found.append({"prompt": fingerprint(ids), "text": text, "hit_limit": not ends})
-        return found
+            results.append({"prompt": fingerprint(ids), "text": text, "hit_limit": not ends})
+        return results
 
     def _score_options(
         self, queries: Sequence[Query], pictures: Mapping[str, Any]
@@ -129,7 +129,7 @@ class General:
             for place, query in enumerate(queries)
             for text, ids in zip(query.options, self._continuations(query), strict=True)
         ]
-        found: list[dict[str, Any]] = [{"prompt": "", "scores": ()} for _ in queries]
+        results: list[dict[str, Any]] = [{"prompt": "", "scores": ()} for _ in queries]
         for start in range(0, len(flat), self.batch_size):
             part = flat[start : start + self.batch_size]
             asked = [queries[place] for place, _, _ in part]
@@ -138,9 +138,9 @@ class General:
             rows = zip(part, asked, values, _rows(inputs), strict=True)
             for (place, text, _), query, own, prompt in rows:
                 score = summarise(own, text, ends=not query.completion)
-                scores = (*found[place]["scores"], score)
-                found[place] = {"prompt": fingerprint(prompt), "scores": scores}
-        return found
+                scores = (*results[place]["scores"], score)
+                results[place] = {"prompt": fingerprint(prompt), "scores": scores}
+        return results
 
     def _token_scores(
         self, inputs: Mapping[str, Tensor], options: Sequence[Sequence[int]]
@@ -154,13 +154,13 @@ class General:
         width, first = laid["input_ids"].shape[1], min(sizes) - 1
         keep = {"logits_to_keep": width - first} if self._keeps else {}
         logits = self.model(**laid, **keep, use_cache=False).logits[:, first - width :]
-        found = []
+        scores = []
         for row, (size, ids) in enumerate(zip(sizes, options, strict=True)):
             start = size - 1 - first
             logs = logits[row, start : start + len(ids)].float().log_softmax(dim=-1)
             wanted = torch.tensor(ids, device=logs.device)
-            found.append(logs.gather(1, wanted[:, None])[:, 0].tolist())
-        return found
+            scores.append(logs.gather(1, wanted[:, None])[:, 0].tolist())
+        return scores
 
     def _continuations(self, query: Query) -> list[list[int]]:
         """Tokens of each option as the answer, those that end the turn included.
@@ -172,15 +172,15 @@ class General:
             return completion.encode_continuations(self.tokenizer, [query])[0]
         prompt = self._prompt(query)
         opening = self._ids(prompt)
-        found = []
+        tokens = []
         for option in query.options:
             rest = self._answer(query.messages, option, query.where)
             ids = self._ids(prompt + rest)
             if ids[: len(opening)] == opening:
-                found.append(ids[len(opening) :])
+                tokens.append(ids[len(opening) :])
             else:
-                found.append(chat.encode_piece(self.tokenizer, rest, continued=True))
-        return found
+                tokens.append(chat.encode_piece(self.tokenizer, rest, continued=True))
+        return tokens
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
@@ -188,9 +188,9 @@ class General:
 
     def _answer(self, messages: Sequence[Message], text: str, where: str) -> str:
         """What the template writes after the prompt: an answer and the token that ends the turn."""
-        said = {"role": "assistant", "content": [{"type": "text", "text": text}]}
+        answer = {"role": "assistant", "content": [{"type": "text", "text": text}]}
         prompt = self._render(messages, where, True)
-        whole = self._render([*messages, said], where, False)
+        whole = self._render([*messages, answer], where, False)
         place = whole.find(text.strip(), len(prompt))
         end = compile_control(self.tokenizer)[0].search(whole, place + len(text.strip()))
         if not whole.startswith(prompt) or place < 0 or end is None:
@@ -204,11 +204,11 @@ class General:
         """Token ids that end an answer: the model's own and the one the chat template writes."""
         known = self.model.generation_config.eos_token_id
         listed = known if isinstance(known, list) else [known]
-        found = {*listed, self.tokenizer.eos_token_id} - {None}
+        ids = {*listed, self.tokenizer.eos_token_id} - {None}
         asked = [{"role": "user", "content": [{"type": "text", "text": "a"}]}]
         with suppress(InputError):  # a template that ends no turn: told where options are scored
-            found.add(self._ids(self._answer(asked, "b", ""))[-1])
-        return sorted(found)
+            ids.add(self._ids(self._answer(asked, "b", ""))[-1])
+        return sorted(ids)
 
     def _prompt(self, query: Query) -> str:
         if query.completion:
@@ -216,16 +216,16 @@ class General:
         return self._render(query.messages, query.where, True)
 
     def _render(self, messages: Sequence[Message], where: str, asks: bool) -> str:
-        told = [
+        turns = [
             {"role": turn["role"], "content": [_part(part) for part in turn["content"]]}
             for turn in messages
         ]
-        for part in (part for turn in told for part in turn["content"]):
+        for part in (part for turn in turns for part in turn["content"]):
             spelled = find_control_tokens(self.tokenizer, part.get("text", ""))
             if spelled:
                 raise InputError(f"{where}: expected text, found the control token {spelled[0]!r}")
         text: str = self.processor.apply_chat_template(
-            told, tokenize=False, add_generation_prompt=asks
+            turns, tokenize=False, add_generation_prompt=asks
         )
         return text
 
@@ -317,7 +317,7 @@ def _append_options(
     token of the prompt.
     """
     ids, masks = inputs["input_ids"], inputs["attention_mask"].bool()
-    found = dict(inputs)
+    extended = dict(inputs)
     for name, value in inputs.items():
         if value.shape[:2] != ids.shape:
             continue
@@ -328,5 +328,5 @@ def _append_options(
                 more = own.new_tensor(option)
             rows.append(torch.cat([own[mask], more]))
         filler = pad if name == "input_ids" else 0
-        found[name] = pad_sequence(rows, batch_first=True, padding_value=filler)
-    return found
+        extended[name] = pad_sequence(rows, batch_first=True, padding_value=filler)
+    return extended

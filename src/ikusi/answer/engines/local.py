@@ -83,11 +83,11 @@ class Local:
             part, asked = [prompts[row] for row in rows], [queries[row] for row in rows]
             began = time.perf_counter()
             shared = SharedPrefix(self.model, part, features, self._image_token, self.batch_size)
-            found = self._score_options(shared, asked) | self._generate_answers(shared, asked)
+            results = self._score_options(shared, asked) | self._generate_answers(shared, asked)
             seconds = (time.perf_counter() - began) / len(rows)
             for place, row in enumerate(rows):
-                told = fingerprint(part[place].ids)
-                replies[row] = Reply(told, seconds=seconds, **found[place])
+                prompt = fingerprint(part[place].ids)
+                replies[row] = Reply(prompt, seconds=seconds, **results[place])
         return [reply for reply in replies if reply is not None]
 
     def prompts(self, queries: Sequence[Query]) -> list[Prompt]:
@@ -97,11 +97,11 @@ class Local:
         conversations = [query.messages for query in chats]
         asked = iter(self._forms.prompts(conversations, [query.where for query in chats]))
         continued = iter(completion.encode_prompts(self.tokenizer, others))
-        found = []
+        prompts = []
         for query in queries:
             ids, shared = next(continued if query.completion else asked)
-            found.append(Prompt(ids, query.pictures, shared))
-        return found
+            prompts.append(Prompt(ids, query.pictures, shared))
+        return prompts
 
     def _score_options(
         self, shared: SharedPrefix, asked: Sequence[Query]
@@ -112,20 +112,20 @@ class Local:
         options = self._continuations(queries)
         scores = score_options(shared, rows, options)
         return {
-            row: {"scores": _sum_scores(query, found)}
-            for row, query, found in zip(rows, queries, scores, strict=True)
+            row: {"scores": _sum_scores(query, tokens)}
+            for row, query, tokens in zip(rows, queries, scores, strict=True)
         }
 
     def _continuations(self, queries: Sequence[Query]) -> list[list[list[int]]]:
         chats = [query for query in queries if not query.completion]
-        said = self._forms.continuations(
+        encoded = self._forms.continuations(
             [query.messages for query in chats],
             [query.options for query in chats],
             [query.where for query in chats],
         )
         others = [query for query in queries if query.completion]
         continued = iter(completion.encode_continuations(self.tokenizer, others))
-        answers = iter(said)
+        answers = iter(encoded)
         return [next(continued if query.completion else answers) for query in queries]
 
     def _generate_answers(
@@ -136,27 +136,27 @@ class Local:
         for place, query in enumerate(asked):
             if not query.options:
                 limits.setdefault(query.max_new_tokens, []).append(place)
-        found = {}
+        results = {}
         for limit, rows in limits.items():
             answers = generate_answers(shared, rows, self._stops, limit)
             for row, answer in zip(rows, answers, strict=True):
                 text = str(self.tokenizer.decode(answer.ids, skip_special_tokens=True)).strip()
                 ended = {"hit_limit": answer.hit_limit, "failure": answer.failure}
-                found[row] = {"text": text, **ended}
-        return found
+                results[row] = {"text": text, **ended}
+        return results
 
     def _features(self, pixels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What the LLM sees of each picture: projected features [P, hidden]."""
         names = list(pixels)
         read: Any = self.model
-        found: dict[str, Tensor] = {}
+        features: dict[str, Tensor] = {}
         for start in range(0, len(names), self.batch_size):
             batch = names[start : start + self.batch_size]
             stacked = torch.stack([pixels[name] for name in batch])
             stacked = stacked.to(self.model.device, self.model.dtype)
             seen = fusion.project(read, fusion.compute_image_features(read, stacked))
-            found.update(zip(batch, seen, strict=True))
-        return found
+            features.update(zip(batch, seen, strict=True))
+        return features
 
     def close(self) -> None:
         """Nothing is held but the model."""
@@ -188,8 +188,8 @@ def open_local(
     )
 
 
-def _sum_scores(query: Query, found: Sequence[Tokens]) -> tuple[OptionScore, ...]:
+def _sum_scores(query: Query, scored: Sequence[Tokens]) -> tuple[OptionScore, ...]:
     return tuple(
         summarise(tokens.values, text, not query.completion, tokens.greedy)
-        for tokens, text in zip(found, query.options, strict=True)
+        for tokens, text in zip(scored, query.options, strict=True)
     )

@@ -92,7 +92,7 @@ class Server:
                 messages=messages, max_tokens=query.max_new_tokens, **SETTINGS
             )
         except RefusedError as error:
-            return {"failure": f"server: {error.told}"}
+            return {"failure": f"server: {error.reason}"}
         return _read(answer)
 
     async def _probe(self) -> None:
@@ -100,7 +100,7 @@ class Server:
         try:
             await self._server.ask_until_answered(messages=HELLO, max_tokens=PROBE, **SETTINGS)
         except RefusedError as error:
-            raise self._server.explain_gone(error.told) from None
+            raise self._server.explain_gone(error.reason) from None
 
     def close(self) -> None:
         """Hang up."""

@@ -91,31 +91,34 @@ class VLLM:
                 requests.append({"prompt_token_ids": [*ids, *more], **images})
                 sampling.append(self._sampling(query))
         outputs = iter(self.llm.generate(requests, sampling, use_tqdm=False))
-        found = [
+        results = [
             self._read_scores(query, texts, outputs) if texts else self._read_answer(next(outputs))
             for query, texts in zip(queries, options, strict=True)
         ]
         seconds = (time.perf_counter() - began) / max(1, len(queries))
-        return [Reply(seconds=seconds, **values) for values in found]
+        return [Reply(seconds=seconds, **values) for values in results]
 
     def _prompts(self, queries: Sequence[Query]) -> list[tuple[int, ...]]:
         """Tokens of each prompt, a picture as one."""
         chats = [query for query in queries if not query.completion]
-        said = self._forms.prompts([q.messages for q in chats], [q.where for q in chats])
+        encoded = self._forms.prompts([q.messages for q in chats], [q.where for q in chats])
         others = [query for query in queries if query.completion]
-        asked, continued = iter(said), iter(completion.encode_prompts(self.tokenizer, others))
+        asked, continued = iter(encoded), iter(completion.encode_prompts(self.tokenizer, others))
         return [next(continued if query.completion else asked)[0] for query in queries]
 
     def _options(self, queries: Sequence[Query]) -> list[list[list[int]]]:
         """Tokens of each query's options."""
         chats = [query for query in queries if not query.completion]
-        said = self._forms.continuations(
+        encoded = self._forms.continuations(
             [query.messages for query in chats],
             [query.options for query in chats],
             [query.where for query in chats],
         )
         others = [query for query in queries if query.completion]
-        asked, continued = iter(said), iter(completion.encode_continuations(self.tokenizer, others))
+        asked, continued = (
+            iter(encoded),
+            iter(completion.encode_continuations(self.tokenizer, others)),
+        )
         return [next(continued if query.completion else asked) for query in queries]
 
     def _pack_pictures(self, query: Query, pictures: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,8 +146,8 @@ class VLLM:
     def _read_answer(self, output: Any) -> dict[str, Any]:
         answer = output.outputs[0]
         ids = list(answer.token_ids)
-        told = zip(answer.logprobs, ids, strict=True)
-        logs = [float(place[token].logprob) for place, token in told]
+        pairs = zip(answer.logprobs, ids, strict=True)
+        logs = [float(place[token].logprob) for place, token in pairs]
         if bad := [log for log in logs if not isfinite(log)]:
             return {
                 "prompt": fingerprint(output.prompt_token_ids),
@@ -162,7 +165,7 @@ class VLLM:
         self, query: Query, options: Sequence[Sequence[int]], outputs: Iterator[Any]
     ) -> dict[str, Any]:
         """Scores of a query's options: what vLLM says of the last tokens of each prompt."""
-        scores, told = [], ""
+        scores, prompt = [], ""
         for text, ids in zip(query.options, options, strict=True):
             output = next(outputs)
             whole, logs = list(output.prompt_token_ids), output.prompt_logprobs
@@ -176,8 +179,8 @@ class VLLM:
                 for place, token in zip(logs[-len(ids) :], ids, strict=True)
             ]
             scores.append(summarise(values, text, ends=not query.completion))
-            told = fingerprint(whole[: -len(ids)])
-        return {"prompt": told, "scores": tuple(scores)}
+            prompt = fingerprint(whole[: -len(ids)])
+        return {"prompt": prompt, "scores": tuple(scores)}
 
     def close(self) -> None:
         """Let go of vLLM."""
@@ -213,8 +216,8 @@ def _open_engine(place: Path, kind: str, dtype: str, batch_size: int, pictures: 
     try:
         import vllm
     except ImportError:
-        told = "vllm: expected the package, found none: pip install 'ikusi[vllm]' (needs a GPU)"
-        raise InputError(told) from None
+        message = "vllm: expected the package, found none: pip install 'ikusi[vllm]' (needs a GPU)"
+        raise InputError(message) from None
     tokenizer: Any
     image_token = image_processor = None
     if kind == "llava":

@@ -55,13 +55,13 @@ class Finding:
         return max((part.p_value for part in self.parts if part.role == "claim"), default=None)
 
 
-FOUND: catalogue.Modules[Claimed] = catalogue.Modules(__name__, "FINDINGS", "finding")
+REGISTRY: catalogue.Modules[Claimed] = catalogue.Modules(__name__, "FINDINGS", "finding")
 
 
 def examine(study: Study) -> list[Finding]:
     """Test the findings on what a study has measured so far."""
     resampling = Resampling(max(study.recipe.bootstrap, evidence.RESAMPLES), study.recipe.seed)
-    asked = sorted(FOUND.every.values(), key=lambda claimed: claimed.number)
+    asked = sorted(REGISTRY.every.values(), key=lambda claimed: claimed.number)
     gathered = [_gather(claimed, study, resampling) for claimed in asked]
     tested = [finding for finding in gathered if finding.verdict != "not tested"]
     adjusted = holm([finding.p_value or 0.0 for finding in tested])
@@ -74,11 +74,11 @@ def examine(study: Study) -> list[Finding]:
 def _gather(claimed: Claimed, study: Study, resampling: Resampling) -> Finding:
     number, (title, test) = claimed.number, claimed.write_words(study)
     try:
-        found = claimed.gather(study, resampling)
+        claim = claimed.gather(study, resampling)
     except Lacking as reason:
         return Finding(number, title, test, "not tested", str(reason))
-    parts, details = tuple(found.parts), tuple(found.details)
-    return Finding(number, title, test, "inconclusive", "", found.quantity, parts, details)
+    parts, details = tuple(claim.parts), tuple(claim.details)
+    return Finding(number, title, test, "inconclusive", "", claim.quantity, parts, details)
 
 
 def _conclude(finding: Finding, adjusted: float) -> Finding:

@@ -13,13 +13,13 @@ from ikusi.statistics.kappas import KappaGap, compare_kappas
 
 def judges(study: Study, resampling: Resampling) -> Claim:
     """Whether people agree with each other more than with a judge (finding 6)."""
-    found = list(_list_beside(study))
-    if not found:
+    compared = list(_list_beside(study))
+    if not compared:
         raise Lacking(_explain_lacking(study))
     parts: list[Part] = []
     premises: list[Part] = []
     details: list[Part] = []
-    for one in found:
+    for one in compared:
         size = len(one.sheet.classes)
         gap = compare_kappas(one.people, one.judge, size, resampling.n, resampling.seed)
         if gap is None:

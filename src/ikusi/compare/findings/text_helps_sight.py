@@ -16,9 +16,9 @@ from ikusi.compare.reading import Study
 def text_helps_sight(study: Study, resampling: Resampling) -> Claim:
     """What text-only rows add to answers about pictures (finding 4)."""
     code, benchmarks = study.target.code, close_ended(study)
-    found = pair_runs(study, study.shares)
-    first = [(key, pair) for key, pair in found if key[1] == 0]
-    chosen = first or found
+    keyed = pair_runs(study, study.shares)
+    first = [(key, pair) for key, pair in keyed if key[1] == 0]
+    chosen = first or keyed
     pairs = [pair for _, pair in chosen]
     name = "with text-only rows less without" + (" at 0 %" if first else "")
     part = compare(name, evidence.measure_gaps(pairs, benchmarks, code), resampling)
@@ -33,8 +33,8 @@ def text_helps_sight(study: Study, resampling: Resampling) -> Claim:
     )
     backbones = [backbone for (backbone, _), _ in chosen]
     details = list_details(study, pairs, backbones, benchmarks, code, resampling)
-    if first and len(found) > len(first):
-        every = evidence.measure_gaps([pair for _, pair in found], benchmarks, code)
+    if first and len(keyed) > len(first):
+        every = evidence.measure_gaps([pair for _, pair in keyed], benchmarks, code)
         details.append(compare("over all shares", every, resampling))
     return Claim(f"{name}, in {study.target.name}", [part, seen], details)
 

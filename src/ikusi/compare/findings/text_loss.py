@@ -11,12 +11,12 @@ def text_loss(study: Study, resampling: Resampling) -> Claim:
     code, names = study.target.code, study.text_only
     if not names:
         raise Lacking("The recipe has no text-only benchmark.")
-    found = pair_runs(study, study.shares)
-    found = [(key, pair) for key, pair in found if key[0] in study.backbones]
-    if not found:
+    keyed = pair_runs(study, study.shares)
+    keyed = [(key, pair) for key, pair in keyed if key[0] in study.backbones]
+    if not keyed:
         raise Lacking("The bare backbones are not measured yet.")
-    pairs = [pair for _, pair in found]
-    bare = [study.backbones[backbone] for (backbone, _), _ in found]
+    pairs = [pair for _, pair in keyed]
+    bare = [study.backbones[backbone] for (backbone, _), _ in keyed]
     lost = [(before, plain) for before, (_, plain) in zip(bare, pairs, strict=True)]
     name = "with text-only rows less without"
     parts = [
@@ -31,7 +31,7 @@ def text_loss(study: Study, resampling: Resampling) -> Claim:
     ]
     details = [
         compare(f"{backbone}, {share} %", evidence.measure_gaps([pair], names, code), resampling)
-        for (backbone, share), pair in found
+        for (backbone, share), pair in keyed
     ]
     quantity = f"{name}, {join_titles(study, names)} in {study.target.name}"
     return Claim(quantity, parts, details)

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from ikusi.data.rows.base import Asked, RowType
 
 
-FOUND: catalogue.Modules[RowType] = catalogue.Modules(__name__, "ROW_TYPES", "row_type")
+REGISTRY: catalogue.Modules[RowType] = catalogue.Modules(__name__, "ROW_TYPES", "row_type")
 
 
 def list_types() -> list[RowType]:
     """The types of rows, by name."""
-    return [FOUND.find(name) for name in FOUND.names()]
+    return [REGISTRY.find(name) for name in REGISTRY.names()]
 
 
 def load(name: str) -> RowType:
@@ -34,7 +34,7 @@ def load(name: str) -> RowType:
     Raises:
         InputError: there is none of that name.
     """
-    return FOUND.find(name)
+    return REGISTRY.find(name)
 
 
 def load_asked(name: str) -> Asked:
@@ -45,10 +45,10 @@ def load_asked(name: str) -> Asked:
     """
     from ikusi.data.rows.base import Asked
 
-    found = load(name)
-    if not isinstance(found, Asked):
+    row_type = load(name)
+    if not isinstance(row_type, Asked):
         raise catalogue.make_unknown_error("row_type", name, _list_asked())
-    return found
+    return row_type
 
 
 def _list_asked() -> list[str]:
@@ -80,7 +80,7 @@ class _OneOf:
         return value
 
 
-Name = Annotated[str, _OneOf(FOUND.names)]
+Name = Annotated[str, _OneOf(REGISTRY.names)]
 """The name of a type of rows, as a field of settings."""
 AskedName = Annotated[str, _OneOf(_list_asked)]
 """The name of a type of rows that a model can be asked about."""

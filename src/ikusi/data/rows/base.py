@@ -129,13 +129,13 @@ class RowType(ABC):
         own = [column for name, column in self._checked.items() if name in columns]
         suspects = [column.suspects(columns) for column in own]
         places = join_places([find_blank(columns["id"]).nonzero()[0], *suspects])
-        found: dict[int, str] = {}
+        problems: dict[int, str] = {}
         for place, row in zip(places, table.take(places).to_pylist(), strict=True):
             keys = (row.get(name) for name in ("id", "group", "task"))
             problem = find_key_fault(*keys) or self.fault({one.name: row[one.name] for one in own})
             if problem:
-                found[int(place)] = problem
-        return found
+                problems[int(place)] = problem
+        return problems
 
     def __str__(self) -> str:
         return self.name

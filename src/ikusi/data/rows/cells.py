@@ -95,14 +95,14 @@ def read_turns(conversation: Any) -> tuple[list[dict[str, str]], list[str]]:
     """
     if not isinstance(conversation, list) or not conversation:
         raise InputError(f"conversations: expected a list of turns, found {conversation!r:.80}")
-    found, raw = [], []
+    turns, raw = [], []
     for turn in conversation:
         role, content = pick_value(turn, "from", "role"), pick_value(turn, "value", "content")
         if not isinstance(content, str):
             raise InputError(f"conversations: expected text, found {content!r:.80}")
         raw.append(content)
-        found.append({"role": ROLES.get(role, role), "content": _remove_mark(content)})
-    return found, raw
+        turns.append({"role": ROLES.get(role, role), "content": _remove_mark(content)})
+    return turns, raw
 
 
 def _remove_mark(text: str) -> str:

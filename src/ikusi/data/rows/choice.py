@@ -26,7 +26,7 @@ from ikusi.data.rows.shape import Gold, Line
 
 
 class Options(Column):
-    """Different texts that say something."""
+    """Different texts, none of them blank."""
 
     type = pa.list_(pa.string())
 

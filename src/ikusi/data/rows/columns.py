@@ -57,7 +57,7 @@ class Column(ABC):
 
 
 class Text(Column):
-    """A text that says something."""
+    """A text that is not blank."""
 
     type = pa.string()
 
@@ -191,13 +191,13 @@ _short.maxstring = _short.maxother = 80
 
 
 def find_blank(texts: Any) -> np.ndarray:
-    """Which texts are none or say nothing, bool [N]."""
-    says = pc.fill_null(pc.match_substring_regex(texts, SIGN), False)
-    return ~says.to_numpy(zero_copy_only=False)
+    """Which texts are missing or blank, bool [N]."""
+    visible = pc.fill_null(pc.match_substring_regex(texts, SIGN), False)
+    return ~visible.to_numpy(zero_copy_only=False)
 
 
 def find_blank_within(lists: Any) -> Places:
-    """Rows whose list has a text that is none or says nothing."""
+    """Rows whose list has a text that is missing or blank."""
     rows = pc.list_parent_indices(lists).to_numpy()
     return rows[find_blank(pc.list_flatten(lists))]
 

@@ -48,14 +48,14 @@ class Turns(Column):
         return None
 
     def suspects(self, table: Table) -> Places:
-        """Find what is no plain talk of user and assistant, or in which someone says nothing."""
+        """Find conversations that do not alternate user and assistant, or have a blank turn."""
         turns = table[self.name]
-        said, rows = pc.list_flatten(turns), pc.list_parent_indices(turns).to_numpy()
-        silent = find_blank(pc.struct_field(said, "content")) | said.is_null().to_numpy(
+        flattened, rows = pc.list_flatten(turns), pc.list_parent_indices(turns).to_numpy()
+        silent = find_blank(pc.struct_field(flattened, "content")) | flattened.is_null().to_numpy(
             zero_copy_only=False
         )
         offsets = pa.array(np.r_[0, np.cumsum(measure_lengths(turns))], pa.int32())
-        roles = pa.ListArray.from_arrays(offsets, pc.struct_field(said, "role"))
+        roles = pa.ListArray.from_arrays(offsets, pc.struct_field(flattened, "role"))
         talk = pc.match_substring_regex(pc.binary_join(roles, "\n"), TALK)
         usual = pc.fill_null(talk, False).to_numpy(zero_copy_only=False)
         return np.concatenate([rows[silent], np.flatnonzero(~usual)])
@@ -85,13 +85,13 @@ class Instructions(RowType):
         return [turn["content"] for turn in row["turns"]]
 
     def with_texts(self, table: pa.Table, texts: pa.ListArray) -> dict[str, Any]:
-        """The same speakers say the texts, turn by turn."""
+        """The same roles with other texts, turn by turn."""
         turns = table["turns"].combine_chunks()
         roles = turns.flatten().field("role")
-        said = pa.StructArray.from_arrays([roles, texts.flatten()], ["role", "content"])
+        replaced = pa.StructArray.from_arrays([roles, texts.flatten()], ["role", "content"])
         counts = pc.list_value_length(turns).to_numpy(zero_copy_only=False)
         offsets = pa.array(np.r_[0, np.cumsum(counts)], pa.int32())
-        return {"turns": pa.ListArray.from_arrays(offsets, said)}
+        return {"turns": pa.ListArray.from_arrays(offsets, replaced)}
 
     def name_texts(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
         """What is said, turn by turn."""

@@ -6,12 +6,12 @@ A module here that has `SOURCES` adds those data sets to the list; nothing else 
 from ikusi import catalogue
 from ikusi.data.sources.base import Source
 
-FOUND: catalogue.Modules[Source] = catalogue.Modules(__name__, "SOURCES", "source")
+REGISTRY: catalogue.Modules[Source] = catalogue.Modules(__name__, "SOURCES", "source")
 
 
 def list_sources() -> list[Source]:
     """The data sets that can be imported, by name."""
-    return [FOUND.every[name] for name in FOUND.names()]
+    return [REGISTRY.every[name] for name in REGISTRY.names()]
 
 
 def load(name: str) -> Source:
@@ -20,4 +20,4 @@ def load(name: str) -> Source:
     Raises:
         InputError: there is none of that name.
     """
-    return FOUND.find(name)
+    return REGISTRY.find(name)

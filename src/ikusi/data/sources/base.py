@@ -117,8 +117,10 @@ def convert_rows(
         except InputError as error:
             yield BadRow(_name(row, id_column, number), str(error), row)
         except WRONG as error:
-            told = f"row: expected the columns of its type, found {type(error).__name__}: {error}"
-            yield BadRow(_name(row, id_column, number), " ".join(told.split()), row)
+            problem = (
+                f"row: expected the columns of its type, found {type(error).__name__}: {error}"
+            )
+            yield BadRow(_name(row, id_column, number), " ".join(problem.split()), row)
 
 
 def _name(row: Mapping[str, Any], id_column: str, number: int) -> str:

@@ -22,7 +22,7 @@ _BRACKETS = {"-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{
 _CONTRACTED = r"'(?:s|m|d|re|ve|ll)\b"
 _RULES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"\s+"), " "),
-    (re.compile(r"-(?:[lr][rsc])b-", re.IGNORECASE), lambda found: _BRACKETS[found[0].lower()]),
+    (re.compile(r"-(?:[lr][rsc])b-", re.IGNORECASE), lambda match: _BRACKETS[match[0].lower()]),
     (re.compile(r"``|''"), '"'),
     (re.compile(r'" ([^"]*?) "(?!\w)'), r'"\1"'),
     (re.compile(r"(?<![^\s(\[])' ((?:(?!')\S| (?!'))+) '(?= |$)"), r"'\1'"),

@@ -1,4 +1,5 @@
-"""Files that are damaged: what can be read of them is read, and what cannot be is told."""
+"""Files that are damaged: what can be read of them is read, and what cannot be becomes a
+`BadLine`."""
 
 from __future__ import annotations
 

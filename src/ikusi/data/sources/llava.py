@@ -70,8 +70,8 @@ def _read(origin: Origin, options: Options) -> Iterator[Item]:
 
     def convert(row: dict[str, Any]) -> Item:
         id, picture = read_id(row, "id"), _picture(row, root)
-        said, raw = read_turns(row.get("conversations"))
-        columns: dict[str, Any] = {"turns": said}
+        turns, raw = read_turns(row.get("conversations"))
+        columns: dict[str, Any] = {"turns": turns}
         if flags := _flags(raw, picture is not None):
             columns["flags"] = flags
         seen[id] += 1

@@ -44,8 +44,8 @@ def _converter(code: str) -> Callable[[dict[str, Any]], Item]:
         id = read_id(row, "conversation_id")
         if id.startswith("translation_"):  # which the data set's card advises against
             return LeftOut("a conversation about translation")
-        said, _ = read_turns(row.get("conversations"))
-        return SourceRow(id, None, {code: {"turns": said}})
+        turns, _ = read_turns(row.get("conversations"))
+        return SourceRow(id, None, {code: {"turns": turns}})
 
     return convert
 
@@ -54,16 +54,16 @@ def _table(origin: Origin, code: str) -> Iterator[Item]:
     if code not in HUBS:
         raise InputError(f"languages: expected {' or '.join(HUBS)}, found {code}")
     hub = HUBS[code]
-    found = origin.within(hub.partition("/")[2])
-    return convert_rows(found.rows(hub, "train"), _converter(code), "conversation_id")
+    table = origin.within(hub.partition("/")[2])
+    return convert_rows(table.rows(hub, "train"), _converter(code), "conversation_id")
 
 
 def merge_languages(first: SourceRow, second: SourceRow) -> SourceRow | BadRow:
     """A conversation in both languages, as long in one as in the other."""
     texts = {**first.texts, **second.texts}
-    said, theirs = ([turn["role"] for turn in columns["turns"]] for columns in (*texts.values(),))
-    if said != theirs:
-        reason = f"turns: expected as many in both languages, found {len(said)} and {len(theirs)}"
+    ours, theirs = ([turn["role"] for turn in columns["turns"]] for columns in (*texts.values(),))
+    if ours != theirs:
+        reason = f"turns: expected as many in both languages, found {len(ours)} and {len(theirs)}"
         return BadRow(first.id, reason, texts)
     return SourceRow(first.id, first.picture, texts)
 

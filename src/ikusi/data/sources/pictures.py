@@ -159,8 +159,8 @@ def _unpack(path: Path, member: str) -> bytes:
     except KeyError:
         raise InputError(f"picture: expected a file in the archive, found none: {member}") from None
     except DAMAGED as error:
-        told = " ".join(f"{error}".split())
-        raise InputError(f"picture: expected a file in an archive, found: {told:.100}") from None
+        reason = " ".join(f"{error}".split())
+        raise InputError(f"picture: expected a file in an archive, found: {reason:.100}") from None
     if len(data) > MAX_BYTES:
         raise InputError(f"picture: expected at most {MAX_BYTES} bytes, found more: {member}")
     return data

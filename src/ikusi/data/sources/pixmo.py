@@ -79,20 +79,20 @@ def read_conversation(row: dict[str, Any]) -> list[str]:
     before, *tagged = _TAG.split(question)
     if not tagged:
         return [before.strip(), answer]
-    said = [text.strip() for text in tagged[1::2]]
+    texts = [text.strip() for text in tagged[1::2]]
     roles = tagged[0::2]
-    if roles[-1] == "ASSISTANT" and not said[-1]:
-        roles, said = roles[:-1], said[:-1]
+    if roles[-1] == "ASSISTANT" and not texts[-1]:
+        roles, texts = roles[:-1], texts[:-1]
     if before.strip() or roles != ["USER", "ASSISTANT"] * (len(roles) // 2) + ["USER"]:
         raise InputError(f"question: expected turns of [USER], found {question!r:.80}")
-    return [*said, answer]
+    return [*texts, answer]
 
 
 def _stance(answer: str, rule: str, words: tuple[str, str]) -> int | None:
     """0 for yes, 1 for no, None for anything else."""
-    said = answer.lower().strip(" \n\t.!,;:\"'")
+    plain = answer.lower().strip(" \n\t.!,;:\"'")
     for number, word in enumerate(word.lower() for word in words):
-        if said == word or (rule == "loose" and re.match(rf"{word}\b", said)):
+        if plain == word or (rule == "loose" and re.match(rf"{word}\b", plain)):
             return number
     return None
 
@@ -101,15 +101,15 @@ def _read_cap_qa(origin: Origin, options: CapQA) -> Iterator[Item]:
     words = find_yes_no("en")
 
     def convert(row: dict[str, Any]) -> Item:
-        said = read_conversation(row)
-        if len(said) != 2:
+        turns = read_conversation(row)
+        if len(turns) != 2:
             return LeftOut("several turns")
-        stance = _stance(said[1], options.answer, words)
+        stance = _stance(turns[1], options.answer, words)
         if stance is None:
             return LeftOut("no question of yes or no")
-        columns = {"question": said[0], "choices": list(words), "answer": stance}
+        columns = {"question": turns[0], "choices": list(words), "answer": stance}
         shown = find_picture(row)
-        id = make_id(shown.url or shown.image_id, said[0])
+        id = make_id(shown.url or shown.image_id, turns[0])
         stratum = words[stance] if options.balance else ""
         return SourceRow(id, shown, {"en": columns}, stratum=stratum)
 

@@ -33,8 +33,8 @@ class Spool:
     def take(self, key: str | int) -> Any:
         """The object of a key, marked as taken; None if there is none, or it was taken."""
         sql = "UPDATE held SET taken = 1 WHERE key = ? AND NOT taken RETURNING value"
-        found = self._base.execute(sql, (key,)).fetchone()
-        return pickle.loads(found[0]) if found else None
+        row = self._base.execute(sql, (key,)).fetchone()
+        return pickle.loads(row[0]) if row else None
 
     def drop(self, key: str | int) -> None:
         """Forget an object."""
@@ -100,8 +100,8 @@ def sample_rows(items: Iterable[Item], count: int, seed: int) -> Iterator[Item]:
     """`count` rows, the ones whose hash with the seed is smallest, in their own order.
 
     A row that was chosen stays chosen when the data set grows, unless a new one comes before it.
-    Each stratum gives as many as the others. What is no row passes; rows that were not chosen are
-    told as left out. The chosen ones wait on disk.
+    Each stratum gives as many as the others. What is no row passes; rows that were not chosen
+    become `LeftOut`. The chosen ones wait on disk.
     """
     heaps: dict[str, list[_Entry]] = defaultdict(list)  # the largest hash first
     ids: set[str] = set()  # of what the heaps hold

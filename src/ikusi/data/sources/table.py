@@ -116,13 +116,13 @@ def _columns(row: Mapping[str, Any], code: str, options: Options) -> dict[str, A
 def _picture(row: Mapping[str, Any], options: Options, root: Path | None) -> Picture | None:
     names = {name: options.columns.get(name, name) for name in KEYS}
     image, url = row.get(names["image"]), row.get(names["image_url"])
-    told = row.get(names["image_id"])
+    image_id = row.get(names["image_id"])
     if not image and not url:
         expect_no_video(row)
     if isinstance(image, str) and image and root is not None:
-        return find_in_place(root, image, str(told) if told is not None else None)
+        return find_in_place(root, image, str(image_id) if image_id is not None else None)
     if image:
-        return find_in_cell(image, names["image"], str(told) if told is not None else None)
+        return find_in_cell(image, names["image"], str(image_id) if image_id is not None else None)
     return find_at_url(url, row.get(names["image_sha256"])) if url else None
 
 

@@ -73,8 +73,8 @@ class Origin:
         """The part of a local data set in a folder or file of its own; on the hub, the same."""
         if self.path is None:
             return self
-        found = [self.path / f"{name}{suffix}" for suffix in ("", *SUFFIXES)]
-        for path in found:
+        candidates = [self.path / f"{name}{suffix}" for suffix in ("", *SUFFIXES)]
+        for path in candidates:
             if path.exists():
                 return Origin(path, self.split)
         raise InputError(f"{self.path}: expected {name} in it, found none")
@@ -121,8 +121,8 @@ def _find_files(place: str, split: str, config: str | None, file: str | None) ->
 
 
 def _explain_unreached(place: str, error: Exception) -> InputError:
-    told = " ".join(f"{error}".split())
-    return InputError(f"{place}: expected a data set, found none: {told:.300}")
+    reason = " ".join(f"{error}".split())
+    return InputError(f"{place}: expected a data set, found none: {reason:.300}")
 
 
 def read(name: str) -> Iterator[Row | BadLine]:
@@ -260,8 +260,8 @@ def _values(file: io.TextIOBase, line: str, name: str) -> Iterator[Row | BadLine
         except (ValueError, RecursionError) as error:
             value = _over_lines(file, line, waiting, name) if over_lines else None
             over_lines = value is not None  # else these are lines, and some are bad
-            told = BadLine(line.rstrip("\n"), f"row: expected JSON, found {error}")
-            yield told if value is None else _object(value)
+            bad = BadLine(line.rstrip("\n"), f"row: expected JSON, found {error}")
+            yield bad if value is None else _object(value)
 
 
 def _over_lines(file: io.TextIOBase, line: str, waiting: deque[str], name: str) -> Any:

@@ -29,7 +29,7 @@ class Options(Section):
 
 
 def read_coco_id(row: dict[str, Any]) -> str | None:
-    """COCO's number of a row's picture, if the row tells it."""
+    """COCO's number of a row's picture, if the row has it."""
     return read_id(row, "image_id") if row.get("image_id") is not None else None
 
 

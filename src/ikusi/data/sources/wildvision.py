@@ -67,7 +67,7 @@ def read_keep_list(path: str | None) -> set[str] | None:
 
 
 def keep_only(items: Iterator[Item], ids: set[str] | None) -> Iterator[Item]:
-    """The rows with these ids; an id that no row has is told as a bad row."""
+    """The rows with these ids; an id that no row has becomes a `BadRow`."""
     if ids is None:
         yield from items
         return

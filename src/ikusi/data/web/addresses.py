@@ -36,10 +36,10 @@ def check(address: str, allowed: Sequence[Network] = ()) -> None:
         PrivateAddressError: so it is.
     """
     # An address of one link carries the link's name: fe80::1%eth0.
-    found = ip_address(address.partition("%")[0])
-    if any(found in network for network in allowed if network.version == found.version):
+    parsed = ip_address(address.partition("%")[0])
+    if any(parsed in network for network in allowed if network.version == parsed.version):
         return
-    if not _is_public(found):
+    if not _is_public(parsed):
         raise PrivateAddressError(address)
 
 
@@ -85,7 +85,7 @@ def list_proxies() -> list[Network]:
     Raises:
         InputError: one has no address.
     """
-    found: list[Network] = []
+    networks: list[Network] = []
     for kind, url in urllib.request.getproxies().items():
         if kind not in ("http", "https"):
             continue
@@ -94,8 +94,8 @@ def list_proxies() -> list[Network]:
             known = socket.getaddrinfo(host, None)
         except (OSError, UnicodeError) as error:
             raise InputError(f"{kind}_proxy: expected a proxy, found {host}: {error}") from None
-        found += [ip_network(str(address[0]).partition("%")[0]) for *_, address in known]
-    return found
+        networks += [ip_network(str(address[0]).partition("%")[0]) for *_, address in known]
+    return networks
 
 
 class PublicResolver(AbstractResolver):
@@ -112,10 +112,10 @@ class PublicResolver(AbstractResolver):
         Raises:
             PrivateAddressError: one of them is not public.
         """
-        found = await self._resolver.resolve(host, port, family)
-        for result in found:
+        results = await self._resolver.resolve(host, port, family)
+        for result in results:
             check(result["host"], self._allowed)
-        return found
+        return results
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -1,4 +1,4 @@
-"""Fetch the pictures behind URLs: politely, safely, once; what is dead is remembered with why.
+"""Fetch the pictures behind URLs: politely, safely, once; dead ones are remembered with the reason.
 
 The paper lost 10 to 16 % of its pictures to dead links; here each has its reason in a table.
 """
@@ -32,11 +32,11 @@ from ikusi.data.images import (
     Decoded,
     NotAPictureError,
     TooManyPixelsError,
-    decode_and_tell,
+    decode_and_describe,
 )
 from ikusi.data.web import addresses
 from ikusi.data.web.hosts import Host, Turns
-from ikusi.data.web.ledger import PASSING, Found, Ledger, Wanted, locate_picture
+from ikusi.data.web.ledger import PASSING, Ledger, Outcome, Wanted, locate_picture
 from ikusi.errors import InputError
 
 STATUSES = {401: "forbidden", 403: "forbidden", 404: "not found", 408: "timeout", 410: "gone"}
@@ -65,7 +65,7 @@ class FetchSettings:
         max_redirects: most redirects that are followed.
         on_mismatch: what a wrong hash does: `keep` the picture with a flag, or `drop` it.
         retry_dead: ask again for what is remembered as dead.
-        user_agent: what servers are told of who asks.
+        user_agent: how requests identify who asks.
         allow: networks that may be reached although they are private, such as `127.0.0.1/32`.
         use_proxy: go through the proxy that the environment names, which then resolves names, and
             decides which addresses are reached.
@@ -91,7 +91,7 @@ class _NoPictureError(Exception):
 
     def __init__(self, reason: str, http: int | None = None, rest: float = 0.0) -> None:
         super().__init__(reason)
-        self.found = Found(reason, http, rest=rest)
+        self.outcome = Outcome(reason, http, rest=rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def fetch(
         urls: what is wanted; read in a thread as the work goes on, each URL once.
         folder: where pictures and ledger are kept, for all runs.
         settings: limits and manners.
-        progress: told the URLs settled in this run, and how many of them have a picture.
+        progress: called with the numbers of URLs settled in this run, and of those with a picture.
 
     Returns:
         The ledger, with every URL that was wanted.
@@ -198,13 +198,13 @@ class _Fetcher:
     async def _work(self, turns: Turns, session: aiohttp.ClientSession) -> None:
         while True:
             wanted, host = await turns.take()
-            found = await self._settle(wanted, host, session)
-            self.counts[self.ledger.note(wanted, found)] += 1
+            outcome = await self._settle(wanted, host, session)
+            self.counts[self.ledger.note(wanted, outcome)] += 1
             turns.give_back(host)
             if self.progress:
                 self.progress(self.counts.total(), self.counts[True])
 
-    async def _settle(self, wanted: Wanted, host: Host, session: aiohttp.ClientSession) -> Found:
+    async def _settle(self, wanted: Wanted, host: Host, session: aiohttp.ClientSession) -> Outcome:
         """Try until a picture comes, or a reason that will stay."""
         loop = asyncio.get_running_loop()
         tries = self.settings.retries + 1
@@ -212,21 +212,21 @@ class _Fetcher:
             await asyncio.sleep(max(0.0, host.rest_until - loop.time()))
             if host.given_up:
                 break
-            found = await self._try_once(wanted, session)
-            host.learn(found, loop.time())
-            if found.reason not in PASSING or host.given_up or number == tries - 1:
-                return found
+            outcome = await self._try_once(wanted, session)
+            host.learn(outcome, loop.time())
+            if outcome.reason not in PASSING or host.given_up or number == tries - 1:
+                return outcome
             await asyncio.sleep(0.5 * 2**number * (1 + random.random()))
-        return Found(host.given_up)
+        return Outcome(host.given_up)
 
-    async def _try_once(self, wanted: Wanted, session: aiohttp.ClientSession) -> Found:
+    async def _try_once(self, wanted: Wanted, session: aiohttp.ClientSession) -> Outcome:
         try:
             async with asyncio.timeout(self.settings.timeout):
                 answer = await self._answer(wanted.url, session)
         except _NoPictureError as error:
-            return error.found
+            return error.outcome
         except Exception as error:  # whatever a server sends must not end the others' work
-            return Found(_reason(error))
+            return Outcome(_reason(error))
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.decoders, self._store, wanted.url, answer)
 
@@ -256,18 +256,18 @@ class _Fetcher:
             PrivateAddressError: it leads to a private address.
         """
         try:
-            found = base.join(URL(url.strip())) if base else URL(url.strip())
-            host = found.raw_host
+            target = base.join(URL(url.strip())) if base else URL(url.strip())
+            host = target.raw_host
         except (ValueError, TypeError) as error:
             raise _NoPictureError("bad URL") from error
-        if found.scheme not in ("http", "https"):
-            raise _NoPictureError("unsupported scheme" if found.scheme else "bad URL")
+        if target.scheme not in ("http", "https"):
+            raise _NoPictureError("unsupported scheme" if target.scheme else "bad URL")
         if not host:
             raise _NoPictureError("bad URL")
         if addresses.is_literal(host):
             addresses.check(host, self.allowed)
         # Names and passwords in a URL are somebody's secret, or a trick.
-        return found.with_user(None).with_fragment(None)
+        return target.with_user(None).with_fragment(None)
 
     async def _body(self, response: aiohttp.ClientResponse) -> _Answer:
         """Read no more than is allowed; a page is told by its first character."""
@@ -289,21 +289,21 @@ class _Fetcher:
         packed = response.headers.get("Content-Encoding", "").lower()
         return _Answer(b"".join(parts), status, packed in ("gzip", "x-gzip", "deflate"))
 
-    def _store(self, url: str, answer: _Answer) -> Found:
+    def _store(self, url: str, answer: _Answer) -> Outcome:
         """Check that a file is a picture and write it to its place; runs in a thread."""
         data, most = answer.data, self.settings.max_bytes
         if answer.is_compressed:  # which was not asked for
             try:
                 data = _inflate(data, most)
             except zlib.error:
-                return Found("broken answer", answer.http)
+                return Outcome("broken answer", answer.http)
             if len(data) > most:
-                return Found("too many bytes", answer.http)
+                return Outcome("too many bytes", answer.http)
         decoded, digest = _decode(data, self.settings.max_pixels), hashlib.sha256(data).hexdigest()
         if isinstance(decoded, str):
-            return Found(decoded, answer.http, len(data), digest)
+            return Outcome(decoded, answer.http, len(data), digest)
         _write(self.ledger.folder / locate_picture(url), data)
-        return Found(None, answer.http, len(data), digest, decoded=decoded)
+        return Outcome(None, answer.http, len(data), digest, decoded=decoded)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -316,11 +316,11 @@ def _write(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())  # of folders, none: a name that is lost is fetched again
         os.replace(aside, path)
     except OSError as error:
-        told = (
+        message = (
             disk.describe_fault(error, path, aside)
             or f"{path}: expected to write a picture, found: {error}"
         )
-        raise InputError(told) from None
+        raise InputError(message) from None
 
 
 def _inflate(data: bytes, most: int) -> bytes:
@@ -344,19 +344,19 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
     raise _NoPictureError(STATUSES.get(status, "refused"), status)
 
 
-def _rest(told: str) -> float:
+def _rest(value: str) -> float:
     """Seconds of a Retry-After header: a number or a date (RFC 9110, 10.2.3); 0 if it is none."""
     with suppress(ValueError):
-        return max(0.0, float(told))
+        return max(0.0, float(value))
     with suppress(ValueError, TypeError, OverflowError):
-        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     return 0.0
 
 
 def _decode(data: bytes, max_pixels: int) -> Decoded | str:
     """What a picture is, or why bytes are none."""
     try:
-        return decode_and_tell(data, max_pixels)[1]
+        return decode_and_describe(data, max_pixels)[1]
     except NotAPictureError:
         return "not an image"
     except TooManyPixelsError:

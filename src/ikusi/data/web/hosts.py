@@ -1,4 +1,4 @@
-"""Whose turn it is: no host is asked for too much at once, and none is waited for by the others."""
+"""Limits for each host: none is asked too often, and a slow one does not delay the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import urlsplit
 
-from ikusi.data.web.ledger import Found, Wanted
+from ikusi.data.web.ledger import Outcome, Wanted
 
 BATCH = 32  # URLs read at once
 LONGEST_REST = 60.0  # seconds; a host that asks for more is not asked again in this run
@@ -23,8 +23,8 @@ class Host:
 
     Args:
         name: as URLs spell it.
-        under_way: its URLs that have their turn.
-        waiting: those that do not.
+        under_way: its URLs that are being fetched.
+        waiting: its URLs that wait for these.
         rest_until: when it may be asked again, in the event loop's time.
         silent_since: when it began not to answer at all, in the same time.
         given_up: why it is not asked any more in this run.
@@ -37,26 +37,26 @@ class Host:
     silent_since: float | None = None
     given_up: str | None = None
 
-    def learn(self, found: Found, now: float) -> None:
-        """Note what a try tells of its host."""
-        if found.rest > LONGEST_REST:
-            self.given_up = found.reason
-        elif found.rest:
-            self.rest_until = now + found.rest
-        if found.http or found.reason not in SILENT:
+    def learn(self, outcome: Outcome, now: float) -> None:
+        """Note what a try shows about its host: that it is silent, or asks for a rest."""
+        if outcome.rest > LONGEST_REST:
+            self.given_up = outcome.reason
+        elif outcome.rest:
+            self.rest_until = now + outcome.rest
+        if outcome.http or outcome.reason not in SILENT:
             self.silent_since = None
         elif self.silent_since is None:
             self.silent_since = now
         elif now - self.silent_since > PATIENCE:
-            self.given_up = found.reason
+            self.given_up = outcome.reason
 
 
 class Turns:
     """Hands out the URLs of an iterator, reading a bounded number of them ahead.
 
     Args:
-        per_host: most URLs of one host that have their turn at once.
-        ahead: most URLs that wait for their turn.
+        per_host: most URLs of one host that are fetched at once.
+        ahead: most URLs that are read before they are fetched.
     """
 
     def __init__(self, per_host: int, ahead: int) -> None:
@@ -84,7 +84,7 @@ class Turns:
         return turn
 
     def give_back(self, host: Host) -> None:
-        """End a turn: the host's next URL has it."""
+        """Note that a URL of this host is settled, and let the host's next one be fetched."""
         if host.waiting:
             self._ready.put_nowait((host.waiting.popleft(), host))
         else:

@@ -35,7 +35,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Outcome:
     """What one URL gave.
 
     Args:
@@ -172,19 +172,23 @@ class Ledger:
             )
         return True
 
-    def note(self, wanted: Wanted, found: Found) -> bool:
+    def note(self, wanted: Wanted, outcome: Outcome) -> bool:
         """Write down what became of a URL, however the process ends; says if it is a picture."""
-        path = None if found.reason else locate_picture(wanted.url)
-        if found.reason is None:
-            status, reason, flag = self._judge(wanted, str(found.sha256))
+        path = None if outcome.reason else locate_picture(wanted.url)
+        if outcome.reason is None:
+            status, reason, flag = self._judge(wanted, str(outcome.sha256))
         else:
-            status, reason, flag = FAILED if found.reason in PASSING else DEAD, found.reason, None
+            status, reason, flag = (
+                FAILED if outcome.reason in PASSING else DEAD,
+                outcome.reason,
+                None,
+            )
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        row = (status, reason, found.http, found.bytes, found.sha256, flag, path, now)
+        row = (status, reason, outcome.http, outcome.bytes, outcome.sha256, flag, path, now)
         self._table.execute(
             "insert or replace into pictures (url, status, reason, http, bytes, sha256, flag, path,"
             " fetched, format, width, height) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (_key(wanted.url), *row, *(found.decoded or (None, None, None))),
+            (_key(wanted.url), *row, *(outcome.decoded or (None, None, None))),
         )
         return status == OK
 

@@ -19,7 +19,7 @@ from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import benchmark
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.evaluate.metrics import FOUND
+from ikusi.evaluate.metrics import REGISTRY
 
 KIND = "tasks"
 
@@ -154,7 +154,7 @@ def _for_lmms(bench: Benchmark, name: str) -> dict[str, Any]:
         "output_type": "generate_until",
         "process_results": _Function(f"{name}.text_results"),
         "generation_kwargs": {**greedy, "num_beams": 1},
-        "metric_list": _metrics(list(FOUND.every)),
+        "metric_list": _metrics(list(REGISTRY.every)),
     }
 
 

@@ -70,24 +70,24 @@ class Ikusi(lmms):
         for number, request in enumerate(requests):
             context, _, visual, *row = request.args
             asked.setdefault((context, visual, *row), []).append(number)
-        found: dict[int, GenerationResult] = {}
+        results: dict[int, GenerationResult] = {}
         for part in self._parts(list(asked)):
             options = {key: [self._target(requests[n].args) for n in asked[key]] for key in part}
             replies = self._answer([(key[0], key[1], *key[2:]) for key in part], options)
             for key, reply in zip(part, replies, strict=True):
                 for number, score in zip(asked[key], reply.scores, strict=True):
                     pair = (-score.total, bool(score.greedy))
-                    found[number] = GenerationResult(text=pair)
-        return [found[number] for number in range(len(requests))]
+                    results[number] = GenerationResult(text=pair)
+        return [results[number] for number in range(len(requests))]
 
     def generate_until(self, requests: Sequence[Any]) -> list[str]:
         """Return the greedy answer to each request, cut at the first of its stop strings."""
-        found: list[str] = []
+        answers: list[str] = []
         for part in self._parts([request.args for request in requests]):
             replies = self._answer([(args[0], args[2], *args[3:]) for args in part], {}, part)
             for args, reply in zip(part, replies, strict=True):
-                found.append(_cut(reply.text, args[1].get("until") or []))
-        return found
+                answers.append(_cut(reply.text, args[1].get("until") or []))
+        return answers
 
     def generate_until_multi_round(self, requests: Sequence[Any]) -> list[str]:
         """Refuse: no benchmark of ours has several rounds."""

@@ -77,16 +77,16 @@ class Task:
             raise ValueError(f"row {doc['id']}: expected {count} scores, found {len(scores)}")
         chosen, tied = pick(scores)
         right = float(chosen == self.type.right(doc))
-        told = {"pick": chosen, "tied": tied, "scores": list(scores)}
-        return {"accuracy": right, "ikusi": {"id": doc["id"], **told}}
+        outcome = {"pick": chosen, "tied": tied, "scores": list(scores)}
+        return {"accuracy": right, "ikusi": {"id": doc["id"], **outcome}}
 
     def text_results(self, doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
         """The verdict on a generated answer, under every metric."""
-        said = results[0][0] if isinstance(results[0], list) else results[0]
-        if not isinstance(said, str):
-            raise ValueError(f"row {doc['id']}: expected an answer, found {said!r}")
-        metrics = score_text(said, self.type.answers(doc), self.normaliser)
-        return {**metrics, "ikusi": {"id": doc["id"], "said": said}}
+        answer = results[0][0] if isinstance(results[0], list) else results[0]
+        if not isinstance(answer, str):
+            raise ValueError(f"row {doc['id']}: expected an answer, found {answer!r}")
+        metrics = score_text(answer, self.type.answers(doc), self.normaliser)
+        return {**metrics, "ikusi": {"id": doc["id"], "said": answer}}
 
 
 def read_losses(results: Sequence[Any]) -> list[float]:
@@ -109,8 +109,8 @@ def _loss(result: Any) -> float:
         result = result[0]
     if isinstance(result, tuple | list) and len(result) == 2:
         result = result[0]
-    if isinstance(result, str) and (found := _AS_TEXT.fullmatch(result.strip())):
-        return float(found[1])
+    if isinstance(result, str) and (match := _AS_TEXT.fullmatch(result.strip())):
+        return float(match[1])
     if isinstance(result, int | float) and not isinstance(result, bool):
         return float(result)
     raise ValueError(f"expected a number, alone or with whether it is greedy; found {result!r}")

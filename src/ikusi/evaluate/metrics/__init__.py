@@ -21,7 +21,7 @@ from ikusi.evaluate.normalise import Normaliser
 
 __all__ = [
     "AGGREGATES",
-    "FOUND",
+    "REGISTRY",
     "UNITS",
     "Normaliser",
     "contains",
@@ -37,7 +37,7 @@ __all__ = [
     "vqa_accuracy_normalised",
 ]
 
-FOUND: catalogue.Modules[Metric] = catalogue.Modules(__name__, "METRICS", "metric")
+REGISTRY: catalogue.Modules[Metric] = catalogue.Modules(__name__, "METRICS", "metric")
 
 OPTIONS = {"accuracy_without_end": "accuracy, end of turn not counted"}
 """What people call the accuracies of options, where their names do not say it."""
@@ -45,12 +45,12 @@ OPTIONS = {"accuracy_without_end": "accuracy, end of turn not counted"}
 
 def list_families() -> list[str]:
     """What benchmarks may ask for, each once."""
-    return list(dict.fromkeys(one.family or one.name for one in FOUND.every.values()))
+    return list(dict.fromkeys(one.family or one.name for one in REGISTRY.every.values()))
 
 
 def is_description(name: str) -> bool:
     """Whether a metric scores a description of a picture, not the answer to a question."""
-    return name in FOUND.every and FOUND.every[name].describes
+    return name in REGISTRY.every and REGISTRY.every[name].describes
 
 
 def describe_metric(name: str) -> str:
@@ -61,17 +61,17 @@ def describe_metric(name: str) -> str:
     >>> describe_metric("accuracy_per_token")
     'accuracy per token'
     """
-    if name in FOUND.every:
-        return FOUND.every[name].words
+    if name in REGISTRY.every:
+        return REGISTRY.every[name].words
     return OPTIONS.get(name, name.replace("_", " "))
 
 
 def score_text(text: str, gold: Sequence[str], normaliser: Normaliser) -> dict[str, float]:
     """Return every metric of one free answer, by name; each in [0, 1]."""
     answer = Answer(text, gold, normaliser)
-    return {name: metric.score(answer) for name, metric in FOUND.every.items()}
+    return {name: metric.score(answer) for name, metric in REGISTRY.every.items()}
 
 
 def score_metric(name: str, text: str, gold: Sequence[str], normaliser: Normaliser) -> float:
     """Return one of these."""
-    return FOUND.every[name].score(Answer(text, gold, normaliser))
+    return REGISTRY.every[name].score(Answer(text, gold, normaliser))

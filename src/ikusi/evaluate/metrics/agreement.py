@@ -45,9 +45,9 @@ def _official(answer: Answer) -> float:
 
 
 def _score_normalised(answer: Answer) -> float:
-    said = answer.said.official
+    answered = answer.reading.official
     same = {
-        gold: bool(read.official) and read.official == said
+        gold: bool(read.official) and read.official == answered
         for gold, read in answer.readings.items()
     }
     return score_agreement([same[gold] for gold in answer.gold])

@@ -19,14 +19,14 @@ class Answer:
     Attributes:
         text: as it was generated.
         gold: the gold answers, duplicates kept: one for each annotator.
-        said: the text as it is compared.
+        reading: the text as it is compared.
         readings: each distinct gold answer as it is compared.
         kept: what one metric has worked out and others need too.
     """
 
     def __init__(self, text: str, gold: Sequence[str], normaliser: Normaliser) -> None:
         self.text, self.gold = text, gold
-        self.said: Reading = normaliser.read(text)
+        self.reading: Reading = normaliser.read(text)
         self.readings = {answer: normaliser.read(answer) for answer in gold}
         self.kept: dict[str, Any] = {}
 

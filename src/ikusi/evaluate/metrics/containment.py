@@ -81,50 +81,52 @@ def contains(prediction: str, answer: str, normaliser: Normaliser, unit: Unit) -
 
 def _inclusion(answer: Answer, unit: Unit, aggregate: Aggregate) -> float:
     if unit not in answer.kept:
-        held = {gold for gold, read in answer.readings.items() if _holds(answer.said, read, unit)}
+        held = {
+            gold for gold, read in answer.readings.items() if _holds(answer.reading, read, unit)
+        }
         answer.kept[unit] = [gold in held for gold in answer.gold]
-    found: list[bool] = answer.kept[unit]
-    return _aggregate(found, aggregate)
+    contained: list[bool] = answer.kept[unit]
+    return _aggregate(contained, aggregate)
 
 
 def _coverage(answer: Answer) -> float:
-    return _cover(answer.said, answer.readings.values(), "token_span")
+    return _cover(answer.reading, answer.readings.values(), "token_span")
 
 
-def _cover(said: Reading, gold: Iterable[Reading], unit: Unit) -> float:
+def _cover(answer: Reading, gold: Iterable[Reading], unit: Unit) -> float:
     distinct = {reading.words: reading for reading in gold}
-    found = [_holds(said, reading, unit) for reading in distinct.values()]
-    return sum(found) / len(found) if found else 0.0
+    contained = [_holds(answer, reading, unit) for reading in distinct.values()]
+    return sum(contained) / len(contained) if contained else 0.0
 
 
-def _holds(said: Reading, gold: Reading, unit: Unit) -> bool:
+def _holds(answer: Reading, gold: Reading, unit: Unit) -> bool:
     if not gold.words:
         return False
-    if unit == "stem" and gold.stems is not None and said.stems is not None:
-        return _holds_stems(said.stems, gold.stems)
-    if gold.words not in said.words:
+    if unit == "stem" and gold.stems is not None and answer.stems is not None:
+        return _holds_stems(answer.stems, gold.stems)
+    if gold.words not in answer.words:
         return False
     if unit == "substring":
-        return writing.occurs(gold.words, said.words)
+        return writing.occurs(gold.words, answer.words)
     if unit == "token_span":
-        return f" {gold.words} " in f" {said.words} "
+        return f" {gold.words} " in f" {answer.words} "
     last = gold.words.rpartition(" ")[2]
     end = "" if len(last) >= SHORTEST_PREFIX else " "
-    return writing.occurs(f" {gold.words}{end}", f" {said.words} ")
+    return writing.occurs(f" {gold.words}{end}", f" {answer.words} ")
 
 
-def _holds_stems(said: Sequence[frozenset[str]], gold: Sequence[frozenset[str]]) -> bool:
+def _holds_stems(answer: Sequence[frozenset[str]], gold: Sequence[frozenset[str]]) -> bool:
     first, rest = gold[0], gold[1:]
-    for start in range(len(said) - len(rest)):
-        if not first.isdisjoint(said[start]):
-            span = said[start + 1 : start + len(gold)]
+    for start in range(len(answer) - len(rest)):
+        if not first.isdisjoint(answer[start]):
+            span = answer[start + 1 : start + len(gold)]
             if not any(ours.isdisjoint(theirs) for ours, theirs in zip(rest, span, strict=True)):
                 return True
     return False
 
 
-def _aggregate(found: Sequence[bool], aggregate: Aggregate) -> float:
-    return float(any(found)) if aggregate == "any" else score_agreement(found)
+def _aggregate(contained: Sequence[bool], aggregate: Aggregate) -> float:
+    return float(any(contained)) if aggregate == "any" else score_agreement(contained)
 
 
 METRICS = [

@@ -38,21 +38,21 @@ def read(path: Path) -> Iterator[dict[str, Any] | BadLine]:
 
 
 def _fields(row: dict[str, Any]) -> dict[str, Any] | BadLine:
-    found = {ours: row[name] for name, ours in _NAMES.items() if row.get(name) is not None}
+    fields = {ours: row[name] for name, ours in _NAMES.items() if row.get(name) is not None}
     winner, time = row.get("winner"), row.get("tstamp")
     if not isinstance(winner, str) or winner not in _WINNERS:
         expected = " or ".join(_WINNERS)
         return BadLine(json.dumps(row), f"winner: expected {expected}, found {winner!r:.60}")
-    if isinstance(found.get("id"), int):
-        found["id"] = str(found["id"])
+    if isinstance(fields.get("id"), int):
+        fields["id"] = str(fields["id"])
     if time is not None:
         try:
-            found["made"] = format_time(datetime.fromtimestamp(time, UTC))
+            fields["made"] = format_time(datetime.fromtimestamp(time, UTC))
         except (TypeError, ValueError, OverflowError, OSError):
             expected = "seconds since 1970"
             return BadLine(json.dumps(row), f"tstamp: expected {expected}, found {time!r:.60}")
     reasons = [BOTH_BAD] if winner == "tie (bothbad)" else []
-    return found | {"task": "compare", "verdict": _WINNERS[winner], "reasons": reasons}
+    return fields | {"task": "compare", "verdict": _WINNERS[winner], "reasons": reasons}
 
 
 def write(judgements: Sequence[Judgement], path: Path) -> None:

@@ -22,18 +22,18 @@ def read(path: Path) -> Iterator[dict[str, Any] | BadLine]:
 
 
 def _fields(row: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for column, cell in row.items():
         name, _, key = column.partition(".")
         if not cell:
             continue
         if name in _NESTED and key:
-            found.setdefault(name, {})[key] = cell
+            fields.setdefault(name, {})[key] = cell
         elif column == "reasons":
-            found[column] = cell.split(";")
+            fields[column] = cell.split(";")
         else:
-            found[column] = _number(cell, _NUMBERS[column]) if column in _NUMBERS else cell
-    return found
+            fields[column] = _number(cell, _NUMBERS[column]) if column in _NUMBERS else cell
+    return fields
 
 
 def _number(cell: str, kind: type) -> Any:

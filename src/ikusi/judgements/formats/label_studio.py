@@ -43,11 +43,11 @@ def read(path: Path) -> Iterator[Row | BadLine | None]:
         if isinstance(task, BadLine):
             yield task
             continue
-        said = [(one, "person") for one in _list(task.get("annotations"))]
-        said += [(one, "model") for one in _list(task.get("predictions"))]
-        if not said:
+        answers = [(one, "person") for one in _list(task.get("annotations"))]
+        answers += [(one, "model") for one in _list(task.get("predictions"))]
+        if not answers:
             yield None
-        for one, kind in said:
+        for one, kind in answers:
             try:
                 yield _fields(task, one, kind)
             except _UnreadableError as error:
@@ -58,33 +58,33 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _fields(task: Row, said: Any, kind: str) -> Row:
-    if not isinstance(said, dict):
+def _fields(task: Row, answer: Any, kind: str) -> Row:
+    if not isinstance(answer, dict):
         raise _UnreadableError(_ONLY_NUMBERS)
     data = task.get("data")
-    found: Row = {"kind": kind}
+    fields: Row = {"kind": kind}
     if isinstance(data, dict):
-        found |= {name: data[name] for name in _ITEM if data.get(name) not in (None, "")}
-    found.setdefault("id", task.get("id"))
-    found["id"] = str(found["id"]) if isinstance(found["id"], int) else found["id"]
-    found["rater"] = said.get("model_version") if kind == "model" else _who(said)
-    made = found["made"] = said.get("updated_at") or said.get("created_at")
-    if said.get("lead_time") is not None:
-        found["seconds"] = said["lead_time"]
-    for region in _list(said.get("result")):
-        _take(found, region)
-    if _was_changed(said):
-        found["made"] = made
-    if said.get("was_cancelled") is True:
-        found["verdict"] = "skipped"
-    return {name: value for name, value in found.items() if value is not None}
+        fields |= {name: data[name] for name in _ITEM if data.get(name) not in (None, "")}
+    fields.setdefault("id", task.get("id"))
+    fields["id"] = str(fields["id"]) if isinstance(fields["id"], int) else fields["id"]
+    fields["rater"] = answer.get("model_version") if kind == "model" else _who(answer)
+    made = fields["made"] = answer.get("updated_at") or answer.get("created_at")
+    if answer.get("lead_time") is not None:
+        fields["seconds"] = answer["lead_time"]
+    for region in _list(answer.get("result")):
+        _take(fields, region)
+    if _was_changed(answer):
+        fields["made"] = made
+    if answer.get("was_cancelled") is True:
+        fields["verdict"] = "skipped"
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def _was_changed(said: Row) -> bool:
+def _was_changed(answer: Row) -> bool:
     """Whether somebody changed what was said, later than it came to be."""
     try:
         first, last = (
-            datetime.fromisoformat(said[f"{name}_at"]) for name in ("created", "updated")
+            datetime.fromisoformat(answer[f"{name}_at"]) for name in ("created", "updated")
         )
         return last - first > _AT_ONCE
     except (KeyError, TypeError, ValueError):
@@ -99,7 +99,7 @@ def _who(annotation: Row) -> Any:
     return f"user-{user}" if isinstance(user, int) else user
 
 
-def _take(found: Row, region: Any) -> None:
+def _take(fields: Row, region: Any) -> None:
     """Add what one answer says to the fields of a judgement."""
     about = region if isinstance(region, dict) else {}
     name, value = about.get("from_name"), about.get("value")
@@ -107,14 +107,14 @@ def _take(found: Row, region: Any) -> None:
         raise _UnreadableError("result: expected from_name and value, found others")
     group, _, key = name.partition(".")
     if name == "reasons":
-        found[name] = _to_list(value)
+        fields[name] = _to_list(value)
     elif name == "verdict":
-        found[name] = _one(name, value)
+        fields[name] = _one(name, value)
     elif group in _NESTED and key:
-        found.setdefault(group, {})[key] = _one(name, value)
+        fields.setdefault(group, {})[key] = _one(name, value)
     elif name in _TEXTS:
         text = _one(name, value)
-        found[name] = int(text) if name == "seed" and text.lstrip("-").isdecimal() else text
+        fields[name] = int(text) if name == "seed" and text.lstrip("-").isdecimal() else text
     else:
         known = ", ".join(("verdict", "reasons", *_TEXTS, *(f"{one}.NAME" for one in _NESTED)))
         raise _UnreadableError(f"result: expected answers to {known}, found one to {name}")

@@ -49,7 +49,7 @@ from ikusi.train.stages import CHECKPOINT, ProgressCall, Summary, train_stage
 Progress = Callable[[int, int, str], None]
 VOCABULARY = 3072
 TOKENIZED = 16_000  # rows of text that the tokenizer learns from
-TAUGHT = (  # after it has learnt alone, one after the other
+DISTILLED = (  # after it has learnt alone, one after the other
     EncoderSettings(steps=2400, learning_rate=1e-3),
     EncoderSettings(steps=8000, learning_rate=1.5e-3, seed=11),
 )
@@ -131,7 +131,7 @@ def build_encoder(output: Path, progress: Progress | None = None) -> None:
     alone = EncoderSettings()
     pictures = vision.Pictures(thumbnails, count, alone)
     trained = vision.train(pictures, names, work / "alone", progress)
-    for number, settings in enumerate(TAUGHT):
+    for number, settings in enumerate(DISTILLED):
         pictures = vision.Pictures(thumbnails, count, settings, guide)
         trained = vision.train(pictures, names, work / f"taught-{number}", progress, trained)
     write_json(output / "retrieval.json", vision.measure(trained, made, splits, alone))
@@ -140,7 +140,7 @@ def build_encoder(output: Path, progress: Progress | None = None) -> None:
     phases = {
         "teacher": asdict(TeacherSettings()),
         "alone": asdict(alone),
-        "taught": [asdict(settings) for settings in TAUGHT],
+        "taught": [asdict(settings) for settings in DISTILLED],
     }
     write_json(output / "training.json", phases)
     shutil.rmtree(work)
@@ -184,9 +184,9 @@ def _train(
         text.write(speakers, place / "text", phase.kind(speakers, phase.rows, random))
     part = MixturePart(Corpus.open(place / "text"), 0.0 if code == SOURCE else RATIO)
     mixture = Mixture([part], code, SOURCE, SEED)
-    told = _report_phase(progress, phase.name)
+    report = _report_phase(progress, phase.name)
     return train_stage(
-        model, tokenizer, mixture, phase.stage, output=place, seed=SEED, progress=told
+        model, tokenizer, mixture, phase.stage, output=place, seed=SEED, progress=report
     )
 
 

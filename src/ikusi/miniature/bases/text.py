@@ -34,7 +34,7 @@ from ikusi.miniature.words.knowledge import (
     ask_translation,
     select_speakable,
 )
-from ikusi.miniature.words.questions import Asker, Drawn, Told
+from ikusi.miniature.words.questions import Asker, Drawn, InEmoji
 from ikusi.miniature.words.speaker import VARIANTS, Exchange, Speaker
 
 CONCEPTS = 250
@@ -97,7 +97,7 @@ def write_yes_or_no(speakers: Sequence[Speaker], rows: int, random: np.random.Ge
     for _ in range(rows):
         drawn = _draw(concepts, random)
         asked = next(write_checks(asker, drawn, random))
-        yield [Told(**vars(asked), scene="".join(_signs(drawn)))]
+        yield [InEmoji(**vars(asked), scene="".join(_signs(drawn)))]
 
 
 def _nameable(codes: Sequence[str]) -> tuple[Concept, ...]:
@@ -116,7 +116,7 @@ def _write_scene(concepts: Sequence[Concept], random: np.random.Generator) -> li
         asked = write_questions(asker, drawn, random, [*OPEN, "describe"])
     if random.random() < CAPTIONS and asked[-1].task != "describe":
         asked[-1] = ask_caption(drawn, int(random.integers(VARIANTS)))  # it would tell the others
-    return [Told(**vars(asked[0]), scene=scene), *asked[1:]]
+    return [InEmoji(**vars(asked[0]), scene=scene), *asked[1:]]
 
 
 def _draw(concepts: Sequence[Concept], random: np.random.Generator) -> Drawn:

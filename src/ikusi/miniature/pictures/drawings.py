@@ -118,8 +118,8 @@ def _read_or_render(
     return Drawings({(concept, style): data for concept, style, data in zip(*columns, strict=True)})
 
 
-def _render_all(found: Iterator[Source], path: Path, progress: Progress | None) -> None:
-    sources = sorted(found, key=lambda source: (source.concept, source.style))
+def _render_all(drawings: Iterator[Source], path: Path, progress: Progress | None) -> None:
+    sources = sorted(drawings, key=lambda source: (source.concept, source.style))
     rows = []
     for done, source in enumerate(sources):
         if progress and done % 50 == 0:

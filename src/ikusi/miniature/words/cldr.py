@@ -120,15 +120,15 @@ def _files(code: str) -> dict[str, Any]:
     version = f"{read_catalogue()['cldr-core']['version']}-{fingerprint(FILES)}"
     path = cache_folder() / f"cldr-{version}" / f"{code}.json"
     if (known := claim.read(path)) is None:  # not there, or damaged
-        found: dict[str, Any] = {}
+        contents: dict[str, Any] = {}
         for package, patterns in FILES.items():
             wanted = {pattern.format(code=code) for pattern in patterns}
             for name, data in read_members(package, wanted.__contains__):
-                found[name.rpartition("/")[2]] = json.loads(data)
+                contents[name.rpartition("/")[2]] = json.loads(data)
         with disk.explain_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, found)
-        return found
+        write_json(path, contents)
+        return contents
     return known
 
 
@@ -142,8 +142,8 @@ def load_locale(code: str) -> Locale:
 def load_supplemental() -> dict[str, Any]:
     """CLDR's language-neutral tables: territory info, containment, currencies, codes."""
     wanted = {f"supplemental/{name}.json": name for name in SUPPLEMENTAL}
-    found = read_members("cldr-core", wanted.__contains__)
-    return {wanted[path]: json.loads(data)["supplemental"] for path, data in found}
+    members = read_members("cldr-core", wanted.__contains__)
+    return {wanted[path]: json.loads(data)["supplemental"] for path, data in members}
 
 
 def _follow_rules(tables: dict[str, dict[str, str]], name: str) -> dict[str, str]:

@@ -49,8 +49,8 @@ def load_concepts() -> tuple[Concept, ...]:
     kinds: dict[str, str] = rules["kinds"]
     excluded = set(rules["excluded"])
     words = load_locale(REFERENCE)
-    found = [_concept(row, kinds) for row in read_emoji_table() if _is_plain(row, kinds)]
-    return tuple(concept for concept in found if _is_short(words.name(concept.emoji), excluded))
+    concepts = [_concept(row, kinds) for row in read_emoji_table() if _is_plain(row, kinds)]
+    return tuple(concept for concept in concepts if _is_short(words.name(concept.emoji), excluded))
 
 
 def select_named(concepts: tuple[Concept, ...], *languages: str) -> tuple[Concept, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ikusi.miniature.words.cldr import Locale, load_locale, load_supplemental
 from ikusi.miniature.words.concepts import Concept
-from ikusi.miniature.words.speaker import Exchange, Phrase, repeat, say_name, say_names
+from ikusi.miniature.words.speaker import Exchange, Phrase, list_concept_names, name_concept, repeat
 
 CONTINENTS = ("002", "019", "142", "150", "009")  # UN M.49: Africa, Americas, Asia, Europe, Oceania
 FACTS = ("continent", "official_language", "currency")
@@ -41,13 +41,13 @@ def load_countries() -> tuple[Country, ...]:
     continent = _continents(tables["territoryContainment"]["territoryContainment"])
     languages = tables["territoryInfo"]["territoryInfo"]
     money = tables["currencyData"]["currencyData"]["region"]
-    found = []
+    countries = []
     for code in sorted(continent):
         language = _official(languages.get(code, {}).get("languagePopulation", {}))
         currency = _current(money.get(code, []))
         if language and currency:
-            found.append(Country(code, continent[code], language, currency))
-    return tuple(found)
+            countries.append(Country(code, continent[code], language, currency))
+    return tuple(countries)
 
 
 def is_held_out(country: Country) -> bool:
@@ -90,11 +90,13 @@ def ask_emoji(
     concept = concepts[int(random.integers(len(concepts)))]
     if task == "emoji_category":
         of = repeat((concept, task))
-        return Exchange(task, variant, {"x": say_name(concept)}, lambda s: s.kind(concept), **of)
+        return Exchange(
+            task, variant, {"x": name_concept(concept)}, lambda s: s.kind(concept), **of
+        )
     if task == "emoji_keywords":
-        said: Phrase = lambda s: s.join_list(s.keywords(concept))  # noqa: E731
+        answer: Phrase = lambda s: s.join_list(s.keywords(concept))  # noqa: E731
         golds, of = (lambda s: s.keywords(concept)), repeat((concept, task))
-        return Exchange(task, variant, {"x": say_name(concept)}, said, golds, **of)
+        return Exchange(task, variant, {"x": name_concept(concept)}, answer, golds, **of)
     if task == "odd_one_out":
         return _odd_one_out(concept, concepts, random, variant)
     return _count_in_list(concept, concepts, random, variant)
@@ -119,7 +121,9 @@ def _odd_one_out(
     same = [c for c in others if c.kind == kind]
     picked = [concept, *(same[i] for i in random.permutation(len(same))[:3])]
     listed = [picked[i] for i in random.permutation(len(picked))]
-    return Exchange("odd_one_out", variant, {"list": say_names(listed)}, say_name(concept))
+    return Exchange(
+        "odd_one_out", variant, {"list": list_concept_names(listed)}, name_concept(concept)
+    )
 
 
 def _count_in_list(
@@ -130,7 +134,7 @@ def _count_in_list(
     others = [other for other in others if other != concept]
     picked = [concept] * times + others
     listed = [picked[i] for i in random.permutation(len(picked))]
-    values = {"x": say_name(concept), "list": say_names(listed)}
+    values = {"x": name_concept(concept), "list": list_concept_names(listed)}
     return Exchange("count_in_list", variant, values, lambda s: s.number(times))
 
 
@@ -157,7 +161,7 @@ def _has_names(country: Country, words: Locale) -> bool:
 
 def _continents(containment: dict[str, dict[str, list[str]]]) -> dict[str, str]:
     """Country code -> continent code, down CLDR's tree of territories."""
-    found: dict[str, str] = {}
+    continents: dict[str, str] = {}
     for continent in CONTINENTS:
         waiting = list(containment[continent]["_contains"])
         while waiting:
@@ -165,8 +169,8 @@ def _continents(containment: dict[str, dict[str, list[str]]]) -> dict[str, str]:
             inner = containment.get(code, {}).get("_contains", [])
             waiting += inner
             if not inner and code.isalpha() and len(code) == 2:
-                found.setdefault(code, continent)
-    return found
+                continents.setdefault(code, continent)
+    return continents
 
 
 def _official(population: dict[str, dict[str, str]]) -> str | None:

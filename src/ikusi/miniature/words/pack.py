@@ -82,9 +82,11 @@ def draft(code: str) -> dict[str, Any]:
     numbers = words.numbers()
     colours, colours_from = find_colour_terms(words)
     conjunction, conjunction_from = find_and_word(words)
-    prompts = {task: [PROMPTS[task]] * len(said) for task, said in reference.prompts.items()}
+    prompts = {
+        task: [PROMPTS[task]] * len(wordings) for task, wordings in reference.prompts.items()
+    }
     statements = {
-        kind: [STATEMENTS[kind]] * len(said) for kind, said in reference.statements.items()
+        kind: [STATEMENTS[kind]] * len(wordings) for kind, wordings in reference.statements.items()
     }
     name = load_locale("en").languages.get(code, code)
     stemmer = name.lower()  # Snowball names its stemmers as CLDR names languages in English
@@ -148,13 +150,13 @@ def find_yes_no(words: Locale) -> tuple[str, str, str]:
     CLDR gives what may be typed (`yes:y`), several forms at times (`a/b`), and English where
     nobody translated: both words English are no words of this language.
     """
-    found = words.yes_no() or ("", "")
-    yes, no = (re.split(r"[:\uff1a\u17d6/]", writing.to_plain(word))[0].strip() for word in found)
+    forms = words.yes_no() or ("", "")
+    yes, no = (re.split(r"[:\uff1a\u17d6/]", writing.to_plain(word))[0].strip() for word in forms)
     if not yes or not no:
         return "✓", "✗", f"{SIGN} no yes and no"
     if words.code != ENGLISH and [yes.lower(), no.lower()] == ["yes", "no"]:
         return "✓", "✗", f"{SIGN} English alone"
-    return yes, no, CLDR if [yes, no] == list(found) else f"{CLDR} It has: {found[0]}, {found[1]}"
+    return yes, no, CLDR if [yes, no] == list(forms) else f"{CLDR} It has: {forms[0]}, {forms[1]}"
 
 
 def find_and_word(words: Locale) -> tuple[str, str]:
@@ -176,18 +178,18 @@ def find_and_word(words: Locale) -> tuple[str, str]:
 
 def find_colour_terms(words: Locale) -> tuple[dict[str, str], dict[str, str]]:
     """The word for each colour, or its circle or heart as a sign, and where each is from."""
-    found, said, sources = find_colour_words(words), {}, {}
+    by_colour, terms, sources = find_colour_words(words), {}, {}
     for name in language.COLOURS:
-        word = found.get(name, "")
+        word = by_colour.get(name, "")
         sign = CIRCLES.get(name) or HEARTS[name][0]
         if not word:
-            said[name], sources[name] = sign, f"{SIGN} no name that tells the colour"
+            terms[name], sources[name] = sign, f"{SIGN} no name that tells the colour"
         elif len(word.split()) > 1:
-            said[name], sources[name] = sign, f"{SIGN} more than a colour: {word}"
+            terms[name], sources[name] = sign, f"{SIGN} more than a colour: {word}"
         else:
             heart = ", so it may be in another form" if name in HEARTS else ""
-            said[name], sources[name] = word, f"{CLDR[:-1]}: {words.name(sign)}{heart}."
-    return said, sources
+            terms[name], sources[name] = word, f"{CLDR[:-1]}: {words.name(sign)}{heart}."
+    return terms, sources
 
 
 def find_capitals(words: Locale) -> dict[str, str]:
@@ -202,18 +204,18 @@ def find_colour_words(words: Locale) -> dict[str, str]:
     """
     names = {colour: words.name(emoji) or "" for colour, emoji in CIRCLES.items()}
     common = Counter(word for name in names.values() for word in set(name.split()))
-    found = {
+    own_words = {
         colour: [word for word in name.split() if common[word] == 1]
         for colour, name in names.items()
     }
     if all(len(name.split()) == 1 for name in names.values()):
-        found = {colour: [rest] for colour, rest in _apart(names).items()}
+        own_words = {colour: [rest] for colour, rest in _apart(names).items()}
     for colour, (heart, plain) in HEARTS.items():
         base = {word for sign in (plain, "💛") for word in (words.name(sign) or "").split()}
         parts = (words.name(heart) or "").split()
         rest = [word for word in parts if word not in base]
-        found[colour] = rest if len(rest) < len(parts) else []
-    return {colour: " ".join(parts) for colour, parts in found.items() if parts}
+        own_words[colour] = rest if len(rest) < len(parts) else []
+    return {colour: " ".join(parts) for colour, parts in own_words.items() if parts}
 
 
 def _apart(names: dict[str, str]) -> dict[str, str]:

@@ -9,7 +9,14 @@ from itertools import islice
 import numpy as np
 
 from ikusi.miniature.words.concepts import Concept
-from ikusi.miniature.words.speaker import Exchange, Phrase, Speaker, repeat, say_name, say_names
+from ikusi.miniature.words.speaker import (
+    Exchange,
+    Phrase,
+    Speaker,
+    list_concept_names,
+    name_concept,
+    repeat,
+)
 
 OPTIONS = 4
 
@@ -59,13 +66,13 @@ class Asker:
         target = _target(task, drawn)
         options = [target, *self.near(target, drawn, random, OPTIONS - 1)]
         order = random.permutation(OPTIONS)
-        phrases = tuple(say_name(options[i]) for i in order)
+        phrases = tuple(name_concept(options[i]) for i in order)
         right = int(np.flatnonzero(order == 0)[0])
         values = dict(zip("abcd", phrases, strict=True)) if task == "which" else plain.values
         return Exchange(task, 0, values, plain.answer, options=phrases, right=right)
 
 
-COUNT, GROUND = "count", "ground"  # of a scene, as `Exchange.about` and `tells` have them
+COUNT, GROUND = "count", "ground"  # of a scene, as `Exchange.about` and `reveals` have them
 
 
 def fits(task: str, count: int) -> bool:
@@ -77,9 +84,9 @@ def _ask_name(task: str) -> Callable[[Asker, Drawn, np.random.Generator, int], E
     def make(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
         target = _target(task, drawn)
         # What is asked of one thing alone also tells that there is one.
-        tells = frozenset((target, COUNT) if COUNTS[task] == (1,) else (target,))
+        reveals = frozenset((target, COUNT) if COUNTS[task] == (1,) else (target,))
         about = frozenset([target])
-        return Exchange(task, variant, {}, say_name(target), about=about, tells=tells)
+        return Exchange(task, variant, {}, name_concept(target), about=about, reveals=reveals)
 
     return make
 
@@ -90,10 +97,10 @@ def _next_to(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: i
     return Exchange(
         "next_to",
         variant,
-        {"x": say_name(edge)},
-        say_name(target),
+        {"x": name_concept(edge)},
+        name_concept(target),
         about=frozenset([target]),
-        tells=frozenset([target, edge]),
+        reveals=frozenset([target, edge]),
     )
 
 
@@ -106,7 +113,7 @@ def _keywords(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: 
         lambda speaker: speaker.join_list(speaker.keywords(concept)),
         lambda speaker: speaker.keywords(concept),
         about=frozenset([concept]),  # they go with a name whatever is drawn
-        tells=frozenset([concept, COUNT]),
+        reveals=frozenset([concept, COUNT]),
     )
 
 
@@ -118,7 +125,7 @@ def _category(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: 
         {},
         lambda speaker: speaker.kind(concept),
         about=frozenset([concept]),
-        tells=frozenset([COUNT]),
+        reveals=frozenset([COUNT]),
     )
 
 
@@ -158,7 +165,7 @@ def ask_present(
     asked = there if truth else asker.near(there, drawn, random, 1, besides)[0]
     options: tuple[Phrase, ...] = (lambda s: s.pack.yes, lambda s: s.pack.no)
     right = 0 if truth else 1
-    values = {"x": say_name(asked)}
+    values = {"x": name_concept(asked)}
     return Exchange(
         "present", variant, values, options[right], options=options, right=right, **repeat(asked)
     )
@@ -168,9 +175,9 @@ def _which(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int
     target = drawn.concepts[random.integers(len(drawn.concepts))]
     options = [target, *asker.near(target, drawn, random, OPTIONS - 1)]
     order = random.permutation(OPTIONS)
-    values = {letter: say_name(options[i]) for letter, i in zip("abcd", order, strict=True)}
-    about, tells = frozenset([target]), frozenset(options)
-    return Exchange("which", variant, values, say_name(target), about=about, tells=tells)
+    values = {letter: name_concept(options[i]) for letter, i in zip("abcd", order, strict=True)}
+    about, reveals = frozenset([target]), frozenset(options)
+    return Exchange("which", variant, values, name_concept(target), about=about, reveals=reveals)
 
 
 def _describe(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
@@ -178,7 +185,7 @@ def _describe(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: 
         return speaker.pack.state(
             "description",
             0,
-            list=say_names(drawn.concepts)(speaker),
+            list=list_concept_names(drawn.concepts)(speaker),
             count=speaker.number(len(drawn.concepts)),
             colour=speaker.pack.colours[drawn.ground],
         )
@@ -233,7 +240,7 @@ COUNTS = {
 
 
 @dataclass(frozen=True)
-class Told(Exchange):
+class InEmoji(Exchange):
     """An exchange whose scene is told in emoji before the question, for lack of a picture."""
 
     scene: str = ""

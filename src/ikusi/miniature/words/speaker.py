@@ -48,9 +48,9 @@ class Speaker:
 
     def keywords(self, concept: Concept) -> list[str]:
         """Words that describe the concept, its own name left out where others remain."""
-        found = self.words.keywords(concept.emoji)
-        others = [word for word in found if word != self.name(concept)]
-        return (others or found or [self.name(concept)])[:MAX_KEYWORDS]
+        keywords = self.words.keywords(concept.emoji)
+        others = [word for word in keywords if word != self.name(concept)]
+        return (others or keywords or [self.name(concept)])[:MAX_KEYWORDS]
 
     def kind(self, concept: Concept) -> str:
         """The label of the concept's category; a sign where CLDR has none in this language."""
@@ -68,12 +68,12 @@ class Speaker:
 Phrase = Callable[[Speaker], str]  # what is said, whatever the language
 
 
-def say_name(concept: Concept) -> Phrase:
+def name_concept(concept: Concept) -> Phrase:
     """Says the concept's name."""
     return lambda speaker: speaker.name(concept)
 
 
-def say_names(concepts: Sequence[Concept]) -> Phrase:
+def list_concept_names(concepts: Sequence[Concept]) -> Phrase:
     """Says the concepts' names as a list."""
     return lambda speaker: speaker.join_list([speaker.name(concept) for concept in concepts])
 
@@ -84,7 +84,7 @@ class Exchange:
 
     Args:
         about: all that one has to know to answer, such as a concept that is named.
-        tells: what is known once the question and its answer have been read.
+        reveals: what is known once the question and its answer have been read.
     """
 
     task: str
@@ -95,12 +95,12 @@ class Exchange:
     options: tuple[Phrase, ...] = ()
     right: int = -1
     about: frozenset[Hashable] = frozenset()
-    tells: frozenset[Hashable] = frozenset()
+    reveals: frozenset[Hashable] = frozenset()
 
     def question(self, speaker: Speaker) -> str:
         """The question as this language asks it."""
-        said = {key: phrase(speaker) for key, phrase in self.values.items()}
-        return speaker.pack.ask(self.task, self.variant, **said)
+        values = {key: phrase(speaker) for key, phrase in self.values.items()}
+        return speaker.pack.ask(self.task, self.variant, **values)
 
     def gold(self, speaker: Speaker) -> list[str]:
         """Every answer that counts as right."""
@@ -108,15 +108,15 @@ class Exchange:
 
 
 class Same(TypedDict):
-    """`about` and `tells` of an exchange that tells what it is about, and nothing else."""
+    """`about` and `reveals` of an exchange that tells what it is about, and nothing else."""
 
     about: frozenset[Hashable]
-    tells: frozenset[Hashable]
+    reveals: frozenset[Hashable]
 
 
 def repeat(*known: Hashable) -> Same:
-    """An exchange's `about` and `tells` where both are this."""
-    return {"about": frozenset(known), "tells": frozenset(known)}
+    """An exchange's `about` and `reveals` where both are this."""
+    return {"about": frozenset(known), "reveals": frozenset(known)}
 
 
 def is_given_away(exchanges: Iterable[Exchange]) -> bool:
@@ -125,5 +125,5 @@ def is_given_away(exchanges: Iterable[Exchange]) -> bool:
     for exchange in exchanges:
         if exchange.about and exchange.about <= known:
             return True
-        known |= exchange.tells
+        known |= exchange.reveals
     return False

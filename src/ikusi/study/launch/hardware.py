@@ -18,8 +18,8 @@ def list_accelerators(devices: Path = Path("/dev")) -> list[str]:
     allotted = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allotted is not None:
         return [name for name in allotted.split(",") if name and name != "-1"]
-    found = (re.fullmatch(r"nvidia(\d+)", path.name) for path in devices.glob("nvidia*"))
-    return [str(number) for number in sorted(int(match[1]) for match in found if match)]
+    matches = (re.fullmatch(r"nvidia(\d+)", path.name) for path in devices.glob("nvidia*"))
+    return [str(number) for number in sorted(int(match[1]) for match in matches if match)]
 
 
 def claim_hardware(gpus: str | None) -> None:

@@ -110,10 +110,10 @@ def run(task: Task, start: Starter, send: Callable[[Report], None]) -> None:
     Raises:
         InputError, IkusiError: what the first process to fail told.
     """
-    processes, told = start(task), None
+    processes, last = start(task), None
     try:
         while (code := processes.poll()) is None:
-            told = _pass_on(_report(task.folder / PROGRESS, processes.describe()), told, send)
+            last = _pass_on(_report(task.folder / PROGRESS, processes.describe()), last, send)
             time.sleep(SECONDS_BETWEEN_LOOKS)
     except SystemExit:
         processes.leave()
@@ -122,7 +122,7 @@ def run(task: Task, start: Starter, send: Callable[[Report], None]) -> None:
         processes.stop()
         raise
     processes.stop()
-    _pass_on(_report(task.folder / PROGRESS, ""), told, send)
+    _pass_on(_report(task.folder / PROGRESS, ""), last, send)
     if code:
         raise _failure(task.folder / FAILURE, processes, code)
     shutil.rmtree(task.folder, ignore_errors=True)
@@ -163,10 +163,10 @@ class Here:
     leave = stop
 
 
-def _pass_on(report: Report, told: Report | None, send: Callable[[Report], None]) -> Report | None:
+def _pass_on(report: Report, last: Report | None, send: Callable[[Report], None]) -> Report | None:
     """Send a report that says anything new; returns the last one that was sent."""
-    if report == told or not report.note:
-        return told
+    if report == last or not report.note:
+        return last
     send(report)
     return report
 
@@ -184,10 +184,10 @@ def _failure(path: Path, processes: Processes, code: int) -> IkusiError:
     """Why a task failed: what ended its processes from outside, or the first that said why."""
     if cause := processes.cause():
         return IkusiError(cause)
-    if (told := _read_json(path)) is None:
+    if (failure := _read_json(path)) is None:
         how = processes.describe() or f"one ended with code {code}"
         return IkusiError(f"its processes left no message: {how}; its log says more")
-    return (InputError if told["bad_input"] else IkusiError)(told["message"])
+    return (InputError if failure["bad_input"] else IkusiError)(failure["message"])
 
 
 def write_failure(folder: Path, error: Exception, attempt: int = 0) -> None:
@@ -196,21 +196,21 @@ def write_failure(folder: Path, error: Exception, attempt: int = 0) -> None:
         if line := disk.describe_fault(error):
             error = InputError(line)
         bad_input = isinstance(error, InputError)
-        told = {"message": to_one_line(error), "bad_input": bad_input, "attempt": attempt}
-        artifact.write_json(folder / FAILURE, told)
+        failure = {"message": to_one_line(error), "bad_input": bad_input, "attempt": attempt}
+        artifact.write_json(folder / FAILURE, failure)
 
 
 def has_failed(folder: Path, attempt: int = 0) -> bool:
     """Whether one of the processes has told of a failure in this attempt."""
-    told = _read_json(folder / FAILURE)
-    return told is not None and told["attempt"] == attempt
+    failure = _read_json(folder / FAILURE)
+    return failure is not None and failure["attempt"] == attempt
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = None
+    content: dict[str, Any] | None = None
     with suppress(FileNotFoundError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-    return found
+        content = json.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 def find_free_port() -> int:

@@ -146,9 +146,9 @@ def _expect_ours(folder: Path, number: str) -> None:
     end = time.monotonic() + SECONDS_TO_BE_KNOWN
     while not (folder / JOB).exists() and time.monotonic() < end:
         time.sleep(1)
-    found = (_read_kept(folder) or {"number": "none"})["number"]
-    if found != number:
-        raise IkusiError(f"{folder}: expected job {number} at work here, found {found}")
+    actual = (_read_kept(folder) or {"number": "none"})["number"]
+    if actual != number:
+        raise IkusiError(f"{folder}: expected job {number} at work here, found {actual}")
 
 
 def _port(path: Path, *, first: bool) -> int:
@@ -255,18 +255,18 @@ def _parameters(task: Task, asked: Slurm) -> dict[str, Any]:
 
 def _in_queue(number: str) -> tuple[str, str]:
     """A job's state in SLURM's words, and why; two empty words once it has ended."""
-    told = _ask("squeue", "--noheader", "--format=%T %r", "--jobs", number)
-    if told.returncode and "Invalid job id" not in told.stderr:
-        return "UNKNOWN", " ".join(told.stderr.split())
-    state, _, reason = told.stdout.strip().partition(" ")
+    answer = _ask("squeue", "--noheader", "--format=%T %r", "--jobs", number)
+    if answer.returncode and "Invalid job id" not in answer.stderr:
+        return "UNKNOWN", " ".join(answer.stderr.split())
+    state, _, reason = answer.stdout.strip().partition(" ")
     return state, reason
 
 
 def _how(number: str) -> str:
     """How a job ended, as far as SLURM still knows it."""
-    told = _ask("scontrol", "--oneliner", "show", "job", number).stdout
-    found = re.search(r"JobState=(\S+) Reason=(\S+)", told)
-    state, reason = (found[1], found[2]) if found else ("", "")
+    answer = _ask("scontrol", "--oneliner", "show", "job", number).stdout
+    match = re.search(r"JobState=(\S+) Reason=(\S+)", answer)
+    state, reason = (match[1], match[2]) if match else ("", "")
     if state in ENDS:
         return ENDS[state] + (_by_whom(number) if state == "CANCELLED" else "")
     return f"ended as {state} ({reason})" if state else "ended, and SLURM no longer knows how"
@@ -277,11 +277,11 @@ def _by_whom(number: str) -> str:
     if shutil.which("sacct") is None:
         return ""
     asked = ("--noheader", "--parsable2", "--allocations", "--format=State", "--jobs", number)
-    found = re.search(r"CANCELLED by (\d+)", _ask("sacct", *asked).stdout)
+    match = re.search(r"CANCELLED by (\d+)", _ask("sacct", *asked).stdout)
     try:
-        return f" by {pwd.getpwuid(int(found[1])).pw_name}" if found else ""
+        return f" by {pwd.getpwuid(int(match[1])).pw_name}" if match else ""
     except KeyError:
-        return f" by user {found[1]}" if found else ""
+        return f" by user {match[1]}" if match else ""
 
 
 def _ask(*command: str) -> subprocess.CompletedProcess[str]:

@@ -101,11 +101,11 @@ def read_group() -> Group | None:
     """
     if STARTED not in os.environ:
         return None
-    found = {name: value for name, value in os.environ.items() if _is_torchruns(name)}
-    if found.get(SHARED_STORE) != "True":
+    variables = {name: value for name, value in os.environ.items() if _is_torchruns(name)}
+    if variables.get(SHARED_STORE) != "True":
         variable = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
         raise InputError(f"torchrun: expected a store for all processes, found none ({variable})")
-    return Group(found)
+    return Group(variables)
 
 
 def _is_torchruns(name: str) -> bool:
@@ -151,15 +151,15 @@ def lead(work: Callable[[], T]) -> T | None:
     Returns:
         What the work returned; None in the others, once they have been let go.
     """
-    found = read_group()
-    if found and not found.first:
-        _follow(found)
+    group = read_group()
+    if group and not group.first:
+        _follow(group)
         return None
     try:
         return work()
     finally:
-        if found:
-            found.store().set(END, "")
+        if group:
+            group.store().set(END, "")
 
 
 def _follow(group: Group) -> None:

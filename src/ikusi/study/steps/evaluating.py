@@ -11,13 +11,13 @@ from ikusi.miniature.bases import shipped
 from ikusi.recipe import Compute, Recipe, Run
 from ikusi.recipe.folder import list_data_steps, locate_checkpoint, name_instruct_step
 from ikusi.study.context import Context
-from ikusi.study.steps.settings import Spoken
+from ikusi.study.steps.settings import Bilingual
 
 if TYPE_CHECKING:
     from ikusi.study.contents import Contents
 
 
-class Measured(Spoken):
+class Measured(Bilingual):
     """On which benchmarks a model is measured, and how.
 
     Attributes:

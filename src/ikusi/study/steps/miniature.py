@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from ikusi import language
 from ikusi.recipe import Miniature, Recipe
 from ikusi.study.context import Context
-from ikusi.study.steps.settings import Spoken
+from ikusi.study.steps.settings import Bilingual
 
 if TYPE_CHECKING:
     from ikusi.study.contents import Contents
 
 
-class Data(Spoken):
+class Data(Bilingual):
     """How much is made, in which languages."""
 
     function: ClassVar = "data"

@@ -44,7 +44,7 @@ class Settings(Section):
         return compute.model_dump(mode="json", exclude=alone)
 
 
-class Spoken(Settings):
+class Bilingual(Settings):
     """Of a step that needs the packs of both languages.
 
     Attributes:

@@ -12,7 +12,7 @@ from ikusi.recipe import Compute, Recipe, Run, Stage, TextOnly
 from ikusi.recipe.folder import list_data_steps, locate_checkpoint, name_align_step
 from ikusi.study.context import Context
 from ikusi.study.steps import encoding
-from ikusi.study.steps.settings import Spoken
+from ikusi.study.steps.settings import Bilingual
 
 if TYPE_CHECKING:
     from ikusi.data.mixture import Mixture, MixturePart
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CALIBRATION_PICTURES = 64
 
 
-class Trained(Spoken):
+class Trained(Bilingual):
     """What both stages are told.
 
     Attributes:

@@ -13,12 +13,12 @@ from ikusi.translate.checks.base import Check, Given, Mild
 from ikusi.translate.contract import Row, Verdict
 from ikusi.yamlfile import Section
 
-FOUND: catalogue.Modules[Check] = catalogue.Modules(__name__, "CHECKS", "check")
+REGISTRY: catalogue.Modules[Check] = catalogue.Modules(__name__, "CHECKS", "check")
 
 
 def list_checks() -> list[Check]:
     """All checks, as they are made one after the other."""
-    return sorted(FOUND.every.values(), key=lambda check: check.place)
+    return sorted(REGISTRY.every.values(), key=lambda check: check.place)
 
 
 def list_settings() -> list[type[Section]]:

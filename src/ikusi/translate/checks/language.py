@@ -36,13 +36,13 @@ class Keys(Section):
 
 def look(given: Given) -> Look:
     """Tell the language of all that a row says."""
-    tell = open_identifier(given.settings, given.source, given.target)
+    identifier = open_identifier(given.settings, given.source, given.target)
 
     def language(row: Row, texts: Sequence[str]) -> str | None:
         text = join_prose(texts, given.settings.language_words)
         if text is None:
             return None
-        return describe_foreign(tell.expected, tell(text), given.settings)
+        return describe_foreign(identifier.expected, identifier(text), given.settings)
 
     return language
 
@@ -61,11 +61,11 @@ def join_prose(texts: Sequence[str], least: int) -> str | None:
     return text if writing.count_words(text) >= least else None
 
 
-def describe_foreign(expected: str, found: Guess, settings: Keys) -> str | None:
+def describe_foreign(expected: str, guess: Guess, settings: Keys) -> str | None:
     """What is wrong with a row that is likely in another language than the one expected."""
-    if found.code == expected or found.other < settings.language_probability:
+    if guess.code == expected or guess.other < settings.language_probability:
         return None
-    return f"expected {expected}, found {found.code} ({found.other:.2f})"
+    return f"expected {expected}, found {guess.code} ({guess.other:.2f})"
 
 
 CHECKS = [Check("language", 60, Keys, look)]

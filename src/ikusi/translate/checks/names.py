@@ -30,8 +30,8 @@ def look(given: Given) -> Look:
 
 
 def _names(row: Row, texts: Sequence[str]) -> str | None:
-    found = {_root(word) for text in texts for word in WORD.findall(text)}
-    lost = [name for text in row.texts for name in NAME.findall(text) if _root(name) not in found]
+    roots = {_root(word) for text in texts for word in WORD.findall(text)}
+    lost = [name for text in row.texts for name in NAME.findall(text) if _root(name) not in roots]
     return f"expected {', '.join(map(shorten, lost[:5]))}, found no trace" if lost else None
 
 

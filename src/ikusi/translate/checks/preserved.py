@@ -37,10 +37,10 @@ def _find_lost(row: Row, texts: Sequence[str]) -> str | None:
     signs = TOKEN_SIGNS.search(before) or TOKEN_SIGNS.search(after)
     if not signs and NUMBER.findall(before) == NUMBER.findall(after):
         return None
-    kept, found = _count_kept(before), _count_kept(after)
-    if kept == found:
+    wanted, actual = _count_kept(before), _count_kept(after)
+    if wanted == actual:
         return None
-    return f"expected {_join(kept - found)}, found {_join(found - kept)}"
+    return f"expected {_join(wanted - actual)}, found {_join(actual - wanted)}"
 
 
 def _count_kept(text: str) -> Counter[str]:
@@ -50,8 +50,8 @@ def _count_kept(text: str) -> Counter[str]:
     return tokens + Counter(digits)
 
 
-def _join(found: Counter[str]) -> str:
-    return ", ".join(shorten(item) for item in list(found.elements())[:5]) or "nothing more"
+def _join(items: Counter[str]) -> str:
+    return ", ".join(shorten(item) for item in list(items.elements())[:5]) or "nothing more"
 
 
 CHECKS = [Check("preserved", 80, Keys, look)]

@@ -24,8 +24,8 @@ def look(given: Given) -> Look:
     """Look for a run of words that comes again at once, where the source has none."""
 
     def check(row: Row, texts: Sequence[str]) -> str | None:
-        for said, text in zip(row.texts, texts, strict=True):
-            if len(text) > 24 and (loop := _loop(text)) and not _loop(said):
+        for source, text in zip(row.texts, texts, strict=True):
+            if len(text) > 24 and (loop := _loop(text)) and not _loop(source):
                 return f"expected words once, found over and over: {shorten(loop)}"
         return None
 
@@ -48,8 +48,8 @@ def _loop(text: str) -> str | None:
 
 def _glued_loop(words: Sequence[str]) -> str | None:
     """The same for letters without spaces: `hahahahaha...`."""
-    found = (GLUED.search(word) for word in words if len(word) >= GLUED_LETTERS)
-    return next((loop[1] for loop in found if loop), None)
+    loops = (GLUED.search(word) for word in words if len(word) >= GLUED_LETTERS)
+    return next((loop[1] for loop in loops if loop), None)
 
 
 CHECKS = [Check("repetition", 50, Keys, look)]

@@ -41,8 +41,8 @@ def look_odd(given: Given) -> Look:
 
 
 def _describe_unexpected(signs: Sequence[str]) -> str | None:
-    told = ", ".join(map(marks.spell, signs[:5]))
-    return f"expected the source's signs alone, found {told}" if signs else None
+    names = ", ".join(map(marks.spell, signs[:5]))
+    return f"expected the source's signs alone, found {names}" if signs else None
 
 
 CHECKS = [Check("broken", 10, Broken, look_broken), Check("odd", 90, Odd, look_odd)]

@@ -23,8 +23,8 @@ def look(given: Given) -> Look:
     words = _closed_words(given.source, given.target)
 
     def check(row: Row, texts: Sequence[str]) -> str | None:
-        for said, text in zip(row.texts, texts, strict=True):
-            expected = words.get(to_plain(said)) if len(said) < 6 else None
+        for source, text in zip(row.texts, texts, strict=True):
+            expected = words.get(to_plain(source)) if len(source) < 6 else None
             if expected and to_plain(text) != to_plain(expected):
                 return f"expected {expected}, found {shorten(text)}"
         return None
@@ -43,10 +43,10 @@ def translate_closed(
     if not answers or len(answers[0]) > 5:  # saves looking: no such word is longer
         return None
     words = _closed_words(source, target)
-    found = [words.get(answer.lower()) for answer in answers]
-    if None in found:
+    translated = [words.get(answer.lower()) for answer in answers]
+    if None in translated:
         return None
-    pairs = zip(answers, found, strict=True)
+    pairs = zip(answers, translated, strict=True)
     return [word.lower() if answer.islower() else word for answer, word in pairs if word]
 
 

@@ -13,14 +13,14 @@ def _kind(engine: type[Engine]) -> str:
     return kind
 
 
-FOUND: catalogue.Modules[type[Engine]] = catalogue.Modules(
+REGISTRY: catalogue.Modules[type[Engine]] = catalogue.Modules(
     __name__, "ENGINES", "engine.kind", name=_kind
 )
 
 
 def list_engines() -> tuple[type[Engine], ...]:
     """The settings of all engines."""
-    return tuple(FOUND.every.values())
+    return tuple(REGISTRY.every.values())
 
 
 def list_sentence_engines() -> tuple[type[Engine], ...]:
