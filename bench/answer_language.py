@@ -1,4 +1,4 @@
-"""Print, as Markdown, how surely the language of short answers and of whole rows is told.
+"""Print, as Markdown, how surely the language of short answers and of whole rows is identified.
 
 `python bench/answer_language.py` reads the messages of this machine's programs, in English and as
 people translated them (gettext catalogues in /usr/share/locale), and asks which language each is
@@ -108,7 +108,10 @@ def main() -> int:
     if not texts("eu") or not texts("gl"):
         print("expected catalogues in Basque and Galician in /usr/share/locale", file=sys.stderr)
         return 1
-    print("| asked in | text in | letters | texts | wrong if all were told | told | wrong |")
+    print(
+        "| asked in | text in | letters | texts | wrong if all were identified "
+        "| identified | wrong |"
+    )
     print("|---|---|---|--:|--:|--:|--:|")
     for asked, other in ASKED:
         others = [other, *language.load(asked).distractors]

@@ -1,4 +1,4 @@
-"""Pictures from 2,000 URLs of which most are bad: is each told for what it is, and how fast.
+"""Pictures from 2,000 URLs of which most are bad: is each reported as what it is, and how fast.
 
     python bench/fetch_images.py [--urls 2000]
 
@@ -6,7 +6,7 @@ A local server answers half of the URLs with pictures of five formats and the ot
 web is full of: dead links, pages instead of pictures, files that are cut or lie about their size,
 decompression bombs, redirect loops, redirects to private networks, other pictures than the hash
 says, slow and broken servers.
-Exits with 1 if one is told for something else. Peak memory includes the server's.
+Exits with 1 if one is reported as something else. Peak memory includes the server's.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def digest(path: str) -> str | None:
 
 
 def main() -> int:
-    """Print how many of each kind were told for what they are."""
+    """Print how many of each kind were reported as what they are."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--urls", type=int, default=2000)
     expected = paths(parser.parse_args().urls)
@@ -71,12 +71,14 @@ def main() -> int:
         started = time.perf_counter()
         pictures = fetch(good, folder / "good", settings).counts()["ok"]
         speed = pictures / (time.perf_counter() - started)
-    print("| is | told as | URLs |\n|---|---|--:|")
+    print("| is | reported as | URLs |\n|---|---|--:|")
     for (reason, actual), count in sorted(counts.items()):
         print(f"| {reason} | {actual} | {count} |")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     wrong = sum(count for (reason, actual), count in counts.items() if reason != actual)
-    print(f"\n{len(expected)} URLs in {seconds:.1f} s, {wrong} told wrongly, peak {peak:,.0f} MiB")
+    print(
+        f"\n{len(expected)} URLs in {seconds:.1f} s, {wrong} reported wrongly, peak {peak:,.0f} MiB"
+    )
     print(f"{pictures} good pictures of 16x16 alone: {speed:,.0f} a second")
     versions = f"aiohttp {aiohttp.__version__}, pillow {PIL.__version__}"
     print(f"{versions}, Python {artifact.list_versions()['python']}, {platform.platform()}")

@@ -241,7 +241,8 @@ def manifests(folder: Path, rng: random.Random) -> Cases:
 
 
 def features(folder: Path, rng: random.Random) -> Cases:
-    """Cases of stored features. Numbers that are wrong but finite are not told from others."""
+    """Cases of stored features. Numbers that are wrong but finite cannot be distinguished from
+    others."""
     from ikusi.miniature.bases import shipped
     from ikusi.model import parts as opened
     from ikusi.train.features import FEATURES, StoredFeatures, store

@@ -3,13 +3,13 @@
     python bench/train_gpu.py                      # align and instruct: samples/s, MFU, peak memory
     python bench/train_gpu.py --parity             # packed against padded, and whether samples leak
     python bench/train_gpu.py --plan               # what fits on 24, 48 and 80 GB (no GPU needed)
-    python bench/train_gpu.py --check              # that reckoning against a tally of all tensors
+    python bench/train_gpu.py --check              # that estimate against a tally of all tensors
     python bench/train_gpu.py --device cpu --shape tiny [--parity]      # all of it in small
 
 Weights are random, in bf16, made on the device from configurations; they are assembled, packed,
 stepped and measured by what a stage is trained with. Align: the LLM is frozen, a sample is a
 picture and 30 tokens of text. Instruct: connector and LLM learn by AdamW, 1,000 tokens a sample,
-`--layers` of the LLM's layers, by default as many as the reckoning says fit. Peak memory is
+`--layers` of the LLM's layers, by default as many as are estimated to fit. Peak memory is
 torch's on a GPU; on a CPU, a tally of every tensor's bytes.
 """
 
@@ -48,7 +48,7 @@ from ikusi.train.steps import Portion
 from ikusi.train.trackers import Trackers
 
 GB = 1e9
-TARGETS = {"align": "25 samples/s, MFU 50 %", "instruct": "memory within 10 % of what is reckoned"}
+TARGETS = {"align": "25 samples/s, MFU 50 %", "instruct": "memory within 10 % of the estimate"}
 LONG = 480  # tokens of a sample in --check: a CPU then attends as a GPU does, and pads nothing
 SPARE = 0.92  # of a GPU's memory, at most: the rest is its context and what lies between tensors
 
@@ -182,7 +182,7 @@ def measure(asked: argparse.Namespace) -> None:
         tokens = model.config.image_seq_length + text
         print(
             f"{name}: {layers} layers, {asked.batch} x {tokens} tokens: {rate:.2f} samples/s, "
-            f"MFU {mfu:.1%}, peak {held / GB:.3f} GB, reckoned {memory.peak / GB:.3f} GB "
+            f"MFU {mfu:.1%}, peak {held / GB:.3f} GB, estimated {memory.peak / GB:.3f} GB "
             f"({memory.peak / held - 1:+.1%}); target: {TARGETS[name]}"
         )
         del model
@@ -199,8 +199,8 @@ CHECKED = (
 
 
 def check(shapes: tuple[str, ...]) -> None:
-    """Print what is reckoned beside what a tally of all tensors finds, at sizes for a CPU."""
-    print("shape  stage     format  again  tokens  tallied MB  reckoned MB  error")
+    """Print the estimate beside what a tally of all tensors finds, at sizes for a CPU."""
+    print("shape  stage     format  again  tokens  tallied MB  estimated MB  error")
     for shape_name in shapes:
         shape, rows = SHAPES[shape_name], 4
         text = LONG - (shape.vision.image_size // shape.vision.patch_size) ** 2

@@ -25,7 +25,7 @@ PARTIAL, REPLACED = ".partial", ".replaced"  # how the names of a folder's helpe
 PAGE = '<meta name="generator" content="Ikusi">'
 PICTURE = "Software\0Ikusi"
 _SEARCHED = 4096  # bytes of a file, from its beginning, that must hold its mark
-_SHOWN = 3  # names that a refusal tells
+_SHOWN = 3  # names that a refusal lists
 
 
 def locate_output(path: Path) -> Path:

@@ -19,7 +19,7 @@ from typing import IO, Any
 from ikusi import disk
 from ikusi.errors import InputError
 
-SECONDS_TO_LEAVE = 2.0  # from being told to end to being ended
+SECONDS_TO_LEAVE = 2.0  # between SIGTERM and SIGKILL
 SECONDS_BETWEEN_LOOKS = 0.02
 SPARE = 2**20  # bytes that any program may write
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
@@ -138,7 +138,7 @@ def _expect_more() -> None:
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """Tell a program and all in its group to end, and end what has not."""
+    """End a program and all in its group: by SIGTERM, then by SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)

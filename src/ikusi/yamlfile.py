@@ -185,7 +185,7 @@ def merge(base: Document, changes: Document) -> Document:
         for name, value in new.items():
             child = (*key, name)
             if isinstance(value, dict) and isinstance(into.get(name), dict):
-                # The mapping stays where it was, so that what it lacks is told there.
+                # The mapping stays where it was, so that what it lacks is reported there.
                 into[name] = dict(into[name])
                 lay(into[name], value, child)
                 continue
@@ -273,7 +273,7 @@ def validate(model: type[AnyModel], document: Document, known: Iterable[str]) ->
         return model.model_validate(document.data)
     except ValidationError as problem:
         errors = problem.errors()
-        # A wrong key explains a missing one, so it is told first.
+        # A wrong key explains a missing one, so it is reported first.
         first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
         raise explain(first, document, known) from problem
 

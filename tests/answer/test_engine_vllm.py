@@ -97,7 +97,7 @@ def test_log_probabilities_of_other_tokens_are_refused(
 
     monkeypatch.setattr(stand_in.LLM, "_one", cut)
     engine = open_vllm(checkpoint, dtype="float32")
-    with pytest.raises(InputError, match="expected vLLM to tell of all"):
+    with pytest.raises(InputError, match="expected vLLM to score all"):
         run.evaluate(engine, benchmarks[1:2], LANGUAGES, PACKS, tmp_path)
 
 

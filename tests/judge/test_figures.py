@@ -130,7 +130,7 @@ def test_a_line_says_on_what_it_rests_to_believe_a_judge() -> None:
         for one in both(f"q{number}", *[("A", "B"), ("tie", "tie"), ("B", "A")][number % 3])
     ]
     (line,) = lines([], games)
-    assert "nobody else has judged these pairs" in line
+    assert "no other rater has judged these pairs" in line
     assert "it says the same in both orders for 30 of 30 (0.89 to 1.00)" in line
     winners = ("latxa", "tie", "gpt-2")
     sides: dict[str, Any] = {"left": "latxa", "right": "gpt-2"}

@@ -123,7 +123,7 @@ def test_an_unknown_language_is_told_with_the_nearest() -> None:
         ("\nname:", "\nnmae:", "5: nmae: expected a known key, found nmae (did you mean name?)"),
         ('code: "xx"', "code: Xx!", "4: code: expected text like "),
         ('  red: "red"', "  red: 3", "12: colours.red: expected text, found 3"),
-        ("  red:", "  rde:", "12: colours.rde: expected a colour of the house, found rde "
+        ("  red:", "  rde:", "12: colours.rde: expected one of Ikusi's colours, found rde "
          "(did you mean red?)"),
         ("  red: \"red\"\n", "", "11: colours: expected a word for red, found nothing"),
         ('"ten"]', '"ten"', "11: expected YAML, found a syntax error ("),

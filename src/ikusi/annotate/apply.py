@@ -39,7 +39,7 @@ def apply(
 ) -> dict[str, Any]:
     """Make of a project's answers what its task is for; returns counts.
 
-    Of `validate` a corpus of rows that were accepted, corrected, or that nobody judged; of
+    Of `validate` a corpus of rows that were accepted, corrected, or not judged; of
     `select` a file with the ids of rows to keep; of `own` a corpus of rows that were accepted or
     corrected, and a benchmark of those that are held out.
 
@@ -47,10 +47,10 @@ def apply(
         folder: of the project.
         output: the corpus or file to make.
         corpus: that the project was planned from, where it is no longer where it was.
-        only_judged: without the rows that nobody judged.
+        only_judged: without the rows that were not judged.
 
     Raises:
-        InputError: nobody has judged anything, the corpus is another one now, the task makes
+        InputError: nothing is judged yet, the corpus is another one now, the task makes
             nothing, or ``output`` holds something else.
     """
     answers = read_answers(folder)

@@ -46,7 +46,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     Raises:
         InputError: it is of a later version.
     """
-    if not path.exists():  # names of people: nobody else on this machine may read them
+    if not path.exists():  # names of people: no other user of this machine may read them
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     connection = open_to_read(path)
     for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):

@@ -55,7 +55,7 @@ def read_answers(folder: Path) -> Answers:
     """Read a project and decide what people have said of its items.
 
     Raises:
-        InputError: it is none, or nobody has given a verdict.
+        InputError: it is no project, or no verdict has been given yet.
     """
     project = growing.read(folder)
     judgements = keep_one_kind(exporting.read_judgements(folder, third_opinions=True))

@@ -28,7 +28,7 @@ def read(folder: Path) -> Project:
 
 @contextmanager
 def open_answers(project: Project) -> Iterator[Store | None]:
-    """The answers of a project; None where nobody has been asked yet."""
+    """The answers of a project; None where it has not been served yet."""
     if not (project.folder / FILE).is_file():
         yield None
         return

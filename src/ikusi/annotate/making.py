@@ -25,7 +25,7 @@ from ikusi.annotate.project import (
 from ikusi.data.images import decode_and_describe
 from ikusi.yamlfile import Section
 
-WORD_BYTES = 16  # of a secret word: 128 bits, which nobody guesses
+WORD_BYTES = 16  # of a secret word: 128 bits, too many to guess
 
 
 class Pictures:
@@ -65,7 +65,7 @@ def _write_lines(path: Path, lines: Iterable[Section]) -> None:
 
 
 def _write_secret(path: Path, links: Mapping[str, str]) -> None:
-    """Write a file that nobody but its owner could ever read."""
+    """Write a file that from the beginning only its owner can read."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with path.open("w", encoding="utf-8") as file:
         json.dump(links, file, indent=2)

@@ -40,7 +40,7 @@ def write(answers: Answers, output: Path) -> dict[str, Any]:
     """Write the corpus, and what the benchmark needs if the project is for one; returns counts.
 
     Beside ``output`` its held-out rows are in a folder of the same name with `-held-out`. What was
-    rejected, or nobody reviewed, is in the quarantine of ``output``.
+    rejected, or not reviewed, is in the quarantine of ``output``.
 
     Raises:
         InputError: nothing was accepted, or nothing is held out, or something else is there.

@@ -42,10 +42,11 @@ def plan_own(
         rows: what they write: `caption`, `vqa` or `choice`.
         benchmark: name of the one to make, for which pictures are held out.
         held_out: share of these.
-        seed: of which they are.
+        seed: of the choice of these.
 
     Raises:
-        InputError: nobody else is there to review, or no benchmark can be made of such rows.
+        InputError: there are too few people to review each other, or no benchmark can be made of
+            such rows.
     """
     for what, least, number in (("annotators", 2, annotators), ("own", 1, own)):
         if number < least:

@@ -88,7 +88,7 @@ class Seat:
 class About(Section):
     """What `project.json` says.
 
-    ``origin`` tells what the items are from, by kind of input; ``content`` names what that held;
+    ``origin`` names what the items are from, by kind of input; ``content`` names what that held;
     ``settings`` has how the items were drawn, and ``shows`` what their number can show.
     """
 

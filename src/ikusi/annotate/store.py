@@ -93,7 +93,7 @@ class Store:
             return self._reading.execute(query, values).fetchall()
 
     def person(self, seat: str) -> Person:
-        """Who sits at a seat; somebody without a name where nobody has begun."""
+        """Who sits at a seat; a person without a name where none has begun."""
         rows = self._rows("SELECT * FROM people WHERE seat = ?", seat)
         return Person(**rows[0]) if rows else Person(seat)
 
@@ -232,7 +232,7 @@ class Store:
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def tidy(self, pictures: Sequence[str]) -> None:
-        """Delete those of some pictures that nobody gives."""
+        """Delete those of some pictures that belong to no contribution."""
         if pictures:
             self._writer.submit(
                 lambda writing: contributions.tidy(writing, self._folder, pictures)

@@ -62,7 +62,7 @@ class OptionScore:
     which is the beginning of another has to stop to win; ``without_end`` leaves that token out.
     ``per_token`` is ``total`` over all those tokens, ``per_byte`` over the option's UTF-8 bytes.
     In a completion, where no turn ends, ``total`` is ``without_end``. ``greedy``: each of its
-    tokens is the most probable one, where the engine tells.
+    tokens is the most probable one, where the engine reports it.
     """
 
     total: float
@@ -113,7 +113,7 @@ def fingerprint(ids: Sequence[int]) -> str:
 class Engine(Protocol):
     """Whatever answers queries.
 
-    ``name`` is told in results; ``sees``: whether it takes pictures; ``scores_options``: whether
+    ``name`` stands in results; ``sees``: whether it takes pictures; ``scores_options``: whether
     it gives log-probabilities; ``batch_size``: pictures, or sequences, it works on at once.
     """
 

@@ -1,8 +1,8 @@
 """Greedy answers, many at once.
 
 Questions that begin alike are answered side by side in one row, none seeing another, so what they
-have in common is held and read once at every step; what is said is what the generation of
-transformers says, token for token. Where a layer sees only so far back each has a row of its own.
+have in common is held and read once at every step; the answers are those of transformers' own
+generation, token for token. Where a layer sees only so far back each has a row of its own.
 """
 
 from collections.abc import Collection, Sequence
@@ -33,8 +33,8 @@ def generate_answers(
 ) -> list[Answer]:
     """Answer the numbered prompts of ``shared`` with the most probable token at each step.
 
-    A row ends at the first token of ``stops``, or after ``max_new_tokens`` tokens, which
-    ``hit_limit`` tells. Batches hold prompts of like length; their size changes no answer (fp32).
+    A row ends at the first token of ``stops``, or after ``max_new_tokens`` tokens, which sets
+    ``hit_limit``. Batches hold prompts of like length; their size changes no answer (fp32).
     """
     answers = {row: Answer() for row in rows}
     if shared.plain:

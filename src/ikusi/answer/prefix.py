@@ -160,7 +160,7 @@ class SharedPrefix:
 
     @property
     def plain(self) -> bool:
-        """Whether every layer sees all tokens, by kernels that can be told which."""
+        """Whether every layer sees all tokens, by kernels that take a mask for each token."""
         layers = (
             self._cache.layers if self._cache else DynamicCache(config=self.model.config).layers
         )

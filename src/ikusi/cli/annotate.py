@@ -289,7 +289,7 @@ def apply(
         typer.Option(help="Where the corpus is that the project was planned from, if it moved."),
     ] = None,
     only_judged: Annotated[
-        bool, typer.Option("--only-judged", help="Leave out the rows that nobody judged.")
+        bool, typer.Option("--only-judged", help="Leave out the rows that were not judged.")
     ] = False,
 ) -> None:
     """Take on what people said: a corpus with their corrections, or a list of the rows they keep.
@@ -313,7 +313,7 @@ def apply(
 
 
 def _expect_share(name: str, value: float | None) -> None:
-    """Refuse what nobody could ask enough people for."""
+    """Refuse a margin or difference that no number of people could show."""
     if value is not None and not 0.005 <= value <= 0.5:
         raise InputError(f"{name}: expected a number from 0.005 to 0.5, found {value}")
 

@@ -73,7 +73,7 @@ def _is_step(word: str) -> bool:
 
 
 def open_study(path: Path, overrides: Sequence[str] | None, studies: Path) -> "tuple[Recipe, Path]":
-    """A recipe and its study's folder, which a language given by hand has a part in."""
+    """A recipe and its study's folder; a language given as an override becomes part of its name."""
     from ikusi import recipe as recipes
 
     changes = overrides or []
@@ -104,7 +104,7 @@ def bring_up_to_date(
 
 
 def _name_unchecked_words(code: str) -> None:
-    """Say before a study begins that nobody has checked words it will use, if that is so."""
+    """Warn before a study begins if no speaker has checked words that it will use."""
     from ikusi import language
 
     pack = language.load(code)

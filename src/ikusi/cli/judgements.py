@@ -15,7 +15,8 @@ app = typer.Typer(
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="Folder of a table of judgements.")]
 Format = Literal["csv", "jsonl", "parquet", "label-studio", "arena"]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", help="The file's format, where its name does not tell.")
+    Format | None,
+    typer.Option("--format", help="The file's format, where its ending does not say."),
 ]
 SHOWN = 5  # reasons why rows were set aside
 

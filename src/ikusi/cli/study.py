@@ -26,7 +26,7 @@ def study(
     overrides: Overrides = None,
     studies: Studies = Path("studies"),
     workers: Workers = None,
-    status: Annotated[bool, typer.Option("--status", help="Only tell where it stands.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Only show where it stands.")] = False,
     redo: Redo = None,
 ) -> None:
     """Run a whole study, from data to report; what is done already is kept.

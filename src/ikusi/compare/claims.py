@@ -36,7 +36,7 @@ class Claimed:
         title: the claim; `{target}` and `{source}` stand for the languages.
         test: how it is tested; also `{low}`, `{most}`, `{whole}`, shares of the target language in
             percent, and `{margin}`.
-        gather: compares what decides it; raises `Lacking` where a study cannot tell.
+        gather: compares what decides it; raises `Lacking` where a study cannot decide it.
     """
 
     name: str
@@ -155,13 +155,13 @@ def describe_condition(text: bool) -> str:
 
 
 def explain_not_in_grid(study: Study, shares: Sequence[int]) -> str:
-    """Why a study cannot tell: none of its runs has one of these shares."""
+    """Why a study cannot decide: none of its runs has one of these shares."""
     wanted = " or ".join(f"{share} %" for share in shares)
     return f"The recipe's grid has no runs with {wanted} {study.target.name}."
 
 
 def explain_not_measured(study: Study, shares: Sequence[int]) -> str:
-    """Why a study cannot tell yet: which of its runs wait to be measured."""
+    """Why a study cannot decide yet: which of its runs wait to be measured."""
     wanted = {run.name for run in study.runs if to_percent(run.ratio) in shares}
     names = [name for name in study.missing if name in wanted]
     return f"Not measured yet: {', '.join(names)}."

@@ -147,7 +147,7 @@ def measure_levels(
     group: str | None = None,
     over_guessing: bool = False,
 ) -> Sample:
-    """Scores row by row, averaged over the runs; ``over_guessing`` less what a guesser reaches."""
+    """Scores row by row, averaged over the runs; ``over_guessing``: minus `score_guessing`."""
     parts = []
     for benchmark in benchmarks:
         scored = [_scores(one, benchmark, language) for one in evaluations]
@@ -165,7 +165,7 @@ def estimate_mean(sample: Sample, resampling: Resampling) -> Interval:
 
 
 def score_guessing(evaluation: Evaluation, benchmark: str, language: str) -> float:
-    """What one reaches without looking: chance or the most frequent answer, whichever is more."""
+    """The score without any picture: chance or the most frequent answer, whichever is more."""
     figures = evaluation.figures(benchmark, language)
     return max(figures["chance"], figures["majority"]) if figures else 0.0
 

@@ -58,7 +58,7 @@ class Joined:
 
 
 def shorten_names(folders: Sequence[Path]) -> list[str]:
-    """The shortest ends of the folders' paths that tell them apart.
+    """The shortest ends of the folders' paths that differ from each other.
 
     Raises:
         InputError: a folder is given twice.

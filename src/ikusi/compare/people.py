@@ -50,7 +50,7 @@ class Beside(NamedTuple):
     judge: npt.NDArray[np.int8]
 
     def measure_ties(self) -> Sample | None:
-        """Whether the judge says tie, less whether people do, by item that both have decided."""
+        """1 where the judge says tie, minus 1 where people do, by item that both have decided."""
         both = (self.majority != MISSING) & (self.judge != MISSING)
         if not both.any():
             return None

@@ -61,7 +61,7 @@ class Cell:
     """One run against the baseline on one benchmark in one language, all of it or one group.
 
     ``clusters`` are the pictures, or rows where they have none. ``right`` counts right answers
-    (sums scores where they are fractions). ``difference`` is run less baseline, ``adjusted`` its
+    (sums scores where they are fractions). ``difference`` is run minus baseline, ``adjusted`` its
     p-value by Holm's method over all cells. ``mcnemar``: none where scores are fractions; its
     ``only_a`` are the run's. ``detectable``: the smallest true difference that would be found four
     times in five, none where so few pictures differ that no test of them could reach ``ALPHA``.

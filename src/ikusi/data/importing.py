@@ -113,9 +113,8 @@ def import_corpus(
         about: dict[str, Any] = {"settings": asked, "reads": reads}
         about |= {"kind": KIND, "inputs": {source: str(path or data_set.home)}}
         with artifact.write_folder(folder, fingerprint=print_, **about) as staging:
-            pictures = (
-                fetch_pictures(read, fetcher, drop_repeated) if data_set.remote else Fetched()
-            )
+            remote = data_set.remote
+            pictures = fetch_pictures(read, fetcher, drop_repeated) if remote else Fetched()
             counts = write_items(staging, *data_set.shape(settings), read(), pictures, progress)
             artifact.add_counts(staging, **counts)
     return dict((artifact.read_manifest(folder) or {})["counts"])

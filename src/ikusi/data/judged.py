@@ -1,7 +1,7 @@
 """What people said of a corpus's rows: who gave which verdict, and texts before their correction.
 
 `judged.jsonl` in the corpus's folder has a line for each row that somebody judged, `corpus.json`
-the share of rows that people accepted, with its interval. A corpus that nobody judged has neither.
+the share of rows that people accepted, with its interval. A corpus that was not judged has neither.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def add_accepted(folder: Path, accepted: Accepted) -> None:
 
 
 def read_accepted(folder: Path) -> Accepted | None:
-    """How many rows of a corpus people accepted; None where nobody judged them.
+    """How many rows of a corpus people accepted; None where they were not judged.
 
     Raises:
         InputError: what the corpus says of it is damaged.
@@ -94,7 +94,7 @@ def read_accepted(folder: Path) -> Accepted | None:
 
 
 def read(folder: Path) -> dict[str, Judged]:
-    """What people said of a corpus's rows, by row id; empty where nobody judged them.
+    """What people said of a corpus's rows, by row id; empty where they were not judged.
 
     Raises:
         InputError: a line is damaged.

@@ -92,7 +92,7 @@ def _write(
         shutil.copyfile(folder / judged.FILE, staging / judged.FILE)
     if release.accepted:
         judged.add_accepted(staging, release.accepted)
-    Corpus.open(staging)  # what is wrong with it is told now, and not when it is used
+    Corpus.open(staging)  # what is wrong with it is reported now, and not when it is used
     return counts
 
 

@@ -190,7 +190,7 @@ def load(name: str) -> Benchmark:
 
 
 def read(path: Path) -> Benchmark:
-    """Read a benchmark from a YAML file; mistakes are told with file, line and key."""
+    """Read a benchmark from a YAML file; mistakes are reported with file, line and key."""
     return _validate(_document(path))
 
 

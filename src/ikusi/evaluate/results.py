@@ -72,10 +72,10 @@ def summarise(
     are too ``few`` for an interval to be trusted, the ``metric``, its sum ``right`` and mean
     ``score`` with the bounds ``low`` and ``high`` of the 95 % cluster bootstrap over pictures,
     ``chance``, ``majority`` (the best constant answer per task, see ``_majority``), the means of
-    all ``metrics``, the share of answers that ``hit_limit``, how many were long enough to tell
-    their language (``language_told``) and the share of those not in the one asked in
-    (``other_language``), the number of ``ties`` and of rows that ``failed`` to be answered.
-    Score, baselines and interval are none where answers are only kept.
+    all ``metrics``, the share of answers that ``hit_limit``, in how many the language could be
+    identified (``language_told``) and the share of those not in the one asked in
+    (``other_language``), the number of ``ties`` and of rows that ``failed`` to be answered. Score,
+    baselines and interval are none where answers are only kept.
     """
     counts: dict[str, _Counts] = {ALL: _Counts()}
     for row in _records(rows, COUNTED):

@@ -1,4 +1,4 @@
-"""One row per sample: what was asked, what was said, what it scored.
+"""One row per sample: what was asked, what was answered, what it scored.
 
 Every figure is computed from these rows. They are written in part files as they come, so that
 memory does not grow with their number and an interrupted run goes on where it stopped.
@@ -53,8 +53,8 @@ SCHEMA = pa.schema(
 """Columns of ``rows.parquet``. ``position`` is the row's place in its corpus; ``gold`` is JSON: a
 list of answers, or ``{"answer", "choices"}``; ``scores`` are log-probabilities in nats (see
 ``engine.OptionScore``); ``said_language`` is the language of a generated answer where it can be
-told; ``failure`` says why there is no answer; ``correct`` is the primary metric in [0, 1], or none
-where answers are only kept; ``metrics`` is JSON with all of them; ``prompt_hash`` names the
+identified; ``failure`` says why there is no answer; ``correct`` is the primary metric in [0, 1], or
+none where answers are only kept; ``metrics`` is JSON with all of them; ``prompt_hash`` names the
 prompt; ``seconds`` is the row's share of the time its batch took."""
 
 KEY = ("benchmark", "language")

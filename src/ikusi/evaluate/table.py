@@ -1,4 +1,4 @@
-"""What an evaluation came to, as a table for the terminal."""
+"""The results of an evaluation, as a table for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -45,7 +45,8 @@ class Judges:
         self._identifiers: dict[str, AnswerLanguage] = {}
 
     def open(self) -> None:
-        """Read what tells languages apart, which takes a second: in another thread, if need be."""
+        """Load language identification, which takes a second; it may be called in another
+        thread."""
         for code in self._generated:
             others = [other for other in self._codes if other != code]
             pack = self.packs[code]
@@ -80,7 +81,7 @@ class Judges:
         return self._normalisers[code]
 
     def _languages(self, asked: Sequence[str], replies: Sequence[Reply]) -> list[str | None]:
-        """The language each generated answer is in, as far as can be told."""
+        """The language of each generated answer, where it can be identified."""
         languages: list[str | None] = [None] * len(replies)
         places: dict[str, list[int]] = {}
         for place, (code, reply) in enumerate(zip(asked, replies, strict=True)):

@@ -234,7 +234,7 @@ def describe_asking(writer: Writer, sampling: Sampling) -> dict[str, Any]:
 
 
 def find_family(model: str) -> str:
-    """A model's family, as its name tells: the first word of its last part.
+    """A model's family by its name: the first word of its last part.
 
     >>> find_family("openai/gpt-5-mini"), find_family("Llama-3.1-8B"), find_family("latxa-eu080")
     ('gpt', 'llama', 'latxa')

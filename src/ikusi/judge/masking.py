@@ -1,4 +1,5 @@
-"""Answers without the names by which models tell who they are: a judge may know its own family."""
+"""Answers without the names by which models identify themselves: a judge may know its own
+family."""
 
 from __future__ import annotations
 

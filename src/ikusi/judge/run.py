@@ -26,7 +26,7 @@ from ikusi.server.stream import ask_in_batches
 logger = logging.getLogger(__name__)
 
 CHARACTERS_PER_TOKEN = 4.0
-TOKENS_PER_PICTURE, TOKENS_WRITTEN = 1000, 150  # assumed until games of the table tell better
+TOKENS_PER_PICTURE, TOKENS_WRITTEN = 1000, 150  # assumed until games of the table show better
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Settings:
         limit: most pairs; all by default.
         concurrency: most requests at once.
         deadline: seconds that one request may take.
-        families: model -> family, where its name does not tell.
+        families: model -> family, where its name does not show it.
     """
 
     url: str
@@ -98,7 +98,8 @@ class Counts:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the games that are left would take; ``measured`` says whether earlier games told."""
+    """What the games that are left would take; ``measured``: from earlier games; otherwise a rough
+    guess."""
 
     requests: int
     read: int
@@ -117,7 +118,7 @@ def judge(about: About, settings: Settings, output: Path, progress: Report | Non
         about: what is judged.
         settings: by whom, and how.
         output: the table, which is begun where there is none.
-        progress: hears how far it is.
+        progress: called as games are done.
 
     Raises:
         InputError: the server is not there, does not have the model or refuses all; the table is

@@ -24,7 +24,7 @@ NOT_GIVEN = ("verdict", "criteria", "reasons", "correction", "note", "raw", "sec
 class Imported:
     """What became of a file's rows: ``rows`` is the sum of the next three.
 
-    ``unjudged`` are items that the file names and nobody has judged. ``reasons`` counts why rows
+    ``unjudged`` are items that the file names without a judgement. ``reasons`` counts why rows
     were set aside.
     """
 
@@ -47,8 +47,8 @@ def import_file(
     Args:
         path: the file.
         folder: the table, which is begun where there is none.
-        format: one of ``formats.FORMATS``; by default the one that the file's name tells.
-        given: what all rows are that do not say it themselves, such as `kind`. Rows without a time
+        format: one of ``formats.FORMATS``; by default the one of the ending of the file's name.
+        given: fields for all rows that lack them, such as `kind`. Rows without a time
             get the one at which the file was last written.
 
     Raises:

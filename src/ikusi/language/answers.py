@@ -9,7 +9,7 @@ from ikusi import writing
 from ikusi.language.identify import UNKNOWN, Guess, Identifier
 
 LETTERS = 10
-"""Answers with fewer letters are not told: they are too often taken for another language."""
+"""Answers with fewer letters are not identified: they are too often taken for another language."""
 
 UNSPACED = 3
 """Letters that an ideograph counts as."""

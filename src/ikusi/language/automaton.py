@@ -12,7 +12,7 @@ BLOCK = 2048  # texts that go through the automaton together
 LONG = 2000  # characters: longer ones go alone, as a block is as wide as its longest text
 ALONE = 16  # texts: fewer are read one by one
 RARE = 1e-3
-"""How likely a language is that nobody expects, where one that may be there is 1."""
+"""Prior of a language that is not expected, where that of a likely one is 1."""
 NO_LANGUAGE = "zxx"  # py3langid's label of what is in no language
 
 

@@ -50,7 +50,7 @@ def _all_colours(colours: dict[str, str]) -> dict[str, str]:
     for name in colours:
         if name not in COLOURS:
             near = yamlfile.suggest(name, COLOURS)
-            context = {"expected": "a colour of the house", "found": name, "key": (name,)}
+            context = {"expected": "one of Ikusi's colours", "found": name, "key": (name,)}
             raise PydanticCustomError("expected", "{expected}", context | {"near": near})
     for name in COLOURS:
         if name not in colours:
@@ -152,7 +152,7 @@ class LanguagePack(BaseModel):
     )
     identifier: str | None = Field(
         default=None,
-        description="File that tells this language from others where the built-in identification "
+        description="File that identifies this language where the built-in identification "
         "does not know it: a list of words, a line each, or a fastText model (`.bin`, `.ftz`); "
         "relative to the pack.",
     )

@@ -1,4 +1,4 @@
-"""From a conversation to tokens, and which of them the model learns to say.
+"""From a conversation to tokens, and which of them the model learns to write.
 
 The chat template is the LLM's own. A conversation is rendered once, as a whole, and the
 assistant's spans are read off the render itself: whatever a generation prompt leaves for the

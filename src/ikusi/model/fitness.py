@@ -25,7 +25,7 @@ Form = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class Fitness:
-    """Tells what is wrong with conversations, for one tokenizer.
+    """Checks whether conversations can be trained on, for one tokenizer.
 
     Args:
         tokenizer: with a chat template.

@@ -183,7 +183,7 @@ class Forms:
                 self._forms.pop(next(iter(self._forms)))
             try:
                 self._forms[key] = self._make_form(messages)
-            except InputError:  # told with its row by the way one by one
+            except InputError:  # reported with its row by the way one by one
                 self._forms[key] = None
         return self._forms[key]
 

@@ -94,7 +94,7 @@ def assemble(
     or squashes it (SigLIP); "pad" fills up its shorter side with the mean colour, as LLaVA-1.5.
     The whole model takes the LLM's dtype and device.
 
-    Raises InputError where the parts cannot be told as a stock LLaVA.
+    Raises InputError where the parts cannot be expressed as a stock LLaVA.
     """
     between = connectors.REGISTRY.find(connector)
     if aspect not in ASPECTS:
@@ -144,7 +144,8 @@ def save(
 def load(
     folder: str | Path, dtype: torch.dtype | str | None = None
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
-    """Open a LLaVA checkpoint, ours or anyone's, in the dtype it was saved in unless told another.
+    """Open a LLaVA checkpoint, ours or anyone's, in the dtype it was saved in unless `dtype` is
+    given.
 
     Raises InputError where `folder` holds no LLaVA, or its weights do not fit its configuration.
     """
@@ -216,7 +217,7 @@ def compute_image_features(
 
 @torch.no_grad()
 def calibrate(model: LlavaForConditionalGeneration, pixel_values: Tensor) -> None:
-    """Set the connector's start by what the encoder says of some pictures.
+    """Set the connector's initial weights by the encoder's features of some pictures.
 
     An encoder's patch features may share one large common part, and be far longer than word
     embeddings: a fresh connector then hands the LLM nearly the same long vector for every patch,
@@ -228,7 +229,7 @@ def calibrate(model: LlavaForConditionalGeneration, pixel_values: Tensor) -> Non
         pixel_values: some pictures [I, 3, H, W], as the processor prepares them.
 
     Raises:
-        InputError: what the encoder says is not finite.
+        InputError: a feature is not finite.
     """
     features = compute_image_features(model, pixel_values).flatten(0, 1).float()  # [I * N, D]
     if not features.isfinite().all():

@@ -162,7 +162,7 @@ def split_pieces(reader: Reader, whole: chat.Encoded, kept: int) -> list[Piece]:
     cells = _cells(reader, whole, kept)
     ids = [token for token, _ in cells]
     text, start, passed, pieces = _spell(reader.tokenizer, ids), 0, 0, []
-    # Neighbouring images are told apart by their place.
+    # Neighbouring images are distinguished by their place.
     neighbours = groupby(enumerate(cells), lambda cell: (cell[1][1], _place_of_image(*cell)))
     for (kind, _), run in neighbours:
         width = len(list(run))

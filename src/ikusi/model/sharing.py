@@ -1,4 +1,4 @@
-"""Who may read a checkpoint, and what it says of where it was made."""
+"""Who may read a checkpoint; and no path of this machine goes into it."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The vision encoder of a multimodal model: what it says of pictures, and where it stands."""
+"""The vision encoder of a multimodal model: its features, and how it is taken out of the model."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def take_out_encoder(model: LlavaForConditionalGeneration) -> Iterator[Any]:
 
 @torch.no_grad()
 def leave_out_unread(model: LlavaForConditionalGeneration) -> None:
-    """Take out the encoder's layers above the deepest one that is read: they say nothing.
+    """Take out the encoder's layers above the deepest one that is read: they have no effect.
 
-    For a model that is only asked. An encoder that gives other features without them keeps them.
+    For a model that is not trained. An encoder that gives other features without them keeps them.
     """
     config, tower = model.config, model.model.vision_tower
     count, size = (getattr(tower.config, key, 0) for key in ("num_hidden_layers", "image_size"))

@@ -105,7 +105,7 @@ class Slurm(Section):
         default=1, ge=1, description="Machines for a training, each with `processes` processes."
     )
     minutes: int = Field(
-        ge=3,  # a job is told 90 seconds before its end, and must have begun by then
+        ge=3,  # a job gets a signal 90 seconds before its end, and must have begun by then
         description="Longest time of a job. A step that is not done by then queues again and goes "
         "on from its last checkpoint.",
     )

@@ -1,6 +1,6 @@
 """How figures are drawn: panels that the page lays out by its width, whole figures as files.
 
-Lines differ by marker and dash as well as by colour, so they can be told apart in grey. The
+Lines differ by marker and dash as well as by colour, so they can be distinguished in grey. The
 colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/). Text is drawn as paths and files
 hold no dates, so the same results give the same bytes.
 """

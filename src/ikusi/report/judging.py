@@ -37,13 +37,13 @@ def make_table(judgings: Sequence[Judging]) -> Table:
 
 
 def write_lines(judgings: Sequence[Judging], figures: Figures) -> Iterator[str]:
-    """For each judge, on what it rests to believe it."""
+    """For each judge, in a sentence, how far it may be believed, and why."""
     for one in judgings:
         beside = [each for each in figures.judges if _is_of(each, one)]
         reasons = [*(_beside(each) for each in beside), *_of_itself(one)]
         if not beside:
             reasons.insert(
-                0, "nobody else has judged these pairs, so whether people agree is unknown"
+                0, "no other rater has judged these pairs, so whether people agree is unknown"
             )
         where = f"{one.rater} on {one.benchmark} {one.language}, {' : '.join(one.models)}"
         yield f"{where}: believe it as far as this: {'; '.join(reasons)}."

@@ -62,7 +62,7 @@ class Beside:
 
 
 def gather(study: Study) -> Heard | None:
-    """Compute all that the report shows of judgements; none where nobody has judged."""
+    """Compute all that the report shows of judgements; none where there are none."""
     if not study.judgements:
         return None
     recipe = study.recipe

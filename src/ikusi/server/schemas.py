@@ -21,7 +21,7 @@ PROBE = {
     "required": ["n"],
     "additionalProperties": False,
 }
-"""A schema that nobody would keep to by chance."""
+"""A schema that no answer fits by chance."""
 
 
 def make_format(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""What a step's function is called with, and how it is found and heard of, wherever it runs."""
+"""What a step's function is called with, how it is found, and how it reports its progress, wherever
+it runs."""
 
 import inspect
 import time
@@ -37,7 +38,7 @@ class Context:
     _last: float = field(default=float("-inf"), init=False)
 
     def progress(self, fraction: float, note: str = "") -> None:
-        """Tell how far the step is (0 to 1); costs nothing when called too often."""
+        """Report how far the step is (0 to 1); costs nothing when called too often."""
         now = time.monotonic()
         if now - self._last >= SECONDS_BETWEEN_REPORTS or fraction >= 1:
             self._last = now

@@ -1,6 +1,6 @@
 """The steps of a study as a graph: what each needs, and the fingerprint of what it makes.
 
-A step's settings are all that its function is told. So a step cannot depend on anything its
+A step's settings are all that its function is given. So a step cannot depend on anything its
 fingerprint does not know, and a changed recipe redoes exactly what it changes.
 """
 
@@ -26,7 +26,7 @@ class Step:
         function: `module:callable`, called as `callable(staging, context, settings)`, with the
             settings as the class that it says it takes.
         inputs: names of the steps whose folders the function reads.
-        settings: what the function is told, as plain JSON values.
+        settings: what the function is given, as plain JSON values.
         reads: content fingerprints of what it reads besides its inputs (base models, language
             packs), by name.
         compute: what it runs on (`ikusi.recipe.Compute`); it does not change what comes out, and is

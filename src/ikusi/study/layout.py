@@ -1,4 +1,4 @@
-"""A recipe laid out as steps, in the order in which the paper tells them."""
+"""A recipe laid out as steps, in the order in which the paper describes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -78,7 +78,7 @@ def _write(shape: str, settings: Mapping[str, Any]) -> str:
 
 
 def keep(step: Step, study: StudyFolder, seconds: float, processor: float) -> None:
-    """Keep what a finished step took; what cannot be told is left out.
+    """Keep what a finished step took; what is not known is left out.
 
     Args:
         seconds: from its beginning to its end.

@@ -161,11 +161,11 @@ class PlainLog:
         pass
 
     def show_change(self, name: str, states: Mapping[str, State]) -> None:
-        """Tell one step's new state."""
+        """Log one step's new state."""
         self._line(f"{name} {describe_state(name, states[name], self.board)}")
 
     def tick(self, states: Mapping[str, State]) -> None:
-        """Tell what runs and how far it is, every `SECONDS_BETWEEN_LINES`."""
+        """Log what runs and how far it is, every `SECONDS_BETWEEN_LINES`."""
         if time.monotonic() - self.last_line < SECONDS_BETWEEN_LINES:
             return
         running = (

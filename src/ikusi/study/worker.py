@@ -32,8 +32,8 @@ GIVE_UP = signal.SIGUSR1  # to a worker, where Ctrl-C is the parent's: what is e
 
 @dataclass(frozen=True)
 class Order:
-    """A step to run: its fingerprint, those of all it reads and of its code, and where its output
-    is told; `counts`: whether what it takes is kept for plans."""
+    """A step to run: its fingerprint, those of all it reads and of its code, and the log of its
+    output; `counts`: whether what it takes is kept for plans."""
 
     step: Step
     fingerprint: str
@@ -167,6 +167,6 @@ def _output_in(log: Path) -> Iterator[None]:
         traceback.print_exc()
         raise
     finally:
-        with suppress(OSError):  # a disk that is full: what was to be done is done, or told
+        with suppress(OSError):  # a disk that is full: what was to be done is done, or reported
             sys.stdout.flush()
             sys.stderr.flush()

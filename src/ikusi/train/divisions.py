@@ -95,7 +95,7 @@ class Replicated:
 class Sharded(Replicated):
     """FSDP2: every parameter is a DTensor, and so are its moments.
 
-    Gradients of every part are shared at once: nobody has room for all of them.
+    Gradients of every part are shared at once: no process has room for all of them.
     """
 
     def __init__(self, model: nn.Module, stage: Stage, place: Place) -> None:

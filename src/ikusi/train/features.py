@@ -1,4 +1,4 @@
-"""What a frozen vision encoder says of pictures: batch by batch, or once for all on disk.
+"""Features of pictures by a frozen vision encoder: batch by batch, or stored on disk for all.
 
 Features on disk are one array per corpus (`features.npy`) that training processes map into
 memory, beside the ids of its rows (`image_ids.json`).
@@ -109,11 +109,11 @@ def store(
     """Encode every picture of a corpus and keep what comes out, in fp16 where it is computed in
     bf16, in fp32 otherwise.
 
-    Says first what it will take. A killed run goes on behind the last picture it told of.
+    Logs first how much room it takes. A killed run goes on after the last pictures it has stored.
 
     Raises:
-        InputError: a picture cannot be opened, what the encoder says of it is not finite, or the
-            disk has too little room.
+        InputError: a picture cannot be opened, a feature is not finite, or the disk has too little
+            room.
     """
     ids = list(dict.fromkeys(image_id for image_id in corpus.image_ids if image_id))
     pictures = _Pictures(corpus, image_processor, ids)
@@ -129,7 +129,7 @@ def store(
     for group, pixels in zip(rest, loader, strict=True):
         encoded = encode_images(tower, pixels, layers, strategy, bf16=bf16)
         start = group * IMAGES_AT_ONCE
-        with np.errstate(over="ignore"):  # which is told next
+        with np.errstate(over="ignore"):  # which the check below reports
             array[start : start + len(encoded)] = encoded.float().cpu().numpy()
         _check_finite(array, ids, start, start + len(encoded), corpus)
         array.flush()
@@ -168,7 +168,7 @@ class _Pictures(Dataset[Tensor]):
 
 
 def _afford(folder: Path, corpus: Any, shape: tuple[int, ...], dtype: Any) -> None:
-    """Tell what the array will take; refuse where the disk has too little."""
+    """Log the size of the array; refuse where the disk has too little room."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     described = (
         f"{shape[0]:,} pictures x {shape[1]} x {shape[2]} x {np.dtype(dtype).itemsize} bytes"

@@ -53,7 +53,7 @@ def _eight_bit(model: nn.Module, groups: list[dict[str, Any]], rate: float) -> A
     from bitsandbytes.optim import AdamW, GlobalOptimManager
 
     made = AdamW(groups, lr=rate, optim_bits=8)
-    # The shared manager keeps what it was told, by a parameter's place, for every later model.
+    # The shared manager keeps its settings, by a parameter's place, for every later model.
     made.mng = GlobalOptimManager.__new__(GlobalOptimManager)
     made.mng.initialize()
     for module in model.modules():

@@ -45,7 +45,7 @@ def join() -> Place:
 
 
 def choose_strategy(compute: Compute, processes: int) -> str:
-    """What `compute.parallel` comes to: a lone process shares with nobody."""
+    """What `compute.parallel` comes to: a lone process shares nothing."""
     return compute.parallel if processes > 1 else "single"
 
 

@@ -1,4 +1,4 @@
-"""Whether the hardware computes in bf16, or only does as if."""
+"""Whether the hardware computes in bf16, or only emulates it."""
 
 from ikusi.recipe import Stage
 
@@ -25,8 +25,8 @@ def settle(stage: Stage) -> Stage:
 
 
 def describe_emulated_bf16() -> str | None:
-    """What to say where the processor has no instructions for bf16; None where it has them, or
-    where torch does not know."""
+    """A warning where the processor has no instructions for bf16; None where it has them, or where
+    torch does not know."""
     known = _instructions()
     return EMULATED if known and not any(known) else None
 

@@ -1,4 +1,4 @@
-"""What a stage tells while it trains: a line of metrics per step, a call per step."""
+"""What a stage reports while it trains: a line of metrics per step, a call per step."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Sizes:
         """Weights that learn in a stage.
 
         Raises:
-            InputError: the encoder learns, whose activations are not reckoned.
+            InputError: the encoder learns, whose activations are not estimated.
         """
         if "vision" in stage.trainable:
             raise InputError(
@@ -172,7 +172,7 @@ class Memory:
     4 bits also of one matrix. `saved`: activations of
     all layers, kept for the way back. `layer`: those of the one layer that is computed again, and
     its gradients. `logits`: of one piece, there and back. `images`: the encoder's own pass, over
-    before the LLM's begins. `gathered`: what processes put together, or lend each other.
+    before the LLM's begins. `gathered`: weights that processes gather from each other.
     """
 
     frozen: float

@@ -80,7 +80,7 @@ def train_stage(
         processor: a `LlavaProcessor`; for a bare LLM, its tokenizer.
         mixture: the samples; for a bare LLM, without pictures.
         compute: what it runs on; one process by default.
-        features: what the frozen encoder says of all pictures, if it was stored.
+        features: the frozen encoder's features of all pictures, if they were stored.
         progress: called after each step, in the first process.
 
     Returns:

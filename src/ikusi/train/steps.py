@@ -43,7 +43,7 @@ class Sample(Protocol):
 
     @property
     def language(self) -> str:
-        """The language it speaks."""
+        """Code of the language it is in."""
 
     @property
     def corpus(self) -> Any:
@@ -216,8 +216,8 @@ class Steps(Dataset["Portion | InputError"]):
         """Look through all samples that will be trained on, before any is.
 
         Raises:
-            InputError: some cannot be; it tells the first of them, and `refused` then holds all,
-                as lines of JSON with `id` and `reason`.
+            InputError: some cannot be; the message has the first of them, and `refused` then holds
+                all, as lines of JSON with `id` and `reason`.
         """
         places = range(min(self.rows, len(self._samples)))
         faults = list(self._encoder.faults(sorted(map(self._index, places))))

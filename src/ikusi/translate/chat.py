@@ -29,7 +29,7 @@ from ikusi.translate.engines.chat import Chat
 from ikusi.translate.parse import parse
 
 WARMER = 0.3  # temperature of further tries where the first has none
-CHARACTERS_PER_TOKEN = 4.0  # until the server has told better
+CHARACTERS_PER_TOKEN = 4.0  # until the server has shown better
 
 
 @dataclass

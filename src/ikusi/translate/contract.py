@@ -63,7 +63,7 @@ class Outcome:
     Args:
         place: the row's position in the corpus.
         texts: the translations, one for each of the row's texts; None where no try was good.
-        score: mean log-probability of a token, in nats, where the engine tells it.
+        score: mean log-probability of a token, in nats, where the engine reports it.
         flags: of the verdict, and the engine's own: `cut` where a text was too long for it.
         attempts: the refused tries, oldest first.
         tokens_read: tokens that the engine was sent, all tries together.

@@ -98,7 +98,8 @@ class Job:
         self.scorers, self.limit = list(scorers), limit
         checks = settings.checks
         if not translator.costly and checks.language != "off":
-            # Nothing is asked for again, so all rows of a shard can be told at once, and faster.
+            # Nothing is asked for again, so the languages of all rows of a shard can be identified
+            # at once, and faster.
             self.scorers.insert(0, LanguageJudge(checks, source, target))
             checks = checks.model_copy(update={"language": "off"})
         self.plan = plans.make(corpus, source, target, settings.shard_rows, limit)

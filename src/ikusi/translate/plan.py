@@ -57,7 +57,7 @@ class Plan:
         return start, min(start + self.shard_rows, self.rows)
 
     def list_asked(self, number: int) -> np.ndarray:
-        """Places of a shard's rows that no earlier row says for them, int64."""
+        """Places of a shard's rows whose texts no earlier row has, int64 [asked]."""
         start, stop = self.bounds(number)
         places = np.arange(start, stop)
         return places[self.first[start:stop] == places]
@@ -97,7 +97,7 @@ def make(
     shard_rows: int,
     limit: int | None = None,
 ) -> Plan:
-    """Read the corpus once, to find the rows that say the same."""
+    """Read the corpus once, to find rows with the same texts."""
     count = len(corpus) if limit is None else min(limit, len(corpus))
     keys, names = np.empty(count, np.uint64), []
     for start in range(0, count, shard_rows):

@@ -1,4 +1,4 @@
-"""Prompts as data: what an LLM is told before a row, and how the row is laid out.
+"""Prompts as data: what an LLM reads before a row, and how the row is laid out.
 
 The beginning (system message, examples) is the same to the byte for every row and the row comes
 last, so that a server computes the beginning once.

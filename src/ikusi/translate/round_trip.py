@@ -23,8 +23,8 @@ Pairs = Sequence[tuple[str, str]]
 class RoundTripScorer:
     """chrF (Popović 2015) of a translation, translated back by another engine, with its source.
 
-    A rank, not a measure of quality: it tells rows that belong to another row, or lost half of
-    what they said, from good ones.
+    A rank, not a measure of quality: it separates rows that belong to another row, or lost half of
+    their content, from good ones.
 
     Args:
         engine: from the target language to the source language.

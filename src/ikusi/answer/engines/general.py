@@ -43,9 +43,9 @@ class General:
     Args:
         model: as ``AutoModelForImageTextToText`` opens it.
         processor: its own, with a chat template.
-        name: told in results.
+        name: for results.
         batch_size: sequences worked on at once; in fp32 it changes no score.
-        identity: what tells this model's weights from others.
+        identity: identifies the model's weights.
     """
 
     sees = True
@@ -69,7 +69,7 @@ class General:
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     def identity(self) -> Any:
-        """Weights and precision, and the day that prompts are of where they tell one."""
+        """Weights and precision, and the date in prompts, where their template writes one."""
         own = ["general", self._identity, str(self.model.dtype)]
         return [*own, *find_today(self.processor.chat_template)]
 
@@ -206,7 +206,9 @@ class General:
         listed = known if isinstance(known, list) else [known]
         ids = {*listed, self.tokenizer.eos_token_id} - {None}
         asked = [{"role": "user", "content": [{"type": "text", "text": "a"}]}]
-        with suppress(InputError):  # a template that ends no turn: told where options are scored
+        with suppress(
+            InputError
+        ):  # a template that ends no turn: reported where options are scored
             ids.add(self._ids(self._answer(asked, "b", ""))[-1])
         return sorted(ids)
 
@@ -313,7 +315,7 @@ def _append_options(
 ) -> dict[str, Tensor]:
     """The inputs with each row's option after it, padded at the end.
 
-    What a model is told of each token (its kind, which pictures it sees) goes on as at the last
+    What a model is given for each token (its kind, which pictures it sees) goes on as at the last
     token of the prompt.
     """
     ids, masks = inputs["input_ids"], inputs["attention_mask"].bool()

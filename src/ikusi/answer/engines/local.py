@@ -34,9 +34,9 @@ class Local:
         model: a LLaVA, or a causal LLM.
         tokenizer: its own.
         processor: of a LLaVA; None for an LLM.
-        name: told in results.
+        name: for results.
         batch_size: pictures, and sequences, worked on at once; in fp32 it changes no score.
-        identity: what tells this model's weights from others.
+        identity: identifies the model's weights.
     """
 
     scores_options = True
@@ -61,7 +61,7 @@ class Local:
         self._stops = frozenset(chat.list_stops(tokenizer, model.generation_config))
 
     def identity(self) -> Any:
-        """Weights and precision, and the day that prompts are of where they tell one."""
+        """Weights and precision, and the date in prompts, where their template writes one."""
         own = ["local", self._identity, str(self.model.dtype)]
         return [*own, *find_today(self.tokenizer.chat_template)]
 

@@ -1,7 +1,7 @@
 """A model behind any OpenAI-compatible server, closed ones included. It only generates.
 
-What a server cannot answer for good is told in the reply; what it could not be asked stops the
-evaluation, which goes on from its finished parts the next time.
+A query that the server refuses for good gets a reply with the reason. If the server cannot be
+reached, the evaluation stops; the next call goes on from its finished parts.
 """
 
 import asyncio

@@ -42,9 +42,9 @@ class VLLM:
         stops: ids that end an answer.
         pictures: most of one prompt.
         image_processor: what vLLM will prepare them by; none for a bare LLM.
-        name: told in results.
+        name: for results.
         batch_size: pictures held at once; vLLM itself decides how many prompts it works on.
-        identity: what tells this model's weights from others.
+        identity: identifies the model's weights.
     """
 
     scores_options = True
@@ -70,7 +70,7 @@ class VLLM:
         self._stops = list(stops)
 
     def identity(self) -> Any:
-        """Weights, precision and vLLM's version, and the day that prompts are of where they tell
+        """Weights, precision, vLLM's version, and the date in prompts, where their template writes
         one."""
         return ["vllm", self._identity, *find_today(self.tokenizer.chat_template)]
 
@@ -164,14 +164,15 @@ class VLLM:
     def _read_scores(
         self, query: Query, options: Sequence[Sequence[int]], outputs: Iterator[Any]
     ) -> dict[str, Any]:
-        """Scores of a query's options: what vLLM says of the last tokens of each prompt."""
+        """Scores of a query's options: vLLM's log-probabilities of the last tokens of each
+        prompt."""
         scores, prompt = [], ""
         for text, ids in zip(query.options, options, strict=True):
             output = next(outputs)
             whole, logs = list(output.prompt_token_ids), output.prompt_logprobs
             if whole[-len(ids) :] != list(ids) or len(logs) != len(whole):
                 raise InputError(
-                    f"{self.name}: {query.where}: expected vLLM to tell of all {len(whole)} tokens "
+                    f"{self.name}: {query.where}: expected vLLM to score all {len(whole)} tokens "
                     f"of the prompt, the option's {len(ids)} last, found {len(logs)}"
                 )
             values = [
@@ -243,7 +244,7 @@ def _open_engine(place: Path, kind: str, dtype: str, batch_size: int, pictures: 
 
 
 def _settings(place: Path, pictures: int) -> dict[str, Any]:
-    """What vLLM must be told of a LLaVA: how many pictures come, and what its connector is."""
+    """Settings of vLLM for a LLaVA: how many pictures come, and what its connector is."""
     settings: dict[str, Any] = {"limit_mm_per_prompt": {"image": pictures}}
     if pretrained.load(AutoConfig, place).projector_hidden_act == "linear":
         settings["hf_overrides"] = {"projector_hidden_act": IDENTITY}

@@ -169,7 +169,8 @@ class Asked(RowType):
         raise LookupError(f"{self.name} rows have no options")
 
     def answers(self, row: Row) -> list[str]:
-        """What people answered where there are no options; empty where nobody did."""
+        """What people answered where there are no options; empty where there are no such
+        answers."""
         return []
 
     def texts(self, row: Row) -> list[str]:

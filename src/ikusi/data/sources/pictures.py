@@ -141,7 +141,8 @@ def _fits(name: str) -> bool:
 
 
 def locate_beside(table: Path) -> Path:
-    """Where the pictures of a table are when nobody says: beside it, in `images` or loose."""
+    """Where the pictures of a table are if nothing else is given: beside it, in `images` or
+    loose."""
     folder = table if table.is_dir() else table.parent
     return next((folder / name for name in LOOSE if (folder / name).exists()), folder)
 

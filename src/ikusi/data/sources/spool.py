@@ -41,7 +41,7 @@ class Spool:
         self._base.execute("DELETE FROM held WHERE key = ?", (key,))
 
     def take_rest(self) -> Iterator[Any]:
-        """What nobody took, in the order in which it was put."""
+        """What was not taken, in the order in which it was put."""
         for (value,) in self._base.execute("SELECT value FROM held WHERE NOT taken ORDER BY rowid"):
             yield pickle.loads(value)
 

@@ -130,7 +130,7 @@ def read(name: str) -> Iterator[Row | BadLine]:
 
     Where a file on this machine is damaged, what can be read of it is given, and what cannot be is
     a `BadLine`: each row that a damaged row group had, a row with a damaged file in an archive, and
-    the rest of a file that breaks off, whose rows nobody can count.
+    the rest of a file that breaks off, whose rows cannot be counted.
 
     Raises:
         InputError: it is of no known kind, or cannot be reached to its end.

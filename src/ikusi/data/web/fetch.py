@@ -270,7 +270,7 @@ class _Fetcher:
         return target.with_user(None).with_fragment(None)
 
     async def _body(self, response: aiohttp.ClientResponse) -> _Answer:
-        """Read no more than is allowed; a page is told by its first character."""
+        """Read no more than is allowed; a page is recognised by its first character."""
         _check_status(response)
         most, status = self.settings.max_bytes, response.status
         if (response.content_length or 0) > most:

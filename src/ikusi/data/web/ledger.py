@@ -110,7 +110,7 @@ class Ledger:
         return (row[0], Decoded(*row[1:])) if row and None not in row else None
 
     def reason(self, url: str) -> str | None:
-        """Why there is no picture behind a URL; None if there is one, or nobody asked."""
+        """Why there is no picture behind a URL; None if there is one, or it was never asked for."""
         row = self._row("reason", url)
         return row[0] if row else None
 

@@ -16,7 +16,7 @@ def vqa_accuracy(prediction: str, answers: Sequence[str], normaliser: Normaliser
     Each annotator is left out in turn and the prediction scores ``min(1, matches / 3)`` against
     the others, so 0, 1, 2, 3, 4 matches of ten give 0, 0.3, 0.6, 0.9, 1. As in the official code,
     text is processed only where the annotators disagree: where all ten gave one answer, it must be
-    given letter by letter, capitals included. Annotators are told apart by position, not by
+    given letter by letter, capitals included. Annotators are distinguished by position, not by
     comparing records, so ten equal answers count as ten.
 
     A list shorter than ten is no set of annotators but of acceptable answers: any of them,
@@ -31,7 +31,7 @@ def vqa_accuracy_normalised(
     """Return ``vqa_accuracy`` with the text always processed, whether annotators agree or not.
 
     So does lmms-eval. It differs in texts with several commas between two digits, in lists shorter
-    than ten, and where equal answers have no ``answer_id`` to tell them apart.
+    than ten, and where equal answers have no ``answer_id`` to distinguish them.
     """
     return _score_normalised(Answer(prediction, answers, normaliser))
 

@@ -1,7 +1,8 @@
 """What an answer contains, wherever it stands.
 
 * ``inclusion_<aggregate>_<unit>``: the rule of arXiv 2511.09396, section 4.2.1: an answer is right
-  when it contains a gold answer anywhere. Models that were never taught one-word answers need it.
+  when it contains a gold answer anywhere. Models that were never trained on one-word answers need
+  it.
 * ``coverage``: the share of the gold answers that a description contains.
 """
 
@@ -75,7 +76,7 @@ def coverage(
 
 
 def contains(prediction: str, answer: str, normaliser: Normaliser, unit: Unit) -> bool:
-    """Tell whether one gold answer occurs in ``prediction``; ``unit`` as in ``inclusion``."""
+    """Return whether one gold answer occurs in ``prediction``; ``unit`` as in ``inclusion``."""
     return _holds(normaliser.read(prediction), normaliser.read(answer), unit)
 
 

@@ -1,7 +1,7 @@
 """Files that judgements come from and go to, one module per format.
 
 A module has `read`, which yields rows with the fields of a `Judgement` (or a `BadLine`, or None for
-an item that nobody has judged), and `write`.
+an item without a judgement), and `write`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -60,10 +60,10 @@ def find(name: str) -> Format:
 
 
 def pick_format(path: Path) -> str:
-    """The format that a file's name tells.
+    """The format that the ending of a file's name stands for.
 
     Raises:
-        InputError: it tells none.
+        InputError: it stands for none.
     """
     if path.suffix.lower() not in _ENDINGS:
         known = ", ".join(_ENDINGS)

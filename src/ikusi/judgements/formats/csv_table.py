@@ -37,7 +37,7 @@ def _fields(row: dict[str, str]) -> dict[str, Any]:
 
 
 def _number(cell: str, kind: type) -> Any:
-    """The number that a cell spells; what spells none is told when the row is checked."""
+    """The number that a cell spells; what spells none is reported when the row is checked."""
     try:
         return kind(cell)
     except ValueError:

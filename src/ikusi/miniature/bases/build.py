@@ -121,7 +121,8 @@ def build(name: str, root: Path, progress: Progress | None = None) -> Path:
 
 
 def build_encoder(output: Path, progress: Progress | None = None) -> None:
-    """Train a teacher, the encoder alone, and the encoder as the teacher says; measure it."""
+    """Train a teacher, the encoder alone, then the encoder distilled from the teacher; measure
+    it."""
     work = output / "work"
     made = load_drawings(progress)
     splits = split(made, CONCEPTS)
@@ -149,8 +150,8 @@ def build_encoder(output: Path, progress: Progress | None = None) -> None:
 def build_llama(code: str, root: Path, output: Path, progress: Progress | None = None) -> None:
     """Train the English backbone from scratch, or another language's twin from it.
 
-    Whether a thing is in a scene is not learnt from a yes or no among many words. Rows of nothing
-    else teach it in a hundred steps, and the mixed rows that follow keep it.
+    Whether a thing is in a scene is not learnt from a yes or no among many words. A hundred steps
+    on such rows alone suffice, and the mixed rows that follow keep it.
     """
     speakers = [load_speaker(language.load(one)) for one in dict.fromkeys((code, SOURCE))]
     work = output / "work"

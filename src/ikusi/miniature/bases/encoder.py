@@ -1,6 +1,6 @@
 """Train the miniature's vision encoder on drawings and their English names, and measure it.
 
-A varied drawing has the name of its concept, or the names that a teacher says.
+A varied drawing has the name of its concept, or the names that a teacher gives it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Pictures(Dataset[dict[str, Tensor]]):
         thumbnails: the drawings that may be trained on.
         concepts: how many of their concepts, from the first, are drawn.
         settings: of the encoder.
-        teacher: says which names a drawing has; without one it has its concept's.
+        teacher: gives the names of a drawing; without one a drawing has its concept's.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The encoder's teacher: a small convolutional network that names single drawings.
 
 Convolutions need far fewer drawings than attention does to recognise a thing another artist drew.
-The encoder, a plain ViT, learns what the teacher says of drawings varied without end (function
+The encoder, a plain ViT, learns the teacher's predictions for drawings varied without end (function
 matching: Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent").
 """
 

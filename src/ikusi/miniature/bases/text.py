@@ -1,8 +1,9 @@
-"""What the miniature's backbones read: scenes told in emoji and asked about, facts, translations.
+"""What the miniature's backbones read: scenes in emoji with questions, facts, translations.
 
-A row is a conversation. Where a study shows a picture, a scene is told in emoji: as a row of the
+A row is a conversation. Where a study shows a picture, a scene is written in emoji: as a row of the
 ground and the things, or as a map with one emoji a cell, as an encoder's features come. Some cells
-of a map are misread as a look-alike, as an encoder's are, so that a thing is told by most of them.
+of a map are misread as a look-alike, as an encoder's are, so that a thing is recognised by most of
+them.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ CONCEPTS = 250
 SOURCE = "en"
 SEED = 7
 GRID = 8  # cells a side of a map
-MAPS, CAPTIONS = 0.5, 0.2  # shares of told scenes: as a map, and with a caption asked for
-CHECKED = 0.3  # share of told scenes with yes/no questions alone
+MAPS, CAPTIONS = 0.5, 0.2  # shares of scenes in emoji: as a map, and with a caption asked for
+CHECKED = 0.3  # share of scenes in emoji with yes/no questions alone
 MISREAD = 0.5  # of a map's cells, at most
 LOOK_ALIKES = 4  # that a thing may be misread as in one map
 
@@ -70,7 +71,8 @@ def write(speakers: Sequence[Speaker], output: Path, rows: Iterable[list[Exchang
 
 
 def mix_rows(speakers: Sequence[Speaker], rows: int, random: np.random.Generator) -> Rows:
-    """Six in ten rows about told scenes, two about countries, the others about words and lists."""
+    """Six in ten rows about scenes in emoji, two about countries, the others about words and
+    lists."""
     codes = [one.code for one in speakers]
     concepts, known = _nameable(codes), select_speakable(*codes)
     for _ in range(rows):
@@ -91,7 +93,7 @@ def mix_rows(speakers: Sequence[Speaker], rows: int, random: np.random.Generator
 
 
 def write_yes_or_no(speakers: Sequence[Speaker], rows: int, random: np.random.Generator) -> Rows:
-    """Whether a thing is in a scene that is told as a row; one question each."""
+    """Whether a thing is in a scene that is written as a row; one question each."""
     concepts = _nameable([one.code for one in speakers])
     asker = Asker(concepts)
     for _ in range(rows):
@@ -106,7 +108,7 @@ def _nameable(codes: Sequence[str]) -> tuple[Concept, ...]:
 
 
 def _write_scene(concepts: Sequence[Concept], random: np.random.Generator) -> list[Exchange]:
-    """A conversation about a scene that is told in emoji."""
+    """A conversation about a scene in emoji."""
     asker, drawn = Asker(concepts), _draw(concepts, random)
     as_map = random.random() < MAPS
     scene = draw_emoji_map(asker, drawn, random) if as_map else "".join(_signs(drawn))
@@ -115,7 +117,7 @@ def _write_scene(concepts: Sequence[Concept], random: np.random.Generator) -> li
     else:
         asked = write_questions(asker, drawn, random, [*OPEN, "describe"])
     if random.random() < CAPTIONS and asked[-1].task != "describe":
-        asked[-1] = ask_caption(drawn, int(random.integers(VARIANTS)))  # it would tell the others
+        asked[-1] = ask_caption(drawn, int(random.integers(VARIANTS)))  # it would reveal the others
     return [InEmoji(**vars(asked[0]), scene=scene), *asked[1:]]
 
 

@@ -20,7 +20,7 @@ GROUNDS = {  # named colour -> RGB centre; jittered by GROUND_JITTER
     "grey": (150, 152, 156),
     "pink": (245, 165, 200),
 }
-GROUND_SIGNS = {  # named colour -> the emoji that stands for it where a scene is told in text
+GROUND_SIGNS = {  # named colour -> the emoji that stands for it where a scene is written in emoji
     "red": "\u2764",
     "orange": "🧡",
     "yellow": "💛",

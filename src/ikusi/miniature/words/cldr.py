@@ -67,7 +67,7 @@ class Locale:
     def labels(self) -> dict[str, str]:
         """Category key such as `animal` -> label; without those inherited from English.
 
-        CLDR fills what nobody translated with English, so where most labels are English, every
+        CLDR fills what was not translated with English, so where most labels are English, every
         English one is no word of this language.
         """
         table: dict[str, str] = self._main("characterLabels.json").get("characterLabels", {})

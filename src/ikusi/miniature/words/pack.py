@@ -147,8 +147,8 @@ def _other_sources(words: Locale) -> dict[str, str]:
 def find_yes_no(words: Locale) -> tuple[str, str, str]:
     """The words for yes and no, or signs, and where they are from.
 
-    CLDR gives what may be typed (`yes:y`), several forms at times (`a/b`), and English where
-    nobody translated: both words English are no words of this language.
+    CLDR gives what may be typed (`yes:y`), several forms at times (`a/b`), and English where it was
+    not translated: both words English are no words of this language.
     """
     forms = words.yes_no() or ("", "")
     yes, no = (re.split(r"[:\uff1a\u17d6/]", writing.to_plain(word))[0].strip() for word in forms)
@@ -183,7 +183,7 @@ def find_colour_terms(words: Locale) -> tuple[dict[str, str], dict[str, str]]:
         word = by_colour.get(name, "")
         sign = CIRCLES.get(name) or HEARTS[name][0]
         if not word:
-            terms[name], sources[name] = sign, f"{SIGN} no name that tells the colour"
+            terms[name], sources[name] = sign, f"{SIGN} no name that shows the colour"
         elif len(word.split()) > 1:
             terms[name], sources[name] = sign, f"{SIGN} more than a colour: {word}"
         else:

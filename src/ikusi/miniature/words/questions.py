@@ -83,7 +83,7 @@ def fits(task: str, count: int) -> bool:
 def _ask_name(task: str) -> Callable[[Asker, Drawn, np.random.Generator, int], Exchange]:
     def make(asker: Asker, drawn: Drawn, random: np.random.Generator, variant: int) -> Exchange:
         target = _target(task, drawn)
-        # What is asked of one thing alone also tells that there is one.
+        # A question about one thing alone also reveals that there is one.
         reveals = frozenset((target, COUNT) if COUNTS[task] == (1,) else (target,))
         about = frozenset([target])
         return Exchange(task, variant, {}, name_concept(target), about=about, reveals=reveals)
@@ -241,7 +241,7 @@ COUNTS = {
 
 @dataclass(frozen=True)
 class InEmoji(Exchange):
-    """An exchange whose scene is told in emoji before the question, for lack of a picture."""
+    """An exchange whose scene is written in emoji before the question, in place of a picture."""
 
     scene: str = ""
 

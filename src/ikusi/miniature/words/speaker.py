@@ -28,7 +28,7 @@ VARIANTS = 3  # wordings of a question or statement that training goes round
 
 @dataclass(frozen=True)
 class Speaker:
-    """A language as it is spoken here; what it says of a concept is what CLDR's people wrote."""
+    """A language of the miniature; its words for concepts are CLDR's."""
 
     pack: LanguagePack
 
@@ -69,12 +69,12 @@ Phrase = Callable[[Speaker], str]  # what is said, whatever the language
 
 
 def name_concept(concept: Concept) -> Phrase:
-    """Says the concept's name."""
+    """The concept's name, in whatever language it is asked for."""
     return lambda speaker: speaker.name(concept)
 
 
 def list_concept_names(concepts: Sequence[Concept]) -> Phrase:
-    """Says the concepts' names as a list."""
+    """The concepts' names as a list, in whatever language they are asked for."""
     return lambda speaker: speaker.join_list([speaker.name(concept) for concept in concepts])
 
 
@@ -108,7 +108,7 @@ class Exchange:
 
 
 class Same(TypedDict):
-    """`about` and `reveals` of an exchange that tells what it is about, and nothing else."""
+    """`about` and `reveals` of an exchange that reveals what it is about, and nothing else."""
 
     about: frozenset[Hashable]
     reveals: frozenset[Hashable]

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-# What a process on the CPU is told before torch is imported.
+# The environment of a process on the CPU before torch is imported.
 CLAIMED = {
     "DS_ACCELERATOR": "cpu",
     "OMP_NUM_THREADS": "1",

@@ -35,10 +35,10 @@ SECONDS_BETWEEN_LOOKS = 0.2
 
 @dataclass(frozen=True)
 class Task:
-    """A step as its processes are told of it: what they call, and where it writes.
+    """A step as its processes read it: what they call, and where it writes.
 
     Attributes:
-        folder: where this is told, and what becomes of it.
+        folder: where the task stands as a file, and what becomes of it.
         compute: what the step runs on, as plain values (`ikusi.recipe.Compute`).
     """
 
@@ -98,7 +98,7 @@ class Processes(Protocol):
         """End those that are left; called in any case but that of `leave`."""
 
     def leave(self) -> None:
-        """End those that do not go on without this process, which is told to end."""
+        """End those that do not go on without this process, which has been asked to end."""
 
 
 Starter = Callable[[Task], Processes]
@@ -108,7 +108,7 @@ def run(task: Task, start: Starter, send: Callable[[Report], None]) -> None:
     """Have a task done, passing on how far it is.
 
     Raises:
-        InputError, IkusiError: what the first process to fail told.
+        InputError, IkusiError: what the first process to fail reported.
     """
     processes, last = start(task), None
     try:
@@ -201,7 +201,7 @@ def write_failure(folder: Path, error: Exception, attempt: int = 0) -> None:
 
 
 def has_failed(folder: Path, attempt: int = 0) -> bool:
-    """Whether one of the processes has told of a failure in this attempt."""
+    """Whether one of the processes has reported a failure in this attempt."""
     failure = _read_json(folder / FAILURE)
     return failure is not None and failure["attempt"] == attempt
 
@@ -232,14 +232,16 @@ def main(folder: Path, attempt: int = 0) -> None:
         from accelerate.utils import get_cpu_distributed_information
         from transformers.utils.logging import disable_progress_bar
 
-    rank = get_cpu_distributed_information().rank  # as this process was told when it was started
+    rank = (
+        get_cpu_distributed_information().rank
+    )  # as this process was given it when it was started
     first = rank == 0
     form = f"%(asctime)s {rank} %(name)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format=form)
     disable_progress_bar()  # of libraries; they go to logs
     task = jsonfile.read(folder / TASK, Written, "the task of a step")
     if first and not has_failed(folder, attempt):
-        (folder / FAILURE).unlink(missing_ok=True)  # what an earlier attempt told
+        (folder / FAILURE).unlink(missing_ok=True)  # what an earlier attempt reported
 
     def send(report: Report) -> None:
         if first:

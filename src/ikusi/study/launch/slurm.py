@@ -63,7 +63,7 @@ class Rank:
         attempt = int(os.environ[ATTEMPT]) if ATTEMPT in os.environ else 0
         _expect_ours(folder, job.job_id)
         if job.num_tasks > 1:
-            # submitit would reckon one from the job's number, taken or not.
+            # submitit would compute one from the job's number, taken or not.
             port = _port(folder / f"port-{attempt}.json", first=job.global_rank == 0)
             os.environ.update(MASTER_PORT=str(port))
             TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
@@ -122,7 +122,7 @@ class Job:
         return self.ended if any(words in self.ended for words in ENDS.values()) else ""
 
     def _progress(self) -> bytes | None:
-        """What its processes have last told of themselves."""
+        """The last report of its processes."""
         with suppress(OSError):
             return (self.folder / PROGRESS).read_bytes()
         return None
@@ -152,13 +152,14 @@ def _expect_ours(folder: Path, number: str) -> None:
 
 
 def _port(path: Path, *, first: bool) -> int:
-    """Where the processes of an attempt meet: the first one finds a port and tells the others."""
+    """Where the processes of an attempt meet: the first one finds a port and writes it down for the
+    others."""
     if first:
         artifact.write_json(path, ranks.find_free_port())
     end = time.monotonic() + SECONDS_TO_BE_KNOWN
     while not path.exists():
         if time.monotonic() > end:
-            raise IkusiError(f"{path}: expected the first process to tell of a port, found none")
+            raise IkusiError(f"{path}: expected a port from the first process, found none")
         time.sleep(0.2)
     return int(path.read_text(encoding="utf-8"))
 
@@ -244,7 +245,7 @@ def _parameters(task: Task, asked: Slurm) -> dict[str, Any]:
         "account": asked.account,
         "cpus_per_task": asked.cpus_per_task,
         "mem": asked.mem,
-        # What the study's own process was told, as it is on the CPU.
+        # The environment of the study's own process, as it is on the CPU.
         "setup": [f"unset {' '.join(CLAIMED)}", *asked.setup],
         "stderr_to_stdout": True,
         "wckey": None,

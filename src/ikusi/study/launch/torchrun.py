@@ -26,7 +26,7 @@ from ikusi.study.launch.ranks import Processes, Task
 
 T = TypeVar("T")
 
-# What torchrun tells each process (torch.distributed.run), and how its other variables begin.
+# What torchrun gives each process (torch.distributed.run), and how its other variables begin.
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 PREFIXES = ("TORCHELASTIC_", "GROUP_", "ROLE_")
 STARTED, SHARED_STORE = "TORCHELASTIC_RUN_ID", "TORCHELASTIC_USE_AGENT_STORE"
@@ -42,7 +42,7 @@ COUNT, ORDER, OVER, END = "count", "order/{}", "over/{}", "end"
 
 @dataclass(frozen=True)
 class Group:
-    """What torchrun told this process of itself and the others."""
+    """What torchrun's environment variables say of this process and the others."""
 
     variables: dict[str, str]
 
@@ -88,7 +88,7 @@ class Group:
         return subprocess.Popen(command, env=os.environ | place, preexec_fn=die_with_parent)
 
     def set_aside(self) -> None:
-        """Let what this process calls believe that it is alone."""
+        """Remove torchrun's variables, so that libraries take this process for the only one."""
         for name in self.variables:
             os.environ.pop(name, None)
 

@@ -1,4 +1,4 @@
-"""What a frozen encoder says of pictures, kept for all trainings that see them."""
+"""Features of pictures by a frozen encoder, stored for all trainings that use them."""
 
 from __future__ import annotations
 

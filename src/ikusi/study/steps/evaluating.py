@@ -32,7 +32,7 @@ class Measured(Bilingual):
 
     @staticmethod
     def common(recipe: Recipe, benchmarks: Sequence[str]) -> dict[str, Any]:
-        """What all measurements of a study are told."""
+        """The settings that all measurements of a study have in common."""
         return {
             "benchmarks": list(benchmarks),
             "bootstrap": recipe.bootstrap,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Settings(Section):
-    """All that a step's function is told, and what follows from it.
+    """All that a step's function is given, and what follows from it.
 
     The fields are what the step's fingerprint knows of the recipe: as plain JSON values they stand
     in its manifest and in the file that its processes read, which they are checked against.

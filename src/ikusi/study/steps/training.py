@@ -23,7 +23,7 @@ CALIBRATION_PICTURES = 64
 
 
 class Trained(Bilingual):
-    """What both stages are told.
+    """The settings that both stages have.
 
     Attributes:
         features: the step that keeps those of the stage's pictures, if there is one.
@@ -37,7 +37,7 @@ class Trained(Bilingual):
 
 
 class Align(Trained):
-    """Which encoder and LLM are joined, and what teaches the connector between them."""
+    """Which encoder and LLM are joined, and what the connector between them is trained on."""
 
     function: ClassVar = "align"
 

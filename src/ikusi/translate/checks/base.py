@@ -62,5 +62,5 @@ def shorten(text: str) -> str:
 
 
 def to_plain(text: str) -> str:
-    """A text without what does not tell one answer from another: case, outer signs."""
+    """A text without what does not distinguish answers: letter case and outer punctuation."""
     return text.strip(" .!?;,:\n\t").casefold()

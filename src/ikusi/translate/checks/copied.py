@@ -21,7 +21,7 @@ class Keys(Section):
 
 
 def look(given: Given) -> Look:
-    """Compare what a row says with what it said."""
+    """Compare the texts of a row with their source."""
 
     def check(row: Row, texts: Sequence[str]) -> str | None:
         much, text = find_copied(row.texts, texts)

@@ -21,8 +21,8 @@ class Keys(Section):
     language_words: int = Field(
         default=4,
         ge=1,
-        description="Fewest words to tell a language by (two letters of a script without spaces "
-        "count as one); below, nothing is said.",
+        description="Fewest words to identify a language by (two letters of a script without "
+        "spaces count as one); with fewer, the row passes.",
     )
     language_probability: float = Field(
         default=0.5, gt=0, le=1, description="Least probability of other languages to count."
@@ -30,12 +30,12 @@ class Keys(Section):
     distractors: list[Text] = Field(
         default=["es", "fr"],
         description="Languages that a translation is likely to slip into, besides the source and "
-        "the `distractors` of the target's pack; the others are told too, less readily.",
+        "the `distractors` of the target's pack; others need to be more probable.",
     )
 
 
 def look(given: Given) -> Look:
-    """Tell the language of all that a row says."""
+    """Identify the language of a row's texts together."""
     identifier = open_identifier(given.settings, given.source, given.target)
 
     def language(row: Row, texts: Sequence[str]) -> str | None:
@@ -48,13 +48,14 @@ def look(given: Given) -> Look:
 
 
 def open_identifier(settings: Keys, source: LanguagePack, target: LanguagePack) -> Identifier:
-    """What tells the target language from those that a translation may be in instead."""
+    """The identifier of the target language among those that a translation may be in instead."""
     likely = [source.code, *target.distractors, *settings.distractors]
     return Identifier(target.code, likely, target.identifier)
 
 
 def join_prose(texts: Sequence[str], least: int) -> str | None:
-    """What a row says, to tell its language by; None if that is less than so many words."""
+    """A row's prose, by which its language is identified; None if that is less than so many
+    words."""
     text = " ".join(texts)
     if TOKEN_SIGNS.search(text):
         text = TOKENS.sub(" ", text)

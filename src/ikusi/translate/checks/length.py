@@ -31,7 +31,7 @@ class Keys(Section):
 
 
 def look(given: Given) -> Look:
-    """Compare the lengths of all that a row says."""
+    """Compare the lengths of a row's source and of its translation."""
     least, most = given.settings.length_bounds
 
     def check(row: Row, texts: Sequence[str]) -> str | None:

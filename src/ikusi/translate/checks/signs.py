@@ -31,7 +31,7 @@ class Odd(Section):
 
 
 def look_broken(given: Given) -> Look:
-    """Look for signs that nobody writes."""
+    """Look for signs that no person writes."""
     return lambda row, texts: _describe_unexpected(marks.find_broken(row.texts, texts))
 
 
