@@ -1,6 +1,9 @@
-"""One word for one thing: the glossary is kept by the pages."""
+"""One word for one thing: the glossary is kept by the pages, the code and what it prints."""
 
+import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +12,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "glossary.md"
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page != GLOSSARY),
 ]
 AVOIDED = "## Words that we avoid"
+CODE = [
+    path
+    for folder in ("src", "bench", "examples", "docs")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if "shared" not in path.parts
+    and not {"plan", "publish", "web"}.intersection(path.parts)  # still to be changed
+    and path.name != "disk.py"
+]
 
 
 def name(path: Path) -> str:
@@ -52,6 +63,27 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
     yield from enumerate(re.sub(r"`[^`\n]*`", "", text).splitlines(), start=1)
 
 
+def texts_of(source: str) -> Iterator[tuple[int, str]]:
+    """What people read in a Python file: docstrings, comments, and texts of several words, such as
+    help, messages and log lines; `0` stands for what is filled in, names in backticks are left out.
+    """
+    inner = set[ast.AST]()
+    for node in ast.walk(ast.parse(source)):
+        parts = [node]
+        if isinstance(node, ast.JoinedStr):
+            parts = list(node.values)
+            inner.update(parts)
+        elif node in inner:
+            continue
+        text = "".join(str(part.value) if isinstance(part, ast.Constant) else "0" for part in parts)
+        if isinstance(node, ast.JoinedStr | ast.Constant) and " " in text.strip():
+            for number, line in enumerate(text.splitlines()):
+                yield node.lineno + number, re.sub(r"`[^`\n]*`", "", line)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], re.sub(r"`[^`]*`", "", token.string)
+
+
 def faults(lines: Iterator[tuple[int, str]]) -> list[tuple[int, str]]:
     patterns = avoided()
     return [
@@ -75,6 +107,35 @@ def test_every_term_is_used_in_a_page() -> None:
 
 def test_pages_use_no_word_that_the_glossary_avoids() -> None:
     assert {name(page): found for page in PAGES if (found := faults(prose(page)))} == {}
+
+
+def test_code_uses_no_word_that_the_glossary_avoids() -> None:
+    """In docstrings, comments, help and messages; only files that hold such a word are parsed."""
+    words = re.compile("|".join(re.escape(word.split(",")[0]) for word in avoided()), re.IGNORECASE)
+    sources = {name(path): path.read_text(encoding="utf-8") for path in CODE}
+    assert {
+        place: fault
+        for place, source in sources.items()
+        if words.search(source) and (fault := faults(texts_of(source)))
+    } == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ('"""It tells what it is."""', True),
+        ('def read():\n    """Read.\n\n    What is told is read."""', True),
+        ("x = 1  # as it was told", True),
+        ('option(help="Only tell where it stands.")', True),
+        ('raise InputError(f"{path}: nobody said {what}")', True),
+        ('f"{low} % less {high} %"', True),
+        ('row["told"]', False),
+        ('"""The key `told` of a file."""', False),
+        ("told = 1", False),
+    ],
+)
+def test_no_such_word_in_code_is_overlooked(source: str, fault: bool) -> None:
+    assert bool(faults(texts_of(source))) == fault
 
 
 @pytest.mark.slow

@@ -114,7 +114,7 @@ def test_verdict(name: str, tmp_path: Path) -> None:
 def test_signs_and_numbers_are_those_of_the_rows(tmp_path: Path) -> None:
     shares = {0.2: 0.5, 0.8: 0.7, 1: 0.9}
     finding = examined(tmp_path, SMALL, by_share(shares))[1]
-    assert finding.headline and "20 % less 100 %" in finding.headline.name
+    assert finding.headline and "20 % minus 100 %" in finding.headline.name
     assert finding.headline.difference.mean == pytest.approx(-0.4, abs=0.06)
     assert finding.headline.difference.low < finding.headline.difference.mean
     assert (finding.headline.rows, finding.headline.pictures) == (180, 180)
@@ -140,7 +140,7 @@ def test_what_no_target_language_at_all_gives_is_shown_beside(tmp_path: Path) ->
     grid = ["grid.backbones=[english]", "grid.text_only=[false]", "benchmarks=[miniature/aokvqa]"]
     shares: dict[float, float] = {0: 0.4, 0.2: 0.8, 0.8: 0.8, 1: 0.8}
     details = {part.name: part for part in examined(tmp_path, grid, by_share(shares))[1].details}
-    assert details["0 % less 80 %"].difference.mean == pytest.approx(-0.4, abs=0.08)
+    assert details["0 % minus 80 %"].difference.mean == pytest.approx(-0.4, abs=0.08)
 
 
 @pytest.mark.slow

@@ -103,7 +103,7 @@ def test_a_finding_of_people_can_come_out_each_way(case: str, place: Path) -> No
         assert any("by people" in part.name for part in finding.parts)
     else:
         assert finding.headline and "people with gpt-5" in finding.headline.name
-        assert any(part.name == "ties of gpt-5 less people's" for part in finding.details)
+        assert any(part.name == "ties of gpt-5 minus people's" for part in finding.details)
 
 
 def test_simulated_raters_decide_nothing_and_are_named(place: Path) -> None:

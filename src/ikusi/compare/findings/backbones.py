@@ -36,12 +36,12 @@ def backbones(study: Study, resampling: Resampling) -> Claim:
         if not names:
             continue
         for (one, a), (other, b) in combinations(zip(backbones, runs, strict=True), 2):
-            name = f"{one} less {other}, {label}"
+            name = f"{one} minus {other}, {label}"
             sample = evidence.measure_gaps([(a, b)], names, code)
             parts.append(evidence.check_equivalence(name, sample, resampling))
             details += [
                 compare(
-                    f"{one} less {other}, {find_title(study, bench)}",
+                    f"{one} minus {other}, {find_title(study, bench)}",
                     evidence.measure_gaps([(a, b)], [bench], code),
                     resampling,
                 )
@@ -49,7 +49,7 @@ def backbones(study: Study, resampling: Resampling) -> Claim:
                 if len(names) > 1
             ]
         premises.append(
-            check_premise(f"the runs less guessing, {label}", runs, names, code, resampling)
+            check_premise(f"the runs minus guessing, {label}", runs, names, code, resampling)
         )
     asked = list(zip(backbones, (run.name for run in runs), strict=True))
     parts += _preferences(study, asked, "person", resampling)
@@ -67,7 +67,7 @@ def _preferences(
     by = {"person": "by people", "simulated": "by SIMULATED raters"}[kind]
     return [
         evidence.check_equivalence(
-            f"{one} less {other}, {by}, {sheet.benchmark}",
+            f"{one} minus {other}, {by}, {sheet.benchmark}",
             people.measure_preference(sheet, a),
             resampling,
             PREFERENCE,

@@ -23,9 +23,9 @@ def forgetting(study: Study, resampling: Resampling) -> Claim:
     text, backbones = find_conditions(study, [MOST, WHOLE])
     some, none = (list_runs(study, backbones, share, text) for share in (MOST, WHOLE))
     pairs = list(zip(some, none, strict=True))
-    name = f"{MOST} % less {WHOLE} %"
+    name = f"{MOST} % minus {WHOLE} %"
     part = compare(name, evidence.measure_gaps(pairs, benchmarks, code), resampling)
-    seen = check_premise(f"{MOST} % less guessing", some, benchmarks, code, resampling)
+    seen = check_premise(f"{MOST} % minus guessing", some, benchmarks, code, resampling)
     details = list_details(study, pairs, backbones, benchmarks, code, resampling)
     return Claim(
         f"{name}, in {study.source.name}, {describe_backbones(backbones, text)}",

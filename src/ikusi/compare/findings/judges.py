@@ -24,12 +24,12 @@ def judges(study: Study, resampling: Resampling) -> Claim:
         gap = compare_kappas(one.people, one.judge, size, resampling.n, resampling.seed)
         if gap is None:
             continue
-        between = f"people with each other less people with {one.rater}"
+        between = f"people with each other minus people with {one.rater}"
         parts.append(_part(between, (gap.value, gap.low, gap.high), gap.p_value, gap, "claim"))
         premises.append(_part("people with each other", gap.among, gap.p_among, gap, "premise"))
         details.append(_part(f"people with {one.rater}", gap.with_other, 1.0, gap, "claim"))
         if (ties := one.measure_ties()) is not None:
-            details.append(compare(f"ties of {one.rater} less people's", ties, resampling))
+            details.append(compare(f"ties of {one.rater} minus people's", ties, resampling))
     if not parts:
         raise Lacking(
             "Cohen's kappa is undefined: it needs pairs of answers that two people or more and the "
@@ -72,7 +72,7 @@ FINDINGS = [
         6,
         "A judge model does not replace people",
         "Whether people agree more with each other than with the judge: Cohen's kappa, its mean "
-        "over pairs of people less its mean over people with the judge, on answers that two "
+        "over pairs of people minus its mean over people with the judge, on answers that two "
         f"people or more have compared and the judge, in both orders. Less than {AGREEMENT} "
         "counts as none.",
         judges,

@@ -37,7 +37,7 @@ def low_share(study: Study, resampling: Resampling) -> Claim:
         return compare(name, sample, resampling, above=-MARGIN, refuted_below=-MARGIN)
 
     against = {
-        share: part(f"{LOW} % less {share} %", list(zip(few, runs, strict=True)), benchmarks)
+        share: part(f"{LOW} % minus {share} %", list(zip(few, runs, strict=True)), benchmarks)
         for share, runs in many.items()
     }
     best, *rest = sorted(against, key=lambda share: against[share].difference.mean)
@@ -46,14 +46,14 @@ def low_share(study: Study, resampling: Resampling) -> Claim:
     none = list_runs(study, backbones, 0, text)
     if len(none) == len(backbones):
         details.append(
-            part(f"0 % less {best} %", list(zip(none, many[best], strict=True)), benchmarks)
+            part(f"0 % minus {best} %", list(zip(none, many[best], strict=True)), benchmarks)
         )
     parts = [
         *(against[share] for share in (best, *rest)),
-        check_premise(f"{best} % less guessing", many[best], benchmarks, code, resampling),
+        check_premise(f"{best} % minus guessing", many[best], benchmarks, code, resampling),
     ]
     better = ", the better of the others" if rest else ""
-    quantity = f"{LOW} % less {best} %{better}, {describe_backbones(backbones, text)}"
+    quantity = f"{LOW} % minus {best} %{better}, {describe_backbones(backbones, text)}"
     return Claim(quantity, parts, details)
 
 

@@ -20,12 +20,12 @@ def text_helps_sight(study: Study, resampling: Resampling) -> Claim:
     first = [(key, pair) for key, pair in keyed if key[1] == 0]
     chosen = first or keyed
     pairs = [pair for _, pair in chosen]
-    name = "with text-only rows less without" + (" at 0 %" if first else "")
+    name = "with text-only rows minus without" + (" at 0 %" if first else "")
     part = compare(name, evidence.measure_gaps(pairs, benchmarks, code), resampling)
     # Where text-only rows are all a run knows of the target language, it must at least see.
     seen_in = study.source if first else study.target
     seen = check_premise(
-        f"the runs without text-only rows less guessing, in {seen_in.name}",
+        f"the runs without text-only rows minus guessing, in {seen_in.name}",
         [without for _, without in pairs],
         benchmarks,
         seen_in.code,

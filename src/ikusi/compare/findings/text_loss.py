@@ -18,16 +18,16 @@ def text_loss(study: Study, resampling: Resampling) -> Claim:
     pairs = [pair for _, pair in keyed]
     bare = [study.backbones[backbone] for (backbone, _), _ in keyed]
     lost = [(before, plain) for before, (_, plain) in zip(bare, pairs, strict=True)]
-    name = "with text-only rows less without"
+    name = "with text-only rows minus without"
     parts = [
         compare(name, evidence.measure_gaps(pairs, names, code), resampling),
         compare(
-            "the backbone less the runs without text-only rows",
+            "the backbone minus the runs without text-only rows",
             evidence.measure_gaps(lost, names, code),
             resampling,
             refuted_below=0.0,
         ),
-        check_premise("the backbones less guessing", bare, names, code, resampling),
+        check_premise("the backbones minus guessing", bare, names, code, resampling),
     ]
     details = [
         compare(f"{backbone}, {share} %", evidence.measure_gaps([pair], names, code), resampling)
