@@ -61,7 +61,11 @@ def rewrite(root: Path, text: str, into: str) -> Path:
 @pytest.mark.parametrize(
     ("text", "into", "kinds"),
     [
-        ("return _aggregate(found, aggregate)", "return 1.0", {"evaluate", "evaluate_backbone"}),
+        (
+            "return _aggregate(contained, aggregate)",
+            "return 1.0",
+            {"evaluate", "evaluate_backbone"},
+        ),
         ("order = random.permutation(OPTIONS)", "order = np.arange(OPTIONS)", {"data"}),
         ("\nCLIP = 1.0", "\nCLIP = 2.0", {"align", "instruct"}),
         ("message['content'] | trim +", "message['content'] +", {"align", "evaluate"}),
