@@ -206,6 +206,9 @@ def overlay(document: Document, overrides: Sequence[str], known: Iterable[str]) 
         document: what the overrides change.
         overrides: as given on the command line.
         known: every dotted key there is, to name the nearest one to a wrong key.
+
+    Raises:
+        InputError: an override is no key=value, names a key twice or one inside a value.
     """
     names, given = sorted(known), set[Key]()
     for text in overrides:

@@ -97,8 +97,20 @@ def add(
     made: str,
     keep: Callable[[], None],
 ) -> int:
-    """Add a picture, unless its form was sent before; returns its number, 0 where a person has
-    given as many as they may."""
+    """Add a picture, unless its form was sent before.
+
+    Args:
+        writing: connection to the store.
+        seat: whose picture it is.
+        picture: name of its file.
+        once: digest of the form and the picture, the same if they are sent again.
+        most: contributions that a person may give.
+        made: the time, as the store writes it.
+        keep: puts the file in its place; called only if the picture is taken.
+
+    Returns:
+        Its number; 0 where the person has given as many as they may.
+    """
     known = writing.execute("SELECT number FROM contributions WHERE once = ?", (once,)).fetchone()
     if known:
         return int(known[0])

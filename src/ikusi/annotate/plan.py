@@ -130,7 +130,18 @@ def plan_validation(
 def plan_selection(
     corpus: Path, language: str, annotators: int, shared: int, seed: int = 0
 ) -> Plan:
-    """Plan that people keep or drop each row of a corpus; see `plan_validation`."""
+    """Plan that people keep or drop each row of a corpus.
+
+    Args:
+        corpus: folder of a corpus.
+        language: of the texts that are shown.
+        annotators: how many people are asked.
+        shared: rows that all of them see; every other row is seen by one.
+        seed: of draw and order.
+
+    Raises:
+        InputError: as `plan_validation`.
+    """
     asked = Asked(annotators, shared)
     return _of_corpus("select", Corpus.open(corpus), language, "", asked, seed, 1.0)
 

@@ -22,7 +22,8 @@ class RoomyLayer(DynamicLayer):
 
     @classmethod
     def copy_rows(cls, layer: DynamicLayer, rows: Tensor, room: int) -> "RoomyLayer":
-        """Return the numbered rows of a layer, with room for so many more tokens."""
+        """Return the rows of a layer numbered in ``rows`` [M], with room for ``room`` more
+        tokens."""
         copy, length = cls(layer.get_seq_length() + room), layer.get_seq_length()
         copy._open(len(rows), layer.keys, layer.values)
         for buffer, states in zip(copy._buffers, (layer.keys, layer.values), strict=True):
@@ -80,7 +81,10 @@ def make_cache(model: PreTrainedModel, room: int) -> Cache:
 
 
 def select(cache: Cache, rows: Tensor, room: int) -> Cache:
-    """Copy the numbered rows of a cache, with room for more tokens; the original stays as it is."""
+    """Copy the rows of a cache numbered in ``rows`` [M], with room for ``room`` more tokens.
+
+    The original stays as it is.
+    """
     chosen = copy.copy(cache)
     chosen.layers = [_select_layer(layer, rows, room) for layer in cache.layers]
     return chosen

@@ -107,7 +107,15 @@ def close_ended(study: Study) -> list[str]:
 def check_premise(
     name: str, runs: Sequence[Evaluation], names: Sequence[str], code: str, resampling: Resampling
 ) -> Part:
-    """That these runs score better than a guess, without which nothing follows from them."""
+    """Test that runs score above guessing: if not, a comparison of them shows nothing.
+
+    Args:
+        name: of the comparison, in tables.
+        runs: scores are averaged over them.
+        names: of the benchmarks.
+        code: of the language.
+        resampling: of the interval.
+    """
     sample = evidence.measure_levels(runs, names, code, over_guessing=True)
     return compare(name, sample, resampling, role="premise")
 
@@ -120,7 +128,16 @@ def list_details(
     code: str,
     resampling: Resampling,
 ) -> list[Part]:
-    """The same comparison by benchmark, and by backbone, where there are several."""
+    """The comparison of a finding once more for each benchmark, and for each backbone of several.
+
+    Args:
+        study: for the benchmarks' titles.
+        pairs: of runs.
+        backbones: that of each pair, in the same order.
+        benchmarks: their names.
+        code: of the language.
+        resampling: of the intervals.
+    """
 
     def by(label: str, some: Sequence[Pair], names: Sequence[str]) -> Part:
         return compare(label, evidence.measure_gaps(some, names, code), resampling)

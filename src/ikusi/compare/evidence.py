@@ -100,6 +100,14 @@ def compare(
     """Test that the mean of a sample is above a bound, with its 95 % interval.
 
     The p-value is two-sided; on the wrong side of the bound it is 1.
+
+    Args:
+        name: of the comparison, in tables.
+        sample: the values, such as differences of two runs.
+        resampling: of the interval and the p-value.
+        above: the bound.
+        refuted_below: an interval wholly below it speaks against the claim.
+        role: `claim`, or `premise` without which a claim cannot be decided.
     """
     drawn = (sample.clusters, resampling.n, resampling.seed)
     tested = exceeds(sample.values, np.zeros_like(sample.values), above, *drawn, 1 - ALPHA)
@@ -147,7 +155,18 @@ def measure_levels(
     group: str | None = None,
     over_guessing: bool = False,
 ) -> Sample:
-    """Scores row by row, averaged over the runs; ``over_guessing``: minus `score_guessing`."""
+    """Scores row by row, averaged over the runs.
+
+    Args:
+        evaluations: of the runs.
+        benchmarks: their names; each counts equally.
+        language: code of the language that they are asked in.
+        group: only its rows; by default all.
+        over_guessing: minus `score_guessing`.
+
+    Raises:
+        InputError: the runs were asked different questions.
+    """
     parts = []
     for benchmark in benchmarks:
         scored = [_scores(one, benchmark, language) for one in evaluations]

@@ -24,8 +24,10 @@ def find_sheets(
 
 
 def measure_preference(sheet: Sheet, first: str) -> Sample:
-    """1 where a model's answer was preferred, -1 where the other's was, 0 for ties and where people
-    do not agree, by item; items that were drawn more often than others count less."""
+    """Which model people prefer, by item: 1 the first, -1 the other, 0 ties and no majority.
+
+    Items that were drawn more often than others count less. ``first`` is one of the sheet's models.
+    """
     decided = sheet.decided
     counted = (decided >= 0) | (decided == INCONCLUSIVE)
     wins = decided == sheet.models.index(first) * 2 * TIE

@@ -75,7 +75,10 @@ class CorpusWriter:
         source: str,
         sha256: str | None = None,
     ) -> None:
-        """Store a picture's bytes as they are; `sha256` is theirs, if the caller knows it.
+        """Store a picture's bytes as they are.
+
+        `format` in small letters, `width` and `height` in pixels, `source` for the record; the
+        `sha256` of the bytes, in hexadecimal, is computed if it is not given.
 
         Raises:
             InputError: the id is taken.
@@ -105,7 +108,10 @@ class CorpusWriter:
         group: str | None = None,
         task: str | None = None,
     ) -> bool:
-        """Add a row in every language; returns whether it was kept.
+        """Add a row in every language: `texts` has the columns of its type for each code.
+
+        Returns:
+            Whether it was kept; if not, it is in quarantine with the reason.
 
         Raises:
             InputError: the row is bad and there is no quarantine.
@@ -125,10 +131,10 @@ class CorpusWriter:
         return True
 
     def add_checked(self, rows: Mapping[str, pa.Table]) -> None:
-        """Add rows of a corpus that is read, in every language: the same, in the same order.
+        """Add rows of another corpus, which has checked them: language -> table, all of one length.
 
-        They are written as they are, at the speed of columns: that corpus has seen to their ids
-        and pictures, and `RowType.faults` to what they say.
+        They are written as they are, at the speed of columns. Other languages, or tables of
+        different lengths, raise `ValueError`.
         """
         if set(rows) != set(self.languages) or len({len(table) for table in rows.values()}) != 1:
             raise ValueError(f"expected the same rows in {', '.join(self.languages)}")
@@ -277,7 +283,7 @@ class Corpus:
         return self._images
 
     def find_flagged(self) -> list[int]:
-        """Places of the rows that a check flagged, in any language."""
+        """Numbers of the rows that a check flagged, in any language."""
         places: set[int] = set()
         for groups in self._rows.values():
             if "flags" in groups.names:
@@ -286,7 +292,11 @@ class Corpus:
         return sorted(places)
 
     def image_bytes(self, image_id: str) -> bytes:
-        """A picture's bytes, as they were stored: those that its digest names."""
+        """A picture's bytes, as they were stored.
+
+        Raises:
+            InputError: there is no such picture, or the bytes have another SHA-256.
+        """
         row = self._pictures.row(self._number(image_id))
         data: bytes | None = row["bytes"]
         digest = hashlib.sha256(data).hexdigest() if data is not None else "no bytes"

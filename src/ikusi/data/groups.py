@@ -130,7 +130,11 @@ class Groups:
         return self._read(range(self.file.num_row_groups))
 
     def slice(self, start: int, stop: int) -> pa.Table:
-        """The rows from `start` up to `stop`; only their row groups are read."""
+        """The rows from `start` up to `stop`; only their row groups are read.
+
+        Raises:
+            IndexError: they are not all in the table.
+        """
         if not 0 <= start < stop <= self.count:
             raise IndexError(f"{self.path}: rows {start} to {stop} of {self.count}")
         first, last = (
@@ -145,7 +149,11 @@ class Groups:
         return self._read([number])
 
     def row(self, index: int) -> dict[str, Any]:
-        """One row."""
+        """One row.
+
+        Raises:
+            IndexError: it is not in the table.
+        """
         if not 0 <= index < self.count:
             raise IndexError(f"{self.path}: row {index} of {self.count}")
         number = int(np.searchsorted(self.starts, index, side="right")) - 1

@@ -202,7 +202,22 @@ def write_items(
     fetched: Fetched,
     progress: Callable[[int], None] | None,
 ) -> dict[str, int]:
-    """Write the items and count them."""
+    """Write items as a corpus, and count what becomes of them.
+
+    Args:
+        folder: to write to.
+        row_type: name of the rows' type.
+        languages: codes.
+        items: rows, bad rows and rows left out.
+        fetched: the pictures behind URLs.
+        progress: called with the number of items so far.
+
+    Returns:
+        Counts, as `import_corpus`.
+
+    Raises:
+        InputError: no row is good.
+    """
     counts: Counter[str] = Counter(rows_in=0, rows=0, images=0, quarantined=0, left_out=0)
     with _Writer(folder, row_type, languages) as writer:
         for item, pending in _with_pictures(items, writer.row_type, fetched):

@@ -71,7 +71,16 @@ def record(
     reply: Reply,
     outcome: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return one row of ``rows.parquet``."""
+    """Return one row of ``rows.parquet``, as in ``SCHEMA``.
+
+    Args:
+        bench: what was asked.
+        item: in which language, and which row of the corpus.
+        row: that row.
+        query: what was put to the model.
+        reply: its answer.
+        outcome: the columns with the verdict (``verdict.Judges``).
+    """
     return {
         "benchmark": bench.name,
         "language": item.language,

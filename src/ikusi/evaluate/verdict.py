@@ -139,7 +139,15 @@ def _fault(columns: Mapping[str, Sequence[float]]) -> str | None:
 def answer_outcome(
     bench: Benchmark, row: Row, reply: Reply, normaliser: Normaliser, language: str | None
 ) -> Outcome:
-    """Return the columns that say what was answered in free text, in what language, how well."""
+    """Return the columns that say what was answered in free text, and how well.
+
+    Args:
+        bench: how it is scored.
+        row: of the corpus, with the gold answers.
+        reply: the answer.
+        normaliser: the text processing of answer and gold answers.
+        language: of the answer, by its code; None where it was not identified.
+    """
     columns: Outcome = {
         "prediction": reply.text,
         "hit_limit": reply.hit_limit,

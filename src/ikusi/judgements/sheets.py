@@ -140,10 +140,10 @@ class Sheet:
 
     @cached_property
     def decided(self) -> Codes:
-        """What more than half of an item's verdicts say, [items].
+        """The verdict that more than half of an item's verdicts are, as its number, [items].
 
-        ``INCONCLUSIVE`` where none has more than half; without any verdict, why there is none,
-        which is the first of ``APART`` that a rater's word is.
+        ``INCONCLUSIVE`` where none has more than half. Where an item has no verdict at all, why:
+        the first of ``APART`` that a rater gave.
         """
         counts = [(self.codes == code).sum(axis=1) for code in range(len(self.classes))]
         by_class = np.stack(counts, axis=1)

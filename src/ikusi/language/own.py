@@ -26,7 +26,8 @@ class LabelModel(Protocol):
     """Identifies whether texts are in one language."""
 
     def many(self, texts: Sequence[str]) -> list[Labelled]:
-        """What each text is in."""
+        """For each text the most likely label, its probability, and that of any but the
+        expected."""
 
 
 class WordList:

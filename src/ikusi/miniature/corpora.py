@@ -227,7 +227,10 @@ def write_questions(
     tasks: Iterable[str],
     last: Exchange | None = None,
 ) -> list[Exchange]:
-    """Different questions about one scene, then `last`; none is given away by those before it."""
+    """Different questions about one scene, then `last`; no answer is given away by those before it.
+
+    `tasks`: the kinds of question to choose from; `random` chooses them, wordings and distractors.
+    """
     fitting = [task for task in tasks if fits(task, len(drawn.concepts))]
     likely = [*fitting, *(task for task in fitting if task in RARE)]
     first = likely[random.integers(len(likely))]  # always asked, so that each has its share

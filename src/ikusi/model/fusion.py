@@ -207,7 +207,7 @@ def compute_image_features(
 
     With `project`, exactly the stock model's `get_image_features`; apart from it, features of a
     frozen tower can be computed once and kept. `tower`: the encoder where it has been taken out of
-    the model (`without_encoder`).
+    the model (`take_out_encoder`).
     """
     config = model.config
     encoder = model.model.vision_tower if tower is None else tower

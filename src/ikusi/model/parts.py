@@ -73,8 +73,11 @@ def load_language_model(
 
 
 def load_processor(folder: str | Path) -> LlavaProcessor:
-    """Open a LLaVA checkpoint's processor alone: its image processor, and its tokenizer with its
-    image token and chat template."""
+    """Open a LLaVA checkpoint's processor alone: image processor, and tokenizer with chat template.
+
+    Raises:
+        InputError: there is none, or it is another model's.
+    """
     place, pinned = pretrained.split_place(folder)
     with hub.guard_opening(folder, "a LLaVA's processor"):
         processor: Any = pretrained.load(AutoProcessor, place, **pinned, backend="pil")
@@ -123,8 +126,11 @@ def open_language_model(llm: str | Path | PreTrainedModel) -> Any:
 
 
 def open_tokenizer(source: PreTrainedTokenizerBase | PreTrainedModel | str | Path) -> Any:
-    """The tokenizer, its chat template steady; one that is handed in is copied, as it is about to
-    learn an image token."""
+    """Open a tokenizer, or copy one that is given; its chat template is made steady.
+
+    Raises:
+        InputError: there is none, or only a loaded LLM is given, which has no tokenizer.
+    """
     if isinstance(source, PreTrainedTokenizerBase):
         made = deepcopy(source)
         make_steady(made)
@@ -191,7 +197,11 @@ def grow_vocabulary(llm: Any, size: int) -> None:
 
 
 def count_extra_tokens(config: Any, feature_layer: int) -> int:
-    """Tokens the encoder puts before its patches (1 for CLIP's CLS, 0 for SigLIP)."""
+    """Tokens that the encoder puts before its patches: 1 for CLIP's CLS, 0 for SigLIP.
+
+    Raises:
+        InputError: its pictures are not square, or it has no hidden state of that number.
+    """
     if not isinstance(getattr(config, "image_size", None), int):
         raise InputError("vision encoder: expected one square image size in its configuration")
     with torch.device("meta"):

@@ -45,10 +45,13 @@ class Alike(NamedTuple):
 
 
 def find_alike(sums: Array, sizes: Array, least: float = -1.0, most: float = 1.0) -> Alike | None:
-    """The clusters, where all have one mean; None where they vary.
+    """The clusters, if all have the same mean; None if means vary.
 
-    ``sums``, ``sizes``: of each cluster's values, which lie between ``least`` and ``most`` (wider
-    bounds are taken where values lie beyond).
+    Args:
+        sums: of each cluster's values, [clusters].
+        sizes: how many values each has, [clusters].
+        least: bound of the values; a lower mean widens it.
+        most: bound of the values; a higher mean widens it.
     """
     means = sums / sizes
     if np.ptp(means) > 1e-9:
@@ -58,12 +61,17 @@ def find_alike(sums: Array, sizes: Array, least: float = -1.0, most: float = 1.0
 
 
 def bound_share(sums: Array, sizes: Array, confidence: float) -> tuple[float, float] | None:
-    """Bounds of a share near 0 or 1, from its clusters; None where it is far enough from both.
+    """Bounds of a share near 0 or 1; None where it is far enough from both.
 
-    Clopper and Pearson's with as many rows as would be as sure if they were independent (Korn and
+    By Clopper and Pearson, with the number of independent rows that would be as sure (Korn and
     Graubard 1998, "Confidence intervals for proportions with small expected number of positive
-    counts estimated from survey data"). That number is unknown where all clusters are alike: then
-    it is that of the clusters.
+    counts estimated from survey data"). That number is unknown where all clusters have the same
+    share: then it is the number of clusters.
+
+    Args:
+        sums: ones in each cluster, [clusters].
+        sizes: rows of each cluster, [clusters].
+        confidence: of the interval.
     """
     if same := find_alike(sums, sizes, 0.0, 1.0):
         return same.interval(confidence)

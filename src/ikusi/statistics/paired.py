@@ -89,6 +89,7 @@ def equivalence(
 
     They are equivalent at level ``alpha`` when the whole ``1 - 2 alpha`` interval of ``a - b``
     lies strictly between ``-margin`` and ``margin``. A wide interval proves nothing either way.
+    A margin that is not positive raises ``ValueError``; else see ``paired_difference``.
     """
     if margin <= 0:
         raise ValueError(f"margin: expected a positive number, found {margin}")
@@ -127,7 +128,7 @@ def mcnemar(a: Values, b: Values) -> McNemar:
     """Return the discordant counts of two runs' right/wrong answers, and the exact two-sided p.
 
     A row is right where its score is at least one half. Without discordant rows p is 1. Rows count
-    as independent, also where they share a picture.
+    as independent, also where they share a picture. Runs of different lengths raise ``ValueError``.
     """
     right_a, right_b = (np.asarray(side, dtype=np.float64) >= 0.5 for side in (a, b))
     if right_a.shape != right_b.shape:

@@ -87,7 +87,10 @@ def count_effective_items(weights: Array) -> Array:
 def bound_share(
     share: Array | float, rows: Array | float, confidence: float
 ) -> tuple[Array, Array]:
-    """Return Wilson's bounds for a share of any number of independent rows, whole or not."""
+    """Return Wilson's bounds, low and high, of shares [...] of ``rows`` [...] independent rows.
+
+    The number of rows need not be whole.
+    """
     z = float(norm.ppf((1 + confidence) / 2))
     centre, spread = share + z * z / (2 * rows), share * (1 - share) / rows
     half = z * np.sqrt(spread + z * z / (4 * rows * rows))

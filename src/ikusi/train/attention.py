@@ -234,7 +234,19 @@ def _pad(states: Tensor, bucket: Bucket) -> Tensor:
 def attend_fused(
     query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float, window: int | None
 ) -> Tensor:
-    """Causal attention [N, H, L, D] by torch's fused kernel."""
+    """Causal attention by torch's fused kernel.
+
+    Args:
+        query: [N, H, L, D].
+        key: [N, K, L, D].
+        value: [N, K, L, D].
+        scale: by which products of query and key are multiplied.
+        dropout: probability.
+        window: how many tokens back each token sees, itself included; None for all.
+
+    Returns:
+        [N, H, L, D].
+    """
     mask = None if window is None else _visible(query.shape[2], window, query.device)
     mixed: Tensor = F.scaled_dot_product_attention(
         query,

@@ -114,7 +114,10 @@ def collate(
 ) -> Batch:
     """Lay samples end to end, the longest first (like lengths side by side attend faster).
 
-    `images`: of `distinct_pictures(samples)`, in that order.
+    Args:
+        samples: what one process reads at once.
+        images: pixels [I, 3, H, W] or features [I, N, D] of `list_distinct_pictures(samples)`.
+        counted: False for a batch that only keeps this process in step; its loss is zero.
     """
     ordered = _order(samples)
     layout = pack_lengths([len(sample) for sample in ordered])

@@ -129,7 +129,11 @@ def read_state(path: Path) -> dict[str, Any]:
 def load(
     path: Path, weights: Mapping[str, nn.Parameter], division: Division, schedule: Any
 ) -> None:
-    """Put weights, each by its name, optimiser and schedule back to where they were."""
+    """Put weights, optimiser and schedule back to where they were.
+
+    Raises:
+        ValueError: the checkpoint has other weights, by name.
+    """
     kept = {name for name in _names(path) if MOMENT not in name}
     if kept != weights.keys():
         raise ValueError(f"{path}: expected the weights {sorted(weights)}, found {sorted(kept)}")

@@ -46,7 +46,8 @@ class Replicated:
         return nullcontext()
 
     def backward(self, loss: Tensor, last: bool) -> None:
-        """Add a loss's gradients, averaged over all processes, to those of this step."""
+        """Add the gradients of a loss (one number), averaged over all processes, to those of this
+        step."""
         loss.backward()
 
     def clip(self) -> float:
@@ -63,7 +64,7 @@ class Replicated:
         return self._whole(parameter.detach())
 
     def set_weight(self, parameter: nn.Parameter, whole: Tensor) -> None:
-        """Put a parameter in place."""
+        """Give a parameter its whole value, of the parameter's whole shape."""
         with torch.no_grad():
             parameter.copy_(self._share(whole, parameter))
 

@@ -106,10 +106,21 @@ def store(
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Encode every picture of a corpus and keep what comes out, in fp16 where it is computed in
-    bf16, in fp32 otherwise.
+    """Encode every picture of a corpus and store its features.
 
-    Logs first how much room it takes. A killed run goes on after the last pictures it has stored.
+    They are fp16 where they are computed in bf16, else fp32. Logs first how much room that takes.
+    A killed run goes on after the last pictures it has stored.
+
+    Args:
+        folder: to write to.
+        corpus: whose pictures are encoded.
+        tower: the frozen encoder.
+        image_processor: its own preprocessing.
+        layers: as in `compute_tower_features`.
+        strategy: as in `compute_tower_features`.
+        bf16: compute in bf16.
+        workers: processes that read pictures ahead.
+        progress: called with (pictures done, pictures in all).
 
     Raises:
         InputError: a picture cannot be opened, a feature is not finite, or the disk has too little

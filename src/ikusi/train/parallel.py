@@ -80,7 +80,7 @@ def make_deepspeed_settings(chosen: str, *, bf16: bool) -> dict[str, Any] | None
 
 
 def sum_over_processes(value: Tensor) -> Tensor:
-    """The sum of a number over all processes."""
+    """The sum of a tensor over all processes, in place."""
     if torch.distributed.is_initialized():
         torch.distributed.all_reduce(value)
     return value

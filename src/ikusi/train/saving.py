@@ -163,7 +163,10 @@ def _write(
 def make_shell(
     model: PreTrainedModel, state: dict[str, Tensor], dtype: torch.dtype
 ) -> PreTrainedModel:
-    """A model of the same kind that holds `state` and nothing else, in `dtype`."""
+    """A model of the same kind with the weights of `state` (by name, each whole), in `dtype`.
+
+    Weights that `state` lacks stay without values, on the device "meta".
+    """
     with torch.device("meta"):
         made = type(model)(model.config)
     converted = {

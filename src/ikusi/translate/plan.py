@@ -97,7 +97,15 @@ def make(
     shard_rows: int,
     limit: int | None = None,
 ) -> Plan:
-    """Read the corpus once, to find rows with the same texts."""
+    """Read the corpus once, and plan which rows are asked for: those with the same texts once.
+
+    Args:
+        corpus: the rows.
+        source: the pack of the language they are in.
+        target: the pack of the language they are translated into.
+        shard_rows: rows in a shard.
+        limit: only the first rows.
+    """
     count = len(corpus) if limit is None else min(limit, len(corpus))
     keys, names = np.empty(count, np.uint64), []
     for start in range(0, count, shard_rows):

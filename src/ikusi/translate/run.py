@@ -166,7 +166,11 @@ def estimate(
 
 
 def show_prompt(settings: Translation, corpus: Path) -> str:
-    """What an engine would be sent for the first row of a corpus."""
+    """What an engine would be sent for the first row of a corpus.
+
+    Raises:
+        InputError: the engine takes no prompt.
+    """
     from ikusi.translate import prompt
 
     if not isinstance(settings.engine, Chat):

@@ -61,7 +61,11 @@ class Threshold:
         return self.scorer.settings()
 
     def judge(self, records: Sequence[Record]) -> list[Record]:
-        """The same rows, in order, with scores, flags and refusals added."""
+        """The same rows, in order, with scores, flags and refusals added.
+
+        Raises:
+            InputError: more than 1 % of the rows have no finite score.
+        """
         good = [record for record in records if record["status"] == shards.OK]
         pairs = [
             pair for record in good for pair in zip(record["source"], record["texts"], strict=True)

@@ -191,7 +191,7 @@ class Asked(RowType):
 
 
 def take_first(texts: pa.ListArray) -> pa.Array:
-    """The first of the texts of each row."""
+    """The first of the texts of each row: list of texts [rows] -> texts [rows]."""
     return pc.list_element(texts, 0) if len(texts) else pa.array([], pa.string())
 
 

@@ -35,7 +35,11 @@ class Captions(RowType):
         return {"text": texts[0]}
 
     def turns(self, row: Row, prompts: Sequence[str]) -> list[tuple[str, str]]:
-        """The request, in a wording that the row's id chooses, and the text."""
+        """The request, in a wording that the row's id chooses, and the text.
+
+        Raises:
+            InputError: there is no wording.
+        """
         if not prompts:
             raise InputError(f"row {row['id']}: expected a caption prompt, found none")
         digest = hashlib.sha256(f"prompt {row['id']}".encode()).digest()

@@ -70,7 +70,11 @@ class Origin:
                 yield from read(name)
 
     def within(self, name: str) -> Origin:
-        """The part of a local data set in a folder or file of its own; on the hub, the same."""
+        """The part of a local data set in a folder or file of its own; on the hub, the same.
+
+        Raises:
+            InputError: there is no such folder or file.
+        """
         if self.path is None:
             return self
         candidates = [self.path / f"{name}{suffix}" for suffix in ("", *SUFFIXES)]

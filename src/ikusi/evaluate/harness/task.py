@@ -81,7 +81,11 @@ class Task:
         return {"accuracy": right, "ikusi": {"id": doc["id"], **outcome}}
 
     def text_results(self, doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
-        """The verdict on a generated answer, under every metric."""
+        """The verdict on a generated answer, under every metric.
+
+        Raises:
+            ValueError: the answer is no text.
+        """
         answer = results[0][0] if isinstance(results[0], list) else results[0]
         if not isinstance(answer, str):
             raise ValueError(f"row {doc['id']}: expected an answer, found {answer!r}")

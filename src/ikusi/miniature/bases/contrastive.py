@@ -77,7 +77,7 @@ class Contrastive(nn.Module):
         return self.head(output.pooler_output), patches
 
     def scores(self, vectors: Tensor) -> Tensor:
-        """Log-odds of every name for each vector."""
+        """Log-odds of every name for each vector: [..., width] -> [..., names]."""
         scale = self.scale.float().exp().clamp(max=50)
         unit = functional.normalize(vectors.float(), dim=-1).to(vectors.dtype)
         return scale * (unit @ self.text().to(vectors.dtype).T).float()

@@ -211,7 +211,17 @@ def step_of(
     optimiser: torch.optim.Optimizer,
     data: dict[str, Tensor],
 ) -> float:
-    """One optimiser step: forward and backward in the bf16 copy, update in the fp32 master."""
+    """One optimiser step: forward and backward in the bf16 copy, update in the fp32 master.
+
+    Args:
+        master: the weights in fp32.
+        working: the copy in bf16.
+        optimiser: of the master's weights.
+        data: as `compute_loss` takes it.
+
+    Returns:
+        The loss.
+    """
     with torch.no_grad():
         for low, high in zip(working.parameters(), master.parameters(), strict=True):
             low.copy_(high)
@@ -235,7 +245,17 @@ def measure_retrieval(
     count: int = 1,
     repeats: int = 1,
 ) -> float:
-    """Top-1 accuracy of naming a drawing's region among all names, `count` drawings a scene."""
+    """Top-1 accuracy of naming a drawing's region among the names of all concepts.
+
+    Args:
+        model: the encoder with its text tower.
+        drawings: of all concepts and styles.
+        splits: which of them were trained on.
+        settings: of the encoder.
+        unseen: the kind of drawings to name; None for those that were trained on.
+        count: drawings in a scene.
+        repeats: scenes for each drawing.
+    """
     random = make_generator(settings.seed, 99, count)
     ids = [concept.id for concept in splits.concepts]
     cases = [

@@ -82,7 +82,16 @@ def compose(
     random: np.random.Generator,
     strength: float = 0.35,
 ) -> Image.Image:
-    """Paste RGBA drawings into their boxes; `strength` scales turn, stretch and colour jitter."""
+    """Paste drawings into their boxes on a ground of one colour.
+
+    Args:
+        drawings: RGBA, uint8 [H, W, 4] each.
+        boxes: the place of each, as shares of the side.
+        ground: RGB, 0 to 255.
+        side: of the picture, in pixels.
+        random: turns, stretches and colours each drawing a little.
+        strength: scales that.
+    """
     scene = Image.new("RGB", (side, side), ground)
     for drawing, (x, y, share) in zip(drawings, boxes, strict=True):
         pasted = _jitter(Image.fromarray(drawing), round(share * side), random, strength)

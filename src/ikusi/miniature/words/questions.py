@@ -50,7 +50,15 @@ class Asker:
         count: int,
         besides: Container[Hashable] = (),
     ) -> list[Concept]:
-        """Distractors that are not in the scene: the same subgroup first, then the same kind."""
+        """Distractors that are not in the scene: of the same subgroup first, then of the same kind.
+
+        Args:
+            concept: what they resemble.
+            drawn: the scene.
+            random: their order within subgroup and kind.
+            count: how many at most.
+            besides: concepts that are left out.
+        """
         absent = [c for c in self.concepts if c not in drawn.concepts]
         tiers = (
             [c for c in absent if c.subgroup == concept.subgroup],
@@ -161,7 +169,17 @@ def ask_present(
     variant: int = 0,
     besides: Container[Hashable] = (),
 ) -> Exchange:
-    """Is X in the picture? With a near distractor where the truth is no, none of `besides`."""
+    """Whether a concept is in the picture.
+
+    Args:
+        asker: finds distractors.
+        drawn: the scene.
+        there: a concept of the scene.
+        truth: whether to ask about it; else about a concept that resembles it and is not there.
+        random: chooses that concept.
+        variant: number of the wording.
+        besides: concepts that are not asked about.
+    """
     asked = there if truth else asker.near(there, drawn, random, 1, besides)[0]
     options: tuple[Phrase, ...] = (lambda s: s.pack.yes, lambda s: s.pack.no)
     right = 0 if truth else 1

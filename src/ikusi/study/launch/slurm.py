@@ -182,8 +182,11 @@ def start(task: Task) -> Job:
 
 
 def settle(task: Task) -> None:
-    """End a job that is at another task in this folder, or was cancelled and has not ended yet,
-    before its output is made anew."""
+    """End the job of this folder if it has another task or was cancelled, as its output is redone.
+
+    Raises:
+        IkusiError: it does not end.
+    """
     kept = _read_kept(task.folder)
     if kept is None or (task.is_saved() and not kept["cancelled"]):
         return
