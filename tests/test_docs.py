@@ -1,6 +1,8 @@
 """The generated parts of the documentation say what the code and the data say."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import yaml
 
 import check_site
 import ikusi
+import versions
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -101,3 +104,34 @@ def test_documents_name_only_files_that_exist() -> None:
         for path in pattern.findall(page.read_text(encoding="utf-8"))
     }
     assert {(page, path) for page, path in quoted if not (ROOT / path).exists()} == set()
+
+
+@pytest.fixture
+def sites(tmp_path: Path) -> Path:
+    """A folder with the sites of three versions, added in no order; each has a page of its own."""
+    for version in ("0.10.0", "0.2.0", "1.0.0rc1"):
+        built = tmp_path / "site"
+        built.mkdir()
+        (built / "index.html").write_text("", encoding="utf-8")
+        (built / "404.html").write_text("", encoding="utf-8")
+        (built / f"only-{version}.html").write_text("", encoding="utf-8")
+        versions.add_version(built, tmp_path / "sites", version)
+        shutil.rmtree(built)
+    return tmp_path / "sites"
+
+
+def test_versions_stand_beside_each_other_the_newest_release_in_front(sites: Path) -> None:
+    listed = json.loads((sites / "versions.json").read_text(encoding="utf-8"))
+    assert [entry["version"] for entry in listed] == ["1.0.0rc1", "0.10.0", "0.2.0"]
+    assert [entry["aliases"] for entry in listed] == [[], ["latest"], []]
+    assert "url=0.10.0/index.html" in (sites / "index.html").read_text(encoding="utf-8")
+    assert check_site.find_faults(sites) == []
+    assert not list(sites.rglob("404.html"))
+
+
+def test_a_version_is_replaced_whole_and_others_stay(sites: Path, tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "index.html").write_text("anew", encoding="utf-8")
+    versions.add_version(tmp_path / "again", sites, "0.2.0")
+    assert [path.name for path in (sites / "0.2.0").iterdir()] == ["index.html"]
+    assert (sites / "0.10.0" / "only-0.10.0.html").is_file()
