@@ -104,8 +104,8 @@ def write_folder(
             attempts.
 
     Raises:
-        InputError: what is at ``path`` or beside it is not ours to replace, another process is at
-            it, or the disk is full or shut.
+        InputError: what is at ``path`` or beside it is not Ikusi's to replace, another process uses
+            it, or the disk is full or not writable.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     path = claim.expect_whole(path, kind, reads, anew=True)
@@ -253,7 +253,7 @@ def outdate(path: Path, kind: str) -> None:
     What is finished stays until then; what an unfinished attempt has left is removed.
 
     Raises:
-        InputError: what is at ``path`` or beside it is not ours, or another process is at it.
+        InputError: what is at ``path`` or beside it is not Ikusi's, or another process uses it.
     """
     path = claim.expect_whole(path, kind, (), anew=True)
     with _alone(path), disk.explain_errors(path):

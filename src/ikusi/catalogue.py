@@ -62,7 +62,7 @@ class Files:
         """The file of a name; a name that ends in `.yaml` is taken as a path.
 
         Raises:
-            InputError: there is none.
+            InputError: there is nothing of that name.
         """
         if name.endswith((".yaml", ".yml")):
             return Path(name)
@@ -116,7 +116,7 @@ class Modules(Generic[Thing]):
         """The thing of a name.
 
         Raises:
-            InputError: there is none.
+            InputError: there is nothing of that name.
         """
         if name not in self.every:
             raise make_unknown_error(self.key, name, self.every)

@@ -57,7 +57,7 @@ def expect(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Path:
         Where the output really is.
 
     Raises:
-        InputError: it is not ours: what was expected, and what is there.
+        InputError: Ikusi did not make it for this purpose; the message says what is there.
     """
     output = _apart(path, inputs)
     _expect_ours(output, kind, whole=False)
@@ -102,7 +102,7 @@ def claim_folder(path: Path, kind: str, inputs: Sequence[Path] = ()) -> Iterator
     """Claim a folder that grows in place, for this process alone; see `expect`.
 
     Raises:
-        InputError: it is not ours, another process is at it, or the disk is full or shut.
+        InputError: it is not Ikusi's, another process uses it, or the disk is full or not writable.
     """
     output = claim_shared_folder(path, kind, inputs)
     with disk.explain_errors(output), hold_lock(output / LOCK, path, "this folder"):

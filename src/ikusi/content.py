@@ -114,7 +114,7 @@ def _hash(path: Path, size: int) -> str:
 
 
 def _recall(named: Named, read: Callable[[], str]) -> str:
-    """What `read` says of files, from the cache where they are as they were then."""
+    """The result of `read` for files; from the cache if they have not changed since."""
     if sum(state.st_size for _, _, state in named) < KEPT_FROM:
         return read()
     entry = _entry(named)

@@ -1,4 +1,4 @@
-"""What people said, taken on: a corpus with their corrections, or a list of the rows to keep.
+"""What people said, applied: a corpus with their corrections, or a list of the rows to keep.
 
 Nothing is lost: rows that people rejected or could not agree on are in the new corpus's quarantine
 with who said what and why, and `judged.jsonl` has what each corrected row was before.

@@ -1,4 +1,4 @@
-"""What several people's words say of each item: one decision, and why."""
+"""From several people's verdicts on an item to one decision, with their reasons."""
 
 from __future__ import annotations
 

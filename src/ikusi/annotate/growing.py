@@ -17,7 +17,7 @@ def read(folder: Path) -> Project:
     """Read a project with what people have given so far.
 
     Raises:
-        InputError: it is none, or a file of it is lost or damaged.
+        InputError: it is no project, or a file of it is lost or damaged.
     """
     project = projects.read(folder)
     with open_answers(project) as store:

@@ -39,7 +39,7 @@ class Pictures:
         """Store a picture as it is; returns the name of its file.
 
         Raises:
-            InputError: it is none that can be shown; `label` says which it is.
+            InputError: it is no picture that can be shown; the message begins with `label`.
         """
         ending = decode_and_describe(data, name=label)[1].format
         name = f"{hashlib.sha256(data).hexdigest()[:32]}.{ending}"

@@ -175,7 +175,7 @@ def read(folder: Path) -> Project:
     """Read a project.
 
     Raises:
-        InputError: it is none, or a file of it is lost or damaged.
+        InputError: it is no project, or a file of it is lost or damaged.
     """
     folder = Path(folder)
     if not (folder / ABOUT).is_file():

@@ -33,7 +33,7 @@ _NOBODY = "INSERT OR IGNORE INTO people (seat, kind, entered) VALUES (?, ?, '')"
 
 @dataclass(frozen=True)
 class Given:
-    """What somebody says of an item; see `judgements.judgement.Judgement`."""
+    """An answer about an item; its fields are those of `judgements.judgement.Judgement`."""
 
     verdict: str
     criteria: Mapping[str, str] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class Store:
         self._writer.submit(write).result()
 
     def answer(self, seat: str, item: str, given: Given, nonce: str) -> bool:
-        """Keep what somebody says of an item; on the disk when this returns.
+        """Keep somebody's answer about an item; it is on the disk when this returns.
 
         Args:
             nonce: of the form that was filled in. The same form sent again with the same content,
@@ -298,7 +298,7 @@ def open_store(folder: Path) -> Store:
     """Open the answers of a project, or begin them.
 
     Raises:
-        InputError: the file is damaged or of another version, or the disk is shut.
+        InputError: the file is damaged or of another version, or the disk is not writable.
     """
     path = Path(folder) / FILE
     with disk.explain_errors(path):
@@ -313,7 +313,8 @@ def open_store(folder: Path) -> Store:
 def _add_word(
     writing: sqlite3.Connection, seat: str, item: str, text: str, taken_back: bool, once: str
 ) -> bool:
-    """Add a word, unless it is there or its speaker has no say; returns whether it was added."""
+    """Add an answer, unless it is there or its person may not answer; returns whether it was
+    added."""
     if not _may_speak(writing, seat) or _has_word(writing, once):
         return False
     row = writing.execute(

@@ -46,7 +46,7 @@ def make_plain(source: Path, target: Path, small: Path, most: int) -> str:
     Raises:
         NotTakenError: it is no picture, is damaged, or takes too long.
         TooManyPixelsError: it holds more pixels.
-        InputError: the disk is full or shut.
+        InputError: the disk is full or not writable.
     """
     command = [sys.executable, "-m", __name__, str(source), str(target), str(small), str(most)]
     try:

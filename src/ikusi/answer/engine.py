@@ -74,7 +74,7 @@ class OptionScore:
 
 @dataclass(frozen=True)
 class Reply:
-    """What an engine says of a query.
+    """An engine's answer to a query.
 
     ``scores``: one for each option. ``text``: a generated answer without control tokens and outer
     spaces; ``hit_limit``: the length limit cut it. ``prompt``: fingerprint of what was put to the

@@ -68,14 +68,17 @@ for name, group in (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 well, 1 internal fault, 2 wrong usage, 3 bad input (also a disk
-    that is full or shut), and 130 or 143 when it is stopped by Ctrl-C or SIGTERM (`stopping`)."""
+    """Run a command and exit: 0 well, 1 internal fault, 2 wrong usage, 3 bad input, 130 or 143.
+
+    A disk that is full or not writable counts as bad input; 130 is for Ctrl-C, 143 for SIGTERM
+    (`stopping`).
+    """
     terminal.guard_logs()
     words = sys.argv[1:] if arguments is None else list(arguments)
     code: int | None = None
     try:
         with stopping.heed_signals(stopping.describe_kept(words)):
-            # A code that is returned is raised here, where `stopping` hears of it.
+            # A code that is returned is raised here, where `stopping` handles it.
             sys.exit(app(args=words, prog_name="ikusi", standalone_mode=False) or 0)
     except Exception as error:
         message = str(error) if isinstance(error, InputError) else disk.describe_fault(error)

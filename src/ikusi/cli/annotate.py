@@ -292,7 +292,7 @@ def apply(
         bool, typer.Option("--only-judged", help="Leave out the rows that were not judged.")
     ] = False,
 ) -> None:
-    """Take on what people said: a corpus with their corrections, or a list of the rows they keep.
+    """Apply what people said: a corpus with their corrections, or a list of the rows they keep.
 
     What people gave themselves becomes a corpus of what others accepted, and a benchmark where the
     project was planned for one.

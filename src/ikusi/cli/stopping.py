@@ -80,7 +80,7 @@ def heed_signals(kept: str) -> Iterator[None]:
 
 
 class _Watch:
-    """Hears the signals, in a thread too: the main one may be in a library and hear nothing."""
+    """Handles the signals in a thread too, as the main one may be inside a library."""
 
     def __init__(self, heard: socket.socket, kept: str) -> None:
         self.heard, self.kept = heard, kept

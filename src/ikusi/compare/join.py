@@ -78,7 +78,7 @@ def check_metric(metric: str, rows: Rows) -> None:
     """Check that at least one benchmark of an evaluation has a metric.
 
     Raises:
-        InputError: none has.
+        InputError: no benchmark has it.
     """
     known = list(dict.fromkeys(name for asked in rows.asked for name in rows.metrics(asked)))
     if metric not in known:

@@ -29,7 +29,7 @@ def parse_place(text: str) -> Place:
     """Read the name of a release on the hub.
 
     Raises:
-        InputError: it is none.
+        InputError: it names no release.
 
     >>> parse_place("hub:org/name@v1.0")
     Place(name='org/name', revision='v1.0')

@@ -320,7 +320,7 @@ class Fetched:
         """Refuse a picture with this digest if too many URLs gave it.
 
         Raises:
-            InputError: they did.
+            InputError: too many URLs gave it.
         """
         if urls := self._dropped.get(sha256):
             raise InputError(f"picture: expected one of its own, found it behind {urls} URLs")

@@ -19,7 +19,7 @@ ABOUT = "corpus.json"
 
 
 class About(jsonfile.Record):
-    """What a corpus says of itself in `corpus.json`."""
+    """The content of a corpus's `corpus.json`."""
 
     row_type: row_types.Name
     languages: list[str]

@@ -88,7 +88,7 @@ def read_accepted(folder: Path) -> Accepted | None:
     """How many rows of a corpus people accepted; None where they were not judged.
 
     Raises:
-        InputError: what the corpus says of it is damaged.
+        InputError: the corpus's record of it is damaged.
     """
     return jsonfile.read(folder / ABOUT, _About, "a corpus").accepted
 

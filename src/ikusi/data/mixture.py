@@ -89,7 +89,7 @@ class Mixture(Sequence[Sample]):
         return samples
 
     def _locate_sample(self, index: int) -> tuple[int, str, int]:
-        """Number of a sample's part, the language it speaks, and its place in the corpus."""
+        """Number of a sample's part, the language it is read in, and its place in the corpus."""
         number, place = self._place(index)
         language = self.target if self._speaks[number][place] else self.source
         return number, language, int(self._rows[number][place])

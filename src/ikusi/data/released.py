@@ -1,4 +1,4 @@
-"""A corpus that was published: what its folder says of itself, and its tables read and checked.
+"""A corpus that was published: its `release.json`, and its tables read and checked.
 
 `release.json` lists every file with its SHA-256. Rows lie in `data/<language>/`, pictures in
 `images/`, each once; all are Parquet, and a table is one or more files.
@@ -50,7 +50,7 @@ class File(jsonfile.Record):
 
 
 class Release(jsonfile.Record):
-    """What a release of a corpus says of itself.
+    """The content of a release's `release.json`.
 
     ``pictures``: whether it holds them (`inline`) or says where they are (`url`). ``made``: how
     the corpus was made, step by step. ``used``: training of a study -> language -> rows that it
@@ -79,7 +79,7 @@ def is_release(folder: Path) -> bool:
 
 
 def read_about(folder: Path) -> Release:
-    """Read what a release says of itself.
+    """Read the `release.json` of a release.
 
     Raises:
         InputError: there is no release, it is of another kind or of a later version, or it names

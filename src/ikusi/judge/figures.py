@@ -1,4 +1,4 @@
-"""How far a judge may be believed: what its games say of itself, controls and all.
+"""How far a judge may be believed, by its own games and controls.
 
 None of these figures is of the models that it compares; those are of the judgements alone.
 """
@@ -32,7 +32,7 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Judging:
-    """What one judge's games on one benchmark say of the judge.
+    """What the games of one judge on one benchmark show about it.
 
     ``shares``, as far as there are games for them: `ties` of all verdicts; `consistent`: pairs
     judged the same in both orders; of games with a winner, `first` shown, `longer` answer, answer
@@ -57,7 +57,8 @@ class Judging:
 
 
 def compute(played: Iterable[Played]) -> list[Judging]:
-    """Compute what each judge's games say of it, for each benchmark, language and two models."""
+    """Compute what each judge's games show about it, for each benchmark, language and two
+    models."""
     groups: dict[tuple[str, str, tuple[str, ...], str], list[Played]] = {}
     controls: dict[tuple[str, str, str], list[Played]] = {}
     for one in played:

@@ -117,7 +117,7 @@ class Record:
         """Whether a game was played.
 
         Raises:
-            InputError: it was, with other answers or asked otherwise.
+            InputError: it was, but with other answers, another prompt or other settings.
         """
         earlier = self._known.get((rater, *about, *game.key))
         if earlier is None:

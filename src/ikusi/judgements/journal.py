@@ -36,7 +36,7 @@ class Journal:
         """Add judgements, all of them or none; returns how many.
 
         Raises:
-            InputError: the disk is full or shut.
+            InputError: the disk is full or not writable.
         """
         return self.append_lines([one.to_json() for one in judgements])
 
@@ -103,7 +103,7 @@ def locate_table(folder: Path) -> Path:
     """Where the rows of a table are.
 
     Raises:
-        InputError: there is none.
+        InputError: the folder has no table.
     """
     path = Path(folder) / TABLE
     if not path.is_file():

@@ -141,7 +141,7 @@ def parse(row: dict[str, Any], place: str) -> Judgement:
     """Make a judgement of a row.
 
     Raises:
-        InputError: it is none: one line with `place`, key, what was expected and found.
+        InputError: it is no judgement: one line with `place`, key, expected and found.
     """
     try:
         return Judgement.model_validate(row)

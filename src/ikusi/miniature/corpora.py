@@ -376,7 +376,7 @@ def _add_picture(writer: CorpusWriter, image_id: str, data: bytes, maker: Maker)
 
 
 def load_speaker(pack: LanguagePack) -> Speaker:
-    """A speaker of a language whose pack says all that the miniature needs.
+    """A speaker of a language; its pack must have all that the miniature needs.
 
     Raises:
         InputError: the pack lacks a word or a sentence.

@@ -64,7 +64,7 @@ def check_name(value: object, what: str) -> None:
     """Refuse what is no name (`is_name`); `what` says what it was given as.
 
     Raises:
-        InputError: it is none.
+        InputError: it is no name.
     """
     if not is_name(value):
         raise InputError(f"{what}: expected {NAME}, found {yamlfile.show(value)}")

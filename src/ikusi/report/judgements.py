@@ -38,7 +38,8 @@ _PLACE = ("benchmark", "language", "kind")
 def write(figures: Figures, output: Path, judging: Sequence[Judging] = ()) -> Path:
     """Write the tables as CSV files and the notes beside them; returns the folder.
 
-    The same judgements give the same bytes. ``judging``: what judges' games say of them.
+    The same judgements give the same bytes. ``judging``: how far judges may be believed
+    (`ikusi.judge.figures`).
 
     Raises:
         InputError: ``output`` holds what is not ours.

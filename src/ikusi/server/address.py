@@ -48,7 +48,7 @@ def mend_address(url: str) -> Address:
     'http://localhost:8000/v1'
 
     Raises:
-        InputError: it is none.
+        InputError: it is no web address.
     """
     try:
         parts = urlsplit(url.strip())

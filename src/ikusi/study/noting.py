@@ -1,4 +1,4 @@
-"""What a finished step took, kept for plans (`ikusi.speeds`)."""
+"""Time and memory of a finished step, kept for plans (`ikusi.speeds`)."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ class Scheduler:
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Start a process that hears no Ctrl-C before it can say that it is not to."""
+    """Start a process that ignores Ctrl-C from its first moment on."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

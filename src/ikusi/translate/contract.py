@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the checks say of a translated row.
+    """The result of the checks of a translated row.
 
     Args:
         refused: why the row must not be used: `check: expected X, found Y`; None if it may be.

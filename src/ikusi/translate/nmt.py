@@ -138,7 +138,7 @@ def find_checkpoint(model: str) -> Path:
     """The folder of a checkpoint, on disk or from the hub (NAME or NAME@REVISION).
 
     Raises:
-        InputError: it is in neither.
+        InputError: it is not there.
     """
     if Path(model).is_dir():
         return Path(model)

@@ -159,7 +159,7 @@ class _About(jsonfile.Record):
 
 
 def describe_job(folder: Path) -> dict[str, Any]:
-    """What the job says of itself."""
+    """The job's record of its settings and sizes."""
     path = folder / "translation.json"
     if not path.exists():
         return {}

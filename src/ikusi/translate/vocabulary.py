@@ -25,7 +25,7 @@ def expect_known(key: str, tokens: Sequence[str], known: Collection[str], name: 
         name: whose vocabulary that is.
 
     Raises:
-        InputError: one is not there; says which ones are the most like it.
+        InputError: a token is not in it; the message lists the most similar ones.
     """
     for token in tokens:
         if token in known:

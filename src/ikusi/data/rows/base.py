@@ -69,7 +69,7 @@ class RowType(ABC):
 
     @abstractmethod
     def turns(self, row: Row, prompts: Sequence[str]) -> list[tuple[str, str]]:
-        """A row as a conversation to train on: who speaks, and what is said.
+        """A row as a conversation to train on: role and text of each turn.
 
         Args:
             row: its columns.

@@ -21,7 +21,7 @@ def read_texts(value: Any, name: str) -> list[str]:
     NumPy puts no commas: Python would read `['a cat' 'a dog']` as one text.
 
     Raises:
-        InputError: it is none.
+        InputError: it is no list of texts.
 
     >>> read_texts("['a cat' \\"a dog's bone\\"]", "choices")
     ['a cat', "a dog's bone"]
@@ -50,7 +50,7 @@ def read_answers(value: Any, name: str = "answers") -> list[str]:
     """The answers of several people, in order: texts, or `{"answer": text, ...}` each.
 
     Raises:
-        InputError: they are none of these.
+        InputError: they are in neither form.
     """
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         value = [item.get("answer") if isinstance(item, dict) else item for item in value]
@@ -61,7 +61,7 @@ def read_whole(value: Any, name: str) -> int:
     """A whole number, which may be text or have a fraction of zero.
 
     Raises:
-        InputError: it is none.
+        InputError: it is no whole number.
 
     >>> read_whole("2", "answer"), read_whole(2.0, "answer")
     (2, 2)
@@ -79,7 +79,7 @@ def pick_value(row: Mapping[str, Any], *columns: str) -> Any:
     """The value of the first of some columns that has one.
 
     Raises:
-        InputError: none has.
+        InputError: none of them has one.
     """
     for column in columns:
         if row.get(column) is not None:
@@ -91,7 +91,7 @@ def read_turns(conversation: Any) -> tuple[list[dict[str, str]], list[str]]:
     """The turns of a conversation in LLaVA's form or in OpenAI's, and the texts as they were.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is in neither form.
     """
     if not isinstance(conversation, list) or not conversation:
         raise InputError(f"conversations: expected a list of turns, found {conversation!r:.80}")

@@ -18,7 +18,7 @@ def read_archive(stream: BinaryIO) -> Iterator[Row | BadLine]:
     and neither is the last row of an archive that breaks off.
 
     Raises:
-        Exception: what tarfile and the libraries below say of an archive that breaks off.
+        Exception: as tarfile and the libraries below it raise for an archive that breaks off.
     """
     key, row, torn = "", Row(), False
     with _Tar.open(fileobj=stream, mode="r|*", ignore_zeros=True) as archive:

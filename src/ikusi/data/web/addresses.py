@@ -33,7 +33,7 @@ def check(address: str, allowed: Sequence[Network] = ()) -> None:
     """Refuse an address that is private, of this machine, reserved, or stands for such a one.
 
     Raises:
-        PrivateAddressError: so it is.
+        PrivateAddressError: it is one of these.
     """
     # An address of one link carries the link's name: fe80::1%eth0.
     parsed = ip_address(address.partition("%")[0])

@@ -63,7 +63,7 @@ def write_sentences(rows: int) -> Iterator[str]:
 
 
 def write(speakers: Sequence[Speaker], output: Path, rows: Iterable[list[Exchange]]) -> None:
-    """Write rows as a corpus of instructions, in every language spoken."""
+    """Write rows as a corpus of instructions, in the language of each speaker."""
     with CorpusWriter(output, "instruction", [one.code for one in speakers]) as writer:
         for number, exchanges in enumerate(rows):
             texts = write_conversations(exchanges, {one.code: one for one in speakers})

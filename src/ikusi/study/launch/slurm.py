@@ -110,7 +110,8 @@ class Job:
         return 0 if done else 1
 
     def describe(self) -> str:
-        """See `Processes`. At work, its processes are first heard of when they have all loaded."""
+        """See `Processes`. While it runs, its processes report nothing until all of them have
+        loaded."""
         silent = self.state == "RUNNING" and self._progress() == self._before
         if self.ended or not self.state or (self.state == "RUNNING" and not silent):
             return self.ended
@@ -165,7 +166,7 @@ def _port(path: Path, *, first: bool) -> int:
 
 
 def start(task: Task) -> Job:
-    """Submit a task as a job, or find the one that is at it already.
+    """Submit a task as a job, or find the job that does it already.
 
     Raises:
         InputError: there is no SLURM, or it refuses what the recipe asks for.
