@@ -36,7 +36,7 @@ class Writer:
     def submit(self, work: Callable[[sqlite3.Connection], Result]) -> Future[Result]:
         """Let a job be done; its result is there once what it wrote is on the disk.
 
-        The future raises ``InputError`` if the disk is full or not writable; nothing is written then.
+        The future raises ``InputError`` if the disk is full or not writable; nothing is written.
         """
         future: Future[Result] = Future()
         self._jobs.put(_Job(work, future))

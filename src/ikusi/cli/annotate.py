@@ -47,15 +47,15 @@ def plan_validate(
     shared: Shared = 20,
     own: Annotated[
         int | None,
-        typer.Option(min=0, help="Further items of each person alone; 20 if nothing is said."),
+        typer.Option(min=0, help="Further items for each person alone; 20 by default."),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Ask about all rows, each one that is not shared once.")
+        bool, typer.Option("--all", help="Ask about all rows; one person sees each row not shared.")
     ] = False,
     flagged: Annotated[
         float,
         typer.Option(
-            min=1, help="Draw rows that a check of the translation flagged so many times as often."
+            min=1, help="How many times as often to draw rows that a translation check flagged."
         ),
     ] = 1,
     margin: Annotated[
@@ -169,7 +169,7 @@ def plan_own(
     ] = "",
     held_out: Annotated[
         float | None,
-        typer.Option(help="Share of pictures that are held out for it; 0.2 if unsaid."),
+        typer.Option(help="Share of pictures that are held out for it; 0.2 by default."),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MOST, help="Seed of which pictures are held out.")
@@ -235,7 +235,9 @@ def simulate(
     project: Project,
     agreement: Annotated[
         float,
-        typer.Option(min=0, max=1, help="How likely each says what is right; else anything."),
+        typer.Option(
+            min=0, max=1, help="Probability that a rater is right; else it answers at random."
+        ),
     ] = 0.8,
     seed: Annotated[int, typer.Option(min=0, max=MOST, help="Seed of what they say.")] = 0,
 ) -> None:
@@ -257,7 +259,10 @@ def export(
     output: Annotated[Path, typer.Option(help="Table of judgements to add to, or to begin.")],
     third_opinions: Annotated[
         bool,
-        typer.Option("--third-opinions", help="Also those of who decides where others disagree."),
+        typer.Option(
+            "--third-opinions",
+            help="Also verdicts of the person who decides where others disagree.",
+        ),
     ] = False,
 ) -> None:
     """Add what people said to a table of judgements; also while the project is served.

@@ -42,19 +42,19 @@ Named = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of the corpus to make; a release of the hub may do without, and is kept for "
-        "recipes that name it."
+        help="Folder of the corpus to make; without it, a release of the hub is kept for recipes "
+        "that name it."
     ),
 ]
 OnMismatch = Annotated[
     Literal["keep", "drop"] | None,
     typer.Option(
-        help="What to do with a picture of another hash: keep, or of a release drop, by default.",
+        help="What to do with a picture whose hash differs; default: keep, for a release drop.",
     ),
 ]
 DropRepeated = Annotated[
     int | None,
-    typer.Option(min=2, help="Do without pictures that so many URLs gave byte for byte."),
+    typer.Option(min=2, help="Drop pictures that so many URLs gave, byte for byte."),
 ]
 UseProxy = Annotated[
     bool,

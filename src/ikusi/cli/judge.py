@@ -34,7 +34,7 @@ CorpusFolder = Annotated[
 ]
 Family = Annotated[
     list[str] | None,
-    typer.Option(metavar="MODEL=FAMILY", help="Whose kin a model is, if not by its name."),
+    typer.Option(metavar="MODEL=FAMILY", help="Family of a model whose name does not show it."),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what it takes: requests, tokens, money.")
@@ -55,14 +55,16 @@ def judge(
     limit: Limit = None,
     corpus: CorpusFolder = None,
     family: Family = None,
-    temperature: Annotated[float, typer.Option(min=0, help="Sent where the server takes it.")] = 0,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="Sampling temperature, if accepted.")
+    ] = 0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, thoughts too.")] = 4096,
-    seed: Annotated[int, typer.Option(help="Of sampling, and of which pairs are controls.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of sampling and of the choice of controls.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Most requests at once.")] = 32,
     deadline: Annotated[float, typer.Option(min=1, help="Seconds one request may take.")] = 300,
     dry_run: DryRun = False,
-    price_in: Annotated[float, typer.Option(min=0, help="Of a million tokens read.")] = 0,
-    price_out: Annotated[float, typer.Option(min=0, help="Of a million tokens written.")] = 0,
+    price_in: Annotated[float, typer.Option(min=0, help="Price of a million tokens read.")] = 0,
+    price_out: Annotated[float, typer.Option(min=0, help="Price of a million tokens written.")] = 0,
 ) -> None:
     """Let a judge model compare two runs' answers, in both orders, with controls.
 

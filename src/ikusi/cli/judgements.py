@@ -27,7 +27,7 @@ def import_(
     output: Annotated[Path, typer.Option(help="Folder of the table to add to, or to begin.")],
     given: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="What all rows are that do not say it."),
+        typer.Argument(metavar="KEY=VALUE", help="Fields for rows that lack them."),
     ] = None,
     format: FormatOption = None,
 ) -> None:
@@ -75,7 +75,7 @@ def export(
 def report(
     table: Table,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the tables as CSV, with what to know of them.")
+        Path | None, typer.Option(help="Folder for the tables as CSV, with notes on them.")
     ] = None,
 ) -> None:
     """Compute a table's figures: acceptance, wins and ties, agreement, people beside judges.

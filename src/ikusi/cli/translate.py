@@ -26,7 +26,7 @@ def translate(
         int | None, typer.Option(min=1, help="Translate only the first rows, for a look.")
     ] = None,
     rank: Annotated[
-        int | None, typer.Option(min=0, help="Number of this worker; a call without it finishes.")
+        int | None, typer.Option(min=0, help="Number of this worker; a call without one finishes.")
     ] = None,
     world: Annotated[int, typer.Option(min=1, help="How many workers there are.")] = 1,
     retry: Annotated[

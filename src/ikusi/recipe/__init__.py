@@ -152,8 +152,8 @@ class Recipe(Section):
     stages: Stages = Field(description="The two training stages.")
     cache_features: bool = Field(
         default=False,
-        description="Compute what a frozen encoder says of each picture once, for all runs, and "
-        "keep it on disk.",
+        description="Compute a frozen encoder's features of each picture once, for all runs, and "
+        "keep them on disk.",
     )
     compute: Compute = Field(default=Compute(), description="What training runs on.")
     text_only: TextOnly | None = Field(

@@ -30,7 +30,7 @@ class Lora(Section):
         description="Layers that get one, by the ends of their names; all-linear: every one.",
     )
     quantize: Literal["none", "nf4"] = Field(
-        default="none", description="Hold the LLM's own weights in 4 bits (QLoRA) on the way."
+        default="none", description="Hold the LLM's own weights in 4 bits while training (QLoRA)."
     )
 
 
@@ -178,7 +178,7 @@ class Compute(Section):
 class Stages(Section):
     """The two stages of late fusion (paper, section 3.2)."""
 
-    align: Stage = Field(description="Alignment: captions teach the connector alone.")
+    align: Stage = Field(description="Alignment: only the connector is trained, on captions.")
     instruct: Stage = Field(description="Instruction tuning of the connector and the LLM.")
 
     @property

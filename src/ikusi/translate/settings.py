@@ -44,7 +44,7 @@ else:
 class RoundTrip(Section):
     """Back to the source language by another engine; low chrF marks a row."""
 
-    engine: AnySentenceEngine = Field(description="The engine back.")
+    engine: AnySentenceEngine = Field(description="The engine that translates back.")
     action: Action = Field(default="flag", description="What a low chrF does.")
     chrf: float = Field(default=15.0, ge=0, le=100, description="Least chrF, 0 to 100.")
 

@@ -45,7 +45,7 @@ class Parallel(Section):
         default=["en", "eu"],
         min_length=1,
         max_length=2,
-        description="Splits, joined by id; or one, with no need of the other.",
+        description="Both languages, joined by id; or one, with all of its rows.",
     )
 
 

@@ -35,7 +35,7 @@ class Options(Section):
         default=["en", "eu"],
         min_length=1,
         max_length=2,
-        description="Both, joined by conversation, or one: its own rows.",
+        description="Both languages, joined by conversation; or one, with all of its rows.",
     )
 
 

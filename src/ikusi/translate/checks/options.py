@@ -14,7 +14,7 @@ class Keys(Section):
     """Its settings."""
 
     options: Action = Field(
-        default="refuse", description="Options that are no longer as many, or no longer differ."
+        default="refuse", description="Options of another number, or that no longer differ."
     )
 
 

@@ -23,7 +23,7 @@ class Keys(Section):
     """Its settings."""
 
     preserved: Action = Field(
-        default="flag", description="Numbers, URLs, code and <image> that got lost or came."
+        default="flag", description="Numbers, URLs, code and <image> that were lost or added."
     )
 
 
