@@ -58,7 +58,8 @@ def hash_files(files: Iterable[Path], root: Path) -> str:
 
 
 def hash_derived(files: Iterable[Path], root: Path, what: str, read: Callable[[], str]) -> str:
-    """What `read` makes of several files, words of 16 hexadecimal digits; kept until one changes.
+    """The result of `read` for several files, words of 16 hexadecimal digits; cached until one
+    changes.
 
     Args:
         what: a name for what it makes of them.

@@ -14,7 +14,7 @@ Shape = TypeVar("Shape")
 
 
 class Record(BaseModel):
-    """What must stand in a JSON object; further keys are left alone."""
+    """Keys that a JSON object must have; further keys are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 

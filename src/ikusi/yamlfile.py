@@ -27,7 +27,7 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Document:
-    """What a YAML file says, and where: ``marks`` gives each key's ``file:line``."""
+    """The content of a YAML file; ``marks`` gives each key's ``file:line``."""
 
     data: dict[str, Any]
     marks: dict[Key, str] = field(default_factory=dict)

@@ -39,7 +39,7 @@ _PREFIX = "own-"
 
 @dataclass(frozen=True)
 class Written:
-    """What somebody wrote about their picture.
+    """The texts that a person wrote about their picture.
 
     ``right`` names the right one of choices. ``licence`` and ``depicted`` (who can be recognised)
     are as they chose from the task's lists.
@@ -63,7 +63,7 @@ class Contribution:
 
     @property
     def id(self) -> str:
-        """What the item is called in judgements, and as a row."""
+        """The item's id in judgements, and as a row."""
         return f"{_PREFIX}{self.number}"
 
 

@@ -22,7 +22,7 @@ PERSON = "person"
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided of an item.
+    """The decision about an item.
 
     ``verdict``: one of the task's; empty where none has more than half. ``verdicts``: that of each
     rater, by code name. ``correction``: corrected texts by name, if the item is to be taken
@@ -85,7 +85,7 @@ def count_accepted(answers: Answers) -> Accepted:
 
 
 def keep_one_kind(judgements: Iterable[Judgement]) -> list[Judgement]:
-    """What people said; where all raters are simulated, what these said. Never both."""
+    """The judgements of people; those of simulated raters if there are no others. Never both."""
     listed = list(judgements)
     real = any(one.kind == PERSON and one.rater != ADJUDICATOR for one in listed)
     return [one for one in listed if one.kind == PERSON] if real else listed

@@ -20,7 +20,7 @@ ADJUDICATOR = "adjudicator"
 
 
 class Exported(NamedTuple):
-    """What an export did: judgements ``added``, and ``known`` as the table had them already.
+    """Counts of an export: judgements ``added``, and ``known`` ones that the table had already.
 
     ``left_out`` are third opinions; ``withdrawn`` has who withdrew, with how many words were
     removed, ``pictures`` who removed how many of their own.

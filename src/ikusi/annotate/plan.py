@@ -67,7 +67,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Plan:
-    """What people will be asked; nothing is written yet.
+    """A plan of what people will be asked; nothing is written yet.
 
     ``dealt``: what each seat is asked, by the number of an item. ``items`` makes the items.
     """

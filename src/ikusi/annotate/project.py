@@ -86,7 +86,7 @@ class Seat:
 
 
 class About(Section):
-    """What `project.json` says.
+    """The content of `project.json`.
 
     ``origin`` names what the items are from, by kind of input; ``content`` names what that held;
     ``settings`` has how the items were drawn, and ``shows`` what their number can show.
@@ -140,7 +140,7 @@ class Project:
 
     @property
     def seed(self) -> int:
-        """What chose items, order and sides."""
+        """Seed of the choice of items, order and sides."""
         return self.about.seed
 
     @property

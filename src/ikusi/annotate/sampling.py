@@ -61,7 +61,8 @@ def _share_out(flagged: int, others: int, count: int, times: float) -> dict[str,
 
 
 class Share(NamedTuple):
-    """What one seat is asked: an item by number, whether all seats are, and which two models."""
+    """An item for one seat: its number, whether all seats get it, and which two models it
+    compares."""
 
     item: int
     shared: bool
@@ -95,6 +96,6 @@ def _sides(models: tuple[str, str], chance: random.Random) -> tuple[str, str]:
 
 
 def list_turns(dealt: Sequence[Share], ids: Sequence[str]) -> Iterator[Turn]:
-    """What a seat is asked, by the ids of the items."""
+    """The turns of a seat, from numbers of items to their ids."""
     for item, shared, (left, right) in dealt:
         yield Turn(item=ids[item], left=left, right=right, shared=shared)

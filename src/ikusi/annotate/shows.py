@@ -25,7 +25,7 @@ Shown = Mapping[str, Any]
 def compute_for_shares(
     task: str, weights: Sequence[float], shared: int, rows: int
 ) -> dict[str, Any]:
-    """What judging items one by one can show.
+    """The precision that judging items one by one can reach.
 
     Args:
         task: what people do.
@@ -49,7 +49,8 @@ def _share(share: float, rows: float) -> dict[str, float]:
 
 
 def compute_for_preferences(items: int, models: int, shared: int) -> dict[str, Any]:
-    """What comparing the answers of two or more models to so many items can show."""
+    """The differences that comparing the answers of two or more models to so many items can
+    show."""
     pairs = models * (models - 1) // 2
     figures: dict[str, Any] = {"items": items, "pairs_of_models": pairs}
     figures["ties"] = [_preference(items // pairs, ties) for ties in TIES]

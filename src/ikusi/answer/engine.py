@@ -154,7 +154,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Way:
-    """How an engine is asked for: its name, where it runs a model, what opens one there.
+    """An engine by its name: where it runs models, and the function that opens one in it.
 
     ``remote``: it needs an address, and others take none.
     """

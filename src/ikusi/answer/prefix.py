@@ -30,7 +30,7 @@ LOGITS_HELD = 2**28
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is put to the model: token ids with image runs expanded, and its pictures' keys.
+    """A prompt: token ids with image runs expanded, and its pictures' keys.
 
     ``shared``: how many tokens, from the first, prompts of the same pictures may have in common;
     all image tokens are among them.
@@ -42,7 +42,7 @@ class Prompt:
 
     @property
     def beginning(self) -> "Beginning":
-        """What is read once for all prompts that have it."""
+        """The tokens that are read once for all prompts that begin with them."""
         return self.pictures, self.ids[: self.shared]
 
 
@@ -250,7 +250,7 @@ def group_prompts(prompts: Sequence[Prompt], batch_size: int) -> list[list[int]]
 
 
 def make_bias(sees: Tensor, dtype: torch.dtype) -> Tensor:
-    """What is added to attention so that each of L tokens sees what ``sees`` [N, L, S] says."""
+    """The mask [N, 1, L, S] that lets each of L tokens attend to what ``sees`` [N, L, S] has."""
     nothing = torch.zeros(sees.shape, dtype=dtype, device=sees.device)
     return nothing.masked_fill(~sees, torch.finfo(dtype).min).unsqueeze(1)
 

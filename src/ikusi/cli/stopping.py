@@ -39,7 +39,7 @@ KEPT = {
 
 
 def describe_kept(words: Sequence[str]) -> str:
-    """What the command that these words call keeps when it is stopped.
+    """What remains when the command of these words is stopped, in a line.
 
     >>> describe_kept(["report", "studies/emoji-eu", "--output", "so-far"])
     'nothing unfinished is kept; the same command begins anew'

@@ -15,7 +15,8 @@ LOW, MOST, WHOLE = 20, 80, 100  # percent of rows in the target language, as in 
 
 
 class Claim(NamedTuple):
-    """What decides a finding: ``parts``, all of which must hold, the first giving the estimate."""
+    """The comparisons that decide a finding: all ``parts`` must hold; the first gives the
+    estimate."""
 
     quantity: str
     parts: Sequence[Part]
@@ -151,12 +152,12 @@ def list_details(
 
 
 def find_title(study: Study, name: str) -> str:
-    """What a benchmark is called in the report."""
+    """The title of a benchmark in the report."""
     return study.benchmarks[name].title
 
 
 def join_titles(study: Study, names: Sequence[str]) -> str:
-    """What some benchmarks are called."""
+    """The titles of some benchmarks, joined."""
     return ", ".join(find_title(study, name) for name in names)
 
 

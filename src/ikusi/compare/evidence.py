@@ -43,7 +43,7 @@ class Sample:
 
     @property
     def pictures(self) -> int:
-        """How many independent pictures (or rows without one) there are."""
+        """The number of independent pictures, or rows without one."""
         return len(set(self.clusters))
 
 

@@ -24,7 +24,7 @@ _KEYS = (*SAME, "question", "prompt_hash", "failure")
 
 
 class Unmatched(NamedTuple):
-    """What one benchmark and language came to when it was joined, in rows.
+    """Counts of rows of one benchmark and language that were joined, or could not be.
 
     ``other_prompts``: rows in both whose prompts are other tokens; ``other_questions``: those
     among them that are also worded otherwise. ``failed_*``: rows in both that have no answer.

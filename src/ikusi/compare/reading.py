@@ -36,7 +36,7 @@ def to_percent(ratio: float) -> int:
 
 
 class Evaluation:
-    """What one model scored and said; rows are read when they are asked for."""
+    """The scores and answers of one model; rows are read when they are asked for."""
 
     def __init__(self, folder: Path, others: dict[Asked, Scores] | None = None) -> None:
         """Open ``folder``; questions that are those of ``others`` are held in memory once."""

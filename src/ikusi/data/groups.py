@@ -61,7 +61,7 @@ class Pictures:
         return int(self._order[place]) if is_known else None
 
     def row(self, number: int) -> dict[str, Any]:
-        """All that is held of a picture."""
+        """The columns of a picture."""
         part = int(np.searchsorted(self._starts, number, side="right")) - 1
         return self.parts[part].row(number - int(self._starts[part]))
 

@@ -52,7 +52,7 @@ class TooManyPixelsError(InputError):
 
 
 class Decoded(NamedTuple):
-    """What decoded bytes are: their format in small letters, and the picture's size in pixels."""
+    """Format of a decoded picture in small letters, and its size in pixels."""
 
     format: str
     width: int

@@ -40,7 +40,7 @@ AHEAD = 4  # pictures for each processor, read before they are written
 
 
 class Ledger(Protocol):
-    """What a fetcher brought."""
+    """The pictures that a fetcher got."""
 
     def picture(self, url: str) -> bytes | None:
         """The bytes behind a URL, if it has a picture."""
@@ -310,7 +310,7 @@ class Fetched:
         return data
 
     def find_decoded(self, url: str, sha256: str) -> Decoded | None:
-        """What these very bytes were found to be when they were fetched."""
+        """Format and size of these bytes, as they were decoded when they were fetched."""
         known = self._ledger.find_decoded(url) if self._ledger else None
         if known is None or known[0] != sha256:
             return None

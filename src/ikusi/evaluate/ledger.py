@@ -35,7 +35,7 @@ FAILED = 0.01
 
 
 class About(jsonfile.Record):
-    """What ``run.json`` must say."""
+    """The keys that ``run.json`` must have."""
 
     model: str
     identity: str
@@ -54,7 +54,7 @@ class Pair:
 
     @property
     def rows(self) -> int:
-        """How many rows are asked, from the first."""
+        """The number of rows that are asked, from the first."""
         return len(self.corpus) if self.limit is None else min(self.limit, len(self.corpus))
 
     @property

@@ -15,7 +15,7 @@ from ikusi.recipe.folder import ROWS as ROWS
 
 
 class Measured(jsonfile.Record):
-    """What ``results.json`` says at least of a benchmark in a language, or of a group."""
+    """The least that ``results.json`` has for a benchmark in a language, or for a group."""
 
     metric: str
 

@@ -33,7 +33,7 @@ FILTER = "content filter: "
 
 @dataclass(frozen=True)
 class Sampling:
-    """What every request carries, as far as the server takes it.
+    """Settings of every request, as far as the server takes them.
 
     ``tries``: answers asked for before a game is invalid, and times that the server is given to
     answer at all.
@@ -61,7 +61,7 @@ class Unanswered(NamedTuple):
 
 
 def make_question(game: Game, writer: Writer) -> Question:
-    """What a server is sent for a game."""
+    """The messages for a game, with its picture."""
     url = None if game.picture is None else _encode(game.picture)
     size = ("", 0) if url is None else (hashlib.sha256(url.encode()).hexdigest(), len(url))
     messages = writer.write_messages(game.pair.question, *game.answers, url)
@@ -112,7 +112,7 @@ class Judge:
 
     @property
     def rater(self) -> str:
-        """What the judge is called in the table."""
+        """The judge's name in the table."""
         return name_rater(self.model, self.writer)
 
     async def play(self, asked: Question) -> Played | Unanswered:
@@ -217,7 +217,7 @@ class Judge:
 
 
 def name_rater(model: str, writer: Writer) -> str:
-    """What a judge is called: asked with another prompt, it is another rater."""
+    """The name of a judge as a rater: with another prompt it is another rater."""
     return f"{model} ({writer.name}, {writer.rubric})"
 
 

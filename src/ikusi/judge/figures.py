@@ -20,7 +20,7 @@ DECIDED = ("A", "tie", "B")
 
 
 class Share(NamedTuple):
-    """How often something is so among ``n``, with the Wilson interval; ``p``: of a sign test over
+    """A count and share among ``n`` games, with the Wilson interval; ``p``: of a sign test over
     pairs against one half, where that means something."""
 
     name: str

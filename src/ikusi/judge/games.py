@@ -33,7 +33,7 @@ class Game:
 
     @property
     def key(self) -> Key:
-        """What it is known by."""
+        """Its key in records: unique among games."""
         return self.control, self.pair.id, self.left, self.right
 
     @cached_property
@@ -43,7 +43,7 @@ class Game:
 
     @property
     def masks(self) -> list[int]:
-        """How many names were blanked out in each."""
+        """The number of names blanked out in each."""
         return [count for _, count in self._hidden]
 
     @cached_property

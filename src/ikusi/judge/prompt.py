@@ -76,7 +76,7 @@ class Prompt(Section):
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a judge answered: its verdict, and those by criterion."""
+    """A judge's answer: its verdict, and those by criterion."""
 
     verdict: Verdict
     criteria: dict[str, str]
@@ -105,7 +105,7 @@ class Writer:
     def write_messages(
         self, question: str, answer_a: str, answer_b: str, picture: str | None
     ) -> list[dict[str, Any]]:
-        """What a server is sent; ``picture`` as a data URL."""
+        """The messages to send; ``picture`` as a data URL."""
         values = {"question": question, "answer_a": answer_a, "answer_b": answer_b}
         text = _put(self.prompt.request, values | {"language": self.pack.name})
         content: Any = text

@@ -67,7 +67,7 @@ class Played(jsonfile.Record):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What it is known by: the rater, and `Game.key`."""
+        """Its key in records: the rater, and `Game.key`."""
         return (self.rater, self.benchmark, self.language, *self.game)
 
     @property

@@ -70,7 +70,7 @@ class About:
 
 @dataclass
 class Counts:
-    """What became of games: ``games`` is the sum of the next three.
+    """Counts of games by what became of them: ``games`` is the sum of the next three.
 
     ``verdicts`` counts those played now; ``reasons`` why some have none.
     """

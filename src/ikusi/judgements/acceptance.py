@@ -25,7 +25,7 @@ SKEWED = 0.8
 
 
 class Share(NamedTuple):
-    """How many of so many were accepted, and the share of all rows that this lets expect.
+    """Accepted ratings or items among ``n``, and the estimated share of all rows.
 
     ``of``: `ratings`, `own` (items with one rater), `shared` (ratings of items with several) or
     `items` (what more than half of an item's raters said; ``n`` leaves out the inconclusive).
@@ -42,7 +42,7 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What raters of one kind accepted of one benchmark in one language."""
+    """The acceptance of one benchmark in one language by raters of one kind."""
 
     sheet: Sheet
     shares: Sequence[Share]

@@ -13,7 +13,7 @@ from ikusi.judgements.sheets import Sheet, keep_latest, lay_out_sheets
 
 @dataclass(frozen=True)
 class Figures:
-    """What a table of judgements says.
+    """All figures of a table of judgements.
 
     ``rows`` were read; ``replaced`` of them by a later word of the same rater; ``kinds`` counts the
     others by kind of rater.

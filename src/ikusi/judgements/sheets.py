@@ -26,7 +26,7 @@ TIE = 1  # the middle one of what may be said of two models
 
 
 class Vote(NamedTuple):
-    """What of a judgement decides the figures."""
+    """The part of a judgement that figures are computed from."""
 
     task: str
     benchmark: str
@@ -40,7 +40,7 @@ class Vote(NamedTuple):
 
 @dataclass(frozen=True)
 class Latest:
-    """What counts: each rater's last word on an item, in each order of two answers.
+    """The judgements that count: each rater's last one on an item, in each order of two answers.
 
     ``rows`` were read; each that is not in ``verdicts`` was replaced by a later one. ``weights``
     has those of the items that do not have a weight of 1.
@@ -125,7 +125,7 @@ class Sheet:
 
     @property
     def place(self) -> tuple[str, str, str, tuple[str, ...]]:
-        """What the sheet is about, whoever the raters are."""
+        """The question of the sheet, without its raters: task, benchmark, language, models."""
         return self.task, self.benchmark, self.language, self.models
 
     @cached_property
@@ -156,16 +156,16 @@ class Sheet:
 
     @cached_property
     def weights(self) -> npt.NDArray[np.float64]:
-        """What each item counts, [items]."""
+        """The weight of each item, [items]."""
         return np.array([self.weighted.get(item, 1.0) for item in self.items])
 
     def apart(self) -> dict[str, int]:
-        """How often what was said is no verdict, by why."""
+        """Counts of answers that are no verdict, such as skipped ones, by kind."""
         counts = {name: int((self.codes == code).sum()) for name, code in APART.items()}
         return {name: count for name, count in counts.items() if count}
 
     def of(self, rater: str) -> Sheet:
-        """What one rater said, on the items that they were asked about."""
+        """The sheet of one rater alone, with the items that they were asked about."""
         column = self.codes[:, [self.raters.index(rater)]]
         there = np.flatnonzero(column[:, 0] != MISSING)
         items = [self.items[place] for place in there]

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class Guess(NamedTuple):
-    """What a text seems to be in.
+    """The likeliest language of a text.
 
     ``sure`` is the probability of ``code``, ``other`` that of any language but the expected;
     ``known``: False where ``code`` is the expected language only because it cannot be distinguished
@@ -99,7 +99,7 @@ class Identifier:
         return self._apart(self._far_labels)
 
     def __call__(self, text: str) -> Guess:
-        """What one text is in."""
+        """The language of one text."""
         (guess,) = self.many([text])
         return guess
 

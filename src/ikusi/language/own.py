@@ -57,7 +57,7 @@ class WordList:
         self.expected, self.other = expected, other
 
     def many(self, texts: Sequence[str]) -> list[Labelled]:
-        """What each text is in."""
+        """See `LabelModel`."""
         return list(map(self._identify, texts))
 
     def _identify(self, text: str) -> Labelled:
@@ -109,7 +109,7 @@ class FastText:
         self._model = fasttext.load_model(str(path))
 
     def many(self, texts: Sequence[str]) -> list[Labelled]:
-        """What each text is in."""
+        """See `LabelModel`."""
         lines = [" ".join(text.split()) for text in texts]
         labels, chances = self._model.predict(lines, k=LABELS)
         return [self._identify(*some) for some in zip(labels, chances, strict=True)]

@@ -283,7 +283,8 @@ class Recipe(Section):
         ]
 
     def backbone(self, name: str) -> str:
-        """Where the LLM called ``name`` lives, with the target language's code filled in."""
+        """The folder or hub id of the LLM called ``name``, with the target language's code filled
+        in."""
         return self.backbones[name].replace("{language}", self.language)
 
 

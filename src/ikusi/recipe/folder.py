@@ -36,7 +36,7 @@ def name_evaluate_step(model: str) -> str:
 
 
 def name_bare(backbone: str) -> str:
-    """What a backbone is called when it is measured as it was before it saw a picture."""
+    """The name of a backbone as a model that is measured before any training on pictures."""
     return f"{backbone}-backbone"
 
 
@@ -126,15 +126,15 @@ class StudyFolder:
         return self.step(REPORT) / "index.html"
 
     def step(self, name: str) -> Path:
-        """What a step makes."""
+        """The folder of a step."""
         return self.root / name
 
     def log(self, name: str) -> Path:
-        """What a step wrote to its output."""
+        """The log of a step."""
         return self.root / "logs" / f"{name}.log"
 
     def job(self, name: str) -> Path:
-        """What the processes of a step are to do, and how far they are."""
+        """The folder with the task of a step's processes, and their progress."""
         return self.root / "jobs" / name.replace("/", "-")
 
     def corpus(self, name: str) -> Path:
@@ -155,14 +155,14 @@ def locate_checkpoint(folder: Path) -> Path:
 
 
 def locate_evaluation(folder: Path) -> Path:
-    """Where a run of a study was measured; any other folder is left as it is."""
+    """The folder of a run's evaluation; any other folder is returned as it is."""
     run = folder.resolve()
     beside = StudyFolder(run.parent.parent).step(name_evaluate_step(run.name))
     return beside if run.parent.name == INSTRUCT and beside.is_dir() else folder
 
 
 def name_model(model: str) -> str:
-    """What a model's results are called: as the model is, or STUDY-RUN for a run of a study.
+    """The name of a model's results: the model's own, or STUDY-RUN for a run of a study.
 
     >>> name_model("studies/emoji-eu/instruct/english-eu020/checkpoint")
     'emoji-eu-english-eu020'

@@ -11,7 +11,7 @@ MOST_STEPS, MOST_SAMPLES, MOST_TOKENS, MOST_RANK = 3, 4, 2048, 4
 
 
 def make_rehearsal(recipe: dict[str, Any]) -> dict[str, Any]:
-    """What a recipe says, changed so that any machine trains each of its runs in seconds.
+    """A recipe changed so that any machine trains each of its runs in seconds.
 
     Models become those that ship with the package, stages end after a few steps of few samples in
     one process, and what asks for a GPU is left out. What stays is what a long run dies of: the

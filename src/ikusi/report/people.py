@@ -37,7 +37,7 @@ PAIRS, SIDE = 6, 320  # pairs shown, and pixels of a picture's longer side
 
 @dataclass(frozen=True)
 class Heard:
-    """What the judgements of a study come to; ``notes`` say what a reader must know."""
+    """The tables and figure of a study's judgements; ``notes`` say what a reader must know."""
 
     tables: Sequence[Table]
     notes: Sequence[str]

@@ -15,7 +15,7 @@ _VERSION = re.compile(r"/v\d\w*(?:/|$)")
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server is asked.
+    """The address of a server.
 
     Args:
         base: what `/chat/completions` is put behind.

@@ -25,7 +25,7 @@ NOTHING = "answer: expected text, found none"
 
 
 class NotACompletionError(Exception):
-    """What came is no completion."""
+    """The server's answer is no completion."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ _RANGE = re.compile(
 
 
 class Fields:
-    """What one server takes of a request; ``changed``: field -> what is sent instead."""
+    """The fields that one server takes; ``changed``: field -> what is sent instead."""
 
     def __init__(self, name: str) -> None:
         self._name = name

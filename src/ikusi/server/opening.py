@@ -23,7 +23,7 @@ NO_SUCH_MODEL = "no-such-model-of-this-name"
 
 
 class Server(Protocol):
-    """What a connection lets itself be asked before its first row (`client.Connection`)."""
+    """The part of a connection that is needed before its first row (`client.Connection`)."""
 
     address: Address
     written: str

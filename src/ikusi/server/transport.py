@@ -44,7 +44,7 @@ class _Client(openai.DefaultAsyncHttpxClient):
 
 
 def make_client(secrets: Secrets, on_trouble: Callable[[], None], use_proxies: bool) -> Any:
-    """What the SDK sends its requests by.
+    """The HTTP client that the SDK sends its requests by.
 
     Args:
         secrets: what no answer may get past with.

@@ -20,7 +20,7 @@ NAMED = 3  # steps of a kind that a line names one by one
 
 
 class Known(jsonfile.Record):
-    """What is recorded of a step's function.
+    """The record of a step's function.
 
     Attributes:
         version: part of the fingerprint of all that it makes.
@@ -41,7 +41,7 @@ class Record(jsonfile.Record):
 
 
 def read_record(path: Path | None = None) -> Record:
-    """What `code.json` says, or another file like it."""
+    """The content of `code.json`, or of another file like it."""
     return jsonfile.read(path or RECORD, Record, "the record of the code of steps")
 
 

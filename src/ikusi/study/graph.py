@@ -53,7 +53,7 @@ class Step:
 
 @dataclass
 class State:
-    """Where one step stands.
+    """The state of one step.
 
     Attributes:
         status: `current` was done by an earlier run, `done` by this one.

@@ -50,7 +50,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Packing:
-    """How a row is made of samples. `offsets` [samples + 1]: where each starts (int32)."""
+    """The samples in a row. `offsets` [samples + 1]: where each starts (int32)."""
 
     offsets: Tensor
     buckets: tuple[Bucket, ...]

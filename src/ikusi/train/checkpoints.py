@@ -36,7 +36,7 @@ MOMENT = "//"  # between a weight's name and that of a moment of it
 
 
 def locate(folder: Path, step: int) -> Path:
-    """Where the checkpoint after `step` steps is."""
+    """The folder of the checkpoint after `step` steps."""
     return folder / f"step-{step:08d}"
 
 
@@ -121,7 +121,7 @@ def find(folder: Path, identity: str) -> Path | None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What `save` was given as `state`, and more."""
+    """The `state` that `save` was given, and more."""
     state: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
     return state
 

@@ -77,7 +77,7 @@ class Counts:
 
     @classmethod
     def read(cls, data: dict[str, Any]) -> Counts:
-        """What `to_json` gave."""
+        """Counts from the JSON of `to_json`."""
         return cls(**{**data, "languages": Counter(data["languages"])})
 
 

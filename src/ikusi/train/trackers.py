@@ -36,7 +36,7 @@ class Trackers:
 
 
 def run_name(output: Path) -> str:
-    """What a training is called in trackers: its folder, with the two that it lies in.
+    """The name of a training in trackers: its folder, with the two that it lies in.
 
     >>> run_name(Path("studies/emoji-eu/instruct/english-eu020.partial"))
     'emoji-eu/instruct/english-eu020'

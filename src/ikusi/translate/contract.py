@@ -97,7 +97,7 @@ class Translator(Protocol):
         """All that its translations depend on (model, revision, prompt, sampling), as JSON."""
 
     def list_learnt(self) -> dict[str, Any]:
-        """What came to be known of the engine while it worked, as JSON, for the record."""
+        """Facts learnt about the engine while it worked, as JSON, for the record."""
 
     def tokens(self, row: Row) -> tuple[int, int]:
         """Estimated tokens read and written for a row, for a dry run."""

@@ -150,7 +150,7 @@ class Job:
         return work.progress
 
     def describe_made(self, number: int) -> Made:
-        """What a shard of this job is made with."""
+        """The fingerprints of what a shard of this job is made with."""
         return Made(**self._fingerprints, rows=self.plan.fingerprint(number))
 
     def list_unfinished(self) -> list[int]:

@@ -64,7 +64,7 @@ class Histogram:
 
 
 class Gathered:
-    """What the shards say, read one row group at a time; a few rows of each kind are kept."""
+    """Counts over the shards, read one row group at a time, with a few rows of each kind."""
 
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
@@ -111,7 +111,7 @@ class Gathered:
         return [record for _, _, record in sorted(self._worst, reverse=True)]
 
     def histograms(self, measure: str) -> list[Histogram]:
-        """Those that have something to show; `measure` is what the scores are."""
+        """The histograms that are not empty; `measure` names the scores."""
         shown = [self.ratio]
         if self.scores:
             low, high = min(self.scores), max(self.scores)

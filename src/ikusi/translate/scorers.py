@@ -57,7 +57,7 @@ class Threshold:
     action: Action
 
     def settings(self) -> Any:
-        """What the scorer's scores depend on."""
+        """All that the scorer's scores depend on, as JSON."""
         return self.scorer.settings()
 
     def judge(self, records: Sequence[Record]) -> list[Record]:

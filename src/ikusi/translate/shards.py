@@ -50,7 +50,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Made:
-    """What a shard was made with.
+    """Fingerprints of what a shard was made with.
 
     Args:
         translator: fingerprint of all that its translations depend on.

@@ -153,11 +153,11 @@ class Asked(RowType):
     listed: ClassVar[str | None] = None
 
     def question(self, row: Row) -> str:
-        """What is asked."""
+        """The question."""
         return str(row["question"])
 
     def options(self, row: Row) -> tuple[str, ...]:
-        """What may be answered; empty where that is open."""
+        """The options to choose from; empty where the answer is free."""
         return ()
 
     def right(self, row: Row) -> int:

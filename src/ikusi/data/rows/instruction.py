@@ -29,7 +29,7 @@ TALK = r"^(system\n)?user\nassistant(\nuser\nassistant)*$"  # others are looked 
 
 
 class Turns(Column):
-    """Who says what, the assistant last."""
+    """Turns with role and text, the assistant's last."""
 
     type = pa.list_(TURN)
 

@@ -57,7 +57,7 @@ Item = SourceRow | BadRow | LeftOut
 
 
 class NoOptions(Section):
-    """Of a data set that has no settings."""
+    """The settings of a data set that has none."""
 
 
 @dataclass(frozen=True)

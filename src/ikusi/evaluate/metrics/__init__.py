@@ -44,7 +44,7 @@ OPTIONS = {"accuracy_without_end": "accuracy, end of turn not counted"}
 
 
 def list_families() -> list[str]:
-    """What benchmarks may ask for, each once."""
+    """The names of metrics that benchmarks may have, each once."""
     return list(dict.fromkeys(one.family or one.name for one in REGISTRY.every.values()))
 
 

@@ -18,7 +18,7 @@ Read = dict[str, Any] | BadLine | None
 
 
 class Format(Protocol):
-    """What a module of a format has; `SUFFIX` is how its files end."""
+    """The interface of a format's module; `SUFFIX` is the ending of its files."""
 
     SUFFIX: str
 

@@ -33,7 +33,7 @@ class Settings(Section):
         return ()
 
     def reads(self, contents: Contents) -> dict[str, str]:
-        """What it reads besides, each by its content."""
+        """Fingerprints of what it reads besides: name -> content."""
         return {}
 
     def runs_on(self, compute: Compute) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Settings(Section):
 
 
 class Bilingual(Settings):
-    """Of a step that needs the packs of both languages.
+    """Settings of a step that needs the packs of both languages.
 
     Attributes:
         language_code: the target language.
