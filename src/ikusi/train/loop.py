@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import set_seed
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
-from transformers import get_scheduler, set_seed
 
 from ikusi.errors import IkusiError, InputError
 from ikusi.recipe import Stage
@@ -74,9 +75,13 @@ class Loop:
         set_seed(seed)
         self.division = divide(strategy, model, stage, place)
         self.warm = math.ceil(self.total * stage.warmup_ratio)
-        self.schedule: Any = get_scheduler(
-            stage.scheduler, self.division.optimizer, self.warm, self.total
-        )
+        self.schedule: Any = LambdaLR(self.division.optimizer, self._share_of_rate)
+
+    def _share_of_rate(self, step: int) -> float:
+        """The share of the highest learning rate in a step: a line up, then half a cosine down."""
+        if step < self.warm:
+            return step / self.warm
+        return 0.5 * (1 + math.cos(math.pi * (step - self.warm) / max(1, self.total - self.warm)))
 
     def resume(self) -> None:
         """Put in place what a run of this very stage kept before it was killed, if one was."""

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 import torch
+from accelerate.utils import set_seed
 from torch import nn
-from transformers import LlavaForConditionalGeneration, PreTrainedModel, set_seed
+from transformers import LlavaForConditionalGeneration, PreTrainedModel
 
 from ikusi import artifact, claim
 from ikusi.model import fusion

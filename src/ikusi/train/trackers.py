@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import TrainerControl, TrainerState, TrainingArguments
-from transformers.integrations import get_reporting_integration_callbacks
 
 from ikusi import artifact
 from ikusi.train.loop import Loop
 from ikusi.train.parallel import CLIP
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
 
 
 class Trackers:
@@ -21,6 +22,11 @@ class Trackers:
     def __init__(self, names: Sequence[str], loop: Loop, output: Path, seed: int) -> None:
         self._loop, self._callbacks = loop, []
         if names:
+            # Not above: with their settings, peft and bitsandbytes are imported, a quarter of all.
+            from transformers import TrainerControl, TrainerState
+            from transformers.integrations import get_reporting_integration_callbacks
+
+            self._control = TrainerControl
             self._arguments = _arguments(names, loop, output, seed)
             self._state = TrainerState(max_steps=loop.total, num_train_epochs=1)
             self._callbacks = [kind() for kind in get_reporting_integration_callbacks(list(names))]
@@ -32,7 +38,7 @@ class Trackers:
             self._state.global_step = self._loop.step
             self._state.epoch = self._loop.step / self._loop.total
             call = getattr(callback, event)
-            call(self._arguments, self._state, TrainerControl(), model=self._loop.model, **more)
+            call(self._arguments, self._state, self._control(), model=self._loop.model, **more)
 
 
 def run_name(output: Path) -> str:
@@ -46,6 +52,8 @@ def run_name(output: Path) -> str:
 
 def _arguments(names: Sequence[str], loop: Loop, output: Path, seed: int) -> TrainingArguments:
     """The settings that trackers show, in the words of transformers, which they all know."""
+    from transformers import TrainingArguments
+
     stage = loop.stage
     return TrainingArguments(
         output_dir=str(output),

@@ -117,7 +117,7 @@ class Instruct(Trained):
 
 def align(output: Path, context: Context, settings: Align) -> None:
     """Join an encoder and an LLM, and train the connector on captions."""
-    from transformers import set_seed
+    from accelerate.utils import set_seed
 
     from ikusi.data.mixture import Mixture
     from ikusi.model import fusion
@@ -142,7 +142,7 @@ def align(output: Path, context: Context, settings: Align) -> None:
 
 def instruct(output: Path, context: Context, settings: Instruct) -> None:
     """Train connector and LLM on instructions, from an aligned model."""
-    from transformers import set_seed
+    from accelerate.utils import set_seed
 
     from ikusi.data.mixture import Mixture
     from ikusi.model import fusion
