@@ -218,7 +218,7 @@ def _apply(change: Change, names: Any) -> None:
 
 
 def _bytes(word: str) -> bytes:
-    return bytes.fromhex("".join(re.findall(r"\\x([0-9a-f]{2})", word)))
+    return bytes.fromhex(word.strip('".').replace("\\x", ""))
 
 
 def cuts(root: Path, code: str, *arguments: object) -> list[dict[str, bytes | None]]:
@@ -228,7 +228,7 @@ def cuts(root: Path, code: str, *arguments: object) -> list[dict[str, bytes | No
         if disk.do(*call):
             for keep, seed in (("names", 0), ("flushed", 0), ("some", 1)):
                 left = disk.left(keep, seed)
-                found[repr(sorted(left.items()))] = left
+                found[tuple(sorted(left.items()))] = left
     return list(found.values())
 
 

@@ -181,15 +181,19 @@ def _explain(number: int, path: Path | None, begun: Path | None) -> str:
 
 
 def _then(path: Path | None) -> str:
-    needs = measure_size(_staging(path)) if path else 0
+    made = _staging(path) if path else None
+    needs = measure_size(made) if made else 0
     told = f"{format_bytes(needs)} had been written, so it needs more; " if needs else ""
     return f"{told}once there is room, the same command goes on"
 
 
-def _staging(path: Path) -> Path:
-    """The outermost folder that is being made around a file, else the file itself."""
+def _staging(path: Path) -> Path | None:
+    """The outermost folder that is being made around a file, else the file itself.
+
+    None for any other folder: what lies there was not written just now.
+    """
     parts = [place for place in (path, *path.parents) if place.name.endswith(".partial")]
-    return parts[-1] if parts else path
+    return parts[-1] if parts else None if path.is_dir() else path
 
 
 def describe_room(path: Path) -> str:

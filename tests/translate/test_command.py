@@ -111,14 +111,20 @@ def test_a_program_that_leaves_a_child_behind_is_not_waited_for(tmp_path: Path) 
     assert done.stdout == "a cat\n"
 
 
-def test_no_room_for_what_a_program_reads_is_told_in_one_line() -> None:
+def test_no_room_for_what_a_program_reads_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies in the folder for temporary files was written by others, and is not counted."""
+    (tmp_path / "of others").write_text("a dog " * 1000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
-        with pytest.raises(InputError, match="expected to write a larger file, found a limit"):
+        with pytest.raises(InputError, match="expected to write a larger file, found a l") as told:
             processes.run(["cat"], text="a cat " * 1000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(tmp_path) in str(told.value) and "had been written" not in str(told.value)
 
 
 def test_a_machine_without_a_folder_for_temporary_files_is_told_in_one_line(
