@@ -69,6 +69,7 @@ READS_ENVIRONMENT = {
     # The job queue tells no other way which GPUs may be used; libraries are told by no other way.
     "study/launch/hardware.py": {"environ.get", "environ.update"},
     # torchrun and SLURM say by no other way which process of how many this is.
+    "study/launch/ranks.py": {"environ.get", "environ.update"},
     "study/launch/torchrun.py": {"environ", "environ.items", "environ.pop"},
     "study/launch/slurm.py": {"environ", "environ.update"},
     # Where torch compiles to, as torch itself finds it.

@@ -5,89 +5,68 @@ Both are this one: two of torchrun's agents take it for a machine each.
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import starting
 import warm
 from ikusi.study.launch.ranks import find_free_port
-from study.launch import together
 
 pytestmark = pytest.mark.slow
 
 STUDY = """
 from __future__ import annotations
-import json, sys
-from pathlib import Path
-from ikusi import study
-from ikusi.study.launch import torchrun
-from ikusi.study.graph import Step
-if __name__ != "__main__":  # those that only share it need not load what it takes
-    from train.rank import Given, step
-
-
-def train(output, context, settings: Given):
-    \"\"\"Train, and write down how many processes share it.\"\"\"
-    import torch.distributed as dist
-
-    step(output, context, settings)
-    if dist.get_rank() == 0:
-        (output / "processes").write_text(str(dist.get_world_size()))
-
-
-if __name__ == "__main__":
-    folder, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
-    shared = {"processes": 1, "parallel": "ddp"}
-    steps = [Step("align/a", "run_study:train", (), settings, compute=shared, resumes=True)]
-    outcome = torchrun.lead(lambda: study.run_steps(steps, folder, "auto"))
-    print("followed" if outcome is None else outcome.describe())
-    sys.exit(outcome.exit_code if outcome else 0)
-"""
-
-LOST = """
 import json, os, sys
 from pathlib import Path
 from ikusi import study
-from ikusi.study.launch import torchrun
 from ikusi.study.graph import Step
+from ikusi.study.launch import torchrun
 from ikusi.yamlfile import Section
 
 
-class Lost(Section):
-    lost: bool
+class Add(Section):
+    number: int
+    lost: bool = False
 
 
-def world(output, context, settings: Lost):
-    \"\"\"Each process tells its rank; where one is to be lost, it ends without a word.\"\"\"
+def add(output, context, settings: Add):
+    \"\"\"Add up ranks and numbers; where a process is to be lost, it ends without a word.\"\"\"
+    import torch
     import torch.distributed as dist
 
     dist.init_process_group("gloo")
     if settings.lost and dist.get_rank() == 1:
         os._exit(9)
-    told = [None] * dist.get_world_size()
-    dist.all_gather_object(told, os.environ["RANK"])
+    total = torch.tensor(dist.get_rank() + settings.number)
+    dist.all_reduce(total)
     if dist.get_rank() == 0:
-        (output / "told.json").write_text(json.dumps(told))
+        sums = {"total": int(total), "processes": dist.get_world_size()}
+        (output / "total.json").write_text(json.dumps(sums))
 
 
 if __name__ == "__main__":
-    folder, shared = Path(sys.argv[1]), {"processes": 1}
+    folder, asked, shared = Path(sys.argv[1]), json.loads(sys.argv[2]), {"processes": 1}
     steps = [
-        Step("align/lost", "lost:world", (), {"lost": True}, compute=shared),
-        Step("align/whole", "lost:world", (), {"lost": False}, compute=shared),
+        Step(f"align/{name}", "run_study:add", (), settings, compute=shared)
+        for name, settings in asked.items()
     ]
     outcome = torchrun.lead(lambda: study.run_steps(steps, folder, "auto"))
-    if outcome is not None:
+    if outcome is None:
+        print("followed")
+    else:
         states = {name: [state.status, state.message] for name, state in outcome.states.items()}
         (folder / "states.json").write_text(json.dumps(states))
 """
+WHOLE = {"whole": {"number": 10}}
 
 
-def agent(port: int, *command: str) -> warm.Command:
-    """A machine's torchrun, as one starts it by hand."""
-    meeting = ["--rdzv_backend", "c10d", "--rdzv_endpoint", f"localhost:{port}", "--rdzv_id", "a"]
-    return started(*meeting, "--local_addr", "127.0.0.1", *command)
+def meeting(node: int, port: int, *command: str) -> warm.Command:
+    """A machine's torchrun, as one starts it by hand, where the machines find their numbers."""
+    place = ["--rdzv_backend", "c10d", "--rdzv_endpoint", f"localhost:{port}", "--rdzv_id", "a"]
+    return started(*place, "--local_addr", "127.0.0.1", *command)
 
 
 def numbered(node: int, port: int, *command: str) -> warm.Command:
@@ -103,35 +82,43 @@ def started(*arguments: str) -> warm.Command:
     return warm.Command(whole, environment)
 
 
-def test_two_machines_train_as_one_process_does(
-    tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = tmp_path / "run_study.py"
+Start = Callable[..., warm.Command]
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Start, Any], Path]:
+    """Runs steps on two machines, which are started in a way; gives the study's folder."""
+    script, folder = tmp_path / "run_study.py", tmp_path / "study"
     script.write_text(STUDY)
     monkeypatch.syspath_prepend(tmp_path)
-    folder, port = tmp_path / "study", find_free_port()
-    told = [str(script), str(folder), json.dumps(together.SETTINGS)]
-    agents = [agent(port, *told) for _ in range(2)]
-    outputs = ["".join(each.communicate(timeout=240)) for each in agents]
-    assert [each.returncode for each in agents] == [0, 0], "\n".join(outputs)
-    assert sum("followed" in output for output in outputs) == 1
-    assert sum("done: 1 of 1 steps made" in output for output in outputs) == 1
-    together.assert_same_training(folder / "align/a", undisturbed)
-    assert (folder / "align/a" / "processes").read_text() == "2"
+
+    def run(start: Start, asked: dict[str, Any]) -> Path:
+        port = find_free_port()
+        agents = [
+            start(node, port, str(script), str(folder), json.dumps(asked)) for node in range(2)
+        ]
+        outputs = ["".join(each.communicate(timeout=240)) for each in agents]
+        assert [each.returncode for each in agents] == [0, 0], "\n".join(outputs)
+        assert sum("followed" in output for output in outputs) == 1
+        return folder
+
+    return run
 
 
-def test_a_lost_process_costs_its_step_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = tmp_path / "lost.py"
-    script.write_text(LOST)
-    monkeypatch.syspath_prepend(tmp_path)
-    folder, port = tmp_path / "study", find_free_port()
-    agents = [numbered(node, port, str(script), str(folder)) for node in range(2)]
-    outputs = ["".join(each.communicate(timeout=240)) for each in agents]
-    assert [each.returncode for each in agents] == [0, 0], "\n".join(outputs)
+def assert_whole(folder: Path) -> None:
+    """Both machines took part in the step that is whole."""
     states = json.loads((folder / "states.json").read_text())
     assert states["align/whole"] == ["done", ""]
-    assert json.loads((folder / "align/whole" / "told.json").read_text()) == ["0", "1"]
-    status, message = states["align/lost"]
+    sums = json.loads((folder / "align/whole/total.json").read_text())
+    assert sums == {"total": 21, "processes": 2}
+
+
+def test_machines_that_are_numbered_work_together(study: Callable[[Start, Any], Path]) -> None:
+    assert_whole(study(numbered, WHOLE))
+
+
+def test_a_lost_process_costs_its_step_and_no_other(study: Callable[[Start, Any], Path]) -> None:
+    folder = study(meeting, {"lost": {"number": 10, "lost": True}} | WHOLE)
+    assert_whole(folder)
+    status, message = json.loads((folder / "states.json").read_text())["align/lost"]
     assert status == "failed" and message and "left no message" not in message

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ikusi import artifact, disk, imports, jsonfile
+from ikusi import artifact, disk, jsonfile
 from ikusi.errors import IkusiError, InputError
 from ikusi.processes import die_with_parent
 from ikusi.recipe.folder import StudyFolder
@@ -228,17 +228,11 @@ def main(folder: Path, attempt: int = 0) -> None:
     """
     die_with_parent()
     claim_hardware(",".join(list_accelerators()) or None)
-    with imports.keep_imports():
-        from accelerate.utils import get_cpu_distributed_information
-        from transformers.utils.logging import disable_progress_bar
-
-    rank = (
-        get_cpu_distributed_information().rank
-    )  # as this process was given it when it was started
+    os.environ.update(HF_HUB_DISABLE_PROGRESS_BARS="1")  # what libraries write goes to logs
+    rank = int(os.environ.get("RANK", "0"))  # none where the process is the only one
     first = rank == 0
     form = f"%(asctime)s {rank} %(name)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format=form)
-    disable_progress_bar()  # of libraries; they go to logs
     task = jsonfile.read(folder / TASK, Written, "the task of a step")
     if first and not has_failed(folder, attempt):
         (folder / FAILURE).unlink(missing_ok=True)  # what an earlier attempt reported
