@@ -9,12 +9,17 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
-import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
+
+import warm
 
 NAMING = "open,openat,creat,mkdir,mkdirat,rmdir,unlink,unlinkat,link,linkat"
 NAMING += ",rename,renameat,renameat2"  # calls that take a path
@@ -23,16 +28,36 @@ OTHERS += ",fsync,fdatasync,sendfile,copy_file_range,chdir"
 LINE = re.compile(r"^(\w+)\((.*)\)\s+= (-?\d+)")
 
 
+# Lets any process trace this one, where the system asks for that, and waits for it.
+WAITS = """
+import ctypes, os, signal
+ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
 def recorded(code: str, *arguments: object) -> list[tuple[str, str, int]]:
     """Run Python code under strace: the calls that succeeded, with their arguments and results."""
     trace = Path(str(arguments[0])).with_suffix(".strace")
-    # With a filter in the kernel, a call that is not looked at costs nothing.
-    command = ["strace", "--seccomp-bpf", "-f", "-o", trace]
-    command += ["-xx", "-s", "10000000", "-e", f"trace={NAMING},{OTHERS}"]
-    command += [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    program = warm.Command(["-c", WAITS + code, *map(str, arguments)], os.environ)
+    wait_until(lambda: psutil.Process(program.pid).status() == psutil.STATUS_STOPPED)
+    command = ["strace", "-f", "-o", trace, "-xx", "-s", "10000000"]
+    command += ["-e", f"trace={NAMING},{OTHERS}", "-p", program.pid]
+    tracer = subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE, text=True)
+    assert tracer.stderr and "attached" in tracer.stderr.readline()
+    os.kill(program.pid, signal.SIGCONT)
+    outputs = program.communicate(timeout=300)
+    tracer.communicate(timeout=60)
+    assert program.returncode == 0, outputs[1][-2000:]
     return list(_calls(trace.read_text(encoding="ascii")))
+
+
+def wait_until(seen: Callable[[], bool]) -> None:
+    """Wait for something that comes soon."""
+    end = time.monotonic() + 60
+    while not seen():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.01)
 
 
 def _calls(text: str) -> Iterator[tuple[str, str, int]]:

@@ -41,7 +41,7 @@ def let_workers_be_copies(monkeypatch: "pytest.MonkeyPatch") -> None:
         return
     server = start_server()
 
-    def copy(target: Callable[..., object], args: tuple[object, ...], name: str) -> Any:
+    def copy(target: Callable[..., object], args: tuple[object, ...], name: str = "copy") -> Any:
         told = (dict(os.environ), target, args)
         return server.Process(target=_call_in, args=told, name=name)
 

@@ -186,12 +186,12 @@ def trained(
 def test_a_short_rebuild_of_the_encoder_learns(
     tmp_path: Path, lessons: Thumbnails, drawn: Drawings
 ) -> None:
-    pictures = encoder.Pictures(lessons, 8, replace(TINY, steps=240))
+    pictures = encoder.Pictures(lessons, 8, replace(TINY, steps=80))
     model = trained(pictures, drawn, tmp_path).eval()
     found = encoder.measure_retrieval(
         model, drawn, few(drawn), TINY, None, repeats=9
     )  # 378 drawings
-    assert found > 0.25  # chance is 0.125, and its standard deviation 0.017
+    assert found > 0.2  # chance is 0.125, and its standard deviation 0.017
 
 
 @pytest.mark.slow

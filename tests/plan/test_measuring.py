@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import warm
 from ikusi import recipe, speeds
 from ikusi.data.corpus import CorpusWriter
 from ikusi.plan import card, measuring, pace, planning
@@ -128,6 +129,7 @@ def test_a_study_of_which_nothing_is_here_is_measured_by_stand_ins_and_planned_b
         "stages.align.precision=fp32", "stages.instruct.precision=fp32",
     )  # fmt: skip
     monkeypatch.chdir(tmp_path)
+    warm.let_workers_be_copies(monkeypatch)
     told: list[int] = []
     measuring.measure_study(loaded, lambda done, total=None, **rest: told.append(done), (1,))
     assert told == [*range(4)]  # align and instruct, first uncounted
