@@ -18,7 +18,7 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study test test-fast check parity docs docs-beside bases setup clean
+.PHONY: help demo study test test-fast check parity docs docs-add bases setup clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -56,8 +56,8 @@ docs: $(VENV)/.docs  ## the documentation as a web site, in site/
 	$(BIN)/python docs/check_site.py site
 	@echo "The site: file://$(CURDIR)/site/index.html"
 
-docs-beside: $(VENV)/.docs  ## the same beside the sites of other versions: make docs-beside TO=folder
-	@test -n "$(TO)" || { echo "Say which folder has the sites of all versions: make docs-beside TO=folder"; exit 1; }
+docs-add: $(VENV)/.docs  ## the same beside the sites of other versions: make docs-add TO=folder
+	@test -n "$(TO)" || { echo "Say which folder has the sites of all versions: make docs-add TO=folder"; exit 1; }
 	$(BIN)/zensical build --config-file mkdocs.versions.yml --clean --strict
 	$(BIN)/python docs/versions.py site "$(TO)"
 	$(BIN)/python docs/check_site.py "$(TO)"

@@ -1,6 +1,8 @@
-"""The picture of the pages for people in docs/annotation.md, taken in a real browser.
+"""The pictures of pages that Ikusi makes, taken in a real browser.
 
-    python docs/screenshots.py
+    python docs/screenshots.py             the pages for people: images/annotate.webp
+    python docs/screenshots.py STUDY RUN   a finished study's report, and the card of a release of
+                                           one of its runs: images/report.webp, images/card.webp
 
 Needs Chromium at /usr/bin/chromium, and the packages of the extra `dev`.
 """
@@ -15,18 +17,30 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from markdown_it import MarkdownIt
 from playwright.sync_api import sync_playwright
 
 from annotate import people
 from annotate.hall import ONE, PHONE, TWO, Hall, listening, ready
 from ikusi.annotate.project import Item
 from ikusi.annotate.store import Given, open_store
+from ikusi.publish.release import publish
+from ikusi.report.page import write as write_report
 
-IMAGE = Path(__file__).parent / "images" / "annotate.webp"
+IMAGES = Path(__file__).parent / "images"
 CHROMIUM = "/usr/bin/chromium"
 WIDE: dict[str, Any] = {"viewport": {"width": 1100, "height": 844}}
+TALL: dict[str, Any] = {"viewport": {"width": 900, "height": 1100}}
 GAP = 24  # pixels
 QUALITY = 80
+STYLE = """
+body { font: 16px/1.5 sans-serif; color: #1f2328; max-width: 52rem; margin: 2rem auto; }
+h1, h2 { border-bottom: 1px solid #d1d9e0; padding-bottom: .3em; }
+table { border-collapse: collapse; } th, td { border: 1px solid #d1d9e0; padding: .3rem .8rem; }
+pre { background: #f6f8fa; padding: 1rem; overflow: hidden; border-radius: 6px; }
+code { font-size: 85%; }
+"""
+"""How a card is shown: much as forges and hubs show Markdown."""
 
 
 def draw_house(number: int, side: int = 64) -> bytes:
@@ -82,6 +96,48 @@ def take(folder: Path) -> Image.Image:
     return both
 
 
-if __name__ == "__main__":
+def take_report(study: Path, folder: Path) -> Image.Image:
+    """The head of the report on a study."""
+    return take_page(write_report(study, folder / "report"))
+
+
+def take_card(study: Path, run: str, folder: Path) -> Image.Image:
+    """The head of the card of a release of a run, as Markdown is shown, without its own header."""
+    release = folder / f"{study.name}-{run}"
+    publish(study / "instruct" / run, release)
+    card = (release / "README.md").read_text(encoding="utf-8").partition("\n---\n")[2]
+    shown = folder / "card.html"
+    body = MarkdownIt("commonmark").enable("table").render(card)
+    shown.write_text(f"<meta charset=utf-8><style>{STYLE}</style>{body}", encoding="utf-8")
+    return take_page(shown)
+
+
+def take_page(path: Path) -> Image.Image:
+    """The head of a page on the disk."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM)
+        shown = browser.new_page(**TALL)
+        shown.goto(path.resolve().as_uri())
+        shot = Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
+        browser.close()
+    return shot
+
+
+def main() -> None:
+    """Take the pictures that the arguments ask for."""
     with tempfile.TemporaryDirectory() as place:
-        take(Path(place) / "project").save(IMAGE, "WEBP", quality=QUALITY)
+        folder = Path(place)
+        if sys.argv[1:]:
+            study, run = Path(sys.argv[1]), sys.argv[2]
+            shots = {
+                "report": take_report(study, folder),
+                "card": take_card(study, run, folder),
+            }
+        else:
+            shots = {"annotate": take(folder / "project")}
+        for name, shot in shots.items():
+            shot.save(IMAGES / f"{name}.webp", "WEBP", quality=QUALITY)
+
+
+if __name__ == "__main__":
+    main()

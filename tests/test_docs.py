@@ -52,6 +52,9 @@ def test_every_public_name_has_its_place_in_the_pages_for_python() -> None:
     assert sorted(named) == sorted(ikusi.__all__)
 
 
+SUB = '<a href="../a.html"> <a href="/b.html#there">'
+
+
 @pytest.mark.parametrize(
     ("page", "fault"),
     [
@@ -61,6 +64,7 @@ def test_every_public_name_has_its_place_in_the_pages_for_python() -> None:
         ('<link rel="canonical" href="https://example.org/a.html">', ""),
         ('<a href="b.html#gone">', "a.html: no such anchor: b.html#gone"),
         ('<a href="#gone">', "a.html: no such anchor: #gone"),
+        ('<a href="sub/#gone">', "a.html: no such anchor: sub/#gone"),
         ('<a href="gone.html">', "a.html: no such file: gone.html"),
         ('<a href="/gone.html">', "a.html: no such file: /gone.html"),
         ('<img src="gone.png">', "a.html: no such file: gone.png"),
@@ -78,7 +82,7 @@ def test_the_look_at_the_site_finds_what_leads_nowhere_or_comes_from_elsewhere(
     page: str, fault: str, tmp_path: Path
 ) -> None:
     (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "index.html").write_text('<a href="../a.html">', encoding="utf-8")
+    (tmp_path / "sub" / "index.html").write_text(SUB, encoding="utf-8")
     (tmp_path / "b.html").write_text('<h2 id="there">', encoding="utf-8")
     (tmp_path / "a.html").write_text(page, encoding="utf-8")
     assert check_site.find_faults(tmp_path) == [fault] * bool(fault)
