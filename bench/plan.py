@@ -1,13 +1,14 @@
 """What `ikusi plan` says that a study and a translation will take, beside what they then took.
 
-    python bench/plan.py study grid.ratios=[0.2] stages.instruct.epochs=0.15
-    python bench/plan.py translation --rows 2000
+    python bench/plan.py study
+    python bench/plan.py translation --rows 12000
 
 Of each: speeds are measured (`--measure`), the plan is made from them alone, and the whole is then
 run, all with caches of their own. What is compared on a machine that others use is processor time.
-The study is that of `recipes/emoji-eu-quick.yaml` (`make demo`); the translation is one of made-up
-captions by Apertium, with its round trip (`recipes/translate/apertium-gl.yaml`). `--keep FOLDER`
-keeps what was measured and made, so that the comparison alone can be printed again.
+The study is that of `recipes/emoji-eu-quick.yaml` (`make demo`), cut down to one run and fewer
+pictures unless other changes are named; the translation is one of made-up captions by Apertium,
+with its round trip (`recipes/translate/apertium-gl.yaml`). `--keep FOLDER` keeps what was measured
+and made, so that the comparison alone can be printed again.
 """
 
 import argparse
@@ -34,6 +35,15 @@ from ikusi.speeds import Speed
 from ikusi.translate import settings
 
 ROOT = Path(__file__).parents[1]
+SHORT = [
+    "grid.ratios=[0.2]",
+    "miniature.train_scenes=3000",
+    "miniature.caption_scenes=1500",
+    "miniature.test_scenes=80",
+    "stages.instruct.epochs=0.2",
+]
+"""Changes to the study, so that it takes some four minutes of processor time."""
+
 STUDY, TRANSLATION = "recipes/emoji-eu-quick.yaml", "recipes/translate/apertium-gl.yaml"
 IKUSI = ("-m", "ikusi")
 GB = 1e9
@@ -61,7 +71,7 @@ def study(folder: Path, changes: list[str]) -> None:
         run(measured, *IKUSI, "plan", STUDY, "--machine", "--measure", *changes)
         where = ("--workers", "1", "--studies", str(folder / "studies"))
         run(made, *IKUSI, "study", STUDY, *where, *changes)
-    recipe = recipes.load(ROOT / STUDY, changes)
+    recipe = recipes.load(ROOT / STUDY, [*changes, "workers=1"])
     nowhere = StudyFolder(folder / "none")  # so that nothing is counted in what was made since
     plan = planning.make_plan(recipe, card.find_machine(), nowhere, known=read(measured))
     compare(plan.lines, read(made))
@@ -87,10 +97,10 @@ def translation(folder: Path, rows: int) -> None:
 
 def write_captions(folder: Path, rows: int) -> None:
     """Captions that all differ."""
-    parts = itertools.product(THINGS, ACTS, PLACES, TIMES, THINGS)
+    parts = itertools.product(THINGS, ACTS, PLACES, TIMES, THINGS, PLACES)
     with CorpusWriter(folder, "caption", ["en"]) as writer:
-        for number, (who, does, where, when, other) in enumerate(itertools.islice(parts, rows)):
-            text = f"{who} {does} {where} {when}, near {other}.".capitalize()
+        for number, (who, does, where, when, *other) in enumerate(itertools.islice(parts, rows)):
+            text = f"{who} {does} {where} {when}, near {' '.join(other)}.".capitalize()
             writer.add_row(str(number), None, {"en": {"text": text}})
 
 
@@ -122,9 +132,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["study", "translation", "measure"])
     parser.add_argument("changes", nargs="*", help="of the study, as KEY=VALUE")
-    parser.add_argument("--rows", type=int, default=2000, help="captions that are translated")
+    parser.add_argument("--rows", type=int, default=12000, help="captions that are translated")
     parser.add_argument("--keep", type=Path, help="folder for what is measured and made")
-    asked = parser.parse_args()
+    asked = parser.parse_intermixed_args()
     if asked.what == "measure":  # of the translation alone, in a process of its own
         with progress.show("measuring") as report:
             measuring.measure_translation(settings.load(ROOT / TRANSLATION), asked.keep, report)
@@ -132,7 +142,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = (asked.keep or Path(name)).resolve()
         if asked.what == "study":
-            study(folder, asked.changes)
+            study(folder, asked.changes or SHORT)
         else:
             translation(folder, asked.rows)
     print(machine())

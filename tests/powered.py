@@ -98,6 +98,15 @@ def evaluates(root: Path, given: Path) -> Any:
     return run.evaluate(Lot(), asked, ["en"], packs(), root / "out", bootstrap=10)
 
 
+def publishes(root: Path, given: Path) -> Any:
+    """Make a release of a corpus; of its tables each row group is handed to the disk at once."""
+    from ikusi.publish import data, tables
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "BEHIND", 1)
+        return data.publish_corpus(given / "corpus", root / "out", licence="CC0")
+
+
 class Nothing(Section):
     """A step's settings."""
 

@@ -28,6 +28,7 @@ from pathlib import Path
 EVERY: dict[Any, int] = {  # goes on from every so many states: each takes its time
     powered.translates: 2,
     powered.evaluates: 2,
+    powered.publishes: 24,
     train.powered.stores_features: 4,
     train.powered.trains: 24,
 }
@@ -64,6 +65,7 @@ def expect_checkpoints(root: Path, states: list[dict[str, bytes | None]]) -> Non
         powered.imports,
         powered.translates,
         powered.evaluates,
+        powered.publishes,
         train.powered.trains,
         train.powered.stores_features,
     ],

@@ -38,6 +38,8 @@ class Speed(jsonfile.Record):
         steady: seconds that it worked at its own pace, opening and saving models left out; none
             where that is not known apart.
         memory: bytes at most, of one process.
+        fresh: whether its process had taken up no step of its kind before, so that it loaded what
+            such steps need.
         processes: how many worked on it.
         written: when.
     """
@@ -51,6 +53,7 @@ class Speed(jsonfile.Record):
     processor: float | None = None
     steady: float | None = None
     memory: float | None = None
+    fresh: bool = False
     processes: int = Field(default=1, ge=1)
     written: str = ""
 

@@ -17,6 +17,7 @@ from ikusi.recipe import Recipe
 from ikusi.recipe.folder import StudyFolder
 from ikusi.speeds import Speed
 from ikusi.study import noting
+from ikusi.study.graph import Step
 from ikusi.translate import run, settings
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +81,65 @@ def test_the_most_memory_that_was_seen_is_told() -> None:
     assert estimate(known, 10).memory == 5
 
 
+def test_a_first_step_takes_and_holds_what_loading_adds() -> None:
+    known = [
+        speed(10, 45, memory=3.0, fresh=True),
+        *(speed(n, n + 5, memory=9.0) for n in (20, 60)),
+    ]
+    found = estimate(known, 1000)
+    first = found.at_first()
+    assert found.seconds and first.seconds
+    assert (found.seconds.middle, found.memory) == (pytest.approx(1005), 9)
+    assert (first.seconds.middle, first.memory) == (pytest.approx(1005 + 30), 3)
+    assert estimate(known[1:], 1000).at_first().memory == 9
+    assert middle(known[:1], 20) == pytest.approx(90)  # better than nothing
+
+
+def test_each_process_loads_libraries_once_for_each_kind_of_step() -> None:
+    recipe, here = load("emoji-eu-quick"), Hardware(CORE, 4)
+    about = next(
+        one.work.about
+        for one in planning.make_plan(recipe, here, StudyFolder(ROOT / "none"), known=[]).lines
+        if one.work.kind == "instruct"
+    )
+    told = {"machine": CORE.name, "kind": "instruct", "about": about}
+    known = [speed(10, 45, fresh=True, **told), speed(20, 25, **told), speed(60, 65, **told)]
+    for workers in (1, 3):
+        made = planning.make_plan(
+            recipe.model_copy(update={"workers": workers}), here, StudyFolder(ROOT / "none"),
+            known=known,
+        )  # fmt: skip
+        taken = [one.pace.seconds for one in made.lines if one.work.kind == "instruct"]
+        more = [round(one.middle - taken[-1].middle) for one in taken if one and taken[-1]]
+        assert more == [30] * workers + [0] * (4 - workers)
+
+
+def test_a_report_is_planned_by_the_questions_that_were_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    study = StudyFolder(tmp_path / "study")
+    for name, count in (("a", 30), ("b", 12)):
+        told = {"miniature/vqa": {code: {"all": {"n": count}} for code in ("en", "eu")}}
+        (study.step(f"evaluate/{name}")).mkdir(parents=True)
+        (study.step(f"evaluate/{name}") / "results.json").write_text(json.dumps(told))
+    noting.keep(Step("report", "module:report"), study, 9.0, 8.0, False)
+    (kept,) = speeds.read()
+    assert (kept.amount, kept.rows, kept.processor) == (84, 84, 8)
+    small, large = (load("emoji-eu-quick", *more) for more in ([], ["miniature.test_scenes=480"]))
+    plans = [
+        planning.make_plan(one, Hardware(CORE, 1), StudyFolder(tmp_path), known=[
+            kept.model_copy(update={"machine": CORE.name})
+        ])
+        for one in (small, large)
+    ]  # fmt: skip
+    counted, more = (made.lines[-1] for made in plans)
+    assert counted.work.amount.middle == 4 * 2 * (4 * 720 + 375) + 2 * 375
+    assert more.work.amount.middle == 4 * 2 * (4 * 1440 + 375) + 2 * 375
+    assert counted.pace.measured and counted.pace.seconds
+    assert counted.pace.seconds.middle == pytest.approx(8 / 84 * counted.work.amount.middle)
+
+
 def test_a_measurement_of_other_batches_has_another_speed() -> None:
     told = [noting.describe_evaluation("llava", ["vqav2"], one) for one in ({}, FEWER)]
     assert told[0] != told[1]
@@ -98,6 +158,8 @@ def test_what_is_measured_is_one_run_of_few_steps() -> None:
     assert short.miniature
     assert short.miniature.train_scenes == steps * 16
     assert short.stages.instruct.batch_size == 16
+    few = load("emoji-eu", "stages.instruct.epochs=0.1", "stages.align.epochs=0.1")
+    assert {one.epochs for one in measuring.shorten(few, 2).stages.both} == {1}
     assert (
         measuring.shorten(load("basque-8b", "compute.slurm={minutes: 9}"), 1).compute.slurm is None
     )
@@ -131,16 +193,18 @@ def test_a_study_of_which_nothing_is_here_is_measured_by_stand_ins_and_planned_b
     monkeypatch.chdir(tmp_path)
     warm.let_workers_be_copies(monkeypatch)
     told: list[int] = []
-    measuring.measure_study(loaded, lambda done, total=None, **rest: told.append(done), (1,))
-    assert told == [*range(4)]  # align and instruct, first uncounted
+    measuring.measure_study(loaded, lambda done, total=None, **rest: told.append(done), 1, (1,))
+    assert told == [*range(4)]
     known = speeds.read()
-    assert [one.kind for one in known] == ["align", "instruct"]
+    kinds = [("align", True), ("instruct", True), ("align", False), ("instruct", False)]
+    assert [(one.kind, one.fresh) for one in known] == kinds
     here = Hardware(card.find_machine().card, 1)
     made = planning.make_plan(loaded, here, StudyFolder(tmp_path / "none"), known=known)
     lines = {line.work.name: line for line in made.lines}
     assert lines["align/llama"].pace.measured
     assert lines["instruct/llama-eu000-text"].pace.measured
-    assert lines["instruct/llama-eu000-text"].memory == known[1].memory
+    assert lines["instruct/llama-eu000"].memory == known[1].memory
+    assert lines["instruct/llama-eu000-text"].memory == known[3].memory
     assert not lines["align/latxa"].pace.measured  # it has another shape
     assert not lines["evaluate/llama-eu000"].pace.measured
 

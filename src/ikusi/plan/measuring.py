@@ -1,8 +1,8 @@
 """Measures what a plan is reckoned by: a short time of each kind of step, on this machine.
 
-The steps are a study's own, of the recipe's true shapes, made twice in two sizes, so that what does
-not depend on the size is known apart; a first, smallest study is made before and not counted, as
-libraries are loaded in it. What is not here is stood in for: models by random weights of their
+The steps are a study's own, of the recipe's true shapes, made in two sizes, so that what does not
+depend on the size is known apart; a first study is made before, which tells what loading libraries
+adds to it. What is not here is stood in for: models by random weights of their
 shape, corpora by made-up words and grey pictures.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -29,26 +28,22 @@ from ikusi.study.launch.hardware import claim_hardware, list_accelerators
 if TYPE_CHECKING:
     from ikusi.translate.settings import Translation
 
-WARM, ROUNDS = 1, (2, 6)  # sizes: of the study that is not counted, and of those that are
+COLD, ROUNDS = 3, (2, 6)  # sizes: of the study that loads libraries, and of the others
 ALIGN_STEPS, INSTRUCT_STEPS = 6, 2  # optimiser steps of a stage in a study of size 1
 TESTED = 4  # test scenes of the miniature, likewise; rows of any benchmark are three times as many
-FEWEST, MOST, SECONDS = 50, 2000, 40  # rows that are translated, and how long that may take
+FEWEST, MOST, SECONDS = 50, 5000, 40  # rows that are translated, and how long that may take
+FURTHER = 10  # times the rows of the round before: the last is several batches of any engine
 INPUT_FAULT = 3  # exit code of a command whose input is at fault
 
 
-@dataclass(frozen=True)
-class Round:
-    """A short study: its size, whether it counts, and the overrides that make it so short."""
-
-    recipe: Recipe
-    counts: bool
-
-
-def measure_study(recipe: Recipe, report: Report, rounds: tuple[int, ...] = ROUNDS) -> None:
+def measure_study(
+    recipe: Recipe, report: Report, cold: int = COLD, rounds: tuple[int, ...] = ROUNDS
+) -> None:
     """Make short studies of a recipe on this machine; their speeds are kept as any study's are.
 
     Args:
-        rounds: their sizes.
+        cold: size of the first, in which libraries are loaded.
+        rounds: sizes of the others.
 
     Raises:
         InputError: a step was refused.
@@ -57,7 +52,7 @@ def measure_study(recipe: Recipe, report: Report, rounds: tuple[int, ...] = ROUN
     with TemporaryDirectory() as name:
         spawn = multiprocessing.get_context("spawn")
         near, far = spawn.Pipe()
-        process = spawn.Process(target=_serve, args=(far, recipe, Path(name), rounds))
+        process = spawn.Process(target=_serve, args=(far, recipe, Path(name), (cold, *rounds)))
         process.start()
         far.close()
         try:
@@ -90,19 +85,17 @@ def _serve(far: Any, recipe: Recipe, folder: Path, sizes: tuple[int, ...]) -> No
     except InputError as error:
         far.send(worker.Failed(str(error), True))
         return
-    rounds = [
-        Round(shorten(near_by, size), number > 0) for number, size in enumerate((WARM, *sizes))
-    ]
-    laid = [(one, graph.order_steps(layout.list_steps(one.recipe))) for one in rounds]
+    rounds = [shorten(near_by, size) for size in sizes]
+    laid = [(one, graph.order_steps(layout.list_steps(one))) for one in rounds]
     total, done = sum(len(steps) for _, steps in laid), 0
     for number, (one, steps) in enumerate(laid):
         study = StudyFolder(folder / f"round-{number}")
         study.root.mkdir()
-        artifact.write_text(study.recipe, recipes.show(one.recipe))
+        artifact.write_text(study.recipe, recipes.show(one))
         names = graph.hash_steps(steps)
         for step in steps:
             far.send((done, total, step.name))
-            order = worker.Order(step, names[step.name], {}, study.log(step.name), None, one.counts)
+            order = worker.Order(step, names[step.name], {}, study.log(step.name), None)
             outcome = worker.run_order(order, study, lambda report: None, None)
             if isinstance(outcome, worker.Failed):
                 far.send(outcome)
@@ -117,8 +110,9 @@ def shorten(recipe: Recipe, size: int) -> Recipe:
     steps = (ALIGN_STEPS * size, INSTRUCT_STEPS * size)
     stages = recipe.stages.model_copy(
         update={
-            "align": align.model_copy(update={"max_steps": steps[0]}),
-            "instruct": instruct.model_copy(update={"max_steps": steps[1]}),
+            # Once through what is made for so many steps, so that each has a whole batch.
+            "align": align.model_copy(update={"max_steps": steps[0], "epochs": 1.0}),
+            "instruct": instruct.model_copy(update={"max_steps": steps[1], "epochs": 1.0}),
         }
     )
     made = recipe.miniature
@@ -167,7 +161,7 @@ def measure_translation(settings: Translation, corpus: Path, report: Report) -> 
             taken = time.monotonic() - began
             if number and (taken > SECONDS or rows == MOST):
                 return
-            rows = min(MOST, rows * (2 if taken > SECONDS else 8))
+            rows = min(MOST, rows * (2 if taken > SECONDS else FURTHER))
 
 
 def _translate(recipe: Path, corpus: Path, output: Path, rows: int) -> None:

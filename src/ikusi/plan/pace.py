@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -50,6 +50,12 @@ class Seconds(Section):
     source: Text
 
 
+class Report(Seconds):
+    """What a report takes, and more for each question of its study."""
+
+    question: Range
+
+
 class Table(Section):
     """All that `efficiency.yaml` says."""
 
@@ -58,7 +64,7 @@ class Table(Section):
     writing: dict[str, Efficiency]
     starting: Starting
     drawing: Seconds
-    reporting: Seconds
+    reporting: Report
 
 
 @cache
@@ -76,12 +82,21 @@ class Pace:
         measured: whether it was measured on such a machine.
         memory: bytes at most, where that was measured.
         source: where the figure is from.
+        loading: seconds more where a process takes up its first step of this kind, and
+            `memory_first`: bytes that it holds then, where these were measured.
     """
 
     seconds: Span | None
     measured: bool
     memory: float | None
     source: str
+    loading: float = 0.0
+    memory_first: float | None = None
+
+    def at_first(self) -> Pace:
+        """The same where a process takes up its first step of the kind."""
+        seconds = self.seconds and self.seconds + Span.exactly(self.loading)
+        return replace(self, seconds=seconds, memory=self.memory_first or self.memory)
 
 
 def estimate(work: Work, card: Card, known: Sequence[Speed]) -> Pace:
@@ -102,7 +117,9 @@ def _estimate_unseen(work: Work, card: Card) -> Pace:
         each = table.drawing
         return Pace(each.seconds.span() * work.amount.middle, False, None, each.source)
     if work.kind == REPORT:
-        return Pace(table.reporting.seconds.span(), False, None, table.reporting.source)
+        each = table.reporting
+        seconds = each.seconds.span() + each.question.span() * work.amount.middle
+        return Pace(seconds, False, None, each.source)
     if not work.does:
         return Pace(None, False, None, "nothing tells; measure it (--measure)")
     share = _choose(getattr(table, work.does), card)
@@ -125,22 +142,41 @@ def _estimate_by(work: Work, card: Card, alike: Sequence[Speed]) -> Pace:
     amount = work.amount.middle
     if work.amount.low != work.amount.high:  # assumed: what was seen tells better
         amount = work.rows * median(one.amount / one.rows for one in alike)
-    clocks = [_Clock.of(one, card) for one in alike]
+    later = [one for one in alike if not one.fresh] or list(alike)
+    first = [one for one in alike if one not in later]
+    clocks = [_Clock.of(one, card) for one in later]
     fixed, rate = _fit(clocks)
-    rates = [clock.working / clock.amount for clock in clocks]
+    rates = [(clock.working - fixed * (not clock.apart)) / clock.amount for clock in clocks]
     error = max(LEAST_ERROR, (max(rates) - min(rates)) / 2 / median(rates))
     seconds = Span.around(rate * amount, min(error, 0.9)) + Span.exactly(fixed)
-    memory = max((one.memory for one in alike if one.memory), default=None)
     what = "processor time" if card.is_processor else "seconds"
-    source = f"measured here, {len(alike)} times, in {what}"
-    return Pace(seconds, True, memory, source)
+    return Pace(
+        seconds,
+        True,
+        _find_most(later),
+        f"measured here, {len(alike)} times, in {what}",
+        _find_loading(first, card, fixed, rate),
+        _find_most(first),
+    )
+
+
+def _find_most(alike: Sequence[Speed]) -> float | None:
+    return max((one.memory for one in alike if one.memory), default=None)
+
+
+def _find_loading(first: Sequence[Speed], card: Card, fixed: float, rate: float) -> float:
+    """What first steps took beyond what they would have taken later."""
+    clocks = (_Clock.of(one, card) for one in first)
+    beyond = [one.whole - fixed - rate * one.amount for one in clocks]
+    return max(0.0, median(beyond)) if beyond else 0.0
 
 
 @dataclass(frozen=True)
 class _Clock:
     """A speed in the clock that counts: on a processor that others share, its own time.
 
-    `working`: seconds at its own pace, where they are known apart from `whole`.
+    `working`: seconds at its own pace, where they are known apart from `whole`. That pace is by the
+    clock on the wall, so on a processor it says nothing.
     """
 
     amount: float
@@ -150,13 +186,11 @@ class _Clock:
 
     @classmethod
     def of(cls, speed: Speed, card: Card) -> _Clock:
-        shared = 1.0
         if card.is_processor and speed.processor is not None:
-            shared = speed.processor / speed.seconds
-        whole = speed.seconds * shared
+            return cls(speed.amount, speed.processor, speed.processor, False)
         apart = speed.steady is not None and speed.steady < speed.seconds
-        working = (speed.steady or 0.0) * shared if apart else whole
-        return cls(speed.amount, whole, working, apart)
+        working = (speed.steady or 0.0) if apart else speed.seconds
+        return cls(speed.amount, speed.seconds, working, apart)
 
 
 def _fit(clocks: Sequence[_Clock]) -> tuple[float, float]:

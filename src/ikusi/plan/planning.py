@@ -3,7 +3,8 @@ cards there are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,20 +174,31 @@ def make_plan(
     workload = Workload(recipe, amounts, not hardware.card.is_processor)
     named = layout.name_steps(recipe)
     works = workload.list_work(named)
-    lines = []
-    for one, work in zip(named, works, strict=True):
-        line = _price(work, pace.estimate(work, hardware.card, measured), hardware)
+    slots, lines = count_slots(recipe, hardware), []
+    paces = _list_paces(works, hardware, measured, slots)
+    for one, work, found in zip(named, works, paces, strict=True):
+        line = _price(work, found, hardware)
         if line.fits is False:
             remedy = fitting.find(work, one, workload, hardware)
             line = _price(work, line.pace, hardware, remedy)
         lines.append(line)
-    slots = count_slots(recipe, hardware)
     whole, unknown = _lay_out(lines, hardware, slots)
     served = [serving.translate(*one, amounts, hardware) for one in wanted.translations]
     if wanted.pairs:
         served += serving.judge(recipe, amounts, wanted.pairs, wanted.prices)
     lines += [_price_served(one, hardware, measured) for one in served]
     return Plan(recipe.name, hardware, lines, whole, slots, unknown)
+
+
+def _list_paces(
+    works: Sequence[Work], hardware: Hardware, known: Sequence[Speed], slots: int
+) -> Iterator[Pace]:
+    """The pace of each step; each process loads libraries at its first step of a kind."""
+    begun: Counter[str] = Counter()
+    for work in works:
+        found = pace.estimate(work, hardware.card, known)
+        begun[work.kind] += 1
+        yield found.at_first() if begun[work.kind] <= slots else found
 
 
 def count_slots(recipe: Recipe, hardware: Hardware) -> int:

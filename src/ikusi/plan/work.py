@@ -102,14 +102,15 @@ class Workload:
 
     def _prepare(self) -> dict[str, Maker]:
         pictures = self.recipe.miniature.image_size if self.recipe.miniature else 0
-        drawn = Span.exactly(self._count_drawn())
+        drawn, asked = Span.exactly(self._count_drawn()), Span.exactly(self._count_asked())
         found: dict[str, Maker] = {
             DATA: lambda inputs: Work(
                 DATA, DATA, inputs, noting.describe_data(pictures), amount=drawn,
                 rows=round(drawn.middle), notes=("pictures: the recipe",),
             ),
             REPORT: lambda inputs: Work(
-                REPORT, REPORT, inputs, noting.describe_report(), amount=Span.exactly(1)
+                REPORT, REPORT, inputs, noting.describe_report(), amount=asked,
+                rows=round(asked.middle),
             ),
         }  # fmt: skip
         for name, stage in encoding.find_features_steps(self.recipe).items():
@@ -122,6 +123,15 @@ class Workload:
             return 0
         tested = 4 * 3 * made.test_scenes  # in four benchmarks, for each way of being unseen
         return made.train_scenes + made.caption_scenes + tested
+
+    def _count_asked(self) -> int:
+        """Questions that all models of the study are asked, in two languages."""
+        recipe = self.recipe
+        every = bare = 0
+        for one in map(benchmark.load, recipe.benchmarks):
+            rows, _ = self.amounts.count_questions(one.name, one.corpus)
+            every, bare = every + rows, bare + rows * one.text_only
+        return 2 * (len(recipe.runs()) * every + len(recipe.grid.backbones) * bare)
 
     def _encode(self, name: str, stage: Stage) -> Maker:
         role = "caption" if stage is self.recipe.stages.align else "instruction"

@@ -69,20 +69,21 @@ def describe_data(image_size: int) -> str:
 
 
 def describe_report() -> str:
-    """The same of a report."""
-    return _write("", {})
+    """The same of a report, which counts questions."""
+    return _write("", {"of": "questions"})
 
 
 def _write(shape: str, settings: Mapping[str, Any]) -> str:
     return f"{shape} {json.dumps(settings, sort_keys=True)}".strip()
 
 
-def keep(step: Step, study: StudyFolder, seconds: float, processor: float) -> None:
+def keep(step: Step, study: StudyFolder, seconds: float, processor: float, fresh: bool) -> None:
     """Keep what a finished step took; what is not known is left out.
 
     Args:
         seconds: from its beginning to its end.
         processor: processor time of its worker.
+        fresh: whether its worker had taken up no step of its kind before.
     """
     try:
         measured = _read(step, study)
@@ -99,6 +100,7 @@ def keep(step: Step, study: StudyFolder, seconds: float, processor: float) -> No
         "memory": memory * MIB if memory else None,
         "processor": processor if alone else None,
         "seconds": seconds,
+        "fresh": fresh and alone,  # what is started for a step is always new
     }
     speeds.add(Speed(kind=step.kind, about=about, amount=amount, rows=rows, **(figures | more)))
 
@@ -122,7 +124,7 @@ def _read(step: Step, study: StudyFolder) -> Measured | None:
     if step.kind == DATA:
         count = sum(jsonfile.read_object(path)["images"] for path in output.rglob("corpus.json"))
         return describe_data(settings["miniature"]["image_size"]), count, count, {}
-    return (describe_report(), 1.0, 1, {}) if step.kind == REPORT else None
+    return _read_report(study) if step.kind == REPORT else None
 
 
 def _read_training(
@@ -155,6 +157,12 @@ def _read_evaluation(
     about = describe_evaluation(_read_shape(model), list(settings["benchmarks"]), compute)
     asked = sum(_count_asked(jsonfile.read_object(output / RESULTS)))
     return about, float(asked), asked, {}
+
+
+def _read_report(study: StudyFolder) -> Measured | None:
+    measured = study.step(EVALUATE).glob(f"*/{RESULTS}")
+    asked = sum(sum(_count_asked(jsonfile.read_object(path))) for path in measured)
+    return (describe_report(), float(asked), asked, {}) if asked else None
 
 
 def _count_asked(results: Mapping[str, Any]) -> list[int]:

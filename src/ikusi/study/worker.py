@@ -27,20 +27,21 @@ if TYPE_CHECKING:
     from ikusi.study.launch.ranks import Starter
     from ikusi.study.launch.torchrun import Group
 
+_taken_up: set[str] = set()  # kinds of steps that this process has begun
+
 GIVE_UP = signal.SIGUSR1  # to a worker, where Ctrl-C is the parent's: what is elsewhere ends too
 
 
 @dataclass(frozen=True)
 class Order:
     """A step to run: its fingerprint, those of all it reads and of its code, and the log of its
-    output; `counts`: whether what it takes is kept for plans."""
+    output."""
 
     step: Step
     fingerprint: str
     inputs: dict[str, str]
     log: Path
     code: str | None
-    counts: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ def run_order(
 
     began, worked = time.monotonic(), speeds.count_processor_seconds()
     step, output = order.step, study.step(order.step.name)
+    fresh = step.kind not in _taken_up
+    _taken_up.add(step.kind)
     try:
         with _output_in(order.log):
             task = ranks.Task(
@@ -130,8 +133,7 @@ def run_order(
                     context = Context(study, send, step.compute)
                     call(step.function, staging, context, step.settings, step.name)
             taken = time.monotonic() - began, speeds.count_processor_seconds() - worked
-            if order.counts:
-                noting.keep(step, study, *taken)
+            noting.keep(step, study, *taken, fresh)
     except Exception as error:
         return Failed(to_one_line(error), isinstance(error, InputError))
     return Done(time.monotonic() - began)
