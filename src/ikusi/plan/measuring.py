@@ -1,7 +1,7 @@
 """Measures what a plan is reckoned by: a short time of each kind of step, on this machine.
 
 The steps are a study's own, of the recipe's true shapes, made in two sizes, so that what does not
-depend on the size is known apart; a first study is made before, which tells what loading libraries
+depend on the size is known apart; a first study is made before, which shows what loading libraries
 adds to it. What is not here is stood in for: models by random weights of their
 shape, corpora by made-up words and grey pictures.
 """
