@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("changes", nargs="*", help="of the study, as KEY=VALUE")
     parser.add_argument("--rows", type=int, default=12000, help="captions that are translated")
     parser.add_argument("--keep", type=Path, help="folder for what is measured and made")
-    asked = parser.parse_intermixed_args()
+    asked = parser.parse_args()
     if asked.what == "measure":  # of the translation alone, in a process of its own
         with progress.show("measuring") as report:
             measuring.measure_translation(settings.load(ROOT / TRANSLATION), asked.keep, report)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 COLD, ROUNDS = 3, (2, 6)  # sizes: of the study that loads libraries, and of the others
 ALIGN_STEPS, INSTRUCT_STEPS = 6, 2  # optimiser steps of a stage in a study of size 1
-TESTED = 4  # test scenes of the miniature, likewise; rows of any benchmark are three times as many
+TESTED = 8  # test scenes of the miniature, likewise; rows of any benchmark are three times as many
 FEWEST, MOST, SECONDS = 50, 5000, 40  # rows that are translated, and how long that may take
 FURTHER = 10  # times the rows of the round before: the last is several batches of any engine
 INPUT_FAULT = 3  # exit code of a command whose input is at fault

@@ -145,7 +145,7 @@ def _estimate_by(work: Work, card: Card, alike: Sequence[Speed]) -> Pace:
     later = [one for one in alike if not one.fresh] or list(alike)
     first = [one for one in alike if one not in later]
     clocks = [_Clock.of(one, card) for one in later]
-    fixed, rate = _fit(clocks)
+    fixed, rate = _fit_report(clocks) if work.kind == REPORT else _fit(clocks)
     rates = [(clock.working - fixed * (not clock.apart)) / clock.amount for clock in clocks]
     error = max(LEAST_ERROR, (max(rates) - min(rates)) / 2 / median(rates))
     seconds = Span.around(rate * amount, min(error, 0.9)) + Span.exactly(fixed)
@@ -191,6 +191,13 @@ class _Clock:
         apart = speed.steady is not None and speed.steady < speed.seconds
         working = (speed.steady or 0.0) if apart else speed.seconds
         return cls(speed.amount, speed.seconds, working, apart)
+
+
+def _fit_report(clocks: Sequence[_Clock]) -> tuple[float, float]:
+    """The same of reports. What a question adds is published: it is so little that the questions of
+    short studies do not show it."""
+    rate = read_table().reporting.question.span().middle
+    return median(max(0.0, clock.whole - rate * clock.amount) for clock in clocks), rate
 
 
 def _fit(clocks: Sequence[_Clock]) -> tuple[float, float]:
