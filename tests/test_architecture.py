@@ -33,7 +33,9 @@ LINE = [
         "evaluate",
         "judgements",
         "judge",
+        "web",
         "annotate",
+        "talk",
         "compare",
         "report",
         "publish",
@@ -55,6 +57,10 @@ MAY_IMPORT["report"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["compare"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["judgements"] -= {"server", "translate", "model", "answer", "train"}
 MAY_IMPORT["annotate"] -= {"server", "translate", "model", "answer", "train"}
+MAY_IMPORT["web"] = {*FOUNDATIONS, "data"}
+# Pages that people look at are what comes last before the commands; nothing is computed from them.
+for beside in ("compare", "report", "publish", "study", "plan"):
+    MAY_IMPORT[beside] -= {"web", "talk"}
 
 HEAVY = ["torch", "transformers", "accelerate", "pyarrow", "matplotlib", "scipy"]
 LIGHT = [*FOUNDATIONS, "language", "recipe", "study", "plan", "cli"]

@@ -71,7 +71,10 @@ COMMANDS = {
         *["--price-in", "--price-out"],
     ],
     "tasks": ["suite", "--benchmark", "--language", "--output", "--data"],
-    "chat": ["checkpoint", "--image", "--question", "--max-new-tokens"],
+    "chat": [
+        *["runs", "--image", "--question", "--max-new-tokens", "--engine", "--url", "--dtype"],
+        *["--web", "--host", "--port", "--name", "--blind", "--language", "--output"],
+    ],
     "export": ["checkpoint", "--to", "--output", "--llama-cpp"],
     "publish": [
         *["made", "--to", "--with", "--llama-cpp", "--allow", "--pictures", "--licence", "--split"],

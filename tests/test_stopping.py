@@ -5,9 +5,11 @@ All heed both signals by one door, so each is sent one of them; what does not en
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
+import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -269,6 +271,27 @@ def test_npm_ends_with_a_fetch(tmp_path: Path, paused: Callable[..., Path]) -> N
 def test_a_conversation_ends_at_its_prompt(model: Path) -> None:
     started = Warm("chat", model)
     started.stop_once(started.has_spoken, signal.SIGINT, all=True)
+
+
+@pytest.mark.slow
+def test_pages_of_a_talk_end_while_somebody_reads_along(model: Path) -> None:
+    started, streams = Warm("chat", model, "--web", "--port", 0), []
+
+    def follow() -> bool:
+        """Whether somebody asks and reads along."""
+        if not (link := re.search(r"http://\S+", started.process.said()[0])):
+            return False
+        with urllib.request.urlopen(link[0]) as page:
+            own = page.url
+        data = b"--x\r\nContent-Disposition: form-data; name=question\r\n\r\nwhat ?\r\n--x--\r\n"
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        urllib.request.urlopen(urllib.request.Request(f"{own}/begin", data, kind)).close()
+        streams.append(urllib.request.urlopen(f"{own}/answers"))
+        return True
+
+    said = started.stop_once(follow, signal.SIGINT, all=True)
+    assert "Cancel" not in said  # no connection is waited for
+    streams[0].close()
 
 
 @pytest.mark.slow

@@ -7,9 +7,12 @@ from transformers import (
     LlamaConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    LlavaProcessor,
     PreTrainedTokenizerBase,
 )
 
+from ikusi.answer.engines.local import Local
+from ikusi.model.parts import open_image_processor
 from ikusi.model.tokens import SPECIAL_TOKENS, make_plain_tokenizer
 
 WORDS = [
@@ -74,6 +77,21 @@ def model(words: PreTrainedTokenizerBase, seed: int = 0) -> LlavaForConditionalG
         image_token_index=words.convert_tokens_to_ids("<|image|>"),
     )
     return LlavaForConditionalGeneration(config).eval()
+
+
+def engine() -> Local:
+    """The tiny LLaVA, ready to answer."""
+    words = tokenizer()
+    processor = LlavaProcessor(
+        image_processor=open_image_processor("none", 16),
+        tokenizer=words,
+        patch_size=8,
+        vision_feature_select_strategy="default",
+        chat_template=words.chat_template,
+        image_token="<|image|>",
+        num_additional_image_tokens=1,
+    )
+    return Local(model(words), words, processor, name="tiny")
 
 
 def pictures(names: str, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -12,9 +12,9 @@ import pytest
 from annotate.hall import QUIET, Hall, listening
 from annotate.people import Served, make_own, make_project
 from ikusi import processes
-from ikusi.annotate import stripping
 from ikusi.annotate.project import OWN, Project
 from ikusi.annotate.store import open_store
+from ikusi.web import stripping
 
 CHROMIUM = Path("/usr/bin/chromium")
 

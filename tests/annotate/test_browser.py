@@ -17,8 +17,9 @@ from annotate.hall import (
     serious,
     small_targets,
 )
-from ikusi.annotate import wording
 from ikusi.annotate.web import app
+from ikusi.annotate.web.site import TEXTS
+from ikusi.web import wording
 
 pytestmark = pytest.mark.slow
 
@@ -250,9 +251,9 @@ def test_the_picture_opens_whole_and_closes(hall: Callable[..., Hall]) -> None:
 def test_pages_run_from_right_to_left(
     hall: Callable[..., Hall], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = wording.read_texts()
+    texts = wording.read_texts(TEXTS)
     turned = texts["en"].model_copy(update={"code": "ar", "autonym": "عربي", "direction": "rtl"})
-    monkeypatch.setattr(app, "read_texts", lambda: {**texts, "ar": turned})
+    monkeypatch.setattr(app, "read_texts", lambda folder: {**texts, "ar": turned})
     here = hall(texts=["ما هذا؟ (a house)"], language="ar")
     for device in (WIDE, PHONE):
         page = here.open(locale="ar-EG", **device)

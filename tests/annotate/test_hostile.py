@@ -10,9 +10,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from annotate.people import Served, links, make_project
-from ikusi.annotate.web import guards
-from ikusi.annotate.web.guards import Links
 from ikusi.errors import InputError
+from ikusi.web import guards
+from ikusi.web.guards import Links
 
 Serve = Callable[..., Served]
 ONE, TWO = "annotator-1", "annotator-2"

@@ -15,12 +15,13 @@ from PIL import Image
 
 from annotate.people import SECRET, Served, begin, list_kept, make_own, photo, scene
 from ikusi import disk
-from ikusi.annotate import exporting, growing, project, stripping
+from ikusi.annotate import exporting, growing, project
 from ikusi.annotate.apply import apply
 from ikusi.annotate.contributions import TEXTS
 from ikusi.annotate.store import FILE, Given, open_store
-from ikusi.annotate.web import contributing, serving
+from ikusi.annotate.web import serving
 from ikusi.errors import InputError
+from ikusi.web import stripping, uploads, wording
 
 Serve = Callable[..., Served]
 ONE, TWO, THREE = "annotator-1", "annotator-2", "annotator-3"
@@ -57,7 +58,7 @@ def test_large_pictures_become_smaller_and_no_more_pixels_are_decoded_than_allow
     (one,) = begin(served, ONE)
     one.upload(photo(size=(4000, 100)))
     assert Image.open(list_kept(served)[0]).size == (stripping.SIDE, 77)
-    monkeypatch.setattr(contributing, "MOST_PIXELS", 3_000)
+    monkeypatch.setattr(uploads, "MOST_PIXELS", 3_000)
     page = one.upload(photo())
     assert page.status_code == 422 and "at most 0 million pixels" in page.text
     assert len(list_kept(served)) == 1
@@ -77,7 +78,7 @@ def test_what_is_no_single_picture_is_refused_in_one_line(
     ):
         page = one.upload(*files)
         assert page.status_code == 422 and line in page.text, line
-    monkeypatch.setattr(contributing, "MOST_BYTES", 1000)
+    monkeypatch.setattr(uploads, "MOST_BYTES", 1000)
     page = one.upload(photo(size=(900, 900)))
     assert page.status_code == 413 and "This file is too large" in page.text
     assert one.upload(b"x", nonce="short").status_code == 422
@@ -88,8 +89,8 @@ def test_what_is_no_single_picture_is_refused_in_one_line(
 def test_a_body_that_is_too_large_is_refused_while_it_comes(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contributing, "MOST_BYTES", 20_000)
-    monkeypatch.setattr(contributing, "FORM_BYTES", 1_000)
+    monkeypatch.setattr(uploads, "MOST_BYTES", 20_000)
+    monkeypatch.setattr(uploads, "FORM_BYTES", 1_000)
     served = serve("own")
     (one,) = begin(served, ONE)
     taken: list[int] = []
@@ -370,7 +371,7 @@ def test_every_text_of_these_pages_is_used_and_every_text_used_is_there() -> Non
     used = " ".join(file.read_text(encoding="utf-8") for file in code)
     pages = task.load("own").words["en"].pages
     called = set(re.findall(r"""\bsay\(\s*"(\w+)"[,)]""", used))
-    assert called <= set(pages)
+    assert called <= {*pages, *wording.read_texts(wording.SHARED)["en"].texts}
     for rows in TEXTS:
         used += f' "write_{rows}" "hint_{rows}"'
     assert [key for key in pages if f'"{key}"' not in used] == []

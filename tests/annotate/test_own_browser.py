@@ -8,10 +8,11 @@ import pytest
 
 from annotate.hall import ONE, PHONE, READY, TWO, Hall, serious, small_targets
 from annotate.people import list_kept, photo
-from ikusi.annotate import wording
 from ikusi.annotate.apply import apply
-from ikusi.annotate.web import app, contributing
+from ikusi.annotate.web import app
+from ikusi.annotate.web.site import TEXTS
 from ikusi.data.corpus import Corpus
+from ikusi.web import uploads, wording
 
 pytestmark = pytest.mark.slow
 
@@ -78,10 +79,10 @@ def test_a_photo_goes_from_the_link_to_the_corpus(
 def test_keys_alone_and_from_right_to_left(
     hall: Callable[..., Hall], taken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = wording.read_texts()
+    texts = wording.read_texts(TEXTS)
     turned = texts["en"].model_copy(update={"code": "ar", "autonym": "عربي", "direction": "rtl"})
-    monkeypatch.setattr(app, "read_texts", lambda: {**texts, "ar": turned})
-    monkeypatch.setattr(contributing, "MOST_BYTES", 50_000)
+    monkeypatch.setattr(app, "read_texts", lambda folder: {**texts, "ar": turned})
+    monkeypatch.setattr(uploads, "MOST_BYTES", 50_000)
     here = hall("own", language="ar")
     page = here.open(ONE, locale="ar-EG", viewport={"width": 390, "height": 844})
 

@@ -285,7 +285,7 @@ def test_pages_need_nothing_else_and_little_of_that(serve: Serve, tmp_path: Path
     page = person.begin().text
     parts = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', page))
     size = len(page.encode()) + sum(len(person.client.get(part).content) for part in parts)
-    assert len(parts) == 3 and size < 100_000
+    assert len(parts) == 4 and size < 100_000
     assert "http:" not in page and "https:" not in page and "//" not in page.replace("<!--", "")
 
 

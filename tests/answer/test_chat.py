@@ -1,30 +1,21 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from transformers import LlavaProcessor
+from transformers import LlamaForCausalLM
 
 import tiny_llava as tiny
 from ikusi import cli
 from ikusi.answer import chat
 from ikusi.answer.chat import Conversation
+from ikusi.answer.engines.local import Local
 from ikusi.errors import InputError
 from ikusi.model import fusion
-from ikusi.model.parts import open_image_processor
 
 
 def conversation() -> Conversation:
-    words = tiny.tokenizer()
-    processor = LlavaProcessor(
-        image_processor=open_image_processor("none", 16),
-        tokenizer=words,
-        patch_size=8,
-        vision_feature_select_strategy="default",
-        chat_template=words.chat_template,
-        image_token="<|image|>",
-        num_additional_image_tokens=1,
-    )
-    return Conversation(tiny.model(words), processor)
+    return Conversation(tiny.engine())
 
 
 @pytest.fixture
@@ -38,10 +29,30 @@ def test_an_answer_comes_in_pieces_that_make_it_up(picture: Path) -> None:
     talk = conversation()
     talk.show(chat.open_image(picture))
     pieces: list[str] = []
-    answer = talk.ask("what is on the left ?", 8, pieces.append)
-    assert answer
-    assert "".join(pieces).strip() == answer
-    assert [message["role"] for message in talk.messages] == ["user", "assistant"]
+
+    def read(text: str) -> bool:
+        pieces.append(text)
+        return True
+
+    answer = talk.ask("what is on the left ?", 8, read)
+    assert answer and pieces[-1] == answer and 1 < len(set(pieces)) <= 8
+    assert all(after.startswith(before) for before, after in pairwise(pieces))
+    assert talk.exchanges == [("what is on the left ?", answer)]
+
+
+def test_an_answer_ends_where_its_reader_wants_no_more() -> None:
+    talk, whole = conversation(), conversation().ask("what is on the left ?", 8)
+    stopped = talk.ask("what is on the left ?", 8, lambda text: len(text.split()) < 2)
+    assert whole.startswith(stopped) and len(stopped.split()) == 2 < len(whole.split())
+
+
+def test_pictures_need_a_model_that_sees(picture: Path) -> None:
+    words = tiny.tokenizer()
+    blind = Conversation(Local(LlamaForCausalLM(tiny.model(words).config.text_config), words))
+    assert blind.ask("what is a dog ?", 2) is not None
+    blind.show(chat.open_image(picture))
+    with pytest.raises(InputError, match="expected a model that sees pictures"):
+        blind.ask("what is a dog ?", 2)
 
 
 def test_the_picture_is_shown_once_and_a_new_one_starts_anew(picture: Path) -> None:
@@ -49,11 +60,15 @@ def test_the_picture_is_shown_once_and_a_new_one_starts_anew(picture: Path) -> N
     talk.show(chat.open_image(picture))
     for question in ("what is on the left ?", "what is on the right ?"):
         talk.ask(question, 4)
-    kinds = [[part["type"] for part in message["content"]] for message in talk.messages]
-    assert kinds == [["image", "text"], ["text"], ["text"], ["text"]]
+    query = chat.make_query(talk.exchanges, "is a dog red ?", True, 4)
+    kinds = [[part["type"] for part in message["content"]] for message in query.messages]
+    assert kinds == [["image", "text"], ["text"], ["text"], ["text"], ["text"]]
+    assert [part["text"] for message in query.messages[:4] for part in message["content"][-1:]] == [
+        text for pair in talk.exchanges for text in pair
+    ]
     talk.show(None)
-    assert talk.ask("is a dog red ?", 4) is not None
-    assert talk.messages[0]["content"][0]["type"] == "text"
+    assert talk.exchanges == [] and talk.ask("is a dog red ?", 4) is not None
+    assert chat.make_query([], "is a dog red ?", False, 4).pictures == ()
 
 
 def test_commands_are_understood_and_faults_do_not_end_the_talk(
@@ -81,7 +96,8 @@ def test_one_question_on_the_command_line(
     picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     talk = conversation()
-    fusion.save(talk.model, talk.processor, tmp_path / "model")
+    model = tiny.engine()
+    fusion.save(model.model, model.processor, tmp_path / "model")
     capsys.readouterr()  # DeepSpeed, where it is installed, writes there when a model is saved
     asked = ["--image", str(picture), "--question", "what is a dog ?"]
     with pytest.raises(SystemExit) as end:

@@ -18,11 +18,23 @@ from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import run
 from ikusi.evaluate.benchmark import Benchmark
+from ikusi.server.client import GoneError
 from measured import LANGUAGES, PACKS, evaluate, rows_of
 from translate.servers import llama
 
 Pairs = Sequence[tuple[Benchmark, Corpus]]
 TOLD = ("id", "benchmark", "language", "prediction", "hit_limit", "failure", "correct")
+
+
+class Reader:
+    """Reads an answer as it comes, so many pieces of it."""
+
+    def __init__(self, most: int = 1000) -> None:
+        self.most, self.seen = most, list[str]()
+
+    def __call__(self, text: str) -> bool:
+        self.seen.append(text)
+        return len(self.seen) < self.most
 
 
 @pytest.fixture(autouse=True)
@@ -252,3 +264,35 @@ def test_a_real_server_of_a_real_model(real: tuple[str, str]) -> None:
         )
         assert reply.text == (plain.choices[0].message.content or "").strip()
         assert reply.hit_limit == (plain.choices[0].finish_reason == "length")
+
+
+@pytest.mark.slow
+def test_the_answer_of_a_real_server_is_read_as_it_comes(real: tuple[str, str]) -> None:
+    query, read = asked("What is the capital of France?", limit=12), Reader()
+    engine = Server(*real)
+    (whole,) = engine.answer([query], {})
+    assert engine.stream(query, {}, read).text == whole.text
+    assert len(set(read.seen)) > 3 and all(whole.text.startswith(text) for text in read.seen)
+    short = Reader(most=3)
+    stopped = engine.stream(query, {}, short)
+    engine.close()
+    assert stopped.failure is None and not stopped.hit_limit
+    assert stopped.text == short.seen[-1] != whole.text and whole.text.startswith(stopped.text)
+
+
+def test_a_server_that_sends_no_pieces_is_read_at_once(served: Served) -> None:
+    query, read = asked("what is a dog ?", limit=4), Reader()
+    engine = Server(served.url, MODEL)
+    (whole,) = engine.answer([query], {})
+    reply = engine.stream(query, {}, read)
+    assert (reply.text, reply.hit_limit, reply.prompt) == (
+        whole.text,
+        whole.hit_limit,
+        whole.prompt,
+    )
+    served.longest = 3
+    assert "context" in str(engine.stream(query, {}, read).failure)
+    served.longest, served.fed_up_after = 10**9, 0
+    with pytest.raises(GoneError, match="expected a server that answers"):
+        engine.stream(query, {}, read)
+    engine.close()

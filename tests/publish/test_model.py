@@ -18,6 +18,7 @@ from huggingface_hub import EvalResult, ModelCard, parse_eval_result_entries
 from answer import stand_in
 from ikusi import artifact
 from ikusi.answer.chat import Conversation, open_image
+from ikusi.answer.engines.here import open_local
 from ikusi.errors import InputError
 from ikusi.model import fusion
 from ikusi.publish import guard, snippets
@@ -76,10 +77,10 @@ def execute(release: Path, uses: str, address: str = PORT) -> str:
 @pytest.fixture(scope="module")
 def answer(run: Path, beside: Path) -> str:
     """What Ikusi itself answers."""
-    model, processor = fusion.load(run / "checkpoint")
+    engine = open_local(run / "checkpoint")
     shown = open_image(beside / "picture.jpg")
-    said = Conversation(model, processor, shown).ask(QUESTION, TOKENS)
-    assert said and said != Conversation(model, processor).ask(QUESTION, TOKENS)
+    said = Conversation(engine, shown).ask(QUESTION, TOKENS)
+    assert said and said != Conversation(engine).ask(QUESTION, TOKENS)
     return said
 
 
@@ -102,8 +103,7 @@ def test_the_cards_llm_answers_without_pictures(
     release: Path, beside: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(beside)
-    model, processor = fusion.load(run / "checkpoint")
-    said = Conversation(model, processor).ask(QUESTION, TOKENS)
+    said = Conversation(open_local(run / "checkpoint")).ask(QUESTION, TOKENS)
     assert execute(release, "AutoModelForCausalLM") == said
 
 
@@ -133,6 +133,10 @@ def test_the_cards_code_for_llama_cpp_gets_an_answer_about_the_picture(
     with served(release) as url:
         said = execute(release, "OpenAI", url)
     assert said[:8] == answer[:8]
+
+
+def test_the_card_names_the_command_for_a_browser(release: Path) -> None:
+    assert any(re.fullmatch(r"ikusi chat \S+ --web\n", block) for block in blocks(release, "sh"))
 
 
 def test_the_commands_of_the_card_are_those_of_ikusi(release: Path) -> None:

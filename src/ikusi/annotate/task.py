@@ -13,10 +13,10 @@ from ikusi import yamlfile
 from ikusi.catalogue import Files
 from ikusi.judgements.judgement import VERDICTS
 from ikusi.recipe.values import make_error
+from ikusi.web.wording import ENGLISH
 from ikusi.yamlfile import Section
 
 TASKS = Path(__file__).parent / "tasks"
-ENGLISH = "en"
 TIE = "tie"
 
 Key = Annotated[str, Field(pattern="^[a-z0-9]$")]

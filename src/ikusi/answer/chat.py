@@ -1,29 +1,48 @@
-"""A conversation with a trained model about pictures, in the terminal."""
+"""A conversation with a model about pictures, in the terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 import typer
 from PIL import Image
-from transformers import (
-    LlavaForConditionalGeneration,
-    LlavaProcessor,
-    PreTrainedTokenizerBase,
-    TextStreamer,
-)
 
 from ikusi import content
+from ikusi.answer import streaming
+from ikusi.answer.engine import Engine, Query
+from ikusi.answer.streaming import Say
 from ikusi.data import images
 from ikusi.errors import InputError
-from ikusi.model import chat, fusion
-from ikusi.model.pixels import prepare
 from ikusi.terminal import say
 
 HELP = "/image PATH shows a picture and starts anew, /forget starts anew, /quit ends"
+PICTURE = "picture"
+
+
+def make_query(
+    exchanges: Sequence[tuple[str, str]], question: str, pictured: bool, max_new_tokens: int
+) -> Query:
+    """A question that goes on from what was said.
+
+    Args:
+        exchanges: questions and answers so far.
+        question: the next one.
+        pictured: whether the picture `PICTURE` was shown with the first question.
+        max_new_tokens: of the longest answer.
+    """
+    messages: list[dict[str, Any]] = []
+    for asked, answer in exchanges:
+        messages += [_write("user", asked), _write("assistant", answer)]
+    messages.append(_write("user", question))
+    if pictured:
+        messages[0]["content"].insert(0, {"type": "image", "key": PICTURE})
+    return Query("the question", tuple(messages), max_new_tokens=max_new_tokens)
+
+
+def _write(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": [{"type": "text", "text": text}]}
 
 
 @dataclass
@@ -31,85 +50,50 @@ class Conversation:
     """What was shown, asked and answered so far; each answer reads all of it.
 
     Attributes:
-        model: a LLaVA checkpoint (`fusion.load`).
+        engine: the model that answers.
         image: the picture shown, RGB.
+        exchanges: questions and answers.
     """
 
-    model: LlavaForConditionalGeneration
-    processor: LlavaProcessor
+    engine: Engine
     image: Image.Image | None = None
-    messages: list[dict[str, Any]] = field(default_factory=list)
+    exchanges: list[tuple[str, str]] = field(default_factory=list)
 
     def show(self, image: Image.Image | None) -> None:
         """Start anew, with this picture."""
         self.image = image
-        self.messages = []
+        self.exchanges = []
 
-    def ask(
-        self, question: str, max_new_tokens: int, say: Callable[[str], None] = lambda piece: None
-    ) -> str:
-        """Ask and get the most probable answer; `say` gets its pieces as they come."""
-        pictured = self.image is not None and not self.messages
-        parts = [{"type": "image"}] if pictured else []
-        self.messages.append(
-            {"role": "user", "content": [*parts, {"type": "text", "text": question}]}
-        )
-        try:
-            answer = self._generate(max_new_tokens, say)
-        except InputError:
-            self.messages.pop()
-            raise
-        self.messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
-        return answer
+    def ask(self, question: str, max_new_tokens: int, say: Say = lambda text: True) -> str:
+        """Ask and get the most probable answer, which `say` reads as it comes.
 
-    def _generate(self, max_new_tokens: int, say: Callable[[str], None]) -> str:
-        tokenizer = self.processor.tokenizer
-        ids = chat.encode_prompt(
-            tokenizer,
-            self.messages,
-            fusion.count_image_tokens(self.model, self.processor),
-            self.model.config.image_token_id,
-        )
-        inputs = {"input_ids": torch.tensor([ids], device=self.model.device)}
-        if self.image is not None:
-            pixels = prepare(self.processor.image_processor, [self.image])
-            inputs["pixel_values"] = pixels.to(self.model.device, self.model.dtype)
-        model: Any = self.model  # the annotations of `generate` do not fit this class
-        output = model.generate(
-            **inputs,
-            attention_mask=torch.ones_like(inputs["input_ids"]),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            streamer=_Streamer(tokenizer, say),
-        )
-        answer: str = tokenizer.decode(output[0, len(ids) :], skip_special_tokens=True)
-        return answer.strip()
+        Raises:
+            InputError: the model sees no pictures, or does not answer.
+        """
+        if self.image is not None and not self.engine.sees:
+            raise InputError(f"{self.engine.name}: expected a model that sees pictures")
+        shown = {} if self.image is None else {PICTURE: self.image}
+        query = make_query(self.exchanges, question, bool(shown), max_new_tokens)
+        reply = streaming.ask(self.engine, query, self.engine.prepare(shown), say)
+        if reply.failure is not None:
+            raise InputError(f"{self.engine.name}: {reply.failure}")
+        self.exchanges.append((question, reply.text))
+        return reply.text
 
 
-class _Streamer(TextStreamer):
-    """Hands over the pieces of an answer as soon as they are whole words."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, say: Callable[[str], None]) -> None:
-        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
-        self.say = say
-
-    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-        self.say(text)
-
-
-def start(checkpoint: Path, image: Path | None, question: str | None, max_new_tokens: int) -> None:
-    """Open a model and talk: one question if there is one, else until /quit.
+def start(
+    engine: Engine, image: Image.Image | None, question: str | None, max_new_tokens: int
+) -> None:
+    """Talk with a model: one question if there is one, else until /quit.
 
     Raises:
-        InputError: the checkpoint or the picture cannot be opened.
+        InputError: the one question has no answer.
     """
-    shown = None if image is None else open_image(image)
-    model, processor = fusion.load(checkpoint)
-    conversation = Conversation(model, processor, shown)
+    conversation = Conversation(engine, image)
     if question is not None:
         say(conversation.ask(question, max_new_tokens))
         return
-    say(f"{checkpoint}: {model.num_parameters():,} parameters. {HELP}.")
+    say(f"{engine.name}: {HELP}.")
     with _until_the_end_of_input():
         while talk(conversation, typer.prompt("you", prompt_suffix="> "), max_new_tokens):
             pass
@@ -129,11 +113,27 @@ def talk(conversation: Conversation, line: str, max_new_tokens: int) -> bool:
         elif command.startswith("/"):
             raise InputError(f"{command}: expected a question or a command; {HELP}")
         elif command:
-            conversation.ask(line.strip(), max_new_tokens, lambda piece: say(piece, end=False))
+            printer = _Printer()
+            printer.print(conversation.ask(line.strip(), max_new_tokens, printer.print))
             say()
     except InputError as error:
         say(str(error), colour=typer.colors.RED, error=True)
     return True
+
+
+class _Printer:
+    """Prints an answer as it comes: what is new of it, or all of it anew where it has changed."""
+
+    def __init__(self) -> None:
+        self.shown = ""
+
+    def print(self, text: str) -> bool:
+        if not text.startswith(self.shown):
+            say()
+            self.shown = ""
+        say(text[len(self.shown) :], end=False)
+        self.shown = text
+        return True
 
 
 def open_image(path: Path) -> Image.Image:

@@ -5,7 +5,7 @@ have in common is held and read once at every step; the answers are those of tra
 generation, token for token. Where a layer sees only so far back each has a row of its own.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
@@ -20,23 +20,36 @@ from ikusi.answer.prefix import Lines, SharedPrefix, State, forward
 class Answer:
     """A generated answer: its token ids without the end of turn; whether the limit cut it.
 
-    ``failure``: why there is none, where the model's numbers are not finite.
+    ``failure``: why there is none, where the model's numbers are not finite. ``watch`` is shown it
+    after each token.
     """
 
     ids: list[int] = field(default_factory=list)
     hit_limit: bool = True
     failure: str | None = None
+    watch: Callable[["Answer"], bool] | None = None
+
+    def add(self, token: int) -> bool:
+        """Add a token; False where whoever watches the answer wants no more of it."""
+        self.ids.append(token)
+        self.hit_limit = self.watch is None or self.watch(self)
+        return self.hit_limit
 
 
 def generate_answers(
-    shared: SharedPrefix, rows: Sequence[int], stops: Collection[int], max_new_tokens: int
+    shared: SharedPrefix,
+    rows: Sequence[int],
+    stops: Collection[int],
+    max_new_tokens: int,
+    watch: Callable[[Answer], bool] | None = None,
 ) -> list[Answer]:
     """Answer the numbered prompts of ``shared`` with the most probable token at each step.
 
     A row ends at the first token of ``stops``, or after ``max_new_tokens`` tokens, which sets
-    ``hit_limit``. Batches hold prompts of like length; their size changes no answer (fp32).
+    ``hit_limit``, or where ``watch``, which is shown it after each token, returns False. Batches
+    hold prompts of like length; their size changes no answer (fp32).
     """
-    answers = {row: Answer() for row in rows}
+    answers = {row: Answer(watch=watch) for row in rows}
     if shared.plain:
         for lines, state in shared.lines(rows, max_new_tokens):
             asked = [[answers[row] for row in line] for line in lines]
@@ -111,5 +124,4 @@ def _goes_on(token: int, logit: float, answer: Answer, stops: Collection[int]) -
     if token in stops:
         answer.hit_limit = False
         return False
-    answer.ids.append(token)
-    return True
+    return answer.add(token)

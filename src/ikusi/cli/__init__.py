@@ -11,6 +11,7 @@ import typer
 from ikusi import disk, terminal
 from ikusi.cli import (
     annotate,
+    chat,
     compare,
     data,
     evaluate,
@@ -50,7 +51,7 @@ for command in (
     compare.compare,
     judge.judge,
     tasks.tasks,
-    study.chat,
+    chat.chat,
     study.export,
     publish.publish,
     study.report,

@@ -65,26 +65,6 @@ def train(
     bring_up_to_date(loaded, folder, 1, only=[f"{stage}/{run}"])
 
 
-def chat(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder of a run of a study, or of a model.")],
-    image: Annotated[Path | None, typer.Option(help="A picture to talk about.")] = None,
-    question: Annotated[
-        str | None, typer.Option(help="Ask this, print the answer and end.")
-    ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 256,
-) -> None:
-    """Talk with a model about pictures, in any language it knows.
-
-    Example: ikusi chat studies/emoji-eu/instruct/adapted-eu080 --image cat.png
-    """
-    from ikusi.recipe import folder
-
-    with keep_imports():
-        from ikusi.answer import chat
-
-    chat.start(folder.locate_checkpoint(checkpoint), image, question, max_new_tokens)
-
-
 def inspect(
     checkpoint: Annotated[Path, typer.Argument(help="Folder of a run of a study, or of a model.")],
     corpus: Annotated[Path, typer.Argument(help="Folder of a corpus.")],

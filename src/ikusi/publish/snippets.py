@@ -43,6 +43,7 @@ def write_usage(name: str, question: str, *, linear: bool, has_llm: bool, has_gg
     )
     asked = f"ikusi chat {name} --image {PICTURE} --question {_text(question)}"
     parts.append(f"Or with Ikusi, in a terminal:\n\n{_fence('sh', asked)}")
+    parts.append(f"Or in a browser:\n\n{_fence('sh', f'ikusi chat {name} --web')}")
     if has_llm:
         parts.append(
             "The LLM alone, for texts without pictures, is in `llm/`:\n\n"

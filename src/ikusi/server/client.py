@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ikusi.errors import InputError
-from ikusi.server import address, opening, refusals
+from ikusi.server import address, opening, pieces, refusals
 from ikusi.server.answer import Answer, NotACompletionError, read
 from ikusi.server.fields import Fields
 from ikusi.server.keys import Secrets, find_in_address, find_in_proxies
@@ -26,15 +26,27 @@ from ikusi.server.refusals import RefusedError, UnreachedError
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-__all__ = ["Answer", "Connection", "NotACompletionError", "RefusedError", "UnreachedError"]
+__all__ = [
+    "Answer",
+    "Connection",
+    "GoneError",
+    "NotACompletionError",
+    "RefusedError",
+    "UnreachedError",
+]
 
 TRANSPORT_RETRIES = 4
+RETRIES_WHILE_READ = 1  # where somebody waits for the answer
 TRIES = 4  # of a request that must be answered, each repeated by the SDK where it fails on the way
 PATIENCE = 12  # requests in a row without any answer, or refused before any is answered
 KEY = "none"  # for servers that want no key; the SDK reads a real one by itself
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
+
+
+class GoneError(InputError):
+    """A server does not answer."""
 
 
 class Connection:
@@ -102,10 +114,11 @@ class Connection:
         """What was learnt of the server, for the record: its address, the fields it refuses."""
         return {"address": self.shown, "fields": dict(self.fields.changed)}
 
-    async def ask(self, **request: Any) -> Answer:
+    async def ask(self, say: pieces.Say | None = None, **request: Any) -> Answer:
         """Return the server's answer to one request for a completion of a chat.
 
-        As soon as the pace allows; fields that the server does not take are learnt on the way.
+        As soon as the pace allows; fields that the server does not take are learnt on the way. With
+        `say` the answer comes in pieces, and ends where that wants no more.
 
         Raises:
             UnreachedError: no answer came in time, or none at all.
@@ -116,7 +129,7 @@ class Connection:
         """
         try:
             async with self.pace.slot():
-                answer = await self.post(self.model, request)
+                answer = await self.post(self.model, request, say)
                 self.pace.note_success()
         except UnreachedError as error:
             self.pace.note_trouble()
@@ -153,26 +166,32 @@ class Connection:
                     raise self.explain_gone(f"no completion: {error}") from None
         raise AssertionError("the last try returns or raises")
 
-    async def post(self, model: str, request: Mapping[str, Any]) -> Answer:
+    async def post(
+        self, model: str, request: Mapping[str, Any], say: pieces.Say | None = None
+    ) -> Answer:
         """One request, sent again only without fields that the server does not take."""
         while True:
             sent = self.fields.fit(request)
             try:
-                completion = await self._completion(model, sent)
+                completion = await self._completion(model, sent, say)
             except RefusedError as error:
                 if not self.fields.learn(sent, error):
                     raise
             else:
                 return read(completion, _limit(sent), _own(sent))
 
-    async def _completion(self, model: str, sent: Mapping[str, Any]) -> Any:
+    async def _completion(self, model: str, sent: Mapping[str, Any], say: pieces.Say | None) -> Any:
         """The SDK's answer, and its errors by kind."""
         import openai
 
         assert self._client is not None
         try:
             async with asyncio.timeout(self.deadline):
-                return await self._client.chat.completions.create(model=model, **sent)
+                if say is None:
+                    return await self._client.chat.completions.create(model=model, **sent)
+                client = self._client.with_options(max_retries=RETRIES_WHILE_READ)
+                chunks = await client.chat.completions.create(model=model, stream=True, **sent)
+                return await pieces.collect(chunks, say, self.secrets, _own(sent))
         except (TimeoutError, openai.APIConnectionError) as error:
             reason = self.line(str(error.__cause__ or error))
             raise UnreachedError(reason or f"none in {self.deadline:g} s") from None
@@ -209,7 +228,7 @@ class Connection:
 
     def explain_gone(self, reason: str) -> InputError:
         """The error to raise where a server does not answer; it shows no key."""
-        return InputError(
+        return GoneError(
             f"{self.shown}: expected a server that answers, found: {self.line(reason)}"
         )
 

@@ -65,6 +65,21 @@ class Secrets:
             }
         return value
 
+    def leave_out_begun(self, text: str) -> str:
+        """An answer so far without what may be the beginning of a secret at its end.
+
+        >>> Secrets(["sesame-opens"]).leave_out_begun("The key is sesame-")
+        'The key is '
+        """
+        sizes = [
+            size
+            for secret in self._secrets
+            if len(secret) >= SURE
+            for size in range(1, len(secret))
+            if text.endswith(secret[:size])
+        ]
+        return text[: len(text) - max(sizes, default=0)]
+
 
 def find_in_address(url: str) -> Iterator[str]:
     """What may be secret in an address: user, password, keys in its query."""

@@ -17,6 +17,9 @@ from ikusi.server.refusals import find_status
 KEPT = ("content-type", "retry-after", "retry-after-ms", "x-should-retry")
 """Headers of an answer that anything here reads."""
 
+EVENTS = "text/event-stream"
+"""The kind of an answer that comes in pieces."""
+
 LONGEST_ERROR = 20_000  # characters of an error that are looked at
 
 
@@ -28,13 +31,22 @@ class _Client(openai.DefaultAsyncHttpxClient):
         self._secrets, self._on_trouble = secrets, on_trouble
 
     async def send(self, request: Any, **options: Any) -> Any:
-        """Send a request and return its answer, mended."""
+        """Send a request and return its answer, mended.
+
+        One that comes in pieces is blanked where these are put together (`pieces.collect`); one
+        that was to do so, and came at once, is returned as a single piece.
+        """
         self._secrets.add(request.headers.get("authorization", "").partition(" ")[2])
         response = await super().send(request, **options)
+        streams = bool(options.get("stream"))
+        if streams and response.is_success and EVENTS in response.headers.get("content-type", ""):
+            return response
         await response.aread()
         status, body = mend_answer(response.status_code, response.text, self._secrets)
         if status == 429 or status >= 500:
             self._on_trouble()
+        if streams and status < 400:
+            body = f"data: {body}\n\n"
         headers = {
             name: self._secrets.blank(response.headers[name])
             for name in KEPT

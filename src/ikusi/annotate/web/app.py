@@ -15,11 +15,15 @@ from ikusi.annotate import project as projects
 from ikusi.annotate import task as tasks
 from ikusi.annotate.project import OWN, Project
 from ikusi.annotate.store import Store
-from ikusi.annotate.web import admin, contributing, forms, guards, people, pictures, static
-from ikusi.annotate.web.guards import Guards, Links, TooLargeError
-from ikusi.annotate.web.site import Site, render
-from ikusi.annotate.wording import choose, list_accepted, read_texts
+from ikusi.annotate.web import admin, contributing, forms, people, pictures
+from ikusi.annotate.web.site import ASSETS, TEXTS, Site, render
 from ikusi.errors import InputError
+from ikusi.web import guards, uploads
+from ikusi.web.guards import Guards, Links, TooLargeError
+from ikusi.web.wording import choose, list_accepted, read_texts
+
+UPLOADS = "/mine"
+"""How the path ends that files are sent to."""
 
 LETTER = 12  # bytes of the longest letter in a form
 
@@ -42,21 +46,21 @@ def create(
     task = tasks.load(project.task)
     app = Starlette(routes=_routes(), exception_handlers=_HANDLERS)
     app.router.redirect_slashes = False
-    app.state.site = Site(project, store, task, read_texts(), links, consent)
+    app.state.site = Site(project, store, task, read_texts(TEXTS), links, consent)
     sizes = (sum(map(len, item.texts.values())) for item in project.items.values())
     letters = max(sizes, default=forms.MOST_LETTERS)
-    uploads = contributing.MOST_BYTES + contributing.FORM_BYTES if project.task == OWN else 0
-    return Guards(app, hosts, guards.MOST_BYTES + 2 * LETTER * letters, uploads)
+    most = uploads.MOST_BYTES + uploads.FORM_BYTES if project.task == OWN else 0
+    return Guards(app, hosts, guards.MOST_BYTES + 2 * LETTER * letters, most, UPLOADS)
 
 
 def _routes() -> list[Route]:
     link = projects.make_link("{word:str}")
     one = link + "/{number:int}"
-    mine = f"{link}{guards.UPLOADS}"
+    mine = f"{link}{UPLOADS}"
     given = mine + "/{number:int}"
     person = link + "/people/{seat:str}/leave"
     return [
-        Route("/assets/{name:str}", static.send_asset),
+        Route("/assets/{name:str}", ASSETS.send),
         Route(link, people.start),
         Route(link, people.enter, methods=["POST"]),
         Route(f"{link}/language", people.speak, methods=["POST"]),

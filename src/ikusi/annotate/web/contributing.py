@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ikusi import disk
-from ikusi.annotate import stripping
 from ikusi.annotate.contributions import TEXTS, Contribution
 from ikusi.annotate.project import PICTURES, SMALL
 from ikusi.annotate.web import forms
-from ikusi.annotate.web.forms import RefusedError
-from ikusi.annotate.web.guards import TooLargeError
-from ikusi.annotate.web.people import lead_on, read_fields, shut
+from ikusi.annotate.web.people import lead_on, shut
 from ikusi.annotate.web.pictures import send_file
 from ikusi.annotate.web.site import Visit, visit
-
-MOST_BYTES = 24 * 10**6
-"""Of a picture's file: those of telephones have up to about ten million."""
-
-FORM_BYTES = 2**16  # of an upload, besides the file
-MOST_PIXELS = 64_000_000  # as `ikusi.data.images` has it, which the server does without
+from ikusi.web import stripping, uploads
+from ikusi.web.fields import RefusedError, read_fields, take_one
+from ikusi.web.guards import TooLargeError
 
 
 def visit_giver(request: Request) -> Visit:
@@ -63,7 +55,7 @@ def _show_mine(asked: Visit, problem: str = "", status: int = 200) -> Response:
         most=asked.project.settings["own"],
         kept=next((one.number for one in mine if str(one.number) == kept), 0),
         problem=problem,
-        most_bytes=MOST_BYTES,
+        most_bytes=uploads.MOST_BYTES,
     )
 
 
@@ -78,7 +70,7 @@ async def take_upload(request: Request) -> Response:
             async with asked.site.decoding:
                 number = await run_in_threadpool(_take_in, asked, aside, nonce)
         except TooLargeError:
-            most = MOST_BYTES // 10**6
+            most = uploads.MOST_BYTES // 10**6
             return _show_mine(asked, asked.say("many_bytes", most=most), 413)
         except RefusedError as refused:
             return _show_mine(asked, asked.say(refused.key, **refused.values), 422)
@@ -115,18 +107,11 @@ async def _receive(request: Request, place: Path) -> str:
     """
     async with request.form(max_files=2, max_fields=2) as form:
         nonce = forms.read_nonce({"nonce": [str(form.get("nonce", ""))]})
-        sent = [one for one in form.getlist("picture") if isinstance(one, UploadFile) and one.size]
-        if len(sent) != 1:
-            raise RefusedError("two_files" if sent else "no_file")
-        if (sent[0].size or 0) > MOST_BYTES:
-            raise TooLargeError
-        await run_in_threadpool(_copy, sent[0].file, place)
+        sent = uploads.list_files(form, "picture")
+        if not sent:
+            raise RefusedError("no_file")
+        await uploads.write(sent[0], place)
     return nonce
-
-
-def _copy(file: IO[bytes], place: Path) -> None:
-    with disk.explain_errors(place), place.open("wb") as target:
-        shutil.copyfileobj(file, target)
 
 
 def _take_in(asked: Visit, aside: Aside, nonce: str) -> int:
@@ -136,12 +121,7 @@ def _take_in(asked: Visit, aside: Aside, nonce: str) -> int:
         RefusedError: it is no picture, too large, or one more than was asked for.
         InputError: the disk is full or shut.
     """
-    try:
-        digest = stripping.make_plain(aside.sent, aside.plain, aside.small, MOST_PIXELS)
-    except stripping.TooManyPixelsError:
-        raise RefusedError("many_pixels", most=MOST_PIXELS // 10**6) from None
-    except stripping.NotTakenError:
-        raise RefusedError("no_picture") from None
+    digest = uploads.make_plain(aside.sent, aside.plain, aside.small)
     name, folder = digest[:32], asked.site.made.folder
     picture = f"{name}.{stripping.ENDING}"
     places = {
@@ -196,7 +176,7 @@ def _show_one(
         one=one,
         rows=rows,
         names=TEXTS[rows],
-        value=lambda name: forms.take_one(filled, name),
+        value=lambda name: take_one(filled, name),
         before=_find_before(asked, one),
         problem=problem,
     )

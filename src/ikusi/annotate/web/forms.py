@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NoReturn
 
 from ikusi.annotate.contributions import CHOICE, LEAST_CHOICES, TEXTS, Written
 from ikusi.annotate.project import Item
 from ikusi.annotate.store import SKIPPED, Given
 from ikusi.annotate.task import Task
-
-Fields = Mapping[str, Sequence[str]]
+from ikusi.web.fields import Fields, RefusedError, clean, take_one
 
 CORRECTED, FOLLOWS = "corrected", "follows"
 """Buttons that are no verdicts themselves: save a correction; what follows from the criteria."""
@@ -21,31 +20,7 @@ MOST_LETTERS = 4000
 
 MOST_NAME = 80
 LONGEST_SECONDS = 24 * 3600.0
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NONCE = re.compile("[A-Za-z0-9_-]{8,64}")
-
-
-class RefusedError(Exception):
-    """A form that cannot be taken: ``key`` names the text that says why."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        super().__init__(key)
-        self.key, self.values = key, values
-
-
-def clean(text: str) -> str:
-    r"""A text with plain line ends, and a sign in the place of each control character.
-
-    >>> clean("a\r\nb\x1b")
-    'a\nb\ufffd'
-    """
-    return _CONTROLS.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def take_one(fields: Fields, name: str) -> str:
-    """The first value of a field; empty where there is none."""
-    values = fields.get(name)
-    return values[0] if values else ""
 
 
 def read_nonce(fields: Fields) -> str:

@@ -5,35 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ikusi.annotate.exporting import ADJUDICATOR
 from ikusi.annotate.store import SKIPPED
 from ikusi.annotate.web import admin, forms
-from ikusi.annotate.web.forms import Fields, RefusedError
 from ikusi.annotate.web.site import Visit, visit
+from ikusi.web.fields import Fields, RefusedError, read_fields, take_one
 
-MOST_FIELDS = 200
 LEAST_SECONDS = 0.4
 """From a page to its answer: what comes sooner is the second half of a double click."""
-
-
-async def read_fields(request: Request) -> dict[str, list[str]]:
-    """The fields of a form, cleaned; of another kind of body none."""
-    body = (await request.body()).decode("utf-8", "replace")
-    found: dict[str, list[str]] = {}
-    try:
-        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=MOST_FIELDS)
-    except ValueError:
-        raise HTTPException(400) from None
-    for name, value in pairs:
-        found.setdefault(name, []).append(forms.clean(value))
-    return found
 
 
 async def start(request: Request) -> Response:
@@ -53,9 +37,9 @@ async def enter(request: Request) -> Response:
     """Begin, once somebody has agreed."""
     asked = visit(request, admin=False)
     fields = await read_fields(request)
-    store, problem, name = asked.site.store, "", forms.take_one(fields, "name")
+    store, problem, name = asked.site.store, "", take_one(fields, "name")
     try:
-        if forms.take_one(fields, "agree") != "yes":
+        if take_one(fields, "agree") != "yes":
             raise RefusedError("not_agreed")
         name = forms.read_name(fields)
     except RefusedError as refused:
@@ -68,7 +52,7 @@ async def enter(request: Request) -> Response:
 async def speak(request: Request) -> Response:
     """Change the language of the pages."""
     asked = visit(request)
-    language = forms.take_one(await read_fields(request), "language")
+    language = take_one(await read_fields(request), "language")
     if language in asked.site.texts:
         await run_in_threadpool(asked.site.store.speak, asked.seat, language)
     home = "mine" if asked.gives else "items"
@@ -137,7 +121,7 @@ def show(
         turn=turn,
         item=about,
         filled=filled,
-        value=lambda name: forms.take_one(filled, name),
+        value=lambda name: take_one(filled, name),
         corrected=bool(forms.read_correction(about, filled)),
         problem=problem,
         before=before,
@@ -174,8 +158,8 @@ async def answer(request: Request) -> Response:
 def count_seconds(fields: Fields) -> float:
     """How long somebody looked: as their page says, but no longer than since it was sent."""
     try:
-        since = time.time() - float(forms.take_one(fields, "shown")) / 1000
-        own = float(forms.take_one(fields, "seconds") or since)
+        since = time.time() - float(take_one(fields, "shown")) / 1000
+        own = float(take_one(fields, "seconds") or since)
     except ValueError:
         raise RefusedError("no_verdict") from None
     if not 0 <= since <= forms.LONGEST_SECONDS * 365 or not own >= 0:

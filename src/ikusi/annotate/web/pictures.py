@@ -12,10 +12,10 @@ from starlette.responses import FileResponse, Response
 from ikusi import disk, processes
 from ikusi.annotate import growing
 from ikusi.annotate.project import SMALL, Item, Project
-from ikusi.annotate.stripping import SMALL_QUALITY, SMALL_SIDE
 from ikusi.annotate.web.people import shut
 from ikusi.annotate.web.site import visit
 from ikusi.errors import InputError
+from ikusi.web.stripping import SMALL_QUALITY, SMALL_SIDE
 
 KEPT = {"Cache-Control": "private, max-age=86400"}
 

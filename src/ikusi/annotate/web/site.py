@@ -23,18 +23,20 @@ from ikusi.annotate.exporting import ADJUDICATOR, list_third_turns
 from ikusi.annotate.project import ADMIN, OWN, Item, Project, Turn
 from ikusi.annotate.store import SKIPPED, Given, Person, Store
 from ikusi.annotate.task import Task, Words
-from ikusi.annotate.web.forms import CORRECTED, clean
-from ikusi.annotate.web.guards import Links
-from ikusi.annotate.web.static import VERSION
-from ikusi.annotate.wording import Texts, Wording, choose, list_accepted
-from ikusi.page import open_templates
+from ikusi.annotate.web.forms import CORRECTED
+from ikusi.web.guards import Links
+from ikusi.web.rendering import open_pages
+from ikusi.web.static import Assets
+from ikusi.web.uploads import AT_ONCE
+from ikusi.web.wording import Texts, Wording, choose, list_accepted
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATES = Path(__file__).parent / "templates"
+HERE = Path(__file__).parent
+TEMPLATES, TEXTS = HERE / "templates", HERE / "texts"
+ASSETS = Assets(HERE / "assets")
 SEE_OTHER = 303
-AT_ONCE = 2  # pictures that are decoded; one may take half a gigabyte
 
 
 class Current(NamedTuple):
@@ -156,7 +158,7 @@ class Visit:
     @property
     def task_words(self) -> Words:
         """The words of the task in the same language."""
-        return self.site.task.words_in(self.words.found.code)
+        return self.site.task.words_in(self.words.chosen.code)
 
     def say(self, key: str, **values: object) -> str:
         """A text of the pages: the task's own, else one that all tasks share."""
@@ -208,7 +210,7 @@ def render(
     site: Site, words: Wording, template: str, status: int = 200, **values: object
 ) -> Response:
     """Fill in a page: with new forms, which know when they were shown."""
-    task = site.task.words_in(words.found.code)
+    task = site.task.words_in(words.chosen.code)
     page = (
         _templates()
         .get_template(f"{template}.html.j2")
@@ -216,7 +218,7 @@ def render(
             site=site,
             w=words,
             words=task,
-            version=VERSION,
+            version=ASSETS.version,
             new_nonce=lambda: secrets.token_urlsafe(9),
             shown=int(time.time() * 1000),
             **values,
@@ -227,7 +229,7 @@ def render(
 
 @cache
 def _templates() -> Environment:
-    return open_templates(TEMPLATES, {"clean": clean})
+    return open_pages(TEMPLATES)
 
 
 def visit(request: Request, admin: bool | None = None) -> Visit:

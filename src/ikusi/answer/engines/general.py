@@ -6,8 +6,9 @@ whole, one for each option. It is several times slower than the way for LLaVA (`
 
 import inspect
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import groupby
 from math import isfinite
 from pathlib import Path
@@ -23,12 +24,15 @@ from transformers import (
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
 )
 
 from ikusi import content, pretrained
 from ikusi.answer.engine import Message, Query, Reply, explain_not_finite, fingerprint
 from ikusi.answer.engines import completion
 from ikusi.answer.score import summarise
+from ikusi.answer.streaming import UNFINISHED, Say
 from ikusi.errors import InputError
 from ikusi.model import chat, hub
 from ikusi.model.parts import check_finite
@@ -45,14 +49,20 @@ class General:
         processor: its own, with a chat template.
         name: for results.
         batch_size: sequences worked on at once; in fp32 it changes no score.
-        identity: identifies the model's weights.
+        identity: computes what identifies the model's weights.
     """
 
     sees = True
     scores_options = True
 
     def __init__(
-        self, model: Any, processor: Any, *, name: str, batch_size: int = 8, identity: Any = None
+        self,
+        model: Any,
+        processor: Any,
+        *,
+        name: str,
+        batch_size: int = 8,
+        identity: Callable[[], Any] = lambda: None,
     ) -> None:
         if not getattr(processor, "chat_template", None):
             raise InputError(f"{name}: expected a processor with a chat template, found none")
@@ -70,7 +80,7 @@ class General:
 
     def identity(self) -> Any:
         """Weights and precision, and the date in prompts, where their template writes one."""
-        own = ["general", self._identity, str(self.model.dtype)]
+        own = ["general", self._identity(), str(self.model.dtype)]
         return [*own, *find_today(self.processor.chat_template)]
 
     def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Image.Image]:
@@ -98,14 +108,25 @@ class General:
                     replies[row] = Reply(seconds=seconds, **values)
         return [replies[row] for row in range(len(queries))]
 
+    @torch.inference_mode()
+    def stream(self, query: Query, pictures: Mapping[str, Any], say: Say) -> Reply:
+        """Answer a query, whose words go to ``say`` as they come."""
+        began = time.perf_counter()
+        (result,) = self._generate_answers([query], pictures, say)
+        return Reply(seconds=time.perf_counter() - began, **result)
+
     def _generate_answers(
-        self, queries: Sequence[Query], pictures: Mapping[str, Any]
+        self, queries: Sequence[Query], pictures: Mapping[str, Any], say: Say | None = None
     ) -> list[dict[str, Any]]:
-        """Greedy answers, up to the token that ends each."""
+        """Greedy answers, up to the token that ends each, or where `say` ends the only one."""
         limit = max(query.max_new_tokens for query in queries)
         inputs = self._inputs([self._prompt(query) for query in queries], queries, pictures)
         width, watch = inputs["input_ids"].shape[1], _Watch()
-        ways = {"max_new_tokens": limit, "logits_processor": LogitsProcessorList([watch])}
+        ways: dict[str, Any] = {"max_new_tokens": limit}
+        ways["logits_processor"] = LogitsProcessorList([watch])
+        heed = None if say is None else _Heed(self._decode, width, say)
+        if heed is not None:
+            ways["stopping_criteria"] = StoppingCriteriaList([heed])
         generated = self.model.generate(**inputs, **ways)[:, width:].tolist()
         results: list[dict[str, Any]] = []
         highest = torch.stack(watch.highest, dim=1).tolist()
@@ -116,9 +137,13 @@ class General:
             if bad := [logit for logit in most[: len(kept) + 1] if not isfinite(logit)]:
                 results.append({"prompt": fingerprint(ids), "failure": explain_not_finite(bad[0])})
                 continue
-            text = str(self.tokenizer.decode(kept, skip_special_tokens=True)).strip()
-            results.append({"prompt": fingerprint(ids), "text": text, "hit_limit": not ends})
+            cut = not ends and not (heed is not None and heed.ended)
+            text = self._decode(kept)
+            results.append({"prompt": fingerprint(ids), "text": text, "hit_limit": cut})
         return results
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
     def _score_options(
         self, queries: Sequence[Query], pictures: Mapping[str, Any]
@@ -269,6 +294,23 @@ class _Watch(LogitsProcessor):
         return scores
 
 
+class _Heed(StoppingCriteria):
+    """Shows what was said in the only row after each token, and ends it where that returns False.
+
+    ``width``: how many tokens stand before it.
+    """
+
+    def __init__(self, decode: Callable[[Sequence[int]], str], width: int, say: Say) -> None:
+        self.decode, self.width, self.say = decode, width, say
+        self.ended = False
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        """Whether the row is at its end."""
+        text = self.decode(input_ids[0, self.width :].tolist())
+        self.ended = not self.say(text.removesuffix(UNFINISHED))
+        return torch.full((len(input_ids),), self.ended, device=input_ids.device)
+
+
 def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) -> General:
     """Open a folder with a model and a processor.
 
@@ -286,7 +328,7 @@ def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) 
         processor,
         name=str(place),
         batch_size=batch_size,
-        identity=content.hash_folder(place),
+        identity=partial(content.hash_folder, place),
     )
 
 

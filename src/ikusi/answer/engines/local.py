@@ -5,7 +5,8 @@ question are read together.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ikusi import content
 from ikusi.answer.engine import OptionScore, Query, Reply, fingerprint
 from ikusi.answer.engines import completion
-from ikusi.answer.generate import generate_answers
+from ikusi.answer.generate import Answer, generate_answers
 from ikusi.answer.prefix import Prompt, SharedPrefix, group_prompts
 from ikusi.answer.score import Tokens, score_options, summarise
+from ikusi.answer.streaming import UNFINISHED, Say
 from ikusi.model import chat, fusion
 from ikusi.model.forms import Forms
 from ikusi.model.pixels import prepare
@@ -36,7 +38,7 @@ class Local:
         processor: of a LLaVA; None for an LLM.
         name: for results.
         batch_size: pictures, and sequences, worked on at once; in fp32 it changes no score.
-        identity: identifies the model's weights.
+        identity: computes what identifies the model's weights.
     """
 
     scores_options = True
@@ -49,7 +51,7 @@ class Local:
         *,
         name: str = "",
         batch_size: int = 64,
-        identity: Any = None,
+        identity: Callable[[], Any] = lambda: None,
     ) -> None:
         self.model, self.tokenizer, self.processor = model.eval(), tokenizer, processor
         self.name, self.batch_size, self._identity = name, batch_size, identity
@@ -62,7 +64,7 @@ class Local:
 
     def identity(self) -> Any:
         """Weights and precision, and the date in prompts, where their template writes one."""
-        own = ["local", self._identity, str(self.model.dtype)]
+        own = ["local", self._identity(), str(self.model.dtype)]
         return [*own, *find_today(self.tokenizer.chat_template)]
 
     def prepare(self, pictures: Mapping[str, Image.Image]) -> Mapping[str, Tensor]:
@@ -76,6 +78,22 @@ class Local:
     @torch.inference_mode()
     def answer(self, queries: Sequence[Query], pictures: Mapping[str, Any]) -> list[Reply]:
         """Answer queries, those of one beginning together."""
+        return self._answer(queries, pictures, None)
+
+    @torch.inference_mode()
+    def stream(self, query: Query, pictures: Mapping[str, Any], say: Say) -> Reply:
+        """Answer a query, whose words go to ``say`` as they come."""
+        (reply,) = self._answer(
+            [query], pictures, lambda answer: say(self._decode(answer).removesuffix(UNFINISHED))
+        )
+        return reply
+
+    def _answer(
+        self,
+        queries: Sequence[Query],
+        pictures: Mapping[str, Any],
+        watch: Callable[[Answer], bool] | None,
+    ) -> list[Reply]:
         prompts = self.prompts(queries)
         features = self._features(pictures)
         replies: list[Reply | None] = [None] * len(queries)
@@ -83,7 +101,8 @@ class Local:
             part, asked = [prompts[row] for row in rows], [queries[row] for row in rows]
             began = time.perf_counter()
             shared = SharedPrefix(self.model, part, features, self._image_token, self.batch_size)
-            results = self._score_options(shared, asked) | self._generate_answers(shared, asked)
+            results = self._score_options(shared, asked)
+            results |= self._generate_answers(shared, asked, watch)
             seconds = (time.perf_counter() - began) / len(rows)
             for place, row in enumerate(rows):
                 prompt = fingerprint(part[place].ids)
@@ -129,7 +148,10 @@ class Local:
         return [next(continued if query.completion else answers) for query in queries]
 
     def _generate_answers(
-        self, shared: SharedPrefix, asked: Sequence[Query]
+        self,
+        shared: SharedPrefix,
+        asked: Sequence[Query],
+        watch: Callable[[Answer], bool] | None,
     ) -> dict[int, dict[str, Any]]:
         """Answers to the other queries, those of one length limit together, by their place."""
         limits: dict[int, list[int]] = {}
@@ -138,12 +160,14 @@ class Local:
                 limits.setdefault(query.max_new_tokens, []).append(place)
         results = {}
         for limit, rows in limits.items():
-            answers = generate_answers(shared, rows, self._stops, limit)
+            answers = generate_answers(shared, rows, self._stops, limit, watch)
             for row, answer in zip(rows, answers, strict=True):
-                text = str(self.tokenizer.decode(answer.ids, skip_special_tokens=True)).strip()
                 ended = {"hit_limit": answer.hit_limit, "failure": answer.failure}
-                results[row] = {"text": text, **ended}
+                results[row] = {"text": self._decode(answer), **ended}
         return results
+
+    def _decode(self, answer: Answer) -> str:
+        return str(self.tokenizer.decode(answer.ids, skip_special_tokens=True)).strip()
 
     def _features(self, pixels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What the LLM sees of each picture: projected features [P, hidden]."""
@@ -184,7 +208,7 @@ def open_local(
         processor,
         name=str(checkpoint),
         batch_size=batch_size,
-        identity=content.hash_folder(checkpoint),
+        identity=partial(content.hash_folder, checkpoint),
     )
 
 

@@ -15,8 +15,15 @@ from PIL import Image
 
 from ikusi import artifact
 from ikusi.answer.engine import Asked, Engine, Message, Query, Reply, Way
+from ikusi.answer.streaming import Say
 from ikusi.errors import InputError
-from ikusi.server.client import Answer, Connection, RefusedError
+from ikusi.server.client import (
+    Answer,
+    Connection,
+    NotACompletionError,
+    RefusedError,
+    UnreachedError,
+)
 from ikusi.server.opening import HELLO, PROBE
 
 SETTINGS = {"temperature": 0}
@@ -80,6 +87,22 @@ class Server:
             Reply(artifact.fingerprint(list(query.messages)), seconds=seconds, **task.result())
             for query, task in zip(queries, asked, strict=True)
         ]
+
+    def stream(self, query: Query, pictures: Mapping[str, Any], say: Say) -> Reply:
+        """Answer a query, whose words go to ``say`` as they come; see ``Streaming``."""
+        return self._server.submit(self._stream(query, pictures, say)).result()
+
+    async def _stream(self, query: Query, pictures: Mapping[str, Any], say: Say) -> Reply:
+        began, prompt = time.perf_counter(), artifact.fingerprint(list(query.messages))
+        messages = [_message(message, pictures) for message in query.messages]
+        asked = {"messages": messages, "max_tokens": query.max_new_tokens, **SETTINGS}
+        try:
+            answer = await self._server.ask(say, **asked)
+        except RefusedError as error:
+            return Reply(prompt, failure=f"server: {error.reason}")
+        except (UnreachedError, NotACompletionError) as error:
+            raise self._server.explain_gone(str(error)) from None
+        return Reply(prompt, seconds=time.perf_counter() - began, **_read(answer))
 
     async def _ask_one(self, query: Query, pictures: Mapping[str, Any]) -> dict[str, Any]:
         """What a reply holds: the answer to a query, or why there is none."""

@@ -10,12 +10,16 @@ from pathlib import Path
 from string import Formatter
 from typing import Literal
 
+from pydantic import Field
+
 from ikusi import yamlfile
-from ikusi.annotate.task import ENGLISH
 from ikusi.catalogue import Files
+from ikusi.errors import InputError
 from ikusi.yamlfile import Section
 
-TEXTS = Path(__file__).parent / "texts"
+ENGLISH = "en"
+SHARED = Path(__file__).parent / "texts"
+"""The words that all pages share."""
 
 
 class Texts(Section):
@@ -24,7 +28,7 @@ class Texts(Section):
     code: str
     autonym: str
     direction: Literal["ltr", "rtl"] = "ltr"
-    parts: dict[str, str]
+    parts: dict[str, str] = Field(default_factory=dict)
     texts: dict[str, str]
 
 
@@ -32,27 +36,38 @@ class Texts(Section):
 class Wording:
     """The words of one person's pages. ``missing`` is a language that would have come first."""
 
-    found: Texts
+    chosen: Texts
     missing: str
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of a key with its values filled in."""
-        return self.found.texts[key].format_map(values)
+        return self.chosen.texts[key].format_map(values)
 
     def part(self, label: str) -> str:
         """What a text of a row is called: `choice 2` by the word for `choice`."""
         match = re.fullmatch(r"(.+?)( \d+)?", label)
         name, number = (match[1], match[2] or "") if match else (label, "")
-        return self.found.parts.get(name, name) + number
+        return self.chosen.parts.get(name, name) + number
 
 
 @cache
-def read_texts(folder: Path = TEXTS) -> Mapping[str, Texts]:
-    """Every file of words, by language.
+def read_texts(folder: Path) -> Mapping[str, Texts]:
+    """The words of a room's pages, and those that all pages share, by language.
 
     Raises:
-        InputError: one lacks a text that English has, has one more, or has other placeholders.
+        InputError: a file lacks a text that English has, has one more, or has other placeholders;
+            or there are no shared words in one of the room's languages.
     """
+    shared, own = _read_files(SHARED), _read_files(folder)
+    if missing := sorted(own.keys() - shared.keys()):
+        raise InputError(f"{SHARED}: expected a file of each language, found none of {missing[0]}")
+    return {
+        code: words.model_copy(update={"texts": {**shared[code].texts, **words.texts}})
+        for code, words in own.items()
+    }
+
+
+def _read_files(folder: Path) -> dict[str, Texts]:
     files = Files("language", [folder])
     documents = {name: yamlfile.read(files.find(name)) for name in files.names()}
     known = yamlfile.list_field_names(Texts)

@@ -12,10 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 2**18
-"""Of a form: some long texts; see `MOST_LETTERS` of `forms`."""
-
-UPLOADS = "/mine"
-"""How the path ends that files are sent to."""
+"""Of a form: some long texts."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -34,17 +31,23 @@ UNKEPT = "no-store"
 class Guards:
     """Refuses foreign hosts and bodies that are too large; adds the headers of every answer.
 
-    Where people may send files, of ``uploads`` bytes at most, the page says what is too large.
+    Files of ``uploads`` bytes at most may be sent to paths that end with ``uploads_end``, whose
+    page says what is too large.
 
     A page of somebody else's may give its own name the address of this machine, so names are
     known ones; an address by itself cannot be such a name.
     """
 
     def __init__(
-        self, app: ASGIApp, hosts: Collection[str], most: int = MOST_BYTES, uploads: int = 0
+        self,
+        app: ASGIApp,
+        hosts: Collection[str],
+        most: int,
+        uploads: int,
+        uploads_end: str,
     ) -> None:
         self.app = app
-        self.most, self.uploads = most, uploads
+        self.most, self.uploads, self.uploads_end = most, uploads, uploads_end
         self.hosts = {host.lower() for host in hosts} | {"localhost"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +69,7 @@ class Guards:
             answer = PlainTextResponse("This name is not one of this server's.\n", 400)
             await answer(scope, receive, send_guarded)
             return
-        upload = self.uploads and scope["path"].endswith(UPLOADS)
+        upload = self.uploads and scope["path"].endswith(self.uploads_end)
         bounded = Bounded(receive, self.uploads if upload else self.most)
         if not upload and bounded.refuses(headers.get("content-length", "0")):
             await PlainTextResponse("This is too much.\n", 413)(scope, receive, send_guarded)
@@ -121,11 +124,11 @@ class Links:
 
     def find(self, word: str) -> str | None:
         """The seat that a word leads to."""
-        asked, found = _digest(word), None
+        asked, seat = _digest(word), None
         for digest, code in self._known:
             if hmac.compare_digest(digest, asked):
-                found = code
-        return found
+                seat = code
+        return seat
 
 
 def _digest(word: str) -> bytes:

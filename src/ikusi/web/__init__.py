@@ -1,0 +1,1 @@
+"""What all pages that Ikusi serves share: guards, words, templates, uploads, the server."""
