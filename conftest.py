@@ -16,13 +16,13 @@ LMMS = (
 collect_ignore = [] if find_spec("lmms_eval") else list(LMMS)
 
 LONGEST = (
-    "tests/train/test_parallel.py",
-    "tests/miniature/test_corpora.py",
-    "tests/test_stopping.py",
     "tests/study/launch/test_real_slurm.py",
+    "tests/train/test_parallel.py",
+    "tests/test_stopping.py",
     "tests/study/launch/test_torchrun.py",
     "tests/study/test_paper_recipes.py",
     "tests/test_power_cut.py",
+    "tests/miniature/test_corpora.py",
     "tests/test_full_disk.py",
     "tests/study/test_code.py",
     "tests/annotate/test_browser.py",
@@ -33,6 +33,12 @@ QUICK = "not slow"  # the marks of a quick run: make test-fast
 MOST_SECONDS = 10.0
 """Processor time that a test without the mark may take, with all that it has started: many times
 what it takes, as it may be the first to load a large library."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are processors: many tests wait, for servers or for a cluster."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
