@@ -57,26 +57,29 @@ def rewrite(root: Path, text: str, into: str) -> Path:
     return path
 
 
+OTHER_NUMBERS = [
+    ("return _aggregate(contained, aggregate)", "return 1.0", {"evaluate", "evaluate_backbone"}),
+    ("order = random.permutation(OPTIONS)", "order = np.arange(OPTIONS)", {"data"}),
+    ("\nCLIP = 1.0", "\nCLIP = 2.0", {"align", "instruct"}),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("text", "into", "kinds"),
-    [
-        (
-            "return _aggregate(contained, aggregate)",
-            "return 1.0",
-            {"evaluate", "evaluate_backbone"},
-        ),
-        ("order = random.permutation(OPTIONS)", "order = np.arange(OPTIONS)", {"data"}),
-        ("\nCLIP = 1.0", "\nCLIP = 2.0", {"align", "instruct"}),
-        ("message['content'] | trim +", "message['content'] +", {"align", "evaluate"}),
-    ],
-    ids=["always included", "other questions", "another norm", "another template"],
-)
-def test_other_numbers_are_noticed(copied: Path, text: str, into: str, kinds: set[str]) -> None:
-    path = rewrite(copied, text, into)
+def test_other_numbers_are_noticed(copied: Path) -> None:
+    paths = [rewrite(copied, text, into) for text, into, _ in OTHER_NUMBERS]
     changes = recording.find_changes(source.Package(copied), code.read_record())
-    assert {f"ikusi.study.steps:{kind}" for kind in kinds} <= set(changes)
-    assert path.suffix != ".py" or f".{path.stem}" in recording.describe_changes(changes)
+    for path, (_, _, kinds) in zip(paths, OTHER_NUMBERS, strict=True):
+        module = ".".join(("ikusi", *path.relative_to(copied).with_suffix("").parts))
+        for step in kinds:
+            assert module in changes[f"ikusi.study.steps:{step}"]
+        assert f".{path.stem}" in recording.describe_changes(changes)
+
+
+@pytest.mark.slow
+def test_another_chat_template_is_noticed(copied: Path) -> None:
+    rewrite(copied, "message['content'] | trim +", "message['content'] +")
+    changes = recording.find_changes(source.Package(copied), code.read_record())
+    assert {"ikusi.study.steps:align", "ikusi.study.steps:evaluate"} <= set(changes)
 
 
 @pytest.mark.slow
