@@ -1,5 +1,5 @@
-"""Writing that lasts: a file is seen whole or not at all, is on the disk before anything vouches
-for it, and a disk that takes no more says so in one line.
+"""Writing that lasts: a file is seen whole or not at all, and is on the disk before any manifest
+lists it; a disk that is full or not writable is an error of one line.
 
 After a power cut a file may be empty that was renamed before its content was handed to the disk,
 and a rename may be lost that was not: so files come first, then the folder that holds them.
@@ -19,7 +19,7 @@ from ikusi.errors import InputError
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SHUT = {errno.EROFS, errno.EACCES, errno.EPERM}
 BROKEN = {errno.EIO, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP}
-# SQLite's and Rust's libraries (safetensors, tokenizers) tell a number only in words, or none.
+# SQLite's and Rust's libraries (safetensors, tokenizers) give a number only in words, or none.
 _NUMBER = re.compile(r"(?:os error|errno|code:) (\d+)", re.IGNORECASE)
 _SQLITE = {
     "disk is full": errno.ENOSPC,
@@ -76,7 +76,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     Readers see the old file or the new one, never a part.
 
     Raises:
-        InputError: the disk is full or shut.
+        InputError: the disk is full or not writable.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -85,7 +85,7 @@ def replace_file(path: Path) -> Iterator[Path]:
             flush(aside)
             move(aside, path)
     finally:
-        with suppress(OSError):  # it has been moved, or the disk is shut, which is told
+        with suppress(OSError):  # it has been moved, or the disk is not writable, which is reported
             aside.unlink()
 
 
@@ -115,7 +115,7 @@ def explain_errors(path: Path, aside: Path | None = None) -> Iterator[None]:
         aside: where `path` is written until it is whole.
 
     Raises:
-        InputError: the disk is full or shut; what was raised is its cause.
+        InputError: the disk is full or not writable; what was raised is its cause.
     """
     try:
         yield
@@ -168,8 +168,8 @@ def _number(error: BaseException) -> int:
 
 def _explain(number: int, path: Path | None, begun: Path | None) -> str:
     if number in SHUT:
-        found = "a disk that is read-only" if number == errno.EROFS else "no right to"
-        return f"expected to read or write it, found {found}"
+        fault = "a disk that is read-only" if number == errno.EROFS else "no right to"
+        return f"expected to read or write it, found {fault}"
     if number in BROKEN:
         return f"expected to read or write it, found: {os.strerror(number)}"
     then = _then(begun or path)
@@ -183,8 +183,8 @@ def _explain(number: int, path: Path | None, begun: Path | None) -> str:
 def _then(path: Path | None) -> str:
     made = _staging(path) if path else None
     needs = measure_size(made) if made else 0
-    told = f"{format_bytes(needs)} had been written, so it needs more; " if needs else ""
-    return f"{told}once there is room, the same command goes on"
+    written = f"{format_bytes(needs)} had been written, so it needs more; " if needs else ""
+    return f"{written}once there is room, the same command goes on"
 
 
 def _staging(path: Path) -> Path | None:
@@ -200,11 +200,11 @@ def describe_room(path: Path) -> str:
     """How much room the disk of a path has, in words."""
     place = next((place for place in (path, *path.parents) if place.exists()), Path("/"))
     free = shutil.disk_usage(place)
-    told = f"{format_bytes(free.free)} free of {format_bytes(free.total)}"
+    room = f"{format_bytes(free.free)} free of {format_bytes(free.total)}"
     inodes = os.statvfs(place)
     if inodes.f_files and not inodes.f_favail:
-        return f"no inodes left for another file ({told})"
-    return told
+        return f"no inodes left for another file ({room})"
+    return room
 
 
 def measure_size(path: Path) -> int:

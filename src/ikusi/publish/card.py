@@ -35,7 +35,7 @@ def write_card(
         shows: words that licences want displayed.
 
     Raises:
-        InputError: a secret or a path of this machine would stand on it.
+        InputError: it would show a secret or a path of this machine.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

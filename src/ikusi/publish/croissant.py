@@ -121,17 +121,17 @@ def _describe_table(release: Release, table: str, schema: pa.Schema) -> dict[str
 def _describe_field(name: str, field: pa.Field, place: dict[str, Any]) -> dict[str, Any]:
     source = {**place, "extract": {"column": field.name}}
     kind = field.type
-    told: dict[str, Any] = {"@type": "cr:Field", "@id": name, "name": name.replace("/", "-")}
+    described: dict[str, Any] = {"@type": "cr:Field", "@id": name, "name": name.replace("/", "-")}
     if kind == SHOWN:
         picture = source | {"transform": {"jsonPath": "bytes"}}
-        return {**told, "dataType": "sc:ImageObject", "source": picture}
+        return {**described, "dataType": "sc:ImageObject", "source": picture}
     if pa.types.is_list(kind):
-        told["repeated"] = True
+        described["repeated"] = True
         kind = kind.value_type
     if pa.types.is_struct(kind):
         parts = [kind.field(place) for place in range(kind.num_fields)]
         return {
-            **told,
+            **described,
             "subField": [
                 {
                     "@type": "cr:Field",
@@ -143,7 +143,7 @@ def _describe_field(name: str, field: pa.Field, place: dict[str, Any]) -> dict[s
                 for part in parts
             ],
         }
-    return {**told, "dataType": _find_type(kind), "source": source}
+    return {**described, "dataType": _find_type(kind), "source": source}
 
 
 def _find_type(kind: pa.DataType) -> str:

@@ -41,7 +41,7 @@ Pictures = Literal["inline", "url"]
 
 @dataclass(frozen=True)
 class Asked:
-    """What a release is to be.
+    """Settings of a release.
 
     Attributes:
         name: what it will be called.
@@ -144,8 +144,8 @@ def _count_pictures(corpus: Corpus) -> int:
 def _find_split(made: list[origins.Step]) -> str:
     """The split that a corpus was imported of, if it was one."""
     named = [step.get("settings", {}).get("split") for step in made]
-    found = [split for split in named if isinstance(split, str) and split.isidentifier()]
-    return found[0] if found else SPLIT
+    splits = [split for split in named if isinstance(split, str) and split.isidentifier()]
+    return splits[0] if splits else SPLIT
 
 
 def _digest_judged(corpus: Path) -> str | None:
@@ -170,7 +170,7 @@ class _Maker:
         self.corpus, self.staging, self.asked, self.made = corpus, staging, asked, made
         self.terms, self.done_all_the_same = terms, done_all_the_same
         self.trainings = trainings
-        self.tell = progress or (lambda _: None)
+        self.report_progress = progress or (lambda _: None)
         self.files: dict[str, File] = {}
         self.used: dict[str, dict[str, int]] = {}
 
@@ -221,7 +221,7 @@ class _Maker:
                     with (self.staging / WRITTEN).open("a", encoding="utf-8") as file:
                         file.write(f"{line}\n")
                 self.files[name] = known
-                self.tell(sum(file.bytes for file in self.files.values()))
+                self.report_progress(sum(file.bytes for file in self.files.values()))
 
     def _count_unplaced(self, release: Release) -> int:
         """Pictures that the release neither holds nor has an address of."""
@@ -233,21 +233,21 @@ class _Maker:
 
     def _read_written(self) -> dict[str, File]:
         """The files that an earlier attempt has noted as whole; a line may have been cut."""
-        path, found = self.staging / WRITTEN, {}
+        path, files = self.staging / WRITTEN, {}
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         for line in lines:
             try:
                 name, about = json.loads(line)
-                found[name] = File.model_validate(about)
+                files[name] = File.model_validate(about)
             except ValueError:
                 continue
-        return found
+        return files
 
     def _write_judged(self) -> None:
         """Pass on what people said of rows, by code name; notes, which may name people, stay."""
-        said = judged.read(self.corpus.folder)
-        if said:
-            judged.write(self.staging, map(_without_notes, said.values()))
+        rows = judged.read(self.corpus.folder)
+        if rows:
+            judged.write(self.staging, map(_without_notes, rows.values()))
             self._note(judged.FILE)
 
     def _write_attribution(self) -> None:

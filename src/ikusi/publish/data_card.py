@@ -53,7 +53,7 @@ ikusi data import {whence} --output corpora/{short}
 
 
 def summarise(release: Release, row_type: RowType) -> str:
-    """What a release is, in a sentence."""
+    """A sentence that says what a release is."""
     codes = ", ".join(release.languages)
     shown = f" about {release.images:,} pictures" if release.images else ""
     return f"{release.rows:,} rows of the type {row_type.name}{shown}, in {codes}."
@@ -69,7 +69,7 @@ def write_card(
     """Write the card of a release whose files are there.
 
     Raises:
-        InputError: something private would stand on it.
+        InputError: it would show something private.
     """
     sections = {
         "What it holds": _describe_tables(release, row_type),
@@ -106,12 +106,12 @@ def make_header(release: Release, row_type: RowType, terms: Terms) -> dict[str, 
 
 
 def _configure(release: Release, table: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"config_name": table}
+    config: dict[str, Any] = {"config_name": table}
     if table == find_default(release):
-        found["default"] = True
+        config["default"] = True
     folder = release.tables[table][0].rpartition("/")[0]
     files = [{"split": release.split, "path": f"{folder}/{release.split}-*.parquet"}]
-    return found | {"data_files": files}
+    return config | {"data_files": files}
 
 
 def find_default(release: Release) -> str:
@@ -203,15 +203,15 @@ def _describe_steps(release: Release) -> str:
         parts = ("rows_in", "rows", "quarantined", "left_out")
         numbers = (counts.get(part) for part in parts)
         lines.append([name, *(f"{number:,}" if number is not None else "" for number in numbers)])
-        found = dict(step.get("quarantined") or {})
-        found |= {key: count for key, count in counts.items() if key.startswith("left out: ")}
-        reasons += [[name, reason, f"{count:,}"] for reason, count in found.items()]
+        counted = dict(step.get("quarantined") or {})
+        counted |= {key: count for key, count in counts.items() if key.startswith("left out: ")}
+        reasons += [[name, reason, f"{count:,}"] for reason, count in counted.items()]
     head = ["step", "rows in", "rows out", "in quarantine", "left out"]
-    told = [card.tabulate(head, lines)]
+    blocks = [card.tabulate(head, lines)]
     if reasons:
-        told.append("Why rows were set aside:")
-        told.append(card.tabulate(["step", "reason", "rows"], reasons))
-    return "\n\n".join(told)
+        blocks.append("Why rows were set aside:")
+        blocks.append(card.tabulate(["step", "reason", "rows"], reasons))
+    return "\n\n".join(blocks)
 
 
 def _name_step(step: Mapping[str, Any]) -> str:
@@ -220,9 +220,9 @@ def _name_step(step: Mapping[str, Any]) -> str:
         origins.IMPORT: settings.get("source") or settings.get("release"),
         origins.TRANSLATE: f"into {settings.get('language')}",
     }
-    said = STEPS.get(str(step.get("kind")), str(step.get("kind")))
+    what = STEPS.get(str(step.get("kind")), str(step.get("kind")))
     detail = of.get(str(step.get("kind")))
-    return f"{said}: {detail}" if detail else said
+    return f"{what}: {detail}" if detail else what
 
 
 def _describe_translations(release: Release) -> Iterator[str]:
@@ -233,8 +233,8 @@ def _describe_translations(release: Release) -> Iterator[str]:
         engine = settings.get("engine") or {}
         what = f"**{settings.get('source_language')} to {settings.get('language')}**"
         yield f"{what}, by `{settings.get('translator')}`. With these settings:"
-        told = {key: value for key, value in engine.items() if value not in (None, {}, [])}
-        yield card.tabulate(["setting", "value"], [[key, told[key]] for key in sorted(told)])
+        values = {key: value for key, value in engine.items() if value not in (None, {}, [])}
+        yield card.tabulate(["setting", "value"], [[key, values[key]] for key in sorted(values)])
         flagged = (step.get("counts") or {}).get("flagged")
         if flagged is not None:
             yield f"{flagged:,} rows have a flag: a check found something worth a look."
@@ -247,8 +247,8 @@ def _describe_used(release: Release) -> str:
         return ""
     lines = []
     for step, counts in release.used.items():
-        told = ", ".join(f"{count:,} {code}" for code, count in counts.items())
-        lines.append([step, f"{sum(counts.values()):,}", told])
+        listed = ", ".join(f"{count:,} {code}" for code, count in counts.items())
+        lines.append([step, f"{sum(counts.values()):,}", listed])
     return (
         "`used/` has a table for each training: ids, the language in which a row was read, and "
         "how many times.\n\n" + card.tabulate(["training", "rows", "by language"], lines)

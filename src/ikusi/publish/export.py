@@ -124,7 +124,7 @@ def take_language_model(model: LlavaForConditionalGeneration) -> PreTrainedModel
 def make_text_tokenizer(processor: LlavaProcessor) -> PreTrainedTokenizerBase:
     """The LLaVA's tokenizer with a chat template for text, which gives the LLaVA's own tokens.
 
-    That is the LLM's own template where it was taught to write images; else the checkpoint's, made
+    That is the LLM's own template where it was changed to write images; else the checkpoint's, made
     to take contents as strings too. Where it writes no BOS, which a LLaVA's processor would put
     before the text but programs for LLMs do not, it is made to. Raises InputError where the tokens
     come out differently all the same.
@@ -141,8 +141,8 @@ def make_text_tokenizer(processor: LlavaProcessor) -> PreTrainedTokenizerBase:
     for opening in OPENINGS:
         tokenizer.chat_template = opening + template
         if _encode_asked(tokenizer) == wanted:
-            taught: PreTrainedTokenizerBase = tokenizer
-            return taught
+            made: PreTrainedTokenizerBase = tokenizer
+            return made
     raise InputError("chat template: expected text as the LLaVA is given it, found other tokens")
 
 
@@ -227,7 +227,7 @@ def _convert(converter: list[str], folder: Path, file: Path, numbers: str) -> No
     command = [*converter, str(folder), "--outfile", str(file), "--outtype", numbers]
     done = processes.run(command)
     if done.returncode or not file.is_file():
-        told = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise InputError(
-            f"{CONVERTER}: expected a converted LLM, found: {told[-1] if told else 'nothing'}"
+            f"{CONVERTER}: expected a converted LLM, found: {lines[-1] if lines else 'nothing'}"
         )

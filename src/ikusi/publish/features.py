@@ -18,8 +18,8 @@ from ikusi.data.released import SHOWN
 def describe_features(schema: pa.Schema) -> pa.Schema:
     """A schema that also says which of its columns are pictures."""
     features = {field.name: _describe(field.type) for field in schema}
-    told = json.dumps({"info": {"features": features}})
-    return schema.with_metadata({"huggingface": told})
+    described = json.dumps({"info": {"features": features}})
+    return schema.with_metadata({"huggingface": described})
 
 
 def _describe(kind: pa.DataType) -> dict[str, Any]:

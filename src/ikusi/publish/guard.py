@@ -54,7 +54,7 @@ class Fault:
 
 
 def list_faults(text: str, names: Collection[str] = ()) -> Iterator[Fault]:
-    """What a text must not say, line by line.
+    """Secrets, paths and names in a text, line by line.
 
     Args:
         text: of a file, or of a card.
@@ -68,13 +68,13 @@ def list_faults(text: str, names: Collection[str] = ()) -> Iterator[Fault]:
         pattern = rf"(?<!\w)(?:{'|'.join(people)})(?!\w)"
         compiled.append(("the name of a person who took part", re.compile(pattern)))
     for number, line in enumerate(text.splitlines(), start=1):
-        for what, found in compiled:
-            if found.search(line):
+        for what, forbidden in compiled:
+            if forbidden.search(line):
                 yield Fault(what, number)
 
 
 def check_text(text: str, file: Path | str, names: Collection[str] = ()) -> None:
-    """Refuse a text that says what it must not.
+    """Refuse a text with secrets, paths or names in it.
 
     Raises:
         InputError: the first fault, with its line.
@@ -84,8 +84,8 @@ def check_text(text: str, file: Path | str, names: Collection[str] = ()) -> None
 
 
 def check_folder(folder: Path, names: Collection[str] = ()) -> None:
-    """Refuse a folder with a file of text, or a table's description of a row, that says what it
-    must not.
+    """Refuse a folder with secrets, paths or names in a file of text, or in what a table says of
+    rows.
 
     Raises:
         InputError: the first fault, with file and line, or file and column.
@@ -105,10 +105,10 @@ def _check_table(path: Path, shown: Path, names: Collection[str]) -> None:
         for number in range(file.num_row_groups if columns else 0):
             table = file.read_row_group(number, columns)
             for name in columns:
-                said = (str(one) for one in pc.unique(table[name]).to_pylist() if one)
-                for fault in list_faults("\n".join(said), names):
-                    told = f"expected nothing private, found {fault.what}"
-                    raise InputError(f"{shown}: column {name}: {told}")
+                texts = (str(one) for one in pc.unique(table[name]).to_pylist() if one)
+                for fault in list_faults("\n".join(texts), names):
+                    problem = f"expected nothing private, found {fault.what}"
+                    raise InputError(f"{shown}: column {name}: {problem}")
 
 
 def _read_text(file: Path) -> str | None:

@@ -174,18 +174,18 @@ def find(stated: str | None) -> Licence:
 
 
 def find_of_model(place: str | Path) -> Licence:
-    """The licence of a model: as the card in its folder states it, else by the family that its
-    name tells.
+    """The licence of a model: as the card in its folder states it, else by the family that its name
+    shows.
 
     Args:
         place: its folder, or its name on the hub, with or without a revision.
     """
     stated = _read_card(place)
-    if (told := find(stated)).is_known:
-        return told
+    if (licence := find(stated)).is_known:
+        return licence
     name = re.split(r"[/\\]", str(pretrained.split_place(place)[0]).rstrip("/\\"))[-1]
     ids = [id for id in FILES.names() if any(_names(name, one) for one in load(id).families)]
-    return load(ids[0]) if len(ids) == 1 and not stated else told
+    return load(ids[0]) if len(ids) == 1 and not stated else licence
 
 
 def bind(uses: Sequence[Use], kind: Kind, name: str, *, passes_pictures: bool = False) -> Terms:
@@ -218,24 +218,24 @@ def bind(uses: Sequence[Use], kind: Kind, name: str, *, passes_pictures: bool = 
 
 def _refuse(use: Use, uses: Sequence[Use], kind: Kind, name: str) -> list[Refusal]:
     """What forbids the release because of one of its parts."""
-    licence, found = use.licence, []
+    licence, reasons = use.licence, []
     written = use.role in ("data", "translator")  # what a model has written, if any has
     if kind == "model" and (use.role == "base" or (written and licence.outputs == "named")):
         begins = licence.name_begins
         if begins and not _space(name).startswith(begins):
-            found.append(
+            reasons.append(
                 f"name: expected one that begins with {begins!r}, as the {licence.name} asks "
                 f"({use.what}), found {name!r}"
             )
     same = any(one.role == "base" and one.licence.id == licence.id for one in uses)
     if kind == "model" and written and licence.outputs == "kept" and not same:
-        found.append(
+        reasons.append(
             f"{use.what}: expected a model of the same family, as the {licence.name} asks of "
             f"whatever its outputs improve, found another"
         )
     if use.role == "data" and not licence.changes and any(u.role == "translator" for u in uses):
-        found.append(f"{use.what}: the {licence.name} does not let a translation be passed on")
-    return [Refusal(licence.id, reason) for reason in found]
+        reasons.append(f"{use.what}: the {licence.name} does not let a translation be passed on")
+    return [Refusal(licence.id, reason) for reason in reasons]
 
 
 def _describe(uses: Sequence[Use], kind: Kind) -> dict[str, Any]:
@@ -268,7 +268,7 @@ def _read_card(place: str | Path) -> str | None:
 
 
 def _names(part: str, family: str) -> bool:
-    """Whether a part of a name, such as `Latxa-Llama-3.1-8B`, tells a family."""
+    """Whether a part of a name, such as `Latxa-Llama-3.1-8B`, names a family."""
     return bool(re.search(rf"(?<![a-z0-9]){re.escape(family)}(?![a-z0-9.])", part, re.IGNORECASE))
 
 

@@ -87,9 +87,9 @@ def write(
     writer.close()
 
 
-def _expect(what: str, found: str, known: tuple[str, ...]) -> None:
-    if found not in known:
-        raise InputError(f"{what}: llama.cpp expects one of {', '.join(known)}, found {found!r}")
+def _expect(what: str, actual: str, known: tuple[str, ...]) -> None:
+    if actual not in known:
+        raise InputError(f"{what}: llama.cpp expects one of {', '.join(known)}, found {actual!r}")
 
 
 def _describe(

@@ -141,8 +141,8 @@ def _write_card(
     set_aside: Sequence[str],
     forms: Sequence[str],
 ) -> None:
-    found = scores.list_scores(trained)
-    scores.write_eval_results(folder, found)
+    listed = scores.list_scores(trained)
+    scores.write_eval_results(folder, listed)
     target = trained.study.target
     config = jsonfile.read_plain(folder / "config.json", dict, "a model's configuration")
     usage = snippets.write_usage(
@@ -154,19 +154,19 @@ def _write_card(
     )
     sections = {
         "How to use it": usage,
-        "What it scores": _describe_scores(trained, found),
+        "What it scores": _describe_scores(trained, listed),
         "What it learnt from": _describe_lessons(trained),
         "How it was trained": _describe_training(trained),
-        "Limits": _list_limits(trained, found),
+        "Limits": _list_limits(trained, listed),
         card.LICENCES: card.describe_terms(terms, set_aside),
         "Who made the pictures and words": trained.study.attribution(),
     }
     title = name.rpartition("/")[2]
-    header = _describe(trained, title, terms, found)
+    header = _describe(trained, title, terms, listed)
     card.write_card(folder, header, title, _summarise(trained), sections, terms.shows)
 
 
-def _describe(trained: Trained, name: str, terms: Terms, found: list[Score]) -> dict[str, Any]:
+def _describe(trained: Trained, name: str, terms: Terms, listed: list[Score]) -> dict[str, Any]:
     """What the hub reads."""
     datasets = [each for lesson in trained.lessons for each in lesson.datasets]
     return {
@@ -177,7 +177,7 @@ def _describe(trained: Trained, name: str, terms: Terms, found: list[Score]) -> 
         "tags": ["llava", "multimodal", "ikusi"],
         "base_model": [base.name for base in trained.bases if base.on_hub],
         "datasets": list(dict.fromkeys(datasets)),
-        "model-index": scores.make_model_index(name, found),
+        "model-index": scores.make_model_index(name, listed),
     }
 
 
@@ -192,14 +192,14 @@ def _summarise(trained: Trained) -> str:
     )
 
 
-def _describe_scores(trained: Trained, found: list[Score]) -> str:
-    if not found:
+def _describe_scores(trained: Trained, listed: list[Score]) -> str:
+    if not listed:
         return f"It has no scores: {trained.not_measured}."
     mirrored = "\n".join(
         f"- {one.title}: {one.description.strip()}" for one in trained.study.benchmarks.values()
     )
     return (
-        f"{scores.tabulate_scores(found)}\n\nThe intervals are bootstraps over pictures. "
+        f"{scores.tabulate_scores(listed)}\n\nThe intervals are bootstraps over pictures. "
         "“Guessing” is the better of chance and the best constant answer to each kind of "
         f"question. All figures, by group too, are in [{RESULTS}]({RESULTS}).\n\n{mirrored}"
     )
@@ -235,9 +235,9 @@ def _name_step(step: origins.Step) -> str:
 def _describe_training(trained: Trained) -> str:
     names = {pack.code: pack.name for pack in trained.study.languages}
     rows = []
-    for stage, settings, told in trained.list_stages():
-        counts = told.get("counts", {})
-        spoken = ", ".join(
+    for stage, settings, summary in trained.list_stages():
+        counts = summary.get("counts", {})
+        by_language = ", ".join(
             f"{names.get(code, code)} {rows_}"
             for code, rows_ in counts.get("languages", {}).items()
         )
@@ -247,24 +247,24 @@ def _describe_training(trained: Trained) -> str:
             (
                 stage,
                 learnt,
-                told.get("steps", "?"),
+                summary.get("steps", "?"),
                 settings.get("batch_size", "?"),
                 f"{settings.get('optimizer')}, {settings.get('learning_rate')}",
-                spoken,
+                by_language,
                 counts.get("supervised_tokens", "?"),
-                f"{told.get('seconds', 0) / 3600:.2f} on {told.get('processes', 1)} x "
-                f"{told.get('device', '?')}",
+                f"{summary.get('seconds', 0) / 3600:.2f} on {summary.get('processes', 1)} x "
+                f"{summary.get('device', '?')}",
             )
         )
     header = ("stage", "learns", "steps", "batch", "optimiser, rate", "rows", "tokens learnt")
     return card.tabulate((*header, "hours"), rows)
 
 
-def _list_limits(trained: Trained, found: list[Score]) -> str:
-    return "\n".join(f"- {line}" for line in _limits(trained, found))
+def _list_limits(trained: Trained, listed: list[Score]) -> str:
+    return "\n".join(f"- {line}" for line in _limits(trained, listed))
 
 
-def _limits(trained: Trained, found: list[Score]) -> Iterator[str]:
+def _limits(trained: Trained, listed: list[Score]) -> Iterator[str]:
     longest = trained.study.recipe.stages.instruct.max_length
     yield "It has learnt from conversations about one picture or none."
     yield f"It has learnt from conversations of at most {longest} tokens."
@@ -272,4 +272,4 @@ def _limits(trained: Trained, found: list[Score]) -> Iterator[str]:
     yield from filter(
         None, (tables.describe_overlap(trained.study, name) for name in trained.study.benchmarks)
     )
-    yield from scores.list_limits(found)
+    yield from scores.list_limits(listed)

@@ -51,7 +51,7 @@ def trace(folder: Path) -> list[Step]:
 
 def _describe(folder: Path, record: Mapping[str, Any], settings: Mapping[str, Any]) -> Step:
     kept = {name: value for name, value in settings.items() if name not in LEFT_OUT}
-    # What an import says of reasons is told below, for all steps alike.
+    # An import's reasons are counted below, for all steps alike.
     counts = {
         name: count
         for name, count in record["counts"].items()
@@ -65,11 +65,11 @@ def _describe(folder: Path, record: Mapping[str, Any], settings: Mapping[str, An
 
 def _count_reasons(folder: Path, kind: str) -> dict[str, int]:
     """Quarantined rows by reason, without what single rows had or people wrote."""
-    found: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
     for reason, count in importing.count_reasons(folder / "quarantine.parquet").items():
-        found[reason.partition(":")[0] if kind == PEOPLE else reason] += count
-    most = dict(found.most_common(REASONS))
-    rest = sum(found.values()) - sum(most.values())
+        reasons[reason.partition(":")[0] if kind == PEOPLE else reason] += count
+    most = dict(reasons.most_common(REASONS))
+    rest = sum(reasons.values()) - sum(most.values())
     return most | ({"other reasons": rest} if rest else {})
 
 
@@ -95,10 +95,10 @@ def list_uses(made: Sequence[Step], stated: str | None = None) -> list[Use]:
         made: as `trace` gives it.
         stated: the licence of a corpus of one's own; it stands for that of a data set, too.
     """
-    found = list(_list_uses(made, stated))
-    if stated and not any(use.role == "data" for use in found):
-        found.insert(0, Use("the corpus", "data", licences.find(stated), stated))
-    return list({(use.what, use.role): use for use in found}.values())
+    uses = list(_list_uses(made, stated))
+    if stated and not any(use.role == "data" for use in uses):
+        uses.insert(0, Use("the corpus", "data", licences.find(stated), stated))
+    return list({(use.what, use.role): use for use in uses}.values())
 
 
 def _list_uses(made: Sequence[Step], stated: str | None) -> Iterator[Use]:

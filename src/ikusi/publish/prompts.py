@@ -45,11 +45,11 @@ def _find_text(settings: Mapping[str, Any], engine: Mapping[str, Any]) -> str | 
     """A prompt as YAML, if it still gives what the server was sent."""
     try:
         target, source = (language.load(settings[key]) for key in ("language", "source_language"))
-        found = prompt.load(engine["prompt"], target.code)
-        writer = Writer(found, engine["format"], source, target)
+        loaded = prompt.load(engine["prompt"], target.code)
+        writer = Writer(loaded, engine["format"], source, target)
         if writer.fingerprint() != engine.get("prompt_hash"):
             return None
-        whole = found.model_dump()  # with what it takes over from other files
+        whole = loaded.model_dump()  # with what it takes over from other files
         return yaml.safe_dump(whole, allow_unicode=True, sort_keys=False, width=100)
     except (InputError, LookupError, OSError, TypeError):
         return None

@@ -39,11 +39,11 @@ class Pushed:
 
 
 def list_files(folder: Path) -> dict[str, int]:
-    """What would be uploaded: path in the release -> bytes."""
+    """The files that would be uploaded: path in the release -> bytes."""
     from huggingface_hub.utils import filter_repo_objects
 
-    found = claim.list_contents(folder)
-    return {name: found[name] for name in filter_repo_objects(found, ignore_patterns=[*COMPANIONS])}
+    files = claim.list_contents(folder)
+    return {name: files[name] for name in filter_repo_objects(files, ignore_patterns=[*COMPANIONS])}
 
 
 def check(folder: Path, name: str, allowed: Collection[str] = ()) -> None:
@@ -139,10 +139,10 @@ def _explain(name: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         status = error.response.status_code
         hint = "; `hf auth login` with a token that may write" if status in (401, 403) else ""
-        told = " ".join(str(error.server_message or error).split())
+        reason = " ".join(str(error.server_message or error).split())
         raise InputError(
-            f"{name}: expected the hub to take it, found {status}: {told}{hint}"
+            f"{name}: expected the hub to take it, found {status}: {reason}{hint}"
         ) from error
     except Exception as error:
-        told = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
-        raise InputError(f"{name}: expected the hub to take it, found {told}") from error
+        reason = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+        raise InputError(f"{name}: expected the hub to take it, found {reason}") from error

@@ -1,4 +1,4 @@
-"""A release of whatever somebody has made: it is found out what that is."""
+"""A release of a run, a study or a corpus, recognised by what its folder holds."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Thing = Literal["run", "study", "corpus"]
 
 
 def name_thing(folder: Path) -> Thing:
-    """What a folder holds.
+    """The kind of thing that a folder holds.
 
     Raises:
         InputError: nothing that can be released.
     """
-    found = Path(folder).resolve()
-    if found.parent.name == INSTRUCT and StudyFolder.around(found) is not None:
+    resolved = Path(folder).resolve()
+    if resolved.parent.name == INSTRUCT and StudyFolder.around(resolved) is not None:
         return "run"
-    if StudyFolder(found).recipe.is_file():
+    if StudyFolder(resolved).recipe.is_file():
         return "study"
-    if (found / ABOUT).is_file():
+    if (resolved / ABOUT).is_file():
         return "corpus"
     raise InputError(
         f"{folder}: expected the folder of a study, of a corpus, or of a run such as "
-        f"studies/STUDY/instruct/RUN, found {'another' if found.is_dir() else 'none'}"
+        f"studies/STUDY/instruct/RUN, found {'another' if resolved.is_dir() else 'none'}"
     )
 
 
@@ -57,7 +57,7 @@ def publish(
         of_data: `pictures`, `licence`, `split` and `used_by`; see `publish_corpus`.
 
     Raises:
-        InputError: it is none of them, or something is asked for that it has not.
+        InputError: it is none of them, or an option does not apply to it.
     """
     thing = name_thing(folder)
     asked = {name: value for name, value in (of_data or {}).items() if value is not None}
@@ -78,6 +78,6 @@ def publish(
     if thing == "corpus":
         counts = publish_corpus(folder, output, hub_name=hub_name, allowed=allowed, **asked)
         lost = counts.get("images_without_address", 0)
-        said = f"{lost:,} pictures are not in it and have no address: say where they can be had"
-        return Released(output, "dataset", [said] if lost else [])
+        note = f"{lost:,} pictures are not in it and have no address: say where they can be had"
+        return Released(output, "dataset", [note] if lost else [])
     return publish_study(folder, output, hub_name=hub_name, allowed=allowed)

@@ -43,7 +43,7 @@ class Score:
 
     @property
     def notes(self) -> str:
-        """What the hub's formats have no key for."""
+        """Facts that the hub's formats have no key for."""
         pictures = self.figures.get("pictures", 0)
         about = f" about {pictures} pictures" if pictures else ""
         return (
@@ -54,15 +54,15 @@ class Score:
 
 def list_scores(trained: Trained) -> list[Score]:
     """Every benchmark in every language that the run was asked in, in the recipe's order."""
-    found = trained.evaluation
-    if found is None:
+    evaluation = trained.evaluation
+    if evaluation is None:
         return []
     when = (artifact.read_manifest(_folder(trained)) or {}).get("started", "")[:10] or None
     return [
         Score(benchmark, pack.code, figures, _find_dataset(trained, name), when)
         for name, benchmark in trained.study.benchmarks.items()
         for pack in trained.study.languages
-        if (figures := found.figures(name, pack.code)) and figures.get("score") is not None
+        if (figures := evaluation.figures(name, pack.code)) and figures.get("score") is not None
     ]
 
 
@@ -103,7 +103,7 @@ def _guess(score: Score) -> float:
 
 
 def list_limits(scores: list[Score]) -> Iterator[str]:
-    """What the scores say against the model, in sentences."""
+    """Weaknesses that the scores show, in sentences."""
     for one in scores:
         asked, figures = f"{one.benchmark.title}, asked in {one.language}", one.figures
         if figures["low"] <= _guess(one):
@@ -113,8 +113,8 @@ def list_limits(scores: list[Score]) -> Iterator[str]:
         if (figures.get("other_language") or 0.0) > OTHER_LANGUAGE:
             yield (
                 f"{asked}: {figures['other_language'] * 100:.0f} % of the "
-                f"{figures['language_told']} answers whose language could be told are in another "
-                "language."
+                f"{figures['language_told']} answers whose language could be identified are in "
+                "another language."
             )
         if figures.get("failed"):
             yield f"{asked}: {figures['failed']} questions were not answered."

@@ -56,9 +56,9 @@ def publish_study(
     set_aside = terms.check(allowed)
     settings: dict[str, Any] = {"name": name, "hub": hub_name, "texts": {}}
     settings |= {"allowed": sorted(allowed)}
-    said = _mask({place: read_judgements([place]) for place in opened.recipe.judgements})
+    by_place = _mask({place: read_judgements([place]) for place in opened.recipe.judgements})
     steps = {step: manifest["fingerprint"] for step, manifest, _ in opened.steps()}
-    made = artifact.fingerprint(VERSION, steps, said, settings, terms)
+    made = artifact.fingerprint(VERSION, steps, by_place, settings, terms)
     root = opened.folder.root
     claim.expect_whole(output, KIND, [root])
     if not artifact.is_current(output, made):
@@ -71,10 +71,10 @@ def publish_study(
             reads=[root],
         ) as staging:
             _write_steps(opened, staging)
-            tables_of = _write_judgements(said, staging, list(_list_people(said)))
+            tables_of = _write_judgements(by_place, staging, list(_list_people(by_place)))
             _write_recipe(opened, staging, tables_of)
             _write_absent(opened, staging)
-            _write_card(opened, staging, hub_name or name, terms, set_aside, said)
+            _write_card(opened, staging, hub_name or name, terms, set_aside, by_place)
             page.write(staging, staging / REPORT)
     return Released(output, "study", [])
 
@@ -95,10 +95,10 @@ def _list_uses(study: Study) -> Iterator[Use]:
         yield Use(f"answers of models made from {base.name}", "answers", base.licence)
 
 
-def _mask(said: Mapping[str, list[Judgement]]) -> dict[str, list[Judgement]]:
+def _mask(by_place: Mapping[str, list[Judgement]]) -> dict[str, list[Judgement]]:
     """Judgements under code names, the same in all tables and in the order of the names, and
     without people's own notes."""
-    every = (one for judgements in said.values() for one in judgements)
+    every = (one for judgements in by_place.values() for one in judgements)
     people = sorted({one.rater for one in every if one.kind == "person"})
     width = len(str(len(people)))
     codes = {name: f"person-{place:0{width}}" for place, name in enumerate(people, start=1)}
@@ -108,7 +108,7 @@ def _mask(said: Mapping[str, list[Judgement]]) -> dict[str, list[Judgement]]:
             return one
         return one.model_copy(update={"rater": codes[one.rater], "note": ""})
 
-    return {place: [mask(one) for one in judgements] for place, judgements in said.items()}
+    return {place: [mask(one) for one in judgements] for place, judgements in by_place.items()}
 
 
 def _list_people(places: Iterable[str]) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _write_steps(study: Study, folder: Path) -> None:
 
 
 def _write_judgements(
-    said: Mapping[str, list[Judgement]], folder: Path, people: list[str]
+    by_place: Mapping[str, list[Judgement]], folder: Path, people: list[str]
 ) -> list[str]:
     """A table for each that the recipe names; returns their places in the release.
 
@@ -150,7 +150,7 @@ def _write_judgements(
             text, which may be about anybody.
     """
     written: list[str] = []
-    for place, judgements in said.items():
+    for place, judgements in by_place.items():
         name = f"{JUDGEMENTS}/{Path(place).name}"
         name = f"{name}-{len(written) + 1}" if name in written else name
         disk.make_folder(folder / name)
@@ -182,11 +182,11 @@ def _write_card(
     name: str,
     terms: Terms,
     set_aside: list[str],
-    said: Mapping[str, list[Judgement]],
+    by_place: Mapping[str, list[Judgement]],
 ) -> None:
     title, place = name.rpartition("/")[2], study.recipe.name
     sections = {
-        "What is in it": _list_contents(study, said),
+        "What is in it": _list_contents(study, by_place),
         "What was found": _describe_findings(study),
         "To compute everything again": (
             f"```sh\nikusi report {title} --output again\n```\n\nwrites the tables and figures of "
@@ -210,7 +210,7 @@ def _write_card(
     card.write_card(folder, header, title, summary, sections, terms.shows)
 
 
-def _list_contents(study: Study, said: Mapping[str, list[Judgement]]) -> str:
+def _list_contents(study: Study, by_place: Mapping[str, list[Judgement]]) -> str:
     file = study.folder.recipe.name
     lines = [
         f"- [{file}]({file}): the study, written out in full",
@@ -220,7 +220,7 @@ def _list_contents(study: Study, said: Mapping[str, list[Judgement]]) -> str:
         f"- [{absent.FILE}]({absent.FILE}): the corpora, which do not go along, in numbers",
         f"- [{REPORT}/index.html]({REPORT}/index.html): figures, tables, and what they say",
     ]
-    for place, judgements in zip(said, said.values(), strict=True):
+    for place, judgements in zip(by_place, by_place.values(), strict=True):
         raters = {one.rater for one in judgements}
         lines.append(
             f"- `{JUDGEMENTS}/{Path(place).name}`: {len(judgements)} judgements by {len(raters)} "
@@ -232,8 +232,8 @@ def _list_contents(study: Study, said: Mapping[str, list[Judgement]]) -> str:
 
 
 def _describe_findings(study: Study) -> str:
-    found = tables.tabulate_in_short(study)
-    return f"{found.caption}:\n\n{card.tabulate(found.columns, map(_round, found.rows))}"
+    table = tables.tabulate_in_short(study)
+    return f"{table.caption}:\n\n{card.tabulate(table.columns, map(_round, table.rows))}"
 
 
 def _round(row: Any) -> list[object]:

@@ -76,8 +76,8 @@ class Lesson:
     @property
     def datasets(self) -> list[str]:
         """Its data sets on the hub."""
-        found = map(name_dataset, self.made)
-        return [dataset.name for dataset in found if dataset]
+        named = map(name_dataset, self.made)
+        return [dataset.name for dataset in named if dataset]
 
 
 class Dataset(NamedTuple):
@@ -100,7 +100,7 @@ def name_dataset(step: origins.Step) -> Dataset | None:
 
 
 class Trained:
-    """A run's folder and all that the study around it says of it.
+    """A run's folder, with all that the study around it records about it.
 
     Raises:
         InputError: it is no finished run of a study.
@@ -125,7 +125,7 @@ class Trained:
 
     @property
     def fingerprint(self) -> str:
-        """Of training and measurement together."""
+        """Fingerprint of training and measurement together."""
         measured = artifact.read_manifest(
             self.study.folder.step(names.name_evaluate_step(self.run.name))
         )
@@ -135,7 +135,7 @@ class Trained:
 
     @property
     def evaluation(self) -> Evaluation | None:
-        """What it scored, where it was measured as it is now."""
+        """Its evaluation, if it was measured as it is now."""
         return self.study.evaluations.get(self.run.name)
 
     @property
@@ -162,13 +162,13 @@ class Trained:
         return [self._describe_lesson(*one) for one in given]
 
     def list_uses(self) -> list[Use]:
-        """All that its licences are read from."""
+        """All things used for it, whose licences count."""
         uses = [Use(f"{base.what} {base.name}", "base", base.licence) for base in self.bases]
         uses += [use for lesson in self.lessons for use in lesson.uses]
         return list(dict.fromkeys(uses))
 
     def list_stages(self) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
-        """Each stage: its name, its settings, and what the training says of itself."""
+        """Each stage: its name, its settings, and the summary of its training."""
         steps = {
             "align": names.name_align_step(self.run.backbone),
             "instruct": names.name_instruct_step(self.run.name),
@@ -177,8 +177,8 @@ class Trained:
             place = self.study.folder.step(step)
             made = artifact.read_manifest(place) or {}
             summary = place / names.SUMMARY
-            told = jsonfile.read_plain(summary, dict, "an object") if summary.is_file() else {}
-            yield stage, (made.get("settings") or {}).get("stage", {}), told
+            report = jsonfile.read_plain(summary, dict, "an object") if summary.is_file() else {}
+            yield stage, (made.get("settings") or {}).get("stage", {}), report
 
     def _describe_lesson(self, stage: str, name: str, share: float) -> Lesson:
         step = names.name_align_step(self.run.backbone)

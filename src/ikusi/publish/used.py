@@ -81,7 +81,7 @@ class Training:
         parts = [MixturePart(self._open(part.corpus), part.ratio, part.rows) for part in named]
         mixture = Mixture(parts, settings.language_code, settings.source_code, settings.seed)
         times = _count_times(mixture, self._rows)
-        found = []
+        tables = []
         for number, part in enumerate(parts):
             if part.corpus is self._corpus:
                 places, speaks, samples = mixture.find_places(number)
@@ -89,8 +89,8 @@ class Training:
                 codes = np.where(speaks, settings.language_code, settings.source_code)
                 ids = pa.array(self._corpus.ids, pa.string()).take(places[read > 0])
                 columns = [ids, pa.array(codes[read > 0].tolist(), pa.string()), read[read > 0]]
-                found.append(pa.table(columns, schema=SCHEMA))
-        return pa.concat_tables(found)
+                tables.append(pa.table(columns, schema=SCHEMA))
+        return pa.concat_tables(tables)
 
     def _open(self, name: str) -> Corpus:
         place = self._study.corpus(name)
@@ -116,10 +116,10 @@ def find_trainings(corpus: Corpus, study: Path) -> list[Training]:
     folder = StudyFolder(study)
     if not folder.recipe.is_file():
         raise InputError(f"{study}: expected the folder of a study, found no recipe.yaml")
-    found = list(_find_trainings(corpus, folder))
-    if not found:
+    trainings = list(_find_trainings(corpus, folder))
+    if not trainings:
         raise InputError(f"{study}: expected trainings that read {corpus.folder}, found none")
-    return found
+    return trainings
 
 
 def _find_trainings(corpus: Corpus, study: StudyFolder) -> Iterator[Training]:
