@@ -36,12 +36,12 @@ from ikusi.train import lora
 from ikusi.train.attention import describe_kernel, use_packed_attention
 from ikusi.train.batches import collate
 from ikusi.train.cost import find_peak, measure_cost, measure_sizes
+from ikusi.train.estimates import Memory
 from ikusi.train.features import encode_images
 from ikusi.train.loop import Loop
 from ikusi.train.packed import PackedModel
 from ikusi.train.parallel import Place
 from ikusi.train.progress import Counts
-from ikusi.train.reckoning import Memory
 from ikusi.train.reporter import Reporter
 from ikusi.train.stages import recompute_activations
 from ikusi.train.steps import Portion

@@ -56,7 +56,7 @@ def test_a_folder_without_steps_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_both_stages_of_the_gpu_benchmark_train_on_a_cpu_near_the_memory_reckoned(
+def test_both_stages_of_the_gpu_benchmark_train_on_a_cpu_near_the_memory_estimated(
     said: Said,
 ) -> None:
     lines = said(GPU, *TINY).splitlines()

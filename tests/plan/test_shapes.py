@@ -22,7 +22,7 @@ from ikusi.plan import shapes
 from ikusi.plan.shapes import FAMILIES, Place
 from ikusi.recipe import Lora, Stage
 from ikusi.train.cost import PEAKS, measure_cost, measure_sizes
-from ikusi.train.reckoning import Cost, Memory, Sizes
+from ikusi.train.estimates import Cost, Memory, Sizes
 
 SMALL = {
     "hidden_size": 48,

@@ -163,7 +163,7 @@ class Amounts:
             return replace(amount, rows=most, source="the recipe's own limit")
         raise InputError(
             f"{name}: expected the folder of a corpus, or one whose rows are published "
-            f"({', '.join(self.table.published)}), found neither; --rows {name}=ROWS tells how many"
+            f"({', '.join(self.table.published)}), found neither; --rows {name}=ROWS says how many"
         )
 
     def count_questions(self, benchmark: str, corpus: str) -> tuple[int, str]:
@@ -174,19 +174,19 @@ class Amounts:
         """
         limit = self.recipe.benchmark_rows
         if place := self._locate_questions(benchmark, corpus):
-            rows, told = read_about(place).rows, f"{place}"
+            rows, source = read_about(place).rows, f"{place}"
         elif benchmark.startswith(MINIATURE):
-            rows, told = self._count_rows_made(benchmark), "the recipe"
+            rows, source = self._count_rows_made(benchmark), "the recipe"
         elif corpus in self.table.published:
             published = self.table.published[corpus]
-            rows, told = published.rows, f"published: {published.source}"
+            rows, source = published.rows, f"published: {published.source}"
         elif corpus in self.given:
-            rows, told = self.given[corpus], "as given (--rows)"
+            rows, source = self.given[corpus], "as given (--rows)"
         else:
             raise InputError(
-                f"{benchmark}: expected its corpus, found none; --rows {corpus}=ROWS tells how many"
+                f"{benchmark}: expected its corpus, found none; --rows {corpus}=ROWS says how many"
             )
-        return (min(rows, limit) if limit else rows), told
+        return (min(rows, limit) if limit else rows), source
 
     def _locate_questions(self, benchmark: str, corpus: str) -> Path | None:
         if not benchmark.startswith(MINIATURE):
@@ -220,15 +220,15 @@ class Amounts:
         counted = self._counter is not None
         lengths = [self._measure(text) for text in texts]
         each = Span(*(sum(part) / len(part) for part in zip(*lengths, strict=True)))
-        told = f"{len(texts)} rows of {folder}, "
-        told += "by the LLM's own tokenizer" if counted else "by their letters"
+        how = f"{len(texts)} rows of {folder}, "
+        how += "by the LLM's own tokenizer" if counted else "by their letters"
         return replace(
             amount,
             rows=about.rows,
             text=each + TEMPLATE,
             pictures=about.images > 0,
             source=str(folder),
-            length=told,
+            length=how,
             assumed=not counted,
         )
 
@@ -270,13 +270,13 @@ def _sample(folder: Path, about: About) -> list[str]:
 
     from ikusi.data import rows as row_types
 
-    kind, found = row_types.load(about.row_type), list[str]()
+    kind, texts = row_types.load(about.row_type), list[str]()
     for code in about.languages:
         batches = pq.ParquetFile(folder / f"{code}.parquet").iter_batches(SAMPLED)
         for batch in batches:
-            found += [" ".join(_say(kind, row)) for row in batch.to_pylist()]
+            texts += [" ".join(_say(kind, row)) for row in batch.to_pylist()]
             break
-    return found
+    return texts
 
 
 def _say(kind: Any, row: Mapping[str, Any]) -> Sequence[str]:

@@ -76,16 +76,16 @@ def find_machine() -> Hardware:
     Raises:
         InputError: it has GPUs of which no card is known.
     """
-    found = _list_gpus()
-    if not found:
+    gpus = _list_gpus()
+    if not gpus:
         return Hardware(_measure_processor(), _count_cores())
     for name in CARDS.names():
         card = load(name)
-        if card.is_called(found[0]):
-            return Hardware(card, len(found))
+        if card.is_called(gpus[0]):
+            return Hardware(card, len(gpus))
     raise InputError(
         f"--machine: expected a GPU of a known card ({', '.join(CARDS.names())}), found "
-        f"{found[0]}; describe it in {OWN}/NAME.yaml"
+        f"{gpus[0]}; describe it in {OWN}/NAME.yaml"
     )
 
 
@@ -94,8 +94,8 @@ def _list_gpus() -> list[str]:
     if program is None:
         return []
     asked = [program, "--query-gpu=name", "--format=csv,noheader"]
-    told = subprocess.run(asked, capture_output=True, text=True, timeout=30)
-    return [line.strip() for line in told.stdout.splitlines() if line.strip()]
+    listed = subprocess.run(asked, capture_output=True, text=True, timeout=30)
+    return [line.strip() for line in listed.stdout.splitlines() if line.strip()]
 
 
 def _measure_processor() -> Card:
@@ -128,11 +128,11 @@ def _time(work: Callable[[], object]) -> float:
 def _measure_memory() -> float:
     place = Path("/proc/meminfo")
     lines = place.read_text(encoding="utf-8").splitlines() if place.is_file() else []
-    told = [line.split()[1] for line in lines if line.startswith("MemTotal:")]
-    if not told:
-        raise InputError("--machine: expected a system that tells its memory, found none; give a "
+    totals = [line.split()[1] for line in lines if line.startswith("MemTotal:")]
+    if not totals:
+        raise InputError("--machine: expected a system that reports its memory, found none; give a "
                          "card of your own by --gpu FILE.yaml")  # fmt: skip
-    return float(told[0]) * 1024
+    return float(totals[0]) * 1024
 
 
 def _count_cores() -> int:

@@ -46,8 +46,8 @@ def find(work: Work, named: Named, workload: Workload, hardware: Hardware) -> Re
     if work.kind == EVALUATE:
         changes = _list_batches(recipe)
     elif work.kind in (ALIGN, INSTRUCT):
-        found = _list_changes(recipe, work.kind, hardware)
-        changes = sorted(found, key=lambda one: one.effort)
+        listed = _list_changes(recipe, work.kind, hardware)
+        changes = sorted(listed, key=lambda one: one.effort)
     else:
         return None
     for change in changes:
@@ -92,32 +92,32 @@ def _list_changes(recipe: Recipe, kind: str, hardware: Hardware) -> Iterator[_Ch
 
 def _list_sharings(recipe: Recipe, hardware: Hardware) -> list[_Change]:
     """Sharing the model among the processes there are, then among more cards."""
-    compute, found = recipe.compute, [_Change(0, {}, {})]
+    compute, changes = recipe.compute, [_Change(0, {}, {})]
     divided = compute.parallel == "zero3" or (compute.parallel in DIVIDING)
     if compute.together > 1 and not divided:
-        found.append(_Change(2, {}, {"parallel": "zero3"}))
+        changes.append(_Change(2, {}, {"parallel": "zero3"}))
     if compute.slurm:
-        return found  # how many machines a job has is the cluster's matter
+        return changes  # how many machines a job has is the cluster's matter
     count, effort = max(2, 2 * compute.processes), 4
     while count <= hardware.count:
-        found.append(_Change(effort, {}, {"parallel": "zero3", "processes": count}))
+        changes.append(_Change(effort, {}, {"parallel": "zero3", "processes": count}))
         count, effort = 2 * count, effort + 1
-    return found
+    return changes
 
 
 def _list_ways_of_learning(stage: Any) -> list[_Change]:
-    found = [_Change(0, {}, {})]
+    changes = [_Change(0, {}, {})]
     lora = stage.lora or LORA
     bits = {"optimizer": "adamw8bit"}
     if stage.optimizer == "adamw":
-        found.append(_Change(10, bits, {}))
+        changes.append(_Change(10, bits, {}))
     if "llm" in stage.trainable:
         if stage.lora is None:
-            found += [_Change(20, {"lora": lora}, {}), _Change(25, {"lora": lora, **bits}, {})]
+            changes += [_Change(20, {"lora": lora}, {}), _Change(25, {"lora": lora, **bits}, {})]
         if lora.quantize == "none":
             small = lora.model_copy(update={"quantize": "nf4"})
-            found += [_Change(30, {"lora": small}, {}), _Change(35, {"lora": small, **bits}, {})]
-    return found
+            changes += [_Change(30, {"lora": small}, {}), _Change(35, {"lora": small, **bits}, {})]
+    return changes
 
 
 def _apply(recipe: Recipe, kind: str, change: _Change) -> Recipe:
@@ -130,12 +130,12 @@ def _apply(recipe: Recipe, kind: str, change: _Change) -> Recipe:
 
 
 def _write(kind: str, change: _Change) -> tuple[str, ...]:
-    told = [f"compute.{key}={value}" for key, value in change.compute.items()]
+    overrides = [f"compute.{key}={value}" for key, value in change.compute.items()]
     for key, value in change.stage.items():
         if isinstance(value, Lora):
             shown = f"{{rank: {value.rank}, alpha: {value.alpha:g}, quantize: {value.quantize}}}"
-            told.append(f"stages.{kind}.lora={shown}")
+            overrides.append(f"stages.{kind}.lora={shown}")
         else:
             written = str(value).lower() if isinstance(value, bool) else value
-            told.append(f"stages.{kind}.{key}={written}")
-    return tuple(told)
+            overrides.append(f"stages.{kind}.{key}={written}")
+    return tuple(overrides)

@@ -1,4 +1,4 @@
-"""Measures what a plan is reckoned by: a short time of each kind of step, on this machine.
+"""Measures what a plan is computed from: a short time of each kind of step, on this machine.
 
 The steps are a study's own, of the recipe's true shapes, made in two sizes, so that what does not
 depend on the size is known apart; a first study is made before, which shows what loading libraries
@@ -65,14 +65,14 @@ def measure_study(
 def _listen(near: Any, report: Report) -> None:
     while True:
         try:
-            told = near.recv()
+            message = near.recv()
         except EOFError:
             raise IkusiError("measuring: its process ended before it was done") from None
-        if told is None:
+        if message is None:
             return
-        if isinstance(told, worker.Failed):
-            raise (InputError if told.bad_input else IkusiError)(f"measuring: {told.message}")
-        done, total, note = told
+        if isinstance(message, worker.Failed):
+            raise (InputError if message.bad_input else IkusiError)(f"measuring: {message.message}")
+        done, total, note = message
         report(done, total, unit="steps", note=note)
 
 
@@ -168,5 +168,5 @@ def _translate(recipe: Path, corpus: Path, output: Path, rows: int) -> None:
     where = ["--corpus", str(corpus), "--output", str(output), "--limit", str(rows)]
     done = processes.run([sys.executable, "-m", "ikusi", "translate", str(recipe), *where])
     if done.returncode:
-        told = done.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
-        raise (InputError if done.returncode == INPUT_FAULT else IkusiError)(f"measuring: {told}")
+        reason = done.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
+        raise (InputError if done.returncode == INPUT_FAULT else IkusiError)(f"measuring: {reason}")

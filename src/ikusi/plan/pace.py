@@ -78,7 +78,7 @@ class Pace:
     """How long a step takes.
 
     Attributes:
-        seconds: none where nothing tells.
+        seconds: none where nothing gives an estimate.
         measured: whether it was measured on such a machine.
         memory: bytes at most, where that was measured.
         source: where the figure is from.
@@ -121,7 +121,7 @@ def _estimate_unseen(work: Work, card: Card) -> Pace:
         seconds = each.seconds.span() + each.question.span() * work.amount.middle
         return Pace(seconds, False, None, each.source)
     if not work.does:
-        return Pace(None, False, None, "nothing tells; measure it (--measure)")
+        return Pace(None, False, None, "not known; measure it (--measure)")
     share = _choose(getattr(table, work.does), card)
     written = _choose(table.writing, card)
     start = table.starting
@@ -140,7 +140,7 @@ def _choose(efficiencies: dict[str, Efficiency], card: Card) -> Efficiency:
 
 def _estimate_by(work: Work, card: Card, alike: Sequence[Speed]) -> Pace:
     amount = work.amount.middle
-    if work.amount.low != work.amount.high:  # assumed: what was seen tells better
+    if work.amount.low != work.amount.high:  # assumed: what was measured is a better estimate
         amount = work.rows * median(one.amount / one.rows for one in alike)
     later = [one for one in alike if not one.fresh] or list(alike)
     first = [one for one in alike if one not in later]

@@ -53,7 +53,7 @@ class Line:
 
     @property
     def memory(self) -> float | None:
-        """Bytes at most: as measured, else as reckoned."""
+        """Bytes at most: as measured, else as estimated."""
         return self.pace.memory or self.work.peak
 
     def to_json(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Plan:
         whole: seconds from beginning to end on all cards, steps side by side; none where the time
             of a step is not known.
         slots: steps that run at once at most.
-        unknown: steps whose time nothing tells.
+        unknown: steps whose time is not known.
     """
 
     name: str
@@ -158,7 +158,7 @@ def make_plan(
     asked: Asked | None = None,
     known: Sequence[Speed] | None = None,
 ) -> Plan:
-    """Reckon what a recipe takes on some cards.
+    """Estimate what a recipe takes on some cards.
 
     Args:
         study: its folder, whose corpora are counted where they are there.
@@ -176,8 +176,8 @@ def make_plan(
     works = workload.list_work(named)
     slots, lines = count_slots(recipe, hardware), []
     paces = _list_paces(works, hardware, measured, slots)
-    for one, work, found in zip(named, works, paces, strict=True):
-        line = _price(work, found, hardware)
+    for one, work, took in zip(named, works, paces, strict=True):
+        line = _price(work, took, hardware)
         if line.fits is False:
             remedy = fitting.find(work, one, workload, hardware)
             line = _price(work, line.pace, hardware, remedy)
@@ -196,9 +196,9 @@ def _list_paces(
     """The pace of each step; each process loads libraries at its first step of a kind."""
     begun: Counter[str] = Counter()
     for work in works:
-        found = pace.estimate(work, hardware.card, known)
+        estimate = pace.estimate(work, hardware.card, known)
         begun[work.kind] += 1
-        yield found.at_first() if begun[work.kind] <= slots else found
+        yield estimate.at_first() if begun[work.kind] <= slots else estimate
 
 
 def count_slots(recipe: Recipe, hardware: Hardware) -> int:
@@ -210,23 +210,23 @@ def count_slots(recipe: Recipe, hardware: Hardware) -> int:
     return max(1, hardware.count // recipe.compute.processes)
 
 
-def _price(work: Work, found: Pace, hardware: Hardware, remedy: Remedy | None = None) -> Line:
-    card, seconds = hardware.card, found.seconds
-    held = found.memory or work.peak
+def _price(work: Work, estimate: Pace, hardware: Hardware, remedy: Remedy | None = None) -> Line:
+    card, seconds = hardware.card, estimate.seconds
+    held = estimate.memory or work.peak
     on_cards = seconds is not None and work.kind not in (DATA, REPORT)
     money = energy = None
     if on_cards and seconds is not None:
         spent = seconds * work.cards
         money = spent * (hardware.price / HOUR) if hardware.price is not None else None
         energy = spent * (card.power / KWH) if card.power else None
-    return Line(work, found, money, energy, held <= card.room if held else None, remedy)
+    return Line(work, estimate, money, energy, held <= card.room if held else None, remedy)
 
 
 def _price_served(served: Served, hardware: Hardware, known: Sequence[Speed]) -> Line:
-    found = pace.estimate(served.work, hardware.card, known)
+    estimate = pace.estimate(served.work, hardware.card, known)
     if served.seconds is not None:
-        found = Pace(served.seconds, False, None, "the recipe's tokens_per_second")
-    line = _price(served.work, found, hardware)
+        estimate = Pace(served.seconds, False, None, "the recipe's tokens_per_second")
+    line = _price(served.work, estimate, hardware)
     money = line.money if served.money is None else served.money
     tokens = (served.read, served.written)
     return Line(line.work, line.pace, money, line.energy, line.fits, None, tokens)

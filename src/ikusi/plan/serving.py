@@ -37,7 +37,7 @@ class Served:
     """Work that a server or a translator does.
 
     Attributes:
-        seconds: where its settings tell its speed; else it is reckoned as other work is.
+        seconds: where its settings give its speed; else it is estimated as other work is.
         money: what is paid by tokens; none where that is the cards' price alone.
         read, written: tokens in all.
     """
@@ -148,18 +148,18 @@ def judge(recipe: Recipe, amounts: Amounts, pairs: int, prices: Prices) -> list[
     """
     from ikusi.evaluate import benchmark
 
-    table, found = read_table(), list[Served]()
+    table, served = read_table(), list[Served]()
     for name in recipe.benchmarks:
         one = benchmark.load(name)
         if one.metric != "none":
             continue
-        rows, told = amounts.count_questions(name, one.corpus)
+        rows, source = amounts.count_questions(name, one.corpus)
         games = pairs * (2 * rows + min(CONTROLS, 2 * rows))
         read = table.judging.read.span() * games
         written = table.judging.written.span() * games
         money = read * (prices.read / 1e6) + written * (prices.written / 1e6)
         about = json.dumps({"benchmark": name})
-        note = f"{games:,} games of {rows:,} rows ({told}); {table.judging.source}"
+        note = f"{games:,} games of {rows:,} rows ({source}); {table.judging.source}"
         work = Work(
             f"{JUDGE}/{name}",
             JUDGE,
@@ -169,9 +169,9 @@ def judge(recipe: Recipe, amounts: Amounts, pairs: int, prices: Prices) -> list[
             rows=games,
             notes=(note,),
         )
-        found.append(Served(work, read, written, None, money if money.high else None))
-    if not found:
+        served.append(Served(work, read, written, None, money if money.high else None))
+    if not served:
         raise InputError(
             "--judge: expected a benchmark whose answers are only kept (metric: none), found none"
         )
-    return found
+    return served

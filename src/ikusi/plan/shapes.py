@@ -13,7 +13,7 @@ from ikusi.errors import InputError
 from ikusi.miniature.bases import shipped
 from ikusi.pretrained import split_place
 from ikusi.recipe.values import Positive, Text
-from ikusi.train.reckoning import Matrix, Sizes
+from ikusi.train.estimates import Matrix, Sizes
 from ikusi.yamlfile import Section
 
 CONFIG = "config.json"
@@ -86,12 +86,12 @@ def read_sizes(vision: Place, llm: Place, connector: str) -> Sizes:
     Raises:
         InputError: a configuration is of a kind whose weights are not known, or lacks a key.
     """
-    spoken, seen = read_llm(llm), read_encoder(vision)
-    outer = _linear(seen.encoder_hidden, spoken.hidden)
-    inner = _linear(spoken.hidden, spoken.hidden)
+    llm_sizes, seen = read_llm(llm), read_encoder(vision)
+    outer = _linear(seen.encoder_hidden, llm_sizes.hidden)
+    inner = _linear(llm_sizes.hidden, llm_sizes.hidden)
     still = connectors.REGISTRY.find(connector).one_layer
     return replace(
-        spoken,
+        llm_sizes,
         encoder=seen.encoder,
         encoder_hidden=seen.encoder_hidden,
         encoder_inner=seen.encoder_inner,
@@ -261,10 +261,10 @@ def _find_cached(place: str) -> Path | None:
 
     name, pinned = split_place(place)
     try:
-        found = try_to_load_from_cache(name, CONFIG, revision=pinned.get("revision"))
+        path = try_to_load_from_cache(name, CONFIG, revision=pinned.get("revision"))
     except HFValidationError:
         return None
-    return Path(found).parent if isinstance(found, str) else None
+    return Path(path).parent if isinstance(path, str) else None
 
 
 @cache

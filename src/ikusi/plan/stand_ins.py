@@ -116,21 +116,21 @@ def _make_corpus(recipe: Recipe, folder: Path, role: str, rows: int) -> None:
     length = read_table().roles[role].text.span().middle
     words = max(4, round(length / TOKENS_OF_A_WORD))
     kind = "caption" if role == "caption" else "instruction"
-    spoken, chance = [recipe.language, recipe.source_language], random.Random(0)
-    with CorpusWriter(folder, kind, spoken) as writer:
+    languages, chance = [recipe.language, recipe.source_language], random.Random(0)
+    with CorpusWriter(folder, kind, languages) as writer:
         for number in range(rows):
             image = None
             if role != "text":
                 image = str(number)
                 writer.add_image(image, _draw(number), "PNG", *SIDE, "made up")
-            said = " ".join(_speak(chance, words))
-            half = len(said) // 2
+            text = " ".join(_speak(chance, words))
+            half = len(text) // 2
             turns = [
-                {"role": "user", "content": said[:half]},
-                {"role": "assistant", "content": said[half:]},
+                {"role": "user", "content": text[:half]},
+                {"role": "assistant", "content": text[half:]},
             ]
-            row = {"text": said} if kind == "caption" else {"turns": turns}
-            writer.add_row(str(number), image, dict.fromkeys(spoken, row))
+            row = {"text": text} if kind == "caption" else {"turns": turns}
+            writer.add_row(str(number), image, dict.fromkeys(languages, row))
 
 
 def _speak(chance: random.Random, words: int) -> Iterator[str]:

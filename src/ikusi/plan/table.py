@@ -22,12 +22,12 @@ class Group:
 
 def group(lines: Iterable[Line]) -> list[Group]:
     """Put steps together whose figures are the same, in the order in which the first comes."""
-    found: dict[tuple[object, ...], list[Line]] = {}
+    groups: dict[tuple[object, ...], list[Line]] = {}
     for line in lines:
         work = line.work
         key = (work.kind, work.cards, work.rows, work.amount, line.pace.seconds, line.memory)
-        found.setdefault(key, []).append(line)
-    return [Group(_name(some), some) for some in found.values()]
+        groups.setdefault(key, []).append(line)
+    return [Group(_name(some), some) for some in groups.values()]
 
 
 def _name(lines: Sequence[Line]) -> str:
@@ -41,12 +41,12 @@ def write_rows(plan: Plan) -> list[tuple[str, ...]]:
     return [_write_row(one) for one in group(plan.lines)]
 
 
-def _write_row(found: Group) -> tuple[str, ...]:
-    line = found.lines[0]
+def _write_row(one: Group) -> tuple[str, ...]:
+    line = one.lines[0]
     work, seconds = line.work, line.pace.seconds
     memory = "" if line.memory is None else f"{line.memory / GB:.1f}"
     return (
-        found.name,
+        one.name,
         str(work.cards),
         f"{work.rows:,}",
         memory + (" too much" if line.fits is False else ""),
@@ -126,15 +126,15 @@ def write_sums(plan: Plan) -> list[str]:
 def write_notes(plan: Plan) -> list[str]:
     """What does not fit and what would make it fit; where figures are from."""
     lines: list[str] = []
-    for found in group(plan.lines):
-        line = found.lines[0]
+    for one in group(plan.lines):
+        line = one.lines[0]
         if line.fits is False:
             change = "nothing found that makes it fit"
             if line.remedy:
                 held = f"{line.remedy.peak / GB:.1f} GB"
                 change = f"fits ({held}) with {' '.join(map(_quote, line.remedy.overrides))}"
             lines.append(
-                f"{found.name}: too much for {plan.hardware.card.room / GB:.1f} GB; {change}"
+                f"{one.name}: too much for {plan.hardware.card.room / GB:.1f} GB; {change}"
             )
     sources = dict.fromkeys(
         f"{line.work.kind}: {text}"

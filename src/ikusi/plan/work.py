@@ -29,10 +29,10 @@ from ikusi.recipe.folder import (
 from ikusi.study import noting
 from ikusi.study.layout import Named
 from ikusi.study.steps import encoding
-from ikusi.train.reckoning import Cost, Memory, Sizes
+from ikusi.train.estimates import Cost, Memory, Sizes
 
 MOST_TOKENS = 16_384  # in one forward pass, where `compute.micro_tokens` says nothing
-LONG = 4  # times the usual length of its text: the longest sample that is reckoned with
+LONG = 4  # times the usual length of its text: the longest sample that is assumed
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Work:
         operations: floating-point operations in all.
         moved: bytes of weights that are read while answers are written.
         does: which efficiency applies: training, reading, or nothing that a card computes.
-        parts: bytes that each card holds at most, by what they are for; none where not reckoned.
+        parts: bytes that each card holds at most, by what they are for; none where not estimated.
         peak: the most of them at once.
         weights: bytes that are opened at its beginning, and written at its end.
         about: what its speed depends on, for speeds that were measured.
@@ -103,7 +103,7 @@ class Workload:
     def _prepare(self) -> dict[str, Maker]:
         pictures = self.recipe.miniature.image_size if self.recipe.miniature else 0
         drawn, asked = Span.exactly(self._count_drawn()), Span.exactly(self._count_asked())
-        found: dict[str, Maker] = {
+        makers: dict[str, Maker] = {
             DATA: lambda inputs: Work(
                 DATA, DATA, inputs, noting.describe_data(pictures), amount=drawn,
                 rows=round(drawn.middle), notes=("pictures: the recipe",),
@@ -114,8 +114,8 @@ class Workload:
             ),
         }  # fmt: skip
         for name, stage in encoding.find_features_steps(self.recipe).items():
-            found[name] = self._encode(name, stage)
-        return found
+            makers[name] = self._encode(name, stage)
+        return makers
 
     def _count_drawn(self) -> int:
         made = self.recipe.miniature
@@ -203,7 +203,9 @@ class Workload:
             parts=memory,
             peak=memory["peak"],
             weights=2 * opened,
-            notes=_say(amount, *([added] if added else []), llm=llm, vision=self.vision),
+            notes=_describe_sources(
+                amount, *([added] if added else []), llm=llm, vision=self.vision
+            ),
         )
 
     def _hold(self, sizes: Sizes, stage: Stage, mixed: _Mixed, features: bool) -> dict[str, float]:
@@ -249,16 +251,16 @@ class Workload:
         byte = 2 if self.gpu else 4
         read = questions.read.span()
         for one in asked:
-            rows, told = self.amounts.count_questions(one.name, one.corpus)
-            notes.append(f"{one.name}: {rows:,} rows ({told})")
+            rows, source = self.amounts.count_questions(one.name, one.corpus)
+            notes.append(f"{one.name}: {rows:,} rows ({source})")
             both = 2 * rows  # in two languages; a picture is read once for both
             text = read + questions.shot.span() * one.few_shots
             written = questions.written.span() * one.max_new_tokens
             options = questions.option.span() * (4 if one.scorer == "options" else 0)
-            spoken = (text + written + options) * both
+            processed = (text + written + options) * both
             seen = 0 if one.text_only else rows
             looked = seen * 2.0 * (sizes.encoder * sizes.patches + sizes.connector * image)
-            operations += spoken * (2.0 * sizes.llm)
+            operations += processed * (2.0 * sizes.llm)
             operations += Span.exactly(looked + seen * 2.0 * sizes.body * image)
             moved += written * (ceil(both / self.recipe.compute.eval_batch_size) * sizes.llm * byte)
             count += both
@@ -292,7 +294,7 @@ class _Mixed:
     """The rows that a training passes, pictures and text alone together.
 
     Attributes:
-        tokens: of a row, on average; `longest`: the most that is reckoned with.
+        tokens: of a row, on average; `longest`: the most that is assumed.
         text: share of rows without a picture.
         supervised: share of all tokens that is learnt.
     """
@@ -343,7 +345,7 @@ def find_limit(stage: Stage) -> int | None:
     return stage.max_steps * stage.batch_size if stage.max_steps else None
 
 
-def _say(*amounts: Amount, llm: Place, vision: Place) -> tuple[str, ...]:
-    told = [f"rows: {one.source}; text: {one.length}" for one in amounts]
+def _describe_sources(*amounts: Amount, llm: Place, vision: Place) -> tuple[str, ...]:
+    read = [f"rows: {one.source}; text: {one.length}" for one in amounts]
     published = [f"{one.name}: {one.source}" for one in (vision, llm) if one.folder is None]
-    return (*told, *published)
+    return (*read, *published)

@@ -10,8 +10,8 @@ from torch import nn
 from transformers import LlavaForConditionalGeneration, PreTrainedModel
 
 from ikusi import connectors
+from ikusi.train.estimates import Cost, Matrix, Sizes
 from ikusi.train.lora import list_linear_layers
-from ikusi.train.reckoning import Cost, Matrix, Sizes
 
 PEAKS = {
     "B200": 2250e12,

@@ -24,7 +24,7 @@ from ikusi.errors import InputError
 from ikusi.model.pixels import prepare
 from ikusi.model.vision import compute_tower_features
 from ikusi.train.batches import Picture
-from ikusi.train.reckoning import IMAGES_AT_ONCE
+from ikusi.train.estimates import IMAGES_AT_ONCE
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedModel
 from ikusi.model import fusion
 from ikusi.model.vision import has_encoder
 from ikusi.train.batches import Batch
-from ikusi.train.reckoning import MOST_LOGITS
+from ikusi.train.estimates import MOST_LOGITS
 
 
 class PackedModel(nn.Module):

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from ikusi import artifact
+from ikusi.train.estimates import Cost
 from ikusi.train.loop import AfterStep, Loop
 from ikusi.train.progress import Metrics, Progress, ProgressCall
-from ikusi.train.reckoning import Cost
 from ikusi.train.trackers import Trackers
 
 PACE = 0.9  # share of the earlier pace in the running mean of seconds per step

@@ -31,6 +31,7 @@ from ikusi.recipe.folder import CHECKPOINT, METRICS, SUMMARY
 from ikusi.train import attention, lora, parallel, saving
 from ikusi.train.attention import use_packed_attention
 from ikusi.train.cost import find_peak, measure_cost
+from ikusi.train.estimates import Cost
 from ikusi.train.features import StoredFeatures, encode_images
 from ikusi.train.loop import AfterStep, Encode, Loop
 from ikusi.train.packed import PackedModel
@@ -38,7 +39,6 @@ from ikusi.train.parallel import Place
 from ikusi.train.precision import describe_emulated_bf16, settle
 from ikusi.train.progress import CountsRecord, Progress
 from ikusi.train.progress import ProgressCall as ProgressCall
-from ikusi.train.reckoning import Cost
 from ikusi.train.reporter import Reporter, measure_peak_memory
 from ikusi.train.steps import Encoder, Samples, Steps
 from ikusi.train.trackers import Trackers
