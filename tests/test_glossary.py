@@ -21,7 +21,6 @@ CODE = [
     for folder in ("src", "bench", "examples", "docs")
     for path in sorted((ROOT / folder).rglob("*.py"))
     if "shared" not in path.parts
-    and path.parts[-3:-1] != ("annotate", "web")  # still to be changed
 ]
 
 

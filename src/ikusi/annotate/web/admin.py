@@ -74,20 +74,20 @@ def _meant(turn: Turn, word: Word) -> str:
 def list_others(asked: Visit, item: str) -> list[tuple[str, Given]]:
     """What everybody said of an item, as if answers had stood as before who decides."""
     own = next(turn for turn in asked.turns.values() if turn.item == item)
-    found = []
+    others = []
     for seat in asked.project.seats:
         turn = next((turn for turn in seat.turns if turn.item == item), None)
         word = asked.site.store.answers(seat.code).get(item)
         if turn and word:
-            found.append((seat.code, _turn_sides(word.given, turn.left != own.left)))
-    return found
+            others.append((seat.code, _turn_sides(word.given, turn.left != own.left)))
+    return others
 
 
 def _turn_sides(given: Given, other: bool) -> Given:
     """What was said, with the sides exchanged where they were the other way round."""
     if not other:
         return given
-    criteria = {name: SIDES.get(said, TIE) for name, said in given.criteria.items()}
+    criteria = {name: SIDES.get(chosen, TIE) for name, chosen in given.criteria.items()}
     verdict = SIDES.get(given.verdict, given.verdict)
     return Given(verdict, criteria, given.reasons, given.correction, given.note, given.seconds)
 

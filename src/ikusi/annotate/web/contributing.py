@@ -30,7 +30,7 @@ def visit_giver(request: Request) -> Visit:
     """Who asks, in a project whose items people give.
 
     Raises:
-        HTTPException: it is another project, or nobody's link.
+        HTTPException: it is another project, or the link is not one of its own.
     """
     asked = visit(request, admin=False)
     if not asked.gives:
@@ -90,11 +90,11 @@ def _lay_aside(folder: Path) -> Iterator[Aside]:
     """Names of files that are gone afterwards; what a killed server leaves, the next one tidies."""
     word = secrets.token_hex(8)
     names = (f".{word}.{what}.{os.getpid()}.tmp" for what in Aside._fields)
-    found = Aside(*(folder / name for name in names))
+    aside = Aside(*(folder / name for name in names))
     try:
-        yield found
+        yield aside
     finally:
-        for path in found:
+        for path in aside:
             path.unlink(missing_ok=True)
 
 
@@ -119,7 +119,7 @@ def _take_in(asked: Visit, aside: Aside, nonce: str) -> int:
 
     Raises:
         RefusedError: it is no picture, too large, or one more than was asked for.
-        InputError: the disk is full or shut.
+        InputError: the disk is full or not writable.
     """
     digest = uploads.make_plain(aside.sent, aside.plain, aside.small)
     name, folder = digest[:32], asked.site.made.folder
@@ -204,8 +204,8 @@ async def write(request: Request) -> Response:
         try:
             written = forms.read_written(asked.site.task, asked.project.settings["rows"], fields)
             for other in asked.site.store.contributions():
-                said = other.written.texts if other.written else None
-                if other.picture == one.picture and said == written.texts:
+                texts = other.written.texts if other.written else None
+                if other.picture == one.picture and texts == written.texts:
                     raise RefusedError("same_again")
         except RefusedError as refused:
             values = {
@@ -227,7 +227,7 @@ async def remove(request: Request) -> Response:
 
 
 async def lead_to_review(request: Request) -> Response:
-    """Lead to what somebody else gave and nobody has reviewed yet."""
+    """Lead to what somebody else gave and has not been reviewed yet."""
     asked = visit_giver(request)
     return shut(asked) or lead_on(asked, 0)
 

@@ -40,8 +40,8 @@ def compute_figures(site: Site) -> list[Row]:
     with site.computing:
         if site.computed.get("of") != text:
             site.computed.update(of=text, rows=_compute(text))
-        found: list[Row] = site.computed["rows"]
-        return found
+        rows: list[Row] = site.computed["rows"]
+        return rows
 
 
 def _compute(text: str) -> list[Row]:
@@ -54,13 +54,13 @@ def _compute(text: str) -> list[Row]:
 
 
 def list_rows(judgements: list[Judgement]) -> list[Row]:
-    """Acceptance and agreement; not which model wins, which nobody should know so soon."""
+    """Acceptance and agreement; not which model wins, which raters must not know so soon."""
     from ikusi.judgements.figures import compute
     from ikusi.statistics.agreement import TITLES
 
-    found = compute(judgements, RESAMPLES)
+    computed = compute(judgements, RESAMPLES)
     shown = []
-    for table in found.table_1:
+    for table in computed.table_1:
         for share in table.shares:
             title = f"accepted, of {share.of}"
             value = share.accepted / share.n
@@ -75,8 +75,10 @@ def list_rows(judgements: list[Judgement]) -> list[Row]:
                     "",
                 )
             )
-    groups = [(one.sheet.kind, one.agreement, one.note) for one in found.table_1]
-    groups += [(one.sheet.kind, one.agreement, one.note) for one in found.table_2 if not one.rater]
+    groups = [(one.sheet.kind, one.agreement, one.note) for one in computed.table_1]
+    groups += [
+        (one.sheet.kind, one.agreement, one.note) for one in computed.table_2 if not one.rater
+    ]
     for kind, agreement, note in groups:
         for one in agreement:
             title = TITLES[one.name]

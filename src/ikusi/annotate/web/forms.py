@@ -29,10 +29,10 @@ def read_nonce(fields: Fields) -> str:
     Raises:
         RefusedError: it was not made here.
     """
-    found = take_one(fields, "nonce")
-    if not _NONCE.fullmatch(found):
+    nonce = take_one(fields, "nonce")
+    if not _NONCE.fullmatch(nonce):
         _refuse("no_verdict")
-    return found
+    return nonce
 
 
 def read_name(fields: Fields) -> str:
@@ -51,15 +51,15 @@ def read_given(task: Task, item: Item, fields: Fields, seconds: float) -> Given:
     """
     button = SKIPPED if "skip" in fields else take_one(fields, "verdict")
     criteria = {
-        name: said for name in task.criteria if (said := take_one(fields, f"criterion.{name}"))
+        name: chosen for name in task.criteria if (chosen := take_one(fields, f"criterion.{name}"))
     }
     note = _bound(take_one(fields, "note").strip(), MOST_LETTERS)
     corrected = read_correction(item, fields) if task.correct else {}
     for name, text in corrected.items():
         _bound(text, max(MOST_LETTERS, 2 * len(item.texts[name])))
     reasons = [reason for reason in task.reasons if reason in fields.get("reason", ())]
-    for said in criteria.values():
-        if said not in task.by_name:
+    for chosen in criteria.values():
+        if chosen not in task.by_name:
             _refuse("no_verdict")
     if button == SKIPPED:
         return Given(SKIPPED, correction=corrected, note=note, seconds=seconds)
@@ -89,12 +89,12 @@ def _verdict(task: Task, button: str, criteria: Mapping[str, str]) -> str:
 
 def read_correction(item: Item, fields: Fields) -> dict[str, str]:
     """The texts that differ from those that were shown, by name."""
-    found = {}
+    changed = {}
     for place, (name, text) in enumerate(item.texts.items()):
         written = take_one(fields, f"text.{place}")
         if written.strip() and written != clean(text):
-            found[name] = written
-    return found
+            changed[name] = written
+    return changed
 
 
 def read_written(task: Task, rows: str, fields: Fields) -> Written:
@@ -136,7 +136,7 @@ def read_texts(rows: str, fields: Fields) -> dict[str, str]:
 
 def _read_choices(texts: Mapping[str, str], right: str) -> tuple[dict[str, str], str]:
     """The texts with choices numbered without gaps, and the name of the right one."""
-    found = {name: text for name, text in texts.items() if not name.startswith(CHOICE)}
+    others = {name: text for name, text in texts.items() if not name.startswith(CHOICE)}
     names = [name for name, text in texts.items() if text and name.startswith(CHOICE)]
     choices = [texts[name] for name in names]
     if len(choices) < LEAST_CHOICES:
@@ -146,7 +146,7 @@ def _read_choices(texts: Mapping[str, str], right: str) -> tuple[dict[str, str],
     if right not in names:
         _refuse("no_right")
     numbered = {f"{CHOICE}{number}": text for number, text in enumerate(choices, 1)}
-    return found | numbered, f"{CHOICE}{names.index(right) + 1}"
+    return others | numbered, f"{CHOICE}{names.index(right) + 1}"
 
 
 def _bound(text: str, most: int) -> str:

@@ -79,7 +79,7 @@ async def show_item(request: Request) -> Response:
         return away
     number, turn, _ = asked.turn()
     draft = asked.site.store.draft(asked.seat, turn.item)
-    said = draft is not None and not draft.taken_back
+    answered = draft is not None and not draft.taken_back
     filled: dict[str, Sequence[str]] = {}
     if draft:
         given = draft.given
@@ -90,7 +90,7 @@ async def show_item(request: Request) -> Response:
         if asked.site.task.criteria and given.verdict != asked.site.task.follows(given.criteria):
             filled["verdict"] = [given.verdict]
     problem = asked.words("too_quick") if "again" in request.query_params else ""
-    before = asked.name_verdict(draft.given) if draft and said else ""
+    before = asked.name_verdict(draft.given) if draft and answered else ""
     return show(asked, number, filled, problem, before=before)
 
 
@@ -194,12 +194,12 @@ async def show_end(request: Request) -> Response:
 
 
 def _items(asked: Visit, finished: bool) -> Response:
-    said = asked.site.store.answers(asked.seat)
-    rows = [(n, asked.turns[n], said.get(asked.turns[n].item)) for n in asked.numbers]
+    answers = asked.site.store.answers(asked.seat)
+    rows = [(n, asked.turns[n], answers.get(asked.turns[n].item)) for n in asked.numbers]
     if finished and asked.waiting:
         return lead_on(asked, 0)
     skipped = [n for n, _, word in rows if word and word.given.verdict == SKIPPED]
-    return asked.page("items", rows=rows, finished=finished, skipped=skipped, answered=len(said))
+    return asked.page("items", rows=rows, finished=finished, skipped=skipped, answered=len(answers))
 
 
 async def leave(request: Request) -> Response:

@@ -132,7 +132,8 @@ class Visit:
 
     @cached_property
     def waiting(self) -> list[int]:
-        """The numbers of what they are still asked: of what people gave, what nobody has judged."""
+        """The numbers of what they are still asked: of what people gave, what has not been judged
+        yet."""
         done = self.answered
         if self.gives and not self.admin:
             done = done | self.site.store.list_judged()
@@ -239,7 +240,7 @@ def visit(request: Request, admin: bool | None = None) -> Visit:
         admin: whether only who runs the project may, or only the others.
 
     Raises:
-        HTTPException: nobody's link, or one that does not lead there: there is nothing.
+        HTTPException: the link is unknown, or does not lead there: there is no such page.
     """
     site: Site = request.app.state.site
     word = request.path_params["word"]
