@@ -30,7 +30,7 @@ from ikusi.report.page import write as write_report
 IMAGES = Path(__file__).parent / "images"
 CHROMIUM = "/usr/bin/chromium"
 WIDE: dict[str, Any] = {"viewport": {"width": 1100, "height": 844}}
-TALL: dict[str, Any] = {"viewport": {"width": 900, "height": 1100}}
+TALL: dict[str, Any] = {"viewport": {"width": 900, "height": 900}}
 GAP = 24  # pixels
 QUALITY = 80
 STYLE = """
@@ -102,22 +102,24 @@ def take_report(study: Path, folder: Path) -> Image.Image:
 
 
 def take_card(study: Path, run: str, folder: Path) -> Image.Image:
-    """The head of the card of a release of a run, as Markdown is shown, without its own header."""
-    release = folder / f"{study.name}-{run}"
+    """What the card of a release of a run says of its scores, as Markdown is shown."""
+    release = folder / "emoji-llava"
     publish(study / "instruct" / run, release)
     card = (release / "README.md").read_text(encoding="utf-8").partition("\n---\n")[2]
     shown = folder / "card.html"
     body = MarkdownIt("commonmark").enable("table").render(card)
     shown.write_text(f"<meta charset=utf-8><style>{STYLE}</style>{body}", encoding="utf-8")
-    return take_page(shown)
+    return take_page(shown, "What it scores")
 
 
-def take_page(path: Path) -> Image.Image:
-    """The head of a page on the disk."""
+def take_page(path: Path, heading: str | None = None) -> Image.Image:
+    """The head of a page on the disk, or what stands from a heading on."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM)
         shown = browser.new_page(**TALL)
         shown.goto(path.resolve().as_uri())
+        if heading:
+            shown.get_by_role("heading", name=heading).evaluate("it => it.scrollIntoView()")
         shot = Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
         browser.close()
     return shot
