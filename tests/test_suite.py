@@ -6,11 +6,13 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import gettempdir
 from types import SimpleNamespace
 
 import pytest
 
 import starting
+from ikusi import speeds
 from without_extras.sitecustomize import EXTRAS
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +82,14 @@ def test_make_runs_the_quick_tests_by_their_mark() -> None:
     asked = ["make", "--dry-run", "test-fast"]
     shown = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert f'-m "{QUICK}"' in shown
+
+
+def test_what_tests_keep_is_not_kept_in_the_users_cache() -> None:
+    place = Path(os.environ["XDG_CACHE_HOME"])
+    assert place.parent == Path(gettempdir()) and place.name.startswith("ikusi-tests-")
+    assert speeds.locate_speeds().is_relative_to(place)
+    shared = [path.name for path in (place / "ikusi").iterdir() if path.is_symlink()]
+    assert sorted(shared) == ["miniature", "tests"]
 
 
 def test_processes_of_the_tests_are_without_extras() -> None:
