@@ -79,7 +79,7 @@ def model(words: PreTrainedTokenizerBase, seed: int = 0) -> LlavaForConditionalG
     return LlavaForConditionalGeneration(config).eval()
 
 
-def engine() -> Local:
+def engine(seed: int = 0) -> Local:
     """The tiny LLaVA, ready to answer."""
     words = tokenizer()
     processor = LlavaProcessor(
@@ -91,7 +91,7 @@ def engine() -> Local:
         image_token="<|image|>",
         num_additional_image_tokens=1,
     )
-    return Local(model(words), words, processor, name="tiny")
+    return Local(model(words, seed), words, processor, name="tiny")
 
 
 def pictures(names: str, seed: int = 0) -> dict[str, torch.Tensor]:

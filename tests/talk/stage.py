@@ -21,16 +21,15 @@ from ikusi.web.wording import read_texts
 
 WORD = "a-word-that-is-known"
 QUESTION = "what is on the left ?"
-TOKENS = 8
+TOKENS = 5
 
 
 class Held(Local):
     """The tiny model, which waits after each word while it is held; it keeps what it is asked."""
 
     def __init__(self, seed: int = 0) -> None:
-        model = tiny.engine()
-        given = tiny.model(model.tokenizer, seed)
-        super().__init__(given, model.tokenizer, model.processor, name="tiny")
+        model = tiny.engine(seed)
+        super().__init__(model.model, model.tokenizer, model.processor, name="tiny")
         self.goes = threading.Event()
         self.goes.set()
         self.asked: list[Query] = []

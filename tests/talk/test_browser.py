@@ -83,7 +83,6 @@ def test_somebody_talks_by_keys_alone_and_reads_along(
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-side='0']:not(:empty)")
     assert page.evaluate("document.activeElement.id") == "question"
-    assert serious(page) == []
     page.keyboard.type("what is a")
     page.keyboard.press("Escape")
     wait_over(page)
