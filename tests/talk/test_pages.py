@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from annotate.people import photo
+from ikusi.answer.chat import make_query
 from ikusi.data import images
 from ikusi.server.client import GoneError
 from ikusi.talk import conversation, desk, pages
@@ -209,6 +210,19 @@ def test_why_there_is_no_answer_is_told_to_who_runs_it(
     person.ask(NEXT)
     person.wait()
     assert [len(query.messages) for query in model.asked] == [1]  # it goes on without that one
+
+
+def test_a_change_is_from_a_letter_on_as_scripts_count_them(stage: Make) -> None:
+    here = stage(Held())
+    answer = desk.Answer(make_query([], QUESTION, False, 1), None, "😀 a cat")
+    talk, turn = conversation.Conversation(here.desks), conversation.Turn(QUESTION, [answer])
+    shown, before = [""], [0]
+    (first,) = pages._list_changes(talk, turn, shown, before)
+    answer.text = "😀 a dog"
+    (second,) = pages._list_changes(talk, turn, shown, before)
+    assert (first["at"], first["text"]) == (0, "😀 a cat")
+    assert (second["at"], second["text"]) == (5, "dog")
+    assert list(pages._list_changes(talk, turn, shown, before)) == []
 
 
 def test_a_control_token_is_no_question(stage: Make) -> None:
