@@ -35,12 +35,6 @@ MOST_SECONDS = 10.0
 what it takes, as it may be the first to load a large library."""
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are processors: many tests wait, for servers or for a cluster."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse a file among the longest that is not there: it was renamed or split.
 

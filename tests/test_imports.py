@@ -93,12 +93,16 @@ def test_who_has_turned_it_off_finds_it_off() -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
-    ["chat {0}", "inspect {0} {0}", "export {0} --to llm --output {0}/o"],
-    ids=lambda words: words.split()[0],
+    ("module", "words"),
+    [
+        ("chat", "chat {0}"),
+        ("study", "inspect {0} {0}"),
+        ("study", "export {0} --to llm --output {0}/o"),
+    ],
+    ids=["chat", "inspect", "export"],
 )
 def test_commands_on_a_model_import_so(
-    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entered = []
 
@@ -107,7 +111,7 @@ def test_commands_on_a_model_import_so(
         entered.append(1)
         yield
 
-    monkeypatch.setattr(cli.study, "keep_imports", keep)
+    monkeypatch.setattr(f"ikusi.cli.{module}.keep_imports", keep)
     with pytest.raises(SystemExit) as end:
         cli.main(words.format(tmp_path).split())
     assert end.value.code == 3 and entered == [1]

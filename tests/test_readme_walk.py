@@ -55,6 +55,7 @@ def test_own_pictures_become_what_a_study_can_start_from(
     assert ["study", "photos.yaml", "rehearse=true"] in walk
     run("recipe", "check", "photos.yaml", "rehearse=true")
     assert "1 runs: llama-gl080" in capsys.readouterr().out
-    assert walk[-1][1:3] == ["studies/photos/instruct/llama-gl080", "--image"]
+    for words, option in zip(walk[-2:], ("--image", "--web"), strict=True):
+        assert words[1:3] == ["studies/photos/instruct/llama-gl080", option]
     for name in ("captions-gl", "questions-gl"):
         assert Corpus.open(tmp_path / "corpora" / name).languages == ["en", "gl"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ikusi.errors import InputError
+from ikusi.imports import keep_imports
 from ikusi.terminal import say
 
 if TYPE_CHECKING:
@@ -178,7 +179,6 @@ def _open(
     """Open each model where it is to run."""
     from ikusi.answer import engines
     from ikusi.answer.engine import Asked
-    from ikusi.imports import keep_imports
     from ikusi.recipe.folder import locate_checkpoint
 
     chosen = _spread("--engine", names, len(runs))
