@@ -2,18 +2,20 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
-from transformers import TrainerCallback
+from transformers import TrainerCallback, get_cosine_schedule_with_warmup
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from ikusi.model import fusion
 from ikusi.recipe import Compute, Stage
 from ikusi.train.attention import use_packed_attention
 from ikusi.train.divisions import Replicated
+from ikusi.train.loop import Loop
 from ikusi.train.packed import PackedModel
 from ikusi.train.parallel import Place
 from ikusi.train.stages import Progress, train_stage
@@ -22,6 +24,15 @@ from train.samples import Samples, multimodal_model, stage
 from train.test_stages import metrics, weights
 
 WARM, STEPS, RATE = 2, 6, 3e-2
+
+
+@pytest.mark.parametrize(("warm", "total"), [(0, 5), (2, 7), (4, 4), (1, 1)])
+def test_the_learning_rate_is_that_of_transformers_cosine_to_the_bit(warm: int, total: int) -> None:
+    of_torch = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
+    (theirs,) = get_cosine_schedule_with_warmup(of_torch, warm, total).lr_lambdas
+    loop: Any = SimpleNamespace(warm=warm, total=total)
+    for step in range(total + 1):
+        assert Loop._share_of_rate(loop, step) == theirs(step)
 
 
 def plain(settings: Stage) -> tuple[dict[str, torch.Tensor], list[list[float]]]:

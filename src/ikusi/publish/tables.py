@@ -205,8 +205,8 @@ class _Follower:
         self._steps: list[Future[None]] = []
 
     def follow(self, size: int) -> None:
-        """Hash what lies before `size`, which is written for good, at some time; else the disk
-        would have it all at the end, and all would wait for it."""
+        """Hash what lies before `size`, which is written for good, and hand it to the disk: where
+        all of a file is handed over at its end, all wait for it."""
         self._steps.append(self._hashes.submit(self._hash, self._ahead, size))
         self._ahead = size
         if size - self._handed >= BEHIND:
