@@ -398,18 +398,3 @@ def test_help_is_light() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert json.loads(output.splitlines()[-1]) == []
-
-
-# What brings transformers' Trainer along, and with it peft and bitsandbytes: a quarter of the time
-# in which a training starts. Trackers, which show its settings, need them only where one is asked.
-WITH_TRAINER = {"set_seed", "get_scheduler", "TrainerControl", "TrainerState", "TrainingArguments"}
-
-
-def test_only_trackers_bring_the_trainer_of_transformers() -> None:
-    for path in SOURCE.rglob("*.py"):
-        tree = parsed(path)
-        inner = path == SOURCE / "train/trackers.py"
-        for node in tree.body if inner else ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("transformers"):
-                names = {alias.name for alias in node.names} & WITH_TRAINER
-                assert not names, f"{path}: {sorted(names)}: from accelerate, or when it is needed"

@@ -1,5 +1,6 @@
 """What large libraries cost when they are imported, by a person or by a command."""
 
+import ast
 import gc
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import ikusi
 from ikusi import catalogue, cli, imports
 from ikusi.recipe.folder import StudyFolder
 from ikusi.study import context
+from test_architecture import SOURCE, parsed
 
 MODULE = """
 import gc
@@ -115,3 +117,18 @@ def test_commands_on_a_model_import_so(
     with pytest.raises(SystemExit) as end:
         cli.main(words.format(tmp_path).split())
     assert end.value.code == 3 and entered == [1]
+
+
+# What brings transformers' Trainer along, and with it peft and bitsandbytes: a quarter of the time
+# in which a training starts. Trackers, which show its settings, need them only where one is asked.
+WITH_TRAINER = {"set_seed", "get_scheduler", "TrainerControl", "TrainerState", "TrainingArguments"}
+
+
+def test_only_trackers_bring_the_trainer_of_transformers() -> None:
+    for path in SOURCE.rglob("*.py"):
+        tree = parsed(path)
+        inner = path == SOURCE / "train/trackers.py"
+        for node in tree.body if inner else ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("transformers"):
+                names = {alias.name for alias in node.names} & WITH_TRAINER
+                assert not names, f"{path}: {sorted(names)}: from accelerate, or when it is needed"

@@ -93,6 +93,8 @@ def test_a_first_step_takes_and_holds_what_loading_adds() -> None:
     assert (first.seconds.middle, first.memory) == (pytest.approx(1005 + 30), 3)
     assert estimate(known[1:], 1000).at_first().memory == 9
     assert middle(known[:1], 20) == pytest.approx(90)  # better than nothing
+    quick = estimate([speed(10, 1, fresh=True), *known[1:]], 1000)
+    assert quick.at_first().seconds == quick.seconds  # never less than a later one
 
 
 def test_each_process_loads_libraries_once_for_each_kind_of_step() -> None:

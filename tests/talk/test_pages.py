@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,17 @@ def test_who_stops_an_answer_keeps_what_there_is_and_goes_on(stage: Make) -> Non
     person.wait()
     said = [message["content"][-1]["text"] for message in model.asked[1].messages]
     assert said == [QUESTION, first, NEXT]
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_an_answer_that_is_as_long_as_is_allowed_says_so(
+    stage: Make, monkeypatch: pytest.MonkeyPatch, cut: bool
+) -> None:
+    whole = Held.stream
+    monkeypatch.setattr(Held, "stream", lambda *asked: replace(whole(*asked), hit_limit=cut))
+    person = stage(Held()).person()
+    person.begin()
+    assert ("It was cut here" in person.wait()) == cut
 
 
 def test_a_model_answers_one_at_a_time_and_the_page_says_who_is_first(
