@@ -7,10 +7,13 @@ import torch
 from torch import nn
 
 from ikusi.model import fusion
+from ikusi.train.muon import make_orthogonal
 from ikusi.train.optimizer import MuonAdamW, make
 from ikusi.train.stages import Progress, train_stage
 from train.samples import Samples, multimodal_model, stage
 from train.test_stages import weights
+
+COEFFICIENTS, STEPS = (3.4445, -4.7750, 2.0315), 5
 
 
 class Toy(nn.Module):
@@ -36,7 +39,16 @@ def stepped(model: Toy, *optimizers: torch.optim.Optimizer) -> dict[str, torch.T
     return model.state_dict()
 
 
-def test_both_parts_step_as_torch_steps_them() -> None:
+@pytest.fixture(params=[True, False], ids=["with bf16", "without"])
+def has_bf16(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether torch is made to say that the processor has instructions for bf16."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": request.param})
+    if not request.param:  # so torch's own Muon computes in fp32 too
+        monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.float)
+    return bool(request.param)
+
+
+def test_both_parts_step_as_torch_steps_them(has_bf16: bool) -> None:
     ours, theirs = Toy(), Toy()
     matrices = [layer.weight for layer in theirs.linear()]
     muon = torch.optim.Muon(matrices, 1e-2, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
@@ -46,7 +58,24 @@ def test_both_parts_step_as_torch_steps_them() -> None:
     ]
     expected = stepped(theirs, muon, torch.optim.AdamW(groups, 1e-2, betas=(0.9, 0.98)))
     found = stepped(ours, MuonAdamW(dict(ours.named_parameters()), 1e-2, 0.1))
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert all(torch.allclose(found[name], expected[name], atol=1e-6) for name in expected)
+    if has_bf16:
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 9), (9, 6), (4, 40), (40, 4)])
+def test_without_bf16_matrices_are_made_orthogonal_as_exactly_as_fp32_can(
+    shape: tuple[int, int],
+) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    a, b, c = COEFFICIENTS
+    left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
+    values /= values.norm()
+    for _ in range(STEPS):
+        values = a * values + b * values**3 + c * values**5
+    found = make_orthogonal(matrix, COEFFICIENTS, STEPS, 1e-7)
+    assert (found - left * values @ right).abs().max() < 1e-5
+    assert not make_orthogonal(torch.zeros(shape), COEFFICIENTS, STEPS, 1e-7).any()
 
 
 def test_without_matrices_between_hidden_spaces_all_is_adamw() -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ikusi.recipe import Stage
+from ikusi.train.muon import Muon
 
 NORMS = re.compile(r"layernorm|rmsnorm|(^|[._])norm($|\.)")
 """In the name of a normalisation's weight, whatever class of transformers it is of."""
@@ -82,12 +83,7 @@ class MuonAdamW(torch.optim.Optimizer):
         vectors = [p for p in named.values() if p.ndim <= 1]
         parts: list[torch.optim.Optimizer] = []
         if matrices:
-            adjusted = "match_rms_adamw"
-            parts.append(
-                torch.optim.Muon(
-                    matrices, learning_rate, weight_decay=weight_decay, adjust_lr_fn=adjusted
-                )
-            )
+            parts.append(Muon(matrices, learning_rate, weight_decay))
         groups = [
             {"params": tables, "weight_decay": weight_decay},
             {"params": vectors, "weight_decay": 0.0},

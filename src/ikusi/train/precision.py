@@ -1,6 +1,13 @@
 """Whether the hardware computes in bf16, or only emulates it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ikusi.recipe import Stage
+
+if TYPE_CHECKING:
+    import torch
 
 EMULATED = (
     "bf16 is emulated on this processor, which has no instructions for it: a training can take ten "
@@ -22,6 +29,12 @@ def settle(stage: Stage) -> Stage:
     else:
         has = torch.accelerator.is_available() or any(_instructions())
     return stage.model_copy(update={"precision": "bf16" if has else "fp32"})
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bf16 itself; not taken for granted of a processor that torch
+    does not know."""
+    return device.type != "cpu" or any(_instructions())
 
 
 def describe_emulated_bf16() -> str | None:
