@@ -18,7 +18,7 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study test test-fast check parity docs docs-add bases setup clean
+.PHONY: help demo study test test-system test-fast check parity docs docs-add bases setup clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -37,8 +37,11 @@ bases: $(STAMP)  ## train anew the picture encoder and the backbones that ship w
 # Compiled once, and not anew by each of the hundred processes that they start.
 PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
-test: $(STAMP)  ## the tests
-	$(PYTEST)
+test: $(STAMP)  ## the tests, but for those that are marked system
+	$(PYTEST) -m "not system"
+
+test-system: $(STAMP)  ## the others: whole commands, several processes, other programs, browsers
+	$(PYTEST) -m system
 
 test-fast: $(STAMP)  ## the tests, but for those that are marked slow
 	$(PYTEST) -m "not slow"

@@ -5,9 +5,11 @@ import gc
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
+PACKAGE = Path(__file__).parent / "src/ikusi"
 LMMS = (
     "src/ikusi/evaluate/harness/lmms_model.py",
     "src/ikusi/evaluate/harness/lmms_manifest.py",
@@ -29,6 +31,7 @@ LONGEST = (
 )
 """Files that take more than half a minute. They start first: no processor waits for the last."""
 
+DOCTEST = b">>>"
 QUICK = "not slow"  # the marks of a quick run: make test-fast
 MOST_SECONDS = 10.0
 """Processor time that a test without the mark may take, with all that it has started: many times
@@ -43,6 +46,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if missing := [name for name in LONGEST if not (config.rootpath / name).is_file()]:
         raise pytest.UsageError(f"conftest.py: LONGEST: expected files, found none: {missing}")
     gc.disable()
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the package's files that have no example: each would be imported to see that."""
+    if collection_path.suffix != ".py" or PACKAGE not in collection_path.parents:
+        return None
+    return True if DOCTEST not in collection_path.read_bytes() else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

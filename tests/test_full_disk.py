@@ -57,6 +57,7 @@ def limited(folder: Path, *limits: str) -> None:
     assert mounted(folder, "remount", *ROOMY, *told)
 
 
+@pytest.mark.system
 @pytest.mark.slow
 @pytest.mark.parametrize("run", COMMANDS, ids=lambda run: run.__name__)
 def test_every_command_says_in_a_line_that_the_disk_takes_no_more_and_goes_on(
@@ -123,6 +124,7 @@ def contents(folder: Path) -> dict[str, int | bytes]:
     }
 
 
+@pytest.mark.system
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WRITES)
 def test_whatever_writes_says_so_with_path_and_room_and_then_goes_on(

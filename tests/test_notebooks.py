@@ -32,6 +32,7 @@ def kinds(notebook: dict[str, Any]) -> list[list[str]]:
     ]
 
 
+@pytest.mark.system
 @pytest.mark.slow
 @pytest.mark.parametrize("path", notebooks.list_notebooks(), ids=lambda path: path.stem)
 def test_a_notebook_gives_what_is_kept_in_it(

@@ -16,7 +16,10 @@ import powered
 import train.powered
 from ikusi.train import checkpoints
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace"),
+]
 
 CODE = """
 import sys

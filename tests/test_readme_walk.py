@@ -39,6 +39,7 @@ def run(*words: str) -> None:
     assert not end.value.code
 
 
+@pytest.mark.system
 @pytest.mark.slow
 @needs("en-gl")
 def test_own_pictures_become_what_a_study_can_start_from(

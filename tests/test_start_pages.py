@@ -78,6 +78,7 @@ def write_captions(folder: Path) -> None:
             writer.add_row(str(number), str(number), texts)
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_a_study_is_planned_watched_and_asked(
     here: Path, capsys: pytest.CaptureFixture[str]
@@ -102,6 +103,7 @@ def test_what_is_tried_elsewhere_is_on_a_page_and_tried(words: str) -> None:
     assert f"def {name}" in (ROOT / "tests" / path).read_text(encoding="utf-8")
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_an_annotation_day_ends_with_figures_and_a_corpus(here: Path) -> None:
     run("annotation")
@@ -110,12 +112,14 @@ def test_an_annotation_day_ends_with_figures_and_a_corpus(here: Path) -> None:
     assert (here / "people" / "saturday" / "links.json").is_file()
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_an_evaluation_ends_with_a_comparison(here: Path) -> None:
     run("evaluation")
     assert (here / "measured" / "compared" / "index.html").is_file()
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_a_release_ends_with_a_list_of_what_would_go(
     here: Path, capsys: pytest.CaptureFixture[str]

@@ -100,6 +100,7 @@ def number(request: pytest.FixtureRequest) -> signal.Signals:
     return found
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_a_translation_goes_on_with_the_rows_it_has(
     tmp_path: Path, paused: Callable[..., Path]
@@ -120,6 +121,7 @@ def test_a_translation_goes_on_with_the_rows_it_has(
     assert ours.equals(whole) and ours["text"][0].as_py() == "A CAT SITS ON MAT 0"
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_what_a_server_has_answered_is_not_asked_again(tmp_path: Path) -> None:
     numbered(tmp_path / "corpus", "caption", 10)
@@ -140,6 +142,7 @@ def test_what_a_server_has_answered_is_not_asked_again(tmp_path: Path) -> None:
     assert ours.equals(whole)
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_an_import_begins_anew(tmp_path: Path) -> None:
     rows = (json.dumps({"question": f"what is {n}?", "answer": f"it is {n}"}) for n in range(60000))
@@ -184,6 +187,7 @@ def has_begun(folder: Path) -> bool:
     return False
 
 
+@pytest.mark.system
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "processes"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)], ids=str
@@ -233,6 +237,7 @@ def evaluated(model: Path) -> tuple[list[object], list[dict[str, Any]]]:
     return words, measured.rows_of(folder / "whole")
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_an_evaluation_goes_on_from_its_finished_parts(
     tmp_path: Path, evaluated: tuple[list[object], list[dict[str, Any]]]
@@ -245,6 +250,7 @@ def test_an_evaluation_goes_on_from_its_finished_parts(
     assert measured.rows_of(tmp_path / "out") == whole
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_a_converter_and_what_it_starts_end_with_an_export(
     tmp_path: Path, model: Path, paused: Callable[..., Path]
@@ -255,6 +261,7 @@ def test_a_converter_and_what_it_starts_end_with_an_export(
     started.stop_once((tmp_path / "busy").exists, signal.SIGTERM, all=False)
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_npm_ends_with_a_fetch(tmp_path: Path, paused: Callable[..., Path]) -> None:
     paused("npm")
@@ -267,12 +274,14 @@ def test_npm_ends_with_a_fetch(tmp_path: Path, paused: Callable[..., Path]) -> N
     assert not list(tmp_path.rglob("*.tgz"))
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_a_conversation_ends_at_its_prompt(model: Path) -> None:
     started = Warm("chat", model)
     started.stop_once(started.has_spoken, signal.SIGINT, all=True)
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_pages_of_a_talk_end_while_somebody_reads_along(model: Path) -> None:
     started, streams = Warm("chat", model, "--web", "--port", 0), []
@@ -294,6 +303,7 @@ def test_pages_of_a_talk_end_while_somebody_reads_along(model: Path) -> None:
     streams[0].close()
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_a_comparison_of_many_resamples_is_left(tmp_path: Path) -> None:
     runs = [evaluation(tmp_path / name, skill) for name, skill in (("a", 0.2), ("b", 0.8))]

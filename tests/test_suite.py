@@ -78,10 +78,33 @@ def test_a_file_among_the_longest_that_is_not_there_ends_the_run(suite: Path) ->
         SETTINGS["pytest_configure"](SimpleNamespace(rootpath=suite))
 
 
-def test_make_runs_the_quick_tests_by_their_mark() -> None:
-    asked = ["make", "--dry-run", "test-fast"]
+@pytest.mark.parametrize(
+    ("target", "marks"),
+    [("test-fast", f'-m "{QUICK}"'), ("test", '-m "not system"'), ("test-system", "-m system")],
+)
+def test_make_chooses_tests_by_their_marks(target: str, marks: str) -> None:
+    asked = ["make", "--dry-run", target]
     shown = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert f'-m "{QUICK}"' in shown
+    assert shown.rstrip().endswith(marks)
+
+
+def test_a_landing_runs_both_kinds() -> None:
+    lines = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+    for target in ("test", "test-system"):
+        assert any(line.startswith(f"make {target} ") for line in lines)
+
+
+@pytest.mark.parametrize(("text", "left_out"), [("x = 1", True), (">>> x", None)])
+def test_files_of_the_package_without_examples_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, left_out: bool | None
+) -> None:
+    ignore = SETTINGS["pytest_ignore_collect"]
+    monkeypatch.setitem(ignore.__globals__, "PACKAGE", tmp_path / "src")
+    for folder in ("src", "tests"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.py").write_text(text)
+    assert ignore(tmp_path / "src/a.py") is left_out
+    assert ignore(tmp_path / "tests/a.py") is None and ignore(tmp_path / "src") is None
 
 
 def test_what_tests_keep_is_not_kept_in_the_users_cache() -> None:

@@ -21,7 +21,7 @@ from ikusi.annotate.web import app
 from ikusi.annotate.web.site import TEXTS
 from ikusi.web import wording
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.system]
 
 
 def test_rows_are_validated_by_keys_alone(hall: Callable[..., Hall]) -> None:

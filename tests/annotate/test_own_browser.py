@@ -14,7 +14,7 @@ from ikusi.annotate.web.site import TEXTS
 from ikusi.data.corpus import Corpus
 from ikusi.web import uploads, wording
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.system]
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ def settings(url: str, folder: Path, **more: Any) -> run.Settings:
     return run.Settings(url, name(url), str(folder / "short.yaml"), sampling=sampling, **given)
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_a_real_model_judges_what_it_sees_in_both_orders_within_the_schema(
     served: str, about: run.About, tmp_path: Path
@@ -80,6 +81,7 @@ def test_a_real_model_judges_what_it_sees_in_both_orders_within_the_schema(
     assert again == {key: one.raw for key, one in games.items()}
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_a_real_cut_is_no_verdict_and_a_stopped_run_goes_on(
     served: str, about: run.About, tmp_path: Path

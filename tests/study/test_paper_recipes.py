@@ -77,6 +77,7 @@ def write_benchmark(folder: Path, bench: Benchmark, code: str) -> None:
             )
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_the_plan_is_the_papers_sixteen_runs_on_two_aligned_backbones(corpora: Path) -> None:
     steps = layout.list_steps(load("basque-8b", "text_only.rows=16"))
@@ -135,6 +136,7 @@ def test_forkme_takes_any_packaged_language(code: str) -> None:
     assert [place for place in places if not Path(shipped.locate_base(place)).is_dir()] == []
 
 
+@pytest.mark.system
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_a_rehearsal_trains_on_this_machine(
@@ -154,6 +156,7 @@ def test_a_rehearsal_trains_on_this_machine(
         assert any("multi_modal_projector" in key for key in weights.keys())  # noqa: SIM118
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_a_rehearsal_goes_to_the_report(corpora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The paper's benchmarks, of which a rehearsal asks a few rows, included."""

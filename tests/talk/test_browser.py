@@ -15,7 +15,7 @@ from ikusi.talk.preferences import open_preferences
 from ikusi.talk.site import make_link
 from talk.stage import QUESTION, WORD, Held, Stage
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.system]
 
 
 class Room:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from train.nursery import Nursery
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.system]
 
 # Two samples a step: in many of them one process has only text. The last step has one sample.
 STAGE = {"batch_size": 2, "epochs": 1, "learning_rate": 1e-3, "save_every": 1}

@@ -17,7 +17,7 @@ from ikusi.study.launch import ranks, slurm
 from ikusi.study.launch.ranks import Task
 from study.launch import daemons, together
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.system]
 
 SECONDS = 240  # for a job to get somewhere, on a machine that is busy
 

@@ -15,7 +15,7 @@ import starting
 import warm
 from ikusi.study.launch.ranks import find_free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.system]
 
 STUDY = """
 from __future__ import annotations
