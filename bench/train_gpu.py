@@ -30,7 +30,7 @@ from train_parity import parity
 from train_shapes import SHAPES, Shape, build, pixels, samples
 from train_tally import Tally
 
-from ikusi.model import fusion
+from ikusi.model.learning import set_trainable
 from ikusi.recipe import Lora, Stage
 from ikusi.train import lora
 from ikusi.train.attention import describe_kernel, use_packed_attention
@@ -88,7 +88,7 @@ class Unsaved(Loop):
 def train(model: Any, settings: Stage, rows: int, text: int, steps: int, device: str) -> list[Any]:
     """Train some steps by the stage's own loop; the line of metrics of each, and the peak of
     memory in bytes as the last element."""
-    fusion.set_trainable(model, settings.trainable)
+    set_trainable(model, settings.trainable)
     bf16 = settings.precision == "bf16"
     if not bf16:
         model.float()
@@ -143,7 +143,7 @@ def watched(loop: Loop, reporter: Reporter, model: Any, tower: Any, device: str)
 
 def estimate(model: Any, settings: Stage, rows: int, text: int) -> Memory:
     """What the stage should hold."""
-    fusion.set_trainable(model, settings.trainable)
+    set_trainable(model, settings.trainable)
     tokens = rows * (model.config.image_seq_length + text)
     return Memory.of(
         measure_sizes(model, model.model.vision_tower),

@@ -17,6 +17,7 @@ from torch import Tensor
 from train_shapes import build, pixels, samples
 
 from ikusi.model import fusion
+from ikusi.model.learning import set_trainable
 from ikusi.train.attention import use_packed_attention
 from ikusi.train.batches import Batch, EncodedSample, collate
 from ikusi.train.packed import PackedModel
@@ -32,7 +33,7 @@ def parity(shape: Any, asked: argparse.Namespace) -> None:
     """Print what was compared; ends the script with 1 where something differs."""
     model = build(shape, asked.layers or min(LAYERS, shape.llm.num_hidden_layers), asked.device)
     model.float().train()
-    fusion.set_trainable(model, LEARNING)
+    set_trainable(model, LEARNING)
     longest = samples(model, ROWS, shape.text[1], 0)
     rows = [shortened(row, 3 * number) for number, row in enumerate(longest)]
     images = pixels(model, ROWS, 0).to(asked.device)

@@ -50,7 +50,7 @@ def ready(family: str) -> Any:
 def test_a_row_is_unfit_where_it_cannot_be_encoded(family: str) -> None:
     made = ready(family)
     image = made.convert_tokens_to_ids(chat.find_image_token(made))
-    fitness = Fitness(made, FEATURES, image, LONGEST)
+    fitness = Fitness(made, image, LONGEST)
     spelled = [made.convert_ids_to_tokens(i) for i in compile_control(made)[1]]
     talks = {**TALKS, **{token: [turn("user", f"What is {token}?"), SAID] for token in spelled}}
     unfit = 0
@@ -59,18 +59,20 @@ def test_a_row_is_unfit_where_it_cannot_be_encoded(family: str) -> None:
             try:
                 chat.encode(made, messages, FEATURES, image, LONGEST)
             except InputError as error:
-                assert fitness.fault(messages) == str(error) or name in TALKS, name
-                assert fitness.fault(messages), name
+                assert fitness.fault(messages, [image] * FEATURES) == str(error) or name in TALKS, (
+                    name
+                )
+                assert fitness.fault(messages, [image] * FEATURES), name
                 unfit += 1
             else:
-                assert fitness.fault(messages) is None, name
+                assert fitness.fault(messages, [image] * FEATURES) is None, name
     assert unfit >= 2 * (len(spelled) + 3)
     assert ENDS[family] in spelled
 
 
 def test_only_what_may_be_unfit_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
     made = ready("chatml")
-    fitness = Fitness(made, 0, None, 200)
+    fitness = Fitness(made, None, 200)
     encoded: list[Any] = []
     encode = chat.encode
 

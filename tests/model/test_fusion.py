@@ -1,6 +1,5 @@
 """Any encoder and any LLM become a stock LLaVA that transformers alone opens, bit for bit."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +29,7 @@ from transformers import (
 from ikusi import connectors
 from ikusi.errors import InputError
 from ikusi.model import chat, fusion
+from ikusi.model.learning import set_trainable
 from model.families import ENDS, tokenizer
 from model.pairs import llm, tower
 
@@ -257,7 +257,7 @@ def test_the_linear_connector_is_one_linear_layer_and_stays_one() -> None:
     features = torch.randn(2, 16, 32)
     assert torch.equal(fusion.project(model, features), alone(features))
 
-    fusion.set_trainable(model, ["connector", "llm"])
+    set_trainable(model, ["connector", "llm"])
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=0.1, weight_decay=0.1)
     fusion.project(model, features).square().sum().backward()
@@ -306,43 +306,10 @@ def test_aligning_clip_and_llama_8b_trains_four_million_parameters() -> None:
             )
         )
     model, processor = fusion.assemble(vision, language, tokenizer("llama-3.1"))
-    assert fusion.set_trainable(model, ["connector"]) == {"connector": 4_198_400}
-    counts = fusion.set_trainable(model, ["connector", "llm"])
+    assert set_trainable(model, ["connector"]) == {"connector": 4_198_400}
+    counts = set_trainable(model, ["connector", "llm"])
     assert counts == {"connector": 4_198_400, "llm": 8_030_261_248}
     assert fusion.count_image_tokens(model, processor) == 576
-
-
-def test_trainable_freezes_the_rest_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    model, _ = fusion.assemble(tower(), llm(), tokenizer("plain"), "mlp2x_gelu")
-    with caplog.at_level(logging.INFO):
-        counts = fusion.set_trainable(model, ["connector"])
-    assert counts == {"connector": 32 * 48 + 48 + 48 * 48 + 48}
-    assert "trainable: connector 3,936 of" in caplog.text
-    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 3936
-    # What the encoder has above the layer that is read cannot learn.
-    unread = [
-        p
-        for name, p in model.model.vision_tower.named_parameters()
-        if "layers.2." in name or "post_layernorm" in name
-    ]
-    assert unread
-    assert sum(fusion.set_trainable(model, ["connector", "llm", "vision"]).values()) == sum(
-        p.numel() for p in model.parameters()
-    ) - sum(p.numel() for p in unread)
-    assert not any(p.requires_grad for p in unread)
-    assert fusion.set_trainable(model, []) == {}
-
-
-def test_tied_embeddings_are_counted_once() -> None:
-    tied = llm(tie_word_embeddings=True)
-    assert fusion.set_trainable(tied, ["llm"])["llm"] == sum(p.numel() for p in tied.parameters())
-    model, _ = fusion.assemble(tower(), tied, tokenizer("plain"))
-    assert fusion.set_trainable(model, ["llm"])["llm"] == sum(p.numel() for p in tied.parameters())
-
-
-def test_a_part_the_model_lacks_is_refused() -> None:
-    with pytest.raises(InputError, match="expected parts among llm, found 'connector'"):
-        fusion.set_trainable(llm(), ["connector"])
 
 
 def test_the_model_takes_the_dtype_of_the_llm_and_keeps_it(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from transformers import (
 from ikusi import connectors
 from ikusi.errors import InputError
 from ikusi.model import fusion
+from ikusi.model.learning import set_trainable
 from ikusi.plan import shapes
 from ikusi.plan.shapes import FAMILIES, Place
 from ikusi.recipe import Lora, Stage
@@ -121,7 +122,7 @@ def test_what_learns_is_counted_as_the_model_is_set(
     joined: tuple[Any, Sizes], parts: list[str]
 ) -> None:
     model, counted = joined
-    fusion.set_trainable(model, parts)
+    set_trainable(model, parts)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert counted.count_learning(stage(trainable=parts)) == learning
 
@@ -135,7 +136,7 @@ def test_the_operations_of_a_step_are_those_that_a_training_reports(
     joined: tuple[Any, Sizes],
 ) -> None:
     model, counted = joined
-    fusion.set_trainable(model, ["connector", "llm"])
+    set_trainable(model, ["connector", "llm"])
     told = measure_cost(model, model.model.vision_tower, 16)
     assert told == Cost.of(counted, 16, learns=1, encodes=True, vision_learns=False)
     assert told.step([40, 30], 10, 2) == told.total(70, 40 * 41 / 2 + 30 * 31 / 2, 10, 2)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ikusi.model import fusion
+from ikusi.model.learning import set_trainable
 from ikusi.train import packed
 from ikusi.train.attention import attend_explicit, attend_fused, pack_lengths, use_packed_attention
 from ikusi.train.batches import Batch, EncodedSample, collate, divide, list_distinct_pictures
@@ -83,7 +83,7 @@ def assert_same(found: tuple[float, dict[str, Tensor]], wanted: tuple[float, Any
 def test_loss_and_gradients_are_those_of_the_padded_batch(connector: str, pictures: bool) -> None:
     samples = Samples(9, pictures)
     model, processor = multimodal_model(connector)
-    fusion.set_trainable(model, ["connector", "llm", "vision"])
+    set_trainable(model, ["connector", "llm", "vision"])
     encoder, rows = encoded(samples, model, processor)
     wanted = padded_gradients(model, processor, samples, rows)
     assert_same(packed_gradients(model, encoder, rows), wanted)
@@ -101,7 +101,7 @@ def test_a_bare_llm_gets_the_gradients_of_the_padded_batch() -> None:
 def test_parts_of_a_step_add_up_to_the_whole_step() -> None:
     samples = Samples(12)
     model, processor = multimodal_model()
-    fusion.set_trainable(model, ["connector", "llm"])
+    set_trainable(model, ["connector", "llm"])
     encoder, rows = encoded(samples, model, processor)
     whole = packed_gradients(model, encoder, rows)
     tokens = sum(map(len, rows))
@@ -131,7 +131,7 @@ def test_a_step_is_divided_evenly_and_nothing_is_lost(
 def test_logits_a_part_at_a_time_give_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = Samples(9)
     model, processor = multimodal_model()
-    fusion.set_trainable(model, ["connector", "llm"])
+    set_trainable(model, ["connector", "llm"])
     encoder, rows = encoded(samples, model, processor)
     whole = packed_gradients(model, encoder, rows)
     monkeypatch.setattr(packed, "MOST_LOGITS", 4 * model.lm_head.out_features)
@@ -141,7 +141,7 @@ def test_logits_a_part_at_a_time_give_the_same_gradients(monkeypatch: pytest.Mon
 def test_a_batch_that_does_not_count_touches_everything_and_changes_nothing() -> None:
     samples = Samples(6)
     model, processor = multimodal_model()
-    fusion.set_trainable(model, ["connector", "llm"])
+    set_trainable(model, ["connector", "llm"])
     rows = encoded(samples, model, processor)[1]
     text = collate([row for row in rows if not row.images], counted=False)
     with use_packed_attention(model):

@@ -11,7 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 from transformers import TrainerCallback, get_cosine_schedule_with_warmup
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
-from ikusi.model import fusion
+from ikusi.model.learning import set_trainable
 from ikusi.recipe import Compute, Stage
 from ikusi.train.attention import use_packed_attention
 from ikusi.train.divisions import Replicated
@@ -38,7 +38,7 @@ def test_the_learning_rate_is_that_of_transformers_cosine_to_the_bit(warm: int, 
 def plain(settings: Stage) -> tuple[dict[str, torch.Tensor], list[list[float]]]:
     """Weights, and loss, norm of the gradients and learning rate of each step."""
     model, processor = multimodal_model()
-    fusion.set_trainable(model, settings.trainable)
+    set_trainable(model, settings.trainable)
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     spared = [
         p for name, p in learning.items() if "norm" in name or "layrnorm" in name or "bias" in name
@@ -86,7 +86,7 @@ def test_a_stage_makes_the_steps_of_a_plain_loop_of_torch(tmp_path: Path) -> Non
 def test_what_learns_is_held_in_fp32_beside_a_frozen_half() -> None:
     model, _ = multimodal_model()
     model.bfloat16()
-    fusion.set_trainable(model, ["connector"])
+    set_trainable(model, ["connector"])
     division = Replicated(model, stage(), Place(0, 1, torch.device("cpu")))
     held = {p.dtype for p in division.model.parameters() if p.requires_grad}
     assert held == {torch.float32}

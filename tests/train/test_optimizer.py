@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ikusi.model import fusion
+from ikusi.model.learning import set_trainable
 from ikusi.train.muon import make_orthogonal
 from ikusi.train.optimizer import MuonAdamW, make
 from ikusi.train.stages import Progress, train_stage
@@ -112,7 +112,7 @@ def test_a_stage_with_muon_resumes_to_the_same_weights(tmp_path: Path) -> None:
 
 def test_weight_decay_leaves_biases_and_normalisations_alone() -> None:
     model, _ = multimodal_model()
-    fusion.set_trainable(model, ["connector", "llm", "vision"])
+    set_trainable(model, ["connector", "llm", "vision"])
     decayed, spared = make(model, stage(weight_decay=0.1)).param_groups
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)
     names = {parameter: name for name, parameter in model.named_parameters()}

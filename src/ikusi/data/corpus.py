@@ -309,6 +309,10 @@ class Corpus:
         """A picture, decoded to RGB."""
         return decode(self.image_bytes(image_id), name=f"{self.folder}: image {image_id}")
 
+    def image_size(self, image_id: str) -> tuple[int, int]:
+        """Width and height of a picture in pixels; it is not opened."""
+        return self._pictures.size(self._number(image_id))
+
     def image_digest(self, image_id: str) -> str:
         """The first half of the SHA-256 of a picture's bytes, in hexadecimal."""
         return bytes(self._digests[self._number(image_id)]).decode()

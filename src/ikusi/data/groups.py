@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,16 @@ class Pictures:
         """The columns of a picture."""
         part = int(np.searchsorted(self._starts, number, side="right")) - 1
         return self.parts[part].row(number - int(self._starts[part]))
+
+    def size(self, number: int) -> tuple[int, int]:
+        """Width and height of a picture in pixels, as its table says; its bytes are not read."""
+        width, height = self._sizes[number].tolist()
+        return width, height
+
+    @cached_property
+    def _sizes(self) -> np.ndarray:
+        sides = [np.fromiter(self.values(side), np.int32) for side in ("width", "height")]
+        return np.stack(sides, axis=1)
 
 
 def _hash(name: str) -> np.uint64:

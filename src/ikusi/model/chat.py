@@ -7,8 +7,8 @@ blocks and user turns never are. Nothing here knows any LLM by name.
 
 One rule for images, whatever the template: a template that takes message contents as strings
 (those of text-only LLMs) gets an image as the image token followed by a newline, in its place
-among the texts; a template that takes lists of parts (those of stock LLaVA checkpoints) gets the
-parts and writes its own image token.
+among the texts; a template that takes lists of parts alone, or that writes images in a way of its
+own (those of models that see), gets the parts and writes its own image token.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from jinja2.exceptions import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from ikusi.errors import InputError
+from ikusi.model.expansion import Images, place_images
 from ikusi.model.tokens import compile_control, find_control_tokens, find_image_token
 
 Message = Mapping[str, Any]
@@ -36,8 +37,8 @@ class Encoded:
 
     `input_ids`: ids, each image expanded to its run of image tokens. `supervised`: of the same
     length; True where the token is one the model learns to predict (assistant text and the token
-    that ends its turn). `image_tokens`: how many of `input_ids` stand for image features. `cut`:
-    tokens dropped from the end to respect the maximum length.
+    that ends its turn). `image_tokens`: how many of `input_ids` stand for images. `cut`: tokens
+    dropped from the end to respect the maximum length.
     """
 
     input_ids: list[int]
@@ -96,7 +97,8 @@ def render(
     template itself refuses.
     """
     strings = [_check_message(tokenizer, message, row) for message in messages]
-    given = strings if accepts_strings(tokenizer) else _as_parts(messages)
+    flat = accepts_strings(tokenizer) and not _writes_images(tokenizer, _template(tokenizer))
+    given = strings if flat else _as_parts(messages)
     text = _apply(tokenizer, given, add_generation_prompt, row)
     _check_images(tokenizer, messages, text, row)
     return text
@@ -105,7 +107,7 @@ def render(
 def encode(
     tokenizer: PreTrainedTokenizerBase,
     messages: Sequence[Message],
-    image_tokens: int = 0,
+    images: Images = 0,
     image_token_id: int | None = None,
     max_length: int | None = None,
     *,
@@ -113,28 +115,28 @@ def encode(
 ) -> Encoded:
     """Tokens of a conversation, with the ones to learn marked.
 
-    `image_tokens`: features per image; `image_token_id`: the id repeated that many times for each
-    image. What exceeds `max_length` tokens is dropped from the end and counted. Raises InputError
-    (starting with `row`) where the cut would fall inside an image or leaves nothing to learn, and
-    where the template cannot be followed (see `render`).
+    `images`: what takes the place of each `image_token_id`, which the template writes. What exceeds
+    `max_length` tokens is dropped from the end and counted. Raises InputError (starting with `row`)
+    where the cut would fall inside an image or leaves nothing to learn, and where the template
+    cannot be followed (see `render`).
     """
     rendered = _render(tokenizer, messages, row)
     if not rendered.turns:
         raise InputError(f"{_where(row)}expected an assistant turn to learn from, found none")
     ids, starts = _tokens(tokenizer, rendered)
     supervised = _mark(tokenizer, ids, starts, rendered.turns)
-    ids, supervised = _expand(ids, supervised, image_tokens, image_token_id)
-    limit = len(ids) if max_length is None else max_length
-    _check_cut(ids, supervised, limit, image_token_id, row)
-    kept = ids[:limit]
-    images = sum(token == image_token_id for token in kept)
-    return Encoded(kept, supervised[:limit], images, len(ids) - len(kept))
+    count = ids.count(image_token_id) if image_token_id is not None else 0
+    wide, supervised, end = place_images(ids, supervised, images, image_token_id)
+    limit = len(wide) if max_length is None else max_length
+    _check_cut(wide, supervised, limit, end, row)
+    kept = wide[:limit]
+    return Encoded(kept, supervised[:limit], len(wide) - len(ids) + count, len(wide) - len(kept))
 
 
 def encode_prompt(
     tokenizer: PreTrainedTokenizerBase,
     messages: Sequence[Message],
-    image_tokens: int = 0,
+    images: Images = 0,
     image_token_id: int | None = None,
     *,
     row: str = "",
@@ -146,7 +148,7 @@ def encode_prompt(
     """
     rendered = _render(tokenizer, messages, row, add_generation_prompt=True)
     ids, _ = _tokens(tokenizer, rendered)
-    return _expand(ids, [False] * len(ids), image_tokens, image_token_id)[0]
+    return place_images(ids, [False] * len(ids), images, image_token_id)[0]
 
 
 def _where(row: str) -> str:
@@ -170,7 +172,8 @@ def _flat(content: str | Sequence[Message], image: str) -> str:
     return "".join(image + "\n" if part["type"] == "image" else part["text"] for part in content)
 
 
-def _image_count(messages: Sequence[Message]) -> int:
+def count_images(messages: Sequence[Message]) -> int:
+    """How many images a conversation shows."""
     contents = (message["content"] for message in messages)
     return sum(
         part["type"] == "image"
@@ -192,7 +195,7 @@ def _check_message(
         raise InputError(
             f"{_where(row)}{role} turn: expected text, found the control token {spelled[0]!r} in it"
         )
-    pictures = _image_count([message])
+    pictures = count_images([message])
     return {
         "role": role,
         "content": _flat(content, find_image_token(tokenizer) if pictures else ""),
@@ -208,12 +211,26 @@ def _as_parts(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=32)
 def _writes_strings(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
-    probe = [{"role": "user", "content": "ikusi"}]
-    try:
-        written = tokenizer.apply_chat_template(probe, chat_template=template, tokenize=False)
-    except (TemplateError, TypeError, ValueError):
+    return "ikusi" in _try_out(tokenizer, template, "ikusi")
+
+
+@lru_cache(maxsize=32)
+def _writes_images(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
+    """Whether it writes an image, given as a part, otherwise than as a line of its own."""
+    if (image := getattr(tokenizer, "image_token", None)) is None:
         return False
-    return "ikusi" in written
+    parts = [{"type": "image"}, {"type": "text", "text": "ikusi"}]
+    own = _try_out(tokenizer, template, parts)
+    return image in own and own != _try_out(tokenizer, template, _flat(parts, image))
+
+
+def _try_out(tokenizer: PreTrainedTokenizerBase, template: str, content: Any) -> str:
+    """What a template writes of a user's turn; nothing where it refuses it."""
+    probe = [{"role": "user", "content": content}]
+    try:
+        return str(tokenizer.apply_chat_template(probe, chat_template=template, tokenize=False))
+    except (TemplateError, TypeError, ValueError):
+        return ""
 
 
 def _apply(
@@ -239,7 +256,7 @@ def _apply(
 def _check_images(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], text: str, row: str
 ) -> None:
-    expected = _image_count(messages)
+    expected = count_images(messages)
     if not expected:
         return
     count = text.count(find_image_token(tokenizer))
@@ -356,30 +373,12 @@ def _mark(
     return supervised
 
 
-def _expand(
-    ids: Sequence[int], supervised: Sequence[bool], image_tokens: int, image_token_id: int | None
-) -> tuple[list[int], list[bool]]:
-    """Repeat each image token once per feature."""
-    wide_ids: list[int] = []
-    wide_supervised: list[bool] = []
-    for token, learn in zip(ids, supervised, strict=True):
-        times = image_tokens if token == image_token_id else 1
-        wide_ids += [token] * times
-        wide_supervised += [learn] * times
-    return wide_ids, wide_supervised
-
-
 def _check_cut(
-    ids: Sequence[int],
-    supervised: Sequence[bool],
-    limit: int,
-    image_token_id: int | None,
-    row: str,
+    ids: Sequence[int], supervised: Sequence[bool], limit: int, end: int, row: str
 ) -> None:
-    if image_token_id is not None and image_token_id in ids[limit:]:
-        last = len(ids) - list(reversed(ids)).index(image_token_id)
+    if end > limit:
         raise InputError(
-            f"{_where(row)}expected its images within {limit} tokens, found them to end at {last}"
+            f"{_where(row)}expected its images within {limit} tokens, found them to end at {end}"
         )
     if not any(supervised[:limit]):
         raise InputError(

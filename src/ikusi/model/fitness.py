@@ -29,25 +29,23 @@ class Fitness:
 
     Args:
         tokenizer: with a chat template.
-        image_tokens: features per image.
-        image_token_id: the id that stands for them.
+        image_token_id: the id that the template writes for an image.
         max_length: longest sample, in tokens.
     """
 
     def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        image_tokens: int,
-        image_token_id: int | None,
-        max_length: int,
+        self, tokenizer: PreTrainedTokenizerBase, image_token_id: int | None, max_length: int
     ) -> None:
         self._tokenizer, self._max_length = tokenizer, max_length
-        self._image = (image_tokens, image_token_id)
+        self._image_token_id = image_token_id
         self._special = _special(tokenizer)
         self._forms: dict[Form, tuple[int, str | None]] = {}
 
-    def fault(self, messages: Sequence[chat.Message]) -> str | None:
-        """Say why a conversation cannot be trained on; None where it can."""
+    def fault(self, messages: Sequence[chat.Message], image: Sequence[int] = ()) -> str | None:
+        """Say why a conversation cannot be trained on; None where it can.
+
+        `image`: the tokens that stand for each of its images.
+        """
         form = tuple((m["role"], tuple(part["type"] for part in m["content"])) for m in messages)
         if form not in self._forms:
             self._forms[form] = self._try_form(form)
@@ -55,24 +53,26 @@ class Fitness:
         if problem:
             return problem
         text = _text(messages)
+        length += chat.count_images(messages) * len(image)
         # A token is at least a byte of its text.
         if length + len(text.encode()) <= self._max_length and not self._special.search(text):
             return None
-        return self._encode(messages, self._max_length)[1]
+        return self._encode(messages, image, self._max_length)[1]
 
     def _try_form(self, form: Form) -> tuple[int, str | None]:
         messages = [
             {"role": role, "content": [{"type": kind, "text": LETTER} for kind in kinds]}
             for role, kinds in form
         ]
-        return self._encode(messages, None)
+        return self._encode(messages, (), None)
 
     def _encode(
-        self, messages: Sequence[chat.Message], limit: int | None
+        self, messages: Sequence[chat.Message], image: Sequence[int], limit: int | None
     ) -> tuple[int, str | None]:
         """Length in tokens and what is wrong."""
+        images = [image] * chat.count_images(messages)
         try:
-            encoded = chat.encode(self._tokenizer, messages, *self._image, limit)
+            encoded = chat.encode(self._tokenizer, messages, images, self._image_token_id, limit)
         except InputError as error:
             return 0, str(error)
         return len(encoded.input_ids), None

@@ -12,7 +12,6 @@ fixed to the identity, which gives a lone `nn.Linear`'s outputs to the last bit.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from transformers.conversion_mapping import get_model_conversion_mapping
 
 from ikusi import connectors, pretrained
 from ikusi.errors import InputError
-from ikusi.model import hub, sharing
+from ikusi.model import hub, processors, sharing
 from ikusi.model.chat import end_of_turn
 from ikusi.model.parts import (
     check_finite,
@@ -49,7 +48,7 @@ from ikusi.model.parts import (
     prepare_tokens,
     read_image_tokens,
 )
-from ikusi.model.vision import compute_tower_features, list_unreached
+from ikusi.model.vision import compute_tower_features
 
 __all__ = [
     "ASPECTS",
@@ -63,7 +62,6 @@ __all__ = [
     "load_language_model",
     "project",
     "save",
-    "set_trainable",
 ]
 
 logger = logging.getLogger(__name__)
@@ -127,17 +125,17 @@ def save(
 ) -> None:
     """Write weights (safetensors), configuration, processor and chat template to `folder`.
 
-    `processor` is a `LlavaProcessor`, or the tokenizer of a bare LLM. Weights get the names that
+    `processor` is the model's own, or the tokenizer of a bare LLM. Weights get the names that
     stock checkpoints have on the hub, which for a CLIP or SigLIP encoder are not those in memory.
     `weightless`: write everything else.
     """
-    if isinstance(model, LlavaForConditionalGeneration):
+    if getattr(model.config, "vision_config", None) is not None:
         # As if it had been read from there; transformers drops a prefix of models made here.
         whole: Any = model
         whole._weight_conversions = get_model_conversion_mapping(model, add_legacy=False)
     sharing.forget_places(model.config)
     model.save_pretrained(folder, state_dict={} if weightless else None)
-    processor.save_pretrained(folder)
+    processors.save_processor(processor, Path(folder))
     sharing.share_weights(Path(folder))
 
 
@@ -158,34 +156,6 @@ def load(
     check_finite(folder, model)
     _freeze_identity(model)
     return model.eval(), load_processor(folder)
-
-
-def set_trainable(model: PreTrainedModel, parts: Sequence[str]) -> dict[str, int]:
-    """Let only `parts` ("connector", "llm", "vision") learn, and count what learns in each.
-
-    A bare LLM has the one part "llm". The identity of a linear connector never learns, nor does
-    what an encoder has above the layer that is read. Raises InputError for a part the model does
-    not have.
-    """
-    available = _parts(model)
-    unknown = [part for part in parts if part not in available]
-    if unknown:
-        raise InputError(
-            f"trainable: expected parts among {', '.join(available)}, found {unknown[0]!r}"
-        )
-    model.requires_grad_(False)
-    counts = {}
-    for part in parts:
-        parameters = available[part]
-        for parameter in parameters:
-            parameter.requires_grad_(True)
-        for parameter in _list_unreached(model) if part == "vision" else []:
-            parameter.requires_grad_(False)
-        counts[part] = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-    total = sum(parameter.numel() for parameter in model.parameters())
-    listed = ", ".join(f"{part} {count:,}" for part, count in counts.items()) or "nothing"
-    logger.info("trainable: %s of %s parameters", listed, f"{total:,}")
-    return counts
 
 
 def list_connector_parameters(model: LlavaForConditionalGeneration) -> list[nn.Parameter]:
@@ -364,26 +334,6 @@ def _end_generation(
     settings.eos_token_id = known if ending in known else [*known, ending]
     settings.pad_token_id = tokenizer.pad_token_id
     model.generation_config = settings
-
-
-def _parts(model: PreTrainedModel) -> dict[str, list[nn.Parameter]]:
-    if not isinstance(model, LlavaForConditionalGeneration):
-        return {"llm": list(model.parameters())}
-    llm = [*model.model.language_model.parameters(), *model.lm_head.parameters()]
-    return {
-        "connector": list_connector_parameters(model),
-        "llm": list({id(parameter): parameter for parameter in llm}.values()),
-        "vision": list(model.model.vision_tower.parameters()),
-    }
-
-
-def _list_unreached(model: Any) -> list[nn.Parameter]:
-    """Parameters of the encoder that its features do not depend on."""
-    vision, tower = model.config.vision_config, model.model.vision_tower
-    shape = (1, vision.num_channels, vision.image_size, vision.image_size)
-    blank = torch.zeros(shape, dtype=tower.dtype, device=tower.device)
-    with torch.enable_grad():
-        return list_unreached(tower, compute_image_features(model, blank))
 
 
 def _expect_llava(folder: str | Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -78,9 +78,9 @@ def leave_out_unread(model: LlavaForConditionalGeneration) -> None:
         candidates[0].extend(above)
 
 
-def list_unreached(tower: nn.Module, features: Tensor) -> list[nn.Parameter]:
-    """The encoder's parameters that `features` do not depend on, such as those of layers above
+def list_unreached(own: Iterable[nn.Parameter], features: Tensor) -> list[nn.Parameter]:
+    """The encoder's own parameters that `features` do not depend on, such as those of layers above
     the one that is read: they could never learn."""
-    parameters = [parameter for parameter in tower.parameters() if parameter.requires_grad]
+    parameters = [parameter for parameter in own if parameter.requires_grad]
     gradients = torch.autograd.grad(features.sum(), parameters, allow_unused=True)
     return [p for p, gradient in zip(parameters, gradients, strict=True) if gradient is None]

@@ -4,7 +4,8 @@ On a GPU, in bf16 or fp16, a kernel for samples of varying length does it: torch
 `varlen_attn`, or flash-attention's where torch has none. Elsewhere transformers would write out a
 T x T mask: sixty times the work for 4,000 tokens of 64-token samples. Here samples of like length
 are attended to together, padded to the longest among them and a little more, so that shapes recur.
-What fills the row up behind the last sample attends to nothing.
+What fills the row up behind the last sample attends to nothing. Where tokens of a sample see each
+other whichever comes first, as those of a picture do in some models, `Packing.blocks` says which.
 
 Legend of shapes: T tokens of the row, N samples of a bucket, L longest of them, H query heads,
 K key and value heads, D width of a head.
@@ -30,7 +31,7 @@ NAME = "ikusi_packed"
 FULLEST_WASTE = 0.75  # a bucket's shortest sample has at least this share of its longest's length
 LENGTH_MULTIPLE = 16  # tokens, of a bucket's padded length
 LONGEST_EXPLICIT = 384  # tokens; beyond it the fused CPU kernel is faster in bf16 too
-UNKNOWN = {"softcap": "soft-capped attention", "s_aux": "attention sinks"}
+UNKNOWN = {"s_aux": "attention sinks"}
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,15 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Packing:
-    """The samples in a row. `offsets` [samples + 1]: where each starts (int32)."""
+    """The samples in a row. `offsets` [samples + 1]: where each starts (int32).
+
+    `blocks` [T]: tokens of a sample that have one number, from 0 on, see each other, also those
+    that come later; -1 for all others. None where no token sees what comes later.
+    """
 
     offsets: Tensor
     buckets: tuple[Bucket, ...]
+    blocks: Tensor | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Packing:
         """The same on another device."""
@@ -68,13 +74,14 @@ class Packing:
             bucket if bucket.places is None else replace(bucket, places=change(bucket.places))
             for bucket in self.buckets
         )
-        return Packing(change(self.offsets), buckets)
+        blocks = None if self.blocks is None else change(self.blocks)
+        return Packing(change(self.offsets), buckets, blocks)
 
 
-def pack_lengths(lengths: Sequence[int]) -> Packing:
+def pack_lengths(lengths: Sequence[int], blocks: Tensor | None = None) -> Packing:
     """Lay out samples of these lengths in this order, and bucket neighbours of like length.
 
-    Sort the lengths for few buckets; any order is correct.
+    Sort the lengths for few buckets; any order is correct. `blocks`: as in `Packing`.
     """
     offsets = [0]
     for length in lengths:
@@ -85,7 +92,7 @@ def pack_lengths(lengths: Sequence[int]) -> Packing:
         if index == len(lengths) or min(group) < FULLEST_WASTE * max(group):
             buckets.append(_bucket(lengths[first:index], offsets[first]))
             first = index
-    return Packing(torch.tensor(offsets, dtype=torch.int32), tuple(buckets))
+    return Packing(torch.tensor(offsets, dtype=torch.int32), tuple(buckets), blocks)
 
 
 def _bucket(lengths: Sequence[int], start: int) -> Bucket:
@@ -120,6 +127,7 @@ def attend(
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
+    softcap: float | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
     """Causal attention inside each sample, as transformers' attention functions are called.
@@ -136,12 +144,14 @@ def attend(
         # Rotary embeddings leave fp32 behind; every kernel below is faster in the half type.
         dtype = torch.get_autocast_dtype(kind)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
-    kernel = find_varlen_kernel() if kind == "cuda" and not dropout else None
+    plain = not dropout and softcap is None and packing.blocks is None
+    kernel = find_varlen_kernel() if kind == "cuda" and plain else None
     if kernel is not None and query.dtype in (torch.bfloat16, torch.float16):
         parts = [_attend_varlen(kernel, query, key, value, packing, scale, sliding_window)]
     else:
+        manner = _Manner(scale, dropout, sliding_window, softcap)
         parts = [
-            _attend_bucket(query, key, value, bucket, scale, dropout, sliding_window)
+            _attend_bucket(query, key, value, bucket, _pad_blocks(packing.blocks, bucket), manner)
             for bucket in packing.buckets
         ]
     if behind := query.shape[2] - packing.buckets[-1].stop:
@@ -195,27 +205,50 @@ def _attend_varlen(
     return kernel(*rows, *places, scale=scale, window_size=seen, enable_gqa=grouped)
 
 
+@dataclass(frozen=True)
+class _Manner:
+    """How attention is computed: as `attend` is given it."""
+
+    scale: float
+    dropout: float
+    window: int | None
+    softcap: float | None
+
+
 def _attend_bucket(
     query: Tensor,
     key: Tensor,
     value: Tensor,
     bucket: Bucket,
-    scale: float,
-    dropout: float,
-    window: int | None,
+    blocks: Tensor | None,
+    manner: _Manner,
 ) -> Tensor:
-    """The mixed values of one bucket's tokens, [tokens, H, D]."""
-    heads, width = query.shape[1], value.shape[-1]
+    """The mixed values of one bucket's tokens, [tokens, H, D]. `blocks`: of its grid, [N, L]."""
+    heads, width, window = query.shape[1], value.shape[-1], manner.window
     if window is not None and window >= bucket.longest:
         window = None
     short = bucket.longest <= LONGEST_EXPLICIT and query.dtype == torch.bfloat16
-    kernel = attend_explicit if short and query.device.type == "cpu" else attend_fused
     grid = (_pad(query, bucket), _pad(key, bucket), _pad(value, bucket))
-    mixed = kernel(*grid, scale, dropout, window)
+    if manner.softcap is not None or (short and query.device.type == "cpu"):
+        cap = manner.softcap
+        mixed = attend_explicit(*grid, manner.scale, manner.dropout, window, blocks, cap)
+    else:
+        mixed = attend_fused(*grid, manner.scale, manner.dropout, window, blocks)
     tokens = mixed.transpose(1, 2).reshape(-1, heads * width)
     if bucket.places is not None:
         tokens = tokens.index_select(0, bucket.places)
     return tokens.view(-1, heads, width)
+
+
+def _pad_blocks(blocks: Tensor | None, bucket: Bucket) -> Tensor | None:
+    """The bucket's part of the blocks of a row, as [N, L]."""
+    if blocks is None:
+        return None
+    rows = blocks[bucket.start : bucket.stop]
+    if bucket.places is not None:
+        grid = rows.new_full((bucket.samples * bucket.longest,), -1)
+        rows = grid.index_copy(0, bucket.places, rows)
+    return rows.view(bucket.samples, bucket.longest)
 
 
 def _pad(states: Tensor, bucket: Bucket) -> Tensor:
@@ -232,7 +265,13 @@ def _pad(states: Tensor, bucket: Bucket) -> Tensor:
 
 
 def attend_fused(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float, window: int | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scale: float,
+    dropout: float,
+    window: int | None,
+    blocks: Tensor | None = None,
 ) -> Tensor:
     """Causal attention by torch's fused kernel.
 
@@ -243,11 +282,14 @@ def attend_fused(
         scale: by which products of query and key are multiplied.
         dropout: probability.
         window: how many tokens back each token sees, itself included; None for all.
+        blocks: [N, L], as in `Packing`.
 
     Returns:
         [N, H, L, D].
     """
-    mask = None if window is None else _visible(query.shape[2], window, query.device)
+    mask = None
+    if window is not None or blocks is not None:
+        mask = _visible(query.shape[2], window, blocks, query.device)
     mixed: Tensor = F.scaled_dot_product_attention(
         query,
         key,
@@ -262,26 +304,44 @@ def attend_fused(
 
 
 def attend_explicit(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float, window: int | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scale: float,
+    dropout: float,
+    window: int | None,
+    blocks: Tensor | None = None,
+    softcap: float | None = None,
 ) -> Tensor:
     """The same with the L x L scores written out.
 
-    In bf16 on a CPU the fused kernel takes 2 to 8 times as long for samples this short.
+    In bf16 on a CPU the fused kernel takes 2 to 8 times as long for samples this short. `softcap`:
+    the scores are bent so that none is larger, which the fused kernel cannot do.
     """
     samples, heads, length, _ = query.shape
     repeats = heads // key.shape[1]
     key, value = (states.repeat_interleave(repeats, 1) for states in (key, value))
     query, key, value = (s.reshape(samples * heads, length, -1) for s in (query, key, value))
-    seen = _visible(length, length if window is None else window, query.device)
+    seen = _visible(length, window, blocks, query.device)
     bias = torch.zeros_like(seen, dtype=query.dtype).masked_fill(~seen, float("-inf"))
-    scores = torch.baddbmm(
-        bias.expand(samples * heads, -1, -1), query, key.transpose(1, 2), alpha=scale
-    )
+    bias = bias.expand(samples, heads, -1, -1).reshape(samples * heads, length, length)
+    if softcap is None:
+        scores = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=scale)
+    else:
+        scores = torch.tanh(torch.bmm(query, key.transpose(1, 2)) * (scale / softcap))
+        scores = scores * softcap + bias
     weights = F.dropout(scores.softmax(-1).to(value.dtype), dropout)
     return torch.bmm(weights, value).view(samples, heads, length, -1)
 
 
-def _visible(length: int, window: int, device: torch.device) -> Tensor:
-    """[L, L], True where a query (row) sees a key (column): itself and up to window - 1 before."""
+def _visible(
+    length: int, window: int | None, blocks: Tensor | None, device: torch.device
+) -> Tensor:
+    """[1 or N, 1, L, L], True where a query (row) sees a key (column): itself, up to window - 1
+    tokens before, and all of its block."""
     distance = torch.arange(length, device=device)[:, None] - torch.arange(length, device=device)
-    return (distance >= 0) & (distance < window)
+    seen = (distance >= 0) & (distance < (length if window is None else window))
+    if blocks is None:
+        return seen[None, None]
+    rows, columns = blocks[:, None, :, None], blocks[:, None, None, :]
+    return seen | ((rows == columns) & (rows >= 0))

@@ -5,7 +5,8 @@ kernels are compiled for each shape they meet, which costs as much as the produc
 no two steps have the same. What fills them attends to nothing, is attended by nothing and is not
 learnt.
 
-Legend of shapes: T tokens (filled up), S supervised tokens, I places where an image stands.
+Legend of shapes: T tokens (filled up), S supervised tokens, I distinct pictures, P image tokens of
+all pictures, A axes of positions where there are several.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 from ikusi.model.chat import Encoded
+from ikusi.model.families.base import Shown
 from ikusi.train.attention import Packing, pack_lengths
 
 Picture = tuple[int, str]
@@ -35,7 +37,7 @@ class EncodedSample:
     """A sample as the arrays a batch is made of.
 
     `input_ids` int32 [tokens]. `supervised` int32: indices of the tokens to predict, never the
-    first, which nothing precedes.
+    first, which nothing precedes. `shown`: what stands for its picture, `images` times.
     """
 
     id: str
@@ -45,15 +47,21 @@ class EncodedSample:
     supervised: npt.NDArray[np.int32]
     images: int
     cut: int
+    shown: Shown | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
 
 def make_sample(
-    id: str, language: str, picture: Picture | None, encoded: Encoded, image_tokens: int
+    id: str,
+    language: str,
+    picture: Picture | None,
+    encoded: Encoded,
+    images: int = 0,
+    shown: Shown | None = None,
 ) -> EncodedSample:
-    """An encoded conversation as arrays. `image_tokens`: features per image (0 without images)."""
+    """An encoded conversation as arrays. `images`: places in it where its picture stands."""
     supervised = np.flatnonzero(np.asarray(encoded.supervised)).astype(np.int32)
     return EncodedSample(
         id=id,
@@ -61,19 +69,31 @@ def make_sample(
         picture=picture,
         input_ids=np.asarray(encoded.input_ids, dtype=np.int32),
         supervised=supervised[supervised > 0],
-        images=encoded.image_tokens // image_tokens if image_tokens else 0,
+        images=images,
         cut=encoded.cut,
+        shown=shown,
     )
+
+
+class Layout(Protocol):
+    """Where tokens stand and which see each other; `ikusi.model.sight.Sight` says it of a model."""
+
+    def compute_positions(self, ids: Tensor, shown: Sequence[Shown], /) -> Tensor:
+        """Positions of a sample's tokens, [tokens] or [A, tokens]."""
+
+    def find_blocks(self, ids: Tensor, learned: Sequence[int], /) -> Tensor | None:
+        """Which of its tokens see each other, [tokens]; None for none."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """Samples end to end in one row.
 
-    `input_ids`, `position_ids` [1, T]: positions start anew with each sample. `sources` [S, filled
-    up]: the positions whose logits predict `targets` [S]. `images`: of the distinct pictures, the
-    features [I, N, D] of a frozen encoder, or the pixels [I, 3, H, W]; None without pictures.
-    `image_index` [P]: which of them stands at each of the P places, in the order of the row.
+    `input_ids` [1, T]. `position_ids` [1, T] or [A, 1, T]: they start anew with each sample.
+    `sources` [S, filled up]: the positions whose logits predict `targets` [S]. `images`: what the
+    vision part is given of the distinct pictures, as `Sight.prepare` makes it; for a LLaVA pixels
+    [I, 3, H, W], or the features [I, N, D] of a frozen encoder, or none. `image_index` [P]: which
+    of the features of all distinct pictures each image token stands for, in the order of the row.
     `counted`: False for one that only keeps a process in step with the others; its loss is nothing.
     """
 
@@ -82,7 +102,7 @@ class Batch:
     packing: Packing
     sources: Tensor
     targets: Tensor
-    images: Tensor | None
+    images: Any
     image_index: Tensor
     samples: tuple[EncodedSample, ...]
     counted: bool = True
@@ -96,8 +116,14 @@ class Batch:
         return self._with(lambda part: part.pin_memory())
 
     def _with(self, change: Callable[[Any], Any]) -> Batch:
-        parts = {name: getattr(self, name) for name in TENSORS}
-        return replace(self, **{n: change(part) for n, part in parts.items() if part is not None})
+        changed: dict[str, Any] = {}
+        for name in TENSORS:
+            part = getattr(self, name)
+            if isinstance(part, dict):
+                changed[name] = {key: change(value) for key, value in part.items()}
+            elif part is not None:
+                changed[name] = change(part)
+        return replace(self, **changed)
 
 
 TENSORS = ("input_ids", "position_ids", "packing", "sources", "targets", "images", "image_index")
@@ -110,38 +136,95 @@ def list_distinct_pictures(samples: Sequence[EncodedSample]) -> list[Picture]:
 
 
 def collate(
-    samples: Sequence[EncodedSample], images: Tensor | None = None, counted: bool = True
+    samples: Sequence[EncodedSample],
+    images: Any = None,
+    counted: bool = True,
+    layout: Layout | None = None,
 ) -> Batch:
     """Lay samples end to end, the longest first (like lengths side by side attend faster).
 
     Args:
         samples: what one process reads at once.
-        images: pixels [I, 3, H, W] or features [I, N, D] of `list_distinct_pictures(samples)`.
+        images: of `list_distinct_pictures(samples)`, as in `Batch`.
         counted: False for a batch that only keeps this process in step; its loss is zero.
+        layout: where tokens stand and which see each other; by default they stand one after the
+            other, and each sees those before it.
     """
     ordered = _order(samples)
-    layout = pack_lengths([len(sample) for sample in ordered])
-    starts = layout.offsets.tolist()
+    packing = pack_lengths([len(sample) for sample in ordered], _lay_blocks(ordered, layout))
+    starts = packing.offsets.tolist()
     ids = np.concatenate([sample.input_ids for sample in ordered]).astype(np.int64)
-    positions = np.concatenate([np.arange(len(sample)) for sample in ordered])
     learned = np.concatenate(
         [sample.supervised + start for sample, start in zip(ordered, starts, strict=False)]
     ).astype(np.int64)
-    ids, positions = (_fill(row, ROW_MULTIPLE, row[0]) for row in (ids, positions))
+    ids = _fill(ids, ROW_MULTIPLE, ids[0])
     sources = _fill(learned - 1, SUPERVISED_MULTIPLE, 0)
-    places = {picture: place for place, picture in enumerate(list_distinct_pictures(samples))}
-    shown = [sample.picture for sample in ordered for _ in range(sample.images) if sample.picture]
     return Batch(
         input_ids=torch.from_numpy(ids)[None],
-        position_ids=torch.from_numpy(positions)[None],
-        packing=layout,
+        position_ids=_lay_positions(ordered, layout),
+        packing=packing,
         sources=torch.from_numpy(sources),
         targets=torch.from_numpy(ids[learned]),
         images=images,
-        image_index=torch.tensor([places[picture] for picture in shown], dtype=torch.long),
+        image_index=_index_features(ordered),
         samples=tuple(ordered),
         counted=counted,
     )
+
+
+def _lay_positions(ordered: Sequence[EncodedSample], layout: Layout | None) -> Tensor:
+    """Positions of a row, [1, T] or [A, 1, T]."""
+    if layout is None:
+        rows = [np.arange(len(sample)) for sample in ordered]
+    else:
+        rows = [
+            layout.compute_positions(_ids(sample), _list_shown(sample)).numpy()
+            for sample in ordered
+        ]
+    joined = np.concatenate(rows, axis=-1)
+    filled = _fill(joined, ROW_MULTIPLE, 0)
+    return (
+        torch.from_numpy(filled)[..., None, :]
+        if filled.ndim > 1
+        else torch.from_numpy(filled)[None]
+    )
+
+
+def _lay_blocks(ordered: Sequence[EncodedSample], layout: Layout | None) -> Tensor | None:
+    """Which tokens of a row see each other, as `Packing` wants it; None where none do."""
+    if layout is None:
+        return None
+    blocks = [layout.find_blocks(_ids(one), one.supervised.tolist()) for one in ordered]
+    if all(block is None for block in blocks):
+        return None
+    return torch.cat(
+        [
+            torch.full((len(sample),), -1) if block is None else block
+            for sample, block in zip(ordered, blocks, strict=True)
+        ]
+    )
+
+
+def _index_features(ordered: Sequence[EncodedSample]) -> Tensor:
+    """Which feature of all distinct pictures each image token of a row stands for, [P]."""
+    counts = {one.picture: one.shown.features for one in ordered if one.images and one.shown}
+    starts, total = {}, 0
+    for picture, count in counts.items():
+        starts[picture], total = total, total + count
+    runs = [
+        torch.arange(counts[sample.picture]) + starts[sample.picture]
+        for sample in ordered
+        for _ in range(sample.images)
+    ]
+    return torch.cat(runs) if runs else torch.zeros(0, dtype=torch.long)
+
+
+def _list_shown(sample: EncodedSample) -> list[Shown]:
+    return [sample.shown] * sample.images if sample.shown else []
+
+
+def _ids(sample: EncodedSample) -> Tensor:
+    return torch.from_numpy(sample.input_ids).long()
 
 
 def _order(samples: Sequence[EncodedSample]) -> list[EncodedSample]:
@@ -149,7 +232,9 @@ def _order(samples: Sequence[EncodedSample]) -> list[EncodedSample]:
 
 
 def _fill(values: npt.NDArray[np.int64], multiple: int, value: int) -> npt.NDArray[np.int64]:
-    return np.pad(values, (0, -len(values) % multiple), constant_values=value)
+    """`values` with `value` after them along the last axis, so that there is a multiple of some."""
+    widths = [(0, 0)] * (values.ndim - 1) + [(0, -values.shape[-1] % multiple)]
+    return np.pad(values, widths, constant_values=value)
 
 
 def divide(

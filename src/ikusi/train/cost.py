@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import LlavaForConditionalGeneration, PreTrainedModel
+from transformers import PreTrainedModel
 
 from ikusi import connectors
+from ikusi.model.learning import find_part
 from ikusi.train.estimates import Cost, Matrix, Sizes
 from ikusi.train.lora import list_linear_layers
 
@@ -50,17 +51,19 @@ def measure_sizes(model: PreTrainedModel, tower: nn.Module | None) -> Sizes:
     """How large the parts of a model are (Llama's layers; it may be on the device "meta").
 
     Args:
-        tower: its encoder, also where that was taken out of the model; none for a bare LLM.
+        tower: the encoder, where it was taken out of the model, or its layers count.
     """
     whole: Any = model
-    multimodal = isinstance(model, LlavaForConditionalGeneration)
-    config = whole.config.text_config if multimodal else whole.config
-    llm = whole.model.language_model if multimodal else whole.base_model
+    config, llm = whole.config.get_text_config(), whole.get_decoder()
     embedding, head = whole.get_input_embeddings().weight, whole.get_output_embeddings().weight
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    projector: Any = whole.model.multi_modal_projector if multimodal else None
-    seen = tower.config if tower is not None else None
+    projector: Any = getattr(getattr(whole, "model", None), "multi_modal_projector", None)
+    parts: dict[str, int] = {}
+    for name, parameter in model.named_parameters():
+        part = find_part(model, name)
+        parts[part] = parts.get(part, 0) + parameter.numel()
+    seen = _measure_encoder(tower) if tower is not None else {"encoder": parts.get("vision", 0)}
     return Sizes(
         hidden=config.hidden_size,
         inner=config.intermediate_size,
@@ -73,25 +76,31 @@ def measure_sizes(model: PreTrainedModel, tower: nn.Module | None) -> Sizes:
         head=0 if head is embedding else head.numel(),
         body=_size(llm) - embedding.numel(),
         matrices=tuple(_describe(model, name) for name in list_linear_layers(model)),
-        **(_measure_encoder(tower, seen) if tower is not None else {}),
-        connector=_size(projector) if projector is not None else 0,
+        **seen,
+        connector=parts.get("connector", 0),
         identity=_size(projector.linear_2) if _has_identity(whole.config) else 0,
     )
 
 
-def measure_cost(model: PreTrainedModel, tower: nn.Module | None, image_tokens: int) -> Cost:
-    """The cost for a model whose learning parts are set; `tower`: its encoder, if it looks at
-    pictures."""
+def measure_cost(
+    model: PreTrainedModel, tower: nn.Module | None, image_tokens: int, *, encodes: bool = True
+) -> Cost:
+    """The cost for a model whose learning parts are set.
+
+    Args:
+        tower: as for `measure_sizes`.
+        encodes: whether pictures are looked at, rather than their features read.
+    """
     whole: Any = model
-    multimodal = isinstance(model, LlavaForConditionalGeneration)
-    llm = whole.model.language_model if multimodal else whole.base_model
+    llm = whole.get_decoder()
     learning = sum(p.numel() for p in llm.parameters() if p.requires_grad)
+    moving = [name for name, p in model.named_parameters() if p.requires_grad]
     return Cost.of(
         measure_sizes(model, tower),
         image_tokens,
         learns=learning / _size(llm),
-        encodes=tower is not None,
-        vision_learns=tower is not None and any(p.requires_grad for p in tower.parameters()),
+        encodes=encodes,
+        vision_learns=any(find_part(model, name) == "vision" for name in moving),
     )
 
 
@@ -100,7 +109,8 @@ def _describe(model: PreTrainedModel, name: str) -> Matrix:
     return Matrix(name.rpartition(".")[2], layer.out_features, layer.in_features)
 
 
-def _measure_encoder(tower: nn.Module, config: Any) -> dict[str, int]:
+def _measure_encoder(tower: Any) -> dict[str, int]:
+    config = tower.config
     return {
         "encoder": _size(tower),
         "encoder_hidden": config.hidden_size,

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import LlavaForConditionalGeneration, PreTrainedModel
+from transformers import PreTrainedModel
 
 from ikusi.errors import InputError
 from ikusi.model import sharing
+from ikusi.model.learning import find_part
 from ikusi.recipe import Lora
 
 NAME = "default"
@@ -27,10 +28,12 @@ PEFT_PREFIX = "base_model.model."
 class Adapters:
     """Adapters that were put into a model.
 
-    `originals`: weights that are held in 4 bits, as they were, in the machine's memory.
+    `beside`: names of the connector's weights. `originals`: weights that are
+    held in 4 bits, as they were, in the machine's memory.
     """
 
     config: Any
+    beside: frozenset[str] = frozenset()
     originals: dict[str, Tensor] = field(default_factory=dict)
 
     def merge(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -64,7 +67,7 @@ class Adapters:
         }
         save_file(adapters, folder / "adapter_model.safetensors", {"format": "pt"})
         self.config.save_pretrained(str(folder))
-        connector = {n: t.contiguous() for n, t in state.items() if "multi_modal_projector" in n}
+        connector = {name: state[name].contiguous() for name in self.beside if name in state}
         if connector:
             save_file(connector, folder / "connector.safetensors", {"format": "pt"})
         sharing.share_weights(folder)
@@ -79,11 +82,8 @@ def add(model: PreTrainedModel, settings: Lora, device: torch.device) -> Adapter
     from peft import LoraConfig
     from peft.tuners.lora import LoraModel
 
-    learning = {
-        name
-        for name, p in model.named_parameters()
-        if p.requires_grad and name not in _of_llm(model)
-    }
+    parts = {name: find_part(model, name) for name, _ in model.named_parameters()}
+    learning = {n for n, p in model.named_parameters() if p.requires_grad and parts[n] != "llm"}
     layers = list_linear_layers(model)
     wanted = settings.targets
     endings = sorted({name.rpartition(".")[2] for name in layers})
@@ -100,7 +100,8 @@ def add(model: PreTrainedModel, settings: Lora, device: torch.device) -> Adapter
             lora_alpha=settings.alpha,  # type: ignore[arg-type]  # peft takes fractions too
             lora_dropout=settings.dropout,
             target_modules=_pattern(chosen),
-        )
+        ),
+        frozenset(name for name, part in parts.items() if part == "connector"),
     )
     if settings.quantize == "nf4":
         adapters.originals = _quantize(model, layers, device)
@@ -113,22 +114,13 @@ def add(model: PreTrainedModel, settings: Lora, device: torch.device) -> Adapter
     return adapters
 
 
-def _of_llm(model: PreTrainedModel) -> set[str]:
-    """Names of the LLM's own parameters, its output layer included."""
-    if not isinstance(model, LlavaForConditionalGeneration):
-        return {name for name, _ in model.named_parameters()}
-    starts = ("model.language_model.", "lm_head.")
-    return {name for name, _ in model.named_parameters() if name.startswith(starts)}
-
-
-def list_linear_layers(model: PreTrainedModel) -> list[str]:
-    """Names of the LLM's linear layers, without its output layer."""
+def list_linear_layers(model: PreTrainedModel, part: str = "llm") -> list[str]:
+    """Names of the linear layers of a part of a model, without its output layer."""
     head = model.get_output_embeddings()
-    part = "model.language_model." if isinstance(model, LlavaForConditionalGeneration) else ""
     return [
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and module is not head and name.startswith(part)
+        if isinstance(module, nn.Linear) and module is not head and find_part(model, name) == part
     ]
 
 

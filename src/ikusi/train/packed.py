@@ -1,7 +1,6 @@
 """A model that reads a `Batch` without padding and answers with its loss.
 
-Legend of shapes: T tokens of the row, S supervised tokens, I pictures, N features of one, D their
-width, H the LLM's, V its vocabulary.
+Legend of shapes: S supervised tokens, V tokens of the vocabulary.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from transformers import LlavaForConditionalGeneration, PreTrainedModel
+from transformers import PreTrainedModel
 
-from ikusi.model import fusion
-from ikusi.model.vision import has_encoder
+from ikusi.model import families
 from ikusi.train.batches import Batch
 from ikusi.train.estimates import MOST_LOGITS
 
@@ -29,7 +27,7 @@ class PackedModel(nn.Module):
     def __init__(self, model: PreTrainedModel, *, bf16: bool) -> None:
         super().__init__()
         self.model: Any = model
-        self._bf16 = bf16
+        self._bf16, self._family = bf16, families.find_of(model)
 
     def forward(self, batch: Batch) -> Tensor:
         """Sum of the cross entropies of the batch's supervised tokens (nats).
@@ -51,8 +49,8 @@ class PackedModel(nn.Module):
 
     def _few_logits(self, batch: Batch) -> bool:
         vocabulary = self.model.get_output_embeddings().weight.shape[0]
-        multimodal = isinstance(self.model, LlavaForConditionalGeneration)
-        return not multimodal or len(batch.sources) * vocabulary <= MOST_LOGITS
+        plain = self._family is not None and self._family.has_plain_head(self.model)
+        return not plain or len(batch.sources) * vocabulary <= MOST_LOGITS
 
     def _few(self, batch: Batch) -> Tensor:
         output = self.model(
@@ -67,7 +65,7 @@ class PackedModel(nn.Module):
 
     def _in_chunks(self, batch: Batch) -> Tensor:
         """The same loss with a part of the logits at a time; they are computed again for their
-        gradient. (A stock LLaVA's output layer is a plain matrix: `fusion` sees to that.)"""
+        gradient. (The family says whether its output layer is a plain matrix.)"""
         head = self.model.lm_head
         output = self.model.model(
             **self._inputs(batch),
@@ -83,32 +81,11 @@ class PackedModel(nn.Module):
             loss = loss + checkpoint(_head_loss, head, states, targets, use_reentrant=False)
         return loss
 
-    def _inputs(self, batch: Batch) -> dict[str, Tensor]:
-        if not isinstance(self.model, LlavaForConditionalGeneration):
+    def _inputs(self, batch: Batch) -> dict[str, Any]:
+        if self._family is None:
             return {"input_ids": batch.input_ids}
-        images = self._blank(batch) if batch.images is None else batch.images
-        features = (
-            fusion.compute_image_features(self.model, images) if images.dim() == 4 else images
-        )
-        weight = self.model.model.multi_modal_projector.linear_1.weight
-        projected = fusion.project(self.model, features.to(weight.dtype))
-        if batch.images is not None:
-            shown = projected.index_select(0, batch.image_index)
-            return {"inputs_embeds": fusion.embed(self.model, batch.input_ids, shown)}
-        # Text alone goes through encoder and connector too, with nothing: processes that share
-        # weights must meet at every layer, and a stage that trains the connector alone would
-        # have nothing to differentiate.
-        embeddings = fusion.embed(self.model, batch.input_ids, None)
-        return {"inputs_embeds": embeddings + 0.0 * projected.sum().to(embeddings.dtype)}
-
-    def _blank(self, batch: Batch) -> Tensor:
-        """A picture of nothing: pixels where the encoder learns, else features."""
-        vision: Any = self.model.config.vision_config
-        width = self.model.model.multi_modal_projector.linear_1.in_features
-        shape: tuple[int, ...] = (1, 1, width)
-        if has_encoder(self.model):
-            shape = (1, vision.num_channels, vision.image_size, vision.image_size)
-        return torch.zeros(shape, device=batch.input_ids.device)
+        ids, index = batch.input_ids, batch.image_index
+        return self._family.read(self.model, ids, batch.images, index)
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

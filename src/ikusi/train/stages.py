@@ -23,7 +23,8 @@ from torch import nn
 from transformers import LlavaForConditionalGeneration, PreTrainedModel
 
 from ikusi import artifact, claim
-from ikusi.model import fusion
+from ikusi.model import families
+from ikusi.model.learning import set_trainable
 from ikusi.model.steady import make_steady
 from ikusi.model.vision import take_out_encoder
 from ikusi.recipe import Compute, Stage
@@ -66,11 +67,12 @@ def train_stage(
 ) -> Summary:
     """Train `model` on `mixture` as `stage` says.
 
-    Writes `output/checkpoint/` (a stock LLaVA, or a bare LLM; in bf16 if it came in bf16, else in
-    fp32), `output/metrics.jsonl` (a line per step) and, last of all, `output/summary.json`; with
-    adapters also `output/adapter/`, and the checkpoint then has them merged. `output/resume/` holds
-    what a killed stage goes on from when it is called again with the same arguments; the weights it
-    ends with are those of an undisturbed one, bit for bit on the same machine with as many threads.
+    Writes `output/checkpoint/` (a model of the same kind, as transformers opens it; in bf16 if it
+    came in bf16, else in fp32), `output/metrics.jsonl` (a line per step) and, last of all,
+    `output/summary.json`; with adapters also `output/adapter/`, and the checkpoint then has them
+    merged. `output/resume/` holds what a killed stage goes on from when it is called again with the
+    same arguments; the weights it ends with are those of an undisturbed one, bit for bit on the
+    same machine with as many threads.
 
     Under torchrun every process calls it with the same arguments; `compute.parallel` says what
     they share, and only the first one writes.
@@ -78,7 +80,8 @@ def train_stage(
     Args:
         model: trained in place (unless divided among processes, or with adapters: then open the
             checkpoint); computed in `stage.precision`, what learns in fp32.
-        processor: a `LlavaProcessor`; for a bare LLM, its tokenizer.
+        processor: the model's own, as `fusion.load` and `Family.open_processor` give it; for a
+            bare LLM, its tokenizer.
         mixture: the samples; for a bare LLM, without pictures.
         compute: what it runs on; one process by default.
         features: the frozen encoder's features of all pictures, if they were stored.
@@ -140,7 +143,7 @@ def _train(given: _Given) -> Summary:
     model, processor, stage, output = given.model, given.processor, given.stage, given.output
 
     # 1. Nothing is left to do where this very stage was trained already.
-    learns = fusion.set_trainable(model, stage.trainable)
+    learns = set_trainable(model, stage.trainable, processor)
     identity = artifact.fingerprint(stage, given.seed, len(given.mixture), learns)
     if (done := _find_done(output / SUMMARY, identity)) is not None:
         return done
@@ -157,8 +160,8 @@ def _train(given: _Given) -> Summary:
         logger.warning(slow)
 
     # 3. Lay the rows out in steps; refuse now what would spoil hours of work later.
-    if not isinstance(model, LlavaForConditionalGeneration):
-        make_steady(processor)  # a tokenizer from wherever; a LLaVA's is so since it was opened
+    if families.find_of(model) is None:
+        make_steady(processor)  # a tokenizer from wherever; a processor's is so since it was opened
     encoder = Encoder(given.mixture, model, processor, stage.max_length)
     steps = _steps(given, encoder, place)
     if place.first:
@@ -170,7 +173,8 @@ def _train(given: _Given) -> Summary:
     with _encoder_apart(given, place) as tower, use_packed_attention(model):
         set_seed(given.seed)  # adapters draw weights: the same, whatever ran in this process before
         adapters = lora.add(model, stage.lora, place.device) if stage.lora else None
-        cost = measure_cost(model, None if given.features else tower, encoder.image_tokens)
+        tokens = encoder.count_image_tokens()
+        cost = measure_cost(model, tower, tokens, encodes=given.features is None)
 
         # 5. Divide the model among the processes, with an optimiser and a schedule.
         loop = _loop(given, identity, steps, tower, place, strategy)

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from ikusi import artifact
 from ikusi.errors import InputError
-from ikusi.model import chat, fusion
+from ikusi.model import chat, families
+from ikusi.model.families.base import Shown
 from ikusi.model.fitness import Fitness
-from ikusi.model.pixels import prepare
+from ikusi.model.sight import Sight
 from ikusi.train.batches import (
     Batch,
     EncodedSample,
@@ -30,6 +30,7 @@ from ikusi.train.batches import (
 from ikusi.train.progress import Counts
 
 MOST_KEPT = 200_000  # encoded samples; beyond it each pass encodes anew
+MOST_COUNTED = 64  # samples whose pictures are taken for those of all
 READ_AT_ONCE = 4096  # samples that are looked through
 MOST_SHOWN = 5  # of the rows that cannot be trained on; all stand in a file
 
@@ -78,18 +79,18 @@ class Samples(Protocol):
 class Encoder:
     """Turns samples into tokens and pictures into pixels, for one model.
 
-    `processor` is a `LlavaProcessor`, or the tokenizer of a bare LLM, which takes no pictures.
+    `processor` is the model's own, or the tokenizer of a bare LLM, which takes no pictures.
+
+    Attributes:
+        sight: how the model sees; None for a bare LLM.
     """
 
     def __init__(self, samples: Samples, model: Any, processor: Any, max_length: int) -> None:
         self._samples, self._max_length = samples, max_length
-        self.tokenizer = getattr(processor, "tokenizer", processor)
-        self.image_tokens, self._image_token_id = 0, None
-        self._image_processor: Any = None
-        if hasattr(processor, "image_processor"):
-            self.image_tokens = fusion.count_image_tokens(model, processor)
-            self._image_token_id = model.config.image_token_id
-            self._image_processor = processor.image_processor
+        sees = families.find_of(model) is not None
+        self.sight = Sight(model, processor) if sees else None
+        self.tokenizer = self.sight.tokenizer if self.sight else processor
+        self._image_token_id = self.sight.placeholder_id if self.sight else None
         self._first: dict[Picture, int] = {}
 
     def encode(self, index: int) -> EncodedSample:
@@ -97,38 +98,58 @@ class Encoder:
         sample = self._samples[index]
         if problem := self._find_unseen(sample):
             raise InputError(f"{sample.id}: {problem}")
+        shown, count = self._show(sample), chat.count_images(sample.messages)
         encoded = chat.encode(
             self.tokenizer,
             sample.messages,
-            self.image_tokens,
+            [shown.ids] * count if shown else 0,
             self._image_token_id,
             self._max_length,
             row=sample.id,
         )
         picture = self._picture(index)
-        return make_sample(sample.id, sample.language, picture, encoded, self.image_tokens)
+        return make_sample(sample.id, sample.language, picture, encoded, count, shown)
 
     def faults(self, indices: Sequence[int]) -> Iterator[tuple[str, str]]:
         """Id of each sample that `encode` would refuse, and why; few are encoded to know."""
-        image = (self.image_tokens, self._image_token_id)
-        fitness = Fitness(self.tokenizer, *image, self._max_length)
+        fitness = Fitness(self.tokenizer, self._image_token_id, self._max_length)
         windows = (indices[n : n + READ_AT_ONCE] for n in range(0, len(indices), READ_AT_ONCE))
         for sample in chain.from_iterable(map(self._samples.take, windows)):
-            if problem := self._find_unseen(sample) or fitness.fault(sample.messages):
+            problem = self._find_unseen(sample)
+            if not problem:
+                shown = self._show(sample)
+                problem = fitness.fault(sample.messages, shown.ids if shown else ())
+            if problem:
                 yield sample.id, problem
 
     def _find_unseen(self, sample: Sample) -> str | None:
-        if sample.image_id is None or self.image_tokens:
+        if sample.image_id is None or self.sight:
             return None
         return "expected text alone to train a bare LLM, found a picture"
 
-    def pixels(self, pictures: Sequence[Picture]) -> Tensor:
-        """Pixels [I, 3, H, W] of these pictures, by the model's own preprocessing."""
+    def _show(self, sample: Sample) -> Shown | None:
+        """What stands for a sample's picture; None where it has none."""
+        if self.sight is None or sample.image_id is None:
+            return None
+        sized = self.sight.family.sized
+        return self.sight.show(sample.corpus.image_size(sample.image_id) if sized else None)
+
+    def pixels(self, pictures: Sequence[Picture]) -> Any:
+        """What the model's vision part is given of these pictures, as `Batch.images` holds it."""
+        if self.sight is None:
+            return None
         images = [
             self._samples[self._first[picture]].corpus.image(picture[1]) for picture in pictures
         ]
-        pixels: Tensor = prepare(self._image_processor, images)
-        return pixels
+        return self.sight.prepare(images)
+
+    def count_image_tokens(self) -> int:
+        """Tokens of a picture, on average over the first ones."""
+        if self.sight is None:
+            return 0
+        first = self._samples.take(range(min(len(self._samples), MOST_COUNTED)))
+        shown = [one for one in map(self._show, first) if one] or [self.sight.show(None)]
+        return round(sum(one.features for one in shown) / len(shown))
 
     def _picture(self, index: int) -> Picture | None:
         number, image_id = self._samples.image_id(index)
@@ -158,8 +179,8 @@ class Portion:
         return replace(self, parts=[part.pin_memory() for part in self.parts])
 
 
-Images = Callable[[Sequence[Picture]], Tensor]
-"""Distinct pictures -> their pixels [I, 3, H, W], or their features [I, N, D]."""
+Images = Callable[[Sequence[Picture]], Any]
+"""Distinct pictures -> their pixels, or the features [I, N, D] of a LLaVA's frozen encoder."""
 
 
 class Steps(Dataset["Portion | InputError"]):
@@ -252,7 +273,9 @@ class Steps(Dataset["Portion | InputError"]):
 
     def _batch(self, samples: Sequence[EncodedSample], *, counted: bool) -> Batch:
         pictures = list_distinct_pictures(samples)
-        return collate(samples, self._images(pictures) if pictures else None, counted)
+        # Only an encoder knows what to look at where there is no picture.
+        images = (self._images if pictures else self._encoder.pixels)(pictures)
+        return collate(samples, images, counted, self._encoder.sight)
 
     def _index(self, place: int) -> int:
         epoch, within = divmod(place, len(self._samples))

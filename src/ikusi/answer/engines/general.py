@@ -34,7 +34,7 @@ from ikusi.answer.engines import completion
 from ikusi.answer.score import summarise
 from ikusi.answer.streaming import UNFINISHED, Say
 from ikusi.errors import InputError
-from ikusi.model import chat, hub
+from ikusi.model import chat, families, hub
 from ikusi.model.parts import check_finite
 from ikusi.model.pixels import check_sizes
 from ikusi.model.steady import find_today, pin_date
@@ -319,7 +319,11 @@ def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) 
     """
     with hub.guard_opening(place, "a model and its processor"):
         model = pretrained.load(AutoModelForImageTextToText, place, dtype=dtype)
-        processor = pretrained.load(AutoProcessor, place, backend="pil")
+        family = families.find(model.config.model_type)
+        if family:
+            processor = family.open_processor(place)
+        else:
+            processor = pretrained.load(AutoProcessor, place, backend="pil")
     check_finite(place, model)
     if isinstance(processor.chat_template, str):
         processor.chat_template = pin_date(processor.chat_template)

@@ -1,0 +1,239 @@
+"""Every family of models that see is trained as its stock forward would be, on its own prompts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from transformers import AutoModelForImageTextToText
+
+from ikusi.answer.engine import Query
+from ikusi.answer.engines.general import General
+from ikusi.answer.engines.here import open_local
+from ikusi.model import chat, families
+from ikusi.model.learning import find_part, set_trainable
+from ikusi.train.attention import use_packed_attention
+from ikusi.train.batches import EncodedSample, collate, list_distinct_pictures
+from ikusi.train.packed import PackedModel
+from ikusi.train.stages import train_stage
+from ikusi.train.steps import Encoder
+from model import seeing
+from train.samples import Row, stage
+
+SIZES = {"wide": (40, 24), "square": (20, 20)}
+ATOL = 2e-5  # of every gradient, in fp32; the largest are of the order of 1
+
+
+class Pictures:
+    """Pictures of two sizes, by name."""
+
+    def image(self, image_id: str) -> Image.Image:
+        width, height = SIZES[image_id]
+        pixels = np.random.default_rng(width).integers(0, 255, (height, width, 3), dtype=np.uint8)
+        return Image.fromarray(pixels)
+
+    def image_size(self, image_id: str) -> tuple[int, int]:
+        return SIZES[image_id]
+
+
+SHOWN = {"type": "image"}
+
+
+def said(role: str, *parts: Any) -> dict[str, Any]:
+    content = [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
+    return {"role": role, "content": content}
+
+
+TALKS: list[tuple[str | None, list[dict[str, Any]]]] = [
+    ("wide", [said("user", SHOWN, "What is this?"), said("assistant", "It is a cat.")]),
+    ("square", [said("user", SHOWN, "Zer da hau?\n\nKatua da?"), said("assistant", "Bai, katua.")]),
+    (None, [said("user", "Kaixo, what is a dog?"), said("assistant", "A cat, and 3 dogs.")]),
+    (
+        "wide",
+        [
+            said("user", SHOWN, "What?"),
+            said("assistant", "A dog."),
+            said("user", "Zer da?", SHOWN),
+            said("assistant", "user\n\nkaixo"),
+        ],
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Samples:
+    talks: Sequence[tuple[str | None, list[dict[str, Any]]]]
+    corpus: Any = field(default_factory=Pictures)
+
+    def __len__(self) -> int:
+        return len(self.talks)
+
+    def __getitem__(self, index: int) -> Row:
+        image_id, messages = self.talks[index]
+        return Row(f"row-{index}", "eu", self.corpus, image_id, messages)
+
+    def take(self, indices: Sequence[int]) -> list[Row]:
+        return [self[index] for index in indices]
+
+    def image_id(self, index: int) -> tuple[int, str | None]:
+        return 0, self.talks[index][0]
+
+    def order(self, epoch: int) -> Sequence[int]:
+        return range(len(self))
+
+
+@dataclass
+class Opened:
+    folder: Path
+    model: Any
+    processor: Any
+    encoder: Encoder
+
+    @property
+    def rows(self) -> list[EncodedSample]:
+        return [self.encoder.encode(index) for index in range(len(TALKS))]
+
+
+def open_model(folder: Path) -> tuple[Any, Any]:
+    auto: Any = AutoModelForImageTextToText
+    model = auto.from_pretrained(folder).eval()
+    family = families.find_of(model)
+    assert family is not None
+    return model, family.open_processor(folder)
+
+
+@pytest.fixture(scope="module", params=seeing.FAMILIES)
+def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    folder = seeing.FAMILIES[request.param](tmp_path_factory.mktemp("seeing") / request.param)
+    model, processor = open_model(folder)
+    return Opened(folder, model, processor, Encoder(Samples(TALKS), model, processor, 400))
+
+
+def process(processor: Any, talks: Sequence[Any]) -> dict[str, Tensor]:
+    """What the family's own processor makes of whole conversations."""
+    texts = [processor.apply_chat_template(messages, tokenize=False) for _, messages in talks]
+    images = [
+        [Pictures().image(image_id)] * chat.count_images(messages)
+        for image_id, messages in talks
+        if image_id
+    ]
+    bos = processor.tokenizer.bos_token
+    written = bos is not None and texts[0].startswith(bos)
+    return dict(
+        processor(
+            text=texts,
+            images=images or None,
+            padding=True,
+            padding_side="right",
+            add_special_tokens=not written,
+            return_tensors="pt",
+        )
+    )
+
+
+def stock_loss(model: Any, processor: Any, rows: Sequence[EncodedSample]) -> Tensor:
+    """The plain way: stock forward, right padding, all logits, labels of -100."""
+    total = torch.zeros(())
+    for shows in (True, False):
+        chosen = [n for n, (image_id, _) in enumerate(TALKS) if bool(image_id) == shows]
+        inputs = process(processor, [TALKS[n] for n in chosen])
+        ids, labels = inputs["input_ids"], torch.full_like(inputs["input_ids"], -100)
+        for place, n in enumerate(chosen):
+            labels[place, rows[n].supervised] = ids[place, rows[n].supervised]
+        logits = model(**inputs, use_cache=False).logits
+        flat = logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()
+        total = total + F.cross_entropy(*flat, reduction="sum")
+    return total
+
+
+def lay(encoder: Encoder, rows: Sequence[EncodedSample]) -> Any:
+    return collate(rows, encoder.pixels(list_distinct_pictures(rows)), layout=encoder.sight)
+
+
+def gradients(model: Any, loss: Tensor) -> dict[str, Tensor]:
+    model.zero_grad()
+    loss.backward()
+    return {
+        name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
+        for name, p in model.named_parameters()
+        if p.requires_grad
+    }
+
+
+def test_rows_are_token_for_token_what_the_processor_makes(opened: Opened) -> None:
+    for (image_id, messages), row in zip(TALKS, opened.rows, strict=True):
+        made = process(opened.processor, [(image_id, messages)])["input_ids"][0].tolist()
+        assert row.input_ids.tolist() == made
+        learned = opened.processor.tokenizer.decode(row.input_ids[row.supervised])
+        for message in messages[1::2]:
+            assert message["content"][0]["text"] in learned
+
+
+def test_prompts_of_training_and_evaluation_are_the_same(opened: Opened) -> None:
+    engine = open_local(opened.folder)
+    assert isinstance(engine, General)
+    for (image_id, messages), row in zip(TALKS, opened.rows, strict=True):
+        asked = [said(m["role"], *({**p, "key": "x"} for p in m["content"])) for m in messages[:-1]]
+        query = Query("?", tuple(asked), max_new_tokens=1)
+        pictures = {"x": Pictures().image(image_id)} if image_id else {}
+        prompt = engine._inputs([engine._prompt(query)], [query], pictures)["input_ids"][0].tolist()
+        assert row.input_ids.tolist()[: len(prompt)] == prompt
+        assert len(prompt) in row.supervised
+
+
+def test_packed_loss_and_gradients_are_those_of_the_stock_padded_forward(opened: Opened) -> None:
+    model, rows = opened.model, opened.rows
+    counts = set_trainable(model, ["connector", "llm", "vision"], opened.processor)
+    assert all(counts.values())
+    wanted = stock_loss(model, opened.processor, rows)
+    expected = gradients(model, wanted)
+    with use_packed_attention(model):
+        batch = lay(opened.encoder, rows)
+        loss = PackedModel(model, bf16=False)(batch)
+    assert float(loss.detach()) == pytest.approx(float(wanted.detach()), abs=1e-4)
+    found = gradients(model, loss)
+    largest = max(float(gradient.abs().max()) for gradient in expected.values())
+    for name, gradient in found.items():
+        torch.testing.assert_close(
+            gradient, expected[name], atol=ATOL * largest, rtol=1e-4, msg=name
+        )
+    moved = {find_part(model, name) for name, gradient in found.items() if gradient.abs().max() > 0}
+    assert moved == counts.keys()
+    assert largest > 0.1
+
+
+def test_no_sample_sees_another_and_a_picture_is_looked_at_once(opened: Opened) -> None:
+    rows = opened.rows
+    packed = PackedModel(opened.model, bf16=False)
+    with use_packed_attention(opened.model), torch.no_grad():
+        together = lay(opened.encoder, rows)
+        found = packed.logits(together)
+        alone = [packed.logits(lay(opened.encoder, [row])) for row in together.samples]
+    torch.testing.assert_close(found, torch.cat(alone), atol=1e-4, rtol=1e-4)
+    shown = [row.picture for row in rows if row.picture]
+    assert len(list_distinct_pictures(rows)) == 2 < len(shown)
+    features = sum(row.shown.features * row.images for row in rows if row.shown)
+    assert len(together.image_index) == features > int(together.image_index.max()) + 1
+
+
+def test_a_trained_model_opens_in_plain_transformers_and_answers_the_same(
+    opened: Opened, tmp_path: Path
+) -> None:
+    model, processor = open_model(opened.folder)
+    settings = stage(epochs=2, max_length=400, batch_size=4, learning_rate=1e-3)
+    train_stage(model, processor, Samples(TALKS), settings, output=tmp_path, seed=1)
+    again, own = open_model(tmp_path / "checkpoint")
+    inputs = process(own, TALKS[:2])
+    with torch.no_grad():
+        trained, before = again(**inputs).logits, opened.model(**inputs).logits
+        torch.testing.assert_close(trained, model(**inputs).logits)
+    assert (trained - before).abs().max() > 1e-3
+    assert process(own, TALKS[:2])["input_ids"].equal(process(processor, TALKS[:2])["input_ids"])
+    for name in ("preprocessor_config.json", "processor_config.json", "chat_template.jinja"):
+        assert (tmp_path / "checkpoint" / name).read_text() == (opened.folder / name).read_text()
