@@ -21,7 +21,7 @@ from ikusi.evaluate import benchmark, results
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.evaluate.metrics import Normaliser, score_text
 from ikusi.evaluate.rows import SCHEMA
-from ikusi.recipe import Recipe, Run
+from ikusi.recipe import Merged, Recipe, Run
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 UNSEEN = ("drawing", "style", "concept")
@@ -32,6 +32,9 @@ TEXT_GROUPS = {"bertaqa": ("local", "global")}
 
 Skill = Callable[[Run | None, str, str], float]
 """Share of right answers by run (None: a bare backbone), benchmark and language code."""
+
+Strength = Callable[[Merged, str, str], float]
+"""The same of a merged model."""
 
 
 def even(run: Run | None, bench: str, code: str) -> float:
@@ -46,6 +49,7 @@ class Folder:
         self, path: Path, overrides: Sequence[str] = (), name: str = "emoji-eu", pictures: int = 80
     ) -> None:
         self.path, self.pictures = path, pictures
+        self.faithful: float | None = None  # share of answers in the target language asked in
         changes = ["bootstrap=100", *overrides]
         self.recipe: Recipe = recipe.load(RECIPES / f"{name}.yaml", changes)
         path.mkdir(parents=True, exist_ok=True)
@@ -54,11 +58,20 @@ class Folder:
         self.packs = {code: language.load(code) for code in codes}
         self.normalisers = {code: Normaliser(pack) for code, pack in self.packs.items()}
 
-    def measure(self, skill: Skill, only: Sequence[str] | None = None, noise: float = 0.0) -> None:
+    def measure(
+        self,
+        skill: Skill,
+        only: Sequence[str] | None = None,
+        noise: float = 0.0,
+        merged: Strength | None = None,
+    ) -> None:
         """Write the evaluation of every run (or some) and of the bare backbones.
 
         ``noise``: share of questions on which each run is lucky or not on its own account.
+        ``merged``: how good merged models are; without it they are not measured.
         """
+        for made in self.recipe.merged() if merged else []:
+            self._evaluate(made.name, made, list(self.recipe.benchmarks), merged, noise)
         for run in self.recipe.runs():
             if only is None or run.name in only:
                 self._evaluate(run.name, run, list(self.recipe.benchmarks), skill, noise)
@@ -67,7 +80,7 @@ class Folder:
             self._evaluate(f"{backbone}-backbone", None, text, skill, noise)
 
     def _evaluate(
-        self, name: str, run: Run | None, benchmarks: list[str], skill: Skill, noise: float
+        self, name: str, run: Any, benchmarks: list[str], skill: Any, noise: float
     ) -> None:
         tables: list[pa.Table] = []
         found: dict[str, dict[str, Any]] = {}
@@ -130,7 +143,10 @@ class Folder:
         gold = [THINGS[number % len(THINGS)]]
         said = gold[0] if right else "I <do not> know & cannot say"
         metrics = score_text(said, gold, self.normalisers[code])
+        own = self.faithful is None or number < self.faithful * self.pictures * 3
+        spoken = code if own else self.recipe.source_language
         return {
+            "said_language": None if self.faithful is None else spoken,
             "gold": json.dumps(gold),
             "prediction": said,
             "hit_limit": False,

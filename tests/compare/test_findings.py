@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from compare.studies import Folder, Skill, even
+from compare.studies import Folder, Skill, Strength, even
 from ikusi.compare import findings
 from ikusi.compare.findings import Finding, Verdict
 from ikusi.compare.reading import Study
-from ikusi.recipe import Run
+from ikusi.recipe import Merged, Run
 
 SMALL = [
     "grid.backbones=[english]",
@@ -194,3 +194,63 @@ def test_the_same_rows_give_the_same_findings(tmp_path: Path) -> None:
         tmp_path, SMALL, even, 0.5, 20
     )
     assert make() == make()
+
+
+MERGED = [
+    "grid.backbones=[english]",
+    "grid.ratios=[0,0.2]",
+    "grid.text_only=[false]",
+    "benchmarks=[miniature/aokvqa,miniature/bertaqa]",
+    "merges.basque={run: english-eu000, plus: adapted, minus: english, weights: [0.5,1,1.5]}",
+]
+
+
+def by_weight(scores: dict[float, float], english: float = 0.8) -> Strength:
+    def strength(merged: Merged, bench: str, code: str) -> float:
+        return english if code == "en" else scores[merged.weight]
+
+    return strength
+
+
+@pytest.mark.parametrize(
+    ("full", "base", "noise", "verdict"),
+    [
+        (0.7, 0.4, 0.0, "supported"),
+        (0.4, 0.7, 0.0, "not supported"),
+        (0.62, 0.6, 1.0, "inconclusive"),
+    ],
+)
+def test_adding_a_difference_is_tested_at_all_of_it(
+    full: float, base: float, noise: float, verdict: Verdict, tmp_path: Path
+) -> None:
+    made = Folder(tmp_path, MERGED, pictures=40)
+    strength = by_weight({0.5: 1.0, 1: full, 1.5: 0.0}, english=0.6)
+    made.measure(by_share({0: base, 0.2: 0.9}, {0: 0.8, 0.2: 0.8}), noise=noise, merged=strength)
+    (finding,) = (one for one in findings.examine(Study(tmp_path)) if one.number == 7)
+    assert finding.verdict == verdict, finding.why
+    assert finding.headline and "with 1 times the difference" in finding.headline.name
+    assert finding.headline.difference.mean == pytest.approx(full - base, abs=0.08)
+    details = {part.name: part.difference.mean for part in finding.details}
+    if noise == 0:
+        assert details["in English"] == pytest.approx(-0.2, abs=0.08)
+        assert details["minus 20 % Basque, in Basque"] == pytest.approx(full - 0.9, abs=0.08)
+        assert details["0.5 times, in Basque"] == pytest.approx(1 - base, abs=0.08)
+
+
+def test_a_run_that_cannot_see_shows_nothing_by_being_added_to(tmp_path: Path) -> None:
+    made = Folder(tmp_path, MERGED, pictures=40)
+    strength = by_weight(dict.fromkeys([0.5, 1, 1.5], 0.7))
+    made.measure(by_share(dict.fromkeys([0, 0.2], 0.1)), merged=strength)
+    (finding,) = (one for one in findings.examine(Study(tmp_path)) if one.number == 7)
+    assert finding.verdict == "inconclusive" and "premise" in finding.why
+
+
+def test_without_merged_models_nothing_is_said_of_them(tmp_path: Path) -> None:
+    without = examined(tmp_path / "without", SMALL, even)[7]
+    assert (without.verdict, without.why) == (
+        "not tested",
+        "The recipe has no merge of two backbones into a run without Basque pictures.",
+    )
+    waiting = examined(tmp_path / "waiting", MERGED, by_share({0: 0.5, 0.2: 0.5}))[7]
+    assert waiting.verdict == "not tested"
+    assert waiting.why.startswith("Not measured yet: english-eu000-basque050, ")

@@ -26,6 +26,7 @@ from ikusi.study.steps import (
     EvaluateBackbone,
     Features,
     Instruct,
+    Merging,
     Report,
 )
 from ikusi.study.steps.settings import Settings
@@ -168,10 +169,14 @@ CLASSES: dict[str, type[Settings]] = {
     "features": Features,
     "align": Align,
     "instruct": Instruct,
+    "merge": Merging,
     "evaluate": Evaluate,
     "evaluate_backbone": EvaluateBackbone,
     "report": Report,
 }
+
+
+MERGED = ["merges.a={run: english-eu000, plus: adapted, minus: english, weights: [1]}"]
 
 
 def test_each_function_takes_the_settings_that_name_it() -> None:
@@ -190,12 +195,13 @@ def test_what_a_fingerprint_knows_of_a_recipe_keeps_its_names() -> None:
         "features": {"vision", "corpus", "feature_layer", "image_aspect", "precision"},
         "align": stage | {"vision", "backbone", "connector", "image_aspect", "feature_layer"},
         "instruct": stage | {"aligned", "text_only"},
+        "merge": {"run", "plus", "minus", "trained", "weight", "method", "density", "parts"},
         "evaluate": measured | {"checkpoint"},
         "evaluate_backbone": measured | {"model"},
         "report": {"recipe"},
     }
     found: dict[str, set[str]] = {}
-    for step in layout.list_steps(recipe.load(ROOT / "recipes/emoji-eu.yaml")):
+    for step in layout.list_steps(recipe.load(ROOT / "recipes/emoji-eu.yaml", MERGED)):
         found.setdefault(step.function.partition(":")[2], set(step.settings))
     assert found == wanted
 
@@ -210,7 +216,7 @@ def test_a_report_does_not_know_what_its_study_ran_on() -> None:
 
 
 def test_settings_read_back_are_those_that_were_laid_out() -> None:
-    for step in layout.list_steps(recipe.load(ROOT / "recipes/emoji-eu.yaml")):
+    for step in layout.list_steps(recipe.load(ROOT / "recipes/emoji-eu.yaml", MERGED)):
         shape = CLASSES[step.function.partition(":")[2]]
         read = shape.model_validate(json.loads(json.dumps(dict(step.settings))))
         assert read.model_dump(mode="json") == step.settings

@@ -94,6 +94,8 @@ class Study:
         self.missing: dict[str, str] = {}
         self._questions: dict[Asked, Scores] = {}
         self.evaluations = dict(self._evaluations([run.name for run in self.runs]))
+        made = [one.name for one in self.recipe.merged()]
+        self.merged: dict[str, Evaluation] = dict(self._evaluations(made))
         wanted = self.recipe.grid.backbones if self.text_only else []
         measured = dict(self._evaluations([names.name_bare(backbone) for backbone in wanted]))
         self.backbones = {
@@ -136,6 +138,16 @@ class Study:
                 return self.evaluations.get(run.name)
         return None
 
+    def list_strengths(self, merge: str) -> list[tuple[float, Evaluation]]:
+        """The models of a merge that are measured, by rising weight; at weight 0 the run itself."""
+        base = self.evaluations.get(self.recipe.merges[merge].run)
+        made = [
+            (one.weight, self.merged[one.name])
+            for one in self.recipe.merged()
+            if one.merge == merge and one.name in self.merged
+        ]
+        return sorted([*([(0.0, base)] if base else []), *made], key=lambda pair: pair[0])
+
     @property
     def shares(self) -> list[int]:
         """Shares of the target language in the grid, in percent, rising."""
@@ -170,8 +182,13 @@ class Study:
         return missing[0] if missing else None
 
     def _progress(self, name: str) -> str:
-        trained = (self.folder.step(names.name_instruct_step(name)) / artifact.MANIFEST).is_file()
-        return "trained, not measured" if trained else "not measured"
+        for step, what in (
+            (names.name_instruct_step, "trained"),
+            (names.name_merge_step, "merged"),
+        ):
+            if (self.folder.step(step(name)) / artifact.MANIFEST).is_file():
+                return f"{what}, not measured"
+        return "not measured"
 
     def _find_outdated(self, folder: Path) -> str | None:
         """The step that an evaluation was made from and that was made anew since."""
@@ -227,11 +244,13 @@ class Study:
     def steps(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         """Each finished step of the recipe: name, manifest, training summary (or nothing)."""
         backbones, runs = self.recipe.grid.backbones, [run.name for run in self.runs]
-        models = [*runs, *map(names.name_bare, backbones)]
+        merged = [one.name for one in self.recipe.merged()]
+        models = [*runs, *merged, *map(names.name_bare, backbones)]
         made = [
             names.DATA,
             *map(names.name_align_step, backbones),
             *map(names.name_instruct_step, runs),
+            *map(names.name_merge_step, merged),
         ]
         for name in (*made, *map(names.name_evaluate_step, models)):
             folder = self.folder.step(name)

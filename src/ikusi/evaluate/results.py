@@ -54,7 +54,7 @@ class Figures(TypedDict):
     metrics: dict[str, float]
     hit_limit: float | None
     language_told: int | None
-    other_language: float | None
+    fidelity: float | None
     ties: int
     failed: int
 
@@ -73,8 +73,8 @@ def summarise(
     ``score`` with the bounds ``low`` and ``high`` of the 95 % cluster bootstrap over pictures,
     ``chance``, ``majority`` (the best constant answer per task, see ``_majority``), the means of
     all ``metrics``, the share of answers that ``hit_limit``, in how many the language could be
-    identified (``language_told``) and the share of those not in the one asked in
-    (``other_language``), the number of ``ties`` and of rows that ``failed`` to be answered. Score,
+    identified (``language_told``) and the share of those in the one asked in (``fidelity``), the
+    number of ``ties`` and of rows that ``failed`` to be answered. Score,
     baselines and interval are none where answers are only kept.
     """
     counts: dict[str, _Counts] = {ALL: _Counts()}
@@ -121,7 +121,7 @@ class _Counts:
         self.totals["failed"] += row["failure"] is not None
         self.totals["hit_limit"] += bool(row["hit_limit"])
         self.totals["language_told"] += language is not None
-        self.totals["other_language"] += language is not None and language != row["language"]
+        self.totals["asked_language"] += language == row["language"]
 
     def figures(
         self, benchmark: Benchmark, majority: float | None, resamples: int, seed: int
@@ -147,7 +147,7 @@ class _Counts:
             "metrics": {name: total / n for name, total in self.metrics.items()},
             "hit_limit": None if options else self.totals["hit_limit"] / n,
             "language_told": None if options else identified,
-            "other_language": self.totals["other_language"] / identified if identified else None,
+            "fidelity": self.totals["asked_language"] / identified if identified else None,
             "ties": self.totals["ties"],
             "failed": self.totals["failed"],
         }

@@ -18,6 +18,7 @@ def make_table(results: Mapping[str, Any], languages: Sequence[str]) -> Table:
     made.add_column("rows")
     for name in ("n", "right", "score", "95 % interval", "chance", "majority"):
         made.add_column(name, justify="right")
+    made.add_column("in language", justify="right")
     made.add_column("metric")
     made.add_column("notes")
     for bench, by_language in results.items():
@@ -31,7 +32,8 @@ def make_table(results: Mapping[str, Any], languages: Sequence[str]) -> Table:
 
 def _cells(figures: Mapping[str, Any]) -> list[str]:
     if figures["score"] is None:
-        return [f"{figures['n']:,}", "", "kept", "", "", "", describe_metric(figures["metric"])]
+        kept = [f"{figures['n']:,}", "", "kept", "", "", ""]
+        return [*kept, _fidelity(figures), describe_metric(figures["metric"])]
     return [
         f"{figures['n']:,}",
         f"{figures['right']:,.1f}".removesuffix(".0"),
@@ -39,8 +41,15 @@ def _cells(figures: Mapping[str, Any]) -> list[str]:
         f"{figures['low']:.3f} to {figures['high']:.3f}",
         f"{figures['chance']:.3f}",
         f"{figures['majority']:.3f}",
+        _fidelity(figures),
         describe_metric(figures["metric"]),
     ]
+
+
+def _fidelity(figures: Mapping[str, Any]) -> str:
+    """How many answers are in the language asked in, of those that could be told."""
+    share, identified = figures["fidelity"], figures["language_told"]
+    return "" if share is None else f"{share:.1%} of {identified:,}"
 
 
 def _notes(figures: Mapping[str, Any]) -> str:
@@ -54,7 +63,4 @@ def _notes(figures: Mapping[str, Any]) -> str:
         notes.append(f"{figures['ties']:,} ties")
     if figures["hit_limit"]:
         notes.append(f"{figures['hit_limit']:.1%} hit the length limit")
-    if figures["other_language"]:
-        identified = figures["language_told"]
-        notes.append(f"{figures['other_language']:.1%} of {identified:,} in another language")
     return ", ".join(notes)

@@ -21,10 +21,12 @@ from ikusi.recipe.folder import (
     EVALUATE,
     FEATURES,
     INSTRUCT,
+    MERGE,
     REPORT,
     name_align_step,
     name_evaluate_step,
     name_instruct_step,
+    name_merge_step,
 )
 from ikusi.study import noting
 from ikusi.study.layout import Named
@@ -97,7 +99,8 @@ class Workload:
         Raises:
             InputError: a model's shape or a corpus's rows are not known.
         """
-        made = {**self._prepare(), **dict(self._list_trainings()), **dict(self._list_measured())}
+        made = {**self._prepare(), **dict(self._list_trainings()), **dict(self._list_merges())}
+        made |= dict(self._list_measured())
         return [made[one.name](one.inputs) for one in named]
 
     def _prepare(self) -> dict[str, Maker]:
@@ -131,7 +134,8 @@ class Workload:
         for one in map(benchmark.load, recipe.benchmarks):
             rows, _ = self.amounts.count_questions(one.name, one.corpus)
             every, bare = every + rows, bare + rows * one.text_only
-        return 2 * (len(recipe.runs()) * every + len(recipe.grid.backbones) * bare)
+        models = len(recipe.runs()) + len(recipe.merged())
+        return 2 * (models * every + len(recipe.grid.backbones) * bare)
 
     def _encode(self, name: str, stage: Stage) -> Maker:
         role = "caption" if stage is self.recipe.stages.align else "instruction"
@@ -231,12 +235,39 @@ class Workload:
         peak = memory.peak_in_parts if whole > most else memory.peak
         return {**asdict(memory), "peak": peak}
 
+    def _list_merges(self) -> Iterator[tuple[str, Maker]]:
+        for name, backbone in self._list_merged().items():
+            step = name_merge_step(name)
+            yield step, self._merge(step, backbone)
+
+    def _list_merged(self) -> dict[str, str]:
+        """The backbone of each merged model."""
+        backbones = {run.name: run.backbone for run in self.recipe.runs()}
+        return {one.name: backbones[one.run] for one in self.recipe.merged()}
+
+    def _merge(self, step: str, backbone: str) -> Maker:
+        llm = shapes.find(self.recipe.backbone(backbone))
+        sizes = shapes.read_sizes(self.vision, llm, self.recipe.connector)
+        written = sizes.total * (2 if self.gpu else 4)
+        shape = f"{describe_shape(self.vision.config)} + {describe_shape(llm.config)}"
+        return lambda inputs: Work(
+            step,
+            MERGE,
+            inputs,
+            noting.describe_merge(shape),
+            "reading",
+            amount=Span.exactly(written),
+            weights=4 * written,  # three models are read, and one is written
+            notes=("bytes: three models read, one written",),
+        )
+
     def _list_measured(self) -> Iterator[tuple[str, Maker]]:
         recipe = self.recipe
         asked = [benchmark.load(name) for name in recipe.benchmarks]
-        for run in recipe.runs():
-            name = name_evaluate_step(run.name)
-            yield name, self._measure(name, run.backbone, asked, True)
+        made = {run.name: run.backbone for run in recipe.runs()} | self._list_merged()
+        for model, backbone in made.items():
+            name = name_evaluate_step(model)
+            yield name, self._measure(name, backbone, asked, True)
         alone = [one for one in asked if one.text_only]
         for backbone in recipe.grid.backbones:
             name = name_evaluate_step(f"{backbone}-backbone")

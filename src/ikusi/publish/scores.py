@@ -110,9 +110,9 @@ def list_limits(scores: list[Score]) -> Iterator[str]:
             yield f"{asked}: no better than guessing ({figures['score']:.{DIGITS}f})."
         if figures.get("few"):
             yield f"{asked}: too few pictures for the interval to be trusted."
-        if (figures.get("other_language") or 0.0) > OTHER_LANGUAGE:
+        if (other := 1.0 - (figures.get("fidelity") or 1.0)) > OTHER_LANGUAGE:
             yield (
-                f"{asked}: {figures['other_language'] * 100:.0f} % of the "
+                f"{asked}: {other * 100:.0f} % of the "
                 f"{figures['language_told']} answers whose language could be identified are in "
                 "another language."
             )

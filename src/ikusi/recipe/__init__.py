@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from ikusi import catalogue, connectors, language, packaged, yamlfile, yamltext
 from ikusi.recipe.folder import MINIATURE
+from ikusi.recipe.merging import Merge, Merged, check_merges, list_merged
 from ikusi.recipe.rehearsal import make_rehearsal
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
 from ikusi.recipe.values import (
@@ -35,6 +36,8 @@ __all__ = [
     "Compute",
     "Grid",
     "Lora",
+    "Merge",
+    "Merged",
     "Miniature",
     "Part",
     "Recipe",
@@ -161,6 +164,10 @@ class Recipe(Section):
         description="Instructions without a picture; needed where the grid adds them.",
     )
     grid: Grid = Field(description="The runs that are compared.")
+    merges: dict[Name, Merge] = Field(
+        default={},
+        description="Name -> models made of runs by adding the difference of two models.",
+    )
     benchmarks: Annotated[list[str], AfterValidator(check_no_repeats)] = Field(
         description="Benchmarks by name, such as `miniature/vqa`; none: it ends with training."
     )
@@ -227,6 +234,11 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _merges_fit(self) -> "Recipe":
+        check_merges(self.merges, self.backbones, [run.name for run in self.runs()])
+        return self
+
+    @model_validator(mode="after")
     def _strategies_fit(self) -> "Recipe":
         if lone := self.find_undivided(self.compute.together):
             key, expected, actual = lone
@@ -281,6 +293,10 @@ class Recipe(Section):
             for text_only in self.grid.text_only
             for ratio in self.grid.ratios
         ]
+
+    def merged(self) -> list[Merged]:
+        """Every model that is made by merging, in the order of `merges` and their weights."""
+        return list(list_merged(self.merges))
 
     def backbone(self, name: str) -> str:
         """The folder or hub id of the LLM called ``name``, with the target language's code filled
@@ -346,6 +362,11 @@ def _write_section(section: BaseModel, indent: str) -> Iterator[str]:
             yield from _write_section(value, indent + "  ")
         elif value and isinstance(value, dict):
             yield f"{indent}{name}:"
+            sections = {key: one for key, one in value.items() if isinstance(one, BaseModel)}
+            for key, one in sections.items():
+                yield f"{indent}  {yamltext.to_line(key)}:"
+                yield from _write_section(one, indent + "    ")
+            value = {key: one for key, one in value.items() if key not in sections}
             lines = ((yamltext.to_line(key), yamltext.to_line(item)) for key, item in value.items())
             yield from (f"{indent}  {key}: {item}" for key, item in lines)
         else:

@@ -15,6 +15,8 @@ CORPORA = Path("corpora")
 
 DATA, REPORT = "data", "report"  # steps that a study has once
 ALIGN, INSTRUCT, FEATURES, EVALUATE = "align", "instruct", "features", "evaluate"  # kinds of steps
+MERGE = "merge"
+MODELS = (INSTRUCT, MERGE)  # kinds of steps that make a model which is measured
 
 CHECKPOINT, SUMMARY, METRICS = "checkpoint", "summary.json", "metrics.jsonl"  # of a training
 RESULTS, ROWS = "results.json", "rows.parquet"  # of an evaluation; the first also of the study
@@ -30,8 +32,13 @@ def name_instruct_step(run: str) -> str:
     return f"{INSTRUCT}/{run}"
 
 
+def name_merge_step(model: str) -> str:
+    """The step that makes a model of others."""
+    return f"{MERGE}/{model}"
+
+
 def name_evaluate_step(model: str) -> str:
-    """The step that measures a run, or a `bare` backbone."""
+    """The step that measures a run, a merged model, or a `bare` backbone."""
     return f"{EVALUATE}/{model}"
 
 
@@ -47,7 +54,7 @@ def name_features_step(corpus: str) -> str:
 
 def is_step(name: str) -> bool:
     """Whether what a manifest names as an input is a step, and not a model, a corpus, a pack."""
-    return name.startswith((DATA, ALIGN, INSTRUCT, EVALUATE))
+    return name.startswith((DATA, ALIGN, INSTRUCT, MERGE, EVALUATE))
 
 
 def list_data_steps(*names: str) -> tuple[str, ...]:
@@ -158,7 +165,7 @@ def locate_evaluation(folder: Path) -> Path:
     """The folder of a run's evaluation; any other folder is returned as it is."""
     run = folder.resolve()
     beside = StudyFolder(run.parent.parent).step(name_evaluate_step(run.name))
-    return beside if run.parent.name == INSTRUCT and beside.is_dir() else folder
+    return beside if run.parent.name in MODELS and beside.is_dir() else folder
 
 
 def name_model(model: str) -> str:
@@ -170,6 +177,6 @@ def name_model(model: str) -> str:
     'llava-hf--llava-1.5-7b-hf'
     """
     parts = [part for part in Path(model).parts if part not in (".", "..", "/", CHECKPOINT)]
-    if not {ALIGN, INSTRUCT}.isdisjoint(parts[1:-1]):
+    if not {ALIGN, *MODELS}.isdisjoint(parts[1:-1]):
         return f"{parts[-3]}-{parts[-1]}"
     return "--".join(parts) if not Path(model).exists() else parts[-1]

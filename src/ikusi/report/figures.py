@@ -64,10 +64,10 @@ def draw_mixtures(study: Study) -> Figure | None:
             if not _any_points(curves):
                 continue
             looks |= {look.label: look for look, points in curves if points}
-            levels = _guessing(study, name)
+            levels = list_guesses(study, name)
             looks |= {look.label: look for look, _ in levels}
             title = f"{study.benchmarks[name].title} · {backbone}"
-            row.append(_shares_panel(study, title, curves, levels, _top(study, name)))
+            row.append(_shares_panel(study, title, curves, levels, find_top(study, name)))
         rows.append(row)
     rows = [row for row in rows if row]
     if not rows:
@@ -96,12 +96,12 @@ def draw_text_only(study: Study) -> Figure | None:
             curves = _text_curves(study, backbone, name, group)
             if not _any_points(curves):
                 continue
-            levels = _guessing(study, name, group) + _bare(study, backbone, name, group)
+            levels = list_guesses(study, name, group) + _bare(study, backbone, name, group)
             looks |= {look.label: look for look, points in curves if points}
             looks |= {look.label: look for look, _ in levels}
             part = "" if group == ALL else f", {group}"
             title = f"{study.benchmarks[name].title}{part} · {backbone}"
-            row.append(_shares_panel(study, title, curves, levels, _top(study, name, group)))
+            row.append(_shares_panel(study, title, curves, levels, find_top(study, name, group)))
         rows.append(row)
     rows = [row for row in rows if row]
     if not rows or not study.text_only:
@@ -204,9 +204,9 @@ def _parts(study: Study, name: str) -> list[str]:
     return []
 
 
-def _top(study: Study, name: str, group: str = ALL) -> float:
+def find_top(study: Study, name: str, group: str = ALL) -> float:
     """The highest end of an interval in any panel of a benchmark, so that all share a scale."""
-    measured = [*study.evaluations.values(), *study.backbones.values()]
+    measured = [*study.evaluations.values(), *study.merged.values(), *study.backbones.values()]
     figures = [one.figures(name, pack.code, group) for one in measured for pack in study.languages]
     return max(max(each["high"], each["majority"]) for each in figures if each)
 
@@ -263,7 +263,8 @@ def _pooled_points(study: Study, backbone: str, text: bool, code: str, group: st
     return points
 
 
-def _guessing(study: Study, name: str, group: str = ALL) -> list[Level]:
+def list_guesses(study: Study, name: str, group: str = ALL) -> list[Level]:
+    """Lines for chance and for the most frequent answer, in the target language."""
     for one in study.evaluations.values():
         if figures := one.figures(name, study.target.code, group):
             chance = [(CHANCE, figures["chance"])] if figures["chance"] else []
@@ -281,21 +282,38 @@ def _bare(study: Study, backbone: str, name: str, group: str) -> list[Level]:
 def _shares_panel(
     study: Study, title: str, curves: Sequence[Curve], levels: Sequence[Level], top: float
 ) -> Panel:
+    alt = f"{title}. Score by share of {study.target.name}."
+    label = f"instruction rows in {study.target.name}, %"
+    return make_panel(title, alt, curves, levels, study.shares, label, top)
+
+
+def make_panel(
+    title: str,
+    alt: str,
+    curves: Sequence[Curve],
+    levels: Sequence[Level],
+    places: Sequence[int],
+    label: str,
+    top: float,
+) -> Panel:
+    """A panel of scores over hundredths of something.
+
+    Args:
+        alt: how its description in words begins.
+        places: that are marked on the axis, which is called `label`.
+        top: the highest score that any panel of its kind shows.
+    """
     parts = [
         f"{look.label}: " + ", ".join(f"{p.score:.2f} at {p.share} %" for p in points)
         for look, points in curves
         if points
     ]
     parts += [f"{look.label}: {value:.2f}" for look, value in levels]
-    alt = f"{title}. Score by share of {study.target.name}. " + "; ".join(parts) + "."
-    label = f"instruction rows in {study.target.name}, %"
-    draw = partial(
-        _draw_shares, curves=curves, levels=levels, shares=study.shares, label=label, top=top
-    )
-    return Panel(title, alt, draw)
+    draw = partial(draw_points, curves=curves, levels=levels, shares=places, label=label, top=top)
+    return Panel(title, f"{alt} " + "; ".join(parts) + ".", draw)
 
 
-def _draw_shares(
+def draw_points(
     axes: Axes,
     curves: Sequence[Curve],
     levels: Sequence[Level],
@@ -303,6 +321,7 @@ def _draw_shares(
     label: str,
     top: float,
 ) -> None:
+    """Draw curves with their intervals over shares or other hundredths, and level lines."""
     for look, value in levels:
         axes.axhline(value, color=look.colour, linestyle=look.dash, linewidth=look.width)
     drawn = [(look, points) for look, points in curves if points]

@@ -11,7 +11,7 @@ from ikusi.compare.evidence import ALPHA, MARGIN, RESAMPLES
 from ikusi.compare.findings import Finding
 from ikusi.compare.reading import Study
 from ikusi.page import fill_template
-from ikusi.report import drawing, figures, gallery, people, tables
+from ikusi.report import drawing, figures, forgetting, gallery, merged, people, tables
 from ikusi.report.drawing import Figure
 from ikusi.report.tables import Table
 from ikusi.statistics import FEWEST
@@ -39,12 +39,16 @@ def write(study_folder: Path, output: Path) -> Path:
 def _write_files(study: Study, output: Path) -> Path:
     examined = findings.examine(study)
     heard = people.gather(study)
-    drawn = figures.draw_all(study)
+    drawn = [
+        *figures.draw_all(study),
+        *merged.draw_merges(study),
+        *forgetting.draw_forgetting(study),
+    ]
     if heard and heard.figure:
         drawn.append(heard.figure)
     for figure in drawn:
         drawing.write(figure, output / "figures")
-    written = tables.make_all(study, examined)
+    written = [*tables.make_all(study, examined), forgetting.tabulate_forgetting(study)]
     for table in (*written, *(heard.tables if heard else ())):
         table.write(output / "tables")
     page = output / "index.html"
@@ -158,7 +162,7 @@ def _answer(study: Study, examined: Sequence[Finding]) -> Iterator[str]:
     counts = [f"{n} {verdict}" for verdict, n in findings.count_verdicts(tested) if n]
     if counts:
         listed = ", ".join(counts)
-        yield f"Of the paper's six findings, {len(tested)} could be tested here: {listed}."
+        yield f"Of {len(examined)} findings, {len(tested)} could be tested here: {listed}."
     if few := _few(study):
         yield f"With fewer than {FEWEST} pictures, too few to decide anything: {', '.join(few)}."
 

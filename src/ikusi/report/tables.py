@@ -51,30 +51,35 @@ FIGURES = (
     "chance",
     "majority",
     "hit_limit",
+    "fidelity",
+    "language_told",
 )
 
 
 def tabulate_scores(study: Study) -> Table:
     """Every score: run x benchmark x language x way of being unseen."""
-    keys = ("run", "backbone", "target_share", "text_only", "benchmark", "language", "unseen")
+    keys = ("run", "backbone", "target_share", "text_only", "merge", "weight")
     return Table(
         "scores",
         "Every score, with its 95 % interval, chance and what the most frequent answer reaches",
-        [*keys, *FIGURES],
+        [*keys, "benchmark", "language", "unseen", *FIGURES],
         list(_scores(study)),
     )
 
 
 def _scores(study: Study) -> Iterator[list[Cell]]:
+    about: dict[str, list[Cell]] = {
+        run.name: [run.backbone, to_percent(run.ratio), run.text_only] for run in study.runs
+    }
     models: list[tuple[list[Cell], Evaluation]] = [
-        (
-            [run.name, run.backbone, to_percent(run.ratio), run.text_only],
-            study.evaluations[run.name],
-        )
-        for run in study.runs
-        if run.name in study.evaluations
+        ([name, *about[name], None, None], one) for name, one in study.evaluations.items()
     ]
-    models += [([one.name, name, None, None], one) for name, one in study.backbones.items()]
+    models += [
+        ([one.name, *about[one.run], one.merge, one.weight], study.merged[one.name])
+        for one in study.recipe.merged()
+        if one.name in study.merged
+    ]
+    models += [([one.name, name, *[None] * 4], one) for name, one in study.backbones.items()]
     for keys, evaluation in models:
         for benchmark, by_language in evaluation.results.items():
             for code, groups in by_language.items():
@@ -108,7 +113,7 @@ def tabulate_in_short(study: Study) -> Table:
 
 
 def tabulate_findings(examined: Sequence[Finding]) -> Table:
-    """The six findings and their verdicts."""
+    """The findings and their verdicts."""
     rows: list[list[Cell]] = []
     for finding in examined:
         part = finding.headline
@@ -183,10 +188,19 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Fidelity:
+    """The share of answers that are in the language asked in, of ``n`` that could be told."""
+
+    share: float
+    n: int
+
+
+@dataclass(frozen=True)
 class Board:
     """One benchmark on the page: a line per model and language, a column per way of being unseen.
 
-    ``lines``: model, the language's pack code, a score or none for each of ``groups``.
+    ``lines``: model, the language's pack code, a score or none for each of ``groups``, and of
+    ``generated`` answers how faithful they are to the language, if any could be told.
     ``guesses``: language code -> for each group, chance and majority.
     """
 
@@ -195,7 +209,8 @@ class Board:
     description: str
     groups: Sequence[str]
     sizes: Sequence[int]
-    lines: Sequence[tuple[str, str, Sequence[Score | None]]]
+    lines: Sequence[tuple[str, str, Sequence[Score | None], Fidelity | None]]
+    generated: bool
     guesses: Mapping[str, Sequence[tuple[float, float]]]
 
 
@@ -206,7 +221,7 @@ def make_boards(study: Study) -> list[Board]:
 
 
 def _board(study: Study, name: str) -> Board:
-    models = [*study.evaluations.values(), *study.backbones.values()]
+    models = [*study.evaluations.values(), *study.merged.values(), *study.backbones.values()]
     models = [one for one in models if name in one.results]
     codes = [pack.code for pack in study.languages]
     groups = [ALL, *(models[0].groups(name, codes[0]) if models else [])]
@@ -217,7 +232,7 @@ def _board(study: Study, name: str) -> Board:
         for one in models:
             cells = [one.figures(name, code, group) for group in groups]
             scores = [Score(c["score"], c["low"], c["high"]) if c else None for c in cells]
-            lines.append((one.name, code, scores))
+            lines.append((one.name, code, scores, _find_fidelity(cells[0])))
     known, trained = study.benchmarks[name], describe_overlap(study, name)
     first = {
         code: [models[0].figures(name, code, group) or {} for group in groups]
@@ -236,8 +251,15 @@ def _board(study: Study, name: str) -> Board:
         groups,
         sizes,
         lines,
+        known.scorer != "options",
         guesses,
     )
+
+
+def _find_fidelity(figures: Mapping[str, Any] | None) -> Fidelity | None:
+    if not figures or figures.get("fidelity") is None:
+        return None
+    return Fidelity(figures["fidelity"], figures["language_told"])
 
 
 def describe_overlap(study: Study, name: str) -> str | None:

@@ -16,6 +16,7 @@ from ikusi.study.steps import (
     EvaluateBackbone,
     Features,
     Instruct,
+    Merging,
     Report,
     encoding,
 )
@@ -58,10 +59,15 @@ def name_steps(recipe: Recipe) -> list[Named]:
         made.append(Named.of(name, Features.of(recipe, stage)))
     made += [Named.of(names.name_align_step(name), Align.of(recipe, name)) for name in backbones]
     made += [Named.of(names.name_instruct_step(run.name), Instruct.of(recipe, run)) for run in runs]
+    merged = {names.name_merge_step(one.name): one for one in recipe.merged()}
+    made += [Named.of(step, Merging.of(recipe, one)) for step, one in merged.items()]
     if not recipe.benchmarks:
         return made
+    steps = {names.name_instruct_step(run.name): run.name for run in runs}
+    steps |= {step: one.name for step, one in merged.items()}
     measured = [
-        Named.of(names.name_evaluate_step(run.name), Evaluate.of(recipe, run)) for run in runs
+        Named.of(names.name_evaluate_step(name), Evaluate.of(recipe, step))
+        for step, name in steps.items()
     ]
     # Those without pictures, which a bare backbone can take too.
     if on_text := [name for name in recipe.benchmarks if benchmark.load(name).text_only]:

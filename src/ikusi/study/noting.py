@@ -20,6 +20,7 @@ from ikusi.recipe.folder import (
     EVALUATE,
     FEATURES,
     INSTRUCT,
+    MERGE,
     METRICS,
     REPORT,
     RESULTS,
@@ -66,6 +67,11 @@ def describe_evaluation(shape: str, benchmarks: list[str], compute: Mapping[str,
 def describe_data(image_size: int) -> str:
     """The same of the miniature's pictures."""
     return _write("", {"image_size": image_size})
+
+
+def describe_merge(shape: str) -> str:
+    """The same of a merge, which counts bytes."""
+    return _write(shape, {"of": "bytes"})
 
 
 def describe_report() -> str:
@@ -121,6 +127,9 @@ def _read(step: Step, study: StudyFolder) -> Measured | None:
         return describe_features(shape, settings["precision"]), count, count, {}
     if step.kind == EVALUATE:
         return _read_evaluation(output, settings, study, step.compute)
+    if step.kind == MERGE:
+        size = float((artifact.read_manifest(output) or {})["counts"]["bytes"])
+        return describe_merge(_read_shape(output / CHECKPOINT)), size, 1, {}
     if step.kind == DATA:
         count = sum(jsonfile.read_object(path)["images"] for path in output.rglob("corpus.json"))
         return describe_data(settings["miniature"]["image_size"]), count, count, {}

@@ -15,10 +15,12 @@ from ikusi.recipe.folder import (
     ALIGN,
     EVALUATE,
     INSTRUCT,
+    MERGE,
     StudyFolder,
     name_align_step,
     name_evaluate_step,
     name_instruct_step,
+    name_merge_step,
 )
 from ikusi.study import graph
 from ikusi.study.graph import State, Step
@@ -266,12 +268,17 @@ def draw_cell(cell: Cell, board: Board, states: Mapping[str, State]) -> Text:
     return Text("done" if score is None else f"done {score:.3f}", style=COLOURS["done"])
 
 
-RUNNING: dict[str, str] = {ALIGN: "align", INSTRUCT: "training", EVALUATE: "evaluating"}
+RUNNING: dict[str, str] = {
+    ALIGN: "align",
+    INSTRUCT: "training",
+    MERGE: "merging",
+    EVALUATE: "evaluating",
+}
 
 
 def list_cells(recipe: Recipe) -> list[Cell]:
-    """The cells of a recipe's grid."""
-    return [
+    """The cells of a recipe's grid, and those of its merged models below it."""
+    cells = [
         Cell(
             row=run.backbone + (" + text" if run.text_only else ""),
             column=f"{format_percent(run.ratio)} {recipe.language}",
@@ -282,6 +289,18 @@ def list_cells(recipe: Recipe) -> list[Cell]:
             ),
         )
         for run in recipe.runs()
+    ]
+    return cells + [
+        Cell(
+            row=f"{one.run} + {one.merge}",
+            column=f"x {one.weight:g}",
+            steps=(
+                name_instruct_step(one.run),
+                name_merge_step(one.name),
+                name_evaluate_step(one.name),
+            ),
+        )
+        for one in recipe.merged()
     ]
 
 

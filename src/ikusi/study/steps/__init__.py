@@ -13,6 +13,7 @@ from ikusi.study.steps.evaluating import (
     evaluate,
     evaluate_backbone,
 )
+from ikusi.study.steps.merging import Merging, merge
 from ikusi.study.steps.miniature import Data, data
 from ikusi.study.steps.reporting import Report, report
 from ikusi.study.steps.training import Align, Instruct, align, instruct
@@ -24,6 +25,7 @@ __all__ = [
     "EvaluateBackbone",
     "Features",
     "Instruct",
+    "Merging",
     "Report",
     "align",
     "data",
@@ -31,5 +33,6 @@ __all__ = [
     "evaluate_backbone",
     "features",
     "instruct",
+    "merge",
     "report",
 ]

@@ -1,4 +1,4 @@
-"""Models measured on benchmarks: each run on all of them, each bare backbone on those of text."""
+"""Models measured on benchmarks: runs and merged ones on all, bare backbones on those of text."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ikusi import language
 from ikusi.miniature.bases import shipped
-from ikusi.recipe import Compute, Recipe, Run
-from ikusi.recipe.folder import list_data_steps, locate_checkpoint, name_instruct_step
+from ikusi.recipe import Compute, Recipe
+from ikusi.recipe.folder import list_data_steps, locate_checkpoint
 from ikusi.study.context import Context
 from ikusi.study.steps.settings import Bilingual
 
@@ -53,10 +53,10 @@ class Measured(Bilingual):
 
 
 class Evaluate(Measured):
-    """Which trained model is measured.
+    """Which model is measured.
 
     Attributes:
-        checkpoint: the step that trained it.
+        checkpoint: the step that made it.
     """
 
     function: ClassVar = "evaluate"
@@ -64,12 +64,12 @@ class Evaluate(Measured):
     checkpoint: str
 
     @classmethod
-    def of(cls, recipe: Recipe, run: Run) -> Evaluate:
-        """The measurement of a run of the grid, on every benchmark."""
-        return cls(checkpoint=name_instruct_step(run.name), **cls.common(recipe, recipe.benchmarks))
+    def of(cls, recipe: Recipe, checkpoint: str) -> Evaluate:
+        """The measurement of a run or a merged model, by its step, on every benchmark."""
+        return cls(checkpoint=checkpoint, **cls.common(recipe, recipe.benchmarks))
 
     def inputs(self) -> tuple[str, ...]:
-        """The data, and the trained model."""
+        """The data, and the model."""
         return (*super().inputs(), self.checkpoint)
 
 
@@ -91,7 +91,7 @@ class EvaluateBackbone(Measured):
 
 
 def evaluate(output: Path, context: Context, settings: Evaluate) -> None:
-    """Measure a trained model on every benchmark, in both languages."""
+    """Measure a model on every benchmark, in both languages."""
     _measure(locate_checkpoint(context.study.step(settings.checkpoint)), output, context, settings)
 
 
