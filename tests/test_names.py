@@ -35,7 +35,8 @@ NOUNS = {
     },
     "evaluate": {"coverage", "inclusion", "vqa_accuracy", "vqa_accuracy_normalised"},
     "compare": {
-        "backbones", "forgetting", "judges", "low_share", "text_helps_sight", "text_loss",
+        "backbones", "forgetting", "judges", "low_share", "merging", "text_helps_sight",
+        "text_loss",
     },
     "study": {"data", "features"},
     "cli": {"study", "tasks"},

@@ -22,7 +22,7 @@ def load(*changes: str) -> recipe.Recipe:
 def test_each_weight_gives_a_model_that_is_measured() -> None:
     loaded = load()
     names = ["english-eu000-basque050", "english-eu000-basque100", "english-eu020-back030"]
-    assert [one.name for one in loaded.merged()] == names
+    assert [one.name for one in loaded.list_merged()] == names
     steps = {step.name: step for step in layout.list_steps(loaded)}
     for name, run in zip(names, ["000", "000", "020"], strict=True):
         merge, measured = steps[f"merge/{name}"], steps[f"evaluate/{name}"]
@@ -58,7 +58,9 @@ def test_a_recipe_with_merges_written_out_is_the_same_recipe(tmp_path: Path) -> 
 
 def test_a_rehearsal_merges_too() -> None:
     rehearsed = load("rehearse=true")
-    assert [one.name for one in rehearsed.merged()] == [one.name for one in load().merged()]
+    assert [one.name for one in rehearsed.list_merged()] == [
+        one.name for one in load().list_merged()
+    ]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class Folder:
         ``noise``: share of questions on which each run is lucky or not on its own account.
         ``merged``: how good merged models are; without it they are not measured.
         """
-        for made in self.recipe.merged() if merged else []:
+        for made in self.recipe.list_merged() if merged else []:
             self._evaluate(made.name, made, list(self.recipe.benchmarks), merged, noise)
         for run in self.recipe.runs():
             if only is None or run.name in only:

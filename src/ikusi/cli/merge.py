@@ -25,8 +25,11 @@ def merge(
         float, typer.Option(min=0, max=1, help="Share of each change that TIES keeps.")
     ] = 0.2,
     part: Annotated[
-        list[Literal["llm", "connector", "vision"]] | None,
-        typer.Option(help="Parts that it is added to; by default the LLM."),
+        list[str] | None,
+        typer.Option(
+            metavar="llm|connector|vision",
+            help="Parts that it is added to; by default the LLM.",
+        ),
     ] = None,
 ) -> None:
     """Add the difference of two models to a model: RUN + WEIGHT x (PLUS - MINUS).
@@ -45,6 +48,6 @@ def merge(
     def find(model: str) -> Path:
         return folder.locate_checkpoint(hub.find_folder(shipped.locate_base(model)))
 
-    mix = merging.Mix(weight, method, density, part or ["llm"])
+    mix = merging.Mix(weight, method, density, merging.check_parts(part or ["llm"]))
     merging.merge(find(str(run)), find(plus), find(minus), output, mix)
     say(output)

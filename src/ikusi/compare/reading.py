@@ -94,7 +94,7 @@ class Study:
         self.missing: dict[str, str] = {}
         self._questions: dict[Asked, Scores] = {}
         self.evaluations = dict(self._evaluations([run.name for run in self.runs]))
-        made = [one.name for one in self.recipe.merged()]
+        made = [one.name for one in self.recipe.list_merged()]
         self.merged: dict[str, Evaluation] = dict(self._evaluations(made))
         wanted = self.recipe.grid.backbones if self.text_only else []
         measured = dict(self._evaluations([names.name_bare(backbone) for backbone in wanted]))
@@ -143,7 +143,7 @@ class Study:
         base = self.evaluations.get(self.recipe.merges[merge].run)
         made = [
             (one.weight, self.merged[one.name])
-            for one in self.recipe.merged()
+            for one in self.recipe.list_merged()
             if one.merge == merge and one.name in self.merged
         ]
         return sorted([*([(0.0, base)] if base else []), *made], key=lambda pair: pair[0])
@@ -244,7 +244,7 @@ class Study:
     def steps(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         """Each finished step of the recipe: name, manifest, training summary (or nothing)."""
         backbones, runs = self.recipe.grid.backbones, [run.name for run in self.runs]
-        merged = [one.name for one in self.recipe.merged()]
+        merged = [one.name for one in self.recipe.list_merged()]
         models = [*runs, *merged, *map(names.name_bare, backbones)]
         made = [
             names.DATA,

@@ -47,7 +47,7 @@ def _cells(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _fidelity(figures: Mapping[str, Any]) -> str:
-    """How many answers are in the language asked in, of those that could be told."""
+    """How many answers are in the language asked in, of those that were identified."""
     share, identified = figures["fidelity"], figures["language_told"]
     return "" if share is None else f"{share:.1%} of {identified:,}"
 

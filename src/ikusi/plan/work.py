@@ -134,7 +134,7 @@ class Workload:
         for one in map(benchmark.load, recipe.benchmarks):
             rows, _ = self.amounts.count_questions(one.name, one.corpus)
             every, bare = every + rows, bare + rows * one.text_only
-        models = len(recipe.runs()) + len(recipe.merged())
+        models = len(recipe.runs()) + len(recipe.list_merged())
         return 2 * (models * every + len(recipe.grid.backbones) * bare)
 
     def _encode(self, name: str, stage: Stage) -> Maker:
@@ -243,7 +243,7 @@ class Workload:
     def _list_merged(self) -> dict[str, str]:
         """The backbone of each merged model."""
         backbones = {run.name: run.backbone for run in self.recipe.runs()}
-        return {one.name: backbones[one.run] for one in self.recipe.merged()}
+        return {one.name: backbones[one.run] for one in self.recipe.list_merged()}
 
     def _merge(self, step: str, backbone: str) -> Maker:
         llm = shapes.find(self.recipe.backbone(backbone))

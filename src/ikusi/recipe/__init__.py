@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from ikusi import catalogue, connectors, language, packaged, yamlfile, yamltext
 from ikusi.recipe.folder import MINIATURE
-from ikusi.recipe.merging import Merge, Merged, check_merges, list_merged
+from ikusi.recipe.merging import Merge, Merged, check_merges, name_merged
 from ikusi.recipe.rehearsal import make_rehearsal
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
 from ikusi.recipe.values import (
@@ -294,9 +294,9 @@ class Recipe(Section):
             for ratio in self.grid.ratios
         ]
 
-    def merged(self) -> list[Merged]:
+    def list_merged(self) -> list[Merged]:
         """Every model that is made by merging, in the order of `merges` and their weights."""
-        return list(list_merged(self.merges))
+        return list(name_merged(self.merges))
 
     def backbone(self, name: str) -> str:
         """The folder or hub id of the LLM called ``name``, with the target language's code filled

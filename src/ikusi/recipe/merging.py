@@ -43,7 +43,7 @@ class Merged(Section):
     weight: float = Field(description="What the difference is multiplied by.")
 
 
-def list_merged(merges: Mapping[str, Merge]) -> Iterator[Merged]:
+def name_merged(merges: Mapping[str, Merge]) -> Iterator[Merged]:
     """Every model that merges give: each named after run, merge and weight in hundredths."""
     for name, merge in merges.items():
         for weight in merge.weights:
@@ -78,7 +78,7 @@ def check_merges(
                 place, weight = ("merges", name, "weights", i), merge.weights[i]
                 raise make_error("weights that differ by a hundredth", place, found=weight)
     taken = list(runs)
-    for made in list_merged(merges):
+    for made in name_merged(merges):
         if made.name in taken:
             expected = "a name that gives models another name than a run or other merge has"
             raise make_error(expected, ("merges", made.merge), found=made.name)

@@ -66,7 +66,7 @@ def _list_models(study: Study) -> Iterator[tuple[str, str, Evaluation]]:
     measured = [(name, name, one) for name, one in study.evaluations.items()]
     measured += [
         (one.name, one.run, study.merged[one.name])
-        for one in study.recipe.merged()
+        for one in study.recipe.list_merged()
         if one.name in study.merged
     ]
     for name, run, one in measured:

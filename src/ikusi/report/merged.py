@@ -26,7 +26,7 @@ def draw_merges(study: Study) -> Iterator[Figure]:
         ]
         yield Figure(
             f"merge-{name}",
-            f"What adding {merge.plus} less {merge.minus} does",
+            f"What adding {merge.plus} minus {merge.minus} does",
             f"Score of {merge.run} + weight × ({merge.plus} − {merge.minus}), asked in both "
             f"languages; at 0 the run itself. Added to {' and '.join(merge.parts)}, "
             f"{_describe_method(merge)}. Bars are 95 % bootstrap intervals over pictures.",
@@ -51,9 +51,9 @@ def _make_panel(
     curves: list[Curve] = []
     for pack, colour, marker in zip(study.languages, LANGUAGES, MARKERS, strict=False):
         points = [
-            Point(to_hundredths(weight), found["score"], found["low"], found["high"])
+            Point(to_hundredths(weight), scored["score"], scored["low"], scored["high"])
             for weight, one in strengths
-            if (found := one.figures(bench, pack.code))
+            if (scored := one.figures(bench, pack.code))
         ]
         curves.append((Look(f"asked in {pack.name}", colour, "-", marker), points))
     levels = [*figures.list_guesses(study, bench), *_find_trained(study, merge, bench)]
@@ -83,6 +83,6 @@ def _find_trained(study: Study, merge: Merge, bench: str) -> list[Level]:
     if not rivals:
         return []
     least = min(rivals, key=lambda run: run.ratio)
-    found = study.evaluations[least.name].figures(bench, study.target.code, ALL)
+    scored = study.evaluations[least.name].figures(bench, study.target.code, ALL)
     label = f"trained on {to_percent(least.ratio)} % {study.target.name}, asked in it"
-    return [(Look(label, INK, "-", None, width=1.0), found["score"])] if found else []
+    return [(Look(label, INK, "-", None, width=1.0), scored["score"])] if scored else []

@@ -76,7 +76,7 @@ def _scores(study: Study) -> Iterator[list[Cell]]:
     ]
     models += [
         ([one.name, *about[one.run], one.merge, one.weight], study.merged[one.name])
-        for one in study.recipe.merged()
+        for one in study.recipe.list_merged()
         if one.name in study.merged
     ]
     models += [([one.name, name, *[None] * 4], one) for name, one in study.backbones.items()]
@@ -189,7 +189,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """The share of answers that are in the language asked in, of ``n`` that could be told."""
+    """The share of answers in the language asked in, of the ``n`` that were identified."""
 
     share: float
     n: int
@@ -200,7 +200,7 @@ class Board:
     """One benchmark on the page: a line per model and language, a column per way of being unseen.
 
     ``lines``: model, the language's pack code, a score or none for each of ``groups``, and of
-    ``generated`` answers how faithful they are to the language, if any could be told.
+    ``generated`` answers how many are in the language asked in, if any were identified.
     ``guesses``: language code -> for each group, chance and majority.
     """
 

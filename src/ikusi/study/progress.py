@@ -300,7 +300,7 @@ def list_cells(recipe: Recipe) -> list[Cell]:
                 name_evaluate_step(one.name),
             ),
         )
-        for one in recipe.merged()
+        for one in recipe.list_merged()
     ]
 
 

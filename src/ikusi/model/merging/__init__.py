@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from ikusi import artifact, content
+from ikusi import artifact, catalogue, content
 from ikusi.model.merging import fitting, sources, tensors
 from ikusi.model.merging.arithmetic import Method, add, make_adder
 from ikusi.model.merging.sources import Part, Source
@@ -44,6 +44,18 @@ class Mix(NamedTuple):
     method: Method = "linear"
     density: float = 0.2
     parts: Sequence[Part] = ("llm",)
+
+
+def check_parts(names: Sequence[str]) -> list[Part]:
+    """The parts of a model by their names.
+
+    Raises:
+        InputError: there is no part of that name.
+    """
+    for name in names:
+        if name not in sources.PARTS:
+            raise catalogue.make_unknown_error("part", name, sources.PARTS)
+    return [part for part in sources.PARTS if part in names]
 
 
 def merge(run: Path, plus: Path, minus: Path, output: Path, mix: Mix) -> None:
@@ -85,7 +97,7 @@ def prepare(
         InputError: they do not; the message says which tensor, token or setting differs.
     """
     base, more, less = (sources.open_source(place) for place in (run, plus, minus))
-    pairs = fitting.match(base, more, less, mix.parts)
+    pairs = fitting.find_pairs(base, more, less, mix.parts)
     adder = make_adder(mix.method, mix.weight, mix.density)
     changed = {name: partial(add, three, adder) for name, three in pairs.items()}
     return partial(_write, base, changed, progress)
@@ -105,7 +117,7 @@ def _write(
         files.setdefault(one.file, []).append(one)
     total, written = sum(one.size for one in base.stored.values()), 0
     for file, held in files.items():
-        for size in tensors.rewrite(file, folder / file.name, held, changed):
+        for size in tensors.write_changed(file, folder / file.name, held, changed):
             written += size
             if progress:
                 progress(written, total)

@@ -21,7 +21,7 @@ ALIKE = (
 """Settings that give tensors of one shape another meaning."""
 
 
-def match(run: Source, plus: Source, minus: Source, parts: Sequence[Part]) -> dict[str, Three]:
+def find_pairs(run: Source, plus: Source, minus: Source, parts: Sequence[Part]) -> dict[str, Three]:
     """The tensors that are added, by their names in the run's files: of run, plus and minus.
 
     Raises:

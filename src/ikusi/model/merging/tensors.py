@@ -121,7 +121,7 @@ def read_pieces(stored: Stored, count: int | None = None) -> Piece:
             left -= now
 
 
-def rewrite(
+def write_changed(
     source: Path,
     target: Path,
     held: Sequence[Stored],
