@@ -24,6 +24,7 @@ from model.families import tokenizer
 from model.pairs import llm, tower
 
 WEIGHTS, SHARD = "model.safetensors", "60KB"
+LAYER = "model.layers.1.mlp.up_proj.weight"
 Models = dict[str, Path]
 
 
@@ -72,7 +73,7 @@ def test_an_llm_is_added_as_peft_adds_it(
 ) -> None:
     monkeypatch.setattr(tensors, "PIECE", piece)
     out = tmp_path / "out"
-    places = [models[name] for name in ("run", "adapted", "english")]
+    places = models["run"], models["adapted"], models["english"]
     merging.merge(*places, out, Mix(0.6, method, 0.3))
     run, plus, minus, made = map(read, (*places, out))
     added = 0
@@ -116,8 +117,8 @@ def test_what_is_written_is_stock_in_the_files_and_numbers_of_the_run(
                 int.from_bytes(length, "little")
             )
     plus, minus = read(models["adapted"]), read(models["english"])
-    name = "language_model.model.layers.1.mlp.up_proj.weight"
-    sum_ = before[name].float() + plus[name_alone(name)] - minus[name_alone(name)]
+    name, alone = f"language_model.{LAYER}", LAYER
+    sum_ = before[name].float() + plus[alone] - minus[alone]
     assert torch.equal(after[name], sum_.to(numbers))
     opened = AutoModelForImageTextToText.from_pretrained(out)
     assert opened.dtype == numbers
@@ -200,7 +201,7 @@ def other_family(folder: Path) -> None:
 def lose_a_tensor(folder: Path) -> None:
     save_llm(folder, 1)
     held = load_file(folder / WEIGHTS)
-    del held["model.layers.1.mlp.up_proj.weight"]
+    del held[LAYER]
     save_file(held, folder / WEIGHTS)
 
 
@@ -279,7 +280,7 @@ def test_what_does_not_fit_is_refused_in_one_line(
 
 
 def test_a_part_that_an_llm_lacks_is_refused(models: Models, tmp_path: Path) -> None:
-    places = [models[name] for name in ("run", "adapted", "english")]
+    places = models["run"], models["adapted"], models["english"]
     with pytest.raises(InputError, match="adapted: expected the part vision, found none"):
         merging.merge(*places, tmp_path / "out", Mix(1.0, parts=("vision",)))
 
@@ -295,7 +296,7 @@ def test_a_sum_that_no_number_holds_leaves_nothing_behind(models: Models, tmp_pa
 
 
 def test_the_same_merge_is_kept_and_another_takes_its_place(models: Models, tmp_path: Path) -> None:
-    places, out = [models[name] for name in ("run", "adapted", "english")], tmp_path / "out"
+    places, out = (models["run"], models["adapted"], models["english"]), tmp_path / "out"
     merging.merge(*places, out, Mix(0.5))
     first = (out / WEIGHTS).stat().st_mtime_ns
     record = artifact.read_manifest(out)
