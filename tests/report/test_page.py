@@ -125,7 +125,7 @@ def test_the_page_can_be_heard(full: Path) -> None:
     read = Page(full / "index.html")
     assert all(image["alt"] for image in read.all("img"))
     panels = [a for tag, a in read.tags if tag == "div" and a.get("role") == "img"]
-    assert len(panels) == 6 + 4 + 4 + 3
+    assert len(panels) == 6 + 4 + 4 + 3 + 1
     assert all("Score" in str(a["aria-label"]) or "loss" in str(a["aria-label"]) for a in panels)
     assert len(read.all("table")) == len(read.all("caption"))
     assert {a.get("lang") for a in read.all("span")} >= {"eu", "en"}

@@ -157,10 +157,10 @@ def _warn_of_trained_on(run: Path, pairs: "Benchmarks", limit: int | None) -> No
     from ikusi import recipe
     from ikusi.errors import InputError
     from ikusi.evaluate import overlap
-    from ikusi.recipe.folder import INSTRUCT, StudyFolder
+    from ikusi.recipe.folder import MODELS, StudyFolder
 
     study = StudyFolder.around(run)
-    if study is None or study.kind(run) != INSTRUCT:
+    if study is None or study.kind(run) not in MODELS:
         return
     try:
         trained = overlap.open_trained_on(recipe.load(study.recipe), study)

@@ -90,7 +90,7 @@ def _list_uses(study: Study) -> Iterator[Use]:
         yield from (use for use in origins.list_uses(steps) if use.role != "pictures")
         if not steps:
             yield Use(f"the questions of {name}", "data", licences.find(None))
-    for backbone in study.recipe.grid.backbones:
+    for backbone in study.recipe.list_llms():
         base = trained.describe_base("the LLM", study.recipe.backbone(backbone))
         yield Use(f"answers of models made from {base.name}", "answers", base.licence)
 
@@ -216,7 +216,7 @@ def _list_contents(study: Study, by_place: Mapping[str, list[Judgement]]) -> str
         f"- [{file}]({file}): the study, written out in full",
         f"- `{names.EVALUATE}/RUN/{ROWS}`: every question, every answer, and what it was worth; "
         f"`{RESULTS}` beside it: the figures",
-        f"- `{names.ALIGN}/`, `{names.INSTRUCT}/`: what each training took, and its losses",
+        f"- `{names.ALIGN}/`, `{names.INSTRUCT}/`, `{names.MERGE}/`: what each training took, and its losses",
         f"- [{absent.FILE}]({absent.FILE}): the corpora, which do not go along, in numbers",
         f"- [{REPORT}/index.html]({REPORT}/index.html): figures, tables, and what they say",
     ]

@@ -298,6 +298,12 @@ class Recipe(Section):
         """Every model that is made by merging, in the order of `merges` and their weights."""
         return list(name_merged(self.merges))
 
+    def list_llms(self) -> list[str]:
+        """Names of the backbones that runs start from, then of those that are only merged."""
+        merged = [name for one in self.merges.values() for name in (one.plus, one.minus)]
+        own = [name for name in merged if name in self.backbones]
+        return list(dict.fromkeys([*self.grid.backbones, *own]))
+
     def backbone(self, name: str) -> str:
         """The folder or hub id of the LLM called ``name``, with the target language's code filled
         in."""

@@ -14,7 +14,7 @@ from ikusi.compare import evidence
 from ikusi.compare.evidence import Resampling
 from ikusi.compare.reading import Evaluation, Study
 from ikusi.language import LanguagePack
-from ikusi.report.drawing import FAINT, LANGUAGES, MARKERS, Figure, Look, Panel
+from ikusi.report.drawing import FAINT, LANGUAGES, Figure, Look, Panel
 from ikusi.report.tables import Cell, Table
 from ikusi.statistics import Interval
 
@@ -27,7 +27,7 @@ class Change(NamedTuple):
 
     Attributes:
         before, after: mean score over the benchmarks.
-        difference: after less before, with its 95 % interval over pictures, or rows without any.
+        difference: after minus before, with its 95 % interval over pictures, or rows without any.
         questions: how many both were asked.
     """
 
@@ -97,7 +97,7 @@ def draw_forgetting(study: Study) -> Iterator[Figure]:
     models = list(dict.fromkeys(one.model for one in changes))
     looks = {
         pack.code: Look(f"asked in {pack.name}", colour, "", marker)
-        for pack, colour, marker in zip(study.languages, LANGUAGES, MARKERS, strict=False)
+        for pack, colour, marker in zip(study.languages, LANGUAGES, ("s", "o"), strict=False)
     }
     titles = list(dict.fromkeys(name for one in changes for name in one.benchmarks))
     title = ", ".join(study.benchmarks[name].title for name in titles)
@@ -111,7 +111,7 @@ def draw_forgetting(study: Study) -> Iterator[Figure]:
     yield Figure(
         "forgetting",
         f"What is lost in {study.source.name}, and in {study.target.name}",
-        f"Score on {title} less that of the backbone before any training on pictures: left of the "
+        f"Score on {title} minus that of the backbone before any training on pictures: left of the "
         "line is lost. Bars are 95 % bootstrap intervals over the questions.",
         [[Panel(title, f"{title}. " + "; ".join(parts) + ".", draw, size, "x")]],
         list(looks.values()),
@@ -130,4 +130,4 @@ def _draw(
         axes.plot([one.difference.mean for one in own], places, **look.style())
     axes.set_yticks(range(len(models)), models)
     axes.set_ylim(len(models) - 0.4, -0.6)
-    axes.set_xlabel("score after less score before")
+    axes.set_xlabel("score after minus score before")

@@ -6,7 +6,7 @@ from ikusi.compare.reading import ALL, Evaluation, Study, to_percent
 from ikusi.recipe import Merge
 from ikusi.recipe.merging import to_hundredths
 from ikusi.report import figures
-from ikusi.report.drawing import INK, LANGUAGES, MARKERS, Figure, Look, Panel
+from ikusi.report.drawing import INK, LANGUAGES, Figure, Look, Panel
 from ikusi.report.figures import Curve, Level, Point
 
 ACROSS = 3  # panels beside each other
@@ -49,7 +49,7 @@ def _make_panel(
     looks: dict[str, Look],
 ) -> Panel:
     curves: list[Curve] = []
-    for pack, colour, marker in zip(study.languages, LANGUAGES, MARKERS, strict=False):
+    for pack, colour, marker in zip(study.languages, LANGUAGES, ("s", "o"), strict=False):
         points = [
             Point(to_hundredths(weight), scored["score"], scored["low"], scored["high"])
             for weight, one in strengths

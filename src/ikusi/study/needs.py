@@ -38,10 +38,7 @@ def check(recipe: Recipe) -> None:
 
 
 def _models(recipe: Recipe) -> Iterator[str]:
-    added = [name for one in recipe.merges.values() for name in (one.plus, one.minus)]
-    used = [name for name in added if name in recipe.backbones]
-    llms = map(recipe.backbone, dict.fromkeys([*recipe.grid.backbones, *used]))
-    for name in (recipe.vision, *llms):
+    for name in (recipe.vision, *map(recipe.backbone, recipe.list_llms())):
         try:
             place = shipped.locate_base(name)
         except InputError as error:
