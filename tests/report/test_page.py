@@ -146,6 +146,7 @@ def test_a_miss_and_a_hit_differ_by_sign_not_by_colour_alone(full: Path) -> None
 def test_figures_are_files_too(full: Path) -> None:
     names = {path.name for path in (full / "figures").iterdir()}
     kinds = ["figure2-mixtures", "figure3-text-only", "figure4-unseen", "figure5-training"]
+    kinds.append("forgetting")
     assert names == {f"{kind}.{suffix}" for kind in kinds for suffix in ("svg", "png")}
     with Image.open(full / "figures" / "figure2-mixtures.png") as image:
         assert image.width >= 2000
@@ -166,7 +167,7 @@ def test_tables_hold_every_score(full: Path) -> None:
     assert one["n"] == "36" and one["chance"] == "0.25"
     assert float(one["low"]) <= float(one["score"]) <= float(one["high"])
     assert float(one["score"]) == pytest.approx(0.4, abs=0.15)
-    assert len(rows(full, "findings")) == 6
+    assert len(rows(full, "findings")) == 7
     assert {row["step"] for row in rows(full, "steps")} >= {"data", "align/english"}
 
 

@@ -135,6 +135,7 @@ def shorten(recipe: Recipe, size: int) -> Recipe:
         "miniature": made,
         "text_only": text,
         "grid": grid,
+        "merges": {},
         "benchmark_rows": 3 * TESTED * size,
         "judgements": [],
         "compute": recipe.compute.model_copy(update={"slurm": None, "report_to": []}),

@@ -216,7 +216,8 @@ def _list_contents(study: Study, by_place: Mapping[str, list[Judgement]]) -> str
         f"- [{file}]({file}): the study, written out in full",
         f"- `{names.EVALUATE}/RUN/{ROWS}`: every question, every answer, and what it was worth; "
         f"`{RESULTS}` beside it: the figures",
-        f"- `{names.ALIGN}/`, `{names.INSTRUCT}/`, `{names.MERGE}/`: what each training took, and its losses",
+        f"- `{names.ALIGN}/`, `{names.INSTRUCT}/`, `{names.MERGE}/`: what each training or "
+        "merge took, and losses",
         f"- [{absent.FILE}]({absent.FILE}): the corpora, which do not go along, in numbers",
         f"- [{REPORT}/index.html]({REPORT}/index.html): figures, tables, and what they say",
     ]

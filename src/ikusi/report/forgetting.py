@@ -113,7 +113,17 @@ def draw_forgetting(study: Study) -> Iterator[Figure]:
         f"What is lost in {study.source.name}, and in {study.target.name}",
         f"Score on {title} minus that of the backbone before any training on pictures: left of the "
         "line is lost. Bars are 95 % bootstrap intervals over the questions.",
-        [[Panel(title, f"{title}. " + "; ".join(parts) + ".", draw, size, "x")]],
+        [
+            [
+                Panel(
+                    title,
+                    f"{title}. Score after minus before. " + "; ".join(parts) + ".",
+                    draw,
+                    size,
+                    "x",
+                )
+            ]
+        ],
         list(looks.values()),
     )
 
