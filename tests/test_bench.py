@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from sacrebleu.metrics import CHRF
 from torch import nn
 
+from data.stamps import make_stamps
 from ikusi import artifact
+from translate.jobs import OFF
 from translate.servers import MODEL, Faulty
 
 BENCH = Path(__file__).parents[1] / "bench"
@@ -192,3 +195,20 @@ def test_a_table_of_judgements_is_made_and_all_its_figures_computed(said: Said) 
     found = json.loads(said(BENCH / "judgements.py", "--judgements", "1500", "--runs", "1"))
     assert (found["rows"], found["replaced"]) == (1500, 150)
     assert found["cells"] > 50 and found["seconds"] > 0
+
+
+def test_translations_are_measured_beside_those_of_people(said: Said, tmp_path: Path) -> None:
+    pairs = [("txakur bat", "Txakur bat."), ("Inurri beltz bat.", "Inurri bat.")]
+    script = tmp_path / "translate"
+    words = f"s/^A dog.$/{pairs[0][0]}/; s/^An ant.$/{pairs[1][0]}/"
+    script.write_text(f"#!/bin/sh\nexec sed '{words}'\n")
+    script.chmod(0o755)
+    recipe = tmp_path / "recipe.yaml"
+    engine = {"kind": "command", "command": [str(script)]}
+    recipe.write_text(json.dumps({"name": "a", "language": "eu", "engine": engine, "checks": OFF}))
+    shown = said(BENCH / "translate_captions.py", recipe, "--stamps", make_stamps(tmp_path))
+    row = next(line for line in shown.splitlines() if line.startswith("| all |"))
+    metric = CHRF(word_order=2)
+    mean = sum(metric.sentence_score(ours, [theirs]).score for ours, theirs in pairs) / 2
+    assert row.startswith(f"| all | 2 | 2 | {mean:.1f} [") and row.endswith("| 1 |")
+    assert "| 9 or more | 0 | 0 |" in shown
