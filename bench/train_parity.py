@@ -8,6 +8,7 @@ stands at the image tokens must be the projected features, to the last bit.
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def shortened(row: EncodedSample, words: int) -> EncodedSample:
     """The sample without its last words."""
     length = len(row) - words
     kept = row.supervised[row.supervised < length]
-    return EncodedSample(row.id, row.language, row.picture, row.input_ids[:length], kept, 1, 0)
+    return replace(row, input_ids=row.input_ids[:length], supervised=kept)
 
 
 def batch_of(model: Any, rows: list[EncodedSample], images: Tensor) -> Batch:
@@ -126,7 +127,7 @@ def leaks(model: Any, rows: list[EncodedSample], images: Tensor, bf16: bool) -> 
     not."""
     edited = rows[0].input_ids.copy()
     edited[rows[0].supervised] = edited[rows[0].supervised][::-1]
-    other = EncodedSample("0", "eu", rows[0].picture, edited, rows[0].supervised, 1, 0)
+    other = replace(rows[0], input_ids=edited)
     logits = []
     for chosen in (rows, [other, *rows[1:]]):
         batch = batch_of(model, chosen, images)

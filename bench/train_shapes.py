@@ -15,6 +15,7 @@ from transformers import (
 
 from ikusi.miniature.bases import shipped
 from ikusi.model import fusion
+from ikusi.model.families.base import Shown
 from ikusi.train.batches import EncodedSample
 
 
@@ -80,14 +81,14 @@ def samples(model: Any, rows: int, text: int, seed: int) -> list[EncodedSample]:
     """Rows of a picture and random words; the second half of the words is supervised."""
     random, patches = np.random.default_rng(seed), model.config.image_seq_length
     image, length = model.config.image_token_id, model.config.image_seq_length + text
-    made = []
+    made, shown = [], Shown((image,) * patches, patches)
     for number in range(rows):
         ids = random.integers(100, model.config.text_config.vocab_size, length).astype(np.int32)
         ids[ids == image] -= 1
         ids[1 : 1 + patches] = image
         answer = np.arange(length - text // 2, length, dtype=np.int32)
         picture = (seed, str(number))
-        made.append(EncodedSample(str(number), "eu", picture, ids, answer, images=1, cut=0))
+        made.append(EncodedSample(str(number), "eu", picture, ids, answer, 1, 0, shown))
     return made
 
 
