@@ -119,7 +119,7 @@ def gather(study, resampling):
     sample = evidence.measure_gaps([(many, few)], close_ended(study), study.target.code)
     return Claim("80 % against 20 %", [compare("more", sample, resampling)], [])
 
-FINDINGS = [Claimed("more", 7, "More {target} helps", "Whether it does, by {margin}.", gather)]
+FINDINGS = [Claimed("more", 99, "More {target} helps", "Whether it does, by {margin}.", gather)]
 """
 
 
@@ -129,7 +129,7 @@ def test_a_finding_is_one_file(add: Add, tmp_path: Path) -> None:
     made = Folder(tmp_path / "study", [*asked, "benchmarks=[miniature/aokvqa]"], pictures=40)
     made.measure(lambda run, bench, code: run.ratio if run else 0.5)
     found = findings.examine(Study(tmp_path / "study"))
-    assert [one.number for one in found] == [1, 2, 3, 4, 5, 6, 7]
+    assert [one.number for one in found][-2:] == [7, 99]
     assert (found[-1].title, found[-1].verdict) == ("More Basque helps", "supported")
 
 
