@@ -100,8 +100,8 @@ def test_what_is_drawn_are_the_scores_with_their_intervals(grouped: Study) -> No
     expected = set()
     for text in grouped.recipe.grid.text_only:
         for pack in grouped.languages:
-            runs = [grouped.evaluation("english", share, text) for share in grouped.shares]
-            found = [run.figures(name, pack.code) for run in runs if run]
+            runs = [grouped.find_trained("english", share, text) for share in grouped.shares]
+            found = [run[0].figures(name, pack.code) for run in runs if run]
             known = [one for one in found if one]
             expected.add(
                 (

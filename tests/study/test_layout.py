@@ -18,6 +18,7 @@ from ikusi.study import graph, layout
 from ikusi.study.graph import Step
 
 ROOT = Path(__file__).parents[2]
+TRAINED = ("align", "instruct", "evaluate")  # kinds of steps that a seed has its own of
 
 
 @pytest.fixture
@@ -95,6 +96,33 @@ def test_a_change_redoes_only_what_depends_on_it(
     bases: list[str], change: str, expected: set[str]
 ) -> None:
     assert redone(load(bases), load(bases, change)) == expected
+
+
+def test_one_seed_changes_no_name_and_no_step_and_a_second_trains_only_its_own(
+    bases: list[str],
+) -> None:
+    plain = load(bases)
+    assert redone(plain, load(bases, "grid.seeds=[0]")) == set()
+    assert "seeds" not in by_name(plain)["report"].settings["recipe"]["grid"]
+    models = [name for name in fingerprints(plain) if name.split("/")[0] in TRAINED]
+    models = [name for name in models if not name.endswith("-backbone")]
+    added = {f"{name}-seed7" for name in models}
+    assert redone(plain, load(bases, "grid.seeds=[0,7]")) == added | {"report"}
+    seven = by_name(load(bases, "grid.seeds=[7]"))
+    assert set(seven) == set(fingerprints(plain))
+    assert {seven[name].settings["seed"] for name in models if "evaluate" not in name} == {7}
+
+
+def test_what_a_seed_changes_is_both_stages_and_not_what_is_asked(bases: list[str]) -> None:
+    steps = by_name(load(bases, "grid.seeds=[0,7]"))
+    run = steps["instruct/english-eu020-text-seed7"]
+    assert run.inputs == ("data", "features/instructions", "align/english-seed7")
+    assert (run.settings["seed"], steps["align/english-seed7"].settings["seed"]) == (7, 7)
+    assert (steps["align/english"].settings["seed"], steps["data"].settings) == (
+        0, by_name(load(bases))["data"].settings,
+    )  # fmt: skip
+    measured, other = (steps[f"evaluate/english-eu020{end}"].settings for end in ("", "-seed7"))
+    assert {key for key in measured if measured[key] != other[key]} == {"checkpoint"}
 
 
 def test_fewer_resamples_retrain_nothing(bases: list[str]) -> None:

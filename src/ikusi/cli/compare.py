@@ -23,6 +23,12 @@ def compare(
     group: Annotated[
         bool, typer.Option("--group", help="Compare each group of a benchmark's rows too.")
     ] = False,
+    seeds: Annotated[
+        bool,
+        typer.Option(
+            "--seeds", help="Compare all trainings of the runs' models, under each of their seeds."
+        ),
+    ] = False,
     show: Annotated[
         int, typer.Option(min=0, help="Print so many rows that are scored differently.")
     ] = 0,
@@ -46,7 +52,9 @@ def compare(
     folders = [folder.locate_evaluation(run) for run in runs]
     if output is not None:
         claim.expect(output, views.KIND, folders)
-    comparison = compares.compare(folders, metric=metric, by_group=group, resamples=bootstrap)
+    comparison = compares.compare(
+        folders, metric=metric, by_group=group, by_seed=seeds, resamples=bootstrap
+    )
     views.to_terminal(comparison, show)
     if output is not None:
         say(views.write(comparison, output))

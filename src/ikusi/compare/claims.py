@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ikusi.compare import evidence
-from ikusi.compare.evidence import MARGIN, Pair, Part, Resampling, compare
-from ikusi.compare.reading import Evaluation, Study, to_percent
+from ikusi.compare.evidence import MARGIN, Lacking, Pair, Part, Resampling, compare
+from ikusi.compare.reading import Study, Trained, to_percent
 
 LOW, MOST, WHOLE = 20, 80, 100  # percent of rows in the target language, as in the paper
 
@@ -21,10 +21,6 @@ class Claim(NamedTuple):
     quantity: str
     parts: Sequence[Part]
     details: Sequence[Part]
-
-
-class Lacking(Exception):  # noqa: N818 - not an error, an answer
-    """Why a finding cannot be tested."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,8 @@ class Claimed:
 def find_conditions(
     study: Study, shares: Sequence[int], prefer_text: bool = False
 ) -> tuple[bool, list[str]]:
-    """The backbones that have all these shares, without text-only rows if there are such."""
+    """The backbones that have all these shares under some seed, without text-only rows if there
+    are such."""
     lacking = [share for share in shares if share not in study.shares]
     if lacking:
         raise Lacking(explain_not_in_grid(study, lacking))
@@ -65,7 +62,7 @@ def find_conditions(
         backbones = [
             name
             for name in study.recipe.grid.backbones
-            if all(study.evaluation(name, share, text) for share in shares)
+            if _share_seed([study.find_trained(name, share, text) for share in shares])
         ]
         if backbones:
             return text, backbones
@@ -79,19 +76,24 @@ def pair_runs(study: Study, shares: Sequence[int]) -> list[tuple[tuple[str, int]
     pairs = []
     for backbone in study.recipe.grid.backbones:
         for share in shares:
-            with_text = study.evaluation(backbone, share, True)
-            without = study.evaluation(backbone, share, False)
-            if with_text and without:
+            with_text = study.find_trained(backbone, share, True)
+            without = study.find_trained(backbone, share, False)
+            if _share_seed([with_text, without]):
                 pairs.append(((backbone, share), (with_text, without)))
     if not pairs:
         raise Lacking(explain_not_measured(study, shares))
     return pairs
 
 
-def list_runs(study: Study, backbones: Sequence[str], share: int, text: bool) -> list[Evaluation]:
-    """The runs of these backbones with a share, as far as they are measured."""
-    runs = (study.evaluation(name, share, text) for name in backbones)
-    return [one for one in runs if one is not None]
+def _share_seed(models: Sequence[Trained]) -> bool:
+    """Whether some seed is that of a run of each."""
+    return bool(set.intersection(*(set(one) for one in models)))
+
+
+def list_models(study: Study, backbones: Sequence[str], share: int, text: bool) -> list[Trained]:
+    """The models of these backbones with a share, as far as they are measured."""
+    models = (study.find_trained(name, share, text) for name in backbones)
+    return [one for one in models if one]
 
 
 def close_ended(study: Study) -> list[str]:
@@ -106,18 +108,18 @@ def close_ended(study: Study) -> list[str]:
 
 
 def check_premise(
-    name: str, runs: Sequence[Evaluation], names: Sequence[str], code: str, resampling: Resampling
+    name: str, models: Sequence[Trained], names: Sequence[str], code: str, resampling: Resampling
 ) -> Part:
-    """Test that runs score above guessing: if not, a comparison of them shows nothing.
+    """Test that models score above guessing: if not, a comparison of them shows nothing.
 
     Args:
         name: of the comparison, in tables.
-        runs: scores are averaged over them.
+        models: scores are averaged over them.
         names: of the benchmarks.
         code: of the language.
         resampling: of the interval.
     """
-    sample = evidence.measure_levels(runs, names, code, over_guessing=True)
+    sample = evidence.measure_levels(models, names, code, over_guessing=True)
     return compare(name, sample, resampling, role="premise")
 
 

@@ -1,7 +1,8 @@
 """Paired evidence from rows: samples of differences, and what decides a claim.
 
 Every number is a mean over benchmarks that count equally, and every resampling draws whole
-pictures, which all benchmarks that show them share.
+pictures, which all benchmarks that show them share. Where models were trained under several seeds,
+it is a mean over these too: runs with the same seed are paired, and intervals hold over seeds.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,17 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ikusi.compare.reading import Evaluation
+from ikusi.compare.reading import ALL, Evaluation, Trained
 from ikusi.compare.rows import Scores
 from ikusi.errors import InputError
-from ikusi.statistics import Interval, bootstrap_interval, equivalence, exceeds
+from ikusi.statistics import (
+    Interval,
+    Spread,
+    bootstrap_interval,
+    equivalence,
+    exceeds,
+    measure_spread,
+)
 
 MARGIN = 0.03
 """Differences smaller than this count as none: what the paper calls "only 0.03" (section 5.1)."""
@@ -30,13 +38,17 @@ ALPHA = 0.05
 RESAMPLES = 2000
 """At least so many behind a p-value, or no correction for several tests could ever be passed."""
 
-Pair = tuple[Evaluation, Evaluation]
+Pair = tuple[Trained, Trained]
 Role = Literal["claim", "premise"]
+
+
+class Lacking(Exception):  # noqa: N818 - not an error, an answer
+    """Why a finding cannot be tested."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Values whose mean is of interest, one per row, with the picture of each."""
+    """Values whose mean is of interest, with the picture of each row: [rows] or [seeds, rows]."""
 
     values: npt.NDArray[np.float64]
     clusters: tuple[str, ...]
@@ -45,6 +57,10 @@ class Sample:
     def pictures(self) -> int:
         """The number of independent pictures, or rows without one."""
         return len(set(self.clusters))
+
+    def measure_spread(self) -> Spread | None:
+        """What of the mean's variance is of seeds; none where there is one."""
+        return measure_spread(self.values, self.clusters)
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,7 @@ class Part:
     ``confidence`` is the interval's. The claim is that the difference is above ``above`` and, for
     equivalence, below ``below``. ``refuted_below``: an interval wholly below it speaks against the
     claim. A ``premise`` that does not hold makes the claim undecidable instead of wrong.
+    ``spread``: what of the variance is of seeds and what of pictures, where there are several.
     """
 
     name: str
@@ -74,6 +91,7 @@ class Part:
     rows: int
     pictures: int
     role: Role = "claim"
+    spread: Spread | None = None
 
     @property
     def refuted(self) -> bool:
@@ -111,9 +129,9 @@ def compare(
     """
     drawn = (sample.clusters, resampling.n, resampling.seed)
     tested = exceeds(sample.values, np.zeros_like(sample.values), above, *drawn, 1 - ALPHA)
-    difference, size = Interval(*tested[:3]), (len(sample.values), sample.pictures)
-    bounds = (above, None, refuted_below)
-    return Part(name, difference, 1 - ALPHA, *bounds, tested.p_value, *size, role)
+    difference, size = Interval(*tested[:3]), (len(sample.clusters), sample.pictures)
+    bounds, spread = (above, None, refuted_below), sample.measure_spread()
+    return Part(name, difference, 1 - ALPHA, *bounds, tested.p_value, *size, role, spread)
 
 
 def check_equivalence(
@@ -125,9 +143,26 @@ def check_equivalence(
     """
     drawn = (sample.clusters, resampling.n, resampling.seed)
     tested = equivalence(sample.values, np.zeros_like(sample.values), margin, *drawn, ALPHA)
-    difference, size = Interval(*tested[:3]), (len(sample.values), sample.pictures)
-    bounds = (-margin, margin, -margin)
-    return Part(name, difference, 1 - 2 * ALPHA, *bounds, tested.p_value, *size)
+    difference, size = Interval(*tested[:3]), (len(sample.clusters), sample.pictures)
+    bounds, spread = (-margin, margin, -margin), sample.measure_spread()
+    level = 1 - 2 * ALPHA
+    return Part(name, difference, level, *bounds, tested.p_value, *size, spread=spread)
+
+
+def lay_by_seed(models: Sequence[Trained]) -> dict[int | None, list[Evaluation]]:
+    """The evaluations of some models under each seed that all of them have, by seed.
+
+    What no seed has touched stands beside every one.
+
+    Raises:
+        Lacking: there is no such seed.
+    """
+    trained = [one for one in models if None not in one]
+    first: Trained = trained[0] if trained else {None: models[0][None]}
+    seeds = [seed for seed in first if all(seed in other for other in trained)]
+    if not seeds:
+        raise Lacking("Its runs are not measured yet under one and the same seed.")
+    return {seed: [one[seed if seed in one else None] for one in models] for seed in seeds}
 
 
 def measure_gaps(pairs: Sequence[Pair], benchmarks: Sequence[str], language: str) -> Sample:
@@ -135,20 +170,21 @@ def measure_gaps(pairs: Sequence[Pair], benchmarks: Sequence[str], language: str
 
     Raises:
         InputError: the runs were asked different questions.
+        Lacking: there is no seed under which all are measured.
     """
-    parts = []
+    lines, parts = list(lay_by_seed([one for pair in pairs for one in pair]).values()), []
     for benchmark in benchmarks:
-        scored = [
-            (_scores(a, benchmark, language), _scores(b, benchmark, language)) for a, b in pairs
+        scored = _score_lines(lines, benchmark, language)
+        gaps = [
+            np.mean([a.correct - b.correct for a, b in zip(line[::2], line[1::2], strict=True)], 0)
+            for line in scored
         ]
-        _check_same(scored, pairs, benchmark)
-        difference = np.mean([a.correct - b.correct for a, b in scored], axis=0)
-        parts.append((difference, scored[0][0]))
+        parts.append((np.stack(gaps), scored[0][0]))
     return _pool(parts)
 
 
 def measure_levels(
-    evaluations: Sequence[Evaluation],
+    models: Sequence[Trained],
     benchmarks: Sequence[str],
     language: str,
     *,
@@ -158,7 +194,7 @@ def measure_levels(
     """Scores row by row, averaged over the runs.
 
     Args:
-        evaluations: of the runs.
+        models: of the grid, or bare backbones.
         benchmarks: their names; each counts equally.
         language: code of the language that they are asked in.
         group: only its rows; by default all.
@@ -167,15 +203,14 @@ def measure_levels(
     Raises:
         InputError: the runs were asked different questions.
     """
-    parts = []
+    lines, parts = list(lay_by_seed(models).values()), []
     for benchmark in benchmarks:
-        scored = [_scores(one, benchmark, language) for one in evaluations]
-        _check_same([(scored[0], one) for one in scored[1:]], [], benchmark)
-        less = score_guessing(evaluations[0], benchmark, language) if over_guessing else 0.0
-        mean = np.mean([one.correct for one in scored], axis=0) - less
-        kept = [group is None or own == group for own in scored[0].groups]
-        parts.append(_keep_rows(mean, scored[0], kept))
-    return _pool([part for part in parts if len(part[0])])
+        scored = _score_lines(lines, benchmark, language)
+        less = score_guessing(models[0], benchmark, language) if over_guessing else 0.0
+        levels = np.stack([np.mean([one.correct for one in line], axis=0) for line in scored])
+        kept = [group is None or own == group for own in scored[0][0].groups]
+        parts.append(_keep_rows(levels - less, scored[0][0], kept))
+    return _pool([part for part in parts if part[0].size])
 
 
 def estimate_mean(sample: Sample, resampling: Resampling) -> Interval:
@@ -183,9 +218,27 @@ def estimate_mean(sample: Sample, resampling: Resampling) -> Interval:
     return bootstrap_interval(sample.values, sample.clusters, resampling.n, resampling.seed)
 
 
-def score_guessing(evaluation: Evaluation, benchmark: str, language: str) -> float:
+def estimate_score(
+    trained: Trained, benchmark: str, language: str, resampling: Resampling, group: str = ALL
+) -> Interval | None:
+    """A model's score on a benchmark, over all seeds that are measured; none where not taken.
+
+    Under one seed it is that of its results.
+    """
+    first = next(iter(trained.values()), None)
+    figures = first.figures(benchmark, language, group) if first else None
+    if figures is None:
+        return None
+    if len(trained) == 1:
+        return Interval(figures["score"], figures["low"], figures["high"])
+    only = None if group == ALL else group
+    return estimate_mean(measure_levels([trained], [benchmark], language, group=only), resampling)
+
+
+def score_guessing(trained: Trained, benchmark: str, language: str) -> float:
     """The score without any picture: chance or the most frequent answer, whichever is more."""
-    figures = evaluation.figures(benchmark, language)
+    first = next(iter(trained.values()), None)
+    figures = first.figures(benchmark, language) if first else None
     return max(figures["chance"], figures["majority"]) if figures else 0.0
 
 
@@ -197,20 +250,22 @@ def _scores(evaluation: Evaluation, benchmark: str, language: str) -> Scores:
     return scores
 
 
-def _check_same(
-    scored: Sequence[tuple[Scores, Scores]], pairs: Sequence[Pair], benchmark: str
-) -> None:
-    reference = scored[0][0].ids if scored else ()
-    if any(side.ids != reference for both in scored for side in both):
-        names = ", ".join(sorted({one.name for pair in pairs for one in pair})) or "the runs"
+def _score_lines(
+    lines: Sequence[Sequence[Evaluation]], benchmark: str, language: str
+) -> list[list[Scores]]:
+    """The rows of each evaluation, which must be about the same questions."""
+    scored = [[_scores(one, benchmark, language) for one in line] for line in lines]
+    if any(one.ids != scored[0][0].ids for line in scored for one in line):
+        names = ", ".join(sorted({one.name for line in lines for one in line}))
         raise InputError(f"{benchmark}: expected the same questions in {names}, found others")
+    return scored
 
 
 def _keep_rows(
     values: npt.NDArray[np.float64], scores: Scores, kept: Sequence[bool]
 ) -> tuple[npt.NDArray[np.float64], Scores]:
     places = np.flatnonzero(kept)
-    return values[places], Scores(
+    return values[:, places], Scores(
         tuple(scores.ids[i] for i in places),
         tuple(scores.clusters[i] for i in places),
         tuple(scores.groups[i] for i in places),
@@ -219,8 +274,9 @@ def _keep_rows(
 
 
 def _pool(parts: Sequence[tuple[npt.NDArray[np.float64], Scores]]) -> Sample:
-    """Lay benchmarks end to end, scaled so that the mean is that of the benchmarks' means."""
-    total = sum(len(values) for values, _ in parts)
-    scaled = [values * (total / (len(parts) * len(values))) for values, _ in parts]
+    """Lay benchmarks, each [seeds, rows], end to end, scaled so that the mean is that of the
+    benchmarks' means."""
+    total = sum(values.shape[1] for values, _ in parts)
+    scaled = [values * (total / (len(parts) * values.shape[1])) for values, _ in parts]
     clusters = tuple(cluster for _, scores in parts for cluster in scores.clusters)
-    return Sample(np.concatenate(scaled), clusters)
+    return Sample(np.concatenate(scaled, axis=1), clusters)

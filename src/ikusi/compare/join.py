@@ -6,7 +6,7 @@ library.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +46,8 @@ class Unmatched(NamedTuple):
 class Joined:
     """Rows that both have, sorted by id: scores in [0, 1], and the picture and group of each.
 
-    ``name_clusters`` names the row itself where it has no picture.
+    ``name_clusters`` names the row itself where it has no picture. ``baseline`` and ``run`` are
+    [rows]; of several trainings [seeds, rows].
     """
 
     ids: tuple[str, ...]
@@ -117,6 +118,26 @@ def join(baseline: Rows, run: Rows, asked: Asked, metric: str | None) -> Joined:
         run=right_scores[places[1].to_numpy()],
         unmatched=Unmatched(run.name, *asked, len(both), *only, *map(_count, counts)),
     )
+
+
+def stack(every: Sequence[Joined]) -> Joined:
+    """The scores of the same rows under several seeds, as one; the rest is that of the first.
+
+    Raises:
+        InputError: under some seed other rows were asked.
+    """
+    first, *others = every
+    for other in others:
+        if (other.ids, other.clusters) != (first.ids, first.clusters):
+            where = f"{first.unmatched.benchmark} {first.unmatched.language}"
+            raise InputError(
+                f"{where}: expected the same rows under every seed, found others in "
+                f"{other.unmatched.run} than in {first.unmatched.run}"
+            )
+    if not others:
+        return first
+    sides = ([one.baseline for one in every], [one.run for one in every])
+    return replace(first, baseline=np.stack(sides[0]), run=np.stack(sides[1]))
 
 
 def _count(truths: pa.ChunkedArray) -> int:

@@ -1,7 +1,7 @@
 """What a study's folder holds, finished or not, read for the report."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +79,11 @@ class Evaluation:
         return {row["id"]: row for row in table.to_pylist()}
 
 
+Trained = Mapping[int | None, Evaluation]
+"""One model of the grid: the evaluation of each of its trainings, by their seed; of what no seed
+has touched, such as a bare backbone, one under None."""
+
+
 class Study:
     """A study's folder as the report sees it; what is not there yet is listed as missing."""
 
@@ -131,12 +136,34 @@ class Study:
         """The target language's pack, then the source language's."""
         return self.target, self.source
 
-    def evaluation(self, backbone: str, share: int, text_only: bool) -> Evaluation | None:
-        """The run with this share of the target language in percent, if it was measured."""
-        for run in self.runs:
-            if (run.backbone, to_percent(run.ratio), run.text_only) == (backbone, share, text_only):
-                return self.evaluations.get(run.name)
-        return None
+    def find_trained(self, backbone: str, share: int, text_only: bool) -> Trained:
+        """The runs with this share of the target language in percent, as far as measured."""
+        wanted = (backbone, share, text_only)
+        return self._list_trained(
+            run
+            for run in self.runs
+            if (run.backbone, to_percent(run.ratio), run.text_only) == wanted
+        )
+
+    @property
+    def models(self) -> dict[str, Trained]:
+        """Every model of the grid that is measured under some seed, by its name without one."""
+        named = dict.fromkeys(run.model for run in self.runs)
+        made = {
+            name: self._list_trained(run for run in self.runs if run.model == name)
+            for name in named
+        }
+        return {name: trained for name, trained in made.items() if trained}
+
+    def _list_trained(self, runs: Iterable[Run]) -> Trained:
+        return {
+            run.seed: self.evaluations[run.name] for run in runs if run.name in self.evaluations
+        }
+
+    @property
+    def several_seeds(self) -> bool:
+        """Whether models are trained more than once."""
+        return len(self.recipe.seeds) > 1
 
     def list_strengths(self, merge: str) -> list[tuple[float, Evaluation]]:
         """The models of a merge that are measured, by rising weight; at weight 0 the run itself."""
@@ -245,10 +272,11 @@ class Study:
         """Each finished step of the recipe: name, manifest, training summary (or nothing)."""
         backbones, runs = self.recipe.grid.backbones, [run.name for run in self.runs]
         merged = [one.name for one in self.recipe.list_merged()]
+        aligned = [one.name for one in self.recipe.alignments()]
         models = [*runs, *merged, *map(names.name_bare, backbones)]
         made = [
             names.DATA,
-            *map(names.name_align_step, backbones),
+            *map(names.name_align_step, aligned),
             *map(names.name_instruct_step, runs),
             *map(names.name_merge_step, merged),
         ]

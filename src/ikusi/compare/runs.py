@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ikusi.compare.join import Joined, Unmatched, check_metric, join, shorten_names
+from ikusi.compare.join import Joined, Unmatched, check_metric, join, shorten_names, stack
 from ikusi.compare.rows import Asked, Rows
+from ikusi.compare.trainings import find_trainings
 from ikusi.errors import InputError
 from ikusi.statistics import (
     Difference,
@@ -26,7 +27,9 @@ from ikusi.statistics import (
     compute_least_p_value,
     holm,
     mcnemar,
+    measure_spread,
     paired_difference,
+    pool_seeds,
     standard_error,
 )
 
@@ -65,6 +68,10 @@ class Cell:
     p-value by Holm's method over all cells. ``mcnemar``: none where scores are fractions; its
     ``only_a`` are the run's. ``detectable``: the smallest true difference that would be found four
     times in five, none where so few pictures differ that no test of them could reach ``ALPHA``.
+
+    Where several trainings of both stand behind it, under ``seeds`` seeds that both have, all is
+    the mean over these, and intervals hold over seeds too; then there is neither ``mcnemar`` nor
+    ``detectable``. ``seed_share`` is the seed's part of the difference's variance.
     """
 
     run: str
@@ -81,6 +88,8 @@ class Cell:
     mcnemar: McNemar | None
     detectable: float | None
     adjusted: float = 1.0
+    seeds: int = 1
+    seed_share: float | None = None
 
     @property
     def differs(self) -> bool:
@@ -106,6 +115,7 @@ class Cell:
             "only_baseline_right": discordant[1],
             "mcnemar_p": discordant[2],
             "detectable": self.detectable,
+            **({"seeds": self.seeds, "seed_share": self.seed_share} if self.seeds > 1 else {}),
         }
 
 
@@ -123,7 +133,8 @@ class Comparison:
     """Runs against a baseline. ``metric``: the one asked for, or none for each primary one.
 
     ``unmatched`` says what joining came to, ``lacking`` what was not compared, ``differences``
-    holds the rows that are scored differently (see ``DIFFERENCES``).
+    holds the rows that are scored differently (see ``DIFFERENCES``). ``by_seed``: all trainings of
+    the runs are compared, under each seed; ``differences`` are then those of the first.
     """
 
     baseline: str
@@ -135,6 +146,7 @@ class Comparison:
     unmatched: tuple[Unmatched, ...]
     lacking: tuple[Lacking, ...]
     differences: pa.Table
+    by_seed: bool = False
 
 
 def compare(
@@ -142,17 +154,20 @@ def compare(
     *,
     metric: str | None = None,
     by_group: bool = False,
+    by_seed: bool = False,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Comparison:
     """Compare evaluations with the first of them.
 
     ``folders`` hold ``rows.parquet``. ``by_group`` adds each group of a benchmark's rows to all of
-    them together. Rows are matched by id; the same files give the same result.
+    them together. ``by_seed``: each stands for all trainings of its model, which differ by their
+    seed; the same seed is paired. Rows are matched by id; the same files give the same result.
 
     Raises:
         InputError: fewer than two folders, no rows, nothing in common, rows that do not fit
-            together, or too few resamples for so many comparisons.
+            together, too few resamples for so many comparisons, or fewer than two seeds that a run
+            and the baseline have.
     """
     if len(folders) < 2:
         raise InputError(f"runs: expected two or more, found {len(folders)}")
@@ -161,6 +176,7 @@ def compare(
     )
     if metric is not None:
         check_metric(metric, baseline)
+    more = _open_others(folders) if by_seed else {run.name: [] for run in others}
     pairs = [(run, asked) for run in others for asked in _either(baseline, run)]
     lacking = [
         missing for run, asked in pairs for missing in _lacking(baseline, run, asked, metric)
@@ -172,8 +188,9 @@ def compare(
             joined = join(baseline, run, asked, metric)
             joins.append(joined.unmatched)
             called = metric or baseline.primary(asked) or "primary"
-            cells += list(_cells(joined, called, by_group, resamples, seed))
             tables.append(_differences(baseline, run, asked, joined))
+            every = stack([joined, *(join(*pair, asked, metric) for pair in more[run.name])])
+            cells += list(_cells(every, called, by_group, resamples, seed))
     _check(cells, [baseline, *others], resamples)
     return Comparison(
         baseline.name,
@@ -185,7 +202,27 @@ def compare(
         tuple(joins),
         tuple(lacking),
         pa.concat_tables(tables),
+        by_seed,
     )
+
+
+def _open_others(folders: Sequence[Path]) -> dict[str, list[tuple[Rows, Rows]]]:
+    """The further trainings of the baseline and of each run, by the run's name: pairs that have the
+    same seed."""
+    names = shorten_names(folders)
+    baseline, *others = (find_trainings(folder) for folder in folders)
+    pairs = {}
+    for folder, name, run in zip(folders[1:], names[1:], others, strict=True):
+        both = [seed for seed in baseline if seed in run]
+        if len(both) < 2 or list(baseline)[:1] != list(run)[:1]:
+            same = f"{len(both)} ({', '.join(map(str, both))})" if both else "none"
+            problem = "the same seed as the baseline's, and another that both are measured under"
+            raise InputError(f"{folder}: expected {problem}, found in common {same}")
+        pairs[name] = [
+            (Rows(baseline[seed], baseline[seed].name), Rows(run[seed], run[seed].name))
+            for seed in both[1:]
+        ]
+    return pairs
 
 
 def pick_examples(comparison: Comparison, count: int) -> list[dict[str, Any]]:
@@ -256,21 +293,24 @@ def _cell(
     seed: int,
 ) -> Cell:
     unmatched, clusters = joined.unmatched, [joined.clusters[place] for place in places]
-    baseline, run = joined.baseline[places], joined.run[places]
-    gap, drawn = run - baseline, (clusters, resamples, seed)
+    baseline, run = joined.baseline[..., places], joined.run[..., places]
+    gap, drawn = pool_seeds(run - baseline), (clusters, resamples, seed)
     difference = paired_difference(run, baseline, *drawn)
     least = compute_least_p_value(gap, clusters)
     binary = np.isin(np.concatenate([baseline, run]), (0.0, 1.0)).all()
+    spread = measure_spread(run - baseline, clusters)
     return Cell(
         *(unmatched.run, unmatched.benchmark, unmatched.language, group, metric),
         n=len(places),
         clusters=len(set(clusters)),
-        right=(float(baseline.sum()), float(run.sum())),
+        right=(float(pool_seeds(baseline).sum()), float(pool_seeds(run).sum())),
         baseline=bootstrap_interval(baseline, *drawn),
         score=bootstrap_interval(run, *drawn),
         difference=difference._replace(p_value=max(difference.p_value, least)),
-        mcnemar=mcnemar(run, baseline) if binary else None,
-        detectable=_detectable(gap, clusters) if least <= ALPHA else None,
+        mcnemar=mcnemar(run, baseline) if binary and not spread else None,
+        detectable=_detectable(gap, clusters) if least <= ALPHA and not spread else None,
+        seeds=spread.seeds if spread else 1,
+        seed_share=spread.share if spread else None,
     )
 
 

@@ -128,7 +128,8 @@ def shorten(recipe: Recipe, size: int) -> Recipe:
     if text is not None:
         text = text.model_copy(update={"rows": min(text.rows, steps[1] * instruct.batch_size)})
     first = {"backbones": recipe.grid.backbones[:1], "ratios": recipe.grid.ratios[:1]}
-    grid = recipe.grid.model_copy(update={**first, "text_only": sorted(recipe.grid.text_only)[:1]})
+    first |= {"text_only": sorted(recipe.grid.text_only)[:1], "seeds": recipe.grid.seeds[:1]}
+    grid = recipe.grid.model_copy(update=first)
     changed = {
         "name": "measured",
         "stages": stages,

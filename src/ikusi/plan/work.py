@@ -163,9 +163,9 @@ class Workload:
 
     def _list_trainings(self) -> Iterator[tuple[str, Maker]]:
         recipe = self.recipe
-        for backbone in recipe.grid.backbones:
-            name = name_align_step(backbone)
-            yield name, self._train(name, ALIGN, recipe.stages.align, backbone, None)
+        for one in recipe.alignments():
+            name = name_align_step(one.name)
+            yield name, self._train(name, ALIGN, recipe.stages.align, one.backbone, None)
         for run in recipe.runs():
             name = name_instruct_step(run.name)
             text = recipe.text_only if run.text_only else None

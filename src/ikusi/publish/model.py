@@ -198,8 +198,9 @@ def _describe_scores(trained: Trained, listed: list[Score]) -> str:
     mirrored = "\n".join(
         f"- {one.title}: {one.description.strip()}" for one in trained.study.benchmarks.values()
     )
+    seeds = scores.describe_seeds(trained)
     return (
-        f"{scores.tabulate_scores(listed)}\n\nThe intervals are bootstraps over pictures. "
+        f"{scores.tabulate_scores(listed)}\n\n{seeds}The intervals are bootstraps over pictures. "
         "“Guessing” is the better of chance and the best constant answer to each kind of "
         f"question. All figures, by group too, are in [{RESULTS}]({RESULTS}).\n\n{mirrored}"
     )

@@ -11,6 +11,7 @@ from ikusi import artifact, disk
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.publish import card, origins
 from ikusi.publish.trained import Dataset, Trained, name_dataset
+from ikusi.report import tables
 
 DIGITS = 4
 EVAL_RESULTS = ".eval_results"
@@ -95,6 +96,34 @@ def tabulate_scores(scores: list[Score]) -> str:
         for one in scores
     ]
     return card.tabulate(header, rows)
+
+
+def describe_seeds(trained: Trained) -> str:
+    """Which of several trainings this is, and what its model scores over all of them; empty where
+    there is one."""
+    study, run = trained.study, trained.run
+    if not study.several_seeds:
+        return ""
+    table = tables.tabulate_seeds(study)
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows if row[0] == run.model]
+    header = ("benchmark", "asked in", "seeds", "mean", "95 % interval", "lowest", "highest")
+    shown = [
+        (
+            study.benchmarks[str(row["benchmark"])].title,
+            row["language"],
+            row["seeds"],
+            f"{row['score']:.{DIGITS}f}",
+            f"{row['low']:.{DIGITS}f} to {row['high']:.{DIGITS}f}",
+            f"{row['lowest']:.{DIGITS}f}",
+            f"{row['highest']:.{DIGITS}f}",
+        )
+        for row in rows
+    ]
+    return (
+        f"This is one of {len(study.recipe.seeds)} trainings that differ by their seed alone, that "
+        f"of seed {run.seed}. Over all that are measured, with intervals over seeds and "
+        f"pictures:\n\n{card.tabulate(header, shown)}\n\n"
+    )
 
 
 def _guess(score: Score) -> float:

@@ -242,10 +242,18 @@ def _round(row: Any) -> list[object]:
 
 
 def _tabulate_runs(study: Study) -> str:
-    rows = [
-        (run.name, run.backbone, f"{run.ratio * 100:.0f} %", "yes" if run.text_only else "no")
+    several = study.several_seeds
+    rows: list[tuple[object, ...]] = [
+        (
+            run.name,
+            run.backbone,
+            f"{run.ratio * 100:.0f} %",
+            "yes" if run.text_only else "no",
+            *([run.seed] if several else []),
+        )
         for run in study.runs
         if run.name in study.evaluations
     ]
-    header = ("run", "backbone", f"instructions in {study.target.name}", "text-only rows")
+    header = ["run", "backbone", f"instructions in {study.target.name}", "text-only rows"]
+    header += ["seed"] if several else []
     return card.tabulate(header, rows)

@@ -170,7 +170,7 @@ class Trained:
     def list_stages(self) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
         """Each stage: its name, its settings, and the summary of its training."""
         steps = {
-            "align": names.name_align_step(self.run.backbone),
+            "align": names.name_align_step(self.run.aligned),
             "instruct": names.name_instruct_step(self.run.name),
         }
         for stage, step in steps.items():
@@ -181,7 +181,7 @@ class Trained:
             yield stage, (made.get("settings") or {}).get("stage", {}), report
 
     def _describe_lesson(self, stage: str, name: str, share: float) -> Lesson:
-        step = names.name_align_step(self.run.backbone)
+        step = names.name_align_step(self.run.aligned)
         made = self.manifest if stage != "align" else None
         made = made or artifact.read_manifest(self.study.folder.step(step)) or {}
         inputs = made.get("inputs", {})

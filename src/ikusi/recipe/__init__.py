@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from ikusi import catalogue, connectors, language, packaged, yamlfile, yamltext
 from ikusi.recipe.folder import MINIATURE
+from ikusi.recipe.grid import Alignment, Grid, Run
 from ikusi.recipe.merging import Merge, Merged, check_merges, name_merged
 from ikusi.recipe.rehearsal import make_rehearsal
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
@@ -33,6 +34,7 @@ from ikusi.yamlfile import Section
 __all__ = [
     "BENCHMARKS",
     "DIVIDING",
+    "Alignment",
     "Compute",
     "Grid",
     "Lora",
@@ -84,29 +86,6 @@ class TextOnly(Section):
     ratio: Share = Field(default=0.8, description="Share of those rows in the target language.")
 
 
-class Grid(Section):
-    """The runs that are compared: every combination of the three lists."""
-
-    backbones: Annotated[list[str], AfterValidator(check_no_repeats)] = Field(
-        min_length=1, description="Names of backbones, from `backbones`."
-    )
-    ratios: Annotated[list[Share], AfterValidator(check_no_repeats)] = Field(
-        min_length=1, description="Shares of instruction rows in the target language."
-    )
-    text_only: Annotated[list[bool], AfterValidator(check_no_repeats)] = Field(
-        min_length=1, description="Without (false) and with (true) text-only rows."
-    )
-
-
-class Run(Section):
-    """One model of the study."""
-
-    name: str = Field(description="Name of its folder, such as `english-eu020-text`.")
-    backbone: str = Field(description="Name of the LLM it starts from.")
-    ratio: Share = Field(description="Share of instruction rows in the target language.")
-    text_only: bool = Field(description="Whether text-only rows are added.")
-
-
 class Recipe(Section):
     """A study as data."""
 
@@ -115,7 +94,11 @@ class Recipe(Section):
     source_language: Name = Field(
         default="en", description="Language the data comes from: the code of a language pack."
     )
-    seed: Seed = Field(default=0, description="Seed of training, mixing and resampling.")
+    seed: Seed = Field(
+        default=0,
+        description="Seed of training and mixing, unless `grid.seeds` has others, and of "
+        "resampling.",
+    )
     workers: Annotated[int | Literal["auto"], BeforeValidator(check_worker_count)] = Field(
         default="auto",
         description="Steps run at once; auto is one for each GPU, or else core; with SLURM 32.",
@@ -213,6 +196,13 @@ class Recipe(Section):
                 raise make_error(
                     "shares that differ by a percent", ("grid", "ratios", i), found=ratio
                 )
+        aligned = [one.name for one in self.alignments()]
+        for one in self.alignments():
+            if aligned.count(one.name) > 1:
+                expected = (
+                    f"backbones whose names do not end like another's with a seed ({one.name})"
+                )
+                raise make_error(expected, ("grid", "backbones"), found=self.grid.backbones)
         if self.stages.align.ratio is None:
             raise make_error("a share between 0 and 1", ("stages", "align", "ratio"), found=None)
         if self.stages.instruct.ratio is not None:
@@ -275,21 +265,38 @@ class Recipe(Section):
             named.append((("text_only", "corpus"), self.text_only.corpus))
         return named
 
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds under which each model of the grid is trained."""
+        return list(self.grid.find_endings(self.seed))
+
+    def alignments(self) -> list[Alignment]:
+        """Every model of the first stage: one for each seed and backbone."""
+        return [
+            Alignment(name=backbone + ending, backbone=backbone, seed=seed)
+            for seed, ending in self.grid.find_endings(self.seed).items()
+            for backbone in self.grid.backbones
+        ]
+
     def runs(self) -> list[Run]:
-        """Every run of the grid, in the order of its lists.
+        """Every run of the grid, in the order of its lists, one seed after the other.
 
         A run is named after its backbone, the target language with its share in percent and
-        whether it adds text-only rows: ``english-eu020-text`` has seen 20 % Basque.
+        whether it adds text-only rows: ``english-eu020-text`` has seen 20 % Basque. Where there
+        are several seeds, all but the recipe's own follow: ``english-eu020-text-seed1``.
         """
         return [
             Run(
-                name=f"{backbone}-{self.language}{round(ratio * 100):03d}"
-                + ("-text" if text_only else ""),
-                backbone=backbone,
+                name=f"{one.backbone}-{self.language}{round(ratio * 100):03d}"
+                + ("-text" if text_only else "")
+                + one.name.removeprefix(one.backbone),
+                backbone=one.backbone,
+                aligned=one.name,
                 ratio=ratio,
                 text_only=text_only,
+                seed=one.seed,
             )
-            for backbone in self.grid.backbones
+            for one in self.alignments()
             for text_only in self.grid.text_only
             for ratio in self.grid.ratios
         ]

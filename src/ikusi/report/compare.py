@@ -170,6 +170,15 @@ def explain(comparison: Comparison) -> Iterator[str]:
         f"p: bootstrap over pictures, {comparison.resamples} resamples; p is no smaller than a "
         "sign test of the pictures could give. McNemar's exact test takes rows as independent."
     )
+    if comparison.by_seed:
+        shares = [cell.seed_share for cell in comparison.cells if cell.seed_share is not None]
+        seeds = sorted({cell.seeds for cell in comparison.cells})
+        yield (
+            f"All is the mean over {' or '.join(map(str, seeds))} trainings of each model; those "
+            "with the same seed are compared with each other. Intervals and p hold over seeds and "
+            f"pictures; of the variance of a difference {min(shares) * 100:.0f} to "
+            f"{max(shares) * 100:.0f} % is the seed. Rows that differ are those of the runs named."
+        )
     yield (
         f"Detectable: the smallest true difference that one such test at level {ALPHA} would find "
         f"in {POWER * 100:.0f} % of studies of this size. A smaller one may be there and not show."

@@ -6,16 +6,16 @@ The first two are the counterparts of figures 2 and 3 of arXiv 2511.09396.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from ikusi.compare import evidence
 from ikusi.compare.evidence import Resampling
 from ikusi.compare.reading import ALL, Study, to_percent
 from ikusi.recipe import Run
+from ikusi.recipe.folder import name_align_step
+from ikusi.report import losses
 from ikusi.report.drawing import (
     DASHES,
     FAINT,
@@ -29,18 +29,21 @@ from ikusi.report.drawing import (
 )
 
 NUDGE = 1.3  # percent points by which points that share a place are set apart
-POINTS = 150  # of a training curve
+SEED: Any = {"s": 5, "linewidths": 0, "alpha": 0.55, "clip_on": False, "zorder": 3}
+"""How the score under a single seed is drawn, beside the mean over seeds."""
 CHANCE = Look("chance", FAINT, (0, (1, 1.6)), width=1.1)
 MAJORITY = Look("most frequent answer", FAINT, (0, (5, 1.5, 1, 1.5)), width=1.1)
 
 
 class Point(NamedTuple):
-    """A score with its interval at a share of the target language, in percent."""
+    """A score with its interval at a share of the target language, in percent; where there are
+    several seeds, ``each`` has the score under every one."""
 
     share: int
     score: float
     low: float
     high: float
+    each: tuple[float, ...] = ()
 
 
 Curve = tuple[Look, Sequence[Point]]
@@ -76,9 +79,9 @@ def draw_mixtures(study: Study) -> Figure | None:
         "figure2-mixtures",
         f"How much {study.target.name} is needed",
         f"Score by the share of instruction rows in {study.target.name}, asked in both languages. "
-        f"Bars are 95 % bootstrap intervals over pictures. Thin lines: chance, and the most "
-        f"frequent answer of each kind of question in {study.target.name}. Counterpart of figure "
-        "2 of the paper.",
+        f"Bars are 95 % intervals over pictures{_over_seeds(study)}. Thin lines: chance, and the "
+        f"most frequent answer of each kind of question in {study.target.name}. Counterpart of "
+        "figure 2 of the paper.",
         rows,
         list(looks.values()),
     )
@@ -110,8 +113,9 @@ def draw_text_only(study: Study) -> Figure | None:
         "figure3-text-only",
         "What text-only rows add",
         f"Score in {study.target.name} about pictures (left) and on text alone, by the "
-        f"share of instruction rows in {study.target.name}. The level line is the backbone before "
-        "it saw any picture. Counterpart of figure 3 of the paper.",
+        f"share of instruction rows in {study.target.name}. Bars are 95 % intervals over "
+        f"questions{_over_seeds(study)}. The level line is the backbone before it saw any picture. "
+        "Counterpart of figure 3 of the paper.",
         rows,
         _order_looks(looks),
     )
@@ -148,7 +152,8 @@ def draw_unseen(study: Study) -> Figure | None:
         "figure4-unseen",
         "Which new pictures are hard",
         "Mean score over the close-ended benchmarks, apart for each way in which the test "
-        f"pictures are new, {'with' if text else 'without'} text-only rows.",
+        f"pictures are new, {'with' if text else 'without'} text-only rows. Bars are 95 % "
+        f"intervals over pictures{_over_seeds(study)}.",
         rows,
         looks,
     )
@@ -158,13 +163,16 @@ def draw_training(study: Study) -> Figure | None:
     """Loss of both stages as they trained."""
     looks: dict[str, Look] = {}
     panels = []
-    steps = {f"align/{name}": f"align, {name}" for name in study.recipe.grid.backbones}
+    steps = {
+        name_align_step(one.name): f"align, {one.backbone}" for one in study.recipe.alignments()
+    }
+    labels = list(dict.fromkeys(steps.values()))
     curves = []
-    for i, (step, label) in enumerate(steps.items()):
-        look = Look(label, INK, DASHES[i % 4], None, width=1.3)
+    for step, label in steps.items():
+        look = Look(label, INK, DASHES[labels.index(label) % 4], None, width=1.3)
         curves.append((look, *study.losses(step)))
     if drawn := [look for look, steps_, _ in curves if steps_]:
-        panels.append(_losses_panel("Alignment", curves))
+        panels.append(losses.make_panel("Alignment", curves))
         looks |= {look.label: look for look in drawn}
     for backbone in study.recipe.grid.backbones:
         curves = [
@@ -173,7 +181,7 @@ def draw_training(study: Study) -> Figure | None:
             if run.backbone == backbone
         ]
         if drawn := [look for look, steps_, _ in curves if steps_]:
-            panels.append(_losses_panel(f"Instruction tuning · {backbone}", curves))
+            panels.append(losses.make_panel(f"Instruction tuning · {backbone}", curves))
             looks |= {look.label: look for look in drawn}
     if not looks:
         return None
@@ -208,7 +216,23 @@ def find_top(study: Study, name: str, group: str = ALL) -> float:
     """The highest end of an interval in any panel of a benchmark, so that all share a scale."""
     measured = [*study.evaluations.values(), *study.merged.values(), *study.backbones.values()]
     figures = [one.figures(name, pack.code, group) for one in measured for pack in study.languages]
-    return max(max(each["high"], each["majority"]) for each in figures if each)
+    over_seeds = _list_highs(study, name, group) if study.several_seeds else []
+    return max([*(max(each["high"], each["majority"]) for each in figures if each), *over_seeds])
+
+
+def _list_highs(study: Study, name: str, group: str) -> list[float]:
+    return [
+        point.high
+        for pack in study.languages
+        for backbone in study.recipe.grid.backbones
+        for text in study.recipe.grid.text_only
+        for point in _points(study, backbone, text, name, pack.code, group)
+    ]
+
+
+def _over_seeds(study: Study) -> str:
+    """What a caption says of seeds, after "over pictures"."""
+    return " and seeds; small points are single seeds" if study.several_seeds else ""
 
 
 def _language_curves(study: Study, backbone: str, name: str) -> list[Curve]:
@@ -245,11 +269,13 @@ def _dash(study: Study, text: bool) -> str | tuple[int, tuple[float, ...]]:
 def _points(
     study: Study, backbone: str, text: bool, name: str, code: str, group: str = ALL
 ) -> list[Point]:
-    points = []
+    resampling, points = Resampling(study.recipe.bootstrap, study.recipe.seed), []
     for share in study.shares:
-        one = study.evaluation(backbone, share, text)
-        if one and (figures := one.figures(name, code, group)):
-            points.append(Point(share, figures["score"], figures["low"], figures["high"]))
+        trained = study.find_trained(backbone, share, text)
+        if estimate := evidence.estimate_score(trained, name, code, resampling, group):
+            figures = (one.figures(name, code, group) for one in trained.values())
+            each = tuple(own["score"] for own in figures if own)
+            points.append(Point(share, *estimate, each if len(each) > 1 else ()))
     return points
 
 
@@ -257,9 +283,11 @@ def _pooled_points(study: Study, backbone: str, text: bool, code: str, group: st
     resampling = Resampling(study.recipe.bootstrap, study.recipe.seed)
     points = []
     for share in study.shares:
-        if one := study.evaluation(backbone, share, text):
-            sample = evidence.measure_levels([one], study.close_ended, code, group=group)
-            points.append(Point(share, *evidence.estimate_mean(sample, resampling)))
+        if trained := study.find_trained(backbone, share, text):
+            sample = evidence.measure_levels([trained], study.close_ended, code, group=group)
+            each = tuple(float(mean) for mean in sample.values.mean(axis=1))
+            mean = evidence.estimate_mean(sample, resampling)
+            points.append(Point(share, *mean, each if len(each) > 1 else ()))
     return points
 
 
@@ -304,13 +332,18 @@ def make_panel(
         top: the highest score that any panel of its kind shows.
     """
     parts = [
-        f"{look.label}: " + ", ".join(f"{p.score:.2f} at {p.share} %" for p in points)
+        f"{look.label}: " + ", ".join(map(_describe_point, points))
         for look, points in curves
         if points
     ]
     parts += [f"{look.label}: {value:.2f}" for look, value in levels]
     draw = partial(draw_points, curves=curves, levels=levels, shares=places, label=label, top=top)
     return Panel(title, f"{alt} " + "; ".join(parts) + ".", draw)
+
+
+def _describe_point(point: Point) -> str:
+    each = f" ({min(point.each):.2f} to {max(point.each):.2f} by seed)" if point.each else ""
+    return f"{point.score:.2f} at {point.share} %{each}"
 
 
 def draw_points(
@@ -331,6 +364,8 @@ def draw_points(
         bars = [(p.low, p.high) for p in points]
         axes.vlines(places, *zip(*bars, strict=True), color=look.colour, linewidth=1.0)
         axes.plot(places, [point.score for point in points], clip_on=False, **look.style())
+        each = [(place, score) for place, p in zip(places, points, strict=True) for score in p.each]
+        axes.scatter(*zip(*each, strict=True), **SEED, color=look.colour) if each else None
     axes.set_xticks(shares)
     axes.set_xlim(min(shares) - 6, max(shares) + 6)
     axes.set_ylim(0, min(1.02, max(0.2, top * 1.08)))
@@ -346,39 +381,6 @@ def _run_look(study: Study, run: Run) -> Look:
     dash = _dash(study, run.text_only)
     hollow = dash != "-"
     return Look(label, OTHERS[place % 4], dash, MARKERS[place % 4], hollow, width=1.1)
-
-
-def _losses_panel(
-    title: str, curves: Sequence[tuple[Look, Sequence[int], Sequence[float]]]
-) -> Panel:
-    parts = [
-        f"{look.label}: {losses[0]:.2f} to {losses[-1]:.2f}" for look, _, losses in curves if losses
-    ]
-    alt = f"{title}. Training loss, first to last step. " + "; ".join(parts) + "."
-    return Panel(title, alt, partial(_draw_losses, curves=curves))
-
-
-def _draw_losses(axes: Axes, curves: Sequence[tuple[Look, Sequence[int], Sequence[float]]]) -> None:
-    for look, steps, losses in curves:
-        if not steps:
-            continue
-        smooth = _moving_average(losses, max(1, len(losses) // 20))
-        places = np.unique(np.linspace(0, len(steps) - 1, POINTS).astype(int))
-        marks = max(1, len(places) // 6)
-        axes.plot([steps[i] for i in places], smooth[places], markevery=marks, **look.style())
-    axes.set_xlabel("optimiser step")
-    axes.set_ylabel("loss")
-    axes.set_ylim(0, max([max(losses) for _, _, losses in curves if losses], default=1) * 1.05)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _moving_average(losses: Sequence[float], window: int) -> np.ndarray:
-    """Mean of each step and those before it, at most ``window`` of them."""
-    total = np.cumsum([0.0, *losses])
-    ends = np.arange(1, len(losses) + 1)
-    starts = np.maximum(0, ends - window)
-    mean: np.ndarray = (total[ends] - total[starts]) / (ends - starts)
-    return mean
 
 
 def _order_looks(looks: Mapping[str, Look]) -> list[Look]:

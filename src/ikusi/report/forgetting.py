@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from ikusi.compare import evidence
 from ikusi.compare.evidence import Resampling
-from ikusi.compare.reading import Evaluation, Study
+from ikusi.compare.reading import Study, Trained
 from ikusi.language import LanguagePack
 from ikusi.report.drawing import FAINT, LANGUAGES, Figure, Look, Panel
 from ikusi.report.tables import Cell, Table
@@ -51,21 +51,24 @@ def measure_changes(study: Study) -> list[Change]:
             names = [name for name in study.benchmarks if bare.figures(name, pack.code)]
             if not names:
                 continue
-            gaps = evidence.measure_gaps([(one, bare)], names, pack.code)
-            scores = [evidence.measure_levels([each], names, pack.code) for each in (bare, one)]
+            before_it: Trained = {None: bare}
+            gaps = evidence.measure_gaps([(one, before_it)], names, pack.code)
+            both = (before_it, one)
+            scores = [evidence.measure_levels([each], names, pack.code) for each in both]
             before, after = (float(sample.values.mean()) for sample in scores)
             difference = evidence.estimate_mean(gaps, resampling)
-            asked = len(gaps.values)
+            asked = len(gaps.clusters)
             changes.append(Change(model, backbone, pack, names, before, after, difference, asked))
     return changes
 
 
-def _list_models(study: Study) -> Iterator[tuple[str, str, Evaluation]]:
-    """Runs and merged models whose backbone is measured: name, backbone, evaluation."""
-    backbones = {run.name: run.backbone for run in study.runs}
-    measured = [(name, name, one) for name, one in study.evaluations.items()]
+def _list_models(study: Study) -> Iterator[tuple[str, str, Trained]]:
+    """Models of the grid, over their seeds, and merged ones whose backbone is measured: name,
+    backbone, evaluations."""
+    backbones = {name: run.backbone for run in study.runs for name in (run.name, run.model)}
+    measured = [(name, name, trained) for name, trained in study.models.items()]
     measured += [
-        (one.name, one.run, study.merged[one.name])
+        (one.name, one.run, {None: study.merged[one.name]})
         for one in study.recipe.list_merged()
         if one.name in study.merged
     ]
@@ -112,7 +115,8 @@ def draw_forgetting(study: Study) -> Iterator[Figure]:
         "forgetting",
         f"What is lost in {study.source.name}, and in {study.target.name}",
         f"Score on {title} minus that of the backbone before any training on pictures: left of the "
-        "line is lost. Bars are 95 % bootstrap intervals over the questions.",
+        "line is lost. Bars are 95 % intervals over the questions"
+        f"{' and seeds' if study.several_seeds else ''}.",
         [
             [
                 Panel(

@@ -67,11 +67,17 @@ def choose_exhibits(study: Study) -> list[Exhibit]:
     Ways of being unseen and benchmarks take turns; ties are settled by a hash of the row's id, so
     the same results show the same pictures.
     """
-    runs = list(study.evaluations.values())
+    runs = _choose_runs(study)
     names = [name for name in (*study.close_ended, *study.open_ended) if study.corpus(name)]
     if not runs or not names:
         return []
     return list(_exhibits(study, runs, names))
+
+
+def _choose_runs(study: Study) -> list[Evaluation]:
+    """The runs of the first seed under which anything is measured."""
+    measured = [run for run in study.runs if run.name in study.evaluations]
+    return [study.evaluations[run.name] for run in measured if run.seed == measured[0].seed]
 
 
 def _exhibits(study: Study, runs: Sequence[Evaluation], names: Sequence[str]) -> Iterator[Exhibit]:

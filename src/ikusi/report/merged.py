@@ -77,7 +77,7 @@ def _find_trained(study: Study, merge: Merge, bench: str) -> list[Level]:
         run
         for run in study.runs
         if run.ratio > base.ratio == 0
-        and (run.backbone, run.text_only) == (base.backbone, base.text_only)
+        and (run.aligned, run.text_only) == (base.aligned, base.text_only)
         and run.name in study.evaluations
     ]
     if not rivals:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ikusi import artifact, claim, recipe
 from ikusi.compare import evidence, findings
-from ikusi.compare.evidence import ALPHA, MARGIN, RESAMPLES
+from ikusi.compare.evidence import ALPHA, MARGIN, RESAMPLES, Resampling
 from ikusi.compare.findings import Finding
 from ikusi.compare.reading import Study
 from ikusi.page import fill_template
@@ -77,6 +77,7 @@ def _render(
         "figures": [_to_svg(figure) for figure in drawn],
         "in_short": made["in-short"],
         "boards": tables.make_boards(study),
+        "seeds": made.get("seeds"),
         "steps": made["steps"],
         "corpora": made["corpora"],
         "tables": list(made.values()),
@@ -180,19 +181,20 @@ def _few(study: Study) -> list[str]:
 def _no_better_than_guessing(study: Study, share: int) -> Iterator[str]:
     """Benchmarks at a share of the target language, asked in it, whose interval holds guessing."""
     code, text = study.target.code, min(study.recipe.grid.text_only)
+    resampling = Resampling(study.recipe.bootstrap, study.recipe.seed)
     for name in study.close_ended:
         for backbone in study.recipe.grid.backbones:
-            one = study.evaluation(backbone, share, text)
-            figures = one.figures(name, code) if one else None
-            if one and figures and figures["low"] <= evidence.score_guessing(one, name, code):
-                guess = evidence.score_guessing(one, name, code)
+            trained = study.find_trained(backbone, share, text)
+            estimate = evidence.estimate_score(trained, name, code, resampling)
+            guess = evidence.score_guessing(trained, name, code)
+            if estimate and estimate.low <= guess:
                 title = study.benchmarks[name].title
-                yield f"{title}, {backbone} ({figures['score']:.2f} beside {guess:.2f})"
+                yield f"{title}, {backbone} ({estimate.mean:.2f} beside {guess:.2f})"
 
 
 def _guessing(study: Study) -> float:
     """What guessing reaches in the target language, over the close-ended benchmarks."""
-    one = next(iter(study.evaluations.values()))
+    one = next(iter(study.models.values()))
     reached = [evidence.score_guessing(one, name, study.target.code) for name in study.close_ended]
     return sum(reached) / len(reached)
 

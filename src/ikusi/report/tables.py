@@ -8,9 +8,10 @@ from typing import Any
 
 from ikusi import disk
 from ikusi.compare import evidence
-from ikusi.compare.evidence import Resampling
+from ikusi.compare.claims import list_models
+from ikusi.compare.evidence import Resampling, Sample
 from ikusi.compare.findings import Finding
-from ikusi.compare.reading import ALL, Evaluation, Study, to_percent
+from ikusi.compare.reading import ALL, Evaluation, Study, Trained, to_percent
 from ikusi.evaluate.metrics import describe_metric
 
 Cell = str | int | float | bool | None
@@ -56,9 +57,14 @@ FIGURES = (
 )
 
 
+BY_SEED = ("seed_deviation", "seed_share")
+
+
 def tabulate_scores(study: Study) -> Table:
     """Every score: run x benchmark x language x way of being unseen."""
-    keys = ("run", "backbone", "target_share", "text_only", "merge", "weight")
+    seed = ("seed",) if study.several_seeds else ()
+    run = ("run", "backbone", "target_share", "text_only", "merge", "weight", *seed)
+    keys = (*run, "benchmark", "language", "unseen")
     return Table(
         "scores",
         "Every score, with its 95 % interval, chance and what the most frequent answer reaches",
@@ -71,21 +77,25 @@ def _scores(study: Study) -> Iterator[list[Cell]]:
     about: dict[str, list[Cell]] = {
         run.name: [run.backbone, to_percent(run.ratio), run.text_only] for run in study.runs
     }
-    models: list[tuple[list[Cell], Evaluation]] = [
-        ([name, *about[name], None, None], one) for name, one in study.evaluations.items()
-    ]
-    models += [
-        ([one.name, *about[one.run], one.merge, one.weight], study.merged[one.name])
-        for one in study.recipe.list_merged()
-        if one.name in study.merged
-    ]
-    models += [([one.name, name, *[None] * 4], one) for name, one in study.backbones.items()]
-    for keys, evaluation in models:
-        for benchmark, by_language in evaluation.results.items():
-            for code, groups in by_language.items():
-                for group, figures in groups.items():
-                    values = [figures.get(column) for column in FIGURES]
-                    yield [*keys, benchmark, code, group, *values]
+    seeds = {run.name: run.seed for run in study.runs}
+    for name, measured in study.evaluations.items():
+        yield from _score_rows(study, measured, [name, *about[name], None, None, seeds[name]])
+    for merged in study.recipe.list_merged():
+        if one := study.merged.get(merged.name):
+            keys = [merged.name, *about[merged.run], merged.merge, merged.weight]
+            yield from _score_rows(study, one, [*keys, seeds[merged.run]])
+    for backbone, one in study.backbones.items():
+        yield from _score_rows(study, one, [one.name, backbone, *[None] * 5])
+
+
+def _score_rows(study: Study, one: Evaluation, keys: list[Cell]) -> Iterator[list[Cell]]:
+    """The rows of one evaluation; the last of the keys is the seed."""
+    kept = keys if study.several_seeds else keys[:-1]
+    for benchmark, by_language in one.results.items():
+        for code, groups in by_language.items():
+            for group, figures in groups.items():
+                values = [figures.get(column) for column in FIGURES]
+                yield [*kept, benchmark, code, group, *values]
 
 
 def tabulate_in_short(study: Study) -> Table:
@@ -94,22 +104,60 @@ def tabulate_in_short(study: Study) -> Table:
     columns = ["target_share", "text_only", "runs"]
     for pack in study.languages:
         columns += [pack.code, f"{pack.code}_low", f"{pack.code}_high"]
+    if study.several_seeds:
+        columns += [
+            "seeds",
+            *(f"{pack.code}_{name}" for pack in study.languages for name in BY_SEED),
+        ]
     rows: list[list[Cell]] = []
     for text in study.recipe.grid.text_only if study.close_ended else []:
         for share in study.shares:
-            evaluations = [
-                study.evaluation(name, share, text) for name in study.recipe.grid.backbones
+            models = list_models(study, study.recipe.grid.backbones, share, text)
+            samples = [
+                evidence.measure_levels(models, study.close_ended, pack.code)
+                for pack in study.languages
+                if models
             ]
-            runs = [one for one in evaluations if one is not None]
-            if not runs:
+            if not models:
                 continue
-            row: list[Cell] = [share, text, len(runs)]
-            for pack in study.languages:
-                sample = evidence.measure_levels(runs, study.close_ended, pack.code)
+            row: list[Cell] = [share, text, sum(map(len, models))]
+            for sample in samples:
                 row += [*evidence.estimate_mean(sample, resampling)]
+            if study.several_seeds:
+                row += [
+                    len(samples[0].values),
+                    *(cell for one in samples for cell in _by_seed(one)),
+                ]
             rows.append(row)
-    caption = "Mean score over the close-ended benchmarks and the backbones"
+    over = ", the backbones and the seeds" if study.several_seeds else " and the backbones"
+    caption = f"Mean score over the close-ended benchmarks{over}"
     return Table("in-short", caption, columns, rows)
+
+
+def _by_seed(sample: Sample) -> list[Cell]:
+    """The cells under `BY_SEED`; unknown where one seed is measured."""
+    spread = sample.measure_spread()
+    return [spread.deviation, spread.share] if spread else [None, None]
+
+
+def tabulate_seeds(study: Study) -> Table:
+    """Each model's scores over its seeds: mean, lowest, highest, and how much is the seed's."""
+    resampling = Resampling(study.recipe.bootstrap, study.recipe.seed)
+    rows: list[list[Cell]] = []
+    for model, trained in study.models.items():
+        for name in study.benchmarks:
+            for pack in study.languages:
+                sample = evidence.measure_levels([trained], [name], pack.code)
+                each = [float(mean) for mean in sample.values.mean(axis=1)]
+                mean = evidence.estimate_mean(sample, resampling)
+                measured: list[Cell] = [*mean, min(each), max(each)]
+                rows.append([model, name, pack.code, len(each), *measured, *_by_seed(sample)])
+    columns = ["model", "benchmark", "language", "seeds", "score", "low", "high"]
+    caption = (
+        "Each model over its seeds, with 95 % intervals; standard deviation between seeds beyond "
+        "what pictures make of them, and which part of the mean's variance that is"
+    )
+    return Table("seeds", caption, [*columns, "lowest", "highest", *BY_SEED], rows)
 
 
 def tabulate_findings(examined: Sequence[Finding]) -> Table:
@@ -137,9 +185,13 @@ def tabulate_comparisons(examined: Sequence[Finding]) -> Table:
         for role, part in [*decided, *(("detail", part) for part in finding.details)]:
             bounds = (part.above, part.below, part.p_value, part.rows, part.pictures)
             measured = (*part.difference, part.confidence)
-            rows.append([finding.number, role, part.name, *measured, *bounds])
+            spread = part.spread and (part.spread.seeds, part.spread.share)
+            rows.append([finding.number, role, part.name, *measured, *bounds, *(spread or ())])
     columns = ["finding", "role", "comparison", "estimate", "low", "high", "confidence"]
     columns += ["claimed_above", "claimed_below", "p", "rows", "pictures"]
+    if any(len(row) > len(columns) for row in rows):
+        columns += ["seeds", "seed_share"]
+        rows = [row + [None] * (len(columns) - len(row)) for row in rows]
     return Table("comparisons", "Comparisons behind the findings", columns, rows)
 
 
@@ -221,33 +273,36 @@ def make_boards(study: Study) -> list[Board]:
 
 
 def _board(study: Study, name: str) -> Board:
-    models = [*study.evaluations.values(), *study.merged.values(), *study.backbones.values()]
-    models = [one for one in models if name in one.results]
+    models = _list_models(study, name)
+    first = [next(iter(trained.values())) for trained in models.values()]
+    one = first[0] if first else None
     codes = [pack.code for pack in study.languages]
-    groups = [ALL, *(models[0].groups(name, codes[0]) if models else [])]
+    groups = [ALL, *(one.groups(name, codes[0]) if one else [])]
     if len(groups) == 2:  # a single group is all there is
         groups = [ALL]
-    lines = []
-    for code in codes:
-        for one in models:
-            cells = [one.figures(name, code, group) for group in groups]
-            scores = [Score(c["score"], c["low"], c["high"]) if c else None for c in cells]
-            lines.append((one.name, code, scores, _find_fidelity(cells[0])))
-    known, trained = study.benchmarks[name], describe_overlap(study, name)
-    first = {
-        code: [models[0].figures(name, code, group) or {} for group in groups]
+    lines = [
+        (
+            model,
+            code,
+            _estimate_scores(study, trained, name, code, groups),
+            _find_fidelity(trained, name, code),
+        )
         for code in codes
-        if models
+        for model, trained in models.items()
+    ]
+    known, seen = study.benchmarks[name], describe_overlap(study, name)
+    guessed = {
+        code: [one.figures(name, code, group) or {} for group in groups] for code in codes if one
     }
     guesses = {
         code: [(figures.get("chance", 0.0), figures.get("majority", 0.0)) for figures in by_group]
-        for code, by_group in first.items()
+        for code, by_group in guessed.items()
     }
-    sizes = [figures.get("n", 0) for figures in first[codes[0]]] if models else []
+    sizes = [figures.get("n", 0) for figures in guessed[codes[0]]] if one else []
     return Board(
         known.title,
         describe_metric(known.primary),
-        f"{known.description} {trained}" if trained else known.description,
+        f"{known.description} {seen}" if seen else known.description,
         groups,
         sizes,
         lines,
@@ -256,10 +311,34 @@ def _board(study: Study, name: str) -> Board:
     )
 
 
-def _find_fidelity(figures: Mapping[str, Any] | None) -> Fidelity | None:
-    if not figures or figures.get("fidelity") is None:
+def _list_models(study: Study, name: str) -> dict[str, Trained]:
+    """The grid's models, the merged ones and the bare backbones that took a benchmark."""
+    others = [*study.merged.values(), *study.backbones.values()]
+    alone: dict[str, Trained] = {one.name: {None: one} for one in others}
+    return {
+        model: trained
+        for model, trained in (study.models | alone).items()
+        if all(name in one.results for one in trained.values())
+    }
+
+
+def _estimate_scores(
+    study: Study, trained: Trained, name: str, code: str, groups: Sequence[str]
+) -> list[Score | None]:
+    resampling = Resampling(study.recipe.bootstrap, study.recipe.seed)
+    cells = (evidence.estimate_score(trained, name, code, resampling, group) for group in groups)
+    return [Score(*cell) if cell else None for cell in cells]
+
+
+def _find_fidelity(trained: Trained, name: str, code: str) -> Fidelity | None:
+    """That of the answers under all seeds together."""
+    figures = [one.figures(name, code) or {} for one in trained.values()]
+    known = [own for own in figures if own.get("fidelity") is not None]
+    answers = sum(own["language_told"] for own in known)
+    if not answers:
         return None
-    return Fidelity(figures["fidelity"], figures["language_told"])
+    right = sum(own["fidelity"] * own["language_told"] for own in known)
+    return Fidelity(right / answers, answers)
 
 
 def describe_overlap(study: Study, name: str) -> str | None:
@@ -277,6 +356,7 @@ def make_all(study: Study, examined: Sequence[Finding]) -> list[Table]:
     """All tables that are written as CSV."""
     return [
         tabulate_scores(study),
+        *([tabulate_seeds(study)] if study.several_seeds else []),
         tabulate_in_short(study),
         tabulate_findings(examined),
         tabulate_comparisons(examined),

@@ -1,6 +1,7 @@
 """Intervals and paired tests for scores of samples that share pictures.
 
 Rows about one picture are not independent, so every resampling draws whole pictures (clusters).
+Where models were trained under several seeds, intervals hold over these too.
 All functions are pure and deterministic for a seed.
 """
 
@@ -17,6 +18,7 @@ from ikusi.statistics.paired import (
     mcnemar,
     paired_difference,
 )
+from ikusi.statistics.seeds import Spread, measure_spread, pool_seeds
 
 __all__ = [
     "FEWEST",
@@ -24,6 +26,7 @@ __all__ = [
     "Equivalence",
     "Interval",
     "McNemar",
+    "Spread",
     "bootstrap_interval",
     "compute_detectable",
     "compute_least_p_value",
@@ -31,6 +34,8 @@ __all__ = [
     "exceeds",
     "holm",
     "mcnemar",
+    "measure_spread",
     "paired_difference",
+    "pool_seeds",
     "standard_error",
 ]

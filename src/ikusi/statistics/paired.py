@@ -1,13 +1,16 @@
 """Two runs on the same rows: their difference, what it would take to see one, and equivalence."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 from scipy.stats import binomtest, norm
 
 from ikusi.statistics import borders
 from ikusi.statistics.resampling import Clusters, Values, resample_means, sum_clusters
+from ikusi.statistics.seeds import Spread, add_seeds, measure_spread, pool_seeds
 
 
 class Difference(NamedTuple):
@@ -54,6 +57,10 @@ def paired_difference(
     smaller share of resampled differences on either side of zero, with one added to both counts,
     so it is never 0 and at least ``2 / (n + 1)``. Where all pictures differ alike (not at all, as
     a rule) interval and p-value are those of ``borders.Alike``.
+
+    Both may be [seeds, rows], of trainings that differ by their seed: the same seed is paired too,
+    the interval holds over seeds (`seeds.add_seeds`), and the p-value is one minus the
+    confidence of the widest interval that leaves out zero.
     """
     return _test_gap(_pair(a, b), 0.0, clusters, n, seed, confidence)
 
@@ -148,15 +155,43 @@ def _test_gap(
     confidence: float,
 ) -> Difference:
     """The mean of ``gap``, its interval, and the two-sided p-value against ``bound``."""
-    shifted, least = gap - bound, 2 / (n + 1)
+    pooled, least, spread = pool_seeds(gap), 2 / (n + 1), measure_spread(gap, clusters)
+    shifted = pooled - bound
     mean = float(shifted.mean()) + bound
-    if alike := borders.find_alike(*sum_clusters(gap, clusters)):
-        return Difference(mean, *alike.interval(confidence), max(least, alike.p_value(bound)))
-    means = resample_means(shifted, clusters, n, seed)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    tail = min(int((means <= 0).sum()), int((means >= 0).sum()))
-    p_value = min(1.0, 2 * (tail + 1) / (n + 1))
-    return Difference(mean, float(low) + bound, float(high) + bound, p_value)
+    find_bounds: Callable[[float], tuple[float, float]]
+    if alike := borders.find_alike(*sum_clusters(pooled, clusters)):
+        p_value, find_bounds = alike.p_value(bound), alike.interval
+    else:
+        means = resample_means(shifted, clusters, n, seed)
+        tail = min(int((means <= 0).sum()), int((means >= 0).sum()))
+        p_value = min(1.0, 2 * (tail + 1) / (n + 1))
+
+        def find_bounds(confidence: float) -> tuple[float, float]:
+            low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+            return float(low) + bound, float(high) + bound
+
+    if spread:
+        p_value = _invert(mean, bound, find_bounds, spread, least)
+    low, high = add_seeds(mean, find_bounds(confidence), spread, confidence)
+    return Difference(mean, low, high, max(least, p_value))
+
+
+def _invert(
+    mean: float,
+    bound: float,
+    find_bounds: Callable[[float], tuple[float, float]],
+    spread: Spread,
+    least: float,
+) -> float:
+    """One minus the confidence at which an interval over seeds ends at ``bound``."""
+
+    def room(alpha: float) -> float:
+        low, high = add_seeds(mean, find_bounds(1 - alpha), spread, 1 - alpha)
+        return min(bound - low, high - bound)
+
+    if room(least) <= 0:
+        return least
+    return 1.0 if room(1 - least) >= 0 else float(brentq(room, least, 1 - least, xtol=1e-4))
 
 
 def _pair(a: Values, b: Values) -> npt.NDArray[np.float64]:

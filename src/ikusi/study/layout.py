@@ -57,7 +57,10 @@ def name_steps(recipe: Recipe) -> list[Named]:
         made.append(Named.of(names.DATA, Data.of(recipe)))
     for name, stage in encoding.find_features_steps(recipe).items():
         made.append(Named.of(name, Features.of(recipe, stage)))
-    made += [Named.of(names.name_align_step(name), Align.of(recipe, name)) for name in backbones]
+    made += [
+        Named.of(names.name_align_step(one.name), Align.of(recipe, one))
+        for one in recipe.alignments()
+    ]
     made += [Named.of(names.name_instruct_step(run.name), Instruct.of(recipe, run)) for run in runs]
     merged = {names.name_merge_step(one.name): one for one in recipe.list_merged()}
     made += [Named.of(step, Merging.of(recipe, one)) for step, one in merged.items()]

@@ -43,7 +43,7 @@ class Cell:
     """One model of the grid and the steps that lead to it, in the order they run.
 
     Attributes:
-        row: the backbone, and whether text-only data is mixed in.
+        row: the backbone, whether text-only data is mixed in, and the seed where there are several.
         column: the share of the target language, such as `20 %`.
         steps: names of its steps: align, instruct, evaluate.
     """
@@ -280,10 +280,12 @@ def list_cells(recipe: Recipe) -> list[Cell]:
     """The cells of a recipe's grid, and those of its merged models below it."""
     cells = [
         Cell(
-            row=run.backbone + (" + text" if run.text_only else ""),
+            row=run.backbone
+            + (" + text" if run.text_only else "")
+            + (f", seed {run.seed}" if len(recipe.seeds) > 1 else ""),
             column=f"{format_percent(run.ratio)} {recipe.language}",
             steps=(
-                name_align_step(run.backbone),
+                name_align_step(run.aligned),
                 name_instruct_step(run.name),
                 name_evaluate_step(run.name),
             ),

@@ -18,8 +18,8 @@ from typing import Literal
 
 from ikusi import catalogue
 from ikusi.compare import evidence
-from ikusi.compare.claims import Claimed, Lacking
-from ikusi.compare.evidence import ALPHA, MARGIN, PREFERENCE, Part, Resampling
+from ikusi.compare.claims import Claimed
+from ikusi.compare.evidence import ALPHA, MARGIN, PREFERENCE, Lacking, Part, Resampling
 from ikusi.compare.reading import Study
 from ikusi.statistics import FEWEST, holm
 

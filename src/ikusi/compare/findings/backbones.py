@@ -8,15 +8,14 @@ from ikusi.compare.claims import (
     MOST,
     Claim,
     Claimed,
-    Lacking,
     check_premise,
     describe_condition,
     explain_not_measured,
     find_conditions,
     find_title,
-    list_runs,
+    list_models,
 )
-from ikusi.compare.evidence import PREFERENCE, Part, Resampling, compare
+from ikusi.compare.evidence import PREFERENCE, Lacking, Part, Resampling, compare
 from ikusi.compare.reading import Study
 
 
@@ -28,7 +27,7 @@ def backbones(study: Study, resampling: Resampling) -> Claim:
     text, backbones = find_conditions(study, [MOST], prefer_text=True)
     if len(backbones) < 2:
         raise Lacking(explain_not_measured(study, [MOST]))
-    runs = list_runs(study, backbones, MOST, text)
+    runs = list_models(study, backbones, MOST, text)
     parts: list[Part] = []
     premises: list[Part] = []
     details: list[Part] = []
@@ -51,9 +50,11 @@ def backbones(study: Study, resampling: Resampling) -> Claim:
         premises.append(
             check_premise(f"the runs minus guessing, {label}", runs, names, code, resampling)
         )
-    asked = list(zip(backbones, (run.name for run in runs), strict=True))
-    parts += _preferences(study, asked, "person", resampling)
-    details += _preferences(study, asked, "simulated", resampling)
+    for seed, line in evidence.lay_by_seed(runs).items():
+        asked = list(zip(backbones, (run.name for run in line), strict=True))
+        mark = f", seed {seed}" if study.several_seeds else ""
+        parts += _preferences(study, asked, "person", mark, resampling)
+        details += _preferences(study, asked, "simulated", mark, resampling)
     if not parts:
         raise Lacking("The recipe has no benchmark with pictures.")
     quantity = f"{parts[0].name}, at {MOST} % {describe_condition(text)}"
@@ -61,13 +62,13 @@ def backbones(study: Study, resampling: Resampling) -> Claim:
 
 
 def _preferences(
-    study: Study, asked: Sequence[tuple[str, str]], kind: str, resampling: Resampling
+    study: Study, asked: Sequence[tuple[str, str]], kind: str, mark: str, resampling: Resampling
 ) -> list[Part]:
     """Which backbone's open answers raters of a kind prefer; ``asked``: backbones, their runs."""
     by = {"person": "by people", "simulated": "by SIMULATED raters"}[kind]
     return [
         evidence.check_equivalence(
-            f"{one} minus {other}, {by}, {sheet.benchmark}",
+            f"{one} minus {other}, {by}, {sheet.benchmark}{mark}",
             people.measure_preference(sheet, a),
             resampling,
             PREFERENCE,

@@ -11,7 +11,7 @@ from ikusi.compare.claims import (
     describe_backbones,
     find_conditions,
     list_details,
-    list_runs,
+    list_models,
 )
 from ikusi.compare.evidence import Resampling, compare
 from ikusi.compare.reading import Study
@@ -21,7 +21,7 @@ def forgetting(study: Study, resampling: Resampling) -> Claim:
     """What training without the source language costs in that language (finding 2)."""
     code, benchmarks = study.source.code, close_ended(study)
     text, backbones = find_conditions(study, [MOST, WHOLE])
-    some, none = (list_runs(study, backbones, share, text) for share in (MOST, WHOLE))
+    some, none = (list_models(study, backbones, share, text) for share in (MOST, WHOLE))
     pairs = list(zip(some, none, strict=True))
     name = f"{MOST} % minus {WHOLE} %"
     part = compare(name, evidence.measure_gaps(pairs, benchmarks, code), resampling)

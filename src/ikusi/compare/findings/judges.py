@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from ikusi.compare import people
-from ikusi.compare.claims import Claim, Claimed, Lacking
-from ikusi.compare.evidence import AGREEMENT, ALPHA, Part, Resampling, Role, compare
+from ikusi.compare.claims import Claim, Claimed
+from ikusi.compare.evidence import AGREEMENT, ALPHA, Lacking, Part, Resampling, Role, compare
 from ikusi.compare.people import Beside
 from ikusi.compare.reading import Study
 from ikusi.statistics import Interval

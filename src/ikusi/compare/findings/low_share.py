@@ -9,16 +9,15 @@ from ikusi.compare.claims import (
     WHOLE,
     Claim,
     Claimed,
-    Lacking,
     check_premise,
     close_ended,
     describe_backbones,
     explain_not_in_grid,
     find_conditions,
     list_details,
-    list_runs,
+    list_models,
 )
-from ikusi.compare.evidence import MARGIN, Pair, Part, Resampling, compare
+from ikusi.compare.evidence import MARGIN, Lacking, Pair, Part, Resampling, compare
 from ikusi.compare.reading import Study
 
 
@@ -29,8 +28,8 @@ def low_share(study: Study, resampling: Resampling) -> Claim:
     if not others:
         raise Lacking(explain_not_in_grid(study, [MOST, WHOLE]))
     text, backbones = find_conditions(study, [LOW, *others])
-    few = list_runs(study, backbones, LOW, text)
-    many = {share: list_runs(study, backbones, share, text) for share in others}
+    few = list_models(study, backbones, LOW, text)
+    many = {share: list_models(study, backbones, share, text) for share in others}
 
     def part(name: str, pairs: Sequence[Pair], names: Sequence[str]) -> Part:
         sample = evidence.measure_gaps(pairs, names, code)
@@ -43,7 +42,7 @@ def low_share(study: Study, resampling: Resampling) -> Claim:
     best, *rest = sorted(against, key=lambda share: against[share].difference.mean)
     pairs = list(zip(few, many[best], strict=True))
     details = list_details(study, pairs, backbones, benchmarks, code, resampling)
-    none = list_runs(study, backbones, 0, text)
+    none = list_models(study, backbones, 0, text)
     if len(none) == len(backbones):
         details.append(
             part(f"0 % minus {best} %", list(zip(none, many[best], strict=True)), benchmarks)

@@ -6,13 +6,12 @@ from ikusi.compare import evidence
 from ikusi.compare.claims import (
     Claim,
     Claimed,
-    Lacking,
     check_premise,
     close_ended,
     find_title,
 )
-from ikusi.compare.evidence import Pair, Part, Resampling, compare
-from ikusi.compare.reading import Evaluation, Study, to_percent
+from ikusi.compare.evidence import Lacking, Pair, Part, Resampling, compare
+from ikusi.compare.reading import Study, Trained, to_percent
 from ikusi.recipe import Merge, Run
 
 FULL = 1.0
@@ -24,7 +23,9 @@ def merging(study: Study, resampling: Resampling) -> Claim:
     """Whether a merged model answers in the target language better than its run (finding 7)."""
     target, source, benchmarks = study.target, study.source, close_ended(study)
     merge, run = _find_merge(study)
-    strengths = dict(study.list_strengths(merge))
+    strengths: dict[float, Trained] = {
+        weight: {None: one} for weight, one in study.list_strengths(merge)
+    }
     weight = min(filter(None, strengths), key=lambda one: abs(one - FULL), default=None)
     if 0.0 not in strengths or weight is None:
         waiting = [name for name in study.missing if name.startswith(run.name)]
@@ -77,12 +78,12 @@ def _of_backbones(study: Study, merge: Merge) -> bool:
     return {merge.plus, merge.minus} <= study.recipe.backbones.keys()
 
 
-def _list_trained(study: Study, run: Run) -> Iterator[tuple[int, Evaluation]]:
+def _list_trained(study: Study, run: Run) -> Iterator[tuple[int, Trained]]:
     """The runs that differ from one in their share of the target language alone."""
     for other in study.runs:
-        alike = (other.backbone, other.text_only) == (run.backbone, run.text_only)
+        alike = (other.aligned, other.text_only) == (run.aligned, run.text_only)
         if alike and other.ratio and other.name in study.evaluations:
-            yield to_percent(other.ratio), study.evaluations[other.name]
+            yield to_percent(other.ratio), {None: study.evaluations[other.name]}
 
 
 FINDINGS = [

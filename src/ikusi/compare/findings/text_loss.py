@@ -1,9 +1,9 @@
 """What text-only rows save of the skill on text alone (finding 3)."""
 
 from ikusi.compare import evidence
-from ikusi.compare.claims import Claim, Claimed, Lacking, check_premise, join_titles, pair_runs
-from ikusi.compare.evidence import Resampling, compare
-from ikusi.compare.reading import Study
+from ikusi.compare.claims import Claim, Claimed, check_premise, join_titles, pair_runs
+from ikusi.compare.evidence import Lacking, Resampling, compare
+from ikusi.compare.reading import Study, Trained
 
 
 def text_loss(study: Study, resampling: Resampling) -> Claim:
@@ -16,7 +16,7 @@ def text_loss(study: Study, resampling: Resampling) -> Claim:
     if not keyed:
         raise Lacking("The bare backbones are not measured yet.")
     pairs = [pair for _, pair in keyed]
-    bare = [study.backbones[backbone] for (backbone, _), _ in keyed]
+    bare: list[Trained] = [{None: study.backbones[backbone]} for (backbone, _), _ in keyed]
     lost = [(before, plain) for before, (_, plain) in zip(bare, pairs, strict=True)]
     name = "with text-only rows minus without"
     parts = [

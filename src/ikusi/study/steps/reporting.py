@@ -31,7 +31,10 @@ class Report(Settings):
     @field_serializer("recipe")
     def _what_counts(self, recipe: Recipe) -> dict[str, Any]:
         left_out = {"workers", "compute", *([] if recipe.judgements else ["judgements"])}
-        return recipe.model_dump(mode="json", exclude=left_out)
+        written = recipe.model_dump(mode="json", exclude=left_out)
+        if len(recipe.seeds) == 1:  # it stands in the settings of each training
+            del written["grid"]["seeds"]
+        return written
 
     def reads(self, contents: Contents) -> dict[str, str]:
         """Both packs, and what people and judges have said."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ikusi import catalogue, language
 from ikusi.miniature.bases import shipped
-from ikusi.recipe import Compute, Recipe, Run, Stage, TextOnly
+from ikusi.recipe import Alignment, Compute, Recipe, Run, Stage, TextOnly
 from ikusi.recipe.folder import list_data_steps, locate_checkpoint, name_align_step
 from ikusi.study.context import Context
 from ikusi.study.steps import encoding
@@ -48,18 +48,18 @@ class Align(Trained):
     feature_layer: int
 
     @classmethod
-    def of(cls, recipe: Recipe, backbone: str) -> Align:
-        """The alignment of a backbone of the grid."""
+    def of(cls, recipe: Recipe, alignment: Alignment) -> Align:
+        """An alignment of the grid."""
         stage = recipe.stages.align
         return cls(
             vision=recipe.vision,
-            backbone=recipe.backbone(backbone),
+            backbone=recipe.backbone(alignment.backbone),
             connector=recipe.connector,
             image_aspect=recipe.image_aspect,
             feature_layer=recipe.vision_feature_layer,
             stage=stage,
             features=encoding.find_features_step(recipe, stage),
-            seed=recipe.seed,
+            seed=alignment.seed,
             language_code=recipe.language,
             source_code=recipe.source_language,
         )
@@ -91,11 +91,11 @@ class Instruct(Trained):
         """The training of a run of the grid."""
         stage = recipe.stages.instruct.model_copy(update={"ratio": run.ratio})
         return cls(
-            aligned=name_align_step(run.backbone),
+            aligned=name_align_step(run.aligned),
             stage=stage,
             text_only=recipe.text_only if run.text_only else None,
             features=encoding.find_features_step(recipe, stage),
-            seed=recipe.seed,
+            seed=run.seed,
             language_code=recipe.language,
             source_code=recipe.source_language,
         )
