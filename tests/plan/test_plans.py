@@ -59,6 +59,14 @@ def test_every_step_of_a_study_has_a_line() -> None:
     assert counted == {"align": 2, "instruct": 16, "evaluate": 18, "report": 1}
 
 
+def test_every_training_under_every_seed_is_planned() -> None:
+    once, thrice = plan("basque-8b"), plan("basque-8b", "grid.seeds=[0,1,2]")
+    names = [one.work.name for one in once.lines if one.work.kind in ("align", "instruct")]
+    assert {f"{name}-seed2" for name in names} <= {one.work.name for one in thrice.lines}
+    taken = [line(made, names[0]).pace.seconds for made in (once, thrice)]
+    assert taken[0] == taken[1] == line(thrice, f"{names[0]}-seed1").pace.seconds
+
+
 def test_operations_follow_from_rows_tokens_and_weights() -> None:
     """Checked by hand: a pass there and back is 4 operations for each weight that is passed and 2
     more for each that learns."""

@@ -82,7 +82,7 @@ def test_figures_show_every_seed_beside_the_mean(folder: Path) -> None:
     from matplotlib.figure import Figure as Canvas
 
     drawn = figures.draw_mixtures(Study(folder))
-    assert drawn and "small points are single seeds" in drawn.caption
+    assert drawn and "small rings are single seeds" in drawn.caption
     panel = drawn.panels[0]
     axes = Canvas().subplots()
     panel.draw(axes)

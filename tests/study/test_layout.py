@@ -14,7 +14,7 @@ from ikusi.errors import InputError
 from ikusi.evaluate import benchmark
 from ikusi.miniature.bases import shipped
 from ikusi.recipe import Recipe
-from ikusi.study import graph, layout
+from ikusi.study import graph, layout, progress
 from ikusi.study.graph import Step
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +123,19 @@ def test_what_a_seed_changes_is_both_stages_and_not_what_is_asked(bases: list[st
     )  # fmt: skip
     measured, other = (steps[f"evaluate/english-eu020{end}"].settings for end in ("", "-seed7"))
     assert {key for key in measured if measured[key] != other[key]} == {"checkpoint"}
+
+
+def test_the_live_grid_has_a_row_for_each_seed(bases: list[str]) -> None:
+    loaded = load(bases, "grid.seeds=[0,7]")
+    cells = {(cell.row, cell.column): cell.steps for cell in progress.list_cells(loaded)}
+    assert len(cells) == len(loaded.runs()) == 32
+    assert cells["english + text, seed 7", "20 % eu"] == (
+        "align/english-seed7", "instruct/english-eu020-text-seed7",
+        "evaluate/english-eu020-text-seed7",
+    )  # fmt: skip
+    assert ("english", "20 % eu") in {
+        (cell.row, cell.column) for cell in progress.list_cells(load(bases))
+    }
 
 
 def test_fewer_resamples_retrain_nothing(bases: list[str]) -> None:

@@ -23,13 +23,14 @@ from ikusi.report.drawing import (
     LANGUAGES,
     MARKERS,
     OTHERS,
+    PAPER,
     Figure,
     Look,
     Panel,
 )
 
 NUDGE = 1.3  # percent points by which points that share a place are set apart
-SEED: Any = {"s": 5, "linewidths": 0, "alpha": 0.55, "clip_on": False, "zorder": 3}
+SEED: Any = {"s": 11, "facecolor": PAPER, "linewidths": 0.9, "clip_on": False, "zorder": 3}
 """How the score under a single seed is drawn, beside the mean over seeds."""
 CHANCE = Look("chance", FAINT, (0, (1, 1.6)), width=1.1)
 MAJORITY = Look("most frequent answer", FAINT, (0, (5, 1.5, 1, 1.5)), width=1.1)
@@ -232,7 +233,7 @@ def _list_highs(study: Study, name: str, group: str) -> list[float]:
 
 def _over_seeds(study: Study) -> str:
     """What a caption says of seeds, after "over pictures"."""
-    return " and seeds; small points are single seeds" if study.several_seeds else ""
+    return " and seeds; small rings are single seeds" if study.several_seeds else ""
 
 
 def _language_curves(study: Study, backbone: str, name: str) -> list[Curve]:
@@ -365,7 +366,7 @@ def draw_points(
         axes.vlines(places, *zip(*bars, strict=True), color=look.colour, linewidth=1.0)
         axes.plot(places, [point.score for point in points], clip_on=False, **look.style())
         each = [(place, score) for place, p in zip(places, points, strict=True) for score in p.each]
-        axes.scatter(*zip(*each, strict=True), **SEED, color=look.colour) if each else None
+        axes.scatter(*zip(*each, strict=True), **SEED, edgecolor=look.colour) if each else None
     axes.set_xticks(shares)
     axes.set_xlim(min(shares) - 6, max(shares) + 6)
     axes.set_ylim(0, min(1.02, max(0.2, top * 1.08)))

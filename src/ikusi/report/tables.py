@@ -63,8 +63,7 @@ BY_SEED = ("seed_deviation", "seed_share")
 def tabulate_scores(study: Study) -> Table:
     """Every score: run x benchmark x language x way of being unseen."""
     seed = ("seed",) if study.several_seeds else ()
-    run = ("run", "backbone", "target_share", "text_only", "merge", "weight", *seed)
-    keys = (*run, "benchmark", "language", "unseen")
+    keys = ("run", "backbone", "target_share", "text_only", "merge", "weight", *seed)
     return Table(
         "scores",
         "Every score, with its 95 % interval, chance and what the most frequent answer reaches",
