@@ -20,7 +20,13 @@ from ikusi.recipe import Recipe
 from ikusi.study import layout
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-REAL = ["basque-8b", "basque-8b-lora", "forkme"]
+RUNS = {
+    "basque-8b": "latxa-eu020-text",
+    "basque-8b-lora": "llama-eu020-text",
+    "forkme": "llama-gl020-text",
+    "no-pictures": "latxa-eu000-text",
+}
+"""A run of each recipe for real models."""
 CODES = [file.stem for file in packaged.LANGUAGES.glob("*.yaml") if file.stem != "en"]
 
 
@@ -45,7 +51,7 @@ def write(folder: Path, row_type: str, code: str, pictures: int) -> None:
 def corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, with small corpora where each recipe says that its own are."""
     monkeypatch.chdir(tmp_path)
-    for name in REAL:
+    for name in RUNS:
         one = load(name)
         assert one.text_only is not None
         for corpus, row_type, pictures in (
@@ -127,6 +133,14 @@ def test_one_gpu_takes_adapters_and_fewer_runs() -> None:
     assert {run.name for run in small.runs()} < {run.name for run in paper.runs()}
 
 
+def test_without_pictures_no_row_with_one_is_in_the_language() -> None:
+    asked = load("no-pictures")
+    assert asked.stages.align.ratio == 0 and {run.ratio for run in asked.runs()} == {0}
+    assert asked.text_only is not None and asked.text_only.ratio == 1
+    names = {model.name for model in asked.list_merged()}
+    assert "llama-eu000-adapted100" in names
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_forkme_takes_any_packaged_language(code: str) -> None:
     """With models that are there: those of a rehearsal too."""
@@ -138,17 +152,16 @@ def test_forkme_takes_any_packaged_language(code: str) -> None:
 
 @pytest.mark.system
 @pytest.mark.slow
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", RUNS)
 def test_a_rehearsal_trains_on_this_machine(
     name: str, corpora: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command itself, from alignment to a checkpoint with what the recipe adds."""
     warm.let_workers_be_copies(monkeypatch)
-    run = f"{'latxa' if name == 'basque-8b' else 'llama'}-{load(name).language}020-text"
     words = ["train", str(RECIPES / f"{name}.yaml"), "rehearse=true", "--stage", "instruct"]
-    outcome = CliRunner().invoke(app, [*words, "--run", run])
+    outcome = CliRunner().invoke(app, [*words, "--run", RUNS[name]])
     assert outcome.exit_code == 0, outcome.output
-    trained = corpora / "studies" / f"{name}-rehearsal" / "instruct" / run
+    trained = corpora / "studies" / f"{name}-rehearsal" / "instruct" / RUNS[name]
     summary = json.loads((trained / "summary.json").read_text(encoding="utf-8"))
     assert (summary["steps"], summary["counts"]["rows"]) == (3, 12)
     assert set(summary["counts"]["languages"]) <= {"en", load(name).language}
@@ -156,20 +169,40 @@ def test_a_rehearsal_trains_on_this_machine(
         assert any("multi_modal_projector" in key for key in weights.keys())  # noqa: SIM118
 
 
+PAPER = ["grid.backbones=[latxa]", "grid.ratios=[0.2]", "grid.text_only=[true]"]
+ARITHMETIC = [
+    *("grid.backbones=[llama]", "grid.text_only=[false]", "merges.adapted.weights=[1]"),
+    "benchmarks=[vqav2,bertaqa]",
+]
+
+
 @pytest.mark.system
 @pytest.mark.slow
-def test_a_rehearsal_goes_to_the_report(corpora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The paper's benchmarks, of which a rehearsal asks a few rows, included."""
+@pytest.mark.parametrize(
+    ("name", "changes", "model", "benchmarks"),
+    [
+        ("basque-8b", PAPER, "latxa-eu020-text", set(load("basque-8b").benchmarks)),
+        ("no-pictures", ARITHMETIC, "llama-eu000-adapted100", {"vqav2", "bertaqa"}),
+    ],
+)
+def test_a_rehearsal_goes_to_the_report(
+    name: str,
+    changes: list[str],
+    model: str,
+    benchmarks: set[str],
+    corpora: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With benchmarks, of which a rehearsal asks a few rows, and what is merged."""
     warm.let_workers_be_copies(monkeypatch)
-    grid = ["grid.backbones=[latxa]", "grid.ratios=[0.2]", "grid.text_only=[true]"]
-    words = ["study", str(RECIPES / "basque-8b.yaml"), "rehearse=true", *grid]
+    words = ["study", str(RECIPES / f"{name}.yaml"), "rehearse=true", *changes]
     outcome = CliRunner().invoke(app, words)
     assert outcome.exit_code == 0, outcome.output
-    folder = corpora / "studies" / "basque-8b-rehearsal"
+    folder = corpora / "studies" / f"{name}-rehearsal"
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert (folder / "report" / "index.html").is_file()
-    measured = json.loads((folder / "evaluate/latxa-eu020-text/results.json").read_text("utf-8"))
-    assert set(measured) == {"vqav2", "aokvqa", "pixmo_capqa", "bertaqa", "wildvision"}
+    measured = json.loads((folder / f"evaluate/{model}/results.json").read_text("utf-8"))
+    assert set(measured) == benchmarks
     assert {one["eu"]["all"]["n"] for one in measured.values()} == {8}
     assert set(measured["bertaqa"]["en"]) == {"all", "local", "global"}
     assert results
