@@ -15,6 +15,7 @@ from ikusi.train import packed
 from ikusi.train.attention import attend_explicit, attend_fused, pack_lengths, use_packed_attention
 from ikusi.train.batches import Batch, EncodedSample, collate, divide, list_distinct_pictures
 from ikusi.train.packed import PackedModel
+from ikusi.train.stages import recompute_activations
 from ikusi.train.steps import Encoder
 from train.samples import Samples, language_model, multimodal_model
 
@@ -128,6 +129,27 @@ def test_a_step_is_divided_evenly_and_nothing_is_lost(
     assert all(sum(lengths[place] for place in cell) <= limit for cell in cells)
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["kept", "computed again"])
+def test_the_last_layer_computes_only_the_tokens_that_are_read(again: bool) -> None:
+    samples = Samples(9)
+    model, processor = multimodal_model()
+    set_trainable(model, ["connector", "llm"])
+    encoder, rows = encoded(samples, model, processor)
+    wanted = padded_gradients(model, processor, samples, rows)
+    batch, widths = shown(encoder, rows), []
+    for layer in model.model.language_model.layers:
+        for part in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.mlp.up_proj):
+            part.register_forward_hook(lambda part, given, made: widths.append(made.shape[1]))
+    with recompute_activations(model, again):
+        assert_same(packed_gradients(model, encoder, rows), wanted)
+    few, whole = len(batch.sources), batch.input_ids.shape[1]
+    assert few < whole
+    assert widths[:6] == [whole, whole, whole, few, whole, few]
+    with torch.no_grad():
+        model(input_ids=batch.input_ids[:, -1:])
+    assert widths[-6:] == [1] * 6, "nothing is left out elsewhere"
+
+
 def test_logits_a_part_at_a_time_give_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = Samples(9)
     model, processor = multimodal_model()
@@ -187,6 +209,9 @@ def test_both_kernels_attend_to_each_sample_alone(lengths: list[int], window: in
     from ikusi.train.attention import attend
 
     found = attend(layer, query, key, value, None, packing=layout, sliding_window=window)[0]
+    halves = query.bfloat16(), key.bfloat16(), value.bfloat16()  # padded in buckets, if need be
+    half = attend(layer, *halves, None, packing=layout, sliding_window=window)[0]
+    torch.testing.assert_close(half.float(), found, atol=3e-2, rtol=3e-2)
     start = 0
     for length in lengths:
         one = slice(start, start + length)

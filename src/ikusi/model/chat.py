@@ -13,10 +13,10 @@ own (those of models that see), gets the parts and writes its own image token.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 from jinja2.exceptions import TemplateError
@@ -24,6 +24,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ikusi.errors import InputError
 from ikusi.model.expansion import Images, place_images
+from ikusi.model.pieces import encode_text, encode_texts
 from ikusi.model.tokens import compile_control, find_control_tokens, find_image_token
 
 Message = Mapping[str, Any]
@@ -96,12 +97,20 @@ def render(
     unknown roles, contents that spell control tokens, images the template loses, and whatever the
     template itself refuses.
     """
-    strings = [_check_message(tokenizer, message, row) for message in messages]
-    flat = accepts_strings(tokenizer) and not _writes_images(tokenizer, _template(tokenizer))
-    given = strings if flat else _as_parts(messages)
+    given = _prepare(tokenizer, messages, row)
     text = _apply(tokenizer, given, add_generation_prompt, row)
     _check_images(tokenizer, messages, text, row)
     return text
+
+
+def _prepare(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], row: str
+) -> list[dict[str, Any]]:
+    """The messages, checked, with contents as the template takes them."""
+    control = compile_control(tokenizer)[0]
+    strings = [_check_message(tokenizer, message, control, row) for message in messages]
+    flat = accepts_strings(tokenizer) and not _writes_images(tokenizer, _template(tokenizer))
+    return strings if flat else _as_parts(messages)
 
 
 def encode(
@@ -184,13 +193,13 @@ def count_images(messages: Sequence[Message]) -> int:
 
 
 def _check_message(
-    tokenizer: PreTrainedTokenizerBase, message: Message, row: str
+    tokenizer: PreTrainedTokenizerBase, message: Message, control: re.Pattern[str], row: str
 ) -> dict[str, str]:
     """The message with its content as a string, refused if its text spells a control token."""
     role, content = message["role"], message["content"]
     if role not in ROLES:
         raise InputError(f"{_where(row)}role: expected one of {', '.join(ROLES)}, found {role!r}")
-    spelled = find_control_tokens(tokenizer, _flat(content, ""))
+    spelled = control.findall(_flat(content, ""))
     if spelled:
         raise InputError(
             f"{_where(row)}{role} turn: expected text, found the control token {spelled[0]!r} in it"
@@ -274,9 +283,11 @@ def _render(
     add_generation_prompt: bool = False,
 ) -> _Rendered:
     """Render the whole conversation and find its assistant turns."""
-    text = render(tokenizer, messages, add_generation_prompt, row=row)
+    given, control = _prepare(tokenizer, messages, row), compile_control(tokenizer)[0]
+    text = _apply(tokenizer, given, add_generation_prompt, row)
+    _check_images(tokenizer, messages, text, row)
     turns = [
-        _turn(tokenizer, messages, index, text, row)
+        _turn(tokenizer, messages, given[:index], text, control, row)
         for index, message in enumerate(messages)
         if message["role"] == "assistant"
     ]
@@ -284,14 +295,22 @@ def _render(
 
 
 def _turn(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], index: int, text: str, row: str
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    before: list[dict[str, Any]],
+    text: str,
+    control: re.Pattern[str],
+    row: str,
 ) -> tuple[int, int]:
-    """Where assistant turn `index` starts in `text`, and the control tokens before its last one."""
+    """Where the assistant turn after `before` starts in `text`, and the control tokens before its
+    last one."""
+    index = len(before)
     where = f"{_where(row)}message {index + 1}: "
     answer = _flat(messages[index]["content"], "").strip()
     if not answer:
         raise InputError(f"{where}expected an answer, found an empty assistant turn")
-    prompt = render(tokenizer, messages[:index], True, row=row)
+    prompt = _apply(tokenizer, before, True, row)
+    _check_images(tokenizer, messages[:index], prompt, row)
     if not text.startswith(prompt):
         raise InputError(
             f"{where}the chat template renders the conversation before this turn differently "
@@ -300,40 +319,13 @@ def _turn(
     place = text.find(answer, len(prompt))
     if place < 0:
         raise InputError(f"{where}the chat template rewrites the assistant's text")
-    passed = len(find_control_tokens(tokenizer, text[len(prompt) : place]))
-    if not find_control_tokens(tokenizer, text[place + len(answer) :]):
+    passed = len(control.findall(text, len(prompt), place))
+    if not control.search(text, place + len(answer)):
         raise InputError(
             f"{where}the chat template ends the assistant's turn without a control token, "
             "so a model could not learn to stop"
         )
     return len(prompt), passed
-
-
-def _tokenise(tokenizer: PreTrainedTokenizerBase, text: str, cuts: Sequence[int]) -> list[int]:
-    """Ids of `text`, tokenised apart at each of `cuts`; one BOS where the tokenizer wants one."""
-    edges = [0, *cuts, len(text)]
-    ids = _opening(tokenizer, text)
-    for begin, end in pairwise(edges):
-        ids += encode_piece(tokenizer, text[begin:end], continued=begin > 0)
-    return ids
-
-
-def _opening(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """The BOS the tokenizer itself adds, unless the template has written one."""
-    bos = tokenizer.bos_token
-    if bos is None or text.startswith(bos):
-        return []
-    first = tokenizer("").input_ids[:1]
-    return list(first) if first == [tokenizer.bos_token_id] else []
-
-
-def encode_piece(tokenizer: PreTrainedTokenizerBase, text: str, continued: bool) -> list[int]:
-    """Ids of one piece; one that continues a text hangs on a control token, so that tokenizers
-    which put a space before a text's first word do not put one here."""
-    if not continued or not text:
-        return list(tokenizer(text, add_special_tokens=False).input_ids) if text else []
-    anchor = str(tokenizer.eos_token)
-    return list(tokenizer(anchor + text, add_special_tokens=False).input_ids)[1:]
 
 
 def _tokens(tokenizer: PreTrainedTokenizerBase, rendered: _Rendered) -> tuple[list[int], list[int]]:
@@ -344,14 +336,17 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, rendered: _Rendered) -> tuple[li
     Offsets alone do not show such tokens (byte-level tokenizers trim spaces from them), so the
     prompt's own tokens are compared.
     """
+    prompts = [rendered.text[:start] for start, _ in rendered.turns]
+    ids, *begun = encode_texts(tokenizer, [rendered.text, *prompts])
+    if all(ids[: len(prompt)] == prompt for prompt in begun):
+        return ids, list(map(len, begun))
     cuts: list[int] = []
     starts = []
-    ids = _tokenise(tokenizer, rendered.text, cuts)
     for start, _ in rendered.turns:
-        prompt = _tokenise(tokenizer, rendered.text[:start], cuts)
+        prompt = encode_text(tokenizer, rendered.text[:start], cuts)
         if ids[: len(prompt)] != prompt:
             cuts.append(start)
-            ids = _tokenise(tokenizer, rendered.text, cuts)
+            ids = encode_text(tokenizer, rendered.text, cuts)
         starts.append(len(prompt))
     return ids, starts
 

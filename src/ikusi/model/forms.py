@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ikusi.errors import InputError
 from ikusi.model import chat
+from ikusi.model.pieces import encode_piece
 from ikusi.model.tokens import compile_control, find_control_tokens
 
 Message = Mapping[str, Any]
@@ -138,7 +139,7 @@ class Forms:
             if ids[: len(opening)] == opening:
                 tokens.append(ids[len(opening) :])
             else:
-                tokens.append(chat.encode_piece(self.tokenizer, text + end, continued=True))
+                tokens.append(encode_piece(self.tokenizer, text + end, continued=True))
         return tokens
 
     def _openings(self, wanted: Sequence[tuple[str, str, str]]) -> dict[str, list[int]]:

@@ -3,9 +3,10 @@
 On a GPU, in bf16 or fp16, a kernel for samples of varying length does it: torch's own
 `varlen_attn`, or flash-attention's where torch has none. Elsewhere transformers would write out a
 T x T mask: sixty times the work for 4,000 tokens of 64-token samples. Here samples of like length
-are attended to together, padded to the longest among them and a little more, so that shapes recur.
-What fills the row up behind the last sample attends to nothing. Where tokens of a sample see each
-other whichever comes first, as those of a picture do in some models, `Packing.blocks` says which.
+are attended to together, padded to the longest among them and a little more, so that shapes recur;
+in fp32 on a CPU, whose kernels take any shape, each alone and without padding. What fills the row
+up behind the last sample attends to nothing. Where tokens of a sample see each other whichever
+comes first, as those of a picture do in some models, `Packing.blocks` says which.
 
 Legend of shapes: T tokens of the row, N samples of a bucket, L longest of them, H query heads,
 K key and value heads, D width of a head.
@@ -18,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from inspect import signature
+from itertools import pairwise
 from typing import Any, cast
 
 import torch
@@ -26,6 +28,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 
 from ikusi.errors import InputError
+from ikusi.train.last_layer import Read, use_few_tokens
 
 NAME = "ikusi_packed"
 FULLEST_WASTE = 0.75  # a bucket's shortest sample has at least this share of its longest's length
@@ -54,12 +57,19 @@ class Packing:
     """The samples in a row. `offsets` [samples + 1]: where each starts (int32).
 
     `blocks` [T]: tokens of a sample that have one number, from 0 on, see each other, also those
-    that come later; -1 for all others. None where no token sees what comes later.
+    that come later; -1 for all others. None where no token sees what comes later. `read`: the
+    tokens that the last layer is needed for; None for all.
     """
 
     offsets: Tensor
     buckets: tuple[Bucket, ...]
     blocks: Tensor | None = None
+    read: Read | None = None
+
+    def alone(self) -> list[Bucket]:
+        """Each sample as a bucket of its own, without padding."""
+        edges = pairwise(self.offsets.tolist())
+        return [Bucket(start, stop, 1, stop - start, None) for start, stop in edges]
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Packing:
         """The same on another device."""
@@ -75,7 +85,7 @@ class Packing:
             for bucket in self.buckets
         )
         blocks = None if self.blocks is None else change(self.blocks)
-        return Packing(change(self.offsets), buckets, blocks)
+        return replace(self, offsets=change(self.offsets), buckets=buckets, blocks=blocks)
 
 
 def pack_lengths(lengths: Sequence[int], blocks: Tensor | None = None) -> Packing:
@@ -111,7 +121,8 @@ def use_packed_attention(model: PreTrainedModel) -> Iterator[None]:
     before = decoder.config._attn_implementation
     decoder.config._attn_implementation = NAME
     try:
-        yield
+        with use_few_tokens(decoder):
+            yield
     finally:
         decoder.config._attn_implementation = before
 
@@ -150,9 +161,15 @@ def attend(
         parts = [_attend_varlen(kernel, query, key, value, packing, scale, sliding_window)]
     else:
         manner = _Manner(scale, dropout, sliding_window, softcap)
+        alone = kind == "cpu" and query.dtype == torch.float32 and softcap is None
+        buckets = packing.alone() if alone else packing.buckets
+        # Split at once: each slice would have a gradient of the whole row's size.
+        lengths = [bucket.stop - bucket.start for bucket in buckets]
+        lengths.append(query.shape[2] - sum(lengths))
+        queries, keys, values = (states.split(lengths, 2) for states in (query, key, value))
         parts = [
-            _attend_bucket(query, key, value, bucket, _pad_blocks(packing.blocks, bucket), manner)
-            for bucket in packing.buckets
+            _attend_bucket(*states, _pad_blocks(packing.blocks, states[-1]), manner)
+            for states in zip(queries, keys, values, buckets, strict=False)
         ]
     if behind := query.shape[2] - packing.buckets[-1].stop:
         parts.append(parts[0].new_zeros(behind, *parts[0].shape[1:]))
@@ -166,7 +183,9 @@ def describe_kernel(device: torch.device, bf16: bool) -> str:
     """Which kernel attends on a device, in words for the log."""
     kernel = find_varlen_kernel() if device.type == "cuda" and bf16 else None
     if kernel is None:
-        return "torch's scaled_dot_product_attention, samples of like length together"
+        alone = device.type == "cpu" and not bf16
+        how = "each sample alone" if alone else "samples of like length together"
+        return f"torch's scaled_dot_product_attention, {how}"
     return f"{kernel.__module__}.{kernel.__name__}"
 
 
@@ -223,7 +242,10 @@ def _attend_bucket(
     blocks: Tensor | None,
     manner: _Manner,
 ) -> Tensor:
-    """The mixed values of one bucket's tokens, [tokens, H, D]. `blocks`: of its grid, [N, L]."""
+    """The mixed values of one bucket's tokens, [tokens, H, D], from its own part of the row.
+
+    `blocks`: of its grid, [N, L].
+    """
     heads, width, window = query.shape[1], value.shape[-1], manner.window
     if window is not None and window >= bucket.longest:
         window = None
@@ -252,12 +274,12 @@ def _pad_blocks(blocks: Tensor | None, bucket: Bucket) -> Tensor | None:
 
 
 def _pad(states: Tensor, bucket: Bucket) -> Tensor:
-    """The bucket's part of [1, H, T, D] as [N, H, L, D].
+    """The bucket's part of the row, [1, H, tokens, D], as [N, H, L, D].
 
     What stands after a sample's end no query of it can see.
     """
     _, heads, _, width = states.shape
-    rows = states[0, :, bucket.start : bucket.stop].transpose(0, 1).reshape(-1, heads * width)
+    rows = states[0].transpose(0, 1).reshape(-1, heads * width)
     if bucket.places is not None:
         grid = rows.new_zeros(bucket.samples * bucket.longest, heads * width)
         rows = grid.index_copy(0, bucket.places, rows)

@@ -216,6 +216,7 @@ class Memory:
         formats = _Formats.of(sizes, stage, half, parallel if processes > 1 else "single")
         learning, share = sizes.count_learning(stage), formats.share(processes)
         of_layer = tokens * formats.activations()
+        unread = (tokens - supervised) * formats.mlp()  # which the last layer leaves out
         kept = tokens * formats.stream * sizes.hidden
         again = stage.gradient_checkpointing
         return cls(
@@ -225,7 +226,7 @@ class Memory:
             gradients=learning * share.gradients,
             optimizer=learning * share.moments,
             copies=formats.copied * formats.computed,
-            saved=sizes.layers * (kept if again else of_layer) + 3 * kept,
+            saved=sizes.layers * (kept if again else of_layer) + 3 * kept - unread * (not again),
             layer=(of_layer if again else 0) + tokens * formats.passing(),
             logits=12 * min(supervised * sizes.vocabulary, MOST_LOGITS),
             images=min(images, IMAGES_AT_ONCE) * formats.picture() * encoder,
@@ -336,6 +337,10 @@ class _Formats:
             inputs += wide + 7 * self.stage.lora.rank
             mixed += wide * bool(self.stage.lora.dropout)  # a byte of mask
         return norms + mixed + byte * (3 * inner + inputs)
+
+    def mlp(self) -> float:
+        """Bytes of them that are its gated MLP's alone."""
+        return self.computed * (3 + self.learns) * self.sizes.inner
 
     def passing(self) -> float:
         """Bytes of the gradients of a token that are in a layer at once: about those of its MLP."""

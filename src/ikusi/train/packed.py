@@ -5,6 +5,7 @@ Legend of shapes: S supervised tokens, V tokens of the vocabulary.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,8 +15,10 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from ikusi.model import families
+from ikusi.train.attention import Packing
 from ikusi.train.batches import Batch
 from ikusi.train.estimates import MOST_LOGITS
+from ikusi.train.last_layer import Read
 
 
 class PackedModel(nn.Module):
@@ -56,7 +59,7 @@ class PackedModel(nn.Module):
         output = self.model(
             **self._inputs(batch),
             position_ids=batch.position_ids,
-            packing=batch.packing,
+            packing=_name_read(batch),
             use_cache=False,
             logits_to_keep=batch.sources,
         )
@@ -70,7 +73,7 @@ class PackedModel(nn.Module):
         output = self.model.model(
             **self._inputs(batch),
             position_ids=batch.position_ids,
-            packing=batch.packing,
+            packing=_name_read(batch),
             use_cache=False,
         )
         hidden = output.last_hidden_state[0].index_select(0, batch.sources[: len(batch.targets)])
@@ -86,6 +89,11 @@ class PackedModel(nn.Module):
             return {"input_ids": batch.input_ids}
         ids, index = batch.input_ids, batch.image_index
         return self._family.read(self.model, ids, batch.images, index)
+
+
+def _name_read(batch: Batch) -> Packing:
+    """How the row is laid out, and which of its tokens logits are read from."""
+    return replace(batch.packing, read=Read(batch.sources, len(batch.targets)))
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

@@ -34,8 +34,9 @@ from ikusi.answer.engines import completion
 from ikusi.answer.score import summarise
 from ikusi.answer.streaming import UNFINISHED, Say
 from ikusi.errors import InputError
-from ikusi.model import chat, families, hub
+from ikusi.model import families, hub
 from ikusi.model.parts import check_finite
+from ikusi.model.pieces import encode_piece
 from ikusi.model.pixels import check_sizes
 from ikusi.model.steady import find_today, pin_date
 from ikusi.model.tokens import compile_control, find_control_tokens
@@ -204,7 +205,7 @@ class General:
             if ids[: len(opening)] == opening:
                 tokens.append(ids[len(opening) :])
             else:
-                tokens.append(chat.encode_piece(self.tokenizer, rest, continued=True))
+                tokens.append(encode_piece(self.tokenizer, rest, continued=True))
         return tokens
 
     def _ids(self, text: str) -> list[int]:
