@@ -1,15 +1,17 @@
 """Any model of transformers that takes images and text, in this process.
 
-Nothing is known of such a model but what its processor and its forward pass do, so prompts are read
-whole, one for each option. It is several times slower than the way for LLaVA (``engines.local``).
+Nothing is known of such a model but what its processor and its forward pass do. Options are scored
+by reading what prompts have in common once (``answer.continued``), where that gives what reading
+each whole prompt gives; answers are generated prompt by prompt.
 """
 
 import inspect
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,6 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -29,10 +30,13 @@ from transformers import (
 )
 
 from ikusi import content, pretrained
+from ikusi.answer.continued import Asked, score_continued
 from ikusi.answer.engine import Message, Query, Reply, explain_not_finite, fingerprint
 from ikusi.answer.engines import completion
+from ikusi.answer.remembering import Remembering
 from ikusi.answer.score import summarise
 from ikusi.answer.streaming import UNFINISHED, Say
+from ikusi.answer.whole import score_whole
 from ikusi.errors import InputError
 from ikusi.model import families, hub
 from ikusi.model.parts import check_finite
@@ -40,6 +44,12 @@ from ikusi.model.pieces import encode_piece
 from ikusi.model.pixels import check_sizes
 from ikusi.model.steady import find_today, pin_date
 from ikusi.model.tokens import compile_control, find_control_tokens
+
+EXACT, NEAR = 1e-3, 0.5
+"""By how much log-probabilities of a token, read in two ways that are the same but for the order of
+additions, differ at most: in fp32, and in 16 bits."""
+
+logger = logging.getLogger(__name__)
 
 
 class General:
@@ -69,6 +79,7 @@ class General:
             raise InputError(f"{name}: expected a processor with a chat template, found none")
         self.model, self.processor, self.tokenizer = model.eval(), processor, processor.tokenizer
         self.name, self.batch_size, self._identity = name, batch_size, identity
+        processor.image_processor = Remembering(processor.image_processor)
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
@@ -77,6 +88,9 @@ class General:
         model.generation_config = GenerationConfig(
             eos_token_id=self._stops, pad_token_id=self.tokenizer.pad_token_id, do_sample=False
         )
+        token = getattr(model.config, "image_token_id", None)
+        self._image_token: int | None = token
+        self._continues: bool | None = None  # not known before the first question
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     def identity(self) -> Any:
@@ -95,8 +109,9 @@ class General:
         replies: dict[int, Reply] = {}
         for kind, same in groupby(order, key=lambda n: _kind(queries[n])):
             rows = list(same)
-            for start in range(0, len(rows), self.batch_size):
-                batch = rows[start : start + self.batch_size]
+            size = len(rows) if kind[0] else self.batch_size
+            for start in range(0, len(rows), size):
+                batch = rows[start : start + size]
                 asked = [queries[row] for row in batch]
                 began = time.perf_counter()
                 results = (
@@ -149,44 +164,47 @@ class General:
     def _score_options(
         self, queries: Sequence[Query], pictures: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
-        """Log-probabilities of each query's options, each read with the whole prompt."""
-        flat = [
-            (place, text, ids)
-            for place, query in enumerate(queries)
-            for text, ids in zip(query.options, self._continuations(query), strict=True)
-        ]
-        results: list[dict[str, Any]] = [{"prompt": "", "scores": ()} for _ in queries]
-        for start in range(0, len(flat), self.batch_size):
-            part = flat[start : start + self.batch_size]
-            asked = [queries[place] for place, _, _ in part]
-            inputs = self._inputs([self._prompt(query) for query in asked], asked, pictures)
-            values = self._token_scores(inputs, [ids for _, _, ids in part])
-            rows = zip(part, asked, values, _rows(inputs), strict=True)
-            for (place, text, _), query, own, prompt in rows:
-                score = summarise(own, text, ends=not query.completion)
-                scores = (*results[place]["scores"], score)
-                results[place] = {"prompt": fingerprint(prompt), "scores": scores}
-        return results
+        """Log-probabilities of each query's options; those about the same pictures together."""
+        alike: dict[tuple[str, ...], list[int]] = {}
+        for place, query in enumerate(queries):
+            alike.setdefault(query.pictures, []).append(place)
+        results: dict[int, dict[str, Any]] = {}
+        for places in alike.values():
+            group = [queries[place] for place in places]
+            asked = [
+                Asked(self._inputs([self._prompt(query)], [query], pictures), tokens)
+                for query, tokens in zip(group, map(self._continuations, group), strict=True)
+            ]
+            scored = zip(places, group, asked, self._score_group(asked), strict=True)
+            for place, query, one, values in scored:
+                pairs = zip(values, query.options, strict=True)
+                scores = [summarise(own, text, not query.completion) for own, text in pairs]
+                results[place] = {"prompt": fingerprint(one.ids), "scores": tuple(scores)}
+        return [results[place] for place in range(len(queries))]
 
-    def _token_scores(
-        self, inputs: Mapping[str, Tensor], options: Sequence[Sequence[int]]
-    ) -> list[list[float]]:
-        """Log-probability of each token of each option after its prompt.
+    def _score_group(self, asked: Sequence[Asked]) -> list[list[list[float]]]:
+        """Log-probabilities of the tokens of the options of prompts with the same pictures."""
+        if self._continues is None:
+            self._continues = self._can_continue(asked[0])
+        if self._continues:
+            return self._go_on(asked)
+        return [score_whole(self.model, one, self.batch_size, self._keeps) for one in asked]
 
-        Rows are padded at their end, where no token sees it, so places are those of a row alone.
-        """
-        sizes = inputs["attention_mask"].sum(dim=1).tolist()
-        laid = _append_options(inputs, options, self.tokenizer.pad_token_id)
-        width, first = laid["input_ids"].shape[1], min(sizes) - 1
-        keep = {"logits_to_keep": width - first} if self._keeps else {}
-        logits = self.model(**laid, **keep, use_cache=False).logits[:, first - width :]
-        scores = []
-        for row, (size, ids) in enumerate(zip(sizes, options, strict=True)):
-            start = size - 1 - first
-            logs = logits[row, start : start + len(ids)].float().log_softmax(dim=-1)
-            wanted = torch.tensor(ids, device=logs.device)
-            scores.append(logs.gather(1, wanted[:, None])[:, 0].tolist())
-        return scores
+    def _go_on(self, asked: Sequence[Asked]) -> list[list[list[float]]]:
+        return score_continued(self.model, asked, self._image_token, self.batch_size, self._keeps)
+
+    def _can_continue(self, asked: Asked) -> bool:
+        """Whether going on from the beginning of a prompt gives what reading it whole gives."""
+        whole = score_whole(self.model, asked, self.batch_size, self._keeps)
+        flat = (chain.from_iterable(scores) for scores in (self._go_on([asked])[0], whole))
+        apart = max(abs(one - other) for one, other in zip(*flat, strict=True))
+        exact = not apart > (EXACT if self.model.dtype == torch.float32 else NEAR)
+        if not exact:
+            logger.info(
+                "%s: prompts are read whole, for each option: going on from their beginning would "
+                "change a log-probability by %.2g", self.name, apart,
+            )  # fmt: skip
+        return exact
 
     def _continuations(self, query: Query) -> list[list[int]]:
         """Tokens of each option as the answer, those that end the turn included.
@@ -355,27 +373,3 @@ def _rows(inputs: Mapping[str, Tensor]) -> list[list[int]]:
     """The tokens of each row without padding."""
     rows = zip(inputs["input_ids"], inputs["attention_mask"].bool(), strict=True)
     return [ids[mask].tolist() for ids, mask in rows]
-
-
-def _append_options(
-    inputs: Mapping[str, Tensor], options: Sequence[Sequence[int]], pad: int
-) -> dict[str, Tensor]:
-    """The inputs with each row's option after it, padded at the end.
-
-    What a model is given for each token (its kind, which pictures it sees) goes on as at the last
-    token of the prompt.
-    """
-    ids, masks = inputs["input_ids"], inputs["attention_mask"].bool()
-    extended = dict(inputs)
-    for name, value in inputs.items():
-        if value.shape[:2] != ids.shape:
-            continue
-        rows = []
-        for own, mask, option in zip(value, masks, options, strict=True):
-            more = own[-1:].expand(len(option), *own.shape[1:])
-            if name == "input_ids":
-                more = own.new_tensor(option)
-            rows.append(torch.cat([own[mask], more]))
-        filler = pad if name == "input_ids" else 0
-        extended[name] = pad_sequence(rows, batch_first=True, padding_value=filler)
-    return extended
