@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from transformers import (
@@ -22,7 +22,7 @@ from transformers.core_model_loading import WeightRenaming, rename_source_key
 
 from ikusi import pretrained
 from ikusi.errors import InputError
-from ikusi.model import hub
+from ikusi.model import families, hub
 from ikusi.model.merging import tensors
 from ikusi.model.merging.tensors import Stored
 
@@ -74,6 +74,7 @@ def _divide(model: Any, stored: Mapping[str, Stored], sees: bool) -> dict[Part, 
     names = {id(module): name for name, module in model.named_modules()}
     decoder = names[id(model.get_decoder())]
     encoder = names[id(model.get_encoder("image"))] if sees else None
+    family = families.find(model.config.model_type) if sees else None
     head = model.get_output_embeddings()
     heads = f"{names[id(head)]}.weight" if head is not None else ""
     renamings = [
@@ -87,10 +88,11 @@ def _divide(model: Any, stored: Mapping[str, Stored], sees: bool) -> dict[Part, 
             parts.setdefault("llm", {})[HEAD] = one
         elif key.startswith(f"{decoder}."):
             parts.setdefault("llm", {})[key.removeprefix(f"{decoder}.")] = one
-        elif encoder and key.startswith(f"{encoder}."):
-            parts.setdefault("vision", {})[key.removeprefix(f"{encoder}.")] = one
+        elif family:
+            parts.setdefault(cast(Part, family.find_part(key)), {})[key] = one
         else:
-            parts.setdefault("connector", {})[key] = one
+            sight: Part = "vision" if encoder and key.startswith(f"{encoder}.") else "connector"
+            parts.setdefault(sight, {})[key] = one
     llm = parts.get("llm", {})
     if getattr(model.config.get_text_config(), "tie_word_embeddings", False) and TABLE in llm:
         llm.setdefault(HEAD, llm[TABLE])
