@@ -92,8 +92,8 @@ def test_a_comparison_takes_the_seeds_that_all_its_runs_have(tmp_path: Path) -> 
 
 def test_all_trainings_of_two_runs_are_compared_seed_by_seed(study: Study) -> None:
     baseline, run = (study.folder.root / "evaluate" / name for name in NAMES)
-    once = runs.compare([baseline, run]).cells[0]
-    comparison = runs.compare([baseline, run], by_seed=True)
+    once = runs.compare([baseline, run], resamples=400).cells[0]
+    comparison = runs.compare([baseline, run], by_seed=True, resamples=400)
     cell = comparison.cells[0]
     few, many = (study.find_trained("english", share, False) for share in (20, 80))
     scores = [[one.scores(BENCH, "eu") for one in trained.values()] for trained in (few, many)]
@@ -130,3 +130,4 @@ def test_a_card_says_of_which_seed_a_model_is_and_what_others_score(study: Study
     each = [one["score"] for one in figures if one]
     assert f"| eu | 3 | {np.mean(each):.4f} |" in text
     assert f"| {min(each):.4f} | {max(each):.4f} |" in text
+    assert text.count("| eu | 3 |") == 1, "of this model alone"

@@ -180,6 +180,14 @@ def test_the_answer_is_computed(full: Path) -> None:
     assert f"{verdicts.count('supported')} supported" in text
 
 
+def test_of_models_trained_once_the_page_says_so_and_shows_no_seeds(full: Path) -> None:
+    text = Page(full / "index.html").text
+    assert "each run was trained once" in text and "How much is the seed" not in text
+    assert not (full / "tables/seeds.csv").exists()
+    with (full / "tables/scores.csv").open(encoding="utf-8", newline="") as file:
+        assert "seed" not in next(csv.reader(file))
+
+
 def test_a_mean_that_holds_a_benchmark_at_guessing_says_so(tmp_path: Path, bare: None) -> None:
     def skill(run: Run | None, bench: str, code: str) -> float:
         return 0.25 if bench == "miniature/capqa" else 0.9

@@ -9,7 +9,7 @@ import pytest
 from compare.studies import Folder
 from ikusi.compare.reading import Study
 from ikusi.recipe import Run
-from ikusi.report import figures, page
+from ikusi.report import figures, gallery, page
 
 SEEDS = [
     "grid.backbones=[english]",
@@ -18,7 +18,6 @@ SEEDS = [
     "benchmarks=[miniature/aokvqa]",
     "grid.seeds=[0,1,2]",
 ]
-ONCE = "each run was trained once"
 
 
 def by_seed(run: Run | None, bench: str, code: str) -> float:
@@ -30,6 +29,7 @@ def by_seed(run: Run | None, bench: str, code: str) -> float:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = Folder(tmp_path_factory.mktemp("seeds"), SEEDS, pictures=40)
     made.measure(by_seed)
+    made.draw()
     page.write(made.path, made.path / "report")
     return made.path
 
@@ -41,18 +41,11 @@ def read(folder: Path, table: str) -> list[dict[str, str]]:
 
 def test_the_page_says_how_much_is_the_seed_and_no_longer_that_nobody_knows(folder: Path) -> None:
     text = (folder / "report/index.html").read_text(encoding="utf-8")
-    assert "Each model was trained under 3 seeds (0, 1, 2)" in text and ONCE not in text
+    assert "Each model was trained under 3 seeds (0, 1, 2)" in text and "trained once" not in text
     assert "3 seeds, which are" in text and "of its variance" in text
     assert "How much is the seed" in text
     # A line for each model and language, not for each of its trainings.
     assert 'row">english-eu020</th>' in text and 'row">english-eu020-seed1</th>' not in text
-    single = Folder(folder / "single", SEEDS[:-1], pictures=8)
-    single.measure(by_seed)
-    page.write(single.path, single.path / "report")
-    text = (single.path / "report/index.html").read_text(encoding="utf-8")
-    assert ONCE in text and "How much is the seed" not in text
-    assert "seed" not in read(single.path, "scores")[0]
-    assert not (single.path / "report/tables/seeds.csv").exists()
 
 
 def test_tables_have_every_seed_and_what_it_makes_of_a_mean(folder: Path) -> None:
@@ -75,6 +68,13 @@ def test_tables_have_every_seed_and_what_it_makes_of_a_mean(folder: Path) -> Non
     assert float(short["eu_seed_share"]) == pytest.approx(float(row["seed_share"]))
     decided = [one for one in read(folder, "comparisons") if one["finding"] == "1"]
     assert decided[0]["seeds"] == "3" and float(decided[0]["seed_share"]) <= 1
+
+
+def test_pictures_are_shown_with_the_answers_of_one_seed(folder: Path) -> None:
+    shown = gallery.choose_exhibits(Study(folder))
+    assert shown
+    runs = {answer.run for exhibit in shown for answer in exhibit.asked[0].answers}
+    assert runs == {"english-eu020", "english-eu080"}
 
 
 def test_figures_show_every_seed_beside_the_mean(folder: Path) -> None:
