@@ -150,14 +150,32 @@ def test_the_last_layer_computes_only_the_tokens_that_are_read(again: bool) -> N
     assert widths[-6:] == [1] * 6, "nothing is left out elsewhere"
 
 
-def test_logits_a_part_at_a_time_give_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("whole_head", [True, False], ids=["at once", "computed again"])
+def test_logits_a_part_at_a_time_give_the_same_gradients(
+    whole_head: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     samples = Samples(9)
     model, processor = multimodal_model()
     set_trainable(model, ["connector", "llm"])
     encoder, rows = encoded(samples, model, processor)
     whole = packed_gradients(model, encoder, rows)
-    monkeypatch.setattr(packed, "MOST_LOGITS", 4 * model.lm_head.out_features)
+    monkeypatch.setattr(packed, "CPU_LOGITS", 4 * model.lm_head.out_features)
+    monkeypatch.setattr(packed, "_is_whole", lambda weight: whole_head)
     assert_same(packed_gradients(model, encoder, rows), whole)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+@pytest.mark.parametrize("learns", [True, False], ids=["learns", "frozen"])
+def test_gradients_of_a_head_are_those_of_plain_logits(size: int, learns: bool) -> None:
+    torch.manual_seed(0)
+    states, weight = torch.randn(7, 5, requires_grad=True), torch.randn(11, 5, requires_grad=learns)
+    targets = torch.tensor([0, 10, 3, 3, 5, 0, 9])
+    parameters = [each for each in (states, weight) if each.requires_grad]
+    plain = F.cross_entropy(states @ weight.T, targets, reduction="sum")
+    wanted = torch.autograd.grad(plain * 0.3, parameters)
+    loss = packed.HeadLoss.apply(states, weight, targets, size)
+    gradients = torch.autograd.grad(loss * 0.3, parameters)
+    torch.testing.assert_close([loss, *gradients], [plain, *wanted])
 
 
 def test_a_batch_that_does_not_count_touches_everything_and_changes_nothing() -> None:

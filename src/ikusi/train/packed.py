@@ -20,6 +20,8 @@ from ikusi.train.batches import Batch
 from ikusi.train.estimates import MOST_LOGITS
 from ikusi.train.last_layer import Read
 
+CPU_LOGITS = 1 << 23  # at once on a CPU, where more is no faster: 32 MB in fp32
+
 
 class PackedModel(nn.Module):
     """A multimodal model, or a bare LLM, that reads a `Batch` and answers with its loss.
@@ -39,10 +41,10 @@ class PackedModel(nn.Module):
         zero; it goes through every module all the same, as sharded weights demand.
         """
         with torch.autocast(batch.input_ids.device.type, torch.bfloat16, enabled=self._bf16):
-            if self._few_logits(batch):
-                loss = cross_entropy(self._few(batch), batch.targets)
+            if self._plain_head():
+                loss = self._at_once(batch)
             else:
-                loss = self._in_chunks(batch)
+                loss = cross_entropy(self._few(batch), batch.targets)
         return loss if batch.counted else 0.0 * loss
 
     def logits(self, batch: Batch) -> Tensor:
@@ -50,10 +52,8 @@ class PackedModel(nn.Module):
         with torch.autocast(batch.input_ids.device.type, torch.bfloat16, enabled=self._bf16):
             return self._few(batch)
 
-    def _few_logits(self, batch: Batch) -> bool:
-        vocabulary = self.model.get_output_embeddings().weight.shape[0]
-        plain = self._family is not None and self._family.has_plain_head(self.model)
-        return not plain or len(batch.sources) * vocabulary <= MOST_LOGITS
+    def _plain_head(self) -> bool:
+        return self._family is not None and self._family.has_plain_head(self.model)
 
     def _few(self, batch: Batch) -> Tensor:
         output = self.model(
@@ -66,9 +66,9 @@ class PackedModel(nn.Module):
         logits: Tensor = output.logits[0, : len(batch.targets)]
         return logits
 
-    def _in_chunks(self, batch: Batch) -> Tensor:
-        """The same loss with a part of the logits at a time; they are computed again for their
-        gradient. (The family says whether its output layer is a plain matrix.)"""
+    def _at_once(self, batch: Batch) -> Tensor:
+        """The same loss with a part of the logits at a time. (The family says whether its output
+        layer is a plain matrix.)"""
         head = self.model.lm_head
         output = self.model.model(
             **self._inputs(batch),
@@ -77,7 +77,11 @@ class PackedModel(nn.Module):
             use_cache=False,
         )
         hidden = output.last_hidden_state[0].index_select(0, batch.sources[: len(batch.targets)])
-        size = max(1, MOST_LOGITS // head.out_features)
+        most = CPU_LOGITS if hidden.device.type == "cpu" else MOST_LOGITS
+        size = max(1, most // head.out_features)
+        if type(head) is nn.Linear and head.bias is None and _is_whole(head.weight):
+            loss: Tensor = HeadLoss.apply(hidden, head.weight, batch.targets, size)
+            return loss
         parts = zip(hidden.split(size), batch.targets.split(size), strict=True)
         loss = hidden.new_zeros((), dtype=torch.float32)
         for states, targets in parts:
@@ -103,3 +107,41 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 def _head_loss(head: nn.Module, states: Tensor, targets: Tensor) -> Tensor:
     return cross_entropy(head(states), targets)
+
+
+class HeadLoss(torch.autograd.Function):
+    """Cross entropy of an output layer's logits, whose gradients are computed on the way forward:
+    so no logits are kept for the way back, nor computed twice."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, size: int) -> Tensor:
+        """Sum over S of the cross entropies of `states` [S, H] @ `weight` [V, H].T with `targets`
+        [S], of `size` states at a time."""
+        of_states = torch.zeros_like(states)
+        of_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        loss = states.new_zeros((), dtype=torch.float32)
+        for first in range(0, len(states), size):
+            some = slice(first, first + size)
+            part, wanted = states[some], targets[some, None]
+            logits = (part @ weight.T).float()
+            whole = logits.logsumexp(1, keepdim=True)
+            loss += (whole - logits.gather(1, wanted)).sum()
+            logits.sub_(whole).exp_().scatter_add_(1, wanted, logits.new_full(wanted.shape, -1.0))
+            if ctx.needs_input_grad[0]:
+                of_states[some] = logits @ weight
+            if of_weight is not None:
+                of_weight += logits.T @ part
+        ctx.save_for_backward(of_states, of_weight)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        """Each of both by the gradient of the loss."""
+        of_states, of_weight = ctx.saved_tensors
+        scaled = None if of_weight is None else of_weight.mul_(gradient)
+        return of_states.mul_(gradient), scaled, None, None
+
+
+def _is_whole(weight: Tensor) -> bool:
+    """Whether a weight is there in one piece, as it is not where processes share its parts."""
+    return type(weight) is nn.Parameter and weight.dim() == 2 and weight.numel() > 0
