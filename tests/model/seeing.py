@@ -14,9 +14,18 @@ from transformers import (
     Gemma3Config,
     Gemma3ForConditionalGeneration,
     Gemma3ImageProcessorPil,
+    GotOcr2ImageProcessorPil,
     Idefics3Config,
     Idefics3ForConditionalGeneration,
     Idefics3ImageProcessorPil,
+    InternVLConfig,
+    InternVLForConditionalGeneration,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
+    LlavaNextImageProcessorPil,
+    LlavaOnevisionConfig,
+    LlavaOnevisionForConditionalGeneration,
+    LlavaOnevisionImageProcessorPil,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
@@ -74,6 +83,20 @@ SMOL = (
     "{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n"
     "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
+MISTRAL = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}{{ '[INST] ' }}"
+    "{% for c in m['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}"
+    "{% endfor %}{% for c in m['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{{ c['text'] }}{% endfor %}{{ ' [/INST]' }}{% else %}{{ ' ' + m['content'][0]['text'] }}"
+    "{{ eos_token }}{% endif %}{% endfor %}"
+)
+PINPOINTS = [[16, 32], [32, 16], [32, 32]]
+INTERN_IMAGES = {
+    "start_image_token": "<img>",
+    "end_image_token": "</img>",
+    "context_image_token": "<IMG_CONTEXT>",
+    "video_token": "<video>",
+}
 QWEN = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>")
 TILES = tuple(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7))
 SMOL_TOKENS = ("<|im_start|>", "<end_of_utterance>", "<fake_token_around_image>", "<image>")
@@ -233,6 +256,81 @@ def gemma3(folder: Path) -> Path:
     return _save(folder, model, seeing, tokenizer, GEMMA, image_seq_length=4)
 
 
+def llava_next(folder: Path) -> Path:
+    """Tiles of a grid that fits a picture's shape; a template that puts images first."""
+    special = ("<s>", "</s>", "<pad>", "<image>")
+    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    tokenizer = make_tokenizer(special, **names, extra_special_tokens={"image_token": "<image>"})
+    torch.manual_seed(3)
+    settings = LlavaNextConfig(
+        text_config={
+            "model_type": "mistral", **MIND, "vocab_size": len(tokenizer), **_ids(tokenizer)
+        },
+        vision_config={"model_type": "clip_vision_model", **EYES},
+        image_grid_pinpoints=PINPOINTS,
+        image_token_index=tokenizer.image_token_id,
+    )  # fmt: skip
+    seeing = LlavaNextImageProcessorPil(
+        size={"shortest_edge": 16}, crop_size=16, image_grid_pinpoints=PINPOINTS
+    )
+    model = LlavaNextForConditionalGeneration(settings)
+    own = {"patch_size": 4, "vision_feature_select_strategy": "default"}
+    own |= {"num_additional_image_tokens": 1, "image_token": "<image>"}
+    return _save(folder, model, seeing, tokenizer, MISTRAL, **own)
+
+
+def llava_onevision(folder: Path) -> Path:
+    """The same with a processor that also reads videos."""
+    special = (*QWEN[:3], "<image>", "<video>")
+    tokenizer = make_tokenizer(special, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    torch.manual_seed(3)
+    settings = LlavaOnevisionConfig(
+        text_config={
+            "model_type": "qwen2", **MIND, "vocab_size": len(tokenizer), **_ids(tokenizer)
+        },
+        vision_config={"model_type": "siglip_vision_model", "vision_use_head": False, **EYES},
+        image_grid_pinpoints=PINPOINTS,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
+        vision_feature_layer=-1,
+        vision_aspect_ratio="anyres_max_9",
+    )  # fmt: skip
+    seeing = LlavaOnevisionImageProcessorPil(
+        size={"height": 16, "width": 16}, image_grid_pinpoints=PINPOINTS
+    )
+    model = LlavaOnevisionForConditionalGeneration(settings)
+    template = CHATML.replace("IMAGE", "<image>\n")
+    own = {"num_image_tokens": 16, "vision_feature_select_strategy": "full"}
+    own |= {"vision_aspect_ratio": "anyres_max_9"}
+    return _save(folder, model, seeing, tokenizer, template, **own)
+
+
+def internvl(folder: Path) -> Path:
+    """Tiles between two control tokens."""
+    special = (*QWEN[:3], *INTERN_IMAGES.values())
+    names = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    tokenizer = make_tokenizer(special, **names, extra_special_tokens=INTERN_IMAGES)
+    torch.manual_seed(3)
+    settings = InternVLConfig(
+        text_config={
+            "model_type": "qwen2", **MIND, "vocab_size": len(tokenizer), **_ids(tokenizer)
+        },
+        vision_config={**EYES, "image_size": [16, 16], "patch_size": [4, 4]},
+        image_token_id=tokenizer.context_image_token_id,
+        image_seq_length=4,
+    )  # fmt: skip
+    seeing = GotOcr2ImageProcessorPil(
+        size={"height": 16, "width": 16}, crop_to_patches=True, max_patches=4
+    )
+    model = InternVLForConditionalGeneration(settings)
+    template = CHATML.replace("IMAGE", "<IMG_CONTEXT>\n")
+    return _save(folder, model, seeing, tokenizer, template, image_seq_length=4)
+
+
 FAMILIES: dict[str, Callable[[Path], Path]] = {
-    one.__name__: one for one in (qwen2_5_vl, qwen2_vl, qwen3_vl, idefics3, smolvlm, gemma3)
+    one.__name__: one
+    for one in (
+        *(qwen2_5_vl, qwen2_vl, qwen3_vl, idefics3, smolvlm, gemma3),
+        *(llava_next, llava_onevision, internvl),
+    )
 }

@@ -123,6 +123,8 @@ class Encoder:
                 yield sample.id, problem
 
     def _find_unseen(self, sample: Sample) -> str | None:
+        if self.sight and self.sight.family.alone and chat.count_images(sample.messages) > 1:
+            return f"expected one picture in a row for {self.sight.family.name}, found several"
         if sample.image_id is None or self.sight:
             return None
         return "expected text alone to train a bare LLM, found a picture"

@@ -17,6 +17,11 @@ REGISTRY: catalogue.Modules[Family] = catalogue.Modules(
 )
 
 
+def list_types() -> list[str]:
+    """Every model type that a family covers."""
+    return sorted(kind for one in REGISTRY.every.values() for kind in one.model_types)
+
+
 def find(model_type: str) -> Family | None:
     """The family of a model type of transformers; None for what is in no family."""
     return next((one for one in REGISTRY.every.values() if model_type in one.model_types), None)
@@ -30,9 +35,7 @@ def find_of(model: Any) -> Family | None:
     """
     family = find(model.config.model_type)
     if family is None and getattr(model.config, "vision_config", None) is not None:
-        known = ", ".join(
-            sorted(kind for one in REGISTRY.every.values() for kind in one.model_types)
-        )
+        known = ", ".join(list_types())
         raise InputError(
             f"model: expected a bare LLM or one that sees of the kinds {known}, "
             f"found {model.config.model_type}"

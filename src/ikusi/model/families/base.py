@@ -60,6 +60,8 @@ class Family:
         around: text that the processor puts before and after a picture's tokens, which therefore is
             read together with the texts beside it.
         sized: whether the size of a picture decides which tokens stand for it.
+        alone: whether a picture has other tokens where a row shows it more than once; such rows are
+            refused.
         placing: names of `Shown.inputs`.
     """
 
@@ -73,6 +75,7 @@ class Family:
     placeholder: str | None = None
     around: tuple[str, str] = ("", "")
     sized = True
+    alone = False
     placing: tuple[str, ...] = ()
 
     def open_processor(self, folder: str | Path) -> Any:
