@@ -88,10 +88,10 @@ def settings_compared() -> str:
     """What the paper's recipe and the miniature's set, side by side, from the two recipes."""
     recipes = [recipe.load(RECIPES / name) for name in ("basque-8b.yaml", "emoji-eu.yaml")]
     rows: dict[str, Callable[[recipe.Recipe], str]] = {
-        "vision encoder": lambda r: r.vision,
+        "vision encoder": lambda r: r.encoder,
         "connector": lambda r: r.connector,
         "backbones": lambda r: ", ".join(map(r.backbone, r.grid.backbones)),
-        "alignment": lambda r: _stage(r.stages.align),
+        "alignment": lambda r: _stage(r.stages.alignment),
         "instruction tuning": lambda r: _stage(r.stages.instruct),
         "shares of Basque": lambda r: ", ".join(f"{ratio:.0%}" for ratio in r.grid.ratios),
         "text-only rows": lambda r: (

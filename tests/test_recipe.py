@@ -98,9 +98,10 @@ def test_the_language_fills_in_the_backbones_place(small: Path) -> None:
 
 
 def test_numbers_may_be_written_as_people_do(small: Path) -> None:
-    assert recipe.load(small).stages.align.learning_rate == 0.001
+    assert recipe.load(small).stages.alignment.learning_rate == 0.001
     assert (
-        recipe.load(small, ["stages.align.learning_rate=2e-5"]).stages.align.learning_rate == 2e-5
+        recipe.load(small, ["stages.align.learning_rate=2e-5"]).stages.alignment.learning_rate
+        == 2e-5
     )
 
 
@@ -221,8 +222,8 @@ def test_a_recipe_that_extends_another_gives_only_what_differs(small: Path) -> N
     child.write_text("extends: small.yaml\nname: child\nstages: {align: {epochs: 3}}\n")
     loaded = recipe.load(child)
     assert loaded.name == "child"
-    assert loaded.stages.align.epochs == 3
-    assert loaded.stages.align.batch_size == 4
+    assert loaded.stages.alignment.epochs == 3
+    assert loaded.stages.alignment.batch_size == 4
     assert loaded.grid == recipe.load(small).grid
 
 

@@ -33,10 +33,10 @@ def test_its_models_ship_and_it_asks_for_no_gpu() -> None:
     assert little.backbones == {"english": "miniature/llama-en", "adapted": "miniature/llama-eu"}
     assert little.compute == Compute()
     assert (little.vision_feature_layer, little.text_only and little.text_only.rows) == (-2, 12)
-    for stage in (little.stages.align, little.stages.instruct):
+    for stage in (little.stages.alignment, little.stages.instruct):
         assert (stage.batch_size, stage.max_steps, stage.max_length) == (4, 3, 2048)
         assert stage.precision == "fp32"
-    assert little.stages.align.optimizer == "adamw"
+    assert little.stages.alignment.optimizer == "adamw"
     assert little.stages.instruct.lora == Lora(rank=4, alpha=8)
 
 
@@ -62,7 +62,7 @@ def test_pictures_of_a_whole_corpus_are_not_encoded_for_a_few_steps() -> None:
 def test_what_is_small_already_stays() -> None:
     changes = ["stages.align.batch_size=2", "stages.align.max_steps=1", "text_only.rows=5"]
     little = rehearsed(*changes)
-    align, added = little.stages.align, little.text_only
+    align, added = little.stages.alignment, little.text_only
     assert (align.batch_size, align.max_steps, align.max_length) == (2, 1, 512)
     assert added is not None
     assert added.rows == 5

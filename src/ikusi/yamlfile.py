@@ -7,7 +7,7 @@ Values follow YAML 1.2: ``no`` is a word (the key of a language pack's negative 
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -299,7 +299,8 @@ _EXPECTED = {
 def explain(error: Any, document: Document, known: Iterable[str]) -> InputError:
     """Turn pydantic's account of a mistake into one line of file, key, expected and found."""
     context = error.get("ctx", {})
-    loc = tuple(part for part in error["loc"] if part != "[key]")
+    # Between brackets stands what pydantic adds: "[key]", and which of several types it tried.
+    loc = tuple(part for part in error["loc"] if not str(part).startswith("["))
     key: Key = _without_kinds(loc, document.data) + context.get("key", ())
     kind, actual = error["type"], show(context.get("found", error["input"]))
     if kind == "extra_forbidden":
@@ -372,7 +373,14 @@ def list_field_names(model: type[BaseModel], prefix: str = "") -> set[str]:
     names = set()
     for name, info in model.model_fields.items():
         names.add(prefix + name)
-        for inner in (info.annotation, *get_args(info.annotation)):
-            if isinstance(inner, type) and issubclass(inner, BaseModel):
-                names |= list_field_names(inner, f"{prefix}{name}.")
+        for inner in _list_models(info.annotation):
+            names |= list_field_names(inner, f"{prefix}{name}.")
     return names
+
+
+def _list_models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in a type, however deep."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _list_models(inner)

@@ -55,7 +55,7 @@ def corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         one = load(name)
         assert one.text_only is not None
         for corpus, row_type, pictures in (
-            (one.stages.align.corpus, "caption", 5),
+            (one.stages.alignment.corpus, "caption", 5),
             (one.stages.instruct.corpus, "instruction", 5),
             (one.text_only.corpus, "instruction", 0),
         ):
@@ -109,7 +109,7 @@ def test_what_the_paper_prints_is_in_its_recipe() -> None:
         "llama": "meta-llama/Llama-3.1-8B-Instruct",
         "latxa": "HiTZ/Latxa-Llama-3.1-8B-Instruct@exp_2_101",
     }
-    align, instruct, added = paper.stages.align, paper.stages.instruct, paper.text_only
+    align, instruct, added = paper.stages.alignment, paper.stages.instruct, paper.text_only
     assert align.trainable == ["connector"]
     assert instruct.trainable == ["connector", "llm"]
     assert (align.ratio, align.learning_rate, align.batch_size) == (0.8, 1e-3, 32)
@@ -135,7 +135,7 @@ def test_one_gpu_takes_adapters_and_fewer_runs() -> None:
 
 def test_without_pictures_no_row_with_one_is_in_the_language() -> None:
     asked = load("no-pictures")
-    assert asked.stages.align.ratio == 0 and {run.ratio for run in asked.runs()} == {0}
+    assert asked.stages.alignment.ratio == 0 and {run.ratio for run in asked.runs()} == {0}
     assert asked.text_only is not None and asked.text_only.ratio == 1
     names = {model.name for model in asked.list_merged()}
     assert "llama-eu000-adapted100" in names
@@ -146,7 +146,7 @@ def test_forkme_takes_any_packaged_language(code: str) -> None:
     """With models that are there: those of a rehearsal too."""
     assert load("forkme", f"language={code}").language == code
     rehearsed = load("forkme", f"language={code}", "rehearse=true")
-    places = [rehearsed.vision, *map(rehearsed.backbone, rehearsed.backbones)]
+    places = [rehearsed.encoder, *map(rehearsed.backbone, rehearsed.backbones)]
     assert [place for place in places if not Path(shipped.locate_base(place)).is_dir()] == []
 
 

@@ -21,11 +21,13 @@ from ikusi.study import layout, steps
 from ikusi.study.context import Context, call
 from ikusi.study.steps import (
     Align,
+    AlignSeeing,
     Data,
     Evaluate,
     EvaluateBackbone,
     Features,
     Instruct,
+    InstructSeeing,
     Merging,
     Report,
 )
@@ -168,7 +170,9 @@ CLASSES: dict[str, type[Settings]] = {
     "data": Data,
     "features": Features,
     "align": Align,
+    "align_seeing": AlignSeeing,
     "instruct": Instruct,
+    "instruct_seeing": InstructSeeing,
     "merge": Merging,
     "evaluate": Evaluate,
     "evaluate_backbone": EvaluateBackbone,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ikusi.model.opening import open_seeing
 from ikusi.recipe import Compute
 from ikusi.study.context import Context
 from ikusi.train.progress import Progress
@@ -21,7 +22,10 @@ def main(path: Path) -> None:
     torch.set_num_threads(1)
     logging.basicConfig(level=logging.INFO)
     told = json.loads(path.read_text())
-    model, processor = multimodal_model() if told.get("pictures", True) else language_model()
+    if "seeing" in told:
+        model, processor = open_seeing(told["seeing"])
+    else:
+        model, processor = multimodal_model() if told.get("pictures", True) else language_model()
 
     def stop(now: Progress) -> None:
         if now.step == told.get("stop"):

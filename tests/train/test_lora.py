@@ -103,3 +103,23 @@ def test_eight_bit_moments_train(tmp_path: Path) -> None:
     train_stage(model, processor, Samples(), settings, output=tmp_path, seed=0)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["loss"] < 0.5 * lines[0]["loss"]
+
+
+def test_any_part_gets_adapters_where_something_depends_on_it(tmp_path: Path) -> None:
+    model, processor = multimodal_model()
+    start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    settings = stage(
+        trainable=["connector", "llm", "vision"],
+        lora={"rank": 2, "alpha": 4, "parts": ["vision"], "targets": ["q_proj"]},
+        epochs=1,
+    )
+    train_stage(model, processor, Samples(), settings, output=tmp_path, seed=0)
+    adapted = {name.split(".lora_")[0] for name, _ in model.named_parameters() if "lora_" in name}
+    assert [name.partition("layers.")[2] for name in sorted(adapted)] == ["0.self_attn.q_proj"]
+    assert all("vision_tower" in name for name in adapted)
+    stock: Any = LlavaForConditionalGeneration
+    end = stock.from_pretrained(tmp_path / "checkpoint").state_dict()
+    moved = {name for name, tensor in start.items() if not torch.equal(tensor, end[name])}
+    (seen,) = (name for name in moved if "vision_tower" in name)
+    assert seen.endswith("layers.0.self_attn.q_proj.weight")
+    assert any("language_model" in name for name in moved)

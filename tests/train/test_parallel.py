@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from model import seeing
 from train.nursery import Nursery
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
@@ -76,6 +77,18 @@ def test_two_processes_train_as_one(
 ) -> None:
     train(tmp_path / "run", processes=2, compute={"parallel": parallel})
     assert_same_training(tmp_path / "run", alone)
+
+
+def test_two_processes_train_a_model_with_positions_in_three_axes_as_one(
+    train: Train, tmp_path: Path
+) -> None:
+    settings = STAGE | {"max_length": 400, "trainable": ["connector", "llm", "vision"]}
+    folder = str(seeing.qwen2_5_vl(tmp_path / "model"))
+    given: dict[str, Any] = {"seeing": folder, "stage": settings, "rows": 5}
+    train(tmp_path / "alone", **given)
+    for parallel in ("fsdp", "zero3"):
+        train(tmp_path / parallel, processes=2, compute={"parallel": parallel}, **given)
+        assert_same_training(tmp_path / parallel, tmp_path / "alone")
 
 
 @pytest.mark.parametrize("parallel", ["zero2", "zero3"])

@@ -19,6 +19,7 @@ from ikusi import artifact, processes
 from ikusi import recipe as recipes
 from ikusi.errors import IkusiError, InputError
 from ikusi.plan import stand_ins
+from ikusi.plan.work import check_assembled
 from ikusi.progress import Report
 from ikusi.recipe import Recipe
 from ikusi.recipe.folder import StudyFolder
@@ -49,6 +50,7 @@ def measure_study(
         InputError: a step was refused.
         IkusiError: a step failed.
     """
+    check_assembled(recipe)
     with TemporaryDirectory() as name:
         spawn = multiprocessing.get_context("spawn")
         near, far = spawn.Pipe()
@@ -106,7 +108,7 @@ def _serve(far: Any, recipe: Recipe, folder: Path, sizes: tuple[int, ...]) -> No
 
 def shorten(recipe: Recipe, size: int) -> Recipe:
     """The same study of one backbone and one run, with so few rows that it takes seconds."""
-    align, instruct = recipe.stages.align, recipe.stages.instruct
+    align, instruct = recipe.stages.alignment, recipe.stages.instruct
     steps = (ALIGN_STEPS * size, INSTRUCT_STEPS * size)
     stages = recipe.stages.model_copy(
         update={

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import ceil
 
+from ikusi.errors import InputError
 from ikusi.evaluate import benchmark
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.plan import shapes
@@ -76,6 +77,20 @@ Maker = Callable[[tuple[str, ...]], Work]
 """Makes the work of a step, once its inputs are known."""
 
 
+def check_assembled(recipe: Recipe) -> None:
+    """Refuse a recipe with a backbone that sees already: how pictures become its tokens, and what
+    that takes, is not estimated.
+
+    Raises:
+        InputError: it has one.
+    """
+    for name in filter(recipe.sees, recipe.grid.backbones):
+        raise InputError(
+            f"backbones.{name}: expected an LLM, as what a model that sees already takes is not "
+            f"estimated, found {recipe.backbone(name)}"
+        )
+
+
 @dataclass
 class Workload:
     """The work of all steps of a recipe.
@@ -91,7 +106,7 @@ class Workload:
     @cached_property
     def vision(self) -> Place:
         """The encoder."""
-        return shapes.find(self.recipe.vision)
+        return shapes.find(self.recipe.encoder)
 
     def list_work(self, named: Sequence[Named]) -> list[Work]:
         """The work of each step, in their order.
@@ -141,7 +156,7 @@ class Workload:
         role = "caption" if stage is self.recipe.stages.align else "instruction"
         amount = self.amounts.find(stage.corpus, role, find_limit(stage))
         seen = shapes.read_encoder(self.vision)
-        exact = any(other.precision != "bf16" for other in self.recipe.stages.both)
+        exact = any(other.precision != "bf16" for other in self.recipe.stages.every)
         about = noting.describe_features(
             describe_shape(self.vision.config), "fp32" if exact else "bf16"
         )
@@ -165,7 +180,7 @@ class Workload:
         recipe = self.recipe
         for one in recipe.alignments():
             name = name_align_step(one.name)
-            yield name, self._train(name, ALIGN, recipe.stages.align, one.backbone, None)
+            yield name, self._train(name, ALIGN, recipe.stages.alignment, one.backbone, None)
         for run in recipe.runs():
             name = name_instruct_step(run.name)
             text = recipe.text_only if run.text_only else None

@@ -174,19 +174,26 @@ def _describe(trained: Trained, name: str, terms: Terms, listed: list[Score]) ->
         **terms.header,
         "library_name": "transformers",
         "pipeline_tag": "image-text-to-text",
-        "tags": ["llava", "multimodal", "ikusi"],
+        "tags": [*(["llava"] if _is_assembled(trained) else []), "multimodal", "ikusi"],
         "base_model": [base.name for base in trained.bases if base.on_hub],
         "datasets": list(dict.fromkeys(datasets)),
         "model-index": scores.make_model_index(name, listed),
     }
 
 
+def _is_assembled(trained: Trained) -> bool:
+    return not trained.study.recipe.sees(trained.run.backbone)
+
+
 def _summarise(trained: Trained) -> str:
-    llm, encoder = trained.bases
     target, source = trained.study.languages
+    kind, made = "model", f"It was {trained.bases[0].shown} before."
+    if _is_assembled(trained):
+        llm, encoder = trained.bases
+        kind, made = "LLaVA", f"The LLM is {llm.shown}, the encoder is {encoder.shown}."
     return (
-        f"A LLaVA for {target.name}: it answers questions about pictures in {target.name} and "
-        f"{source.name}. The LLM is {llm.shown}, the encoder is {encoder.shown}. It is the run "
+        f"A {kind} for {target.name}: it answers questions about pictures in {target.name} and "
+        f"{source.name}. {made} It is the run "
         f"`{trained.run.name}` of the study `{trained.study.recipe.name}`, whose recipe is in "
         f"[{RECIPE}]({RECIPE})."
     )

@@ -145,17 +145,22 @@ class Trained:
 
     @cached_property
     def bases(self) -> list[Base]:
-        """The LLM, then the encoder."""
+        """The LLM, then the encoder; or the model that saw already."""
         recipe = self.study.recipe
-        given = {"the LLM": recipe.backbone(self.run.backbone), "the encoder": recipe.vision}
+        start = recipe.backbone(self.run.backbone)
+        if recipe.sees(self.run.backbone):
+            return [describe_base("the model", start)]
+        given = {"the LLM": start, "the encoder": recipe.encoder}
         return [describe_base(what, name) for what, name in given.items()]
 
     @cached_property
     def lessons(self) -> list[Lesson]:
         """Every corpus that it learnt from, in the order of the stages."""
         recipe, run = self.study.recipe, self.run
-        align, instruct = recipe.stages.align, recipe.stages.instruct
-        given = [("align", align.corpus, align.ratio or 0.0)]
+        given, instruct = [], recipe.stages.instruct
+        if recipe.is_aligned(run.backbone):
+            align = recipe.stages.alignment
+            given.append(("align", align.corpus, align.ratio or 0.0))
         given.append(("instruct", instruct.corpus, run.ratio))
         if run.text_only and recipe.text_only:
             given.append(("text only", recipe.text_only.corpus, recipe.text_only.ratio))
@@ -169,10 +174,9 @@ class Trained:
 
     def list_stages(self) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
         """Each stage: its name, its settings, and the summary of its training."""
-        steps = {
-            "align": names.name_align_step(self.run.aligned),
-            "instruct": names.name_instruct_step(self.run.name),
-        }
+        steps = {"instruct": names.name_instruct_step(self.run.name)}
+        if self.study.recipe.is_aligned(self.run.backbone):
+            steps = {"align": names.name_align_step(self.run.aligned), **steps}
         for stage, step in steps.items():
             place = self.study.folder.step(step)
             made = artifact.read_manifest(place) or {}

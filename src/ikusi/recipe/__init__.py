@@ -5,18 +5,20 @@ A recipe names the languages, the models that are joined, the two training stage
 field says what it is; ``show`` and ``make_json_schema`` are written from those same descriptions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from ikusi import catalogue, connectors, language, packaged, yamlfile, yamltext
+from ikusi import catalogue, connectors, language, packaged, yamlfile
+from ikusi.recipe.backbones import Backbone, Seeing, check_backbones
 from ikusi.recipe.folder import MINIATURE
 from ikusi.recipe.grid import Alignment, Grid, Run
 from ikusi.recipe.merging import Merge, Merged, check_merges, name_merged
 from ikusi.recipe.rehearsal import make_rehearsal
+from ikusi.recipe.showing import write_section
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
 from ikusi.recipe.values import (
     Corpus,
@@ -44,6 +46,7 @@ __all__ = [
     "Part",
     "Recipe",
     "Run",
+    "Seeing",
     "Slurm",
     "Stage",
     "Stages",
@@ -113,14 +116,16 @@ class Recipe(Section):
         description="How much of the miniature's data is made; needed where a corpus or a "
         "benchmark is one of the miniature's.",
     )
-    vision: Model = Field(
+    vision: Model | None = Field(
+        default=None,
         description="Vision encoder: `miniature/encoder`, a folder or a hub id, which may name its "
-        "revision: NAME@REVISION."
+        "revision: NAME@REVISION; none where every backbone sees already.",
     )
-    backbones: dict[Name, Model] = Field(
+    backbones: dict[Name, Backbone] = Field(
         min_length=1,
-        description="Name -> LLM: `miniature/...`, a folder or a hub id (NAME, NAME@REVISION). "
-        "`{language}` stands for the target language's code.",
+        description="Name -> LLM: `miniature/...`, a folder or a hub id (NAME, NAME@REVISION); or "
+        "{vlm: MODEL}, one that sees already, whose connector `stages.align` trains first with "
+        "{vlm: MODEL, align: true}. `{language}` stands for the target language's code.",
     )
     vision_feature_layer: int = Field(
         default=-2,
@@ -203,7 +208,8 @@ class Recipe(Section):
                     f"backbones whose names do not end like another's with a seed ({one.name})"
                 )
                 raise make_error(expected, ("grid", "backbones"), found=self.grid.backbones)
-        if self.stages.align.ratio is None:
+        check_backbones(self.backbones, self.grid.backbones, self.vision, self.stages.align)
+        if self.stages.align and self.stages.align.ratio is None:
             raise make_error("a share between 0 and 1", ("stages", "align", "ratio"), found=None)
         if self.stages.instruct.ratio is not None:
             ratio = self.stages.instruct.ratio
@@ -241,8 +247,8 @@ class Recipe(Section):
         parallel = self.compute.parallel
         if processes == 1 or parallel not in DIVIDING:
             return None
-        for name in Stages.model_fields:
-            if lone := getattr(self.stages, name).find_undivided():
+        for name, stage in self.stages.named:
+            if lone := stage.find_undivided():
                 key, expected, actual = lone
                 expected = f"{expected} in {processes} processes with compute.parallel {parallel}"
                 return ("stages", name, *key), expected, actual
@@ -257,9 +263,8 @@ class Recipe(Section):
 
     def training_data(self) -> list[tuple[yamlfile.Key, str]]:
         """Every corpus that a run trains on: its key in the recipe, and its name."""
-        stages = [(name, getattr(self.stages, name)) for name in Stages.model_fields]
         named: list[tuple[yamlfile.Key, str]] = [
-            (("stages", name, "corpus"), stage.corpus) for name, stage in stages
+            (("stages", name, "corpus"), stage.corpus) for name, stage in self.stages.named
         ]
         if self.text_only and any(self.grid.text_only):
             named.append((("text_only", "corpus"), self.text_only.corpus))
@@ -311,10 +316,25 @@ class Recipe(Section):
         own = [name for name in merged if name in self.backbones]
         return list(dict.fromkeys([*self.grid.backbones, *own]))
 
+    @property
+    def encoder(self) -> str:
+        """The vision encoder, where it is known that there is one."""
+        assert self.vision is not None
+        return self.vision
+
     def backbone(self, name: str) -> str:
-        """The folder or hub id of the LLM called ``name``, with the target language's code filled
-        in."""
-        return self.backbones[name].replace("{language}", self.language)
+        """The folder or hub id of a backbone, with the target language's code filled in."""
+        given = self.backbones[name]
+        place = given.vlm if isinstance(given, Seeing) else given
+        return place.replace("{language}", self.language)
+
+    def sees(self, name: str) -> bool:
+        """Whether a backbone sees already; else it is an LLM that is joined to the encoder."""
+        return isinstance(self.backbones[name], Seeing)
+
+    def is_aligned(self, name: str) -> bool:
+        """Whether the first stage trains a backbone."""
+        return bool(getattr(self.backbones[name], "align", True))
 
 
 BENCHMARKS = catalogue.Files("benchmark", [OWN_BENCHMARKS, packaged.BENCHMARKS])
@@ -363,27 +383,7 @@ def show(recipe: Recipe) -> str:
 
     What it returns is itself a recipe that ``load`` reads as equal.
     """
-    return "\n".join(_write_section(recipe, "")) + "\n"
-
-
-def _write_section(section: BaseModel, indent: str) -> Iterator[str]:
-    for name, info in type(section).model_fields.items():
-        value = getattr(section, name)
-        yield f"{indent}# {info.description}"
-        if isinstance(value, BaseModel):
-            yield f"{indent}{name}:"
-            yield from _write_section(value, indent + "  ")
-        elif value and isinstance(value, dict):
-            yield f"{indent}{name}:"
-            sections = {key: one for key, one in value.items() if isinstance(one, BaseModel)}
-            for key, one in sections.items():
-                yield f"{indent}  {yamltext.to_line(key)}:"
-                yield from _write_section(one, indent + "    ")
-            value = {key: one for key, one in value.items() if key not in sections}
-            lines = ((yamltext.to_line(key), yamltext.to_line(item)) for key, item in value.items())
-            yield from (f"{indent}  {key}: {item}" for key, item in lines)
-        else:
-            yield f"{indent}{name}: {yamltext.to_line(value)}"
+    return "\n".join(write_section(recipe, "")) + "\n"
 
 
 def make_json_schema() -> dict[str, Any]:

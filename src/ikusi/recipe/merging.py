@@ -1,6 +1,6 @@
 """The part of a recipe that says which models are made by adding others, without training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -56,9 +56,7 @@ def to_hundredths(weight: float) -> int:
     return round(weight * 100)
 
 
-def check_merges(
-    merges: Mapping[str, Merge], backbones: Mapping[str, str], runs: list[str]
-) -> None:
+def check_merges(merges: Mapping[str, Merge], backbones: Collection[str], runs: list[str]) -> None:
     """Check that merges name what is there, and that no two models have the same name.
 
     Raises:

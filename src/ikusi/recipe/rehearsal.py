@@ -23,7 +23,11 @@ def make_rehearsal(recipe: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The same with other values, called `NAME-rehearsal`; itself no longer a rehearsal to come.
     """
-    stages = {name: _stage(stage) for name, stage in recipe["stages"].items()}
+    stages = {name: _stage(stage) for name, stage in recipe["stages"].items() if stage}
+    # No model that sees comes with the package; one is made of its parts, and aligned first.
+    stages.setdefault(
+        "align", {**stages["instruct"], "trainable": ["connector"], "lora": None, "ratio": 0.0}
+    )
     text_only = recipe["text_only"]
     if text_only:
         # No more than there are steps for; a first sample of the corpus then does.

@@ -19,8 +19,13 @@ Tracker = Literal[
 
 
 class Lora(Section):
-    """Low-rank adapters in the LLM in place of its own weights (arXiv 2106.09685)."""
+    """Low-rank adapters in a part in place of its own weights (arXiv 2106.09685)."""
 
+    parts: Annotated[list[Part], AfterValidator(check_no_repeats)] = Field(
+        default=["llm"],
+        min_length=1,
+        description="Parts of `trainable` that get adapters; the others learn in full.",
+    )
     rank: int = Field(default=64, ge=1, description="Rank of each adapter.")
     alpha: Positive = Field(default=128, description="Adapters are scaled by alpha / rank.")
     dropout: Share = Field(default=0.05, description="Dropout before each adapter.")
@@ -30,7 +35,7 @@ class Lora(Section):
         description="Layers that get one, by the ends of their names; all-linear: every one.",
     )
     quantize: Literal["none", "nf4"] = Field(
-        default="none", description="Hold the LLM's own weights in 4 bits while training (QLoRA)."
+        default="none", description="Hold these parts' own weights in 4 bits meanwhile (QLoRA)."
     )
 
 
@@ -48,7 +53,7 @@ class Stage(Section):
         description="Share of rows in the target language; none where the grid sets it.",
     )
     lora: Lora | None = Field(
-        default=None, description="Adapters instead of the LLM's own weights; none: no adapters."
+        default=None, description="Adapters instead of own weights; none: no adapters."
     )
     optimizer: Literal["adamw", "adamw8bit", "muon"] = Field(
         default="adamw",
@@ -84,8 +89,10 @@ class Stage(Section):
 
     @model_validator(mode="after")
     def _lora_fits(self) -> "Stage":
-        if self.lora and "llm" not in self.trainable:
-            raise make_error("nothing, as llm is not trainable", ("lora",), found=self.lora.rank)
+        for part in self.lora.parts if self.lora else []:
+            if part not in self.trainable:
+                expected = f"nothing, as {part} is not trainable"
+                raise make_error(expected, ("lora",), found=part)
         return self
 
     def find_undivided(self) -> tuple[yamlfile.Key, str, str] | None:
@@ -178,10 +185,26 @@ class Compute(Section):
 class Stages(Section):
     """The two stages of late fusion (paper, section 3.2)."""
 
-    align: Stage = Field(description="Alignment: only the connector is trained, on captions.")
+    align: Stage | None = Field(
+        default=None,
+        description="Alignment: only the connector is trained, on captions; none where every "
+        "backbone sees already and is trained on instructions as it is.",
+    )
     instruct: Stage = Field(description="Instruction tuning of the connector and the LLM.")
 
     @property
-    def both(self) -> tuple[Stage, Stage]:
-        """The stages, the first first."""
-        return self.align, self.instruct
+    def alignment(self) -> Stage:
+        """The first stage, where it is known that there is one."""
+        assert self.align is not None
+        return self.align
+
+    @property
+    def named(self) -> list[tuple[str, Stage]]:
+        """The stages that there are by their names, the first first."""
+        every = [("align", self.align), ("instruct", self.instruct)]
+        return [(name, stage) for name, stage in every if stage]
+
+    @property
+    def every(self) -> list[Stage]:
+        """The same without their names."""
+        return [stage for _, stage in self.named]

@@ -11,11 +11,13 @@ from ikusi.study.contents import Contents
 from ikusi.study.graph import Step
 from ikusi.study.steps import (
     Align,
+    AlignSeeing,
     Data,
     Evaluate,
     EvaluateBackbone,
     Features,
     Instruct,
+    InstructSeeing,
     Merging,
     Report,
     encoding,
@@ -57,11 +59,13 @@ def name_steps(recipe: Recipe) -> list[Named]:
         made.append(Named.of(names.DATA, Data.of(recipe)))
     for name, stage in encoding.find_features_steps(recipe).items():
         made.append(Named.of(name, Features.of(recipe, stage)))
-    made += [
-        Named.of(names.name_align_step(one.name), Align.of(recipe, one))
-        for one in recipe.alignments()
-    ]
-    made += [Named.of(names.name_instruct_step(run.name), Instruct.of(recipe, run)) for run in runs]
+    for one in recipe.alignments():
+        if recipe.is_aligned(one.backbone):
+            kind = AlignSeeing if recipe.sees(one.backbone) else Align
+            made.append(Named.of(names.name_align_step(one.name), kind.of(recipe, one)))
+    for run in runs:
+        start = Instruct if recipe.is_aligned(run.backbone) else InstructSeeing
+        made.append(Named.of(names.name_instruct_step(run.name), start.of(recipe, run)))
     merged = {names.name_merge_step(one.name): one for one in recipe.list_merged()}
     made += [Named.of(step, Merging.of(recipe, one)) for step, one in merged.items()]
     if not recipe.benchmarks:

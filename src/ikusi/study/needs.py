@@ -38,7 +38,8 @@ def check(recipe: Recipe) -> None:
 
 
 def _models(recipe: Recipe) -> Iterator[str]:
-    for name in (recipe.vision, *map(recipe.backbone, recipe.list_llms())):
+    encoder = [recipe.vision] if recipe.vision else []
+    for name in (*encoder, *map(recipe.backbone, recipe.list_llms())):
         try:
             place = shipped.locate_base(name)
         except InputError as error:
@@ -58,9 +59,10 @@ def _training(recipe: Recipe, trained: dict[Path, Corpus]) -> Iterator[str]:
     """Corpora that are absent, lack a language or have too few rows; fills ``trained``."""
     stages, text_only = recipe.stages, recipe.text_only
     used: list[tuple[str, str, Sequence[float | None]]] = [
-        ("stages.align.corpus", stages.align.corpus, [stages.align.ratio]),
         ("stages.instruct.corpus", stages.instruct.corpus, recipe.grid.ratios),
     ]
+    if stages.align:
+        used.insert(0, ("stages.align.corpus", stages.align.corpus, [stages.align.ratio]))
     if text_only and any(recipe.grid.text_only):
         used.append(("text_only.corpus", text_only.corpus, [text_only.ratio]))
     for key, name, ratios in used:

@@ -1,5 +1,5 @@
-"""Low-rank adapters on the LLM beside a connector that learns in full (peft; optionally over 4-bit
-weights, as QLoRA), and how they become plain weights again."""
+"""Low-rank adapters on the LLM, or on any part, beside parts that learn in full (peft; optionally
+over 4-bit weights, as QLoRA), and how they become plain weights again."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ikusi.recipe import Lora
 NAME = "default"
 A, B, BASE = f".lora_A.{NAME}.weight", f".lora_B.{NAME}.weight", ".base_layer."
 PEFT_PREFIX = "base_model.model."
+NUMBER = re.compile(r"(?<=\.)(\d+)(?=\.)")  # of a block, in the name of a layer
 
 
 @dataclass
@@ -74,17 +75,19 @@ class Adapters:
 
 
 def add(model: PreTrainedModel, settings: Lora, device: torch.device) -> Adapters:
-    """Freeze the LLM and put adapters into its layers; all else learns as it did.
+    """Freeze parts and put adapters into their layers; all else learns as it did.
 
     Raises:
-        InputError: no layer of the LLM is called as `settings.targets` says.
+        InputError: no layer of them is called as `settings.targets` says.
     """
     from peft import LoraConfig
     from peft.tuners.lora import LoraModel
 
     parts = {name: find_part(model, name) for name, _ in model.named_parameters()}
-    learning = {n for n, p in model.named_parameters() if p.requires_grad and parts[n] != "llm"}
-    layers = list_linear_layers(model)
+    moving = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    learning = {name for name in moving if parts[name] not in settings.parts}
+    every = [name for part in settings.parts for name in list_linear_layers(model, part)]
+    layers = [name for name in every if f"{name}.weight" in moving]
     wanted = settings.targets
     endings = sorted({name.rpartition(".")[2] for name in layers})
     if wanted != ["all-linear"]:
@@ -125,9 +128,15 @@ def list_linear_layers(model: PreTrainedModel, part: str = "llm") -> list[str]:
 
 
 def _pattern(names: list[str]) -> str:
-    """A pattern for exactly these layers, with numbers left open. (The ends of their names would
-    match the vision encoder's as well.)"""
-    return "|".join(sorted({re.sub(r"\\\.\d+", r"\\.\\d+", re.escape(name)) for name in names}))
+    """A pattern for exactly these layers, those of one place in several blocks together. (The ends
+    of their names would match other parts' as well.)"""
+    blocks: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        before, number, after = [*NUMBER.split(name, maxsplit=1), "", ""][:3]
+        blocks.setdefault((re.escape(before), re.escape(after)), []).append(number)
+    return "|".join(
+        f"{before}(?:{'|'.join(numbers)}){after}" for (before, after), numbers in blocks.items()
+    )
 
 
 def _quantize(model: Any, names: list[str], device: torch.device) -> dict[str, Tensor]:

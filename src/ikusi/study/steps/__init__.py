@@ -16,23 +16,36 @@ from ikusi.study.steps.evaluating import (
 from ikusi.study.steps.merging import Merging, merge
 from ikusi.study.steps.miniature import Data, data
 from ikusi.study.steps.reporting import Report, report
-from ikusi.study.steps.training import Align, Instruct, align, instruct
+from ikusi.study.steps.training import (
+    Align,
+    AlignSeeing,
+    Instruct,
+    InstructSeeing,
+    align,
+    align_seeing,
+    instruct,
+    instruct_seeing,
+)
 
 __all__ = [
     "Align",
+    "AlignSeeing",
     "Data",
     "Evaluate",
     "EvaluateBackbone",
     "Features",
     "Instruct",
+    "InstructSeeing",
     "Merging",
     "Report",
     "align",
+    "align_seeing",
     "data",
     "evaluate",
     "evaluate_backbone",
     "features",
     "instruct",
+    "instruct_seeing",
     "merge",
     "report",
 ]

@@ -27,7 +27,9 @@ def find_features_step(recipe: Recipe, stage: Stage) -> str | None:
 
 def find_features_steps(recipe: Recipe) -> dict[str, Stage]:
     """Every such step of a recipe, with a stage whose pictures it is for."""
-    named = {find_features_step(recipe, stage): stage for stage in recipe.stages.both}
+    if all(map(recipe.sees, recipe.grid.backbones)):
+        return {}
+    named = {find_features_step(recipe, stage): stage for stage in recipe.stages.every}
     return {name: stage for name, stage in named.items() if name}
 
 
@@ -45,9 +47,9 @@ class Features(Settings):
     @classmethod
     def of(cls, recipe: Recipe, stage: Stage) -> Features:
         """The features of a stage's pictures, as exact as any stage of the recipe asks for."""
-        exact = any(other.precision != "bf16" for other in recipe.stages.both)
+        exact = any(other.precision != "bf16" for other in recipe.stages.every)
         return cls(
-            vision=recipe.vision,
+            vision=recipe.encoder,
             corpus=stage.corpus,
             feature_layer=recipe.vision_feature_layer,
             image_aspect=recipe.image_aspect,
@@ -103,7 +105,7 @@ def _short(recipe: Recipe, corpus: str) -> str:
     """A corpus's name as that of a folder, no other corpus's of this recipe."""
     short, *others = [
         re.sub(r"[^\w.-]+", "-", name.removeprefix(MINIATURE).strip("./"))
-        for name in (corpus, *{stage.corpus for stage in recipe.stages.both} - {corpus})
+        for name in (corpus, *{stage.corpus for stage in recipe.stages.every} - {corpus})
     ]
     if is_name(short) and short not in others:
         return short

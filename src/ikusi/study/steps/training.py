@@ -49,10 +49,10 @@ class Align(Trained):
 
     @classmethod
     def of(cls, recipe: Recipe, alignment: Alignment) -> Align:
-        """An alignment of the grid."""
-        stage = recipe.stages.align
+        """An alignment of an LLM of the grid."""
+        stage = recipe.stages.alignment
         return cls(
-            vision=recipe.vision,
+            vision=recipe.encoder,
             backbone=recipe.backbone(alignment.backbone),
             connector=recipe.connector,
             image_aspect=recipe.image_aspect,
@@ -74,7 +74,70 @@ class Align(Trained):
         return models | contents.packs(*self.languages) | contents.corpora(self.stage.corpus)
 
 
-class Instruct(Trained):
+class AlignSeeing(Trained):
+    """Which model that sees already is trained first, and on what."""
+
+    function: ClassVar = "align_seeing"
+
+    model: str
+
+    @classmethod
+    def of(cls, recipe: Recipe, alignment: Alignment) -> AlignSeeing:
+        """An alignment of the grid of a model that sees already."""
+        stage = recipe.stages.alignment
+        return cls(
+            model=recipe.backbone(alignment.backbone),
+            stage=stage,
+            features=None,
+            seed=alignment.seed,
+            language_code=recipe.language,
+            source_code=recipe.source_language,
+        )
+
+    def inputs(self) -> tuple[str, ...]:
+        """The data."""
+        return list_data_steps(self.stage.corpus)
+
+    def reads(self, contents: Contents) -> dict[str, str]:
+        """The model, both packs, a given corpus."""
+        models = contents.models(self.model)
+        return models | contents.packs(*self.languages) | contents.corpora(self.stage.corpus)
+
+
+class Instructed(Trained):
+    """What a run is trained on, whatever it starts from."""
+
+    text_only: TextOnly | None
+
+    @staticmethod
+    def common(recipe: Recipe, run: Run) -> dict[str, Any]:
+        """The settings that all runs of a study have in common."""
+        stage = recipe.stages.instruct.model_copy(update={"ratio": run.ratio})
+        sees = recipe.sees(run.backbone)
+        return {
+            "stage": stage,
+            "text_only": recipe.text_only if run.text_only else None,
+            "features": None if sees else encoding.find_features_step(recipe, stage),
+            "seed": run.seed,
+            "language_code": recipe.language,
+            "source_code": recipe.source_language,
+        }
+
+    @property
+    def corpora(self) -> list[str]:
+        """What it is trained on: pictures, then text alone."""
+        return [self.stage.corpus, *([self.text_only.corpus] if self.text_only else [])]
+
+    def inputs(self) -> tuple[str, ...]:
+        """The data, and the features of its pictures."""
+        return (*list_data_steps(*self.corpora), *([self.features] if self.features else []))
+
+    def reads(self, contents: Contents) -> dict[str, str]:
+        """Given corpora."""
+        return contents.corpora(*self.corpora)
+
+
+class Instruct(Instructed):
     """From which aligned model a run starts, and what it is trained on.
 
     Attributes:
@@ -84,35 +147,34 @@ class Instruct(Trained):
     function: ClassVar = "instruct"
 
     aligned: str
-    text_only: TextOnly | None
 
     @classmethod
     def of(cls, recipe: Recipe, run: Run) -> Instruct:
-        """The training of a run of the grid."""
-        stage = recipe.stages.instruct.model_copy(update={"ratio": run.ratio})
-        return cls(
-            aligned=name_align_step(run.aligned),
-            stage=stage,
-            text_only=recipe.text_only if run.text_only else None,
-            features=encoding.find_features_step(recipe, stage),
-            seed=run.seed,
-            language_code=recipe.language,
-            source_code=recipe.source_language,
-        )
-
-    @property
-    def corpora(self) -> list[str]:
-        """What it is trained on: pictures, then text alone."""
-        return [self.stage.corpus, *([self.text_only.corpus] if self.text_only else [])]
+        """The training of a run of the grid whose backbone is aligned."""
+        return cls(aligned=name_align_step(run.aligned), **cls.common(recipe, run))
 
     def inputs(self) -> tuple[str, ...]:
-        """The data, the features of its pictures, and the aligned model."""
-        seen = [self.features] if self.features else []
-        return (*list_data_steps(*self.corpora), *seen, self.aligned)
+        """The aligned model too, in which all else is."""
+        return (*super().inputs(), self.aligned)
+
+
+class InstructSeeing(Instructed):
+    """Which model that sees already is trained as it is, and on what."""
+
+    function: ClassVar = "instruct_seeing"
+
+    model: str
+
+    @classmethod
+    def of(cls, recipe: Recipe, run: Run) -> InstructSeeing:
+        """The training of a run of the grid whose backbone sees, and is not aligned."""
+        return cls(model=recipe.backbone(run.backbone), **cls.common(recipe, run))
 
     def reads(self, contents: Contents) -> dict[str, str]:
-        """Given corpora; all else is in the aligned model."""
-        return contents.corpora(*self.corpora)
+        """The model and both packs too."""
+        return (
+            super().reads(contents) | contents.models(self.model) | contents.packs(*self.languages)
+        )
 
 
 def align(output: Path, context: Context, settings: Align) -> None:
@@ -141,16 +203,41 @@ def align(output: Path, context: Context, settings: Align) -> None:
     _train(model, processor, mixture, settings, output, context)
 
 
-def instruct(output: Path, context: Context, settings: Instruct) -> None:
-    """Train connector and LLM on instructions, from an aligned model."""
+def align_seeing(output: Path, context: Context, settings: AlignSeeing) -> None:
+    """Train a model that sees already on captions, its own connector by default."""
     catalogue.load("ikusi.train.stages:train_stage")  # brings all that is large, in less time
     from accelerate.utils import set_seed
 
     from ikusi.data.mixture import Mixture
-    from ikusi.model import fusion
+    from ikusi.model import opening
 
     set_seed(settings.seed)
-    model, processor = fusion.load(locate_checkpoint(context.study.step(settings.aligned)))
+    model, processor = opening.open_seeing(shipped.locate_base(settings.model))
+    stage, languages = settings.stage, settings.languages
+    captions = _part(stage.corpus, stage.ratio, None, context, languages)
+    mixture = Mixture([captions], *languages, settings.seed)
+    _train(model, processor, mixture, settings, output, context)
+
+
+def instruct(output: Path, context: Context, settings: Instruct) -> None:
+    """Train connector and LLM on instructions, from an aligned model."""
+    _instruct(locate_checkpoint(context.study.step(settings.aligned)), output, context, settings)
+
+
+def instruct_seeing(output: Path, context: Context, settings: InstructSeeing) -> None:
+    """Train a model that sees already on instructions."""
+    _instruct(shipped.locate_base(settings.model), output, context, settings)
+
+
+def _instruct(place: str | Path, output: Path, context: Context, settings: Instructed) -> None:
+    catalogue.load("ikusi.train.stages:train_stage")  # brings all that is large, in less time
+    from accelerate.utils import set_seed
+
+    from ikusi.data.mixture import Mixture
+    from ikusi.model import opening
+
+    set_seed(settings.seed)
+    model, processor = opening.open_seeing(place)
     stage, languages, added = settings.stage, settings.languages, settings.text_only
     mixed = [_part(stage.corpus, stage.ratio, None, context, languages)]
     if added:

@@ -1,0 +1,95 @@
+"""A recipe names models that see already beside LLMs that get an encoder, in one grid."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ikusi import recipe
+from ikusi.errors import InputError
+from ikusi.plan.work import check_assembled
+from test_recipe import SMALL
+
+SEEING = SMALL.replace("backbones: [english]", "backbones: [seer]").replace(
+    "  english: miniature/llama-en\n", "  english: miniature/llama-en\n  seer: {vlm: org/Seer@v1}\n"
+)
+ALIGN = SMALL[SMALL.index("  align:") : SMALL.index("  instruct:")]
+
+
+def load(tmp_path: Path, text: str, *overrides: str) -> recipe.Recipe:
+    (tmp_path / "small.yaml").write_text(text, encoding="utf-8")
+    return recipe.load(tmp_path / "small.yaml", overrides)
+
+
+def refusal(tmp_path: Path, text: str, *overrides: str) -> str:
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, text, *overrides)
+    return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def test_models_that_see_stand_beside_llms_in_one_grid(tmp_path: Path) -> None:
+    both = load(tmp_path, SEEING, "grid.backbones=[english, seer]", "grid.ratios=[0.2]")
+    assert [run.name for run in both.runs()][::2] == ["english-eu020", "seer-eu020"]
+    assert both.backbone("seer") == "org/Seer@v1"
+    assert (both.sees("seer"), both.sees("english")) == (True, False)
+    assert (both.is_aligned("seer"), both.is_aligned("english")) == (False, True)
+    assert recipe.load(_write(tmp_path, recipe.show(both))) == both
+    assert "  seer:\n" in recipe.show(both)
+
+
+def _write(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "shown.yaml").write_text(text, encoding="utf-8")
+    return tmp_path / "shown.yaml"
+
+
+def test_neither_encoder_nor_first_stage_is_needed_where_all_see(tmp_path: Path) -> None:
+    bare = SEEING.replace(ALIGN, "").replace("vision: miniature/encoder\n", "")
+    alone = load(tmp_path, bare)
+    assert (alone.vision, alone.stages.align) == (None, None)
+    assert [name for name, _ in alone.stages.named] == ["instruct"]
+    data = yaml.safe_load(recipe.show(alone))
+    assert (data["vision"], data["stages"]["align"]) == (None, None)
+    small = recipe.rehearse(alone)
+    assert small.backbone("seer") == "miniature/llama-eu"
+    assert small.stages.alignment.trainable == ["connector"]
+
+
+@pytest.mark.parametrize(
+    ("change", "overrides", "expected"),
+    [
+        (("vision: miniature/encoder\n", ""), ["grid.backbones=[english]"],
+         "command line: vision: expected a vision encoder, as backbones.english is an LLM, "
+         "found nothing"),
+        ((ALIGN, ""), ["grid.backbones=[seer, english]"],
+         "small.yaml:10: stages.align: expected a stage, as backbones.english is aligned, "
+         "found nothing"),
+        ((ALIGN, ""), ["backbones.seer.align=true"],
+         "small.yaml:10: stages.align: expected a stage, as backbones.seer is aligned, "
+         "found nothing"),
+        (("", ""), [],
+         "small.yaml:11: stages.align: expected nothing, as no backbone of the grid is aligned, "
+         "found a stage"),
+        (("{vlm: org/Seer@v1}", "{vlm: 3}"), [],
+         "small.yaml:8: backbones.seer.vlm: expected text, found 3"),
+        (("{vlm: org/Seer@v1}", "{vlm: org/Seer, aling: true}"), [],
+         "small.yaml:8: backbones.seer.aling: expected a known key, found aling "
+         "(did you mean backbones.align?)"),
+        (("{vlm: org/Seer@v1}", "[org/Seer]"), [],
+         "small.yaml:8: backbones.seer: expected text, found a list of 1"),
+        (("{vlm: org/Seer@v1}", "{align: true}"), [],
+         "small.yaml:8: backbones.seer.vlm: expected a value, found nothing"),
+        (("", ""), ["backbones.seer.align=true", "stages.instruct.lora={parts: [llm, vision]}"],
+         "command line: stages.instruct.lora: expected nothing, as vision is not trainable, "
+         "found vision"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line(
+    change: tuple[str, str], overrides: list[str], expected: str, tmp_path: Path
+) -> None:
+    assert refusal(tmp_path, SEEING.replace(*change), *overrides) == expected
+
+
+def test_a_plan_says_that_it_knows_nothing_of_models_that_see(tmp_path: Path) -> None:
+    wanted = load(tmp_path, SEEING, "backbones.seer.align=true")
+    with pytest.raises(InputError, match=r"backbones\.seer: expected an LLM, .* found org/Seer@v1"):
+        check_assembled(wanted)
