@@ -1,6 +1,7 @@
 """Every family of models that see is trained as its stock forward would be, on its own prompts."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,20 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
 from ikusi.answer.engine import Query
 from ikusi.answer.engines.general import General
 from ikusi.answer.engines.here import open_local
+from ikusi.errors import InputError
 from ikusi.model import chat, families
 from ikusi.model.learning import find_part, set_trainable
 from ikusi.train.attention import use_packed_attention
 from ikusi.train.batches import EncodedSample, collate, list_distinct_pictures
 from ikusi.train.packed import PackedModel
-from ikusi.train.stages import train_stage
+from ikusi.train.stages import Progress, train_stage
 from ikusi.train.steps import Encoder
 from model import seeing
 from train.samples import Row, stage
@@ -32,6 +35,8 @@ ATOL = 2e-5  # of every gradient, in fp32; the largest are of the order of 1
 
 class Pictures:
     """Pictures of two sizes, by name."""
+
+    folder = "memory"
 
     def image(self, image_id: str) -> Image.Image:
         width, height = SIZES[image_id]
@@ -242,3 +247,64 @@ def test_a_trained_model_opens_in_plain_transformers_and_answers_the_same(
     assert process(own, TALKS[:2])["input_ids"].equal(process(processor, TALKS[:2])["input_ids"])
     for name in ("preprocessor_config.json", "processor_config.json", "chat_template.jinja"):
         assert (tmp_path / "checkpoint" / name).read_text() == (opened.folder / name).read_text()
+
+
+@pytest.mark.parametrize("opened", ["qwen2_5_vl", "gemma3"], indirect=True)
+def test_a_killed_training_goes_on_to_the_same_bits(opened: Opened, tmp_path: Path) -> None:
+    settings = stage(epochs=3, max_length=400, batch_size=2, save_every=1)
+
+    def run(output: Path, stop: int = -1) -> dict[str, Tensor]:
+        def end(now: Progress) -> None:
+            if now.step == stop:
+                raise KeyboardInterrupt
+
+        model, processor = open_model(opened.folder)
+        with suppress(KeyboardInterrupt):
+            train_stage(
+                model,
+                processor,
+                Samples(opened.talks),
+                settings,
+                output=output,
+                seed=1,
+                progress=end,
+            )
+        return load_file(output / "checkpoint/model.safetensors") if stop < 0 else {}
+
+    whole = run(tmp_path / "whole")
+    run(tmp_path / "killed", stop=3)
+    assert not (tmp_path / "killed/checkpoint").exists()
+    resumed = run(tmp_path / "killed")
+    assert all(tensor.equal(resumed[name]) for name, tensor in whole.items())
+
+
+@pytest.mark.parametrize("opened", ["llava_next"], indirect=True)
+def test_a_part_that_learns_is_held_in_one_format(opened: Opened, tmp_path: Path) -> None:
+    """Also what of it no feature depends on, which is computed with all the same."""
+    model, processor = open_model(opened.folder)
+    settings = stage(epochs=1, max_length=400, batch_size=4, precision="bf16")
+    settings = settings.model_copy(update={"trainable": ["connector", "llm", "vision"]})
+    samples = Samples(opened.talks)
+    train_stage(model.bfloat16(), processor, samples, settings, output=tmp_path, seed=1)
+    assert open_model(tmp_path / "checkpoint")[0].dtype == torch.bfloat16
+
+
+def test_a_picture_of_another_size_than_its_table_says_is_refused(opened: Opened) -> None:
+    corpus = Pictures()
+    corpus.image_size = lambda image_id: (16, 16)  # type: ignore[method-assign]
+    encoder = Encoder(Samples(opened.talks, corpus), opened.model, opened.processor, 400)
+    rows = [encoder.encode(0)]
+    if not families.find_of(opened.model).sized:  # type: ignore[union-attr]
+        assert lay(encoder, rows)
+        return
+    with pytest.raises(InputError, match=r"image wide: expected 16x16 pixels, .* found 40x24"):
+        lay(encoder, rows)
+
+
+def test_rows_with_a_picture_twice_are_refused_where_it_then_has_other_tokens(
+    opened: Opened,
+) -> None:
+    family = families.find_of(opened.model)
+    encoder = Encoder(Samples(TALKS), opened.model, opened.processor, 400)
+    faults = dict(encoder.faults(range(len(TALKS))))
+    assert list(faults) == (["row-3"] if family and family.alone else [])

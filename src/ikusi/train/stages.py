@@ -24,7 +24,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedModel
 
 from ikusi import artifact, claim
 from ikusi.model import families
-from ikusi.model.learning import set_trainable
+from ikusi.model.learning import find_part, set_trainable
 from ikusi.model.steady import make_steady
 from ikusi.model.vision import take_out_encoder
 from ikusi.recipe import Compute, Stage
@@ -224,6 +224,12 @@ def _set_precision(model: PreTrainedModel, stage: Stage) -> torch.dtype:
     came = torch.bfloat16 if model.dtype == torch.bfloat16 else torch.float32
     if not (stage.precision == "bf16" and came == torch.bfloat16):
         model.float()
+    # What learns is held in fp32, and beside it what of the same part never does: layers above the
+    # one that is read are computed all the same, and some kernels want one format.
+    whole = set(stage.trainable) - set(stage.lora.parts if stage.lora else ())
+    for name, parameter in model.named_parameters():
+        if find_part(model, name) in whole:
+            parameter.data = parameter.data.float()
     return came
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from PIL import Image
 from torch.utils.data import Dataset
 
 from ikusi import artifact
@@ -140,10 +141,21 @@ class Encoder:
         """What the model's vision part is given of these pictures, as `Batch.images` holds it."""
         if self.sight is None:
             return None
-        images = [
-            self._samples[self._first[picture]].corpus.image(picture[1]) for picture in pictures
-        ]
-        return self.sight.prepare(images)
+        return self.sight.prepare([self._open(picture) for picture in pictures])
+
+    def _open(self, picture: Picture) -> Image.Image:
+        """A picture, as large as its table says: its tokens were counted by that."""
+        corpus, image_id = self._samples[self._first[picture]].corpus, picture[1]
+        image: Image.Image = corpus.image(image_id)
+        if self.sight and self.sight.family.sized:
+            width, height = corpus.image_size(image_id)
+            if image.size != (width, height):
+                actual = f"{image.width}x{image.height}"
+                raise InputError(
+                    f"{corpus.folder}: image {image_id}: expected {width}x{height} pixels, as its "
+                    f"table says, found {actual}"
+                )
+        return image
 
     def count_image_tokens(self) -> int:
         """Tokens of a picture, on average over the first ones."""
