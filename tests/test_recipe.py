@@ -99,10 +99,8 @@ def test_the_language_fills_in_the_backbones_place(small: Path) -> None:
 
 def test_numbers_may_be_written_as_people_do(small: Path) -> None:
     assert recipe.load(small).stages.alignment.learning_rate == 0.001
-    assert (
-        recipe.load(small, ["stages.align.learning_rate=2e-5"]).stages.alignment.learning_rate
-        == 2e-5
-    )
+    changed = recipe.load(small, ["stages.align.learning_rate=2e-5"])
+    assert changed.stages.alignment.learning_rate == 2e-5
 
 
 def test_overrides_change_one_key_each(small: Path) -> None:

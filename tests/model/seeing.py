@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from tokenizers import AddedToken, Tokenizer
 from transformers import (
+    CLIPImageProcessorPil,
     Gemma3Config,
     Gemma3ForConditionalGeneration,
     Gemma3ImageProcessorPil,
@@ -20,6 +21,8 @@ from transformers import (
     Idefics3ImageProcessorPil,
     InternVLConfig,
     InternVLForConditionalGeneration,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
     LlavaNextConfig,
     LlavaNextForConditionalGeneration,
     LlavaNextImageProcessorPil,
@@ -82,6 +85,13 @@ SMOL = (
     "{% for line in m['content'] %}{% if line['type'] == 'text' %}{{ line['text'] }}"
     "{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n"
     "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+VICUNA = (
+    "{% for m in messages %}{% if m['role'] != 'system' %}{{ m['role'].upper() + ': '}}{% endif %}"
+    "{% for c in m['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}"
+    "{% endfor %}{% for c in m['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{{ c['text'] + ' '}}{% endfor %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
 )
 MISTRAL = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}{{ '[INST] ' }}"
@@ -256,6 +266,30 @@ def gemma3(folder: Path) -> Path:
     return _save(folder, model, seeing, tokenizer, GEMMA, image_seq_length=4)
 
 
+def llava(folder: Path) -> Path:
+    """LLaVA-1.5 as it is on the hub: its template ends no answer."""
+    special = ("<s>", "</s>", "<pad>", "<image>")
+    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    tokenizer = make_tokenizer(special, **names, extra_special_tokens={"image_token": "<image>"})
+    torch.manual_seed(3)
+    settings = LlavaConfig(
+        text_config={
+            "model_type": "llama",
+            **MIND,
+            "vocab_size": len(tokenizer),
+            **_ids(tokenizer),
+        },
+        vision_config={"model_type": "clip_vision_model", **EYES},
+        image_token_index=tokenizer.image_token_id,
+    )
+    square = {"height": 16, "width": 16}
+    seeing = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size=square)
+    own = {"patch_size": 4, "vision_feature_select_strategy": "default"}
+    own |= {"num_additional_image_tokens": 1, "image_token": "<image>"}
+    model = LlavaForConditionalGeneration(settings)
+    return _save(folder, model, seeing, tokenizer, VICUNA, **own)
+
+
 def llava_next(folder: Path) -> Path:
     """Tiles of a grid that fits a picture's shape; a template that puts images first."""
     special = ("<s>", "</s>", "<pad>", "<image>")
@@ -331,6 +365,6 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     one.__name__: one
     for one in (
         *(qwen2_5_vl, qwen2_vl, qwen3_vl, idefics3, smolvlm, gemma3),
-        *(llava_next, llava_onevision, internvl),
+        *(llava, llava_next, llava_onevision, internvl),
     )
 }

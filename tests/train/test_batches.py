@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from ikusi.model.learning import set_trainable
 from ikusi.train import packed
@@ -94,6 +95,21 @@ def test_loss_and_gradients_are_those_of_the_padded_batch(connector: str, pictur
 def test_a_bare_llm_gets_the_gradients_of_the_padded_batch() -> None:
     samples = Samples(7, pictures=False)
     model, tokenizer = language_model()
+    encoder, rows = encoded(samples, model, tokenizer)
+    wanted = padded_gradients(model, tokenizer, samples, rows)
+    assert_same(packed_gradients(model, encoder, rows), wanted)
+
+
+def test_an_llm_whose_attention_is_bent_gets_the_gradients_of_the_padded_batch() -> None:
+    samples = Samples(7, pictures=False)
+    _, tokenizer = language_model()
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "head_dim": 8}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "query_pre_attn_scalar": 8}
+    bent = {"attn_logit_softcapping": 0.5, "sliding_window": 4, "initializer_range": 0.4}
+    config = Gemma2Config(vocab_size=len(tokenizer), **sizes, **heads, **bent)
+    config._attn_implementation = "eager"
+    model = Gemma2ForCausalLM(config).eval()
     encoder, rows = encoded(samples, model, tokenizer)
     wanted = padded_gradients(model, tokenizer, samples, rows)
     assert_same(packed_gradients(model, encoder, rows), wanted)

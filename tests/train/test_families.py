@@ -29,7 +29,8 @@ from ikusi.train.steps import Encoder
 from model import seeing
 from train.samples import Row, stage
 
-SIZES = {"wide": (40, 24), "square": (20, 20)}
+SIZES = {"wide": (48, 16), "square": (20, 20)}
+GENERAL = [name for name in seeing.FAMILIES if name != "llava"]  # whose own tests are elsewhere
 ATOL = 2e-5  # of every gradient, in fp32; the largest are of the order of 1
 
 
@@ -183,6 +184,7 @@ def test_rows_are_token_for_token_what_the_processor_makes(opened: Opened) -> No
             assert message["content"][0]["text"] in learned
 
 
+@pytest.mark.parametrize("opened", GENERAL, indirect=True)
 def test_prompts_of_training_and_evaluation_are_the_same(opened: Opened) -> None:
     engine = open_local(opened.folder)
     assert isinstance(engine, General)
@@ -232,6 +234,7 @@ def test_no_sample_sees_another_and_a_picture_is_looked_at_once(opened: Opened) 
     assert int(together.image_index.max()) + 1 == sum(distinct.values())
 
 
+@pytest.mark.parametrize("opened", GENERAL, indirect=True)
 def test_a_trained_model_opens_in_plain_transformers_and_answers_the_same(
     opened: Opened, tmp_path: Path
 ) -> None:
@@ -297,7 +300,7 @@ def test_a_picture_of_another_size_than_its_table_says_is_refused(opened: Opened
     if not families.find_of(opened.model).sized:  # type: ignore[union-attr]
         assert lay(encoder, rows)
         return
-    with pytest.raises(InputError, match=r"image wide: expected 16x16 pixels, .* found 40x24"):
+    with pytest.raises(InputError, match=r"image wide: expected 16x16 pixels, .* found 48x16"):
         lay(encoder, rows)
 
 
@@ -308,3 +311,12 @@ def test_rows_with_a_picture_twice_are_refused_where_it_then_has_other_tokens(
     encoder = Encoder(Samples(TALKS), opened.model, opened.processor, 400)
     faults = dict(encoder.faults(range(len(TALKS))))
     assert list(faults) == (["row-3"] if family and family.alone else [])
+
+
+@pytest.mark.parametrize("opened", ["llava", "llava_next"], indirect=True)
+def test_a_template_that_ends_no_answer_ends_it_with_the_end_of_text(opened: Opened) -> None:
+    for (_, messages), row in zip(opened.talks, opened.rows, strict=True):
+        learned = opened.processor.tokenizer.decode(row.input_ids[row.supervised])
+        assert learned.count("</s>") == len(messages) // 2
+    was = (opened.folder / "chat_template.jinja").read_text()
+    assert (opened.processor.chat_template == was) == (opened.folder.name == "llava_next")

@@ -38,6 +38,7 @@ from ikusi import jsonfile, pretrained
 from ikusi.errors import InputError
 from ikusi.model import hub
 from ikusi.model.chat import accepts_strings, end_of_turn, render
+from ikusi.model.ends import make_ending
 from ikusi.model.steady import make_steady
 from ikusi.model.tokens import (
     compile_control,
@@ -88,6 +89,7 @@ def load_processor(folder: str | Path) -> LlavaProcessor:
     if processor.tokenizer.chat_template is None:
         processor.tokenizer.chat_template = processor.chat_template
     make_steady(processor.tokenizer)
+    make_ending(processor.tokenizer)
     processor.chat_template = processor.tokenizer.chat_template
     opened: LlavaProcessor = processor
     return opened

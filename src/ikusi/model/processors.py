@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from ikusi import pretrained
 from ikusi.errors import InputError
 from ikusi.model import hub
+from ikusi.model.ends import make_ending
 from ikusi.model.steady import pin_date
 
 logger = logging.getLogger(__name__)
@@ -54,7 +56,10 @@ def open_processor(folder: str | Path) -> Any:
         processor.chat_template = processor.tokenizer.chat_template
     if not isinstance(processor.chat_template, str):
         raise InputError(f"{folder}: expected a processor with one chat template, found none")
-    processor.chat_template = pin_date(processor.chat_template)
+    speaker = deepcopy(processor.tokenizer)
+    speaker.chat_template = pin_date(processor.chat_template)
+    make_ending(speaker)
+    processor.chat_template = speaker.chat_template
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     processor.came_from = str(folder)

@@ -31,7 +31,7 @@ _known: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[int, _Control]] = WeakK
 
 def make_plain_template() -> str:
     """The shortest useful chat template: one control token before a turn and one after it."""
-    return _template_file("plain.jinja")
+    return read_template("plain.jinja")
 
 
 def make_plain_tokenizer(backend: Any) -> PreTrainedTokenizerFast:
@@ -72,13 +72,13 @@ def without_image_parts(template: str, image_token: str) -> str:
 
 def with_text_parts(template: str) -> str:
     """Prefix a template that wants lists of parts so that it also takes contents as strings."""
-    return _template_file("text_parts.jinja") + template
+    return read_template("text_parts.jinja") + template
 
 
 def with_media_lines(template: str) -> str:
     """Prefix a template so that llama.cpp's mark of an image is a line of its own, as `render`
     writes images."""
-    return _template_file("llama_cpp_images.jinja") + template
+    return read_template("llama_cpp_images.jinja") + template
 
 
 def find_image_token(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -115,8 +115,9 @@ def compile_control(tokenizer: PreTrainedTokenizerBase) -> tuple[re.Pattern[str]
 
 
 def _image_parts(image_token: str) -> str:
-    return _template_file("image_parts.jinja").replace("IMAGE_TOKEN", image_token)
+    return read_template("image_parts.jinja").replace("IMAGE_TOKEN", image_token)
 
 
-def _template_file(name: str) -> str:
+def read_template(name: str) -> str:
+    """A template, or a part of one, that comes with the package."""
     return resources.files("ikusi.model").joinpath("templates", name).read_text("utf-8").strip()
