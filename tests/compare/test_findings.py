@@ -237,6 +237,15 @@ def test_adding_a_difference_is_tested_at_all_of_it(
         assert details["0.5 times, in Basque"] == pytest.approx(1 - base, abs=0.08)
 
 
+def test_a_gain_that_ends_at_guessing_is_no_answer(tmp_path: Path) -> None:
+    made = Folder(tmp_path, MERGED, pictures=200)
+    strength = by_weight(dict.fromkeys([0.5, 1, 1.5], 0.25))
+    made.measure(by_share({0: 0.1, 0.2: 0.9}, {0: 0.8, 0.2: 0.8}), merged=strength)
+    (finding,) = (one for one in findings.examine(Study(tmp_path)) if one.number == 7)
+    assert finding.headline and finding.headline.holds
+    assert finding.verdict == "not supported" and "minus guessing, in Basque" in finding.why
+
+
 def test_a_run_that_cannot_see_shows_nothing_by_being_added_to(tmp_path: Path) -> None:
     made = Folder(tmp_path, MERGED, pictures=40)
     strength = by_weight(dict.fromkeys([0.5, 1, 1.5], 0.7))
