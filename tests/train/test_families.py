@@ -252,9 +252,9 @@ def test_a_trained_model_opens_in_plain_transformers_and_answers_the_same(
         assert (tmp_path / "checkpoint" / name).read_text() == (opened.folder / name).read_text()
 
 
-@pytest.mark.parametrize("opened", ["qwen2_5_vl", "gemma3"], indirect=True)
+@pytest.mark.parametrize("opened", ["qwen2_5_vl"], indirect=True)
 def test_a_killed_training_goes_on_to_the_same_bits(opened: Opened, tmp_path: Path) -> None:
-    settings = stage(epochs=3, max_length=400, batch_size=2, save_every=1)
+    settings = stage(epochs=1.5, max_length=400, batch_size=2, save_every=1)
 
     def run(output: Path, stop: int = -1) -> dict[str, Tensor]:
         def end(now: Progress) -> None:
@@ -275,7 +275,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(opened: Opened, tmp_path: Pa
         return load_file(output / "checkpoint/model.safetensors") if stop < 0 else {}
 
     whole = run(tmp_path / "whole")
-    run(tmp_path / "killed", stop=3)
+    run(tmp_path / "killed", stop=2)
     assert not (tmp_path / "killed/checkpoint").exists()
     resumed = run(tmp_path / "killed")
     assert all(tensor.equal(resumed[name]) for name, tensor in whole.items())
