@@ -27,6 +27,9 @@ COMMANDS = {
         *["--on-mismatch", "--retry-dead", "--drop-repeated", "--use-proxy"],
     ],
     "data show": ["corpus", "--count", "--seed", "--flagged", "--html"],
+    "merge": [
+        *["run", "--plus", "--minus", "--output", "--weight", "--method", "--density", "--part"],
+    ],
     "judgements import": ["file", "--output", "given", "--format"],
     "judgements export": ["table", "--output", "--format"],
     "judgements report": ["table", "--output"],

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from answer import families as other_families
-from ikusi import artifact
+from ikusi import artifact, cli
 from ikusi.errors import InputError
 from ikusi.model import families, fusion, merging
 from ikusi.model.merging import Mix, sources, tensors
@@ -327,3 +327,17 @@ def test_the_parts_of_any_family_are_those_that_training_names(make: Any, tmp_pa
         named["vision"],
         named["connector"],
     )
+
+
+def test_the_command_writes_a_model_and_refuses_an_unknown_part(
+    models: Models, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["merge", models["run"], "--plus", models["adapted"], "--minus", models["english"]]
+    words += ["--output", tmp_path / "out"]
+    for more, code in ((["--weight", "0.5"], 0), (["--part", "llm", "sight"], 3)):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([*map(str, words), *more])
+        assert ended.value.code == code
+    assert "part: expected one of connector, llm, vision, found sight" in capsys.readouterr().err
+    record = artifact.read_manifest(tmp_path / "out")
+    assert record and record["settings"]["weight"] == 0.5
