@@ -66,7 +66,7 @@ COMMANDS = {
         *["--translate", "--judge", "--price-read", "--price-written", "--rows", "--studies"],
         *["--json", "--html"],
     ],
-    "compare": ["runs", "--metric", "--group", "--show", "--output", "--bootstrap"],
+    "compare": ["runs", "--metric", "--group", "--seeds", "--show", "--output", "--bootstrap"],
     "judge": [
         *["run_a", "run_b", "--benchmark", "--language", "--model", "--url", "--output"],
         *["--prompt", "--rubric", "--controls", "--limit", "--corpus", "--family"],
