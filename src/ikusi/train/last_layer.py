@@ -31,11 +31,12 @@ class _Few:
     """Lets parts of one layer work on the tokens that its call's `packing.read` names, if any."""
 
     def __init__(self, layer: nn.Module) -> None:
+        # Kept until the layer's next call: where activations are computed twice, the second time is
+        # on the way back, without that call.
         self._read: Read | None = None
         self._length = 0
         self.handles = [
             layer.register_forward_pre_hook(self._begin, with_kwargs=True),
-            layer.register_forward_hook(self._end, always_call=True),
         ]
         for name in TOKEN_BY_TOKEN:
             if (part := _find(layer, name)) is not None:
@@ -46,9 +47,6 @@ class _Few:
 
     def _begin(self, layer: nn.Module, given: Any, named: dict[str, Any]) -> None:
         self._read = getattr(named.get("packing"), "read", None)
-
-    def _end(self, layer: nn.Module, given: Any, made: Any) -> None:
-        self._read = None
 
     def _select(self, part: nn.Module, given: tuple[Tensor, ...]) -> Any:
         if self._read is None:
