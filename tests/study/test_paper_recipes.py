@@ -25,6 +25,8 @@ RUNS = {
     "basque-8b-lora": "llama-eu020-text",
     "forkme": "llama-gl020-text",
     "no-pictures": "latxa-eu000-text",
+    "adapt-8b": "qwen-eu020-text",
+    "adapt-vs-build": "qwen-eu020-text",
 }
 """A run of each recipe for real models."""
 CODES = [file.stem for file in packaged.LANGUAGES.glob("*.yaml") if file.stem != "en"]
@@ -54,8 +56,9 @@ def corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in RUNS:
         one = load(name)
         assert one.text_only is not None
+        captions = one.stages.align.corpus if one.stages.align else "corpora/cc3m-eu"
         for corpus, row_type, pictures in (
-            (one.stages.alignment.corpus, "caption", 5),
+            (captions, "caption", 5),
             (one.stages.instruct.corpus, "instruction", 5),
             (one.text_only.corpus, "instruction", 0),
         ):
@@ -139,6 +142,25 @@ def test_without_pictures_no_row_with_one_is_in_the_language() -> None:
     assert asked.text_only is not None and asked.text_only.ratio == 1
     names = {model.name for model in asked.list_merged()}
     assert "llama-eu000-adapted100" in names
+
+
+def test_a_model_that_sees_is_trained_as_it_is_beside_one_that_is_aligned_first(
+    corpora: Path,
+) -> None:
+    alone, beside = (
+        layout.list_steps(load(name, "text_only.rows=16"))
+        for name in ("adapt-8b", "adapt-vs-build")
+    )
+    assert [step.name for step in alone if step.kind == "align"] == []
+    assert len([step for step in alone if step.kind == "instruct"]) == 8
+    aligned = [step.name for step in beside if step.kind == "align"]
+    assert aligned == ["align/llama", "align/latxa"]
+    runs = [f"instruct/{name}-eu080-text" for name in ("llama", "latxa", "qwen")]
+    built, also, adapted = ({s.name: s.settings for s in beside}[name] for name in runs)
+    assert built["stage"] == also["stage"] == adapted["stage"]
+    assert built["text_only"] == adapted["text_only"]
+    starts = [built["aligned"], also["aligned"], adapted["model"]]
+    assert starts == [*aligned, "Qwen/Qwen2.5-VL-7B-Instruct"]
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -156,10 +156,10 @@ def test_the_last_layer_computes_only_the_tokens_that_are_read(again: bool) -> N
     for layer in model.model.language_model.layers:
         for part in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.mlp.up_proj):
             part.register_forward_hook(lambda part, given, made: widths.append(made.shape[1]))
-    with recompute_activations(model, again):
+    with recompute_activations(model.train(), again):
         assert_same(packed_gradients(model, encoder, rows), wanted)
     few, whole = len(batch.sources), batch.input_ids.shape[1]
-    assert few < whole
+    assert few < whole and len(widths) == (12 if again else 6)
     assert widths[:6] == [whole, whole, whole, few, whole, few]
     with torch.no_grad():
         model(input_ids=batch.input_ids[:, -1:])
