@@ -115,7 +115,7 @@ from ikusi.compare.claims import Claim, Claimed, close_ended
 from ikusi.compare.evidence import compare
 
 def gather(study, resampling):
-    few, many = (study.evaluation("english", share, False) for share in (20, 80))
+    few, many = (study.find_trained("english", share, False) for share in (20, 80))
     sample = evidence.measure_gaps([(many, few)], close_ended(study), study.target.code)
     return Claim("80 % against 20 %", [compare("more", sample, resampling)], [])
 

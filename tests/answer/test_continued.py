@@ -44,7 +44,10 @@ CONVERSATIONS: list[list[dict[str, Any]]] = [
 QUERIES = [Query(f"row {n}", tuple(turns), OPTIONS) for n, turns in enumerate(CONVERSATIONS)]
 
 
-@pytest.fixture(scope="module", params=seeing.FAMILIES)
+OTHERS = [name for name in seeing.FAMILIES if name != "llava"]  # which has an engine of its own
+
+
+@pytest.fixture(scope="module", params=OTHERS)
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> General:
     name = str(request.param)
     opened = open_local(

@@ -178,16 +178,18 @@ def test_an_answer_that_would_share_a_token_with_its_prompt_is_read_apart(tmp_pa
     assert reply.scores[0].total == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_template_that_ends_no_turn_generates_and_scores_nothing(tmp_path: Path) -> None:
+def test_a_template_that_ends_no_answer_ends_it_with_the_end_of_text(tmp_path: Path) -> None:
     folder = FAMILIES["llava_next"](tmp_path)
-    layout = folder / "chat_template.jinja"
-    layout.write_text(layout.read_text("utf-8").replace("<eos>", ""))
-    engine = open_local(folder)
     asked = (turn("user", "is it red ?", "wide"),)
-    (reply,) = engine.answer([Query("row 3", asked, max_new_tokens=4)], PICTURES)
-    assert reply.text
-    with pytest.raises(InputError, match=r"row 3: .* ends the answer with a control token"):
-        engine.answer([Query("row 3", asked, options=OPTIONS)], PICTURES)
+    queries = [Query("a", asked, max_new_tokens=4), Query("b", asked, options=OPTIONS)]
+    layout = folder / "chat_template.jinja"
+    text = layout.read_text("utf-8")
+    replies = []
+    for ending in ("{{ '<eos>' if m.role == 'assistant' else '' }}", ""):
+        layout.write_text(text.replace("<eos>", ending))
+        replies.append(open_local(folder).answer(queries, PICTURES))
+    for one, other in zip(*replies, strict=True):
+        assert (one.prompt, one.text, one.scores) == (other.prompt, other.text, other.scores)
 
 
 @pytest.mark.slow
