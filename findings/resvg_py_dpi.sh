@@ -2,7 +2,7 @@
 # resvg-py calls a resolution of 0, its default, that of the SVG standard (96). But lengths in points,
 # millimetres or inches are then none at all: a drawing whose width and height are written so, and
 # that has no viewBox, is refused as having an invalid size, whatever width is asked for. With
-# dpi=96 it is drawn. Of 248 drawings of Tux Paint's stamps, 16 are such.
+# dpi=96 it is drawn. Of Tux Paint's stamps that are vector drawings alone, 16 are such.
 # Needs Python 3 and PyPI. Exits with 1 if this is no longer so.
 set -euo pipefail
 folder=$(mktemp -d)

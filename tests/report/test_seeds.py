@@ -94,3 +94,17 @@ def test_figures_show_every_seed_beside_the_mean(folder: Path) -> None:
     assert "by seed)" in panel.alt
     highest = max(float(row["high"]) for row in read(folder, "seeds"))
     assert axes.get_ylim()[1] >= highest
+
+
+@pytest.mark.parametrize("lora", ["null", "{}"])
+def test_where_every_backbone_sees_already_the_page_needs_no_alignment(
+    tmp_path: Path, lora: str
+) -> None:
+    seeing = ["backbones.seer.vlm=seer", "grid.backbones=[seer]", "vision=null"]
+    seeing += ["stages.align=null", f"stages.instruct.lora={lora}"]
+    made = Folder(tmp_path / "study", [*SEEDS[1:], *seeing], pictures=40)
+    made.measure(by_seed)
+    page.write(made.path, made.path / "report")
+    text = (made.path / "report/index.html").read_text(encoding="utf-8")
+    assert "Each model was trained under 3 seeds" in text
+    assert ("and the adapters" in text) == (lora != "null")

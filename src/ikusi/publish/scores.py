@@ -139,7 +139,8 @@ def list_limits(scores: list[Score]) -> Iterator[str]:
             yield f"{asked}: no better than guessing ({figures['score']:.{DIGITS}f})."
         if figures.get("few"):
             yield f"{asked}: too few pictures for the interval to be trusted."
-        if (other := 1.0 - (figures.get("fidelity") or 1.0)) > OTHER_LANGUAGE:
+        fidelity = figures.get("fidelity")
+        if fidelity is not None and (other := 1.0 - fidelity) > OTHER_LANGUAGE:
             yield (
                 f"{asked}: {other * 100:.0f} % of the "
                 f"{figures['language_told']} answers whose language could be identified are in "

@@ -144,3 +144,20 @@ def test_without_apt_it_is_said_what_to_give(cache: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match="give a folder of stamps, or the package, with --path"):
         tuxpaint.locate_stamps()
+
+
+def test_pixels_are_taken_where_there_are_both(stamps: Path, tmp_path: Path) -> None:
+    for name in ("animals/dog.png", "animals/ant.svg"):
+        shutil.copy(stamps / name, tmp_path / f"both{Path(name).suffix}")
+    found = tuxpaint.find_drawing(tmp_path / "both.txt", "both")
+    assert found.path == tmp_path / "both.png"
+
+
+def test_what_is_too_large_is_refused(
+    stamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuxpaint, "MOST_BYTES", 20)
+    with pytest.raises(InputError, match="text: expected at most 20 bytes, found more"):
+        tuxpaint.read_captions(stamps / "animals/dog.txt")
+    with pytest.raises(InputError, match="picture: expected at most 20 bytes of SVG, found more"):
+        tuxpaint.find_drawing(stamps / "animals/ant.txt", "ant")

@@ -30,7 +30,7 @@ PACKAGE = "tuxpaint-stamps-default"
 INSTALLED = Path("/usr/share/tuxpaint/stamps")
 STAMPS = "usr/share/tuxpaint/stamps"
 SUFFIXES = (".png", ".svg", ".txt")
-MOST_BYTES = 2**20  # of a text or a vector drawing; the largest have a fifth of it
+MOST_BYTES = 2**20  # of a text or a vector drawing; the largest has a quarter of it
 WIDTH = 512  # pixels that a vector drawing is drawn in
 DPI = 96  # of lengths in centimetres or points, as in CSS; by itself resvg-py takes none
 _LINE = re.compile(r"([A-Za-z_@]+)\.utf8=(.*)")
@@ -172,7 +172,7 @@ def _unpack(package: Path, folder: Path) -> Path:
         raise InputError(f"{package}: expected a Debian package, found: {reason:.200}")
     if not (stamps := folder / "data" / STAMPS).is_dir():
         raise InputError(f"{package}: expected {STAMPS} in it, found none")
-    for path in stamps.rglob("*"):
+    for path in list(stamps.rglob("*")):
         if path.is_file() and path.suffix not in SUFFIXES:
             path.unlink()
     disk.flush_tree(stamps)

@@ -1,7 +1,7 @@
 """Models made of others by arithmetic on their weights, tensor by tensor, without opening any.
 
 A run plus what distinguishes two models: `run + weight * (plus - minus)`. With an LLM adapted to a
-language as `plus` and the LLM it was adapted from as `minus`, the run answers in that language
+language as `plus` and the LLM it was adapted from as `minus`, the run gains some of that language
 though it saw no picture with it (task arithmetic, arXiv 2212.04089). With the model before training
 as `plus` and the run itself as `minus`, it is brought back some way to what it was.
 """
