@@ -93,3 +93,27 @@ def test_a_plan_says_that_it_knows_nothing_of_models_that_see(tmp_path: Path) ->
     wanted = load(tmp_path, SEEING, "backbones.seer.align=true")
     with pytest.raises(InputError, match=r"backbones\.seer: expected an LLM, .* found org/Seer@v1"):
         check_assembled(wanted)
+
+
+MORE = "grid.backbones=[more, english]"
+
+
+def test_a_run_is_a_backbone_of_others(tmp_path: Path) -> None:
+    both = load(tmp_path, SMALL, "backbones.more.run=english-eu000", MORE)
+    assert both.find_start("more") == "english-eu000" and both.find_start("english") is None
+    assert both.backbone("more") == both.backbone("english") == "miniature/llama-en"
+    assert both.sees("more") and both.is_assembled("more") and not both.is_aligned("more")
+    assert recipe.load(_write(tmp_path, recipe.show(both))) == both
+    assert recipe.rehearse(both).find_start("more") == "english-eu000"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("{run: english-eu00}", "found english-eu00 (did you mean english-eu020?)"),
+        ("{run: more-eu000}", "backbones.more.run: expected a run of the grid that starts from no"),
+        ("{run: english-eu000, alingn: true}", "backbones.more.alingn: expected a known key"),
+    ],
+)
+def test_what_is_no_run_to_start_from_is_named(change: str, told: str, tmp_path: Path) -> None:
+    assert told in refusal(tmp_path, SMALL, f"backbones.more={change}", MORE)

@@ -36,6 +36,9 @@ Skill = Callable[[Run | None, str, str], float]
 Strength = Callable[[Merged, str, str], float]
 """The same of a merged model."""
 
+Took = Callable[[str], tuple[int, float]]
+"""Rows in the target language and floating-point operations, by a step of training."""
+
 
 def even(run: Run | None, bench: str, code: str) -> float:
     """Everyone gets four in five right, everywhere."""
@@ -159,6 +162,18 @@ class Folder:
         return artifact.write_folder(
             self.path / name, fingerprint=artifact.fingerprint(name), inputs=inputs
         )
+
+    def record(self, took: Took) -> None:
+        """Write what both stages of every run took, and nothing else of them."""
+        aligned = [f"align/{one.name}" for one in self.recipe.alignments()]
+        for name in [*aligned, *(f"instruct/{run.name}" for run in self.recipe.runs())]:
+            rows, operations = took(name)
+            lines = [{"step": i, "loss": 1.0, "operations": operations / 2} for i in (1, 2)]
+            with self.step(name) as staging:
+                text = "".join(json.dumps(line) + "\n" for line in lines)
+                artifact.write_text(staging / "metrics.jsonl", text)
+                counts = {"languages": {self.recipe.language: rows}}
+                artifact.write_json(staging / "summary.json", {"counts": counts})
 
     def train(self) -> None:
         """Write metrics and summaries of both stages of every run."""

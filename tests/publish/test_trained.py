@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from ikusi.publish.trained import describe_base, name_dataset
+from compare.studies import Folder
+from ikusi.publish.trained import Trained, describe_base, name_dataset
 from model.test_hub import publish
 
 
@@ -53,3 +54,16 @@ def test_a_data_set_of_the_hub_is_known_by_what_was_imported(
     settings: dict[str, str], named: tuple[str, str | None] | None
 ) -> None:
     assert name_dataset({"kind": "data import", "settings": settings}) == named
+
+
+def test_a_run_that_starts_from_another_was_made_from_all_that_this_one_was(
+    tmp_path: Path,
+) -> None:
+    Folder(tmp_path, name="emoji-eu-adapt", pictures=2).train()
+    trained = Trained(tmp_path / "instruct" / "seeing-eu020")
+    assert [base.name for base in trained.bases] == ["miniature/llama-en", "miniature/encoder"]
+    stages = ["english-eu000: align", "english-eu000: instruct", "align", "instruct"]
+    assert [(one.stage, one.share) for one in trained.lessons] == list(
+        zip(stages, (0, 0, 0, 0.2), strict=True)
+    )
+    assert [name for name, _, _ in trained.list_stages()] == stages

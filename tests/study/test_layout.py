@@ -282,3 +282,25 @@ def test_a_copied_model_is_still_itself(bases: list[str], tmp_path: Path) -> Non
     shutil.move(tmp_path / "adapted", tmp_path / "away")
     shutil.copytree(tmp_path / "away", tmp_path / "adapted", copy_function=shutil.copyfile)
     assert fingerprints(load(bases)) == before
+
+
+def test_what_starts_from_a_run_comes_after_it_aligned_or_not(bases: list[str]) -> None:
+    start, grid = "backbones.more.run=english-eu000", "grid.backbones=[more, english]"
+    steps = by_name(load(bases, start, grid))
+    assert steps["instruct/more-eu020"].inputs == ("data", "instruct/english-eu000")
+    assert steps["evaluate/more-backbone"].inputs == ("data", "instruct/english-eu000")
+    assert steps["evaluate/more-backbone"].settings["benchmarks"] == ["miniature/bertaqa"]
+    assert "align/more" not in steps
+    ordered = list(steps)
+    assert ordered.index("instruct/english-eu000") < ordered.index("instruct/more-eu020")
+    steps = by_name(load(bases, start, grid, "backbones.more.align=true"))
+    assert steps["align/more"].inputs == ("data", "instruct/english-eu000")
+    assert steps["instruct/more-eu020"].inputs == ("data", "align/more")
+
+
+def test_a_merge_may_name_a_backbone_that_is_a_run(bases: list[str]) -> None:
+    merge = "merges.back={run: more-eu080, plus: more, minus: more-eu080, weights: [0.5]}"
+    grid = ["backbones.more.run=english-eu000", "grid.backbones=[more, english]"]
+    steps = by_name(load(bases, *grid, merge))
+    wanted = ("instruct/more-eu080", "instruct/english-eu000")
+    assert steps["merge/more-eu080-back050"].inputs == wanted

@@ -1,8 +1,10 @@
 """What a study's folder holds, finished or not, read for the report."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,19 @@ class Evaluation:
             return {}
         table = self._rows.texts((benchmark, language), ids, columns)
         return {row["id"]: row for row in table.to_pylist()}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What the stages of a run took, all together; not what its backbone was made with.
+
+    Attributes:
+        rows: in the target language, as often as they were passed.
+        operations: in floating point, there and back (`ikusi.train.estimates`).
+    """
+
+    rows: int
+    operations: float
 
 
 Trained = Mapping[int | None, Evaluation]
@@ -306,10 +321,28 @@ class Study:
 
     def losses(self, step: str) -> tuple[list[int], list[float]]:
         """Steps and losses of a training stage, from its metrics."""
+        points = self._metrics(step)
+        return [line.step for line in points], [line.loss for line in points]
+
+    def read_effort(self, run: Run) -> Effort | None:
+        """What a run's own stages took; none where their records do not say."""
+        steps = [names.name_instruct_step(run.name)]
+        if self.recipe.is_aligned(run.backbone):
+            steps.insert(0, names.name_align_step(run.aligned))
+        rows, operations = 0, 0.0
+        for step in steps:
+            made = [line.operations for line in self._metrics(step)]
+            spoken = _object(self.folder.step(step) / SUMMARY).get("counts", {}).get("languages")
+            if not made or None in made or spoken is None:
+                return None
+            rows += spoken.get(self.target.code, 0)
+            operations += sum(filter(None, made))
+        return Effort(rows, operations)
+
+    def _metrics(self, step: str) -> list[_Line]:
         path = self.folder.step(step) / METRICS
         lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        points = [_loss(path, number, line) for number, line in enumerate(lines, 1)]
-        return [line["step"] for line in points], [line["loss"] for line in points]
+        return [_read_line(path, number, line) for number, line in enumerate(lines, 1)]
 
     def attribution(self) -> str:
         """Who made the pictures and words, as Markdown; empty where nothing says."""
@@ -321,14 +354,15 @@ def _object(path: Path) -> dict[str, Any]:
     return jsonfile.read_object(path) if path.is_file() else {}
 
 
-class _Loss(jsonfile.Record):
+class _Line(jsonfile.Record):
     step: int
     loss: float
+    operations: float | None = None
 
 
-def _loss(path: Path, number: int, line: str) -> dict[str, Any]:
+def _read_line(path: Path, number: int, line: str) -> _Line:
     try:
-        return _Loss.model_validate_json(line).model_dump()
+        return _Line.model_validate_json(line)
     except ValidationError:
         raise InputError(
             f"{path}:{number}: expected a step and its loss, found {line[:60]}"

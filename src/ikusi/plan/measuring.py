@@ -129,7 +129,9 @@ def shorten(recipe: Recipe, size: int) -> Recipe:
     text = recipe.text_only
     if text is not None:
         text = text.model_copy(update={"rows": min(text.rows, steps[1] * instruct.batch_size)})
-    first = {"backbones": recipe.grid.backbones[:1], "ratios": recipe.grid.ratios[:1]}
+    # Not one that is a run of this very grid, which is made small.
+    alone = [name for name in recipe.grid.backbones if not recipe.find_start(name)]
+    first = {"backbones": alone[:1], "ratios": recipe.grid.ratios[:1]}
     first |= {"text_only": sorted(recipe.grid.text_only)[:1], "seeds": recipe.grid.seeds[:1]}
     grid = recipe.grid.model_copy(update=first)
     changed = {

@@ -84,7 +84,9 @@ def check_assembled(recipe: Recipe) -> None:
     Raises:
         InputError: it has one.
     """
-    for name in filter(recipe.sees, recipe.grid.backbones):
+    for name in recipe.grid.backbones:
+        if recipe.is_assembled(name):
+            continue
         raise InputError(
             f"backbones.{name}: expected an LLM, as what a model that sees already takes is not "
             f"estimated, found {recipe.backbone(name)}"
@@ -191,7 +193,8 @@ class Workload:
     ) -> Maker:
         llm = shapes.find(self.recipe.backbone(backbone))
         sizes = shapes.read_sizes(self.vision, llm, self.recipe.connector)
-        features = encoding.find_features_step(self.recipe, stage) is not None
+        stored = encoding.find_features_step(self.recipe, stage) is not None
+        features = stored and not self.recipe.sees(backbone)
         role = "caption" if kind == ALIGN else "instruction"
         amount = self.amounts.find(stage.corpus, role, find_limit(stage))
         added = self.amounts.find(text.corpus, "text", text.rows) if text else None

@@ -182,7 +182,7 @@ def _describe(trained: Trained, name: str, terms: Terms, listed: list[Score]) ->
 
 
 def _is_assembled(trained: Trained) -> bool:
-    return not trained.study.recipe.sees(trained.run.backbone)
+    return trained.study.recipe.is_assembled(trained.run.backbone)
 
 
 def _summarise(trained: Trained) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -148,7 +148,7 @@ class Trained:
         """The LLM, then the encoder; or the model that saw already."""
         recipe = self.study.recipe
         start = recipe.backbone(self.run.backbone)
-        if recipe.sees(self.run.backbone):
+        if not recipe.is_assembled(self.run.backbone):
             return [describe_base("the model", start)]
         given = {"the LLM": start, "the encoder": recipe.encoder}
         return [describe_base(what, name) for what, name in given.items()]
@@ -157,14 +157,29 @@ class Trained:
     def lessons(self) -> list[Lesson]:
         """Every corpus that it learnt from, in the order of the stages."""
         recipe, run = self.study.recipe, self.run
-        given, instruct = [], recipe.stages.instruct
+        given: list[tuple[str, str, float]] = []
+        instruct = recipe.stages.instruct
         if recipe.is_aligned(run.backbone):
             align = recipe.stages.alignment
             given.append(("align", align.corpus, align.ratio or 0.0))
         given.append(("instruct", instruct.corpus, run.ratio))
         if run.text_only and recipe.text_only:
             given.append(("text only", recipe.text_only.corpus, recipe.text_only.ratio))
-        return [self._describe_lesson(*one) for one in given]
+        before = (
+            [
+                replace(one, stage=f"{self.start.run.name}: {one.stage}")
+                for one in self.start.lessons
+            ]
+            if self.start
+            else []
+        )
+        return [*before, *(self._describe_lesson(*one) for one in given)]
+
+    @cached_property
+    def start(self) -> Trained | None:
+        """The run of the study that it starts from, if it starts from one."""
+        name = self.study.recipe.find_start(self.run.backbone)
+        return Trained(self.study.folder.step(names.name_instruct_step(name))) if name else None
 
     def list_uses(self) -> list[Use]:
         """All things used for it, whose licences count."""
@@ -174,6 +189,9 @@ class Trained:
 
     def list_stages(self) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
         """Each stage: its name, its settings, and the summary of its training."""
+        if self.start:
+            for stage, settings, report in self.start.list_stages():
+                yield f"{self.start.run.name}: {stage}", settings, report
         steps = {"instruct": names.name_instruct_step(self.run.name)}
         if self.study.recipe.is_aligned(self.run.backbone):
             steps = {"align": names.name_align_step(self.run.aligned), **steps}

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ikusi import catalogue, connectors, language, packaged, yamlfile
-from ikusi.recipe.backbones import Backbone, Seeing, check_backbones
+from ikusi.recipe.backbones import (
+    Backbone,
+    Continued,
+    Seeing,
+    check_backbones,
+    check_starts,
+)
 from ikusi.recipe.folder import MINIATURE
 from ikusi.recipe.grid import Alignment, Grid, Run
 from ikusi.recipe.merging import Merge, Merged, check_merges, name_merged
@@ -38,6 +44,7 @@ __all__ = [
     "DIVIDING",
     "Alignment",
     "Compute",
+    "Continued",
     "Grid",
     "Lora",
     "Merge",
@@ -125,7 +132,8 @@ class Recipe(Section):
         min_length=1,
         description="Name -> LLM: `miniature/...`, a folder or a hub id (NAME, NAME@REVISION); or "
         "{vlm: MODEL}, one that sees already, whose connector `stages.align` trains first with "
-        "{vlm: MODEL, align: true}. `{language}` stands for the target language's code.",
+        "{vlm: MODEL, align: true}; or {run: RUN}, a run of this grid. `{language}` stands for the "
+        "target language's code.",
     )
     vision_feature_layer: int = Field(
         default=-2,
@@ -231,6 +239,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _merges_fit(self) -> "Recipe":
+        check_starts(self.backbones, self.grid.backbones, self.runs())
         check_merges(self.merges, self.backbones, [run.name for run in self.runs()])
         return self
 
@@ -323,14 +332,30 @@ class Recipe(Section):
         return self.vision
 
     def backbone(self, name: str) -> str:
-        """The folder or hub id of a backbone, with the target language's code filled in."""
-        given = self.backbones[name]
-        place = given.vlm if isinstance(given, Seeing) else given
+        """The folder or hub id of a backbone, with the target language's code filled in; of one
+        that is a run, of what that run was made from."""
+        given = self.backbones[self._find_first(name)]
+        place = given.vlm if isinstance(given, Seeing) else str(given)
         return place.replace("{language}", self.language)
 
     def sees(self, name: str) -> bool:
         """Whether a backbone sees already; else it is an LLM that is joined to the encoder."""
-        return isinstance(self.backbones[name], Seeing)
+        return not isinstance(self.backbones[name], str)
+
+    def is_assembled(self, name: str) -> bool:
+        """Whether a backbone is joined to the encoder here, by its own runs or by the run that it
+        is."""
+        return isinstance(self.backbones[self._find_first(name)], str)
+
+    def find_start(self, name: str) -> str | None:
+        """The run of this study that a backbone is; none for a model from elsewhere."""
+        given = self.backbones[name]
+        return given.run if isinstance(given, Continued) else None
+
+    def _find_first(self, name: str) -> str:
+        """The backbone itself, or that of the run that it is."""
+        start = self.find_start(name)
+        return next((run.backbone for run in self.runs() if run.name == start), name)
 
     def is_aligned(self, name: str) -> bool:
         """Whether the first stage trains a backbone."""

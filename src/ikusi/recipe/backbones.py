@@ -1,4 +1,4 @@
-"""What the runs of a study start from: LLMs that get an encoder, and models that see already."""
+"""What runs start from: LLMs that get an encoder, models that see, runs of the same study."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from ikusi.recipe.values import Model, make_error
+from ikusi import yamlfile
+from ikusi.recipe.grid import Run
+from ikusi.recipe.values import Model, Name, make_error
 from ikusi.yamlfile import Section
 
 
@@ -23,18 +25,36 @@ class Seeing(Section):
     )
 
 
+class Continued(Section):
+    """A run of the same study, as a backbone of others: a model that sees already, made here."""
+
+    run: Name = Field(description="A run of the grid, such as `english-eu000`.")
+    align: bool = Field(
+        default=False,
+        description="Whether `stages.align` comes first once more.",
+    )
+
+
 def _tag(value: object) -> str:
+    if isinstance(value, Continued) or (isinstance(value, dict) and "run" in value):
+        return "[run]"
     return "[vlm]" if isinstance(value, dict | Seeing) else "[llm]"
 
 
 # The tags stand in pydantic's places of mistakes, from which `yamlfile` takes them out again.
 Backbone = Annotated[
-    Annotated[Model, Tag("[llm]")] | Annotated[Seeing, Tag("[vlm]")], Discriminator(_tag)
+    Annotated[Model, Tag("[llm]")]
+    | Annotated[Seeing, Tag("[vlm]")]
+    | Annotated[Continued, Tag("[run]")],
+    Discriminator(_tag),
 ]
 
 
 def check_backbones(
-    backbones: Mapping[str, str | Seeing], wanted: Sequence[str], vision: Any, align: Any
+    backbones: Mapping[str, str | Seeing | Continued],
+    wanted: Sequence[str],
+    vision: Any,
+    align: Any,
 ) -> None:
     """Check that a recipe has what its backbones are joined to and aligned by, and no more.
 
@@ -58,3 +78,20 @@ def check_backbones(
     if chosen and not aligned and align is not None:
         expected = "nothing, as no backbone of the grid is aligned"
         raise make_error(expected, ("stages", "align"), found="a stage")
+
+
+def check_starts(
+    backbones: Mapping[str, str | Seeing | Continued], wanted: Sequence[str], runs: Sequence[Run]
+) -> None:
+    """Check that backbones which are runs name runs of the grid that start from none themselves.
+
+    Raises:
+        PydanticCustomError: one does not.
+    """
+    first = [run.name for run in runs if not isinstance(backbones[run.backbone], Continued)]
+    for name in wanted:
+        given = backbones[name]
+        if isinstance(given, Continued) and given.run not in first:
+            expected = f"a run of the grid that starts from no other ({', '.join(first)})"
+            near = yamlfile.suggest(given.run, first)
+            raise make_error(expected, ("backbones", name, "run"), found=given.run, near=near)

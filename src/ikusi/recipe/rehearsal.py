@@ -38,7 +38,7 @@ def make_rehearsal(recipe: dict[str, Any]) -> dict[str, Any]:
         "rehearse": False,
         "vision": f"miniature/{ENCODER}",
         "vision_feature_layer": max(recipe["vision_feature_layer"], -2),
-        "backbones": _backbones(list(recipe["backbones"]), recipe["language"]),
+        "backbones": _backbones(recipe["backbones"], recipe["language"]),
         "stages": stages,
         # All pictures of a corpus would be encoded for the few that are trained on.
         "cache_features": False,
@@ -70,8 +70,12 @@ def _stage(stage: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _backbones(names: list[str], language: str) -> dict[str, str]:
-    """The first becomes the English LLM; the others the adapted one, where one ships."""
+def _backbones(given: dict[str, Any], language: str) -> dict[str, Any]:
+    """The first becomes the English LLM; the others the adapted one, where one ships; runs of the
+    study stay what they are."""
     adapted = ADAPTED.format(language)
     others = adapted if (packaged.BASES / adapted).is_dir() else FIRST
-    return {name: f"miniature/{others if i else FIRST}" for i, name in enumerate(names)}
+    return {
+        name: one if "run" in one else f"miniature/{others if i else FIRST}"
+        for i, (name, one) in enumerate(given.items())
+    }

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ikusi.evaluate import benchmark
-from ikusi.recipe import Recipe
+from ikusi.recipe import Alignment, Recipe, Run
 from ikusi.recipe import folder as names
 from ikusi.study import code
 from ikusi.study.contents import Contents
 from ikusi.study.graph import Step
 from ikusi.study.steps import (
     Align,
+    AlignRun,
     AlignSeeing,
     Data,
     Evaluate,
@@ -59,13 +60,8 @@ def name_steps(recipe: Recipe) -> list[Named]:
         made.append(Named.of(names.DATA, Data.of(recipe)))
     for name, stage in encoding.find_features_steps(recipe).items():
         made.append(Named.of(name, Features.of(recipe, stage)))
-    for one in recipe.alignments():
-        if recipe.is_aligned(one.backbone):
-            kind = AlignSeeing if recipe.sees(one.backbone) else Align
-            made.append(Named.of(names.name_align_step(one.name), kind.of(recipe, one)))
-    for run in runs:
-        start = Instruct if recipe.is_aligned(run.backbone) else InstructSeeing
-        made.append(Named.of(names.name_instruct_step(run.name), start.of(recipe, run)))
+    made += _name_trainings(recipe, [one for one in backbones if not recipe.find_start(one)])
+    made += _name_trainings(recipe, [one for one in backbones if recipe.find_start(one)])
     merged = {names.name_merge_step(one.name): one for one in recipe.list_merged()}
     made += [Named.of(step, Merging.of(recipe, one)) for step, one in merged.items()]
     if not recipe.benchmarks:
@@ -73,7 +69,7 @@ def name_steps(recipe: Recipe) -> list[Named]:
     steps = {names.name_instruct_step(run.name): run.name for run in runs}
     steps |= {step: one.name for step, one in merged.items()}
     measured = [
-        Named.of(names.name_evaluate_step(name), Evaluate.of(recipe, step))
+        Named.of(names.name_evaluate_step(name), Evaluate.of(recipe, step, recipe.benchmarks))
         for step, name in steps.items()
     ]
     # Those without pictures, which a bare backbone can take too.
@@ -81,12 +77,41 @@ def name_steps(recipe: Recipe) -> list[Named]:
         measured += [
             Named.of(
                 names.name_evaluate_step(names.name_bare(backbone)),
-                EvaluateBackbone.of(recipe, backbone, on_text),
+                _measure_bare(recipe, backbone, on_text),
             )
             for backbone in backbones
         ]
     after = [one.name for one in measured]
     return [*made, *measured, Named.of(names.REPORT, Report.of(recipe), after)]
+
+
+def _name_trainings(recipe: Recipe, backbones: Sequence[str]) -> list[Named]:
+    """Both stages of all models that start from some backbones of the grid."""
+    made = []
+    for one in recipe.alignments():
+        if one.backbone in backbones and recipe.is_aligned(one.backbone):
+            made.append(Named.of(names.name_align_step(one.name), _align(recipe, one)))
+    for run in recipe.runs():
+        if run.backbone in backbones:
+            made.append(Named.of(names.name_instruct_step(run.name), _instruct(recipe, run)))
+    return made
+
+
+def _align(recipe: Recipe, one: Alignment) -> Settings:
+    if recipe.find_start(one.backbone):
+        return AlignRun.of(recipe, one)
+    return (AlignSeeing if recipe.sees(one.backbone) else Align).of(recipe, one)
+
+
+def _instruct(recipe: Recipe, run: Run) -> Settings:
+    made_here = recipe.is_aligned(run.backbone) or recipe.find_start(run.backbone)
+    return (Instruct if made_here else InstructSeeing).of(recipe, run)
+
+
+def _measure_bare(recipe: Recipe, backbone: str, benchmarks: Sequence[str]) -> Settings:
+    if start := recipe.find_start(backbone):
+        return Evaluate.of(recipe, names.name_instruct_step(start), benchmarks)
+    return EvaluateBackbone.of(recipe, backbone, benchmarks)
 
 
 def _make(one: Named, recipe: Recipe, contents: Contents, versions: Mapping[str, int]) -> Step:

@@ -84,6 +84,7 @@ class Reporter:
             "tokens": counts.tokens,
             "tokens_per_second": round(counts.tokens / seconds, 1),
             "samples_per_second": round(counts.rows / seconds, 2),
+            "operations": operations,
             "mfu": round(operations / seconds / self._peak, 4),
             "data_wait_seconds": round(loop.waited, 4),
             "peak_memory_mb": measure_peak_memory(),

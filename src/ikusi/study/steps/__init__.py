@@ -18,10 +18,12 @@ from ikusi.study.steps.miniature import Data, data
 from ikusi.study.steps.reporting import Report, report
 from ikusi.study.steps.training import (
     Align,
+    AlignRun,
     AlignSeeing,
     Instruct,
     InstructSeeing,
     align,
+    align_run,
     align_seeing,
     instruct,
     instruct_seeing,
@@ -29,6 +31,7 @@ from ikusi.study.steps.training import (
 
 __all__ = [
     "Align",
+    "AlignRun",
     "AlignSeeing",
     "Data",
     "Evaluate",
@@ -39,6 +42,7 @@ __all__ = [
     "Merging",
     "Report",
     "align",
+    "align_run",
     "align_seeing",
     "data",
     "evaluate",

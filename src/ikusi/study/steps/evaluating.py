@@ -64,9 +64,9 @@ class Evaluate(Measured):
     checkpoint: str
 
     @classmethod
-    def of(cls, recipe: Recipe, checkpoint: str) -> Evaluate:
-        """The measurement of a run or a merged model, by its step, on every benchmark."""
-        return cls(checkpoint=checkpoint, **cls.common(recipe, recipe.benchmarks))
+    def of(cls, recipe: Recipe, checkpoint: str, benchmarks: Sequence[str]) -> Evaluate:
+        """The measurement of a run or a merged model, by its step."""
+        return cls(checkpoint=checkpoint, **cls.common(recipe, benchmarks))
 
     def inputs(self) -> tuple[str, ...]:
         """The data, and the model."""

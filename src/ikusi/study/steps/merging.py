@@ -65,7 +65,8 @@ class Merging(Settings):
 
 def _find_models(recipe: Recipe, merge: Merge, runs: dict[str, str]) -> Iterator[tuple[str, str]]:
     for key, name in (("plus", merge.plus), ("minus", merge.minus)):
-        yield key, recipe.backbone(name) if name in recipe.backbones else runs[name]
+        run = recipe.find_start(name) if name in recipe.backbones else name
+        yield key, runs[run] if run else recipe.backbone(name)
 
 
 def merge(output: Path, context: Context, settings: Merging) -> None:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ikusi import catalogue, language
 from ikusi.miniature.bases import shipped
 from ikusi.recipe import Alignment, Compute, Recipe, Run, Stage, TextOnly
-from ikusi.recipe.folder import list_data_steps, locate_checkpoint, name_align_step
+from ikusi.recipe.folder import (
+    list_data_steps,
+    locate_checkpoint,
+    name_align_step,
+    name_instruct_step,
+)
 from ikusi.study.context import Context
 from ikusi.study.steps import encoding
 from ikusi.study.steps.settings import Bilingual
@@ -104,6 +109,39 @@ class AlignSeeing(Trained):
         return models | contents.packs(*self.languages) | contents.corpora(self.stage.corpus)
 
 
+class AlignRun(Trained):
+    """Which run of the study is trained first, and on what.
+
+    Attributes:
+        start: the step that made it.
+    """
+
+    function: ClassVar = "align_run"
+
+    start: str
+
+    @classmethod
+    def of(cls, recipe: Recipe, alignment: Alignment) -> AlignRun:
+        """An alignment of the grid of a run that others start from."""
+        stage = recipe.stages.alignment
+        return cls(
+            start=name_instruct_step(str(recipe.find_start(alignment.backbone))),
+            stage=stage,
+            features=None,
+            seed=alignment.seed,
+            language_code=recipe.language,
+            source_code=recipe.source_language,
+        )
+
+    def inputs(self) -> tuple[str, ...]:
+        """The data, and the run."""
+        return (*list_data_steps(self.stage.corpus), self.start)
+
+    def reads(self, contents: Contents) -> dict[str, str]:
+        """Both packs, a given corpus."""
+        return contents.packs(*self.languages) | contents.corpora(self.stage.corpus)
+
+
 class Instructed(Trained):
     """What a run is trained on, whatever it starts from."""
 
@@ -138,10 +176,10 @@ class Instructed(Trained):
 
 
 class Instruct(Instructed):
-    """From which aligned model a run starts, and what it is trained on.
+    """From which model of the study a run starts, and what it is trained on.
 
     Attributes:
-        aligned: the step that made the model.
+        aligned: the step that made the model: an alignment, or another run.
     """
 
     function: ClassVar = "instruct"
@@ -150,11 +188,13 @@ class Instruct(Instructed):
 
     @classmethod
     def of(cls, recipe: Recipe, run: Run) -> Instruct:
-        """The training of a run of the grid whose backbone is aligned."""
-        return cls(aligned=name_align_step(run.aligned), **cls.common(recipe, run))
+        """The training of a run of the grid whose backbone is aligned, or another run."""
+        start, aligned = recipe.find_start(run.backbone), recipe.is_aligned(run.backbone)
+        made = name_instruct_step(start) if start and not aligned else name_align_step(run.aligned)
+        return cls(aligned=made, **cls.common(recipe, run))
 
     def inputs(self) -> tuple[str, ...]:
-        """The aligned model too, in which all else is."""
+        """The model too, in which all else is."""
         return (*super().inputs(), self.aligned)
 
 
@@ -205,6 +245,15 @@ def align(output: Path, context: Context, settings: Align) -> None:
 
 def align_seeing(output: Path, context: Context, settings: AlignSeeing) -> None:
     """Train a model that sees already on captions, its own connector by default."""
+    _align(shipped.locate_base(settings.model), output, context, settings)
+
+
+def align_run(output: Path, context: Context, settings: AlignRun) -> None:
+    """Train a run of the study on captions once more."""
+    _align(locate_checkpoint(context.study.step(settings.start)), output, context, settings)
+
+
+def _align(place: str | Path, output: Path, context: Context, settings: Trained) -> None:
     catalogue.load("ikusi.train.stages:train_stage")  # brings all that is large, in less time
     from accelerate.utils import set_seed
 
@@ -212,7 +261,7 @@ def align_seeing(output: Path, context: Context, settings: AlignSeeing) -> None:
     from ikusi.model import opening
 
     set_seed(settings.seed)
-    model, processor = opening.open_seeing(shipped.locate_base(settings.model))
+    model, processor = opening.open_seeing(place)
     stage, languages = settings.stage, settings.languages
     captions = _part(stage.corpus, stage.ratio, None, context, languages)
     mixture = Mixture([captions], *languages, settings.seed)
@@ -220,7 +269,7 @@ def align_seeing(output: Path, context: Context, settings: AlignSeeing) -> None:
 
 
 def instruct(output: Path, context: Context, settings: Instruct) -> None:
-    """Train connector and LLM on instructions, from an aligned model."""
+    """Train connector and LLM on instructions, from an aligned model or another run."""
     _instruct(locate_checkpoint(context.study.step(settings.aligned)), output, context, settings)
 
 
