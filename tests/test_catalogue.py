@@ -129,7 +129,7 @@ def test_a_finding_is_one_file(add: Add, tmp_path: Path) -> None:
     made = Folder(tmp_path / "study", [*asked, "benchmarks=[miniature/aokvqa]"], pictures=40)
     made.measure(lambda run, bench, code: run.ratio if run else 0.5)
     found = findings.examine(Study(tmp_path / "study"))
-    assert [one.number for one in found][-2:] == [7, 99]
+    assert [one.number for one in found][-2:] == [8, 99]
     assert (found[-1].title, found[-1].verdict) == ("More Basque helps", "supported")
 
 

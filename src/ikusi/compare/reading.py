@@ -332,10 +332,10 @@ class Study:
         rows, operations = 0, 0.0
         for step in steps:
             made = [line.operations for line in self._metrics(step)]
-            spoken = _object(self.folder.step(step) / SUMMARY).get("counts", {}).get("languages")
-            if not made or None in made or spoken is None:
+            languages = _object(self.folder.step(step) / SUMMARY).get("counts", {}).get("languages")
+            if not made or None in made or languages is None:
                 return None
-            rows += spoken.get(self.target.code, 0)
+            rows += languages.get(self.target.code, 0)
             operations += sum(filter(None, made))
         return Effort(rows, operations)
 

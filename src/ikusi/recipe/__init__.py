@@ -24,14 +24,13 @@ from ikusi.recipe.folder import MINIATURE
 from ikusi.recipe.grid import Alignment, Grid, Run
 from ikusi.recipe.merging import Merge, Merged, check_merges, name_merged
 from ikusi.recipe.rehearsal import make_rehearsal
+from ikusi.recipe.rows import Miniature, TextOnly
 from ikusi.recipe.showing import write_section
 from ikusi.recipe.training import DIVIDING, Compute, Lora, Part, Slurm, Stage, Stages
 from ikusi.recipe.values import (
-    Corpus,
     Model,
     Name,
     Seed,
-    Share,
     Text,
     check_no_repeats,
     check_worker_count,
@@ -70,30 +69,6 @@ if TYPE_CHECKING:
     Connector = str
 else:
     Connector = Literal[tuple(connectors.REGISTRY.every)]
-
-
-class Miniature(Section):
-    """How much of the miniature's data is made."""
-
-    concepts: int = Field(ge=8, description="Emoji concepts that are drawn and named.")
-    train_scenes: int = Field(ge=1, description="Scenes with questions, for instruction tuning.")
-    caption_scenes: int = Field(ge=1, description="Scenes with a caption, for alignment.")
-    test_scenes: int = Field(
-        ge=1, description="Test scenes for each way of being unseen: drawing, style, concept."
-    )
-    text_rows: int = Field(ge=1, description="Text-only rows: questions about CLDR's knowledge.")
-    image_size: int = Field(ge=16, description="Side of every picture, in pixels.")
-    seed: Seed = Field(default=0, description="Seed of the scenes and of the split.")
-
-
-class TextOnly(Section):
-    """Instructions without a picture, added to the instruction stage in some runs."""
-
-    corpus: Corpus = Field(
-        description="Text-only corpus: `miniature/...`, a folder, or `hub:ORG/NAME@REVISION`."
-    )
-    rows: int = Field(ge=1, description="Rows that are added.")
-    ratio: Share = Field(default=0.8, description="Share of those rows in the target language.")
 
 
 class Recipe(Section):

@@ -80,13 +80,13 @@ def _list_rivals(study: Study) -> list[Rivals]:
     conditions = [
         (share, text) for share in study.shares if share for text in recipe.grid.text_only
     ]
-    found = [
+    laid = [
         _lay_beside(study, one, other, *condition)
         for one in seeing
         for other in built
         for condition in conditions
     ]
-    rivals = [one for one in found if one]
+    rivals = [one for one in laid if one]
     if not rivals:
         raise Lacking(
             "No two runs that differ in this alone, that have seen pictures with "
