@@ -63,6 +63,8 @@ def make_folder(folder: Path) -> None:
 
     A power cut takes a new folder away, with all that was flushed in it, whose own name was not.
     """
+    if folder.is_dir():  # saves asking for all it lies in
+        return
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for place in reversed(missing):

@@ -2,7 +2,7 @@ import hashlib
 import json
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,26 @@ def test_rows_are_found_across_row_groups(
         assert corpus.image_bytes(f"image-{number // 2}") == picture()
     with pytest.raises(IndexError, match="row 11 of 11"):
         corpus.row("en", 11)
+
+
+def test_slices_in_order_read_each_row_group_once(
+    instructions: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpora, "ROWS_IN_GROUP", 4)
+    corpus = instructions(12)
+    read: list[int] = []
+    groups = corpus.row_groups("en")
+    inner = groups._read
+
+    def note(numbers: Sequence[int]) -> Any:
+        read.extend(numbers)
+        return inner(numbers)
+
+    monkeypatch.setattr(groups, "_read", note)
+    for start in (*range(0, 12, 2), 0, 3):  # the last lies in two of them
+        ids = corpus.rows("en", start, start + 2)["id"].to_pylist()
+        assert ids == [f"row-{start}", f"row-{start + 1}"]
+    assert read == [0, 1, 2, 0, 0, 1]
 
 
 def test_what_is_held_in_memory_is_bounded_by_bytes(

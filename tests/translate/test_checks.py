@@ -124,6 +124,8 @@ def test_ten_equal_answers_are_no_loop() -> None:
         ("two cats", "2 katu", True),
         ("see https://a.eu/b?c=1", "ikusi https://a.eu/b?c=1", False),
         ("see https://a.eu/b?c=1", "ikusi https://a.eu/b?c=2", True),
+        ("see https://a.eu/b", "ikusi https://a.eu/c", True),
+        ("see www.a.eu/b", "ikusi www.a.eu/c", True),
         ("run `make test` now", "exekutatu `make test` orain", False),
         ("run `make test` now", "exekutatu make proba orain", True),
         ("<image>\nwhat is it?", "zer da?", True),

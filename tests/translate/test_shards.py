@@ -1,4 +1,4 @@
-"""Journals of a translation: a line that changed on the disk is not believed."""
+"""Journals of a translation: what changed on the disk is not believed; a cut line costs itself."""
 
 from pathlib import Path
 
@@ -15,3 +15,15 @@ def test_a_journalled_row_that_changed_is_asked_again(tmp_path: Path) -> None:
     path = tmp_path / "journal" / "00000.jsonl"
     path.write_bytes(path.read_bytes().replace(b"etxea", b"etxeb"))
     assert shards.read_known(0, "engine") == {}
+
+
+def test_a_row_journalled_after_a_torn_line_is_kept(tmp_path: Path) -> None:
+    shards, made = Shards(tmp_path), Made("engine", "checks", "rows")
+    rows = [Row(place, str(place), row_types.load("caption"), [f"{place}"]) for place in range(3)]
+    path = tmp_path / "journal" / "00000.jsonl"
+    for row in rows:
+        shards.journal(0, made, record(row, make_key(row.texts), Outcome(row.place, ["etxea"])))
+        if row.place == 1:
+            path.write_bytes(path.read_bytes()[:-9])
+    kept = [record["place"] for record, _ in shards.read_known(0, "engine").values()]
+    assert kept == [0, 2]

@@ -113,6 +113,8 @@ class Groups:
         self.count = int(self.starts[-1])
         self.bytes_held = BYTES_HELD
         self._held: OrderedDict[int, pa.Table] = OrderedDict()
+        # The next slice of whoever reads in order lies in the same row groups, mostly.
+        self._sliced: tuple[tuple[int, int] | None, pa.Table] = None, pa.table({})
         self._check, self._checked = check, set[int]()
 
     def columns(self, *names: str) -> pa.Table:
@@ -151,8 +153,9 @@ class Groups:
             int(np.searchsorted(self.starts, index, side="right")) - 1
             for index in (start, stop - 1)
         )
-        groups = self._read(range(first, last + 1))
-        return groups.slice(start - int(self.starts[first]), stop - start)
+        if self._sliced[0] != (first, last):
+            self._sliced = (first, last), self._read(range(first, last + 1))
+        return self._sliced[1].slice(start - int(self.starts[first]), stop - start)
 
     def group(self, number: int) -> pa.Table:
         """A row group, which is not held."""

@@ -45,7 +45,7 @@ class Automaton:
     def many(self, texts: Sequence[str]) -> list[tuple[str, float, float]]:
         """For each text: the most likely label, its probability, and that of any but the expected
         label."""
-        data = [_open()._encode(text) for text in texts]
+        data = list(map(_open()._encode, texts))
         short = [place for place, some in enumerate(data) if len(some) <= LONG]
         if len(short) < ALONE:
             return [self._one(some) for some in data]
@@ -64,8 +64,8 @@ class Automaton:
         return self.labels[best], float(chances[best]), other
 
     def _block(self, data: Sequence[bytes]) -> Iterator[tuple[str, float, float]]:
-        lengths = np.array([[len(some) or 1] for some in data], np.float32)
-        chances = self._chances(self._scores(data), 1 / np.sqrt(lengths))
+        lengths = np.maximum(_measure(data), 1).astype(np.float32)
+        chances = self._chances(self._scores(data), 1 / np.sqrt(lengths)[:, None])
         best = chances.argmax(axis=1)
         sure = chances[np.arange(len(best)), best]
         other = 1 - chances[:, self.expected] if self.expected is not None else np.ones(len(best))
@@ -95,7 +95,7 @@ class Automaton:
         counts = np.fromiter(visits.values(), np.float32, len(visits))
         features = np.fromiter(visits, np.intp, len(visits))
         self._make(features)
-        return np.log1p(counts) @ self._table[features] + self.prior
+        return np.log1p(counts) @ self._table.take(features, 0) + self.prior
 
     def _scores(self, data: Sequence[bytes]) -> np.ndarray:
         """The same of many texts, float32 [texts, labels]."""
@@ -121,12 +121,12 @@ class Automaton:
 
     def _features(self, data: Sequence[bytes]) -> np.ndarray:
         """Every feature that comes, each time it comes, as text * features + feature, int64."""
-        order = sorted(range(len(data)), key=lambda place: -len(data[place]))
-        lengths = np.array([len(data[place]) for place in order])
+        order = np.argsort(-_measure(data), kind="stable")
+        lengths = _measure(data)[order]
         letters = np.zeros((len(data), lengths.max(initial=0)), np.uint8)
-        for row, place in enumerate(order):
-            letters[row, : lengths[row]] = np.frombuffer(data[place], np.uint8)
-        first = np.array(order, np.int64) * len(self._table)
+        inside = np.arange(letters.shape[1]) < lengths[:, None]
+        letters[inside] = np.frombuffer(b"".join(map(data.__getitem__, order)), np.uint8)
+        first = order * len(self._table)
         states = np.zeros(len(data), np.int64)
         parts = []
         for step in range(letters.shape[1]):
@@ -141,6 +141,11 @@ class Automaton:
 def list_labels() -> tuple[str, ...]:
     """The codes of the languages that py3langid knows."""
     return tuple(label for label in _open().labels if label != NO_LANGUAGE)
+
+
+def _measure(data: Sequence[bytes]) -> np.ndarray:
+    """Bytes of each text, int64 [texts]."""
+    return np.fromiter(map(len, data), np.int64, len(data))
 
 
 def _again(labels: Sequence[str]) -> list[tuple[int, int]]:

@@ -106,16 +106,17 @@ class _Gatherer:
     def _add(self, number: int) -> None:
         start, stop = self.plan.bounds(number)
         outcomes = self._outcomes(number)
-        source = self.plan.corpus.rows(self.plan.source.code, start, stop)
+        corpus = self.plan.corpus
+        rows = {code: corpus.rows(code, start, stop) for code in corpus.languages}
+        source = rows[self.plan.source.code]
         good = pc.equal(outcomes["status"], OK)
         translated = self._translate(source.filter(good), outcomes.filter(good))
         if bad := self.row_type.faults(translated):
             outcomes = _refuse(outcomes, good, bad)
             translated = translated.filter(_all_but(bad, len(translated)))
             good = pc.equal(outcomes["status"], OK)
-        corpus = self.plan.corpus
-        rows = {code: corpus.rows(code, start, stop).filter(good) for code in corpus.languages}
-        self._writer.add_checked({**rows, self.plan.target.code: translated})
+        kept_rows = {code: table.filter(good) for code, table in rows.items()}
+        self._writer.add_checked({**kept_rows, self.plan.target.code: translated})
         self._set_aside(source.filter(pc.invert(good)), outcomes.filter(pc.invert(good)))
         kept = outcomes.filter(good)
         self._counts["rows"] += len(kept)

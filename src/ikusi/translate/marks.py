@@ -20,7 +20,9 @@ CONTROL = (
     r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd\ufdd0-\ufdef\ufffe\uffff"
 )
 BROKEN = re.compile(rf"[{CONTROL}]|" + "|".join(TOKENS))
-LIKELY = re.compile(rf"[{CONTROL}<\[]|>>|_[A-Z]")  # without one of these there is none of those
+# Without one of these there is none of those. One set of letters comes first, as `re` then looks in
+# half the time.
+LIKELY = re.compile(rf"[{CONTROL}<\[_](?:(?<!_)|[A-Z])")
 # What changes how other letters are shown, stands for a space in a vocabulary, or has no meaning
 # but between two who agreed on one.
 ODD = re.compile("[\u202a-\u202e\u2066-\u2069\u2581\ue000-\uf8ff]")
@@ -33,7 +35,7 @@ def find_broken(before: Sequence[str], after: Sequence[str]) -> list[str]:
 
 def find_odd(before: Sequence[str], after: Sequence[str]) -> list[str]:
     """The same for what few people write."""
-    return _find_new(ODD, before, after)
+    return _find_new(ODD, before, after) if any(map(ODD.search, after)) else []
 
 
 def _find_new(pattern: re.Pattern[str], before: Sequence[str], after: Sequence[str]) -> list[str]:

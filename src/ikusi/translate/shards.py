@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -226,25 +226,17 @@ class Shards:
                 _Line.model_validate(held)
             except ValueError:  # cut when the process was killed, or damaged
                 continue
-            if held["sum"] == _checksum(held["row"]):
+            if held["sum"] == _checksum(json.dumps(held["row"])):
                 yield held
 
     def journal(self, number: int, made: Made, record: Record) -> None:
         """Note a finished row at once, in one write."""
         disk.make_folder(self.journals)
-        about = {"translator": made.translator, "checks": made.checks}
-        line = {**about, "row": record, "sum": _checksum(record)}
-        data = json.dumps(line).encode() + b"\n"
-        with (self.journals / f"{number:05d}.jsonl").open("ab", buffering=0) as file:
-            file.write(b"\n" * self._is_torn(file) + data)
-
-    def _is_torn(self, file: Any) -> bool:
-        """Whether the last line was cut, so that ours must not be glued to it."""
-        if file.tell() == 0:
-            return False
-        with open(file.name, "rb") as earlier:  # noqa: PTH123 - the name of an open file
-            earlier.seek(-1, os.SEEK_END)
-            return earlier.read(1) != b"\n"
+        translator, checks, row = map(json.dumps, (made.translator, made.checks, record))
+        about = f'"translator": {translator}, "checks": {checks}'
+        line = f'{{{about}, "row": {row}, "sum": {_checksum(row)}}}\n'
+        with (self.journals / f"{number:05d}.jsonl").open("a+b", buffering=0) as file:
+            file.write(b"\n" * _is_torn(file) + line.encode())
 
     def write(self, number: int, made: Made, records: Sequence[Record]) -> None:
         """Write a shard whole, then forget its journal."""
@@ -269,8 +261,16 @@ class Shards:
                 path.unlink()
 
 
-def _checksum(record: Record) -> int:
-    return zlib.crc32(json.dumps(record).encode())
+def _checksum(row: str) -> int:
+    return zlib.crc32(row.encode())
+
+
+def _is_torn(file: BinaryIO) -> bool:
+    """Whether the last line was cut, so that ours must not be glued to it."""
+    if file.tell() == 0:
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
 
 
 def _by_status(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:

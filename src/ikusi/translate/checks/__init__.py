@@ -51,7 +51,7 @@ class Checker:
         """Judge the translated texts of a row."""
         if len(texts) != len(row.texts):
             return Verdict(f"texts: expected {len(row.texts)}, found {len(texts)}")
-        if not all(text and not text.isspace() for text in texts):
+        if not all(map(str.strip, texts)):
             return Verdict("texts: expected words in all, found an empty one")
         flags: list[str] = []
         for name, refuses, look in self._looks:

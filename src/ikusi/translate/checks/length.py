@@ -35,7 +35,8 @@ def look(given: Given) -> Look:
     least, most = given.settings.length_bounds
 
     def check(row: Row, texts: Sequence[str]) -> str | None:
-        before, after = (sum(map(len, some)) + SLACK for some in (row.texts, texts))
+        before = sum(map(len, row.texts)) + SLACK
+        after = sum(map(len, texts)) + SLACK
         if least <= after / before <= most:
             return None
         return f"expected {least:g} to {most:g} times the length, found {after / before:.2f}"

@@ -48,6 +48,8 @@ def _loop(text: str) -> str | None:
 
 def _glued_loop(words: Sequence[str]) -> str | None:
     """The same for letters without spaces: `hahahahaha...`."""
+    if max(map(len, words), default=0) < GLUED_LETTERS:
+        return None
     loops = (GLUED.search(word) for word in words if len(word) >= GLUED_LETTERS)
     return next((loop[1] for loop in loops if loop), None)
 

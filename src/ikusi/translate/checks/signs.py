@@ -41,8 +41,9 @@ def look_odd(given: Given) -> Look:
 
 
 def _describe_unexpected(signs: Sequence[str]) -> str | None:
-    names = ", ".join(map(marks.spell, signs[:5]))
-    return f"expected the source's signs alone, found {names}" if signs else None
+    if not signs:
+        return None
+    return f"expected the source's signs alone, found {', '.join(map(marks.spell, signs[:5]))}"
 
 
 CHECKS = [Check("broken", 10, Broken, look_broken), Check("odd", 90, Odd, look_odd)]
