@@ -81,6 +81,11 @@ class Server:
         self.process.send_signal(number)
         self.process.wait()
 
+    def seconds(self) -> float:
+        """Processor time that the process has taken, in seconds."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def megabytes(self) -> float:
         """Memory that the process holds now, in MB."""
         pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
@@ -255,9 +260,11 @@ def speed(folder: Path, clicks: int) -> dict[str, object]:
         return [t for taken in await asyncio.gather(*(one() for _ in range(PEOPLE))) for t in taken]
 
     half = clicks // 2
+    begun = server.seconds(), bare.seconds()
     bares = asyncio.run(plain(half))
     ours = asyncio.run(crowd(server, project, clicks))
     bares += asyncio.run(plain(half))
+    spent = server.seconds() - begun[0], bare.seconds() - begun[1]
     paced = asyncio.run(crowd(server, project, half, pause=PAUSE))
     assets = set(re.findall(r'"(/assets/[^"]+)"', page))
     sizes = [len(asyncio.run(whole(server.port, asset, None, 0))) for asset in assets]
@@ -266,6 +273,8 @@ def speed(folder: Path, clicks: int) -> dict[str, object]:
         "p95_ms": round(quantile(ours) * 1000, 1),
         "bare_p95_ms": round(quantile(bares) * 1000, 1),
         "ratio": round(quantile(ours) / quantile(bares), 2),
+        "processor_ms": round(spent[0] / len(ours) * 1000, 2),
+        "bare_processor_ms": round(spent[1] / len(bares) * 1000, 2),
         "first_page_kb": round((len(page) + sum(sizes)) / 1000, 1),
         "server_mb": round(server.megabytes(), 1),
     }

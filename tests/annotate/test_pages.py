@@ -251,6 +251,18 @@ def test_answers_stand_on_the_planned_sides_and_nothing_tells_the_models(serve: 
             assert not re.search("latxa|llama|row-1|annotator", person.get(place).text)
 
 
+def test_pages_of_two_people_share_no_language_and_nothing_of_one_of_them(serve: Serve) -> None:
+    served = serve("validate")
+    first, second = served.person(ONE), served.person(TWO)
+    first.begin()
+    second.begin()
+    assert "Accept" in first.get(1).text and "Onartu" in served.person(TWO, "eu").get(1).text
+    first.say(1, "reject", reason="grammar", note="only mine")
+    assert "only mine" in first.get(1).text and "checked" in first.get(1).text
+    page = second.get(1).text
+    assert "checked" not in page and "only mine" not in page and first.link not in page
+
+
 def test_a_task_with_choices_is_one_file(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import hmac
 import ipaddress
 from collections.abc import Collection, Mapping
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,8 +24,11 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Robots-Tag": "noindex, nofollow",
+    "Cache-Control": "no-store",
 }
-UNKEPT = "no-store"
+"""Of every answer that does not say otherwise."""
+
+_SENT = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class Guards:
@@ -59,10 +62,9 @@ class Guards:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    given.setdefault(name, value)
-                given.setdefault("Cache-Control", UNKEPT)
+                given = {name for name, _ in message["headers"]}
+                more = (header for header in _SENT if header[0] not in given)
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         if not self._knows(headers.get("host", "")):

@@ -60,6 +60,11 @@ def _routes() -> list[Route]:
     given = mine + "/{number:int}"
     person = link + "/people/{seat:str}/leave"
     return [
+        Route(
+            one, people.show_item
+        ),  # the first are found first, so those come that are asked most
+        Route(one, people.answer, methods=["POST"]),
+        Route(f"{one}/picture", pictures.send_small),
         Route("/assets/{name:str}", ASSETS.send),
         Route(link, people.start),
         Route(link, people.enter, methods=["POST"]),
@@ -79,12 +84,9 @@ def _routes() -> list[Route]:
         Route(f"{link}/judgements.jsonl", admin.export),
         Route(person, admin.ask_to_remove),
         Route(person, admin.remove, methods=["POST"]),
-        Route(one, people.show_item),
-        Route(one, people.answer, methods=["POST"]),
         Route(f"{one}/back", people.take_back, methods=["POST"]),
         Route(f"{one}/remove", admin.remove_item, methods=["POST"]),
         Route(f"{one}/zoom", pictures.show_zoom),
-        Route(f"{one}/picture", pictures.send_small),
         Route(f"{one}/full", pictures.send_full),
     ]
 

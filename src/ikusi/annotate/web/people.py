@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -113,6 +114,7 @@ def show(
     """The page of an item, with what has been filled in."""
     turn = asked.turns[number]
     about = asked.project.items[turn.item]
+    corrected = bool(forms.read_correction(about, filled))
     upcoming = next((n for n in asked.waiting if n > number), 0)
     return asked.page(
         "item",
@@ -121,8 +123,8 @@ def show(
         turn=turn,
         item=about,
         filled=filled,
-        value=lambda name: take_one(filled, name),
-        corrected=bool(forms.read_correction(about, filled)),
+        corrected=corrected,
+        part=partial(asked.part, filled, corrected),
         problem=problem,
         before=before,
         upcoming=upcoming,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +25,7 @@ from ikusi.annotate.project import ADMIN, OWN, Item, Project, Turn
 from ikusi.annotate.store import SKIPPED, Given, Person, Store
 from ikusi.annotate.task import Task, Words
 from ikusi.annotate.web.forms import CORRECTED
+from ikusi.web.fields import Fields, take_one
 from ikusi.web.guards import Links
 from ikusi.web.rendering import open_pages
 from ikusi.web.static import Assets
@@ -41,10 +43,11 @@ SEE_OTHER = 303
 
 class Current(NamedTuple):
     """A project at one moment, and what each seat may be asked, by number; who decides may be asked
-    about every item."""
+    about every item. ``parts`` of forms are kept, which are the same on many pages."""
 
     project: Project
     turns: Mapping[str, Mapping[int, Turn]]
+    parts: dict[tuple[str, ...], str]
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def _lay_out(project: Project) -> Current:
         }
         for seat, those in turns.items()
     }
-    return Current(project, numbered)
+    return Current(project, numbered, {})
 
 
 @dataclass(frozen=True)
@@ -142,12 +145,14 @@ class Visit:
     @cached_property
     def numbers(self) -> list[int]:
         """The numbers of all that they are asked, or have answered."""
+        if not self.gives:
+            return list(self.turns)
         waiting = set(self.waiting)
         return [n for n, one in self.turns.items() if n in waiting or one.item in self.answered]
 
     def place(self, number: int) -> int:
         """Which of these comes first, second, ... to them."""
-        return 1 + sum(one < number for one in self.numbers)
+        return 1 + bisect_left(self.numbers, number)
 
     @cached_property
     def words(self) -> Wording:
@@ -198,6 +203,30 @@ class Visit:
             return self.words("skipped")
         return own[CORRECTED] if given.correction and CORRECTED in own else own[given.verdict]
 
+    def part(self, filled: Fields, corrected: bool, template: str, turn: Turn | None = None) -> str:
+        """A part of an item's form: made once for all who have filled in nothing.
+
+        Most of the time that a page takes went into making these parts anew.
+
+        Args:
+            filled: what has been filled in.
+            corrected: whether that corrects a text.
+            template: of the part.
+            turn: of the item that it shows, if it shows one.
+        """
+        about = (turn.item, turn.left, turn.right) if turn else ()
+        key = (template, self.words.chosen.code, *about)
+        if not filled and (made := self.current.parts.get(key)) is not None:
+            return made
+        values = {"filled": filled, "corrected": corrected, "value": partial(take_one, filled)}
+        if turn:
+            values |= {"turn": turn, "item": self.project.items[turn.item]}
+        # Without the visit, so that nothing of one person comes onto the page of another.
+        part = fill(self.site, self.words, template, project=self.project, **values)
+        if not filled:
+            self.current.parts[key] = part
+        return part
+
     def page(self, template: str, status: int = 200, **values: object) -> Response:
         """A page in their language."""
         return render(self.site, self.words, template, status, visit=self, **values)
@@ -211,21 +240,23 @@ def render(
     site: Site, words: Wording, template: str, status: int = 200, **values: object
 ) -> Response:
     """Fill in a page: with new forms, which know when they were shown."""
-    task = site.task.words_in(words.chosen.code)
-    page = (
-        _templates()
-        .get_template(f"{template}.html.j2")
-        .render(
-            site=site,
-            w=words,
-            words=task,
-            version=ASSETS.version,
-            new_nonce=lambda: secrets.token_urlsafe(9),
-            shown=int(time.time() * 1000),
-            **values,
-        )
+    page = fill(
+        site,
+        words,
+        template,
+        version=ASSETS.version,
+        new_nonce=lambda: secrets.token_urlsafe(9),
+        shown=int(time.time() * 1000),
+        **values,
     )
     return HTMLResponse(page, status)
+
+
+def fill(site: Site, words: Wording, template: str, **values: object) -> str:
+    """Fill in a template, which has the words of a language and of the task."""
+    task = site.task.words_in(words.chosen.code)
+    filled = _templates().get_template(f"{template}.html.j2")
+    return filled.render(site=site, w=words, words=task, **values)
 
 
 @cache
