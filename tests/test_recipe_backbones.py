@@ -7,7 +7,6 @@ import yaml
 
 from ikusi import recipe
 from ikusi.errors import InputError
-from ikusi.plan.work import check_assembled
 from test_recipe import SMALL
 
 SEEING = SMALL.replace("backbones: [english]", "backbones: [seer]").replace(
@@ -87,12 +86,6 @@ def test_a_mistake_is_one_line(
     change: tuple[str, str], overrides: list[str], expected: str, tmp_path: Path
 ) -> None:
     assert refusal(tmp_path, SEEING.replace(*change), *overrides) == expected
-
-
-def test_a_plan_says_that_it_knows_nothing_of_models_that_see(tmp_path: Path) -> None:
-    wanted = load(tmp_path, SEEING, "backbones.seer.align=true")
-    with pytest.raises(InputError, match=r"backbones\.seer: expected an LLM, .* found org/Seer@v1"):
-        check_assembled(wanted)
 
 
 MORE = "grid.backbones=[more, english]"

@@ -146,6 +146,36 @@ def process(processor: Any, talks: Sequence[Any]) -> dict[str, Tensor]:
     )
 
 
+def test_what_the_encoder_sees_is_counted_apart_from_the_llms_tokens(opened: Opened) -> None:
+    seen: list[int] = []
+    convolutions = [
+        part
+        for name, part in opened.model.named_modules()
+        if isinstance(part, torch.nn.Conv2d | torch.nn.Conv3d) and find_part(opened.model, name)
+    ]
+    hooks = [
+        part.register_forward_hook(
+            lambda part, given, made: seen.append(made.numel() // part.out_channels)
+        )
+        for part in convolutions
+    ]
+    encoder = opened.encoder
+    assert encoder.sight is not None
+    family = encoder.sight.family
+    with torch.no_grad():
+        pixels = family.prepare(opened.model, opened.processor, [Pictures().image("wide")])
+        if isinstance(pixels, dict):
+            family.compute_features(opened.model, pixels)
+        else:
+            opened.model.model.vision_tower(pixels)
+    for hook in hooks:
+        hook.remove()
+    assert encoder.sight.count_patches(SIZES["wide"]) == sum(seen) > 0
+    tokens, patches = encoder.count_image_tokens()
+    each = sum(seen) / encoder.sight.show(SIZES["wide"]).features
+    assert patches == pytest.approx(tokens * each)
+
+
 def stock_loss(opened: Opened, rows: Sequence[EncodedSample]) -> Tensor:
     """The plain way: stock forward, right padding, all logits, labels of -100."""
     total = torch.zeros(())

@@ -45,6 +45,11 @@ class Sight:
             self._shown[size] = self.family.show(self._model, self.processor, size)
         return self._shown[size]
 
+    def count_patches(self, size: tuple[int, int] | None) -> int:
+        """Places that the encoder sees in a picture; `size` as for `show`."""
+        size = size if size and self.family.sized else SMALL
+        return self.family.count_patches(self._model, self.processor, size)
+
     def prepare(self, images: Sequence[Image.Image]) -> Any:
         """What the vision part is given of some pictures; of one of nothing where there are none,
         unless the family makes do without."""

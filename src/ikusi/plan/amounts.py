@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TABLE = Path(__file__).with_name("corpora.yaml")
 ABOUT = "corpus.json"
+USUAL = ((320, 240), (640, 480), (960, 720))  # pixels of pictures that are not here
 SAMPLED = 200  # rows of a corpus whose texts are measured
 CHARACTERS = Span(5.0, 3.5, 2.5)  # of a token, where no tokenizer is here: most, likeliest, least
 TEMPLATE = Span(8, 25, 60)  # tokens that a chat template adds to a conversation
@@ -119,6 +120,21 @@ class Amount:
     assumed: bool
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """How large pictures are.
+
+    Attributes:
+        sizes: widths and heights of some, in pixels; where assumed, from the least to the most.
+        source: where that is from.
+        assumed: whether it was not counted.
+    """
+
+    sizes: Sequence[tuple[int, int]]
+    source: str
+    assumed: bool
+
+
 @dataclass
 class Amounts:
     """Looks corpora up, each once.
@@ -165,6 +181,19 @@ class Amounts:
             f"{name}: expected the folder of a corpus, or one whose rows are published "
             f"({', '.join(self.table.published)}), found neither; --rows {name}=ROWS says how many"
         )
+
+    def find_pictures(self, name: str) -> Pictures:
+        """How large the pictures of a corpus, or of a benchmark, are."""
+        folder = self.study.corpus(name)
+        if name in self.recipe.benchmarks:
+            folder = self._locate_questions(name, name.rpartition("/")[2]) or folder
+        if sizes := _list_sizes(folder):
+            return Pictures(sizes, f"{len(sizes)} of {folder}", False)
+        if name.startswith(MINIATURE) and self.recipe.miniature:
+            side = self.recipe.miniature.image_size
+            return Pictures([(side, side)], "the recipe", False)
+        shown = ", ".join(f"{width}x{height}" for width, height in USUAL)
+        return Pictures(USUAL, f"assumed: {shown} pixels", True)
 
     def count_questions(self, benchmark: str, corpus: str) -> tuple[int, str]:
         """Rows of a benchmark, and where that number is from.
@@ -277,6 +306,16 @@ def _sample(folder: Path, about: About) -> list[str]:
             texts += [" ".join(_say(kind, row)) for row in batch.to_pylist()]
             break
     return texts
+
+
+def _list_sizes(folder: Path) -> list[tuple[int, int]]:
+    """Widths and heights of some pictures of a corpus; none where there are none."""
+    import pyarrow.parquet as pq
+
+    for file in sorted(folder.glob("images-*.parquet")):
+        for batch in pq.ParquetFile(file).iter_batches(SAMPLED, columns=["width", "height"]):
+            return [(row["width"], row["height"]) for row in batch.to_pylist()]
+    return []
 
 
 def _say(kind: Any, row: Mapping[str, Any]) -> Sequence[str]:

@@ -19,7 +19,6 @@ from ikusi import artifact, processes
 from ikusi import recipe as recipes
 from ikusi.errors import IkusiError, InputError
 from ikusi.plan import stand_ins
-from ikusi.plan.work import check_assembled
 from ikusi.progress import Report
 from ikusi.recipe import Recipe
 from ikusi.recipe.folder import StudyFolder
@@ -50,7 +49,12 @@ def measure_study(
         InputError: a step was refused.
         IkusiError: a step failed.
     """
-    check_assembled(recipe)
+    first = recipe.grid.backbones[0]
+    if recipe.sees(first):
+        raise InputError(
+            f"measuring: expected an LLM first in grid.backbones, as nothing stands in for a model "
+            f"that sees already, found {first}"
+        )
     with TemporaryDirectory() as name:
         spawn = multiprocessing.get_context("spawn")
         near, far = spawn.Pipe()
@@ -129,9 +133,7 @@ def shorten(recipe: Recipe, size: int) -> Recipe:
     text = recipe.text_only
     if text is not None:
         text = text.model_copy(update={"rows": min(text.rows, steps[1] * instruct.batch_size)})
-    # Not one that is a run of this very grid, which is made small.
-    alone = [name for name in recipe.grid.backbones if not recipe.find_start(name)]
-    first = {"backbones": alone[:1], "ratios": recipe.grid.ratios[:1]}
+    first = {"backbones": recipe.grid.backbones[:1], "ratios": recipe.grid.ratios[:1]}
     first |= {"text_only": sorted(recipe.grid.text_only)[:1], "seeds": recipe.grid.seeds[:1]}
     grid = recipe.grid.model_copy(update=first)
     changed = {

@@ -17,7 +17,7 @@ from ikusi.plan.fitting import Remedy
 from ikusi.plan.pace import Pace
 from ikusi.plan.serving import Prices, Served
 from ikusi.plan.span import NOTHING, Span, add_up
-from ikusi.plan.work import Work, Workload, check_assembled
+from ikusi.plan.work import Work, Workload
 from ikusi.recipe import Recipe
 from ikusi.recipe.folder import DATA, REPORT, StudyFolder
 from ikusi.speeds import Speed
@@ -165,9 +165,8 @@ def make_plan(
         known: speeds that were measured; by default those in the user's cache.
 
     Raises:
-        InputError: a model's shape or a corpus's rows are not known; a backbone sees already.
+        InputError: a model's shape or a corpus's rows are not known.
     """
-    check_assembled(recipe)
     wanted = asked or Asked()
     measured = speeds.read() if known is None else known
     first = shapes.find(recipe.backbone(recipe.grid.backbones[0]))

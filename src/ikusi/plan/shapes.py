@@ -139,7 +139,7 @@ FAMILIES = {
 
 def read_llm(place: Place) -> Sizes:
     """The sizes of an LLM; see `read_sizes`."""
-    read = _reader(place, place.config)
+    read = make_reader(place, place.config)
     kind = str(read("model_type"))
     if kind not in FAMILIES:
         raise catalogue.make_unknown_error(f"{place.name}: model_type", kind, FAMILIES)
@@ -229,12 +229,16 @@ def _encoder_config(place: Place) -> dict[str, Any]:
     kind = str(whole.get("model_type", f"{outer}_vision_model"))
     if kind not in ENCODERS:
         raise catalogue.make_unknown_error(f"{place.name}: model_type", kind, ENCODERS)
-    read = _reader(place, {**ENCODERS[kind], **whole})
+    read = make_reader(place, {**ENCODERS[kind], **whole})
     return {**whole, "model_type": kind} | {key: read(key) for key in ENCODERS[kind]}
 
 
-def _reader(place: Place, config: Mapping[str, Any]) -> Callable[[str], Any]:
-    """What reads a whole number of a configuration, or its kind."""
+def make_reader(place: Place, config: Mapping[str, Any]) -> Callable[[str], Any]:
+    """What reads a whole number of a configuration, or its kind.
+
+    Raises:
+        InputError: what it returns does, where there is none.
+    """
 
     def read(key: str) -> Any:
         value = config.get(key)

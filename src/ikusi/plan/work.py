@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import ceil
 
-from ikusi.errors import InputError
 from ikusi.evaluate import benchmark
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.plan import shapes
 from ikusi.plan.amounts import Amount, Amounts
+from ikusi.plan.made import Made, describe
 from ikusi.plan.shapes import Place
 from ikusi.plan.span import NOTHING, Span
 from ikusi.pretrained import describe_shape
@@ -75,22 +75,6 @@ class Work:
 
 Maker = Callable[[tuple[str, ...]], Work]
 """Makes the work of a step, once its inputs are known."""
-
-
-def check_assembled(recipe: Recipe) -> None:
-    """Refuse a recipe with a backbone that sees already: how pictures become its tokens, and what
-    that takes, is not estimated.
-
-    Raises:
-        InputError: it has one.
-    """
-    for name in recipe.grid.backbones:
-        if recipe.is_assembled(name):
-            continue
-        raise InputError(
-            f"backbones.{name}: expected an LLM, as what a model that sees already takes is not "
-            f"estimated, found {recipe.backbone(name)}"
-        )
 
 
 @dataclass
@@ -180,7 +164,7 @@ class Workload:
 
     def _list_trainings(self) -> Iterator[tuple[str, Maker]]:
         recipe = self.recipe
-        for one in recipe.alignments():
+        for one in recipe.alignments() if recipe.stages.align else []:
             name = name_align_step(one.name)
             yield name, self._train(name, ALIGN, recipe.stages.alignment, one.backbone, None)
         for run in recipe.runs():
@@ -191,8 +175,8 @@ class Workload:
     def _train(
         self, name: str, kind: str, stage: Stage, backbone: str, text: TextOnly | None
     ) -> Maker:
-        llm = shapes.find(self.recipe.backbone(backbone))
-        sizes = shapes.read_sizes(self.vision, llm, self.recipe.connector)
+        made = describe(self.recipe, backbone, self.amounts.find_pictures(stage.corpus))
+        sizes = made.sizes
         stored = encoding.find_features_step(self.recipe, stage) is not None
         features = stored and not self.recipe.sees(backbone)
         role = "caption" if kind == ALIGN else "instruction"
@@ -200,17 +184,21 @@ class Workload:
         added = self.amounts.find(text.corpus, "text", text.rows) if text else None
         rows = count_rows(stage, amount.rows + (text.rows if text else 0))
         share = text.rows / (amount.rows + text.rows) if text else 0.0
-        image = shapes.count_image_tokens(self.vision)
-        mixed = _Mixed.of(rows, image, amount, added, share, stage.max_length)
+        mixed = _Mixed.of(rows, made.image, amount, added, share, stage.max_length)
         learns = sizes.count_learning(stage) / sizes.llm if "llm" in stage.trainable else 0.0
         cost = Cost.of(
-            sizes, image, learns=min(learns, 1.0), encodes=not features, vision_learns=False
+            sizes,
+            made.image.middle,
+            learns=min(learns, 1.0),
+            encodes=not features,
+            vision_learns=False,
+            patches=made.patches,
         )
         memory = self._hold(sizes, stage, mixed, features)
         compute = self.recipe.compute
-        shape = f"{describe_shape(self.vision.config)} + {describe_shape(llm.config)}"
         several = compute.model_dump(mode="json")
-        about = noting.describe_training(shape, stage.model_dump(mode="json"), features, several)
+        settings = stage.model_dump(mode="json")
+        about = noting.describe_training(made.shape, settings, features, several)
         opened = sizes.total * (2 if self.gpu else 4)
         return lambda inputs: Work(
             name,
@@ -225,9 +213,7 @@ class Workload:
             parts=memory,
             peak=memory["peak"],
             weights=2 * opened,
-            notes=_describe_sources(
-                amount, *([added] if added else []), llm=llm, vision=self.vision
-            ),
+            notes=_describe_sources(made, amount, *([added] if added else [])),
         )
 
     def _hold(self, sizes: Sizes, stage: Stage, mixed: _Mixed, features: bool) -> dict[str, float]:
@@ -264,15 +250,13 @@ class Workload:
         return {one.name: backbones[one.run] for one in self.recipe.list_merged()}
 
     def _merge(self, step: str, backbone: str) -> Maker:
-        llm = shapes.find(self.recipe.backbone(backbone))
-        sizes = shapes.read_sizes(self.vision, llm, self.recipe.connector)
-        written = sizes.total * (2 if self.gpu else 4)
-        shape = f"{describe_shape(self.vision.config)} + {describe_shape(llm.config)}"
+        made = self._describe_asked(backbone, ())
+        written = made.sizes.total * (2 if self.gpu else 4)
         return lambda inputs: Work(
             step,
             MERGE,
             inputs,
-            noting.describe_merge(shape),
+            noting.describe_merge(made.shape),
             "reading",
             amount=Span.exactly(written),
             weights=4 * written,  # three models are read, and one is written
@@ -289,12 +273,17 @@ class Workload:
         alone = [one for one in asked if one.text_only]
         for backbone in recipe.grid.backbones:
             name = name_evaluate_step(f"{backbone}-backbone")
-            yield name, self._measure(name, backbone, alone, False)
+            yield name, self._measure(name, backbone, alone, recipe.sees(backbone))
+
+    def _describe_asked(self, backbone: str, asked: Sequence[Benchmark]) -> Made:
+        """A model that is asked about the pictures of benchmarks."""
+        shown = [one.name for one in asked if not one.text_only]
+        named = shown[0] if shown else self.recipe.stages.instruct.corpus
+        return describe(self.recipe, backbone, self.amounts.find_pictures(named))
 
     def _measure(self, name: str, backbone: str, asked: Sequence[Benchmark], sees: bool) -> Maker:
-        llm = shapes.find(self.recipe.backbone(backbone))
-        sizes = shapes.read_sizes(self.vision, llm, self.recipe.connector)
-        image = shapes.count_image_tokens(self.vision) if sees else 0
+        made = self._describe_asked(backbone, asked)
+        sizes, image = made.sizes, made.image * sees
         questions, notes = self.amounts.table.questions, list[str]()
         operations, moved, count = NOTHING, NOTHING, 0
         byte = 2 if self.gpu else 4
@@ -308,17 +297,17 @@ class Workload:
             options = questions.option.span() * (4 if one.scorer == "options" else 0)
             processed = (text + written + options) * both
             seen = 0 if one.text_only else rows
-            looked = seen * 2.0 * (sizes.encoder * sizes.patches + sizes.connector * image)
+            looked = (image * sizes.connector + Span.exactly(sizes.encoder * sizes.patches)) * 2.0
             operations += processed * (2.0 * sizes.llm)
-            operations += Span.exactly(looked + seen * 2.0 * sizes.body * image)
+            operations += (looked + image * (2.0 * sizes.body)) * seen
             moved += written * (ceil(both / self.recipe.compute.eval_batch_size) * sizes.llm * byte)
             count += both
-        longest = max((one.max_new_tokens for one in asked), default=0) + LONG * read.high + image
+        longest = (
+            max((one.max_new_tokens for one in asked), default=0) + LONG * read.high + image.high
+        )
         kept = self.recipe.compute.eval_batch_size * longest * sizes.layers * 2 * sizes.keys * byte
         held = (sizes.total if sees else sizes.llm) * byte
-        shape = describe_shape(llm.config)
-        if sees:
-            shape = f"{describe_shape(self.vision.config)} + {shape}"
+        shape = made.shape if sees else describe_shape(made.places[0].config)
         return lambda inputs: Work(
             name,
             EVALUATE,
@@ -358,18 +347,20 @@ class _Mixed:
     def of(
         cls,
         rows: int,
-        image: int,
+        image: Span,
         amount: Amount,
         added: Amount | None,
         share: float,
         most: int,
     ) -> _Mixed:
-        shown = amount.text + Span.exactly(image * amount.pictures)
+        shown = amount.text + image * amount.pictures
         tokens = shown * (1 - share) + (added.text * share if added else NOTHING)
         tokens = Span(*(min(one, most) for one in (tokens.low, tokens.middle, tokens.high)))
         learnt = amount.text.middle * amount.supervised * (1 - share)
         learnt += added.text.middle * added.supervised * share if added else 0
-        longest = max(image + LONG * amount.text.middle, LONG * added.text.middle if added else 0)
+        longest = max(
+            image.high + LONG * amount.text.middle, LONG * added.text.middle if added else 0
+        )
         return cls(rows, tokens, ceil(min(longest, most)), share, learnt / tokens.middle)
 
     def operations(self, cost: Cost) -> Span:
@@ -394,7 +385,7 @@ def find_limit(stage: Stage) -> int | None:
     return stage.max_steps * stage.batch_size if stage.max_steps else None
 
 
-def _describe_sources(*amounts: Amount, llm: Place, vision: Place) -> tuple[str, ...]:
+def _describe_sources(made: Made, *amounts: Amount) -> tuple[str, ...]:
     read = [f"rows: {one.source}; text: {one.length}" for one in amounts]
-    published = [f"{one.name}: {one.source}" for one in (vision, llm) if one.folder is None]
-    return (*read, *published)
+    published = [f"{one.name}: {one.source}" for one in reversed(made.places) if not one.folder]
+    return (*read, *([made.assumed] if made.assumed else []), *published)

@@ -83,12 +83,18 @@ def measure_sizes(model: PreTrainedModel, tower: nn.Module | None) -> Sizes:
 
 
 def measure_cost(
-    model: PreTrainedModel, tower: nn.Module | None, image_tokens: int, *, encodes: bool = True
+    model: PreTrainedModel,
+    tower: nn.Module | None,
+    image_tokens: int,
+    *,
+    encodes: bool = True,
+    patches: float | None = None,
 ) -> Cost:
     """The cost for a model whose learning parts are set.
 
     Args:
         tower: as for `measure_sizes`.
+        patches: as for `Cost.of`.
         encodes: whether pictures are looked at, rather than their features read.
     """
     whole: Any = model
@@ -98,6 +104,7 @@ def measure_cost(
     return Cost.of(
         measure_sizes(model, tower),
         image_tokens,
+        patches=patches,
         learns=learning / _size(llm),
         encodes=encodes,
         vision_learns=any(find_part(model, name) == "vision" for name in moving),

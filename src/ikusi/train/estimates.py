@@ -132,12 +132,20 @@ class Cost:
 
     @classmethod
     def of(
-        cls, sizes: Sizes, image_tokens: int, *, learns: float, encodes: bool, vision_learns: bool
+        cls,
+        sizes: Sizes,
+        image_tokens: float,
+        *,
+        learns: float,
+        encodes: bool,
+        vision_learns: bool,
+        patches: float | None = None,
     ) -> Cost:
         """The cost for a model of these sizes.
 
         Args:
             image_tokens: tokens of each picture.
+            patches: places of it that the encoder sees, where these are not as many.
             learns: share of the LLM's weights that learn.
             encodes: whether pictures are looked at, rather than their features read.
         """
@@ -145,7 +153,7 @@ class Cost:
             token=2 * sizes.body,
             pair=4 * sizes.queries * sizes.layers,
             prediction=2 * sizes.vocabulary * sizes.hidden,
-            image=2 * sizes.encoder * image_tokens if encodes else 0,
+            image=2 * sizes.encoder * (patches or image_tokens) if encodes else 0,
             connector=2 * sizes.connector * image_tokens,
             backward=1 + learns,
             backward_image=2 if vision_learns else 0,

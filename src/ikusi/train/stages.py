@@ -173,8 +173,9 @@ def _train(given: _Given) -> Summary:
     with _encoder_apart(given, place) as tower, use_packed_attention(model):
         set_seed(given.seed)  # adapters draw weights: the same, whatever ran in this process before
         adapters = lora.add(model, stage.lora, place.device) if stage.lora else None
-        tokens = encoder.count_image_tokens()
-        cost = measure_cost(model, tower, tokens, encodes=given.features is None)
+        tokens, patches = encoder.count_image_tokens()
+        encodes = given.features is None
+        cost = measure_cost(model, tower, tokens, encodes=encodes, patches=patches)
 
         # 5. Divide the model among the processes, with an optimiser and a schedule.
         loop = _loop(given, identity, steps, tower, place, strategy)

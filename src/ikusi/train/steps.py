@@ -157,13 +157,17 @@ class Encoder:
                 )
         return image
 
-    def count_image_tokens(self) -> int:
-        """Tokens of a picture, on average over the first ones."""
+    def count_image_tokens(self) -> tuple[int, float]:
+        """Tokens of a picture, on average over the first ones, and places that the encoder sees."""
         if self.sight is None:
-            return 0
+            return 0, 0.0
         first = self._samples.take(range(min(len(self._samples), MOST_COUNTED)))
         shown = [one for one in map(self._show, first) if one] or [self.sight.show(None)]
-        return round(sum(one.features for one in shown) / len(shown))
+        tokens = round(sum(one.features for one in shown) / len(shown))
+        pictured = next((one for one in first if one.image_id is not None), None)
+        sized = self.sight.family.sized
+        size = pictured.corpus.image_size(pictured.image_id) if pictured and sized else None
+        return tokens, tokens * self.sight.count_patches(size) / self.sight.show(size).features
 
     def _picture(self, index: int) -> Picture | None:
         number, image_id = self._samples.image_id(index)

@@ -29,6 +29,8 @@ from ikusi.model.vision import list_unreached
 
 PARTS = ("connector", "llm", "vision")
 
+CHANNELS = 3
+
 SMALL = (64, 64)
 """Size of a picture of nothing, in pixels."""
 
@@ -153,6 +155,14 @@ class Family:
         wanted = inspect.signature(type(model).get_image_features).parameters
         made = self.process(processor, images or [Image.new("RGB", SMALL, "grey")])
         return {name: value for name, value in made.items() if name in wanted}
+
+    def count_patches(self, model: Any, processor: Any, size: tuple[int, int]) -> int:
+        """Places that the encoder sees in a picture of a size, those of all its tiles together."""
+        pixels = self.prepare(model, processor, [Image.new("RGB", size, "grey")])["pixel_values"]
+        vision = model.config.vision_config
+        sides = vision.patch_size
+        area = sides**2 if isinstance(sides, int) else sides[0] * sides[1]
+        return pixels.numel() // (CHANNELS * area * getattr(vision, "temporal_patch_size", 1))
 
     def show(self, model: Any, processor: Any, size: tuple[int, int]) -> Shown:
         """What stands for a picture of a size (width, height).

@@ -55,6 +55,10 @@ class Llava(Family):
         count = fusion.count_image_tokens(model, processor)
         return Shown((model.config.image_token_id,) * count, count)
 
+    def count_patches(self, model: Any, processor: Any, size: tuple[int, int]) -> int:
+        """See `Family`: as many as there are tokens."""
+        return fusion.count_image_tokens(model, processor)
+
     def read(self, model: Any, input_ids: Tensor, pixels: Any, index: Tensor) -> dict[str, Any]:
         """See `Family`: `pixels` may be features [I, N, D] of a frozen encoder, or none."""
         images = self._blank(model, input_ids.device) if pixels is None else pixels

@@ -1,0 +1,100 @@
+"""Models that see already, planned by their configurations: held to the models themselves."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForImageTextToText
+
+from ikusi import recipe
+from ikusi.errors import InputError
+from ikusi.model import families
+from ikusi.model.sight import Sight
+from ikusi.plan import card, measuring, planning, seeing, shapes
+from ikusi.plan.amounts import USUAL
+from ikusi.plan.card import Hardware
+from ikusi.plan.shapes import Place
+from ikusi.pretrained import describe_shape
+from ikusi.recipe.folder import StudyFolder
+from model import seeing as tiny
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+PICTURES = [(48, 16), (20, 20), (64, 48), (7, 300), (300, 200)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted(seeing.KINDS))
+def test_weights_and_tokens_of_pictures_are_those_of_the_model(kind: str, tmp_path: Path) -> None:
+    folder = tiny.FAMILIES[kind](tmp_path / kind)
+    config = json.loads((folder / "config.json").read_text())
+    sizes, eyes = seeing.read_seeing(Place(kind, config, "made up", folder))
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    family = families.find_of(model)
+    assert family is not None
+    counted: Counter[str] = Counter()
+    for name, parameter in model.named_parameters():
+        counted[family.find_part(name)] += parameter.numel()
+    assert (sizes.encoder, sizes.connector, sizes.llm) == tuple(
+        counted[part] for part in ("vision", "connector", "llm")
+    )
+    sight = Sight(model, family.open_processor(folder))
+    shown = [sight.show(size).features for size in PICTURES]
+    assert [eyes.count(size) for size in PICTURES] == shown
+    assert [eyes.factor * count for count in shown] == list(map(sight.count_patches, PICTURES))
+
+
+def test_the_shape_of_what_is_trained_is_that_of_what_it_starts_from(tmp_path: Path) -> None:
+    """Or a speed that was measured would be of nothing that is planned; an older configuration has
+    the LLM's settings among its own."""
+    folder = tiny.qwen2_5_vl(tmp_path / "qwen")
+    written = json.loads((folder / "config.json").read_text())
+    older = {**written, **written["text_config"], "model_type": written["model_type"]}
+    del older["text_config"]
+    for config in (written, older):
+        place = Place("qwen", config, "made up")
+        assert describe_shape(seeing.lay_apart(place)) == describe_shape(written)
+        assert seeing.read_seeing(place)[0] == seeing.read_seeing(Place("", written, ""))[0]
+
+
+def test_the_published_shape_has_the_published_weights() -> None:
+    sizes, eyes = seeing.read_seeing(shapes.find("Qwen/Qwen2.5-VL-7B-Instruct"))
+    assert sizes.total == 8_292_166_656
+    assert [eyes.count(size) for size in USUAL] == [99, 391, 884]
+
+
+def test_a_kind_whose_weights_are_not_known_is_refused_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"org/Seer: model_type: .* found idefics3"):
+        seeing.read_seeing(Place("org/Seer", {"model_type": "idefics3"}, "made up"))
+
+
+def plan(name: str, folder: Path, *changes: str) -> planning.Plan:
+    wanted = recipe.load(RECIPES / f"{name}.yaml", changes)
+    hardware = Hardware(card.load("l40s"), 1)
+    return planning.make_plan(wanted, hardware, StudyFolder(folder), known=[])
+
+
+def test_a_recipe_for_a_model_that_sees_is_planned(tmp_path: Path) -> None:
+    lines = {line.work.name: line for line in plan("adapt-8b", tmp_path).lines}
+    assert not any(name.startswith(("align/", "features/")) for name in lines)
+    run = lines["instruct/qwen-eu020"]
+    assert run.fits and run.memory == pytest.approx(24.8e9, rel=0.01)
+    assert "pictures: assumed: 320x240, 640x480, 960x720 pixels" in run.work.notes
+    low, middle, high = run.work.operations.to_json()
+    assert low < middle / 2 and high > 1.5 * middle
+    # A picture of 640x480: 391 tokens with their text, and four places of the encoder for each.
+    assert middle > 146_000 * (2 * 631_975_680 * 4 * 391 + 4 * 6.5e9 * 391)
+    assert lines["evaluate/qwen-backbone"].work.parts["frozen"] == 2 * 8_292_166_656
+
+
+def test_what_starts_from_a_run_is_planned_as_that_run(tmp_path: Path) -> None:
+    lines = {line.work.name: line.work for line in plan("emoji-eu-adapt", tmp_path).lines}
+    assert lines["align/seeing"].operations == lines["align/english"].operations
+    first, second = (lines[f"instruct/{name}-eu020"] for name in ("english", "seeing"))
+    assert (first.operations, first.about) == (second.operations, second.about)
+
+
+def test_nothing_stands_in_for_a_model_that_sees_while_speeds_are_measured() -> None:
+    wanted = recipe.load(RECIPES / "adapt-8b.yaml")
+    with pytest.raises(InputError, match=r"expected an LLM first in grid\.backbones.*found qwen$"):
+        measuring.measure_study(wanted, lambda *given, **more: None)
