@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoModelForImageTextToText
@@ -11,15 +13,18 @@ from ikusi import recipe
 from ikusi.errors import InputError
 from ikusi.model import families
 from ikusi.model.sight import Sight
-from ikusi.plan import card, measuring, planning, seeing, shapes
-from ikusi.plan.amounts import USUAL
+from ikusi.plan import card, made, measuring, planning, seeing, shapes, work
+from ikusi.plan.amounts import USUAL, Pictures
 from ikusi.plan.card import Hardware
 from ikusi.plan.shapes import Place
+from ikusi.plan.span import Span
 from ikusi.pretrained import describe_shape
 from ikusi.recipe.folder import StudyFolder
+from ikusi.train.estimates import Cost
 from model import seeing as tiny
 
 RECIPES = Path(__file__).parents[2] / "recipes"
+SEEN: dict[str, Any] = {"learns": 1, "encodes": True, "vision_learns": False}
 PICTURES = [(48, 16), (20, 20), (64, 48), (7, 300), (300, 200)]
 
 
@@ -68,6 +73,14 @@ def test_a_kind_whose_weights_are_not_known_is_refused_in_one_line() -> None:
         seeing.read_seeing(Place("org/Seer", {"model_type": "idefics3"}, "made up"))
 
 
+def test_a_picture_is_more_places_for_the_encoder_than_tokens() -> None:
+    wanted = recipe.load(RECIPES / "adapt-8b.yaml")
+    given = made.describe(wanted, "qwen", Pictures([(640, 480), (320, 240)], "counted", False))
+    assert (given.image, given.patches) == (Span.exactly(245), 4 * 245)
+    assert given.sizes.patches == 980
+    assert Cost.of(given.sizes, 245, patches=980, **SEEN).image == 2 * 631_975_680 * 980
+
+
 def plan(name: str, folder: Path, *changes: str) -> planning.Plan:
     wanted = recipe.load(RECIPES / f"{name}.yaml", changes)
     hardware = Hardware(card.load("l40s"), 1)
@@ -82,9 +95,23 @@ def test_a_recipe_for_a_model_that_sees_is_planned(tmp_path: Path) -> None:
     assert "pictures: assumed: 320x240, 640x480, 960x720 pixels" in run.work.notes
     low, middle, high = run.work.operations.to_json()
     assert low < middle / 2 and high > 1.5 * middle
-    # A picture of 640x480: 391 tokens with their text, and four places of the encoder for each.
-    assert middle > 146_000 * (2 * 631_975_680 * 4 * 391 + 4 * 6.5e9 * 391)
     assert lines["evaluate/qwen-backbone"].work.parts["frozen"] == 2 * 8_292_166_656
+
+
+def test_the_encoders_own_places_are_in_the_operations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {line.work.name: line.work for line in plan("adapt-8b", tmp_path).lines}
+
+    def describe(*given: Any) -> made.Made:
+        one = made.describe(*given)
+        return replace(one, patches=one.patches + 100)
+
+    monkeypatch.setattr(work, "describe", describe)
+    after = {line.work.name: line.work for line in plan("adapt-8b", tmp_path).lines}
+    name = "instruct/qwen-eu020"
+    more = after[name].operations.middle - before[name].operations.middle
+    assert more == pytest.approx(146_000 * 100 * 2 * 631_975_680)
 
 
 def test_what_starts_from_a_run_is_planned_as_that_run(tmp_path: Path) -> None:

@@ -145,11 +145,11 @@ def _find_bounds(place: Place) -> tuple[int, int]:
     for file in (place.folder / name for name in PROCESSORS) if place.folder else ():
         if not file.is_file():
             continue
-        said = jsonfile.read_object(file, "the settings of a processor")
-        said = said.get("image_processor", said)
-        size = said.get("size") or {}
-        fewest = said.get("min_pixels") or size.get("shortest_edge")
-        most = said.get("max_pixels") or size.get("longest_edge")
+        settings = jsonfile.read_object(file, "the settings of a processor")
+        settings = settings.get("image_processor", settings)
+        size = settings.get("size") or {}
+        fewest = settings.get("min_pixels") or size.get("shortest_edge")
+        most = settings.get("max_pixels") or size.get("longest_edge")
         if fewest and most:
             return int(fewest), int(most)
     return FEWEST, MOST

@@ -1,4 +1,4 @@
-"""A run of a study as a release: the checkpoint as it is, and a card that says what is known."""
+"""A run of a study, or a merged model, as a release: the checkpoint as it is, and a card of it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def publish_model(
     Weights are linked to the run's where the file system can, and copied where it cannot.
 
     Args:
-        run: folder of a finished run of a study.
+        run: folder of a finished run of a study, or of a model merged in one.
         output: folder to write; its name, or that on the hub, is the model's.
         hub_name: `ORG/NAME`, where it is known.
         forms: what else goes with it, each in a folder of its name.
@@ -175,7 +175,8 @@ def _describe(trained: Trained, name: str, terms: Terms, listed: list[Score]) ->
         "library_name": "transformers",
         "pipeline_tag": "image-text-to-text",
         "tags": [*(["llava"] if _is_assembled(trained) else []), "multimodal", "ikusi"],
-        "base_model": [base.name for base in trained.bases if base.on_hub],
+        "base_model": list(dict.fromkeys(one.name for one in trained.bases if one.on_hub)),
+        **({"base_model_relation": "merge"} if trained.merged else {}),
         "datasets": list(dict.fromkeys(datasets)),
         "model-index": scores.make_model_index(name, listed),
     }
@@ -189,13 +190,25 @@ def _summarise(trained: Trained) -> str:
     target, source = trained.study.languages
     kind, made = "model", f"It was {trained.bases[0].shown} before."
     if _is_assembled(trained):
-        llm, encoder = trained.bases
+        llm, encoder = trained.bases[:2]
         kind, made = "LLaVA", f"The LLM is {llm.shown}, the encoder is {encoder.shown}."
     return (
         f"A {kind} for {target.name}: it answers questions about pictures in {target.name} and "
-        f"{source.name}. {made} It is the run "
-        f"`{trained.run.name}` of the study `{trained.study.recipe.name}`, whose recipe is in "
-        f"[{RECIPE}]({RECIPE})."
+        f"{source.name}. {made} It is {_name_origin(trained)} of the study "
+        f"`{trained.study.recipe.name}`, whose recipe is in [{RECIPE}]({RECIPE})."
+    )
+
+
+def _name_origin(trained: Trained) -> str:
+    """The run that it is; or how it was merged."""
+    if trained.merged is None:
+        return f"the run `{trained.run.name}`"
+    merge = trained.study.recipe.merges[trained.merged.merge]
+    how = f"by TIES, with the density {merge.density:g}, " if merge.method == "ties" else ""
+    return (
+        f"the merged model `{trained.name}` (the run `{trained.run.name}`, plus "
+        f"{trained.merged.weight:g} times the difference `{merge.plus}` minus `{merge.minus}`, "
+        f"{how}in its {' and '.join(merge.parts)}; no step of training followed)"
     )
 
 

@@ -11,7 +11,7 @@ from ikusi.errors import InputError
 from ikusi.publish.data import publish_corpus
 from ikusi.publish.model import Released, publish_model
 from ikusi.publish.study import publish_study
-from ikusi.recipe.folder import INSTRUCT, StudyFolder
+from ikusi.recipe.folder import MODELS, StudyFolder
 
 Thing = Literal["run", "study", "corpus"]
 
@@ -23,7 +23,7 @@ def name_thing(folder: Path) -> Thing:
         InputError: nothing that can be released.
     """
     resolved = Path(folder).resolve()
-    if resolved.parent.name == INSTRUCT and StudyFolder.around(resolved) is not None:
+    if resolved.parent.name in MODELS and StudyFolder.around(resolved) is not None:
         return "run"
     if StudyFolder(resolved).recipe.is_file():
         return "study"

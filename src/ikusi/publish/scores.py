@@ -68,7 +68,7 @@ def list_scores(trained: Trained) -> list[Score]:
 
 
 def _folder(trained: Trained) -> Path:
-    return trained.study.folder.step(f"evaluate/{trained.run.name}")
+    return trained.study.folder.step(f"evaluate/{trained.name}")
 
 
 def _find_dataset(trained: Trained, benchmark: str) -> Dataset | None:
@@ -102,7 +102,7 @@ def describe_seeds(trained: Trained) -> str:
     """Which of several trainings this is, and what its model scores over all of them; empty where
     there is one."""
     study, run = trained.study, trained.run
-    if not study.several_seeds:
+    if not study.several_seeds or trained.merged:
         return ""
     table = tables.tabulate_seeds(study)
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows if row[0] == run.model]

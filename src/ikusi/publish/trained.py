@@ -19,7 +19,7 @@ from ikusi.model import hub
 from ikusi.pretrained import split_place
 from ikusi.publish import licences, origins
 from ikusi.publish.licences import Licence, Use
-from ikusi.recipe import Run
+from ikusi.recipe import Merged, Run
 from ikusi.recipe import folder as names
 from ikusi.recipe.folder import MINIATURE, StudyFolder
 
@@ -100,34 +100,45 @@ def name_dataset(step: origins.Step) -> Dataset | None:
 
 
 class Trained:
-    """A run's folder, with all that the study around it records about it.
+    """A run's folder, or a merged model's, with all that the study around it records about it.
+
+    Attributes:
+        name: its own.
+        run: itself, or the run that was merged into.
+        merged: which merged model it is; none for a run.
 
     Raises:
-        InputError: it is no finished run of a study.
+        InputError: it is no finished run and no merged model of a study.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder).resolve()
         around = StudyFolder.around(self.folder)
         manifest = artifact.read_manifest(self.folder)
-        if around is None or manifest is None or self.folder.parent.name != names.INSTRUCT:
+        if around is None or manifest is None or self.folder.parent.name not in names.MODELS:
             raise InputError(
                 f"{folder}: expected a finished run of a study, such as "
-                "studies/STUDY/instruct/RUN, found none"
+                "studies/STUDY/instruct/RUN, or a model merged in one, found none"
             )
         self.study = Study(around.root)
         self.manifest: dict[str, Any] = manifest
         self.checkpoint = names.locate_checkpoint(self.folder)
-        run = next((run for run in self.study.runs if run.name == self.folder.name), None)
+        self.name = self.folder.name
+        made = {one.name: one for one in self.study.recipe.list_merged()}
+        self.merged: Merged | None = None
+        if self.folder.parent.name == names.MERGE:
+            self.merged = made.get(self.name)
+        wanted = self.merged.run if self.merged else self.name
+        run = next((run for run in self.study.runs if run.name == wanted), None)
         if run is None:
-            raise InputError(f"{folder}: expected a run of {around.recipe}, found another")
+            raise InputError(f"{folder}: expected a model of {around.recipe}, found another")
         self.run: Run = run
 
     @property
     def fingerprint(self) -> str:
         """Fingerprint of training and measurement together."""
         measured = artifact.read_manifest(
-            self.study.folder.step(names.name_evaluate_step(self.run.name))
+            self.study.folder.step(names.name_evaluate_step(self.name))
         )
         return artifact.fingerprint(
             self.manifest["fingerprint"], measured and measured["fingerprint"]
@@ -136,17 +147,21 @@ class Trained:
     @property
     def evaluation(self) -> Evaluation | None:
         """Its evaluation, if it was measured as it is now."""
-        return self.study.evaluations.get(self.run.name)
+        measured = self.study.merged if self.merged else self.study.evaluations
+        return measured.get(self.name)
 
     @property
     def not_measured(self) -> str:
         """Why there are no scores."""
-        return self.study.missing.get(self.run.name, "not measured")
+        return self.study.missing.get(self.name, "not measured")
 
     @cached_property
     def bases(self) -> list[Base]:
-        """The LLM, then the encoder; or the model that saw already."""
+        """The LLM, then the encoder; or the model that saw already. Of a merged model also what was
+        added and subtracted."""
         recipe = self.study.recipe
+        if self.merged:
+            return list(dict.fromkeys(self._list_merged_bases(self.merged)))
         start = recipe.backbone(self.run.backbone)
         if not recipe.is_assembled(self.run.backbone):
             return [describe_base("the model", start)]
@@ -156,6 +171,15 @@ class Trained:
     @cached_property
     def lessons(self) -> list[Lesson]:
         """Every corpus that it learnt from, in the order of the stages."""
+        before = [
+            replace(one, stage=_label(name, one.stage))
+            for name, source in self.sources.items()
+            for one in source.lessons
+        ]
+        return before if self.merged else [*before, *self._list_lessons()]
+
+    def _list_lessons(self) -> Iterator[Lesson]:
+        """Those of its own stages."""
         recipe, run = self.study.recipe, self.run
         given: list[tuple[str, str, float]] = []
         instruct = recipe.stages.instruct
@@ -165,21 +189,37 @@ class Trained:
         given.append(("instruct", instruct.corpus, run.ratio))
         if run.text_only and recipe.text_only:
             given.append(("text only", recipe.text_only.corpus, recipe.text_only.ratio))
-        before = (
-            [
-                replace(one, stage=f"{self.start.run.name}: {one.stage}")
-                for one in self.start.lessons
-            ]
-            if self.start
-            else []
-        )
-        return [*before, *(self._describe_lesson(*one) for one in given)]
+        yield from (self._describe_lesson(*one) for one in given)
 
     @cached_property
-    def start(self) -> Trained | None:
-        """The run of the study that it starts from, if it starts from one."""
-        name = self.study.recipe.find_start(self.run.backbone)
-        return Trained(self.study.folder.step(names.name_instruct_step(name))) if name else None
+    def sources(self) -> dict[str, Trained]:
+        """The runs of the study that it was made from, by name; "" is what was merged into."""
+        recipe = self.study.recipe
+        if self.merged is None:
+            start = recipe.find_start(self.run.backbone)
+            return {start: self._open(start)} if start else {}
+        merge = recipe.merges[self.merged.merge]
+        known = {run.name for run in self.study.runs}
+        other = [find for find in map(self._find_run, (merge.plus, merge.minus)) if find in known]
+        others = {name: self._open(name) for name in other if name and name != self.run.name}
+        return {"": self._open(self.run.name), **others}
+
+    def _find_run(self, name: str) -> str | None:
+        """The run that a name of a merge is, or that the backbone of this name is."""
+        recipe = self.study.recipe
+        return recipe.find_start(name) if name in recipe.backbones else name
+
+    def _open(self, run: str) -> Trained:
+        return Trained(self.study.folder.step(names.name_instruct_step(run)))
+
+    def _list_merged_bases(self, merged: Merged) -> Iterator[Base]:
+        recipe = self.study.recipe
+        for source in self.sources.values():
+            yield from source.bases
+        merge = recipe.merges[merged.merge]
+        for what, name in (("added", merge.plus), ("subtracted", merge.minus)):
+            if name in recipe.backbones and not recipe.find_start(name):
+                yield describe_base(f"the model {what}", recipe.backbone(name))
 
     def list_uses(self) -> list[Use]:
         """All things used for it, whose licences count."""
@@ -189,9 +229,11 @@ class Trained:
 
     def list_stages(self) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
         """Each stage: its name, its settings, and the summary of its training."""
-        if self.start:
-            for stage, settings, report in self.start.list_stages():
-                yield f"{self.start.run.name}: {stage}", settings, report
+        for name, source in self.sources.items():
+            for stage, settings, report in source.list_stages():
+                yield _label(name, stage), settings, report
+        if self.merged:
+            return
         steps = {"instruct": names.name_instruct_step(self.run.name)}
         if self.study.recipe.is_aligned(self.run.backbone):
             steps = {"align": names.name_align_step(self.run.aligned), **steps}
@@ -218,6 +260,10 @@ class Trained:
     def find_corpus(self, benchmark: str) -> Corpus | None:
         """The corpus of a benchmark; none if it is gone."""
         return self.study.corpus(benchmark)
+
+
+def _label(run: str, stage: str) -> str:
+    return f"{run}: {stage}" if run else stage
 
 
 def describe_base(what: str, given: str) -> Base:
