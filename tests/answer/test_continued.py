@@ -44,7 +44,8 @@ CONVERSATIONS: list[list[dict[str, Any]]] = [
 QUERIES = [Query(f"row {n}", tuple(turns), OPTIONS) for n, turns in enumerate(CONVERSATIONS)]
 
 
-OTHERS = [name for name in seeing.FAMILIES if name != "llava"]  # which has an engine of its own
+OTHERS = [name for name in seeing.FAMILIES if name not in ("llava", "paligemma")]
+"""Those that go on from a beginning; LLaVA has an engine of its own."""
 
 
 @pytest.fixture(scope="module", params=OTHERS)

@@ -29,6 +29,8 @@ from transformers import (
     LlavaOnevisionConfig,
     LlavaOnevisionForConditionalGeneration,
     LlavaOnevisionImageProcessorPil,
+    PaliGemmaConfig,
+    PaliGemmaForConditionalGeneration,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
@@ -37,6 +39,7 @@ from transformers import (
     Qwen2VLImageProcessorPil,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
+    SiglipImageProcessorPil,
     SmolVLMConfig,
     SmolVLMForConditionalGeneration,
     SmolVLMImageProcessorPil,
@@ -361,10 +364,36 @@ def internvl(folder: Path) -> Path:
     return _save(folder, model, seeing, tokenizer, template, image_seq_length=4)
 
 
+def paligemma(folder: Path) -> Path:
+    """A prefix of picture and question whose tokens see each other; no chat template."""
+    names = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>"}
+    tokenizer = make_tokenizer(("<pad>", "<bos>", "<eos>", "<image>"), **names)
+    torch.manual_seed(3)
+    settings = PaliGemmaConfig(
+        text_config={
+            "model_type": "gemma",
+            **MIND,
+            "vocab_size": len(tokenizer) + 2048,  # the processor adds places and shapes
+            "head_dim": 8,
+            **_ids(tokenizer),
+        },
+        vision_config={"model_type": "siglip_vision_model", "vision_use_head": False, **EYES},
+        projection_dim=32,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+    )
+    seeing = SiglipImageProcessorPil(size={"height": 16, "width": 16})
+    seeing.image_seq_length = 16
+    model = PaliGemmaForConditionalGeneration(settings)
+    _save(folder, model, seeing, tokenizer, "")
+    for name in ("chat_template.jinja", "processor_config.json"):
+        (folder / name).unlink()
+    return folder
+
+
 FAMILIES: dict[str, Callable[[Path], Path]] = {
     one.__name__: one
     for one in (
         *(qwen2_5_vl, qwen2_vl, qwen3_vl, idefics3, smolvlm, gemma3),
-        *(llava, llava_next, llava_onevision, internvl),
+        *(llava, llava_next, llava_onevision, internvl, paligemma),
     )
 }

@@ -22,10 +22,11 @@ Inputs = Mapping[str, Tensor]
 
 
 class Asked(NamedTuple):
-    """A prompt and the tokens of each of its options."""
+    """A prompt and the tokens of each of its options; `answering`: as families say it."""
 
     inputs: Inputs
     options: Sequence[Sequence[int]]
+    answering: Mapping[str, int] = {}
 
     @property
     def ids(self) -> list[int]:

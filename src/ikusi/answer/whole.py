@@ -24,18 +24,22 @@ def score_whole(model: Any, asked: Asked, batch_size: int, keeps: bool) -> list[
             name: value.repeat(len(part), *[1] * (value.dim() - 1))
             for name, value in asked.inputs.items()
         }
-        scores += _score_rows(model, repeated, part, keeps)
+        laid = _append_options(repeated, part, asked.answering)
+        scores += _score_rows(model, repeated, laid, part, keeps)
     return scores
 
 
 def _score_rows(
-    model: Any, inputs: Mapping[str, Tensor], options: Sequence[Sequence[int]], keeps: bool
+    model: Any,
+    inputs: Mapping[str, Tensor],
+    laid: Mapping[str, Tensor],
+    options: Sequence[Sequence[int]],
+    keeps: bool,
 ) -> list[list[float]]:
-    """The same, an option after each row of the inputs.
+    """The same, an option after each row of the inputs: `laid`.
 
     Rows are padded at their end, where no token sees it, so places are those of a row alone.
     """
-    laid = _append_options(inputs, options)
     width, first = laid["input_ids"].shape[1], inputs["input_ids"].shape[1] - 1
     keep = {"logits_to_keep": width - first} if keeps else {}
     logits = model(**laid, **keep, use_cache=False).logits[:, first - width :]
@@ -48,12 +52,14 @@ def _score_rows(
 
 
 def _append_options(
-    inputs: Mapping[str, Tensor], options: Sequence[Sequence[int]]
+    inputs: Mapping[str, Tensor],
+    options: Sequence[Sequence[int]],
+    answering: Mapping[str, int],
 ) -> dict[str, Tensor]:
     """The inputs with each row's option after it, padded at the end.
 
     What a model is given for each token (its kind, which pictures it sees) goes on as at the last
-    token of the prompt.
+    token of the prompt, unless `answering` says what it is.
     """
     shape, extended = inputs["input_ids"].shape, dict(inputs)
     for name, value in inputs.items():
@@ -62,6 +68,8 @@ def _append_options(
         rows = []
         for own, option in zip(value, options, strict=True):
             more = own[-1:].expand(len(option), *own.shape[1:])
+            if name in answering:
+                more = torch.full_like(more, answering[name])
             rows.append(torch.cat([own, own.new_tensor(option) if name == "input_ids" else more]))
         extended[name] = pad_sequence(rows, batch_first=True)
     return extended

@@ -35,8 +35,10 @@ FILES = (
 VIDEO = "video_processor"
 
 
-def open_processor(folder: str | Path) -> Any:
+def open_processor(folder: str | Path, template: str | None = None) -> Any:
     """A model's own processor without what reads videos; its chat template writes one date.
+
+    `template`: that of a family whose models come without one.
 
     Raises:
         InputError: there is none, or its image processor has no form without torchvision.
@@ -53,7 +55,7 @@ def open_processor(folder: str | Path) -> Any:
         arguments = [opened.get(name) for name in kind.get_attributes()]
         processor: Any = _without_video(kind).from_args_and_dict(arguments, settings)
     if processor.chat_template is None:
-        processor.chat_template = processor.tokenizer.chat_template
+        processor.chat_template = processor.tokenizer.chat_template or template
     if not isinstance(processor.chat_template, str):
         raise InputError(f"{folder}: expected a processor with one chat template, found none")
     speaker = deepcopy(processor.tokenizer)
@@ -91,4 +93,5 @@ def save_processor(processor: Any, folder: Path) -> None:
         if (own / name).exists():
             shutil.copyfile(own / name, folder / name)
     (folder / "chat_template.json").unlink(missing_ok=True)
-    (folder / TEMPLATE).write_text(processor.chat_template, encoding="utf-8")
+    if getattr(processor, "keeps_template", True):
+        (folder / TEMPLATE).write_text(processor.chat_template, encoding="utf-8")

@@ -157,7 +157,7 @@ def collate(
     learned = np.concatenate(
         [sample.supervised + start for sample, start in zip(ordered, starts, strict=False)]
     ).astype(np.int64)
-    ids = _fill(ids, ROW_MULTIPLE, ids[0])
+    ids = _fill(ids, ROW_MULTIPLE, ids[learned[0]])  # never a token of a picture
     sources = _fill(learned - 1, SUPERVISED_MULTIPLE, 0)
     return Batch(
         input_ids=torch.from_numpy(ids)[None],

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2.exceptions import TemplateError
 from PIL import Image
 from torch import Tensor
 from transformers import (
@@ -90,7 +91,10 @@ class General:
         )
         token = getattr(model.config, "image_token_id", None)
         self._image_token: int | None = token
-        self._continues: bool | None = None  # not known before the first question
+        family = families.find(model.config.model_type)
+        self._answering = family.answering if family else {}
+        # Not known before the first question, unless a prompt's tokens see those after them.
+        self._continues: bool | None = False if self._answering else None
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     def identity(self) -> Any:
@@ -169,10 +173,11 @@ class General:
         for place, query in enumerate(queries):
             alike.setdefault(query.pictures, []).append(place)
         results: dict[int, dict[str, Any]] = {}
+        answering = self._answering
         for places in alike.values():
             group = [queries[place] for place in places]
             asked = [
-                Asked(self._inputs([self._prompt(query)], [query], pictures), tokens)
+                Asked(self._inputs([self._prompt(query)], [query], pictures), tokens, answering)
                 for query, tokens in zip(group, map(self._continuations, group), strict=True)
             ]
             scored = zip(places, group, asked, self._score_group(asked), strict=True)
@@ -270,9 +275,14 @@ class General:
             spelled = find_control_tokens(self.tokenizer, part.get("text", ""))
             if spelled:
                 raise InputError(f"{where}: expected text, found the control token {spelled[0]!r}")
-        text: str = self.processor.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=asks
-        )
+        try:
+            text: str = self.processor.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=asks
+            )
+        except TemplateError as error:
+            raise InputError(
+                f"{where or self.name}: the chat template refuses it: {error}"
+            ) from error
         return text
 
     def _inputs(

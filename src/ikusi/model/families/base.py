@@ -65,6 +65,8 @@ class Family:
         alone: whether a picture has other tokens where a row shows it more than once; such rows are
             refused.
         placing: names of `Shown.inputs`.
+        answering: what a token of an answer is, by the names of what the processor gives, where it
+            is another than the prompt's last one; such a prompt is read whole.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Family:
     sized = True
     alone = False
     placing: tuple[str, ...] = ()
+    answering: Mapping[str, int] = {}
 
     def open_processor(self, folder: str | Path) -> Any:
         """The model's own processor, which needs no torchvision.
