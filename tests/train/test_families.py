@@ -24,7 +24,7 @@ from ikusi.model.learning import find_part, set_trainable
 from ikusi.train.attention import use_packed_attention
 from ikusi.train.batches import EncodedSample, collate, list_distinct_pictures
 from ikusi.train.packed import PackedModel
-from ikusi.train.stages import Progress, train_stage
+from ikusi.train.stages import Progress, recompute_activations, train_stage
 from ikusi.train.steps import Encoder
 from model import seeing
 from train.samples import Row, stage
@@ -316,6 +316,30 @@ def test_a_killed_training_goes_on_to_the_same_bits(opened: Opened, tmp_path: Pa
     assert not (tmp_path / "killed/checkpoint").exists()
     resumed = run(tmp_path / "killed")
     assert all(tensor.equal(resumed[name]) for name, tensor in whole.items())
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_frozen_encoder_keeps_nothing_for_the_way_back(opened: Opened, again: bool) -> None:
+    """So a model that sees takes no more memory for its encoder than its weights, and one layer."""
+    model, kept = opened.model, list[bool]()
+    set_trainable(model, ["connector", "llm"], opened.processor)
+    parts = [
+        part
+        for name, part in model.named_modules()
+        if name and not list(part.children()) and any(True for _ in part.parameters())
+        if find_part(model, name) == "vision"
+    ]
+    hooks = [
+        part.register_forward_hook(lambda part, given, made: kept.append(made.requires_grad))
+        for part in parts
+    ]
+    with use_packed_attention(model), recompute_activations(model, again):
+        loss = PackedModel(model, bf16=False)(lay(opened.encoder, opened.rows))
+    looked = len(kept)
+    loss.backward()
+    for hook in hooks:
+        hook.remove()
+    assert len(kept) == looked > 4 and not any(kept)  # nor is it computed again
 
 
 @pytest.mark.parametrize("opened", ["llava_next"], indirect=True)

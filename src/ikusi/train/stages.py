@@ -300,6 +300,9 @@ def recompute_activations(model: PreTrainedModel, wanted: bool) -> Iterator[None
         # Renamed in transformers 5.23; the oldest one we run on knows only this name.
         warnings.simplefilter("ignore", FutureWarning)
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        # It lets all embeddings ask for gradients, those of a frozen encoder too, which would then
+        # keep its activations and compute them twice; this way of checkpointing needs none of it.
+        model.disable_input_require_grads()
         try:
             yield
         finally:
