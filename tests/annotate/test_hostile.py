@@ -49,6 +49,7 @@ def test_a_wrong_link_is_one_plain_page_wherever_it_leads(serve: Serve) -> None:
     assert len({page.text for page in pages if page.status_code == 404}) == 1
 
 
+@pytest.mark.slow
 def test_a_thousand_wrong_links_change_nothing(serve: Serve) -> None:
     served = serve()
     client = served.visitor()

@@ -168,6 +168,7 @@ def test_text_only_questions_are_not_repeated(drawn: Drawings, divided: Splits) 
     assert not leaks, leaks[:3]
 
 
+@pytest.mark.slow
 def test_yes_is_as_likely_as_no_whatever_was_said_before(scenes: list[Turns]) -> None:
     """After every run of answers that comes often enough, within five standard errors."""
     after: dict[str, list[bool]] = {}

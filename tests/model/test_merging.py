@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from peft.utils.merge_utils import task_arithmetic, ties
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
@@ -72,6 +71,8 @@ def name_alone(name: str) -> str | None:
 def test_an_llm_is_added_as_peft_adds_it(
     method: Any, piece: int, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from peft.utils.merge_utils import task_arithmetic, ties  # loads much, for this test alone
+
     monkeypatch.setattr(tensors, "PIECE", piece)
     out = tmp_path / "out"
     places = models["run"], models["adapted"], models["english"]

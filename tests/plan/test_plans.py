@@ -134,6 +134,7 @@ TOO_LARGE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "gpu", "gpus", "changes"), TOO_LARGE)
 def test_what_is_proposed_for_a_step_that_does_not_fit_makes_it_fit(
     name: str, gpu: str, gpus: int, changes: list[str]

@@ -39,6 +39,7 @@ def read(folder: Path, table: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_page_says_how_much_is_the_seed_and_no_longer_that_nobody_knows(folder: Path) -> None:
     text = (folder / "report/index.html").read_text(encoding="utf-8")
     assert "Each model was trained under 3 seeds (0, 1, 2)" in text and "trained once" not in text
@@ -96,6 +97,7 @@ def test_figures_show_every_seed_beside_the_mean(folder: Path) -> None:
     assert axes.get_ylim()[1] >= highest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lora", ["null", "{}"])
 def test_where_every_backbone_sees_already_the_page_needs_no_alignment(
     tmp_path: Path, lora: str

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import LlavaForConditionalGeneration
 
@@ -25,6 +24,8 @@ def trained(output: Path, **changes: Any) -> tuple[Any, Any, Summary]:
 
 @pytest.mark.slow
 def test_the_checkpoint_has_the_adapters_merged_as_peft_merges_them(tmp_path: Path) -> None:
+    from peft import PeftModel  # loads much, for this test alone
+
     _, start, _ = trained(tmp_path)
     stock: Any = LlavaForConditionalGeneration
     merged = stock.from_pretrained(tmp_path / "checkpoint").eval()

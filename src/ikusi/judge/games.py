@@ -6,7 +6,7 @@ another question's picture, which a judge that looks at pictures judges otherwis
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,30 +73,30 @@ def list_games(
         controls: how many of each kind, of the pairs that are asked.
         seed: of which pairs these are.
     """
-    asked = pairs[:limit]
-    chosen = _draw(asked, controls, seed)
+    asked, ranks = pairs[:limit], {pair.id: _rank(pair, seed) for pair in pairs}
+    chosen = _draw(asked, controls, ranks)
     for pair in asked:
         one, other = pair.answers
         yield Game(pair, one, other, pair.picture)
         yield Game(pair, other, one, pair.picture)
         if pair.id in chosen:
-            same = one if _rank(pair, seed) % 2 else other
+            same = one if ranks[pair.id] % 2 else other
             yield Game(pair, same, same, pair.picture, IDENTICAL)
-            if (picture := _another(pairs, pair, seed)) is not None:
+            if (picture := _another(pairs, pair, ranks)) is not None:
                 yield Game(pair, one, other, picture, WRONG_PICTURE)
 
 
-def _draw(pairs: Sequence[Pair], count: int, seed: int) -> set[str]:
+def _draw(pairs: Sequence[Pair], count: int, ranks: Mapping[str, int]) -> set[str]:
     """Pairs for controls: more of them are the same ones and others."""
-    return {pair.id for pair in sorted(pairs, key=lambda pair: _rank(pair, seed))[:count]}
+    return {pair.id for pair in sorted(pairs, key=lambda pair: ranks[pair.id])[:count]}
 
 
-def _another(pairs: Sequence[Pair], own: Pair, seed: int) -> Picture | None:
+def _another(pairs: Sequence[Pair], own: Pair, ranks: Mapping[str, int]) -> Picture | None:
     """The picture of another pair that is not the same one, if there is any."""
     if own.picture is None:
         return None
-    rank, digest = _rank(own, seed), own.picture.digest
-    others = sorted(pairs, key=lambda pair: (_rank(pair, seed) - rank) % 2**64)
+    rank, digest = ranks[own.id], own.picture.digest
+    others = sorted(pairs, key=lambda pair: (ranks[pair.id] - rank) % 2**64)
     pictures = (pair.picture for pair in others if pair.picture is not None)
     return next((picture for picture in pictures if picture.digest != digest), None)
 
