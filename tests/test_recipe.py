@@ -173,8 +173,8 @@ def test_overrides_change_one_key_each(small: Path) -> None:
         ("text_only: {corpus: miniature/text, rows: 8}", "text_only: yes",
          "small.yaml:23: text_only: expected keys and values, found yes"),
         ("text_only: {corpus: miniature/text, rows: 8}\n", "",
-         "small.yaml:1: text_only: expected keys and values, as grid.text_only holds true, "
-         "found nothing"),
+         "small.yaml:1: text_only: expected keys and values, as runs of the grid have text-only "
+         "rows, found nothing"),
         (MINIATURE, "",
          "small.yaml:1: miniature: expected keys and values, as stages.align.corpus is "
          "miniature/captions, found nothing"),

@@ -96,6 +96,17 @@ def list_models(study: Study, backbones: Sequence[str], share: int, text: bool) 
     return [one for one in models if one]
 
 
+def list_fullest(study: Study, text: bool) -> list[str]:
+    """The backbones that have the most shares, all the same ones: a mean over others would differ
+    from share to share by who is in it."""
+    of = {
+        name: {share for share in study.shares if study.find_trained(name, share, text)}
+        for name in study.recipe.grid.backbones
+    }
+    most = max(of.values(), key=len, default=set())
+    return [name for name, shares in of.items() if shares >= most and shares]
+
+
 def close_ended(study: Study) -> list[str]:
     """Benchmarks about pictures with right and wrong answers.
 

@@ -21,7 +21,7 @@ from ikusi.recipe.backbones import (
     check_starts,
 )
 from ikusi.recipe.folder import MINIATURE
-from ikusi.recipe.grid import Alignment, Grid, Run
+from ikusi.recipe.grid import Alignment, Grid, Run, check_excluded, list_runs
 from ikusi.recipe.merging import Merge, Merged, check_merges, name_merged
 from ikusi.recipe.rehearsal import make_rehearsal
 from ikusi.recipe.rows import Miniature, TextOnly
@@ -191,6 +191,7 @@ class Recipe(Section):
                     f"backbones whose names do not end like another's with a seed ({one.name})"
                 )
                 raise make_error(expected, ("grid", "backbones"), found=self.grid.backbones)
+        check_excluded(self.grid, self.alignments())
         check_backbones(self.backbones, self.grid.backbones, self.vision, self.stages.align)
         if self.stages.align and self.stages.align.ratio is None:
             raise make_error("a share between 0 and 1", ("stages", "align", "ratio"), found=None)
@@ -202,8 +203,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _data_is_described(self) -> "Recipe":
-        if self.text_only is None and any(self.grid.text_only):
-            expected = "keys and values, as grid.text_only holds true"
+        if self.text_only is None and self._adds_text:
+            expected = "keys and values, as runs of the grid have text-only rows"
             raise make_error(expected, ("text_only",), found=None)
         made = [(key, name) for key, name in self.data() if name.startswith(MINIATURE)]
         if self.miniature is None and made:
@@ -250,9 +251,14 @@ class Recipe(Section):
         named: list[tuple[yamlfile.Key, str]] = [
             (("stages", name, "corpus"), stage.corpus) for name, stage in self.stages.named
         ]
-        if self.text_only and any(self.grid.text_only):
+        if self.text_only and self._adds_text:
             named.append((("text_only", "corpus"), self.text_only.corpus))
         return named
+
+    @property
+    def _adds_text(self) -> bool:
+        """Whether a run has text-only rows."""
+        return any(run.text_only for run in self.runs())
 
     @property
     def seeds(self) -> list[int]:
@@ -274,21 +280,7 @@ class Recipe(Section):
         whether it adds text-only rows: ``english-eu020-text`` has seen 20 % Basque. Where there
         are several seeds, all but the recipe's own follow: ``english-eu020-text-seed1``.
         """
-        return [
-            Run(
-                name=f"{one.backbone}-{self.language}{round(ratio * 100):03d}"
-                + ("-text" if text_only else "")
-                + one.name.removeprefix(one.backbone),
-                backbone=one.backbone,
-                aligned=one.name,
-                ratio=ratio,
-                text_only=text_only,
-                seed=one.seed,
-            )
-            for one in self.alignments()
-            for text_only in self.grid.text_only
-            for ratio in self.grid.ratios
-        ]
+        return list(list_runs(self.grid, self.alignments(), self.language))
 
     def list_merged(self) -> list[Merged]:
         """Every model that is made by merging, in the order of `merges` and their weights."""

@@ -1,6 +1,7 @@
 """A section of a settings file as YAML, each key under what it means."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -25,4 +26,14 @@ def write_section(section: BaseModel, indent: str) -> Iterator[str]:
             lines = ((yamltext.to_line(key), yamltext.to_line(item)) for key, item in value.items())
             yield from (f"{indent}  {key}: {item}" for key, item in lines)
         else:
-            yield f"{indent}{name}: {yamltext.to_line(value)}"
+            yield f"{indent}{name}: {yamltext.to_line(_make_plain(value))}"
+
+
+def _make_plain(value: Any) -> Any:
+    """A value, or a list of sections as what differs in each from what goes without saying."""
+    if isinstance(value, list):
+        return [
+            one.model_dump(exclude_defaults=True) if isinstance(one, BaseModel) else one
+            for one in value
+        ]
+    return value

@@ -7,6 +7,7 @@ from typing import Any
 
 from ikusi import artifact, claim, recipe
 from ikusi.compare import evidence, findings
+from ikusi.compare.claims import list_fullest
 from ikusi.compare.evidence import ALPHA, MARGIN, RESAMPLES, Resampling
 from ikusi.compare.findings import Finding
 from ikusi.compare.reading import Study
@@ -135,6 +136,9 @@ def _answer(study: Study, examined: Sequence[Finding]) -> Iterator[str]:
     measured = {int(str(row[0])): (float(str(row[3])), float(str(row[6]))) for row in rows}
     none, best = measured.get(0), max(measured, key=lambda share: measured[share][0])
     text = " without text-only rows" if len(study.recipe.grid.text_only) > 1 else ""
+    backbones = list_fullest(study, min(study.recipe.grid.text_only))
+    if set(backbones) != set(study.recipe.grid.backbones):
+        text = f" made from {' and '.join(backbones)}{text}"
     trained = list(
         filter(None, (tables.describe_overlap(study, name) for name in study.benchmarks))
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from ikusi import disk
 from ikusi.compare import evidence
-from ikusi.compare.claims import list_models
+from ikusi.compare.claims import list_fullest, list_models
 from ikusi.compare.evidence import Resampling, Sample
 from ikusi.compare.findings import Finding
 from ikusi.compare.reading import ALL, Evaluation, Study, Trained, to_percent
@@ -109,9 +109,12 @@ def tabulate_in_short(study: Study) -> Table:
             *(f"{pack.code}_{name}" for pack in study.languages for name in BY_SEED),
         ]
     rows: list[list[Cell]] = []
+    named: list[str] = []
     for text in study.recipe.grid.text_only if study.close_ended else []:
+        backbones = list_fullest(study, text)
+        named += [name for name in backbones if name not in named]
         for share in study.shares:
-            models = list_models(study, study.recipe.grid.backbones, share, text)
+            models = list_models(study, backbones, share, text)
             samples = [
                 evidence.measure_levels(models, study.close_ended, pack.code)
                 for pack in study.languages
@@ -128,7 +131,9 @@ def tabulate_in_short(study: Study) -> Table:
                     *(cell for one in samples for cell in _by_seed(one)),
                 ]
             rows.append(row)
-    over = ", the backbones and the seeds" if study.several_seeds else " and the backbones"
+    whole = set(named) == set(study.recipe.grid.backbones)
+    which = "the backbones" if whole else " and ".join(named)
+    over = f", {which} and the seeds" if study.several_seeds else f" and {which}"
     caption = f"Mean score over the close-ended benchmarks{over}"
     return Table("in-short", caption, columns, rows)
 
