@@ -7,6 +7,7 @@ import typer
 
 from ikusi import packaged
 from ikusi.cli.arguments import Overrides, RecipeFile, Studies, bring_up_to_date, open_study
+from ikusi.errors import InputError
 from ikusi.terminal import say
 
 app = typer.Typer(
@@ -42,6 +43,14 @@ def bases(
     language: Annotated[
         str | None, typer.Option(help="Make only the backbone adapted to this language.")
     ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of its rows in the language; 0.8 without. Less makes a backbone like an "
+            "English one that has met the language.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for the models' folders.", show_default=False)
     ] = None,
@@ -52,13 +61,20 @@ def bases(
     with the package, in the place of those.
 
     Example: ikusi miniature bases --language cy
+
+    Example: ikusi miniature bases --language cy --share 0.01
     """
     from ikusi.miniature.bases import build, shipped
     from ikusi.recipe.values import check_name
 
     if language:
         check_name(language, "--language")
-    names = [f"llama-{language}"] if language else shipped.list_models()
+    if share is not None and (not language or not 0 < share <= 1):
+        expected = "a number above 0 and up to 1, beside --language"
+        raise InputError(f"--share: expected {expected}, found {share}")
+    names = shipped.list_models()
+    if language:
+        names = [shipped.name_llama(language, shipped.RATIO if share is None else share)]
     root = output or (shipped.locate_cache() if language else packaged.BASES)
     for name in names:
         say(build.build(name, root, _show_count))

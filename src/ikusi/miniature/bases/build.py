@@ -31,7 +31,7 @@ from ikusi.errors import InputError
 from ikusi.miniature.bases import encoder as vision
 from ikusi.miniature.bases import teacher, text
 from ikusi.miniature.bases.contrastive import EncoderSettings, standardise
-from ikusi.miniature.bases.shipped import PREFIX, find_model
+from ikusi.miniature.bases.shipped import PREFIX, find_model, read_name
 from ikusi.miniature.bases.teacher import TeacherSettings
 from ikusi.miniature.bases.text import CONCEPTS, SEED, SOURCE
 from ikusi.miniature.corpora import load_speaker
@@ -53,7 +53,6 @@ DISTILLED = (  # after it has learnt alone, one after the other
     EncoderSettings(steps=2400, learning_rate=1e-3),
     EncoderSettings(steps=8000, learning_rate=1.5e-3, seed=11),
 )
-RATIO = 0.8  # of an adapted twin's rows are in its language
 STAGE = Stage(
     corpus="text",
     trainable=["llm"],
@@ -95,17 +94,19 @@ ADAPTED = (Phase("words", text.mix_rows, 16_000), CHECKS, Phase("all", text.mix_
 
 
 def build(name: str, root: Path, progress: Progress | None = None) -> Path:
-    """Make one base model in `root`: encoder, llama-en, or llama-<language> from llama-en.
+    """Make one base model in `root`: encoder, llama-en, or from that llama-<language>, which then
+    reads 80 % in the language, or llama-<language>-<percent>pct, which reads less.
 
     An interrupted build goes on where it stopped.
 
     Raises:
         InputError: there is no such base model, or a language lacks words or a pack.
     """
-    kind, _, code = name.partition("-")
-    if name != "encoder" and (kind != "llama" or not code):
-        raise InputError(f"{name}: expected encoder or llama-<language>")
-    settings = {"name": name, "phases": {one.name: one.to_json() for one in _phases(code)}}
+    code, ratio = ("", 0.0) if name == "encoder" else read_name(name)
+    if name != "encoder" and not (name.startswith("llama-") and code and 0 < ratio <= 1):
+        raise InputError(f"{name}: expected encoder, llama-<language> or one with -<percent>pct")
+    phases = _phases(code)
+    settings = {"name": name, "phases": {one.name: one.to_json() for one in phases}}
     with write_folder(
         root / name,
         fingerprint=fingerprint(settings),
@@ -116,7 +117,7 @@ def build(name: str, root: Path, progress: Progress | None = None) -> Path:
         if name == "encoder":
             build_encoder(staging, progress)
         else:
-            build_llama(code, root, staging, progress)
+            build_llama(code, ratio, root, staging, progress)
     return root / name
 
 
@@ -147,8 +148,11 @@ def build_encoder(output: Path, progress: Progress | None = None) -> None:
     shutil.rmtree(work)
 
 
-def build_llama(code: str, root: Path, output: Path, progress: Progress | None = None) -> None:
-    """Train the English backbone from scratch, or another language's twin from it.
+def build_llama(
+    code: str, ratio: float, root: Path, output: Path, progress: Progress | None = None
+) -> None:
+    """Train the English backbone from scratch, or from it one that reads a share `ratio` of its
+    rows in another language: most of them for a twin, few for one like an open English model.
 
     Whether a thing is in a scene is not learnt from a yes or no among many words. A hundred steps
     on such rows alone suffice, and the mixed rows that follow keep it.
@@ -159,7 +163,8 @@ def build_llama(code: str, root: Path, output: Path, progress: Progress | None =
     summaries = {}
     for phase in _phases(code):
         place = work / phase.name
-        summaries[phase.name] = _train(model, tokenizer, phase, speakers, place, progress)
+        part = ratio if code != SOURCE else 0.0
+        summaries[phase.name] = _train(model, tokenizer, phase, speakers, part, place, progress)
         model, tokenizer = load_language_model(place / CHECKPOINT, torch.float32)
     save(model.to(torch.float16), tokenizer, output)
     write_json(output / "training.json", summaries)
@@ -175,6 +180,7 @@ def _train(
     tokenizer: PreTrainedTokenizerBase,
     phase: Phase,
     speakers: list[Speaker],
+    ratio: float,
     place: Path,
     progress: Progress | None,
 ) -> Summary:
@@ -183,7 +189,7 @@ def _train(
     if not (place / "text" / "corpus.json").exists():
         random = make_generator(SEED, len(speakers), phase.rows)
         text.write(speakers, place / "text", phase.kind(speakers, phase.rows, random))
-    part = MixturePart(Corpus.open(place / "text"), 0.0 if code == SOURCE else RATIO)
+    part = MixturePart(Corpus.open(place / "text"), ratio)
     mixture = Mixture([part], code, SOURCE, SEED)
     report = _report_phase(progress, phase.name)
     return train_stage(

@@ -1,5 +1,6 @@
 """Where the miniature's base models are. Loads nothing heavy: plans are made without torch."""
 
+import re
 from pathlib import Path
 
 from ikusi import packaged
@@ -7,6 +8,9 @@ from ikusi.errors import InputError
 from ikusi.miniature.packages import cache_folder
 
 PREFIX = "miniature/"
+RATIO = 0.8  # of the rows of a backbone that is adapted to a language are in it
+HAS_READ = re.compile(r"llama-(?P<code>.+)-(?P<percent>\d+(\.\d+)?)pct")
+READ = (0.1, 1, 10)  # percent of Basque that the backbones which ship have read
 
 
 def find_model(name: str) -> Path:
@@ -19,9 +23,24 @@ def find_model(name: str) -> Path:
     for root in (packaged.BASES, locate_cache()):
         if (root / short / "config.json").exists():
             return root / short
-    kind, _, code = short.partition("-")
-    how = f"ikusi miniature bases --language {code}" if kind == "llama" else "ikusi miniature bases"
+    how = "ikusi miniature bases"
+    if short.startswith("llama-"):
+        code, share = read_name(short)
+        how += f" --language {code}" + ("" if share == RATIO else f" --share {share:g}")
     raise InputError(f"{name}: expected a base model, found none (make it: {how})")
+
+
+def name_llama(code: str, share: float = RATIO) -> str:
+    """Name of a backbone that has read a language, beside English: with another share than the
+    adapted one's, the share in percent too, `llama-eu-0.1pct`."""
+    return f"llama-{code}" if share == RATIO else f"llama-{code}-{share * 100:g}pct"
+
+
+def read_name(name: str) -> tuple[str, float]:
+    """Language and share of a backbone's name, `name_llama` undone."""
+    if match := HAS_READ.fullmatch(name):
+        return match["code"], float(match["percent"]) / 100
+    return name.partition("-")[2], RATIO
 
 
 def locate_base(name: str) -> str:
@@ -34,10 +53,10 @@ def locate_base(name: str) -> str:
 
 
 def list_models() -> list[str]:
-    """Every model that ships: the encoder, the English backbone and the adapted ones."""
-    codes = sorted(file.stem for file in packaged.LANGUAGES.glob("*.yaml"))
-    adapted = [code for code in codes if code != "en"]
-    return ["encoder", "llama-en", *(f"llama-{code}" for code in adapted)]
+    """Every model that ships: the encoder, the English backbone, its twin that is adapted to
+    Basque, and those that have read less Basque."""
+    less = [name_llama("eu", percent / 100) for percent in READ]
+    return ["encoder", "llama-en", "llama-eu", *less]
 
 
 def locate_cache() -> Path:
