@@ -24,8 +24,8 @@ help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
 demo: $(STAMP)  ## a small study, from pictures to report
-	$(BIN)/ikusi study recipes/emoji-eu-quick.yaml
-	@echo "The report: file://$(CURDIR)/studies/emoji-eu-quick/report/index.html"
+	$(BIN)/ikusi study recipes/emoji-eu-demo.yaml
+	@echo "The report: file://$(CURDIR)/studies/emoji-eu-demo/report/index.html"
 
 study: $(STAMP)  ## the 16 runs of the paper, in miniature
 	$(BIN)/ikusi study recipes/emoji-eu.yaml

@@ -144,6 +144,14 @@ def test_what_no_target_language_at_all_gives_is_shown_beside(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+def test_the_demo_tests_the_first_five_findings(tmp_path: Path) -> None:
+    made = Folder(tmp_path, ["benchmarks=[miniature/aokvqa,miniature/bertaqa]"], "emoji-eu-demo", 8)
+    assert len(made.recipe.runs()) == 6
+    made.measure(even)
+    of = {finding.number: finding.verdict for finding in findings.examine(Study(tmp_path))}
+    assert [number for number, verdict in of.items() if verdict == "not tested"] == [6, 7, 8]
+
+
 def test_judges_and_people_are_never_guessed(tmp_path: Path) -> None:
     finding = examined(tmp_path, SMALL, even)[6]
     assert finding.verdict == "not tested"
