@@ -93,7 +93,7 @@ COMMANDS = {
     "language new": ["code", "--output"],
     "miniature fetch": [],
     "miniature build": ["recipe", "overrides", "--studies"],
-    "miniature bases": ["--language", "--output"],
+    "miniature bases": ["--language", "--share", "--output"],
     "miniature sheet": ["--output"],
 }
 

@@ -122,9 +122,9 @@ def check_excluded(grid: Grid, alignments: Sequence[Alignment]) -> None:
     every = list(list_runs(grid.model_copy(update={"exclude": []}), alignments, ""))
     for i, some in enumerate(grid.exclude):
         if not any(some.covers(run) for run in every):
-            found = json.dumps(some.model_dump(exclude_defaults=True))
+            given = json.dumps(some.model_dump(exclude_defaults=True))
             raise make_error(
-                "lists that some run of the grid fits", ("grid", "exclude", i), found=found
+                "lists that some run of the grid fits", ("grid", "exclude", i), found=given
             )
     kept = {run.backbone for run in list_runs(grid, alignments, "")}
     for i, name in enumerate(grid.backbones):
