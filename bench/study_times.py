@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-KINDS = ("data", "align", "instruct", "evaluate", "report")
+KINDS = ("data", "features", "align", "instruct", "merge", "evaluate", "report")
 
 
 def manifests(study: Path) -> Iterator[tuple[str, dict[str, Any]]]:

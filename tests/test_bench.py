@@ -16,11 +16,13 @@ from sacrebleu.metrics import CHRF
 from torch import nn
 
 from data.stamps import make_stamps
-from ikusi import artifact
+from ikusi import artifact, recipe
+from ikusi.study import layout
 from translate.jobs import OFF
 from translate.servers import MODEL, Faulty
 
 BENCH = Path(__file__).parents[1] / "bench"
+RECIPE = BENCH.parent / "recipes" / "emoji-eu.yaml"
 SCRIPT, GPU = BENCH / "study_times.py", BENCH / "train_gpu.py"
 TINY = ["--device", "cpu", "--shape", "tiny", "--layers", "2", "--batch", "4", "--steps", "2"]
 
@@ -42,13 +44,19 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_times_of_a_study_come_from_its_manifests(tmp_path: Path) -> None:
-    for name in ("data", "align/english", "instruct/english-eu000", "instruct/english-eu100"):
+    merge = "{basque: {run: english-eu000, plus: adapted, minus: english, weights: [1]}}"
+    grid = ["grid.backbones=[english]", "grid.ratios=[0, 1]", "grid.text_only=[false]"]
+    asked = recipe.load(RECIPE, [*grid, f"merges={merge}"])
+    names = [step.name for step in layout.name_steps(asked)]
+    for name in names:
         with artifact.write_folder(tmp_path / name, fingerprint=name):
             pass
     shown = subprocess.run(
         [sys.executable, SCRIPT, tmp_path], capture_output=True, text=True, check=True
     ).stdout
-    assert "| instruct | 2 |" in shown
+    counted = dict(line.split(" | ")[:2] for line in shown.splitlines()[2:] if line[:1] == "|")
+    assert counted["| instruct"] == "2" and "| features" in counted and "| merge" in counted
+    assert sum(map(int, counted.values())) == len(names)
     assert "ikusi" in shown.splitlines()[-1]
 
 

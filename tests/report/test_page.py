@@ -167,7 +167,7 @@ def test_tables_hold_every_score(full: Path) -> None:
     assert one["n"] == "36" and one["chance"] == "0.25"
     assert float(one["low"]) <= float(one["score"]) <= float(one["high"])
     assert float(one["score"]) == pytest.approx(0.4, abs=0.15)
-    assert len(rows(full, "findings")) == 7
+    assert len(rows(full, "findings")) == 8
     assert {row["step"] for row in rows(full, "steps")} >= {"data", "align/english"}
 
 
