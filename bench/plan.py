@@ -5,7 +5,7 @@
 
 Of each: speeds are measured (`--measure`), the plan is made from them alone, and the whole is then
 run, all with caches of their own. What is compared on a machine that others use is processor time.
-The study is that of `recipes/emoji-eu-quick.yaml` (`make demo`), cut down to one run and fewer
+The study is that of `recipes/emoji-eu-quick.yaml`, cut down to one run and fewer
 pictures unless other changes are named; the translation is one of made-up captions by Apertium,
 with its round trip (`recipes/translate/apertium-gl.yaml`). `--keep FOLDER` keeps what was measured
 and made, so that the comparison alone can be printed again.
