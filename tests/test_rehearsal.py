@@ -68,6 +68,13 @@ def test_what_is_small_already_stays() -> None:
     assert added.rows == 5
 
 
+def test_an_llm_is_replaced_whatever_its_name_and_a_run_of_the_study_stays() -> None:
+    backbones = "backbones={english: ORG/prune-llm, seeing: {run: english-eu000}}"
+    little = rehearsed(backbones, "grid.backbones=[english, seeing]")
+    assert little.backbones["english"] == "miniature/llama-en"
+    assert little.find_start("seeing") == "english-eu000"
+
+
 def test_a_language_without_an_llm_that_ships_is_rehearsed_with_the_english_one() -> None:
     assert set(rehearsed("language=gl").backbones.values()) == {"miniature/llama-en"}
 

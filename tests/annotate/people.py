@@ -17,6 +17,7 @@ from ikusi.annotate.making import Pictures
 from ikusi.annotate.project import About, Item, Project, Seat, Turn
 from ikusi.annotate.store import Store
 from ikusi.annotate.web import app, pictures
+from ikusi.annotate.web.site import Site
 
 MODELS = ("latxa", "llama")
 SECRET = "Etxeko kalea 7, IMEI 3531"
@@ -148,6 +149,7 @@ class Served:
         pictures.make(found.folder)
         self.project, self.store, self.links = found, store, links(found)
         self.app = app.create(found, store, consent)
+        self.site: Site = self.app.app.state.site  # type: ignore[attr-defined]
 
     def visitor(self, language: str = "en") -> TestClient:
         """A browser without a link."""

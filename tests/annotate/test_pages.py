@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from annotate.people import Served, hidden, make_project
+from ikusi.annotate.web import site
 
 Serve = Callable[..., Served]
 ONE, TWO = "annotator-1", "annotator-2"
@@ -261,6 +262,18 @@ def test_pages_of_two_people_share_no_language_and_nothing_of_one_of_them(serve:
     assert "only mine" in first.get(1).text and "checked" in first.get(1).text
     page = second.get(1).text
     assert "checked" not in page and "only mine" not in page and first.link not in page
+
+
+def test_few_parts_of_forms_are_kept(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site, "MOST_PARTS", 3)
+    served = serve("validate")
+    person = served.person()
+    person.begin()
+    pages = [person.get(number).text for number in (1, 2, 1)]
+    assert 0 < len(served.site.read().parts) <= 3
+    shown = [re.search(r'<div class="texts">.*?</div>', one, re.DOTALL) for one in pages]
+    assert shown[0] and shown[1] and shown[2]
+    assert shown[0][0] == shown[2][0] != shown[1][0]
 
 
 def test_a_task_with_choices_is_one_file(

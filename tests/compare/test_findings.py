@@ -180,6 +180,16 @@ def test_what_the_grid_lacks_is_not_tested(
     assert told in finding.why
 
 
+@pytest.mark.parametrize(("number", "left_out"), [(1, "ratios: [0.2]"), (4, "text_only: [true]")])
+def test_what_the_grid_leaves_out_is_not_waited_for(
+    number: int, left_out: str, tmp_path: Path
+) -> None:
+    changes = [f"grid.exclude=[{{{left_out}}}]", "benchmarks=[miniature/aokvqa]"]
+    finding = examined(tmp_path, changes, even, pictures=4)[number]
+    assert finding.verdict == "not tested"
+    assert finding.why == "The recipe's grid leaves out runs that this compares (grid.exclude)."
+
+
 def test_runs_that_are_not_measured_yet_are_named(tmp_path: Path) -> None:
     made = Folder(tmp_path, SMALL, pictures=10)
     made.measure(even, only=["english-eu020", "english-eu080"])

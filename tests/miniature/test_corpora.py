@@ -350,6 +350,12 @@ def test_the_backbones_that_ship_know_what_they_were_told(name: str) -> None:
     assert right > len(countries) / 2  # chance is one in five
 
 
+def test_all_that_is_said_to_ship_ships() -> None:
+    assert {path.name for path in packaged.BASES.iterdir() if path.is_dir()} == set(
+        shipped.list_models()
+    )
+
+
 def test_all_that_ships_is_small() -> None:
     size = sum(path.stat().st_size for path in packaged.BASES.rglob("*") if path.is_file())
     assert size < 10_000_000
@@ -358,8 +364,9 @@ def test_all_that_ships_is_small() -> None:
 def test_what_is_no_base_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="encodr: expected encoder, llama-<language>"):
         build.build("encodr", tmp_path)
-    with pytest.raises(InputError, match="llama-eu-0pct: expected encoder"):
-        build.build("llama-eu-0pct", tmp_path)
+    for name in ("llama-eu-0pct", "llama-eu-101pct", "llama-en-10pct", "llama-", "llama"):
+        with pytest.raises(InputError, match=f"{name}: expected encoder"):
+            build.build(name, tmp_path)
     with pytest.raises(InputError, match=r"found none \(make it: .* --language xx\)"):
         shipped.find_model("miniature/llama-xx")
     with pytest.raises(InputError, match=r"found none \(make it: .* --language xx --share 0.025\)"):

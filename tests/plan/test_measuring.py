@@ -116,6 +116,11 @@ def test_each_process_loads_libraries_once_for_each_kind_of_step() -> None:
         assert more == [30] * workers + [0] * (4 - workers)
 
 
+def test_what_is_measured_is_one_run_whatever_the_grid_leaves_out() -> None:
+    (run,) = measuring.shorten(load("emoji-eu-demo"), 1).runs()
+    assert run.name == "english-eu000"
+
+
 def test_a_report_is_planned_by_the_questions_that_were_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -236,6 +236,15 @@ def test_pictures_that_were_trained_on_are_not_called_new(tmp_path: Path, bare: 
     assert gone.count(f"Pictures of {title} may have been trained on.") == 2
 
 
+def test_a_grid_that_leaves_runs_out_says_whose_means_it_shows(tmp_path: Path, bare: None) -> None:
+    made = Folder(tmp_path / "study", ["benchmarks=[miniature/aokvqa]"], "emoji-eu-demo", 10)
+    made.measure(lambda run, bench, code: 0.1 if run and run.backbone == "english" else 0.8)
+    text = Page(page.write(tmp_path / "study", tmp_path / "report")).text
+    assert "models made from the backbone adapted without text-only rows" in text
+    assert "In short: mean score over the close-ended benchmarks and the backbone adapted" in text
+    assert "no better than guessing" not in text, "the English one is not in these means"
+
+
 def test_a_study_under_way_says_what_is_missing(partial: Path) -> None:
     text = Page(partial / "report" / "index.html").text
     assert "2 of 4 runs are measured" in text

@@ -44,6 +44,6 @@ def test_means_by_share_are_over_the_backbones_that_have_every_share(tmp_path: P
     made = Folder(tmp_path / "study", changes, pictures=6)
     made.measure(lambda run, bench, code: 0.1 if run and run.backbone == "english" else 0.8)
     table = tables.tabulate_in_short(Study(made.path))
-    assert table.caption == "Mean score over the close-ended benchmarks and adapted"
+    assert table.caption == "Mean score over the close-ended benchmarks and the backbone adapted"
     assert [row[:3] for row in table.rows][:4] == [[n, False, 1] for n in (0, 20, 80, 100)]
     assert len({row[3] for row in table.rows}) == 1 and float(str(table.rows[0][3])) > 0.5

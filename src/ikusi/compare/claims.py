@@ -192,7 +192,10 @@ def explain_not_in_grid(study: Study, shares: Sequence[int]) -> str:
 
 
 def explain_not_measured(study: Study, shares: Sequence[int]) -> str:
-    """Why a study cannot decide yet: which of its runs wait to be measured."""
+    """Why a study cannot decide yet: which of its runs wait to be measured; or that its grid leaves
+    out what it would compare."""
     wanted = {run.name for run in study.runs if to_percent(run.ratio) in shares}
     names = [name for name in study.missing if name in wanted]
+    if not names:
+        return "The recipe's grid leaves out runs that this compares (grid.exclude)."
     return f"Not measured yet: {', '.join(names)}."

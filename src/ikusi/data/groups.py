@@ -153,9 +153,11 @@ class Groups:
             int(np.searchsorted(self.starts, index, side="right")) - 1
             for index in (start, stop - 1)
         )
-        if self._sliced[0] != (first, last):
-            self._sliced = (first, last), self._read(range(first, last + 1))
-        return self._sliced[1].slice(start - int(self.starts[first]), stop - start)
+        held, groups = self._sliced  # at once: another thread may be reading too
+        if held != (first, last):
+            groups = self._read(range(first, last + 1))
+            self._sliced = (first, last), groups
+        return groups.slice(start - int(self.starts[first]), stop - start)
 
     def group(self, number: int) -> pa.Table:
         """A row group, which is not held."""

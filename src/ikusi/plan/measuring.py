@@ -135,6 +135,7 @@ def shorten(recipe: Recipe, size: int) -> Recipe:
         text = text.model_copy(update={"rows": min(text.rows, steps[1] * instruct.batch_size)})
     first = {"backbones": recipe.grid.backbones[:1], "ratios": recipe.grid.ratios[:1]}
     first |= {"text_only": sorted(recipe.grid.text_only)[:1], "seeds": recipe.grid.seeds[:1]}
+    first |= {"exclude": []}  # which may leave out just this one
     grid = recipe.grid.model_copy(update=first)
     changed = {
         "name": "measured",

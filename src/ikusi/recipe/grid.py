@@ -98,11 +98,9 @@ def list_runs(grid: Grid, alignments: Sequence[Alignment], language: str) -> Ite
     for one in alignments:
         for text_only in grid.text_only:
             for ratio in grid.ratios:
-                name = f"{one.backbone}-{language}{round(ratio * 100):03d}"
+                share = f"{language}{round(ratio * 100):03d}{'-text' if text_only else ''}"
                 run = Run(
-                    name=name
-                    + ("-text" if text_only else "")
-                    + one.name.removeprefix(one.backbone),
+                    name=f"{one.backbone}-{share}{one.name.removeprefix(one.backbone)}",
                     backbone=one.backbone,
                     aligned=one.name,
                     ratio=ratio,
@@ -117,7 +115,7 @@ def check_excluded(grid: Grid, alignments: Sequence[Alignment]) -> None:
     """Check that what a grid excludes is in it, and that each backbone keeps a run.
 
     Raises:
-        ValueError: an entry that fits no run, or that none are left of a backbone.
+        PydanticCustomError: an entry that fits no run, or that none are left of a backbone.
     """
     every = list(list_runs(grid.model_copy(update={"exclude": []}), alignments, ""))
     for i, some in enumerate(grid.exclude):

@@ -76,6 +76,8 @@ def _backbones(given: dict[str, Any], language: str) -> dict[str, Any]:
     adapted = ADAPTED.format(language)
     others = adapted if (packaged.BASES / adapted).is_dir() else FIRST
     return {
-        name: one if "run" in one else f"miniature/{others if i else FIRST}"
+        name: one
+        if isinstance(one, dict) and "run" in one
+        else f"miniature/{others if i else FIRST}"
         for i, (name, one) in enumerate(given.items())
     }

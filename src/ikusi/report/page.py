@@ -137,8 +137,8 @@ def _answer(study: Study, examined: Sequence[Finding]) -> Iterator[str]:
     none, best = measured.get(0), max(measured, key=lambda share: measured[share][0])
     text = " without text-only rows" if len(study.recipe.grid.text_only) > 1 else ""
     backbones = list_fullest(study, min(study.recipe.grid.text_only))
-    if set(backbones) != set(study.recipe.grid.backbones):
-        text = f" made from {' and '.join(backbones)}{text}"
+    if some := tables.describe_some(study, backbones):
+        text = f" made from {some}{text}"
     trained = list(
         filter(None, (tables.describe_overlap(study, name) for name in study.benchmarks))
     )
@@ -187,7 +187,7 @@ def _no_better_than_guessing(study: Study, share: int) -> Iterator[str]:
     code, text = study.target.code, min(study.recipe.grid.text_only)
     resampling = Resampling(study.recipe.bootstrap, study.recipe.seed)
     for name in study.close_ended:
-        for backbone in study.recipe.grid.backbones:
+        for backbone in list_fullest(study, text):
             trained = study.find_trained(backbone, share, text)
             estimate = evidence.estimate_score(trained, name, code, resampling)
             guess = evidence.score_guessing(trained, name, code)

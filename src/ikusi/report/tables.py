@@ -131,11 +131,19 @@ def tabulate_in_short(study: Study) -> Table:
                     *(cell for one in samples for cell in _by_seed(one)),
                 ]
             rows.append(row)
-    whole = set(named) == set(study.recipe.grid.backbones)
-    which = "the backbones" if whole else " and ".join(named)
-    over = f", {which} and the seeds" if study.several_seeds else f" and {which}"
-    caption = f"Mean score over the close-ended benchmarks{over}"
+    every = "the backbones" if len(study.recipe.grid.backbones) > 1 else ""
+    seeds = "the seeds" if study.several_seeds else ""
+    over = ["the close-ended benchmarks", describe_some(study, named) or every, seeds]
+    *first, last = filter(None, over)
+    caption = f"Mean score over {', '.join(first)}{' and ' if first else ''}{last}"
     return Table("in-short", caption, columns, rows)
+
+
+def describe_some(study: Study, backbones: Sequence[str]) -> str:
+    """Which backbones these are; empty where they are all of the grid, or none."""
+    if not backbones or set(backbones) == set(study.recipe.grid.backbones):
+        return ""
+    return f"the backbone{'s' if len(backbones) > 1 else ''} {' and '.join(backbones)}"
 
 
 def _by_seed(sample: Sample) -> list[Cell]:

@@ -60,9 +60,8 @@ def _routes() -> list[Route]:
     given = mine + "/{number:int}"
     person = link + "/people/{seat:str}/leave"
     return [
-        Route(
-            one, people.show_item
-        ),  # the first are found first, so those come that are asked most
+        # Those that are asked for most come first, as they are tried in this order.
+        Route(one, people.show_item),
         Route(one, people.answer, methods=["POST"]),
         Route(f"{one}/picture", pictures.send_small),
         Route("/assets/{name:str}", ASSETS.send),

@@ -39,6 +39,7 @@ HERE = Path(__file__).parent
 TEMPLATES, TEXTS = HERE / "templates", HERE / "texts"
 ASSETS = Assets(HERE / "assets")
 SEE_OTHER = 303
+MOST_PARTS = 2000  # of forms that are kept, of a thousand letters or so each
 
 
 class Current(NamedTuple):
@@ -224,6 +225,8 @@ class Visit:
         # Without the visit, so that nothing of one person comes onto the page of another.
         part = fill(self.site, self.words, template, project=self.project, **values)
         if not filled:
+            if len(self.current.parts) >= MOST_PARTS:
+                self.current.parts.clear()
             self.current.parts[key] = part
         return part
 

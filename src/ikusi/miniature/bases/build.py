@@ -95,7 +95,7 @@ ADAPTED = (Phase("words", text.mix_rows, 16_000), CHECKS, Phase("all", text.mix_
 
 def build(name: str, root: Path, progress: Progress | None = None) -> Path:
     """Make one base model in `root`: encoder, llama-en, or from that llama-<language>, which then
-    reads 80 % in the language, or llama-<language>-<percent>pct, which reads less.
+    reads 80 % in the language, or llama-<language>-<percent>pct, which reads as much as it says.
 
     An interrupted build goes on where it stopped.
 
@@ -103,10 +103,10 @@ def build(name: str, root: Path, progress: Progress | None = None) -> Path:
         InputError: there is no such base model, or a language lacks words or a pack.
     """
     code, ratio = ("", 0.0) if name == "encoder" else read_name(name)
-    if name != "encoder" and not (name.startswith("llama-") and code and 0 < ratio <= 1):
+    known = name in ("encoder", f"llama-{SOURCE}") or code not in ("", SOURCE)
+    if not known or not (name == "encoder" or (name.startswith("llama-") and 0 < ratio <= 1)):
         raise InputError(f"{name}: expected encoder, llama-<language> or one with -<percent>pct")
-    phases = _phases(code)
-    settings = {"name": name, "phases": {one.name: one.to_json() for one in phases}}
+    settings = {"name": name, "phases": {one.name: one.to_json() for one in _phases(code)}}
     with write_folder(
         root / name,
         fingerprint=fingerprint(settings),

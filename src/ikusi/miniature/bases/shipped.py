@@ -10,7 +10,6 @@ from ikusi.miniature.packages import cache_folder
 PREFIX = "miniature/"
 RATIO = 0.8  # of the rows of a backbone that is adapted to a language are in it
 HAS_READ = re.compile(r"llama-(?P<code>.+)-(?P<percent>\d+(\.\d+)?)pct")
-READ = (0.1, 1, 10)  # percent of Basque that the backbones which ship have read
 
 
 def find_model(name: str) -> Path:
@@ -53,10 +52,9 @@ def locate_base(name: str) -> str:
 
 
 def list_models() -> list[str]:
-    """Every model that ships: the encoder, the English backbone, its twin that is adapted to
-    Basque, and those that have read less Basque."""
-    less = [name_llama("eu", percent / 100) for percent in READ]
-    return ["encoder", "llama-en", "llama-eu", *less]
+    """Every model that ships: the encoder, the English backbone, and its twin that is adapted to
+    Basque."""
+    return ["encoder", "llama-en", "llama-eu"]
 
 
 def locate_cache() -> Path:

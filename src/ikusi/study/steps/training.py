@@ -41,7 +41,32 @@ class Trained(Bilingual):
     seed: int
 
 
-class Align(Trained):
+class Aligned(Trained):
+    """What a model is trained on first, whatever it starts from."""
+
+    @staticmethod
+    def common(recipe: Recipe, alignment: Alignment) -> dict[str, Any]:
+        """The settings that all alignments of a study have in common."""
+        stage = recipe.stages.alignment
+        sees = recipe.sees(alignment.backbone)
+        return {
+            "stage": stage,
+            "features": None if sees else encoding.find_features_step(recipe, stage),
+            "seed": alignment.seed,
+            "language_code": recipe.language,
+            "source_code": recipe.source_language,
+        }
+
+    def inputs(self) -> tuple[str, ...]:
+        """The data, and the features of its pictures."""
+        return (*list_data_steps(self.stage.corpus), *([self.features] if self.features else []))
+
+    def reads(self, contents: Contents) -> dict[str, str]:
+        """Both packs, a given corpus."""
+        return contents.packs(*self.languages) | contents.corpora(self.stage.corpus)
+
+
+class Align(Aligned):
     """Which encoder and LLM are joined, and what the connector between them is trained on."""
 
     function: ClassVar = "align"
@@ -55,31 +80,21 @@ class Align(Trained):
     @classmethod
     def of(cls, recipe: Recipe, alignment: Alignment) -> Align:
         """An alignment of an LLM of the grid."""
-        stage = recipe.stages.alignment
         return cls(
             vision=recipe.encoder,
             backbone=recipe.backbone(alignment.backbone),
             connector=recipe.connector,
             image_aspect=recipe.image_aspect,
             feature_layer=recipe.vision_feature_layer,
-            stage=stage,
-            features=encoding.find_features_step(recipe, stage),
-            seed=alignment.seed,
-            language_code=recipe.language,
-            source_code=recipe.source_language,
+            **cls.common(recipe, alignment),
         )
-
-    def inputs(self) -> tuple[str, ...]:
-        """The data, and the features of its pictures."""
-        return (*list_data_steps(self.stage.corpus), *([self.features] if self.features else []))
 
     def reads(self, contents: Contents) -> dict[str, str]:
         """Encoder, LLM, both packs, a given corpus."""
-        models = contents.models(self.vision, self.backbone)
-        return models | contents.packs(*self.languages) | contents.corpora(self.stage.corpus)
+        return contents.models(self.vision, self.backbone) | super().reads(contents)
 
 
-class AlignSeeing(Trained):
+class AlignSeeing(Aligned):
     """Which model that sees already is trained first, and on what."""
 
     function: ClassVar = "align_seeing"
@@ -89,27 +104,15 @@ class AlignSeeing(Trained):
     @classmethod
     def of(cls, recipe: Recipe, alignment: Alignment) -> AlignSeeing:
         """An alignment of the grid of a model that sees already."""
-        stage = recipe.stages.alignment
-        return cls(
-            model=recipe.backbone(alignment.backbone),
-            stage=stage,
-            features=None,
-            seed=alignment.seed,
-            language_code=recipe.language,
-            source_code=recipe.source_language,
-        )
-
-    def inputs(self) -> tuple[str, ...]:
-        """The data."""
-        return list_data_steps(self.stage.corpus)
+        model = recipe.backbone(alignment.backbone)
+        return cls(model=model, **cls.common(recipe, alignment))
 
     def reads(self, contents: Contents) -> dict[str, str]:
         """The model, both packs, a given corpus."""
-        models = contents.models(self.model)
-        return models | contents.packs(*self.languages) | contents.corpora(self.stage.corpus)
+        return contents.models(self.model) | super().reads(contents)
 
 
-class AlignRun(Trained):
+class AlignRun(Aligned):
     """Which run of the study is trained first, and on what.
 
     Attributes:
@@ -123,23 +126,12 @@ class AlignRun(Trained):
     @classmethod
     def of(cls, recipe: Recipe, alignment: Alignment) -> AlignRun:
         """An alignment of the grid of a run that others start from."""
-        stage = recipe.stages.alignment
-        return cls(
-            start=name_instruct_step(str(recipe.find_start(alignment.backbone))),
-            stage=stage,
-            features=None,
-            seed=alignment.seed,
-            language_code=recipe.language,
-            source_code=recipe.source_language,
-        )
+        start = name_instruct_step(str(recipe.find_start(alignment.backbone)))
+        return cls(start=start, **cls.common(recipe, alignment))
 
     def inputs(self) -> tuple[str, ...]:
-        """The data, and the run."""
-        return (*list_data_steps(self.stage.corpus), self.start)
-
-    def reads(self, contents: Contents) -> dict[str, str]:
-        """Both packs, a given corpus."""
-        return contents.packs(*self.languages) | contents.corpora(self.stage.corpus)
+        """The run too."""
+        return (*super().inputs(), self.start)
 
 
 class Instructed(Trained):
