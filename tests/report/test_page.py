@@ -238,8 +238,12 @@ def test_pictures_that_were_trained_on_are_not_called_new(tmp_path: Path, bare: 
 
 def test_a_grid_that_leaves_runs_out_says_whose_means_it_shows(tmp_path: Path, bare: None) -> None:
     made = Folder(tmp_path / "study", ["benchmarks=[miniature/aokvqa]"], "emoji-eu-demo", 10)
-    made.measure(lambda run, bench, code: 0.1 if run and run.backbone == "english" else 0.8)
+    shares = {0: 0.5, 0.2: 0.6, 0.8: 0.8, 1: 0.7}
+    made.measure(
+        lambda run, bench, code: shares[run.ratio] if run and run.backbone == "adapted" else 0.1
+    )
     text = Page(page.write(tmp_path / "study", tmp_path / "report")).text
+    assert "with 80 % Basque" in text
     assert "models made from the backbone adapted without text-only rows" in text
     assert "In short: mean score over the close-ended benchmarks and the backbone adapted" in text
     assert "no better than guessing" not in text, "the English one is not in these means"
