@@ -1,6 +1,7 @@
 """From a reply to its verdict under every metric."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, filterfalse
 from math import isfinite
 from typing import Any
 
@@ -132,7 +133,7 @@ def judge_choice(bench: Benchmark, row: Row, reply: Reply) -> Outcome:
 
 
 def _fault(columns: Mapping[str, Sequence[float]]) -> str | None:
-    bad = (value for scores in columns.values() for value in scores if not isfinite(value))
+    bad = filterfalse(isfinite, chain.from_iterable(columns.values()))
     return next(map(explain_not_finite, bad), None)
 
 

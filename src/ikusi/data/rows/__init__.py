@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -37,6 +38,7 @@ def load(name: str) -> RowType:
     return REGISTRY.find(name)
 
 
+@cache
 def load_asked(name: str) -> Asked:
     """A type of rows that a model can be asked about, by its name.
 
