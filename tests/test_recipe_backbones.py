@@ -7,6 +7,7 @@ import yaml
 
 from ikusi import recipe
 from ikusi.errors import InputError
+from ikusi.recipe import backbones
 from test_recipe import SMALL
 
 SEEING = SMALL.replace("backbones: [english]", "backbones: [seer]").replace(
@@ -34,6 +35,26 @@ def test_models_that_see_stand_beside_llms_in_one_grid(tmp_path: Path) -> None:
     assert (both.is_aligned("seer"), both.is_aligned("english")) == (False, True)
     assert recipe.load(_write(tmp_path, recipe.show(both))) == both
     assert "  seer:\n" in recipe.show(both)
+
+
+def test_what_an_llm_has_read_is_said_beside_it_and_changes_nothing_else(tmp_path: Path) -> None:
+    plain, said = "english: miniature/llama-en", "english: {llm: miniature/llama-en, read: 0.001}"
+    one, other = load(tmp_path, SMALL), load(tmp_path, SMALL.replace(plain, said))
+    assert other.backbone("english") == "miniature/llama-en"
+    assert not other.sees("english") and other.is_aligned("english")
+    assert other.is_assembled("english")
+    assert backbones.list_read(one.backbones, ["english"]) == {}
+    assert backbones.list_read(other.backbones, ["english"]) == {"english": 0.001}
+    assert recipe.load(_write(tmp_path, recipe.show(other))) == other
+    assert recipe.rehearse(other).backbone("english") == "miniature/llama-en"
+
+
+def test_what_was_read_is_listed_from_least_to_most(tmp_path: Path) -> None:
+    given = {"much": 0.8, "none": 0.0, "little": 0.01}
+    known = {name: backbones.Reader(llm=name, read=read) for name, read in given.items()}
+    assert list(backbones.list_read({**known, "else": "org/LLM"}, [*given, "else"])) == [
+        "none", "little", "much",
+    ]  # fmt: skip
 
 
 def _write(tmp_path: Path, text: str) -> Path:

@@ -1,6 +1,5 @@
 """The corpora of a study, and the base models it starts from."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -364,28 +363,10 @@ def test_all_that_ships_is_small() -> None:
 def test_what_is_no_base_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="encodr: expected encoder, llama-<language>"):
         build.build("encodr", tmp_path)
-    for name in ("llama-eu-0pct", "llama-eu-101pct", "llama-en-10pct", "llama-", "llama"):
+    for name in ("llama-en-0pct", "llama-eu-101pct", "llama-en-10pct", "llama-", "llama"):
         with pytest.raises(InputError, match=f"{name}: expected encoder"):
             build.build(name, tmp_path)
     with pytest.raises(InputError, match=r"found none \(make it: .* --language xx\)"):
         shipped.find_model("miniature/llama-xx")
     with pytest.raises(InputError, match=r"found none \(make it: .* --language xx --share 0.025\)"):
         shipped.find_model("miniature/llama-xx-2.5pct")
-
-
-def test_a_backbone_is_named_after_what_it_has_read() -> None:
-    named = {"llama-eu": ("eu", 0.8), "llama-zh-Hant-0.1pct": ("zh-Hant", 0.001)}
-    for name, (code, share) in named.items():
-        assert shipped.name_llama(code, share) == name
-        assert shipped.read_name(name) == (code, pytest.approx(share))
-
-
-@pytest.mark.slow
-def test_a_backbone_reads_its_share_of_rows_in_the_language(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    phase = build.Phase("all", text.mix_rows, 20, batch_size=10)
-    monkeypatch.setattr(build, "ADAPTED", (phase,))
-    build.build("llama-eu-10pct", tmp_path)
-    counted = json.loads((tmp_path / "llama-eu-10pct/training.json").read_text())
-    assert counted["all"]["counts"]["languages"] == {"en": 18, "eu": 2}

@@ -69,8 +69,8 @@ def bases(
 
     if language:
         check_name(language, "--language")
-    if share is not None and (not language or not 0 < share <= 1):
-        expected = "a number above 0 and up to 1, beside --language"
+    if share is not None and (not language or not 0 <= share <= 1):
+        expected = "a number from 0 to 1, beside --language"
         raise InputError(f"--share: expected {expected}, found {share}")
     names = shipped.list_models()
     if language:

@@ -10,17 +10,19 @@ from typing import NamedTuple
 from ikusi.compare import evidence
 from ikusi.compare.evidence import MARGIN, Lacking, Pair, Part, Resampling, compare
 from ikusi.compare.reading import Study, Trained, to_percent
+from ikusi.recipe.backbones import list_read
 
 LOW, MOST, WHOLE = 20, 80, 100  # percent of rows in the target language, as in the paper
 
 
 class Claim(NamedTuple):
     """The comparisons that decide a finding: all ``parts`` must hold; the first gives the
-    estimate."""
+    estimate. ``note`` says what else they show, where they can be decided by."""
 
     quantity: str
     parts: Sequence[Part]
     details: Sequence[Part]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,13 @@ def list_fullest(study: Study, text: bool) -> list[str]:
     }
     most = max(of.values(), key=len, default=set())
     return [name for name, shares in of.items() if shares >= most and shares]
+
+
+def find_dial(study: Study) -> dict[str, float]:
+    """How much of the target language the backbones had read, rising, where three or more amounts
+    make a curve; else nothing."""
+    known = list_read(study.recipe.backbones, study.recipe.grid.backbones)
+    return known if len(set(known.values())) > 2 else {}
 
 
 def close_ended(study: Study) -> list[str]:

@@ -14,11 +14,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ikusi import catalogue, connectors, language, packaged, yamlfile
 from ikusi.recipe.backbones import (
+    LLM,
     Backbone,
     Continued,
     Seeing,
     check_backbones,
     check_starts,
+    find_place,
 )
 from ikusi.recipe.folder import MINIATURE
 from ikusi.recipe.grid import Alignment, Grid, Run, check_excluded, list_runs
@@ -106,6 +108,7 @@ class Recipe(Section):
     backbones: dict[Name, Backbone] = Field(
         min_length=1,
         description="Name -> LLM: `miniature/...`, a folder or a hub id (NAME, NAME@REVISION); or "
+        "{llm: MODEL, read: SHARE}, which says how much of the target language it has read; or "
         "{vlm: MODEL}, one that sees already, whose connector `stages.align` trains first with "
         "{vlm: MODEL, align: true}; or {run: RUN}, a run of this grid. `{language}` stands for the "
         "target language's code.",
@@ -301,18 +304,17 @@ class Recipe(Section):
     def backbone(self, name: str) -> str:
         """The folder or hub id of a backbone, with the target language's code filled in; of one
         that is a run, of what that run was made from."""
-        given = self.backbones[self._find_first(name)]
-        place = given.vlm if isinstance(given, Seeing) else str(given)
+        place = find_place(self.backbones[self._find_first(name)])
         return place.replace("{language}", self.language)
 
     def sees(self, name: str) -> bool:
         """Whether a backbone sees already; else it is an LLM that is joined to the encoder."""
-        return not isinstance(self.backbones[name], str)
+        return not isinstance(self.backbones[name], LLM)
 
     def is_assembled(self, name: str) -> bool:
         """Whether a backbone is joined to the encoder here, by its own runs or by the run that it
         is."""
-        return isinstance(self.backbones[self._find_first(name)], str)
+        return isinstance(self.backbones[self._find_first(name)], LLM)
 
     def find_start(self, name: str) -> str | None:
         """The run of this study that a backbone is; none for a model from elsewhere."""

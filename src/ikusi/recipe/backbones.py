@@ -9,8 +9,17 @@ from pydantic import Discriminator, Field, Tag
 
 from ikusi import yamlfile
 from ikusi.recipe.grid import Run
-from ikusi.recipe.values import Model, Name, make_error
+from ikusi.recipe.values import Model, Name, Share, make_error
 from ikusi.yamlfile import Section
+
+
+class Reader(Section):
+    """An LLM of which it is known how much of the target language it has read."""
+
+    llm: Model = Field(description="`miniature/...`, a folder or a hub id (NAME, NAME@REVISION).")
+    read: Share = Field(
+        description="Share of the text it was trained on that was in the target language."
+    )
 
 
 class Seeing(Section):
@@ -35,23 +44,49 @@ class Continued(Section):
     )
 
 
+READ = Reader.model_fields.keys()
+
+
 def _tag(value: object) -> str:
     if isinstance(value, Continued) or (isinstance(value, dict) and "run" in value):
         return "[run]"
+    if isinstance(value, Reader) or (isinstance(value, dict) and not value.keys().isdisjoint(READ)):
+        return "[read]"
     return "[vlm]" if isinstance(value, dict | Seeing) else "[llm]"
 
+
+LLM = str | Reader
+"""What a recipe says of an LLM, which is joined to the encoder."""
 
 # The tags stand in pydantic's places of mistakes, from which `yamlfile` takes them out again.
 Backbone = Annotated[
     Annotated[Model, Tag("[llm]")]
+    | Annotated[Reader, Tag("[read]")]
     | Annotated[Seeing, Tag("[vlm]")]
     | Annotated[Continued, Tag("[run]")],
     Discriminator(_tag),
 ]
 
 
+def find_place(given: str | Reader | Seeing | Continued) -> str:
+    """The folder or hub id of a backbone that is no run."""
+    if isinstance(given, Reader):
+        return given.llm
+    return given.vlm if isinstance(given, Seeing) else str(given)
+
+
+def list_read(
+    backbones: Mapping[str, str | Reader | Seeing | Continued], wanted: Sequence[str]
+) -> dict[str, float]:
+    """How much of the target language some backbones had read, rising; those of which it is
+    known."""
+    chosen = {name: backbones[name] for name in wanted}
+    known = {name: one.read for name, one in chosen.items() if isinstance(one, Reader)}
+    return dict(sorted(known.items(), key=lambda pair: pair[1]))
+
+
 def check_backbones(
-    backbones: Mapping[str, str | Seeing | Continued],
+    backbones: Mapping[str, str | Reader | Seeing | Continued],
     wanted: Sequence[str],
     vision: Any,
     align: Any,
@@ -67,8 +102,8 @@ def check_backbones(
         PydanticCustomError: it has not.
     """
     chosen = {name: backbones[name] for name in wanted if name in backbones}
-    assembled = [name for name, one in chosen.items() if isinstance(one, str)]
-    aligned = [name for name, one in chosen.items() if isinstance(one, str) or one.align]
+    assembled = [name for name, one in chosen.items() if isinstance(one, LLM)]
+    aligned = [name for name, one in chosen.items() if isinstance(one, LLM) or one.align]
     if assembled and vision is None:
         expected = f"a vision encoder, as backbones.{assembled[0]} is an LLM"
         raise make_error(expected, ("vision",), found=None)
@@ -81,7 +116,9 @@ def check_backbones(
 
 
 def check_starts(
-    backbones: Mapping[str, str | Seeing | Continued], wanted: Sequence[str], runs: Sequence[Run]
+    backbones: Mapping[str, str | Reader | Seeing | Continued],
+    wanted: Sequence[str],
+    runs: Sequence[Run],
 ) -> None:
     """Check that backbones which are runs name runs of the grid that start from none themselves.
 

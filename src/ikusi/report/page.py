@@ -12,7 +12,16 @@ from ikusi.compare.evidence import ALPHA, MARGIN, RESAMPLES, Resampling
 from ikusi.compare.findings import Finding
 from ikusi.compare.reading import Study
 from ikusi.page import fill_template
-from ikusi.report import drawing, figures, forgetting, gallery, merged, people, tables
+from ikusi.report import (
+    drawing,
+    figures,
+    forgetting,
+    gallery,
+    merged,
+    people,
+    read_before,
+    tables,
+)
 from ikusi.report.drawing import Figure
 from ikusi.report.tables import Table
 from ikusi.statistics import FEWEST
@@ -42,6 +51,7 @@ def _write_files(study: Study, output: Path) -> Path:
     heard = people.gather(study)
     drawn = [
         *figures.draw_all(study),
+        *read_before.draw_dial(study),
         *merged.draw_merges(study),
         *forgetting.draw_forgetting(study),
     ]
@@ -50,6 +60,7 @@ def _write_files(study: Study, output: Path) -> Path:
     for figure in drawn:
         drawing.write(figure, output / "figures")
     written = [*tables.make_all(study, examined), forgetting.tabulate_forgetting(study)]
+    written += read_before.tabulate_dial(study)
     for table in (*written, *(heard.tables if heard else ())):
         table.write(output / "tables")
     page = output / "index.html"

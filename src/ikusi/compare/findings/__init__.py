@@ -32,6 +32,7 @@ class Finding:
 
     ``parts`` decide, the first of them gives the estimate; ``details`` are the same comparisons
     by benchmark and backbone, which decide nothing and are not corrected for their number.
+    ``note`` is what ``why`` ends with, once the comparisons can decide.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Finding:
     quantity: str = ""
     parts: tuple[Part, ...] = ()
     details: tuple[Part, ...] = ()
+    note: str = ""
     adjusted: float | None = None
 
     @property
@@ -78,7 +80,8 @@ def _gather(claimed: Claimed, study: Study, resampling: Resampling) -> Finding:
     except Lacking as reason:
         return Finding(number, title, test, "not tested", str(reason))
     parts, details = tuple(claim.parts), tuple(claim.details)
-    return Finding(number, title, test, "inconclusive", "", claim.quantity, parts, details)
+    quantity, note = claim.quantity, claim.note
+    return Finding(number, title, test, "inconclusive", "", quantity, parts, details, note)
 
 
 def _conclude(finding: Finding, adjusted: float) -> Finding:
@@ -100,6 +103,8 @@ def _conclude(finding: Finding, adjusted: float) -> Finding:
         why = f"Too little evidence either way. {_describe(worst, finding)}."
         if worst.holds:
             why += f" That does not outlast the correction for several tests: p = {adjusted:.3f}."
+    if finding.note and fewest >= FEWEST and not failed:
+        why += f" {finding.note}"
     return replace(finding, verdict=verdict, why=why, adjusted=adjusted)
 
 

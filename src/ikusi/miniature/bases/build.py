@@ -31,7 +31,7 @@ from ikusi.errors import InputError
 from ikusi.miniature.bases import encoder as vision
 from ikusi.miniature.bases import teacher, text
 from ikusi.miniature.bases.contrastive import EncoderSettings, standardise
-from ikusi.miniature.bases.shipped import PREFIX, find_model, read_name
+from ikusi.miniature.bases.shipped import PREFIX, RATIO, find_model, read_name
 from ikusi.miniature.bases.teacher import TeacherSettings
 from ikusi.miniature.bases.text import CONCEPTS, SEED, SOURCE
 from ikusi.miniature.corpora import load_speaker
@@ -95,7 +95,8 @@ ADAPTED = (Phase("words", text.mix_rows, 16_000), CHECKS, Phase("all", text.mix_
 
 def build(name: str, root: Path, progress: Progress | None = None) -> Path:
     """Make one base model in `root`: encoder, llama-en, or from that llama-<language>, which then
-    reads 80 % in the language, or llama-<language>-<percent>pct, which reads as much as it says.
+    reads 80 % in the language, or llama-<language>-<percent>pct, which reads as much as it says; of
+    0 % it reads as much further, all of it in English.
 
     An interrupted build goes on where it stopped.
 
@@ -104,7 +105,7 @@ def build(name: str, root: Path, progress: Progress | None = None) -> Path:
     """
     code, ratio = ("", 0.0) if name == "encoder" else read_name(name)
     known = name in ("encoder", f"llama-{SOURCE}") or code not in ("", SOURCE)
-    if not known or not (name == "encoder" or (name.startswith("llama-") and 0 < ratio <= 1)):
+    if not known or not (name == "encoder" or (name.startswith("llama-") and 0 <= ratio <= 1)):
         raise InputError(f"{name}: expected encoder, llama-<language> or one with -<percent>pct")
     settings = {"name": name, "phases": {one.name: one.to_json() for one in _phases(code)}}
     with write_folder(
@@ -185,16 +186,32 @@ def _train(
     progress: Progress | None,
 ) -> Summary:
     """One phase in `place`, resumable; what it was trained on."""
-    code = speakers[0].code
-    if not (place / "text" / "corpus.json").exists():
-        random = make_generator(SEED, len(speakers), phase.rows)
-        text.write(speakers, place / "text", phase.kind(speakers, phase.rows, random))
-    part = MixturePart(Corpus.open(place / "text"), ratio)
-    mixture = Mixture([part], code, SOURCE, SEED)
+    parts = list(_write_parts(phase, speakers, ratio, place))
+    mixture = Mixture(parts, speakers[0].code, SOURCE, SEED)
     report = _report_phase(progress, phase.name)
     return train_stage(
         model, tokenizer, mixture, phase.stage, output=place, seed=SEED, progress=report
     )
+
+
+def _write_parts(
+    phase: Phase, speakers: list[Speaker], ratio: float, place: Path
+) -> Iterator[MixturePart]:
+    """The rows of a phase: the same ones in two languages for a twin, as for English alone.
+
+    Where less is read in the language, these rows are apart, so that no row in English holds a word
+    of it: a translation does, in whatever language it is asked for.
+    """
+    few = round(ratio * phase.rows)
+    whole = ("text", speakers, phase.rows, ratio)
+    apart = (("target", speakers, few, 1.0), ("source", speakers[1:], phase.rows - few, 0.0))
+    for name, some, rows, share in [whole] if len(speakers) < 2 or ratio == RATIO else apart:
+        if not rows:
+            continue
+        if not (place / name / "corpus.json").exists():
+            random = make_generator(SEED, len(some), rows)
+            text.write(some, place / name, phase.kind(some, rows, random))
+        yield MixturePart(Corpus.open(place / name), share)
 
 
 def _start(code: str, root: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
