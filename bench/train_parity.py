@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from train_shapes import build, pixels, samples
+from train_shapes import Shape
 
 from ikusi.model import fusion
 from ikusi.model.learning import set_trainable
@@ -30,14 +30,14 @@ Result = tuple[float, dict[str, Tensor]]
 """Mean loss, and the gradient of every parameter that learns."""
 
 
-def parity(shape: Any, asked: argparse.Namespace) -> None:
+def parity(shape: Shape, asked: argparse.Namespace) -> None:
     """Print what was compared; ends the script with 1 where something differs."""
-    model = build(shape, asked.layers or min(LAYERS, shape.llm.num_hidden_layers), asked.device)
+    model = shape.build(asked.layers or min(LAYERS, shape.layers), asked.device)
     model.float().train()
     set_trainable(model, LEARNING)
-    longest = samples(model, ROWS, shape.text[1], 0)
+    longest = shape.draw(model, ROWS, dict(shape.stages)["instruct"], 0)
     rows = [shortened(row, 3 * number) for number, row in enumerate(longest)]
-    images = pixels(model, ROWS, 0).to(asked.device)
+    images = shape.look(rows, 0).to(asked.device)
     exact = padded(model, rows, images, bf16=False)
     near = packed(model, rows, images, bf16=False)
     checks = [

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -75,6 +76,43 @@ def test_both_stages_of_the_gpu_benchmark_train_on_a_cpu_near_the_memory_estimat
         line = next(line for line in lines if line.startswith(stage))
         assert float(re.findall(r"([\d.]+) samples/s", line)[0]) > 0
         assert abs(float(re.findall(r"([+-][\d.]+)%\)", line)[0])) < 20
+
+
+@pytest.mark.slow
+def test_a_model_that_sees_trains_in_the_gpu_benchmark_near_the_memory_planned(said: Said) -> None:
+    lines = said(GPU, *[word.replace("tiny", "qwen-tiny") for word in TINY]).splitlines()
+    assert next(line for line in lines if line.startswith("planned: ")).count("%") == 2
+    for stage in ("adapters", "llm"):
+        line = next(line for line in lines if line.startswith(stage))
+        assert float(re.findall(r"([\d.]+) samples/s", line)[0]) > 0
+        assert float(re.findall(r"MFU ([\d.]+)", line)[0]) > 0
+        assert abs(float(re.findall(r"([+-][\d.]+)%\)", line)[0])) < 20
+
+
+@pytest.mark.slow
+def test_the_model_that_sees_of_the_gpu_benchmark_is_the_published_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(BENCH)
+    from train_gpu import estimate, stage
+    from train_seeing import SEEING
+
+    shape = SEEING["qwen2.5-vl-7b"]
+    model = shape.build(shape.layers, "meta")
+    rows = shape.draw(model, 3, 8, 0)
+    assert [row.shown.features for row in rows if row.shown] == [99, 391, 884]
+    assert shape.count_places(rows) == (458, 4 * 458)
+    assert shape.size_up(model, rows).total == sum(one.numel() for one in model.parameters())
+    pixels = shape.look(rows, 0)
+    longest_first = pixels["image_grid_thw"].prod(1).tolist()
+    assert longest_first == [4 * 884, 4 * 391, 4 * 99]
+    assert pixels["pixel_values"].shape == (sum(longest_first), 3 * 2 * 14 * 14)
+    ids, shown = torch.from_numpy(rows[0].input_ids).long(), [one.shown for one in rows[:1]]
+    layout: Any = shape.lay(model)
+    assert layout.compute_positions(ids, shown).shape == (3, 101 + 8)
+    steps = [rows[2:], rows[:2]]
+    longest = [estimate(model, shape, stage("llm"), part).peak for part in (steps, steps[:1])]
+    assert longest[0] == longest[1] > estimate(model, shape, stage("llm"), steps[1:]).peak
 
 
 @pytest.mark.slow
