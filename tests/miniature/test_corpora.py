@@ -14,6 +14,7 @@ from ikusi.evaluate import overlap
 from ikusi.miniature import corpora
 from ikusi.miniature.bases import build, encoder, shipped, teacher, text
 from ikusi.miniature.bases.contrastive import Contrastive, EncoderSettings, standardise
+from ikusi.miniature.benchmarks import VQA_TASKS
 from ikusi.miniature.pictures.augment import Thumbnails
 from ikusi.miniature.pictures.drawings import Drawings, load_drawings
 from ikusi.miniature.pictures.scenes import GROUNDS
@@ -21,7 +22,7 @@ from ikusi.miniature.pictures.splits import UNSEEN, Splits, make_generator, spli
 from ikusi.miniature.words import knowledge
 from ikusi.miniature.words.cldr import load_locale
 from ikusi.miniature.words.concepts import Concept
-from ikusi.miniature.words.questions import Asker, Drawn
+from ikusi.miniature.words.questions import Asker, Drawn, fits
 from ikusi.miniature.words.speaker import Speaker
 from ikusi.model.chat import encode_prompt
 from ikusi.model.fusion import load_language_model
@@ -60,6 +61,18 @@ def test_every_corpus_has_the_rows_that_were_asked_for(built: Path) -> None:
         groups = [corpus.row("eu", i)["group"] for i in range(len(corpus))]
         assert {kind: groups.count(kind) for kind in UNSEEN} == dict.fromkeys(UNSEEN, 18)
     assert "CC-BY-SA-4.0" in (built / "ATTRIBUTION.md").read_text()
+
+
+def test_tasks_take_turns_among_scenes_of_as_many_things(built: Path) -> None:
+    corpus = opened(built, "benchmarks/vqa")
+    tasks: dict[tuple[str, int], list[str]] = {}
+    for index in range(len(corpus)):
+        row = corpus.row("eu", index)
+        tasks.setdefault((row["group"], index % 3), []).append(row["task"])
+    assert len(tasks) == len(UNSEEN) * 3
+    for (_, others), own in tasks.items():
+        fitting = [task for task in VQA_TASKS if fits(task, 1 + others)]
+        assert len(set(own)) == min(len(own), len(fitting))
 
 
 def test_both_languages_say_the_same(built: Path) -> None:

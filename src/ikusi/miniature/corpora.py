@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +13,19 @@ from ikusi import disk, language, recipe
 from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
 from ikusi.language import LanguagePack
+from ikusi.miniature.benchmarks import write_benchmarks
+from ikusi.miniature.maker import Maker
 from ikusi.miniature.packages import write_attribution
-from ikusi.miniature.pictures.drawings import Drawings, load_drawings
-from ikusi.miniature.pictures.scenes import GROUNDS, choose_colour, choose_places, compose, to_png
+from ikusi.miniature.pictures.drawings import load_drawings
 from ikusi.miniature.pictures.splits import UNSEEN, Splits, make_generator, split
-from ikusi.miniature.words.concepts import Concept, select_named
+from ikusi.miniature.pictures.stamps import ATTRIBUTION, load_stamps, locate
+from ikusi.miniature.words.concepts import select_named
 from ikusi.miniature.words.knowledge import (
     EMOJI_TASKS,
     FACTS,
     ask_emoji,
     ask_fact,
     ask_translation,
-    choose_fact,
     is_held_out,
     select_speakable,
 )
@@ -36,66 +35,8 @@ from ikusi.miniature.words.speaker import VARIANTS, Exchange, Phrase, Speaker, i
 Progress = Callable[[int, int, str], None]
 QUESTIONS = 2  # more let names be copied from earlier answers, not read off the picture
 CHECKED, CHECKS = 0.45, 8  # share of scenes with yes/no questions instead, and the most of these
-SOURCE = "composed of emoji drawings (see ATTRIBUTION.md)"
-VQA_TASKS = ("what", "left", "right", "next_to", "how_many", "ground", "category", "keywords")
-CHOICE_TASKS = ("what", "which", "left", "right", "next_to")
 RARE = ("what", "keywords")  # which few others can stand beside: they name the only thing there is
 OPEN = [task for task in COUNTS if task not in ("present", "describe")]
-
-
-@dataclass(frozen=True)
-class Maker:
-    """What the corpora of one study are made from."""
-
-    settings: recipe.Miniature
-    speakers: Mapping[str, Speaker]  # by language code
-    drawings: Drawings
-    splits: Splits
-    after_picture: Callable[[], None] = lambda: None  # called after each picture
-
-    @property
-    def languages(self) -> list[str]:
-        """Codes of the languages, in which every row is written."""
-        return list(self.speakers)
-
-    def word_columns(self, word: Callable[[Speaker], dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """The same columns in every language."""
-        return {code: word(speaker) for code, speaker in self.speakers.items()}
-
-    @cached_property
-    def _pools(self) -> dict[str | None, tuple[dict[str, list[Concept]], np.ndarray]]:
-        """For each kind of unseen: the concepts by style, and how often a style is drawn."""
-        return {unseen: self._pool(unseen) for unseen in (None, *UNSEEN)}
-
-    def _pool(self, unseen: str | None) -> tuple[dict[str, list[Concept]], np.ndarray]:
-        pool = self.splits.unseen_concepts if unseen == "concept" else self.splits.concepts
-        by_style: dict[str, list[Concept]] = {}
-        for concept in pool:
-            for style in self.splits.styles(concept, unseen):
-                by_style.setdefault(style, []).append(concept)
-        rich = {style: concepts for style, concepts in by_style.items() if len(concepts) >= 3}
-        weights = np.array([len(concepts) for concepts in rich.values()], dtype=float)
-        return rich, weights / weights.sum()
-
-    def draw(
-        self, unseen: str | None, random: np.random.Generator, count: int | None = None
-    ) -> Drawn:
-        """A random scene of one style; `unseen` says in which way it is new, if any."""
-        count = count or int(random.integers(1, 4))
-        rich, weights = self._pools[unseen]
-        style = list(rich)[random.choice(len(rich), p=weights)]
-        picked = random.choice(len(rich[style]), count, replace=False)
-        ground = list(GROUNDS)[random.integers(len(GROUNDS))]
-        return Drawn(tuple(rich[style][i] for i in picked), style, ground)
-
-    def picture(self, drawn: Drawn, random: np.random.Generator) -> bytes:
-        """PNG bytes of the scene."""
-        shown = [self.drawings[concept.id, drawn.style] for concept in drawn.concepts]
-        colour = choose_colour(drawn.ground, random)
-        boxes = choose_places(len(shown), random)
-        data = to_png(compose(shown, boxes, colour, self.settings.image_size, random))
-        self.after_picture()
-        return data
 
 
 def build(
@@ -117,21 +58,27 @@ def build(
         progress: called with (done, total, what).
 
     Raises:
-        InputError: a language has no CLDR names or its pack lacks a sentence.
+        InputError: a language has no CLDR names, its pack lacks a sentence, or stamps are asked
+            for and are not to be had.
     """
     speakers = {code: load_speaker(packs[code]) for code in (target, source)}
     made = load_drawings(_part_of(progress, 0, 0.5))  # as long as all else, unless they are cached
     splits = _keep_named(split(made, settings.concepts), target, source)
-    scenes = settings.caption_scenes + settings.train_scenes + len(UNSEEN) * settings.test_scenes
-    composed, report = itertools.count(1), _part_of(progress, 0.5, 1)
+    others = locate(settings.stamps)
+    stamps = load_stamps(splits.concepts, others) if others else ()
+    drawn = settings.caption_scenes + settings.train_scenes + len(UNSEEN) * settings.test_scenes
+    composed, report, scenes = itertools.count(1), _part_of(progress, 0.5, 1), drawn + len(stamps)
     maker = Maker(
-        settings, speakers, made, splits, lambda: report(next(composed), scenes, "composing scenes")
-    )
+        settings, speakers, made, splits, stamps,
+        lambda: report(next(composed), scenes, "composing scenes"),
+    )  # fmt: skip
     write_captions(maker, output / "captions")
     write_instructions(maker, output / "instructions")
     write_text(maker, output / "text")
     write_benchmarks(maker, output / "benchmarks")
-    disk.write_text(output / "ATTRIBUTION.md", write_attribution())
+    disk.write_text(
+        output / "ATTRIBUTION.md", write_attribution() + (ATTRIBUTION if stamps else "")
+    )
 
 
 def _part_of(progress: Progress | None, start: float, stop: float) -> Progress:
@@ -153,7 +100,7 @@ def write_captions(maker: Maker, folder: Path) -> None:
             drawn = maker.draw(None, random)
             variant = int(random.integers(VARIANTS))
             row = f"caption-{number:06d}"
-            _add_picture(writer, row, maker.picture(drawn, random), maker)
+            maker.add_picture(writer, row, maker.picture(drawn, random))
             texts = {
                 code: {"text": write_caption(drawn, variant, speaker)}
                 for code, speaker in maker.speakers.items()
@@ -183,7 +130,7 @@ def write_instructions(maker: Maker, folder: Path) -> None:
         for number in range(maker.settings.train_scenes):
             drawn = maker.draw(None, random)
             row = f"scene-{number:06d}"
-            _add_picture(writer, row, maker.picture(drawn, random), maker)
+            maker.add_picture(writer, row, maker.picture(drawn, random))
             exchanges = write_conversation(asker, drawn, random)
             writer.add_row(row, row, write_conversations(exchanges, maker.speakers))
 
@@ -286,75 +233,6 @@ def _text_exchange(maker: Maker, random: np.random.Generator) -> Exchange:
     return ask_emoji(task, concepts, random, variant)
 
 
-def write_benchmarks(maker: Maker, folder: Path) -> None:
-    """The five benchmarks; those with pictures in every way of being unseen, `group` says which."""
-    random = make_generator(maker.settings.seed, 4)
-    folder.mkdir(parents=True, exist_ok=True)
-    kinds = {"vqa": "vqa", "aokvqa": "choice", "capqa": "choice", "wildvision": "vqa"}
-    writers = {
-        name: CorpusWriter(folder / name, row_type, maker.languages)
-        for name, row_type in kinds.items()
-    }
-    for unseen in UNSEEN:
-        pool = maker.splits.unseen_concepts if unseen == "concept" else maker.splits.concepts
-        asker = Asker(pool)
-        for number in range(maker.settings.test_scenes):
-            drawn = maker.draw(unseen, random, count=1 + number % 3)
-            data = maker.picture(drawn, random)
-            for name, exchange in _examination(asker, drawn, number, random).items():
-                row = f"{unseen}-{number:05d}"
-                _add_picture(writers[name], row, data, maker)
-                texts = maker.word_columns(COLUMNS[kinds[name]](exchange))
-                writers[name].add_row(row, row, texts, group=unseen, task=exchange.task)
-    for writer in writers.values():
-        writer.close()
-    _write_knowledge(maker, folder / "bertaqa", random)
-
-
-def _examination(
-    asker: Asker, drawn: Drawn, number: int, random: np.random.Generator
-) -> dict[str, Exchange]:
-    """One question of each benchmark about a test scene; tasks take turns, answers are balanced."""
-    count = len(drawn.concepts)
-    open_tasks = [task for task in VQA_TASKS if fits(task, count)]
-    choice_tasks = [task for task in CHOICE_TASKS if fits(task, count)]
-    there = drawn.concepts[random.integers(count)]
-    turn = number // 3
-    return {
-        "vqa": asker.ask(open_tasks[turn % len(open_tasks)], drawn, random),
-        "aokvqa": asker.choose(choice_tasks[turn % len(choice_tasks)], drawn, random),
-        "capqa": ask_present(asker, drawn, there, turn % 2 == 0, random),
-        "wildvision": asker.ask("describe", drawn, random),
-    }
-
-
-def _write_knowledge(maker: Maker, folder: Path, random: np.random.Generator) -> None:
-    """Facts about the held-out countries with four options, as BertaQA is in the paper."""
-    known = select_speakable(*maker.languages)
-    with CorpusWriter(folder, "choice", maker.languages) as writer:
-        for country in filter(is_held_out, known):
-            for task in FACTS:
-                exchange = choose_fact(country, task, known, random)
-                texts = maker.word_columns(_choice_columns(exchange))
-                row = f"{country.code}-{task}"
-                writer.add_row(row, None, texts, group="knowledge", task=task)
-
-
-def _vqa_columns(exchange: Exchange) -> Callable[[Speaker], dict[str, Any]]:
-    return lambda s: {"question": exchange.question(s), "answers": exchange.gold(s)}
-
-
-def _choice_columns(exchange: Exchange) -> Callable[[Speaker], dict[str, Any]]:
-    return lambda s: {
-        "question": exchange.question(s),
-        "choices": [option(s) for option in exchange.options],
-        "answer": exchange.right,
-    }
-
-
-COLUMNS = {"vqa": _vqa_columns, "choice": _choice_columns}
-
-
 def write_conversations(
     exchanges: list[Exchange], speakers: Mapping[str, Speaker]
 ) -> dict[str, dict[str, Any]]:
@@ -368,11 +246,6 @@ def _turns(exchanges: list[Exchange], speaker: Speaker) -> list[dict[str, str]]:
         turns.append({"role": "user", "content": exchange.question(speaker)})
         turns.append({"role": "assistant", "content": exchange.answer(speaker)})
     return turns
-
-
-def _add_picture(writer: CorpusWriter, image_id: str, data: bytes, maker: Maker) -> None:
-    side = maker.settings.image_size
-    writer.add_image(image_id, data, "png", side, side, SOURCE)
 
 
 def load_speaker(pack: LanguagePack) -> Speaker:

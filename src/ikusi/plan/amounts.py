@@ -13,7 +13,7 @@ from ikusi import yamlfile
 from ikusi.errors import InputError
 from ikusi.plan.shapes import Place
 from ikusi.plan.span import Span
-from ikusi.recipe import Recipe
+from ikusi.recipe import Miniature, Recipe
 from ikusi.recipe.folder import MINIATURE, StudyFolder, list_places
 from ikusi.recipe.values import Positive, Share, Text
 from ikusi.yamlfile import Section
@@ -27,8 +27,14 @@ USUAL = ((320, 240), (640, 480), (960, 720))  # pixels of pictures that are not 
 SAMPLED = 200  # rows of a corpus whose texts are measured
 CHARACTERS = Span(5.0, 3.5, 2.5)  # of a token, where no tokenizer is here: most, likeliest, least
 TEMPLATE = Span(8, 25, 60)  # tokens that a chat template adds to a conversation
-TEST_SCENES = 3  # ways of being unseen, each with `miniature.test_scenes`
+UNSEEN = 3  # ways of being unseen, each with `miniature.test_scenes`
+STAMPS = 68  # of Tux Paint's, that show one of 250 concepts, in Basque and English
 FACTS = 375  # rows of the miniature's questions about countries, in Basque and English
+
+
+def count_tests(made: Miniature) -> int:
+    """Pictures that each of the miniature's benchmarks asks about."""
+    return UNSEEN * made.test_scenes + (made.stamps is not False) * STAMPS
 
 
 class Range(Section):
@@ -234,7 +240,7 @@ class Amounts:
             "text": made.text_rows,
             "bertaqa": FACTS,
         }
-        return rows.get(short, TEST_SCENES * made.test_scenes)
+        return rows.get(short, count_tests(made))
 
     def _strip(self, name: str) -> str:
         """A folder's name without a language's code behind it."""

@@ -10,7 +10,7 @@ from math import ceil
 from ikusi.evaluate import benchmark
 from ikusi.evaluate.benchmark import Benchmark
 from ikusi.plan import shapes
-from ikusi.plan.amounts import Amount, Amounts
+from ikusi.plan.amounts import Amount, Amounts, count_tests
 from ikusi.plan.made import Made, describe
 from ikusi.plan.shapes import Place
 from ikusi.plan.span import NOTHING, Span
@@ -35,6 +35,7 @@ from ikusi.study.steps import encoding
 from ikusi.train.estimates import Cost, Memory, Sizes
 
 MOST_TOKENS = 16_384  # in one forward pass, where `compute.micro_tokens` says nothing
+BENCHMARKS = 4  # of the miniature that have pictures
 LONG = 4  # times the usual length of its text: the longest sample that is assumed
 
 
@@ -125,7 +126,7 @@ class Workload:
         made = self.recipe.miniature
         if made is None:
             return 0
-        tested = 4 * 3 * made.test_scenes  # in four benchmarks, for each way of being unseen
+        tested = BENCHMARKS * count_tests(made)
         return made.train_scenes + made.caption_scenes + tested
 
     def _count_asked(self) -> int:

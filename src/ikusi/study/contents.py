@@ -63,6 +63,19 @@ class Contents:
             for table in packages.list_tables()
         }
 
+    def stamps(self, asked: bool | Path) -> dict[str, str]:
+        """The pictures by others that the miniature is tested on; they are fetched if need be.
+
+        Raises:
+            InputError: they are asked for, and are not to be had.
+        """
+        if asked is False:
+            return {}
+        from ikusi.miniature.pictures import stamps  # heavy, and most recipes ask for none
+
+        folder = stamps.locate(asked)
+        return {"stamps": self._folder(folder)} if folder else {}
+
     def benchmarks(self, names: Sequence[str], languages: Sequence[str]) -> dict[str, str]:
         """What benchmarks say, and the corpora of those that the study does not make itself."""
         known = [self.benchmark(name) for name in names]

@@ -207,6 +207,11 @@ def _render(source: Source) -> Image.Image:
     else:
         assert source.raster is not None
         data = source.raster
+    return make_square(data)
+
+
+def make_square(data: bytes) -> Image.Image:
+    """An encoded picture without its empty borders, as large as fits, on 128 x 128 in RGBA."""
     image = Image.open(io.BytesIO(data)).convert("RGBA")
     box = image.getbbox()
     return _square(image.crop(box) if box else image)

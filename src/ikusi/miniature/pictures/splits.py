@@ -14,6 +14,7 @@ HELD_OUT_STYLE = "openmoji"
 HELD_OUT_CONCEPTS = 24
 MIN_FAMILIES = 5
 UNSEEN = ("drawing", "style", "concept")
+OTHERS = "others"  # and, where they are asked for, stamps: photographs and drawings by others
 Drawing = tuple[str, str]  # (concept id, style)
 
 

@@ -34,7 +34,11 @@ class Data(Bilingual):
 
     def reads(self, contents: Contents) -> dict[str, str]:
         """Which packages and which concepts the pictures and names are taken from."""
-        return contents.drawings() | contents.packs(*self.languages)
+        return (
+            contents.drawings()
+            | contents.packs(*self.languages)
+            | contents.stamps(self.miniature.stamps)
+        )
 
 
 def data(output: Path, context: Context, settings: Data) -> None:
