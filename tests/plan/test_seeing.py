@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoModelForImageTextToText
+import torch
+from transformers import (
+    AutoModelForImageTextToText,
+    InternVLConfig,
+    InternVLForConditionalGeneration,
+)
 
 from ikusi import recipe
 from ikusi.errors import InputError
@@ -46,7 +51,55 @@ def test_weights_and_tokens_of_pictures_are_those_of_the_model(kind: str, tmp_pa
     sight = Sight(model, family.open_processor(folder))
     shown = [sight.show(size).features for size in PICTURES]
     assert [eyes.count(size) for size in PICTURES] == shown
-    assert [eyes.factor * count for count in shown] == list(map(sight.count_patches, PICTURES))
+    assert [eyes.look(size) for size in PICTURES] == list(map(sight.count_patches, PICTURES))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"attention_bias": True, "use_qk_norm": True, "use_mean_pooling": False},
+        {"norm_type": "rms_norm", "use_absolute_position_embeddings": False},
+    ],
+)
+def test_what_an_encoder_of_internvl_may_have_is_counted(changed: dict[str, Any]) -> None:
+    vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
+              "num_attention_heads": 2, "image_size": [16, 16], "patch_size": [4, 4]}  # fmt: skip
+    text = {"model_type": "qwen2", "hidden_size": 32, "intermediate_size": 48, "vocab_size": 99,
+            "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2}  # fmt: skip
+    config = InternVLConfig(text_config=text, vision_config={**vision, **changed})
+    with torch.device("meta"):
+        model = InternVLForConditionalGeneration(config)
+    sizes, _ = seeing.read_seeing(Place("internvl", config.to_dict(), "made up"))
+    assert sizes.encoder == sum(one.numel() for one in model.model.vision_tower.parameters())
+    assert sizes.total == sum(one.numel() for one in model.parameters())
+
+
+@pytest.mark.parametrize("make", [tiny.llava_onevision, tiny.llava_next])
+def test_of_onevision_alone_no_more_is_left_than_so_many_tiles(make: Any, tmp_path: Path) -> None:
+    folder = make(tmp_path / "model")
+    for file in folder.glob("*config.json"):
+        file.write_text(file.read_text().replace("anyres_max_9", "anyres_max_2"))
+    config = json.loads((folder / "config.json").read_text())
+    config.setdefault("vision_aspect_ratio", "anyres_max_2")
+    place = Place("model", config, "made up", folder)
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    family = families.find_of(model)
+    assert family is not None
+    sight = Sight(model, family.open_processor(folder))
+    shown = [sight.show(size).features for size in PICTURES]
+    assert [seeing.read_seeing(place)[1].count(size) for size in PICTURES] == shown
+
+
+def test_settings_of_pictures_may_stand_among_those_of_the_processor(tmp_path: Path) -> None:
+    folder = tiny.llava_next(tmp_path / "model")
+    place = Place("org/Seer", json.loads((folder / "config.json").read_text()), "made up", folder)
+    before = seeing.read_seeing(place)[1].count((300, 200))
+    own = json.loads((folder / "preprocessor_config.json").read_text())
+    (folder / "preprocessor_config.json").unlink()
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": own}))
+    assert seeing.read_seeing(place)[1].count((300, 200)) == before
+    with pytest.raises(InputError, match=r"org/Seer: .* expected a size and image_grid_pinpoints"):
+        seeing.read_seeing(replace(place, folder=None))
 
 
 def test_the_shape_of_what_is_trained_is_that_of_what_it_starts_from(tmp_path: Path) -> None:
@@ -69,8 +122,8 @@ def test_the_published_shape_has_the_published_weights() -> None:
 
 
 def test_a_kind_whose_weights_are_not_known_is_refused_in_one_line() -> None:
-    with pytest.raises(InputError, match=r"org/Seer: model_type: .* found idefics3"):
-        seeing.read_seeing(Place("org/Seer", {"model_type": "idefics3"}, "made up"))
+    with pytest.raises(InputError, match=r"org/Seer: model_type: .* found aya_vision"):
+        seeing.read_seeing(Place("org/Seer", {"model_type": "aya_vision"}, "made up"))
 
 
 def test_a_picture_is_more_places_for_the_encoder_than_tokens() -> None:

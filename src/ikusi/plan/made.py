@@ -54,7 +54,7 @@ def describe(recipe: Recipe, backbone: str, pictures: Pictures) -> Made:
     counted = sorted(map(eyes.count, pictures.sizes))
     middle = sum(counted) / len(counted)
     image = Span(counted[0], middle, counted[-1]) if pictures.assumed else Span.exactly(middle)
-    patches = eyes.factor * middle
+    patches = sum(map(eyes.look, pictures.sizes)) / len(counted)
     sizes = replace(sizes, patches=round(patches))
     varies = pictures.assumed and counted[0] < counted[-1]
     assumed = f"pictures: {pictures.source}" if varies else ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import isqrt, sqrt
 from typing import Any
 
 from ikusi import catalogue, jsonfile
-from ikusi.plan import shapes
-from ikusi.plan.shapes import Place
+from ikusi.errors import InputError
+from ikusi.plan import shapes, tiles
+from ikusi.plan.shapes import Place, Seen
 from ikusi.train.estimates import Sizes
 
 Size = tuple[int, int]
@@ -25,12 +26,12 @@ class Eyes:
     """How a model that sees takes a picture.
 
     Attributes:
-        factor: places that its encoder sees for each token.
         count: tokens of a picture, by its width and height.
+        look: places of it that the encoder sees, those of all its tiles together.
     """
 
-    factor: int
     count: Callable[[Size], int]
+    look: Callable[[Size], int]
 
 
 def read_seeing(place: Place) -> tuple[Sizes, Eyes]:
@@ -91,28 +92,119 @@ def _read_qwen(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
     def count(size: Size) -> int:
         return _fit(size, side * merge, fewest, most)
 
-    eyes = Eyes(merge**2, count)
+    eyes = Eyes(count, lambda size: merge**2 * count(size))
     return _join(llm, body, connector, (hidden, inner, depth)), eyes
 
 
 def _read_gemma(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
-    vision = place.config.get("vision_config", {})
-    within = Place(place.name, {"model_type": "siglip_vision_model", **vision}, place.source)
-    seen = shapes.read_encoder(within)
-    tokens = int(place.config.get("mm_tokens_per_image", 256))
+    seen, tokens = _read_tower(place, SIGLIP), int(place.config.get("mm_tokens_per_image", 256))
     connector = seen.encoder_hidden * llm.hidden + seen.encoder_hidden
-    body = (seen.encoder_hidden, seen.encoder_inner, seen.encoder_layers)
-    eyes = Eyes((seen.patches - 1) // tokens, lambda size: tokens)
-    return _join(llm, seen.encoder, connector, body), eyes
+    eyes = Eyes(lambda size: tokens, lambda size: seen.patches - 1)
+    return _join(llm, seen.encoder, connector, _describe(seen)), eyes
+
+
+def _read_paligemma(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
+    seen = _read_tower(place, SIGLIP)
+    eyes = Eyes(lambda size: seen.patches - 1, lambda size: seen.patches - 1)
+    connector = _linear(seen.encoder_hidden, llm.hidden)
+    return _join(llm, seen.encoder, connector, _describe(seen)), eyes
 
 
 def _read_llava(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
-    vision = place.config.get("vision_config", {})
-    within = Place(place.name, {"model_type": "clip_vision_model", **vision}, place.source)
-    seen, tokens = shapes.read_encoder(within), shapes.count_image_tokens(within)
-    connector = _linear(seen.encoder_hidden, llm.hidden) + _linear(llm.hidden, llm.hidden)
-    body = (seen.encoder_hidden, seen.encoder_inner, seen.encoder_layers)
-    return _join(llm, seen.encoder, connector, body), Eyes(1, lambda size: tokens)
+    seen = _read_tower(place, CLIP)
+    eyes = Eyes(lambda size: seen.patches - 1, lambda size: seen.patches - 1)
+    return _join(llm, seen.encoder, _count_mlp(seen, llm), _describe(seen)), eyes
+
+
+def _read_grids(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
+    """LLaVA-NeXT and -OneVision."""
+    seen, settings = _read_tower(place, CLIP), _read_settings(place)
+    tile, resolutions = _find_side(settings.get("size")), settings.get("image_grid_pinpoints")
+    if not resolutions or not tile:
+        problem = (
+            "expected a size and image_grid_pinpoints, by which pictures are cut, found neither"
+        )
+        raise InputError(f"{place.name}: {PROCESSORS[0]}: {problem}")
+    side, second = isqrt(seen.patches - 1), place.config["model_type"] == "llava_onevision"
+    ratio = str(place.config.get("vision_aspect_ratio", "anyres_max_9"))
+    most = int(ratio.removeprefix("anyres_max_")) if second else None
+
+    def count(size: Size) -> int:
+        grid = tiles.find_grid(size, tile, resolutions)
+        return side**2 + tiles.count_unpadded(size, grid, side, most)
+
+    def look(size: Size) -> int:
+        across, down = tiles.find_grid(size, tile, resolutions)
+        return side**2 * (1 + across * down)
+
+    connector = _count_mlp(seen, llm) + llm.hidden  # which ends a row
+    return _join(llm, seen.encoder, connector, _describe(seen)), Eyes(count, look)
+
+
+def _read_idefics(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
+    """Idefics3 and SmolVLM."""
+    seen, settings = _read_tower(place, {}, **SIGLIP, vision_use_head=False), _read_settings(place)
+    scale = int(place.config.get("scale_factor", 2))
+    longest, tile = (_find_side(settings.get(key)) or usual for key, usual in IDEFICS.items())
+    cuts, places = settings.get("do_image_splitting", True), seen.patches - 1
+
+    def look(size: Size) -> int:
+        return places * (tiles.count_by_edge(size, longest, tile) if cuts else 1)
+
+    connector = seen.encoder_hidden * scale**2 * llm.hidden
+    eyes = Eyes(lambda size: look(size) // scale**2, look)
+    return _join(llm, seen.encoder, connector, _describe(seen)), eyes
+
+
+def _read_internvl(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
+    vision, settings = place.config.get("vision_config", {}), _read_settings(place)
+    read = shapes.make_reader(place, vision)
+    hidden, inner, layers = (
+        read(name) for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
+    )
+    sizes = [vision.get(name, usual) for name, usual in INTERNVL.items()]
+    sides, patch = ([one] * 2 if isinstance(one, int) else one for one in sizes)
+    places = (sides[0] // patch[0]) * (sides[1] // patch[1])
+    attention = 3 * hidden**2 + 3 * hidden * bool(vision.get("attention_bias"))
+    attention += _linear(hidden, hidden) + 2 * hidden * bool(vision.get("use_qk_norm"))
+    norms = 2 * hidden * (1 if vision.get("norm_type") == "rms_norm" else 2)
+    layer = attention + norms + 2 * hidden + _linear(hidden, inner) + _linear(inner, hidden)
+    placed = (places + 1) * hidden * bool(vision.get("use_absolute_position_embeddings", True))
+    last = 0 if vision.get("use_mean_pooling", True) else 2 * hidden
+    body = layers * layer + 3 * patch[0] * patch[1] * hidden + 2 * hidden + placed + last
+    wide = round(hidden / float(place.config.get("downsample_ratio", 0.5)) ** 2)
+    connector = 2 * wide + _linear(wide, llm.hidden) + _linear(llm.hidden, llm.hidden)
+    tile = _find_side(settings.get("size")) or GOT_OCR
+    bounds = settings.get("min_patches", 1), settings.get("max_patches", 12)
+    cuts, tokens = settings.get("crop_to_patches", False), place.config.get("image_seq_length", 256)
+
+    def count(size: Size) -> int:
+        return tiles.count_by_shape(size, tile, *bounds) if cuts else 1
+
+    eyes = Eyes(lambda size: tokens * count(size), lambda size: places * count(size))
+    return _join(llm, body, connector, (hidden, inner, layers)), eyes
+
+
+def _read_tower(place: Place, usual: dict[str, Any], **known: Any) -> Seen:
+    """The encoder of a model: `usual` where its configuration leaves something out, `known`
+    whatever it says."""
+    vision = {**usual, **place.config.get("vision_config", {}), **known}
+    return shapes.read_encoder(Place(place.name, vision, place.source))
+
+
+def _describe(seen: Seen) -> tuple[int, int, int]:
+    return seen.encoder_hidden, seen.encoder_inner, seen.encoder_layers
+
+
+def _count_mlp(seen: Seen, llm: Sizes) -> int:
+    return _linear(seen.encoder_hidden, llm.hidden) + _linear(llm.hidden, llm.hidden)
+
+
+def _find_side(size: Any) -> int:
+    """One edge in pixels, as settings of processors say it; 0 where they do not."""
+    given = size if isinstance(size, dict) else {}
+    edges = [given.get(name) for name in ("shortest_edge", "longest_edge", "height", "width")]
+    return next((int(edge) for edge in edges if edge), 0)
 
 
 KINDS: dict[str, Callable[[Place, Sizes], tuple[Sizes, Eyes]]] = {
@@ -121,10 +213,19 @@ KINDS: dict[str, Callable[[Place, Sizes], tuple[Sizes, Eyes]]] = {
     "qwen3_vl": _read_qwen,
     "gemma3": _read_gemma,
     "llava": _read_llava,
+    "llava_next": _read_grids,
+    "llava_onevision": _read_grids,
+    "idefics3": _read_idefics,
+    "smolvlm": _read_idefics,
+    "internvl": _read_internvl,
+    "paligemma": _read_paligemma,
 }
 TEXTS = {"qwen2_vl": "qwen2", "qwen2_5_vl": "qwen2", "qwen3_vl": "qwen3", "gemma3": "gemma3_text"}
 """What the LLM in a model is a kind of; else its `text_config` says so."""
 QWEN = {"spatial_merge_size": 2, "temporal_patch_size": 2, "patch_size": 14, "depth": 32}
+CLIP, SIGLIP = {"model_type": "clip_vision_model"}, {"model_type": "siglip_vision_model"}
+GOT_OCR, INTERNVL = 384, {"image_size": 448, "patch_size": 14}
+IDEFICS = {"size": 4 * 364, "max_image_size": 364}
 """What the configurations leave out where it is transformers' own value."""
 
 
@@ -142,17 +243,21 @@ def _join(llm: Sizes, encoder: int, connector: int, body: tuple[int, int, int]) 
 
 def _find_bounds(place: Place) -> tuple[int, int]:
     """Least and most pixels of a picture, as the model's processor says if it is here."""
+    settings = _read_settings(place)
+    size = settings.get("size") or {}
+    fewest = settings.get("min_pixels") or size.get("shortest_edge")
+    most = settings.get("max_pixels") or size.get("longest_edge")
+    return (int(fewest), int(most)) if fewest and most else (FEWEST, MOST)
+
+
+def _read_settings(place: Place) -> dict[str, Any]:
+    """What the model's image processor says, if it is here."""
     for file in (place.folder / name for name in PROCESSORS) if place.folder else ():
-        if not file.is_file():
-            continue
-        settings = jsonfile.read_object(file, "the settings of a processor")
-        settings = settings.get("image_processor", settings)
-        size = settings.get("size") or {}
-        fewest = settings.get("min_pixels") or size.get("shortest_edge")
-        most = settings.get("max_pixels") or size.get("longest_edge")
-        if fewest and most:
-            return int(fewest), int(most)
-    return FEWEST, MOST
+        if file.is_file():
+            settings = jsonfile.read_object(file, "the settings of a processor")
+            own: dict[str, Any] = settings.get("image_processor", settings)
+            return own
+    return {}
 
 
 def _fit(size: Size, side: int, fewest: int, most: int) -> int:

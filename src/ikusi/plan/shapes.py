@@ -178,7 +178,7 @@ def read_llm(place: Place) -> Sizes:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """An encoder in numbers; names as in `Sizes`."""
 
     encoder: int
@@ -188,7 +188,7 @@ class _Seen:
     patches: int
 
 
-def read_encoder(place: Place) -> _Seen:
+def read_encoder(place: Place) -> Seen:
     """The sizes of a vision encoder; see `read_sizes`."""
     config = _encoder_config(place)
     hidden, inner, layers = (
@@ -209,7 +209,7 @@ def read_encoder(place: Place) -> _Seen:
         if config.get("vision_use_head", True):
             # The head pools by attention: a query, its layer, an MLP and a normalisation.
             rest += hidden + attention + mlp + 2 * hidden
-    return _Seen(body + rest, hidden, inner, layers, places + 1)
+    return Seen(body + rest, hidden, inner, layers, places + 1)
 
 
 ENCODERS = {
