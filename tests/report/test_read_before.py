@@ -1,6 +1,7 @@
 """What is drawn and written of how much of the language a backbone had read."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def test_what_is_drawn_are_the_scores_by_what_was_read(study: Study) -> None:
         else:
             assert drawn[2:] == []
     assert [look.label for look in figure.looks][:3] == [
-        "20 % Basque", "80 % Basque", "before any picture",
+        "20 % of rows in Basque", "80 % of rows in Basque", "before any picture",
     ]  # fmt: skip
 
 
@@ -148,3 +149,14 @@ def test_what_is_not_measured_yet_makes_no_curve(tmp_path: Path) -> None:
     assert list(read_before.draw_dial(Study(tmp_path))) == []
     made.measure(skill, only=["tenth-eu080"])
     assert len(list(read_before.draw_dial(Study(tmp_path)))) == 1
+
+
+def test_backbones_may_be_measured_before_their_runs(tmp_path: Path) -> None:
+    made = Folder(tmp_path, [*TWO, "grid.ratios=[0.8]"], "emoji-eu-dial", pictures=4)
+    made.measure(skill)
+    for name in list(SKILL)[1:]:
+        shutil.rmtree(tmp_path / f"evaluate/{name}-eu080")
+    (figure,) = read_before.draw_dial(Study(tmp_path))
+    pictured, text = map(axes_of, figure.panels)
+    assert list(pictured.get_xticks()) == list(text.get_xticks()) == PLACES
+    assert len(pictured.get_lines()) < len(text.get_lines())

@@ -21,7 +21,7 @@ from ikusi.report.tables import Table
 
 ACROSS = 3  # panels beside each other
 MEAN = "mean"  # over the close-ended benchmarks
-APART = 1.07  # by this factor stand curves apart that share a place
+APART = 1.12  # by this factor stand curves apart that share a place
 BEFORE = "before any picture"
 
 
@@ -66,14 +66,16 @@ def draw_dial(study: Study) -> Iterator[Figure]:
         return
     shares = sorted({one.share for one in scores if one.share is not None})
     looks: dict[int | None, Look] = {
-        share: Look(f"{share} % {study.target.name}", LANGUAGES[0], DASHES[i % 4], MARKERS[i % 4])
+        share: Look(
+            f"{share} % of rows in {study.target.name}", LANGUAGES[0], DASHES[i % 4], MARKERS[i % 4]
+        )
         for i, share in enumerate(shares)
     }
-    looks[None] = Look(BEFORE, INK, DASHES[3], "D", hollow=True)
+    looks[None] = Look(BEFORE, INK, "-", "D", hollow=True, width=1.1)
     shown = [name for name in _list_shown(study) if any(one.benchmark == name for one in scores)]
-    top = max(one.high for one in scores)
+    places = sorted({one.read for one in scores})
     panels = [
-        _panel(study, name, [one for one in scores if one.benchmark == name], looks, top)
+        _panel(study, name, [one for one in scores if one.benchmark == name], looks, places)
         for name in shown
     ]
     drawn = {one.share for one in scores}
@@ -137,14 +139,14 @@ def _panel(
     name: str,
     scores: Sequence[Score],
     looks: dict[int | None, Look],
-    top: float,
+    places: Sequence[float],
 ) -> Panel:
     title = "Mean of the close-ended" if name == MEAN else study.benchmarks[name].title
     curves = [
         (look, [one for one in scores if one.share == share]) for share, look in looks.items()
     ]
     curves = [(look, points) for look, points in curves if points]
-    levels, places = _list_guesses(study, name), sorted({one.read for one in scores})
+    levels = _list_guesses(study, name)
     words = [
         f"{look.label}: " + ", ".join(f"{p.score:.2f} at {p.read * 100:g} %" for p in points)
         for look, points in curves
@@ -152,7 +154,7 @@ def _panel(
     words += [f"{look.label}: {value:.2f}" for look, value in levels]
     alt = f"{title}. Score by how much {study.target.name} the backbone had read. "
     label = f"{study.target.name} in what the backbone had read, %"
-    draw = partial(_draw, curves=curves, levels=levels, places=places, label=label, top=top)
+    draw = partial(_draw, curves=curves, levels=levels, places=places, label=label)
     return Panel(title, alt + "; ".join(words) + ".", draw)
 
 
@@ -163,7 +165,6 @@ def _draw(
     levels: Sequence[Level],
     places: Sequence[float],
     label: str,
-    top: float,
 ) -> None:
     """Draw curves over amounts read; nothing stands a decade below the least, joined to none."""
     least = min(place for place in places if place)
@@ -183,6 +184,7 @@ def _draw(
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks([place or nothing for place in places], [f"{p * 100:g}" for p in places])
     axes.set_xlim((nothing if 0 in places else least) / 2, max(places) * 2)
-    axes.set_ylim(0, min(1.02, max(0.2, top * 1.08)))
+    ends = [point.high for _, points in curves for point in points]
+    axes.set_ylim(0, min(1.02, 1.08 * max([0.2, *ends, *(value for _, value in levels)])))
     axes.set_xlabel(label)
     axes.set_ylabel("score")
