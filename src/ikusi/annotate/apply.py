@@ -1,4 +1,4 @@
-"""What people said, applied: a corpus with their corrections, or a list of the rows to keep.
+"""Apply people's verdicts: write a corpus with their corrections, or list the rows to keep.
 
 Nothing is lost: rows that people rejected or could not agree on are in the new corpus's quarantine
 with who said what and why, and `judged.jsonl` has what each corrected row was before.
@@ -151,7 +151,10 @@ class _Applier:
     def _judge(
         self, id: str, decision: Decision, rows: Mapping[str, pa.Table]
     ) -> tuple[str, Row | None]:
-        """Why a row is set aside, if it is; and the row as it was corrected, if it was."""
+        """Record a row's verdict; return why it is set aside, and the row as it was corrected.
+
+        The reason is empty for a row that is kept, the row None if it is not, or as it was.
+        """
         verdict = CORRECTED if decision.correction else _VERDICTS[decision.verdict]
         reason, row = "", None
         before: dict[str, str] = {}

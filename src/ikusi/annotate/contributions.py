@@ -1,4 +1,4 @@
-"""What people give themselves: a picture, then what they write about it, as rows of the store.
+"""Contributions of people: a picture, then what they write about it, as rows of the store.
 
 A number is never given twice, so what was said of an item is never taken for another's. A picture
 is a file beside the store, under the digest of its bytes; it is in its place before its row is, and

@@ -37,7 +37,7 @@ class Decision:
     correctors: Sequence[str] = ()
 
     def in_words(self) -> str:
-        """Who said what, and why, in a line."""
+        """The verdict of each rater, and the reasons given, in a line."""
         by = ", ".join(f"{rater} {verdict}" for rater, verdict in sorted(self.verdicts.items()))
         why = ", ".join(dict.fromkeys(self.reasons))
         return f"{by}: {why}" if why else by
@@ -68,7 +68,7 @@ def read_answers(folder: Path) -> Answers:
 
 
 def count_accepted(answers: Answers) -> Accepted:
-    """How many rows were accepted as they were: of items, or of ratings where no item is clear."""
+    """The share of rows accepted as they were: of items, or of ratings where no item is clear."""
     shares = {share.of: share for share in answers.figures.shares}
     share, sheet = shares.get("items", shares["ratings"]), answers.figures.sheet
     mean, low, high = (round(value, 6) for value in share.interval)

@@ -1,4 +1,4 @@
-"""What people have said, as judgements: every word, changed minds too, under code names."""
+"""Export of people's answers as judgements: all of them, replaced ones too, under code names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people gave and others accepted, as a corpus; with a benchmark, as two and its file.
+"""A corpus of what people gave and others accepted; with a benchmark, two corpora and its file.
 
 A picture is held out for the benchmark by its own digest and the project's seed: it is in one of
 the corpora alone, and stays there however many more are given.
@@ -67,7 +67,7 @@ def write(answers: Answers, output: Path) -> dict[str, Any]:
 
 
 def _read_given(project: Project) -> tuple[list[Contribution], int]:
-    """What people gave, and how many more were removed as who gave them withdrew."""
+    """The contributions of people, and the number of those removed as their givers withdrew."""
     with growing.open_answers(project) as store:
         assert store, "there are judgements"
         given = [one for one in store.contributions() if one.id in project.items]
@@ -91,7 +91,7 @@ def _expect_rows(project: Project, name: str, kept: int, held: int) -> None:
 
 
 class _Row(NamedTuple):
-    """What comes of a contribution: columns, why it is set aside if it is, who said what."""
+    """A contribution as a row: columns, why it is set aside (empty: it is not), its verdicts."""
 
     columns: dict[str, Any]
     reason: str

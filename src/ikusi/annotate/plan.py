@@ -28,7 +28,7 @@ VERSION = 1  # of what a plan makes of the same input
 
 @dataclass(frozen=True)
 class Asked:
-    """How many people are asked about how many items: shared by all, and own ones of each.
+    """The size of a plan: number of people, of items that all share, and of each one's own items.
 
     Without a number of own items all rows are asked about, each that is not shared by one person.
     """

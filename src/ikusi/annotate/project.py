@@ -43,7 +43,7 @@ def _file_name(value: str) -> str:
 
 
 class Item(Section):
-    """What people are asked about: a row of a corpus or benchmark.
+    """An item that people are asked about: a row of a corpus or benchmark.
 
     ``picture`` is the name of its file in `pictures/`, empty without one. ``texts`` are in the
     language that is judged, ``source`` in that they were translated from, by the same names where
@@ -120,7 +120,7 @@ class Project:
 
     @property
     def task(self) -> str:
-        """What people do: `validate`, `compare`, `select`, `own`."""
+        """The name of the task that people do: `validate`, `compare`, `select` or `own`."""
         return self.about.task
 
     @property
@@ -145,11 +145,11 @@ class Project:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """How the items were drawn."""
+        """The settings by which the items were drawn."""
         return self.about.settings
 
     def picture(self, item: Item) -> Path | None:
-        """Where an item's picture is, if it has one."""
+        """The path of an item's picture; None where it has none."""
         return self.folder / PICTURES / item.picture if item.picture else None
 
 

@@ -1,4 +1,4 @@
-"""Which rows people are asked about, who is asked about which, and which answers they see."""
+"""Draw the rows that people are asked about, deal them to seats, choose the answers each sees."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def draw(
 
 
 def _share_out(flagged: int, others: int, count: int, times: float) -> dict[str, int]:
-    """How many of each kind are drawn: at least one, and no more than there are."""
+    """Number of rows of each kind to draw: at least one, and no more than there are."""
     if count < 2:
         raise InputError("flagged: expected 2 items or more, to ask about other rows too, found 1")
     wanted = round(count * flagged * times / (flagged * times + others))

@@ -1,4 +1,4 @@
-"""What a plan can show, in numbers and in words, before anybody is asked."""
+"""The precision that a plan can reach, in numbers and in words, before anybody is asked."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def simulate_raters(folder: Path, agreement: float = 0.8, seed: int = 0) -> int:
 
 
 def _read_scores(project: Project) -> Iterator[tuple[str, dict[str, float]]]:
-    """What each model's answers are worth, by model and item; nothing where none are scored."""
+    """Yield each model and the scores of its answers by item, as far as there are any."""
     if project.task != "compare":
         return
     for model, run in project.about.origin.items():
@@ -77,7 +77,7 @@ def _read_scores(project: Project) -> Iterator[tuple[str, dict[str, float]]]:
 def _answer(
     project: Project, task: Task, seat: Seat, scores: Scores, agreement: float, seed: int
 ) -> Iterator[tuple[Turn, Given]]:
-    """What a rater says to each of their turns, whatever was asked before."""
+    """Yield a simulated rater's answer for each of their turns, whatever was asked before."""
     for turn in seat.turns:
         drawn = random.Random(f"{seed} {seat.code} {turn.item}")
         verdict = drawn.choice(VERDICTS[task.name])

@@ -1,4 +1,4 @@
-"""What people have said, in one SQLite file that one process writes.
+"""The answers of people, in one SQLite file that one process writes.
 
 One connection writes, in one thread: with a connection for each request, some answers were lost to
 `database is locked`. A word is on the disk before `answer` returns. `answers` has the last word of
@@ -56,7 +56,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Person:
-    """Who sits at a seat. ``consent`` names the text they agreed to; until they have ``entered``,
+    """A person at a seat. ``consent`` names the text they agreed to; until they have ``entered``,
     that is empty, and they have no say. ``removed`` words and ``pictures`` are gone, as they asked.
     """
 
@@ -101,7 +101,7 @@ class Store:
         return set(json.loads(row[0]))
 
     def person(self, seat: str) -> Person:
-        """Who sits at a seat; a person without a name where none has begun."""
+        """The person at a seat; one without a name where none has begun."""
         rows = self._rows("SELECT * FROM people WHERE seat = ?", seat)
         return Person(**rows[0]) if rows else Person(seat)
 

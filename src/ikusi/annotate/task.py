@@ -1,4 +1,4 @@
-"""What people are asked to do, as data: one file per task, with its words in each language."""
+"""The tasks that people do, as data: one file per task, with its words in each language."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Writer:
                 job.future.set_result(outcome)
 
     def _attempt(self, job: _Job) -> Any:
-        """What a job gives, or the error that undid it alone."""
+        """Return what a job gives, or the error that undid this job alone."""
         self._connection.execute("SAVEPOINT job")
         try:
             outcome = job.work(self._connection)

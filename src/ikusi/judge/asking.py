@@ -75,7 +75,7 @@ def _encode(picture: Picture) -> str:
 
 @dataclass
 class _Tries:
-    """What a game has cost so far, and the last answer that was of no use."""
+    """The tries of a game so far: why they failed, tokens read and written, and the last answer."""
 
     reasons: list[str] = field(default_factory=list)
     useless: int = 0
@@ -167,7 +167,7 @@ class Judge:
         return options
 
     def describe(self) -> dict[str, Any]:
-        """What all games of this judge share."""
+        """The settings that all games of this judge share, for the record."""
         return describe_asking(self.writer, self.sampling)
 
     def _record(
@@ -222,7 +222,7 @@ def name_rater(model: str, writer: Writer) -> str:
 
 
 def describe_asking(writer: Writer, sampling: Sampling) -> dict[str, Any]:
-    """What all games of a judge share."""
+    """The settings that all games of a judge share, for the record."""
     return {
         "prompt": writer.name,
         "rubric": writer.rubric,

@@ -1,4 +1,4 @@
-"""How far a judge may be believed, by its own games and controls.
+"""Figures of how reliable a judge is, from its own games and controls.
 
 None of these figures is of the models that it compares; those are of the judgements alone.
 """
@@ -32,7 +32,7 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Judging:
-    """What the games of one judge on one benchmark show about it.
+    """Figures of one judge on one benchmark, from its games.
 
     ``shares``, as far as there are games for them: `ties` of all verdicts; `consistent`: pairs
     judged the same in both orders; of games with a winner, `first` shown, `longer` answer, answer

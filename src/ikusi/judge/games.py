@@ -1,4 +1,4 @@
-"""Which games a judge is asked: every pair in both orders, and controls that test the judge.
+"""The games that a judge is asked: every pair in both orders, and controls that test the judge.
 
 Controls are no judgements of the models: two identical answers, which are a tie, and a pair with
 another question's picture, which a judge that looks at pictures judges otherwise.

@@ -1,4 +1,4 @@
-"""What a judge was asked and answered, game by game: kept beside the table of judgements.
+"""The games that a judge was asked, with its answers: kept beside the table of judgements.
 
 A game is written before the judgement that it is, so that nothing that was paid for is lost; what
 a killed process did not get to is added from the games when the table is opened again. Controls

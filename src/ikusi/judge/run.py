@@ -31,7 +31,7 @@ TOKENS_PER_PICTURE, TOKENS_WRITTEN = 1000, 150  # assumed until games of the tab
 
 @dataclass(frozen=True)
 class Settings:
-    """How pairs are judged.
+    """Settings of judging: the judge, and how pairs are put to it.
 
     Args:
         url: address of the server.
@@ -60,7 +60,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class About:
-    """What is judged: the pairs of a benchmark in a language, with that language's pack."""
+    """The pairs of a benchmark in a language that are judged, with that language's pack."""
 
     pairs: Sequence[Pair]
     benchmark: str
@@ -98,8 +98,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the games that are left would take; ``measured``: from earlier games; otherwise a rough
-    guess."""
+    """Requests, tokens and money that the remaining games would take.
+
+    ``measured``: estimated from earlier games; otherwise a rough guess.
+    """
 
     requests: int
     read: int

@@ -10,8 +10,8 @@ from ikusi.judgements.sheets import list_latest
 
 
 class Exported(NamedTuple):
-    """How many judgements were written, and how many not: ``replaced`` by later ones, or ``unfit``,
-    as the format has no place for them."""
+    """Numbers of judgements that were written and that were not: ``replaced`` by later ones, or
+    ``unfit``, as the format has no place for them."""
 
     written: int
     replaced: int

@@ -22,7 +22,7 @@ NOT_GIVEN = ("verdict", "criteria", "reasons", "correction", "note", "raw", "sec
 
 @dataclass
 class Imported:
-    """What became of a file's rows: ``rows`` is the sum of the next three.
+    """Counts of a file's rows by what became of them: ``rows`` is the sum of the next three.
 
     ``unjudged`` are items that the file names without a judgement. ``reasons`` counts why rows
     were set aside.

@@ -100,7 +100,7 @@ def read(folder: Path) -> Iterator[Judgement]:
 
 
 def locate_table(folder: Path) -> Path:
-    """Where the rows of a table are.
+    """The path of the file with the rows of a table.
 
     Raises:
         InputError: the folder has no table.

@@ -1,4 +1,4 @@
-"""What two runs answered to the rows of one benchmark, side by side: what is put before a rater."""
+"""Answers of two runs to the rows of one benchmark, side by side, as they are put to a rater."""
 
 import json
 import logging
@@ -123,7 +123,7 @@ def _read_asked(folder: Path, name: str, language: str, corpus: Path | None) -> 
 
 
 def _rows(folder: Path, asked: _Asked) -> dict[str, dict[str, Any]]:
-    """What a run was asked and answered, by row id."""
+    """The rows of a run's evaluation, with prompts and answers, by row id."""
     path, key = folder / ROWS, (asked.benchmark.name, asked.pack.code)
     if not path.is_file():
         raise InputError(f"{folder}: expected the folder of an evaluation, found no {ROWS}")

@@ -1,4 +1,4 @@
-"""How far a judge model agrees with people, on the items that both have decided."""
+"""Agreement of a judge model with people, on the items that both have decided."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -197,7 +197,10 @@ def _code(vote: Vote, verdict: str, models: tuple[str, ...]) -> int:
 
 
 def _both_orders(one: int, other: int) -> int:
-    """What a rater says who saw both orders: only what they said both times."""
+    """The verdict of a rater who saw both orders: the one given both times, else `INCONSISTENT`.
+
+    Where one is no verdict, such as `SKIPPED`, so is the result: of two such codes the lower one.
+    """
     if one == other:
         return one
     return min(one, other) if min(one, other) < 0 else INCONSISTENT

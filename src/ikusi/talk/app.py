@@ -50,13 +50,13 @@ def _routes() -> list[Route]:
 
 
 async def refuse(request: Request, error: Exception) -> Response:
-    """Where there is nothing, or something that cannot be taken: one plain page."""
+    """Answer with one plain page: nothing is at this address, or the request cannot be taken."""
     status = error.status_code if isinstance(error, HTTPException) else 413
     return _message(request, status, "missing" if status == 404 else "refused")
 
 
 async def explain_no_room(request: Request, error: Exception) -> Response:
-    """Where the disk takes no more."""
+    """Answer with a plain page where the disk takes no more."""
     return _message(request, 503, "no_room")
 
 

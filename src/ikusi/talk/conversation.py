@@ -1,4 +1,4 @@
-"""What is kept of the people who talk: in memory alone, and no more than there is room for."""
+"""People who talk and their conversations: in memory alone, no more than there is room for."""
 
 from __future__ import annotations
 

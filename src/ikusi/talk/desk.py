@@ -27,7 +27,7 @@ State = Literal["waiting", "coming", "whole", "cut", "stopped", "failed", "away"
 
 @dataclass
 class Answer:
-    """What a model says of a question: `text` so far, and how it stands.
+    """A model's answer to a question: `text` so far, and its state.
 
     `cut`: the longest answer that is allowed has ended it; `stopped`: a person has; `failed`: the
     model gave none; `away`: it cannot be asked. ``ends``: somebody wants no more of it;
@@ -80,7 +80,7 @@ class Desk:
             self._changed.notify()
 
     def count_before(self, answer: Answer) -> int:
-        """How many questions come before one that waits."""
+        """Number of questions that come before one that waits; 0 where it waits no longer."""
         with self._changed:
             return self._queue.index(answer) if answer in self._queue else 0
 

@@ -1,4 +1,4 @@
-"""What people do on their pages: begin, ask, stop, read along, begin anew."""
+"""The pages on which people begin, ask, stop, read along, prefer, and begin anew."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIGN_OF_LIFE = 100  # looks without anything new after which a sign of life is s
 
 
 async def enter(request: Request) -> Response:
-    """Where the link leads: to pages of one's own."""
+    """Follow the link: go to pages of one's own."""
     site: Site = request.app.state.site
     word = request.path_params["word"]
     if site.links.find(word) is None:
@@ -174,7 +174,7 @@ async def send_picture(request: Request) -> Response:
 
 
 async def follow(request: Request) -> Response:
-    """What the models are saying, as events for whoever reads along."""
+    """Send the models' answers as they are written, as events for whoever reads along."""
     asked = visit(request)
     talk = asked.conversation
     if talk is None or not talk.turns:
@@ -203,7 +203,7 @@ async def _follow(site: Site, talk: Conversation, turn: Turn) -> AsyncIterator[s
 def _list_changes(
     talk: Conversation, turn: Turn, shown: list[str], before: list[int]
 ) -> Iterator[dict[str, object]]:
-    """What has changed since ``shown`` and ``before``, which are brought up to date."""
+    """Yield the changes since ``shown`` and ``before``, which are brought up to date."""
     for side, (answer, desk) in enumerate(zip(turn.answers, talk.desks, strict=True)):
         text, waiting = clean(answer.text), desk.count_before(answer)
         if text != shown[side]:
@@ -216,6 +216,6 @@ def _list_changes(
 
 
 def _count_alike(one: str, other: str) -> int:
-    """How many letters two texts begin with alike."""
+    """Number of letters at the beginning that two texts have in common."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -1,4 +1,4 @@
-"""Which of two models people prefer: judgements in a table, with what was judged beside them."""
+"""People's preferences between two models: judgements in a table, the conversations beside it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def name_rater(word: str) -> str:
 
 
 def name_item(talk: Conversation) -> str:
-    """What is judged, by its picture and questions."""
+    """The id of a judged conversation: a hash of its picture and questions."""
     about = [talk.picture.digest if talk.picture else "", *(one.question for one in talk.turns)]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
@@ -109,7 +109,7 @@ def _make_judgement(talk: Conversation, choice: str, rater: str, language: str) 
 
 
 def _lay_out(talk: Conversation, judgement: Judgement) -> dict[str, Any]:
-    """What was judged, so that it can be shown again."""
+    """A judged conversation as plain values, so that it can be shown again."""
     names = [desk.name for desk in talk.desks]
     turns = [
         {
@@ -123,5 +123,5 @@ def _lay_out(talk: Conversation, judgement: Judgement) -> dict[str, Any]:
 
 
 def _name_picture(talk: Conversation) -> str:
-    """Where a picture is in the table's folder; empty where there is none."""
+    """The path of a conversation's picture in the table's folder; empty where there is none."""
     return f"{PICTURES}/{talk.picture.digest[:32]}.{ENDING}" if talk.picture else ""

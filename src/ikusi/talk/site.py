@@ -1,4 +1,4 @@
-"""What all pages of a talk share: the models, the people, words and templates."""
+"""Parts shared by all pages of a talk: the models, the people, words and templates."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Visit:
 
     @cached_property
     def person(self) -> Person:
-        """What is kept of them, as it was when they asked."""
+        """The person who asks, as kept in memory when they asked."""
         return self.site.people.find(self.own)
 
     @property
@@ -103,7 +103,7 @@ class Visit:
         self.site.people.keep(self.own, person)
 
     def page(self, problem: str = "", status: int = 200, question: str = "") -> Response:
-        """Where they are: at the beginning, or in a conversation."""
+        """The page that they are on: the beginning, or a conversation."""
         talk = self.conversation
         return render(
             self.site,
@@ -154,7 +154,7 @@ def _templates() -> Environment:
 
 
 def visit(request: Request) -> Visit:
-    """Who asks, by the secrets in the path.
+    """Find the person who asks, by the secret words in the path.
 
     Raises:
         HTTPException: the link is not this server's, or the other word is none.

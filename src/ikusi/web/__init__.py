@@ -1,1 +1,1 @@
-"""What all pages that Ikusi serves share: guards, words, templates, uploads, the server."""
+"""Parts shared by all pages that Ikusi serves: guards, words, templates, uploads, the server."""

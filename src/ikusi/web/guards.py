@@ -1,4 +1,4 @@
-"""What every request passes and every answer carries, whoever asks."""
+"""Checks that every request passes, and headers that every answer carries, whoever asks."""
 
 from __future__ import annotations
 

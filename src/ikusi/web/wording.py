@@ -44,7 +44,7 @@ class Wording:
         return self.chosen.texts[key].format_map(values)
 
     def part(self, label: str) -> str:
-        """What a text of a row is called: `choice 2` by the word for `choice`."""
+        """The word for a text of a row: `choice 2` is the word for `choice`, and the number."""
         match = re.fullmatch(r"(.+?)( \d+)?", label)
         name, number = (match[1], match[2] or "") if match else (label, "")
         return self.chosen.parts.get(name, name) + number

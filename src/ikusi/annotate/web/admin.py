@@ -22,7 +22,7 @@ SIDES = {"A": "B", "B": "A"}
 
 
 def show_overview(asked: Visit) -> Response:
-    """How far everybody is, and where they do not agree."""
+    """Show how far each person is, and the items on which people disagree."""
     site = asked.site
     people = site.store.people()
     rows = [
@@ -47,7 +47,7 @@ def show_overview(asked: Visit) -> Response:
 
 
 async def show_agreement(request: Request) -> Response:
-    """How far people agree so far."""
+    """Show the agreement of people so far."""
     asked = visit(request, admin=True)
     return asked.page(
         "figures", figures=await run_in_threadpool(figures.compute_figures, asked.site)
@@ -67,12 +67,12 @@ def list_disputed(asked: Visit) -> list[str]:
 
 
 def _meant(turn: Turn, word: Word) -> str:
-    """What a verdict means whichever side answers stood on."""
+    """The verdict whichever side answers stood on: the model preferred, in place of A or B."""
     return {"A": turn.left, "B": turn.right}.get(word.given.verdict, word.given.verdict)
 
 
 def list_others(asked: Visit, item: str) -> list[tuple[str, Given]]:
-    """What everybody said of an item, as if answers had stood as before who decides."""
+    """The answers of all raters to an item, with the sides as the person who decides sees them."""
     own = next(turn for turn in asked.turns.values() if turn.item == item)
     others = []
     for seat in asked.project.seats:
@@ -84,7 +84,7 @@ def list_others(asked: Visit, item: str) -> list[tuple[str, Given]]:
 
 
 def _turn_sides(given: Given, other: bool) -> Given:
-    """What was said, with the sides exchanged where they were the other way round."""
+    """The answer of a rater, its sides exchanged where they saw them the ``other`` way round."""
     if not other:
         return given
     criteria = {name: SIDES.get(chosen, TIE) for name, chosen in given.criteria.items()}

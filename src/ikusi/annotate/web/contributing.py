@@ -27,7 +27,7 @@ from ikusi.web.guards import TooLargeError
 
 
 def visit_giver(request: Request) -> Visit:
-    """Who asks, in a project whose items people give.
+    """Find the person who asks, in a project whose items people give.
 
     Raises:
         HTTPException: it is another project, or the link is not one of its own.
@@ -39,7 +39,7 @@ def visit_giver(request: Request) -> Visit:
 
 
 async def show_mine(request: Request) -> Response:
-    """What somebody has given, with the form to give more."""
+    """Show what a person has given, with the form to give more."""
     asked = visit_giver(request)
     return shut(asked) or _show_mine(asked)
 
@@ -78,7 +78,7 @@ async def take_upload(request: Request) -> Response:
 
 
 class Aside(NamedTuple):
-    """Where a picture is until it is taken in: as it was sent, plain, and small."""
+    """The files of a picture until it is taken in: as it was sent, plain, and small."""
 
     sent: Path
     plain: Path
@@ -183,7 +183,7 @@ def _show_one(
 
 
 def _find_before(asked: Visit, one: Contribution) -> str:
-    """Which text says that the same picture was given before; empty where it was not."""
+    """The key of the text that says the same picture was given before; empty where it was not."""
     others = [
         other.seat
         for other in asked.site.store.contributions()

@@ -1,4 +1,4 @@
-"""How far people agree so far, computed in a process of its own: the libraries that figures need
+"""Agreement of people so far, computed in a process of its own: the libraries that figures need
 would take more memory than the whole server."""
 
 from __future__ import annotations

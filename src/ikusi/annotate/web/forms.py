@@ -24,10 +24,10 @@ _NONCE = re.compile("[A-Za-z0-9_-]{8,64}")
 
 
 def read_nonce(fields: Fields) -> str:
-    """What makes a form itself.
+    """Read the nonce, which identifies a form.
 
     Raises:
-        RefusedError: it was not made here.
+        RefusedError: the form was not made here.
     """
     nonce = take_one(fields, "nonce")
     if not _NONCE.fullmatch(nonce):
@@ -36,7 +36,7 @@ def read_nonce(fields: Fields) -> str:
 
 
 def read_name(fields: Fields) -> str:
-    """What somebody wants to be called, on one line."""
+    """Read the name that a person wants to be called by, on one line."""
     name = " ".join(take_one(fields, "name").split())
     if len(name) > MOST_NAME:
         _refuse("name_long")
@@ -44,10 +44,10 @@ def read_name(fields: Fields) -> str:
 
 
 def read_given(task: Task, item: Item, fields: Fields, seconds: float) -> Given:
-    """What a form says of an item.
+    """Read the answer to an item from a form.
 
     Raises:
-        RefusedError: it says nothing, or two things at once.
+        RefusedError: the form says nothing, or two things at once.
     """
     button = SKIPPED if "skip" in fields else take_one(fields, "verdict")
     criteria = {
@@ -98,7 +98,7 @@ def read_correction(item: Item, fields: Fields) -> dict[str, str]:
 
 
 def read_written(task: Task, rows: str, fields: Fields) -> Written:
-    """What a form says about a picture that somebody gives.
+    """Read from a form the texts about a picture that a person gives.
 
     Args:
         task: with the lists to choose from.

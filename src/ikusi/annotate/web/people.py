@@ -22,7 +22,7 @@ LEAST_SECONDS = 0.4
 
 
 async def start(request: Request) -> Response:
-    """Where a link leads: to the first page, or on to where somebody stopped."""
+    """Follow a person's link: show the first page, or go on to where they stopped."""
     asked = visit(request)
     if asked.admin:
         return admin.show_overview(asked)
@@ -96,7 +96,7 @@ async def show_item(request: Request) -> Response:
 
 
 def shut(asked: Visit) -> Response | None:
-    """Where somebody goes who has not begun, or has withdrawn."""
+    """Send a person who has not begun, or has withdrawn, to the first page; None for all others."""
     person = asked.person
     if asked.admin or (person.entered and not person.withdrawn):
         return None
@@ -158,7 +158,8 @@ async def answer(request: Request) -> Response:
 
 
 def count_seconds(fields: Fields) -> float:
-    """How long somebody looked: as their page says, but no longer than since it was sent."""
+    """Seconds that a person looked, as their page says: at most those since it was sent, and at
+    most `forms.LONGEST_SECONDS`."""
     try:
         since = time.time() - float(take_one(fields, "shown")) / 1000
         own = float(take_one(fields, "seconds") or since)

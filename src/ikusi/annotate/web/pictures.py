@@ -21,7 +21,7 @@ KEPT = {"Cache-Control": "private, max-age=86400"}
 
 
 def place_small(project: Project, item: Item) -> Path:
-    """Where an item's small picture is."""
+    """The path of an item's small picture."""
     return project.folder / SMALL / f"{Path(item.picture).stem}.webp"
 
 

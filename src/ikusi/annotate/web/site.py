@@ -1,4 +1,4 @@
-"""What all pages of a project share: the project, its answers, words and templates."""
+"""Parts shared by all pages of a project: the project, its answers, words and templates."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Visit:
 
     @cached_property
     def person(self) -> Person:
-        """Who sits at their seat, as it was when they asked."""
+        """The person at their seat, as stored when they asked."""
         return self.site.store.person(self.seat)
 
     @cached_property
@@ -126,7 +126,7 @@ class Visit:
 
     @property
     def turns(self) -> Mapping[int, Turn]:
-        """What they may be asked, by number."""
+        """The turns that they may be asked, by number."""
         return self.current.turns[self.seat]
 
     @cached_property
@@ -152,7 +152,7 @@ class Visit:
         return [n for n, one in self.turns.items() if n in waiting or one.item in self.answered]
 
     def place(self, number: int) -> int:
-        """Which of these comes first, second, ... to them."""
+        """The place of a number, counted from 1, in the order in which they are asked."""
         return 1 + bisect_left(self.numbers, number)
 
     @cached_property
@@ -173,12 +173,12 @@ class Visit:
         return self.words(key, **values) if own is None else own.format_map(values)
 
     def name_part(self, name: str) -> str:
-        """What a text that somebody writes is called."""
+        """The word for a text that a person writes, in the language of the pages."""
         return self.words.part("caption" if name == "text" else name)
 
     @property
     def consent(self) -> str:
-        """What they agree to before they begin."""
+        """The text that they agree to before they begin."""
         more = self.task_words.pages.get("consent")
         return self.site.consent or "\n\n".join(filter(None, [self.words("consent"), more]))
 
@@ -198,7 +198,7 @@ class Visit:
         return next((n for n, turn in self.turns.items() if turn.item == item), 0)
 
     def name_verdict(self, given: Given) -> str:
-        """What somebody said, in a word."""
+        """The verdict of an answer in a word, in the language of the pages."""
         own = self.task_words.said
         if given.verdict == SKIPPED:
             return self.words("skipped")
@@ -268,7 +268,7 @@ def _templates() -> Environment:
 
 
 def visit(request: Request, admin: bool | None = None) -> Visit:
-    """Who asks, by the secret in the path.
+    """Find the person who asks, by the secret word in the path.
 
     Args:
         admin: whether only who runs the project may, or only the others.

@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 
 class _UnreadableError(ValueError):
-    """Why an annotation is no judgement."""
+    """An annotation is no judgement; the message says why."""
 
 
 def read(path: Path) -> Iterator[Row | BadLine | None]:
@@ -92,7 +92,7 @@ def _was_changed(answer: Row) -> bool:
 
 
 def _who(annotation: Row) -> Any:
-    """Who made an annotation: a user's number, or an object with their address."""
+    """The author of an annotation: an address, or `user-` and a number; None where it has none."""
     user = annotation.get("completed_by")
     if isinstance(user, dict):
         user = user.get("email") or user.get("id")
@@ -149,12 +149,12 @@ def write(judgements: Sequence[Judgement], path: Path) -> None:
 
 
 def locate_interface(path: Path) -> Path:
-    """Where the interface of a file of tasks is."""
+    """The path of the labelling interface beside a file of tasks."""
     return path.with_suffix(".xml")
 
 
 def _describe(one: Judgement) -> str:
-    """What of an item a table of judgements knows, to be read by people."""
+    """An item described for people: benchmark, language, id, and which models are A and B."""
     about = f"{one.benchmark}, {one.language}, {one.id}"
     return f"{about}: A is {one.left}, B is {one.right}" if one.left else about
 
