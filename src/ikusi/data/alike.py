@@ -37,7 +37,7 @@ def warn_if_alike(corpus: Corpus, languages: Sequence[str]) -> None:
 
 
 def count_alike(corpus: Corpus, one: str, other: str) -> tuple[int, int]:
-    """How many rows have the same text in two languages, and how many were compared.
+    """Count the rows that have the same text in two languages, and the rows that were compared.
 
     Names, numbers and yes and no are the same in many languages, so only prose counts. Some 512
     rows are looked at.
@@ -55,7 +55,7 @@ def count_alike(corpus: Corpus, one: str, other: str) -> tuple[int, int]:
 
 
 def _starts(count: int) -> Iterator[int]:
-    """Where the windows begin; all rows are seen where there are few."""
+    """First rows of the windows that are compared; all rows are compared where there are few."""
     step = max(ROWS, count // WINDOWS)
     yield from range(0, count, step)
 

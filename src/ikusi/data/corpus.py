@@ -324,7 +324,7 @@ class Corpus:
         return np.append(self._digests, np.bytes_())[np.fromiter(numbers, np.int64)]
 
     def shows(self, digests: np.ndarray) -> np.ndarray:
-        """Which of these digests, S32 [N] in order, a picture of some row has: bool [N]."""
+        """Mask of these digests, S32 [N] in order, that a picture of some row has: bool [N]."""
         stored = _among(digests, self._digests)
         # Which picture is which row's takes longer, and is of use only where one is stored.
         return _among(digests, self.row_digests()) if stored.any() else stored
@@ -381,7 +381,7 @@ class Corpus:
 
 
 def _among(digests: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Which of some digests, in order, are among millions: `np.isin`, which would sort these."""
+    """Mask of some digests, in order, that are among millions; `np.isin` would sort these."""
     places = np.searchsorted(digests, held)
     inside = places < len(digests)
     mask = np.zeros(len(digests), bool)

@@ -16,7 +16,7 @@ _NAMED = re.compile(r"hub:([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a release is on the hub: its name, and a branch, a tag or a commit if one is named."""
+    """The place of a release on the hub: its name, and a branch, tag or commit if one is named."""
 
     name: str
     revision: str | None

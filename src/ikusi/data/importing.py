@@ -49,7 +49,7 @@ class Ledger(Protocol):
         """The SHA-256 of a picture that was decoded, and what it is; None if it was not."""
 
     def reason(self, url: str) -> str | None:
-        """Why there is no picture."""
+        """The reason why there is no picture; None where there is one."""
 
     def find_repeated(self, least: int) -> dict[str, int]:
         """SHA-256 of pictures that came from so many URLs or more, and from how many."""

@@ -1,4 +1,4 @@
-"""What people said of a corpus's rows: who gave which verdict, and texts before their correction.
+"""Judgements of a corpus's rows by people: their verdicts, and texts before their correction.
 
 `judged.jsonl` in the corpus's folder has a line for each row that somebody judged, `corpus.json`
 the share of rows that people accepted, with its interval. A corpus that was not judged has neither.
@@ -42,7 +42,7 @@ class Judged(jsonfile.Record):
 
 
 class Accepted(jsonfile.Record):
-    """How many rows people accepted as they were.
+    """The share of rows that people accepted as they were.
 
     ``share`` of all rows with the bounds of its 95 % interval, from ``items`` that were judged;
     ``kind`` of those who judged: `person` or `simulated`.
@@ -85,7 +85,7 @@ def add_accepted(folder: Path, accepted: Accepted) -> None:
 
 
 def read_accepted(folder: Path) -> Accepted | None:
-    """How many rows of a corpus people accepted; None where they were not judged.
+    """Read the share of a corpus's rows that people accepted; None where they were not judged.
 
     Raises:
         InputError: the corpus's record of it is damaged.
@@ -94,7 +94,7 @@ def read_accepted(folder: Path) -> Accepted | None:
 
 
 def read(folder: Path) -> dict[str, Judged]:
-    """What people said of a corpus's rows, by row id; empty where they were not judged.
+    """Read people's judgements of a corpus's rows, by row id; empty where they were not judged.
 
     Raises:
         InputError: a line is damaged.

@@ -133,7 +133,7 @@ class Mixture(Sequence[Sample]):
 
 
 def choose_target_rows(ids: Sequence[str], ratio: float, seed: int) -> np.ndarray:
-    """Which rows are read in the target language: exactly round(ratio * n), nested in the ratio.
+    """Choose the rows read in the target language: exactly round(ratio * n), nested in the ratio.
 
     Rows are ranked by a hash of seed and id, so a row's rank does not depend on the order of the
     rows.

@@ -42,7 +42,7 @@ def list_paths(settings: Section) -> list[Path]:
 
 
 def locate_pictures(path: Path, settings: Section) -> Path:
-    """Where the loose pictures of a local data set are."""
+    """The folder or archive with the loose pictures of a local data set."""
     images = getattr(settings, "images", None)
     return Path(images) if images else locate_beside(path)
 

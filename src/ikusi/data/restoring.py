@@ -132,7 +132,7 @@ def _fetch_all(
 
 
 def _make_strict_fetcher() -> Fetcher:
-    """What fetches pictures and takes none of other bytes: a release says which ones it means."""
+    """Make a fetcher that refuses pictures of other bytes: a release names the digest of each."""
     from ikusi.data.web.fetch import FetchSettings, make_fetcher
 
     return make_fetcher(FetchSettings(on_mismatch="drop"))

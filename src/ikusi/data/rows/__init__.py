@@ -1,4 +1,4 @@
-"""What a row of each type holds, one file for each type.
+"""The types of rows, one file for each type.
 
 A module here that has `ROW_TYPES` adds those types; nothing else needs to know. `base.RowType` says
 what a type must answer.

@@ -1,4 +1,4 @@
-"""What a type of rows is: all that other rooms ask of rows without knowing which type they are of.
+"""The base of row types: all that other rooms ask of rows without knowing their type.
 
 A type is one class in one file of this folder; `ROW_TYPES` in that file lists an instance of it.
 """
@@ -169,8 +169,7 @@ class Asked(RowType):
         raise LookupError(f"{self.name} rows have no options")
 
     def answers(self, row: Row) -> list[str]:
-        """What people answered where there are no options; empty where there are no such
-        answers."""
+        """The answers that people gave, where there are no options; empty where there are none."""
         return []
 
     def texts(self, row: Row) -> list[str]:

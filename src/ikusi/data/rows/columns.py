@@ -73,7 +73,7 @@ class Text(Column):
 
 
 class Answers(Column):
-    """What people answered, in their order, the same answer perhaps several times."""
+    """The answers that people gave, in their order, the same answer perhaps several times."""
 
     type = pa.list_(pa.string())
 
@@ -94,7 +94,7 @@ class Answers(Column):
 
 
 class Translator(Column):
-    """Who translated a row."""
+    """The name of the translator of a row."""
 
     type = pa.string()
 
@@ -110,7 +110,7 @@ class Translator(Column):
 
 
 class Flags(Column):
-    """What checks found worth a look in a row."""
+    """The flags of a row: notes of checks that it needs a look."""
 
     type = pa.list_(pa.string())
 
@@ -124,7 +124,7 @@ class Flags(Column):
 
 
 class Score(Column):
-    """How sure a translator was of a row."""
+    """The score of a row: how sure its translator was."""
 
     type = pa.float64()
 
@@ -191,7 +191,7 @@ _short.maxstring = _short.maxother = 80
 
 
 def find_blank(texts: Any) -> np.ndarray:
-    """Which texts are missing or blank, bool [N]."""
+    """Mask of the texts that are missing or blank, bool [N]."""
     visible = pc.fill_null(pc.match_substring_regex(texts, SIGN), False)
     return ~visible.to_numpy(zero_copy_only=False)
 

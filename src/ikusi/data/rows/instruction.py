@@ -81,7 +81,7 @@ class Instructions(RowType):
     ways = (("turns",), ("question", "answer"))
 
     def texts(self, row: Row) -> list[str]:
-        """What is said, turn by turn."""
+        """The contents of the turns, in order."""
         return [turn["content"] for turn in row["turns"]]
 
     def with_texts(self, table: pa.Table, texts: pa.ListArray) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class Instructions(RowType):
         return {"turns": pa.ListArray.from_arrays(offsets, replaced)}
 
     def name_texts(self, texts: Sequence[str]) -> dict[str, str | list[str]]:
-        """What is said, turn by turn."""
+        """The contents of the turns, in order, as `turns`."""
         return {"turns": list(texts)}
 
     def turns(self, row: Row, prompts: Sequence[str]) -> list[tuple[str, str]]:
@@ -102,7 +102,7 @@ class Instructions(RowType):
         return [(turn["role"], turn["content"]) for turn in row["turns"]]
 
     def lines(self, row: Row) -> list[Line]:
-        """Who says what."""
+        """The contents of the turns, labelled with their roles."""
         return [Line(turn["role"], turn["content"]) for turn in row["turns"]]
 
     def read(self, cells: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How the texts of a row belong together, and which of them is right."""
+"""The layout of a row's texts, and the kind of its right answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 
 class Layout(Enum):
-    """How the texts of a row belong together, for whoever writes them one after the other."""
+    """The layout of a row's texts, for whoever writes them one after the other."""
 
     TEXT = auto()
     """One text."""
@@ -18,7 +18,7 @@ class Layout(Enum):
 
 
 class Gold(Enum):
-    """What is right, of a row that a model is asked about."""
+    """The kind of right answer to a row that a model is asked about."""
 
     OPTION = auto()
     """One of several options."""

@@ -20,7 +20,7 @@ class Questions(Asked):
     listed = "answers"
 
     def answers(self, row: Row) -> list[str]:
-        """What people answered."""
+        """The answers that people gave."""
         return list(row["answers"])
 
     def turns(self, row: Row, prompts: Sequence[str]) -> list[tuple[str, str]]:

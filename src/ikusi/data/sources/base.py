@@ -1,4 +1,4 @@
-"""What every data set gives: rows, bad rows, and rows left out on purpose."""
+"""The base of data sets to import: they give rows, bad rows, and rows left out on purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a row's picture is; its bytes are read only when they are asked for."""
+"""Pictures of rows by where they are; their bytes are read only when they are asked for."""
 
 from __future__ import annotations
 
@@ -141,8 +141,7 @@ def _fits(name: str) -> bool:
 
 
 def locate_beside(table: Path) -> Path:
-    """Where the pictures of a table are if nothing else is given: beside it, in `images` or
-    loose."""
+    """The default place of a table's pictures: beside it, in `images` or loose."""
     folder = table if table.is_dir() else table.parent
     return next((folder / name for name in LOOSE if (folder / name).exists()), folder)
 

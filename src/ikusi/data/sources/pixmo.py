@@ -67,7 +67,7 @@ def _read_ama(origin: Origin, options: NoOptions) -> Iterator[Item]:
 
 
 def read_conversation(row: dict[str, Any]) -> list[str]:
-    """What was said in turn, the user first: from `messages`, else from the tagged question.
+    """The texts of all turns, the user's first: from `messages`, else from the tagged question.
 
     Raises:
         InputError: the turns do not alternate.

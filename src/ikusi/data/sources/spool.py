@@ -41,7 +41,7 @@ class Spool:
         self._base.execute("DELETE FROM held WHERE key = ?", (key,))
 
     def take_rest(self) -> Iterator[Any]:
-        """What was not taken, in the order in which it was put."""
+        """Yield the objects that were not taken, in the order in which they were put."""
         for (value,) in self._base.execute("SELECT value FROM held WHERE NOT taken ORDER BY rowid"):
             yield pickle.loads(value)
 

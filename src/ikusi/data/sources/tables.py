@@ -36,7 +36,7 @@ MOST_LOST = 2**24  # rows of a row group, which a damaged file may say as it lik
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a data set is read from.
+    """The place that a data set is read from, and its split.
 
     Args:
         path: a file or folder on this machine, laid out as on the hub; none for the hub.

@@ -1,4 +1,4 @@
-"""Which addresses a program may reach on behalf of a table of URLs: public ones alone.
+"""Limits on the addresses that are reached on behalf of a table of URLs: public ones alone.
 
 A URL in somebody's data must not make this machine ask its own network. Names are checked when
 they are resolved, and every address once more when the socket to it is made: what was checked is

@@ -52,7 +52,7 @@ def _user_agent() -> str:
 
 @dataclass(frozen=True)
 class FetchSettings:
-    """How pictures are fetched.
+    """Settings for fetching pictures.
 
     Args:
         concurrency: URLs under way at once.
@@ -87,7 +87,7 @@ class FetchSettings:
 
 
 class _NoPictureError(Exception):
-    """Why a URL gives no picture."""
+    """A URL gives no picture; `outcome` has the reason."""
 
     def __init__(self, reason: str, http: int | None = None, rest: float = 0.0) -> None:
         super().__init__(reason)
@@ -354,7 +354,7 @@ def _rest(value: str) -> float:
 
 
 def _decode(data: bytes, max_pixels: int) -> Decoded | str:
-    """What a picture is, or why bytes are none."""
+    """Decode and describe a picture, or return the reason why its bytes are none."""
     try:
         return decode_and_describe(data, max_pixels)[1]
     except NotAPictureError:

@@ -1,4 +1,4 @@
-"""What became of every URL that was fetched: a table in SQLite beside the pictures."""
+"""The outcome of every URL that was fetched: a table in SQLite beside the pictures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one URL gave.
+    """The outcome of fetching one URL.
 
     Args:
         reason: why there is no picture; None if there is one.
@@ -56,13 +56,13 @@ class Outcome:
 
 
 def locate_picture(url: str) -> str:
-    """Where the picture of a URL is kept, below the folder of the ledger."""
+    """The path of the picture of a URL, below the folder of the ledger."""
     name = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{name[:2]}/{name[2:4]}/{name}"
 
 
 class Ledger:
-    """What became of every URL; it may be read from several threads.
+    """The outcome of every URL; it may be read from several threads.
 
     Args:
         folder: where ledger and pictures are; made if there is none.
@@ -110,12 +110,12 @@ class Ledger:
         return (row[0], Decoded(*row[1:])) if row and None not in row else None
 
     def reason(self, url: str) -> str | None:
-        """Why there is no picture behind a URL; None if there is one, or it was never asked for."""
+        """The reason for no picture at a URL; None if there is one, or it was never asked for."""
         row = self._row("reason", url)
         return row[0] if row else None
 
     def flag(self, url: str) -> str | None:
-        """What is odd about a picture: `hash mismatch`."""
+        """The flag of a picture, `hash mismatch`; None where there is none."""
         row = self._row("flag", url)
         return row[0] if row else None
 
