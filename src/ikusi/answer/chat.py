@@ -47,7 +47,7 @@ def _write(role: str, text: str) -> dict[str, Any]:
 
 @dataclass
 class Conversation:
-    """What was shown, asked and answered so far; each answer reads all of it.
+    """A conversation so far: picture, questions and answers; each answer reads all of it.
 
     Attributes:
         engine: the model that answers.

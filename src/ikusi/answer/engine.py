@@ -1,4 +1,4 @@
-"""What passes between who asks a model and whatever answers.
+"""Queries, replies and engines: the types through which a model is asked.
 
 A row becomes a ``Query``; an engine turns queries into replies, in order. Engines differ in where
 the model runs: here, in vLLM, or behind a server. Nothing else of an evaluation knows.
@@ -90,7 +90,7 @@ class Reply:
 
 
 def explain_not_finite(value: float) -> str:
-    """Why there is no answer where a model's numbers are none, as with a NaN in its weights."""
+    """The reason for no answer where a model's number is not finite (a NaN in its weights)."""
     return f"model: expected finite numbers, found {value}"
 
 

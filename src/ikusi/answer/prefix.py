@@ -220,7 +220,7 @@ class SharedPrefix:
         return State(cache, mask, forward(self.model, cache, mask, ids, keep=1)[:, -1])
 
     def _read_beginning(self, rows: Sequence[int], room: int) -> Cache:
-        """What the numbered prompts begin with, and room for so many more tokens in each row."""
+        """The cache of the numbered prompts' beginnings, with room for more tokens in each row."""
         if self._cache is None:
             return make_cache(self.model, room)
         places = torch.tensor([self._place[row] for row in rows], device=self.model.device)

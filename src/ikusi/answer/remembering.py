@@ -14,7 +14,7 @@ class Remembering:
         self._last: tuple[list[Any], str, Any] = ([], "", None)
 
     def __call__(self, images: Any, **settings: Any) -> Any:
-        """What the image processor makes of pictures; a new mapping each time."""
+        """Process pictures as the image processor does; returns a new mapping each time."""
         shown, asked = list(_flatten(images)), f"{_nest(images)} {settings!r}"
         before, same, made = self._last
         if asked != same or [*map(id, shown)] != [*map(id, before)]:
@@ -35,5 +35,5 @@ def _flatten(images: Any) -> Iterator[Any]:
 
 
 def _nest(images: Any) -> Any:
-    """How lists of pictures are nested."""
+    """The nesting of lists of pictures, with 0 for each picture."""
     return [_nest(one) for one in images] if isinstance(images, list | tuple) else 0

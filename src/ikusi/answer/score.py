@@ -75,7 +75,7 @@ def _side_by_side(
 
 
 def _spans(asked: Sequence[Sequence[Sequence[int]]], width: int, device: torch.device) -> Tensor:
-    """Which of the new tokens each of them sees [N, L, L]: itself and those of its option before.
+    """Mask of the new tokens that each of them sees [N, L, L]: itself and its option's before it.
 
     Padding sees itself, so that no row of attention is empty.
     """

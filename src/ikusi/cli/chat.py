@@ -140,7 +140,7 @@ def _check_runs(runs: Sequence[str], web: bool) -> None:
 
 
 def _name(run: str) -> str:
-    """What a model is called: as its run or folder, or as the hub or its server calls it."""
+    """The display name of a model: its run's or folder's, or its name on the hub or its server."""
     from ikusi.recipe.folder import CHECKPOINT
 
     folder = Path(run).resolve()

@@ -136,7 +136,7 @@ def _import(
 
 
 def _locate_kept(source: str) -> Path:
-    """Where a release of the hub is kept that a recipe may name."""
+    """The folder in which a release of the hub is kept, so that a recipe may name the release."""
     from ikusi.recipe.folder import HUB, locate_corpus
 
     if not source.startswith(HUB) or "@" not in source:
@@ -215,7 +215,7 @@ def _fetcher(
     use_proxy: bool,
     report: "Report",
 ) -> "Fetcher":
-    """What fetches pictures; loaded only when there are some to fetch."""
+    """Make the function that fetches pictures; it loads its code only when it is called."""
 
     def fetch(wanted: "Iterable[Wanted]") -> "Ledger":
         from urllib.request import getproxies

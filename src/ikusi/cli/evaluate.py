@@ -78,7 +78,7 @@ def evaluate(
 
 
 def _place(model: str, output: Path | None) -> Path:
-    """Where results go, which is refused before anything is opened if it is not ours."""
+    """The folder for results; one that is not ours is refused before anything is opened."""
     from ikusi import claim
     from ikusi.recipe.folder import name_model
 

@@ -100,7 +100,7 @@ def publish(
 
 
 def _list_files(done: "Released", name: str | None, allowed: list[str]) -> None:
-    """What would go to the hub, and how much it is."""
+    """Print the files that would go to the hub, and their sizes."""
     from ikusi.disk import format_bytes
     from ikusi.publish import push
 

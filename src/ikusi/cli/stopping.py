@@ -39,7 +39,7 @@ KEPT = {
 
 
 def describe_kept(words: Sequence[str]) -> str:
-    """What remains when the command of these words is stopped, in a line.
+    """Describe in a line what remains when the command of these words is stopped.
 
     >>> describe_kept(["report", "studies/emoji-eu", "--output", "so-far"])
     'nothing unfinished is kept; the same command begins anew'

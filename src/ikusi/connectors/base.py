@@ -1,4 +1,4 @@
-"""What a connector is: stock LLaVA always has two layers with an activation between them."""
+"""The base of connectors: stock LLaVA always has two layers with an activation between them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a server answered, whatever form it came in: text, thoughts, how it ended, what it cost."""
+"""A server's answer, whatever form it came in: text, thoughts, how it ended, what it cost."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _parts(content: Any) -> tuple[str | None, str]:
 
 
 def _explain_torn(choice: Any, ended: str, limit: int | None) -> str | None:
-    """Why an answer that ended so is not whole."""
+    """Explain why an answer that ended so is not whole; None where it ended by itself."""
     if ended in NATURAL:
         return None
     if ended in LIMITED:
@@ -146,7 +146,7 @@ def _explain_torn(choice: Any, ended: str, limit: int | None) -> str | None:
 
 
 def _nothing(message: Any, thought: str) -> str:
-    """Why there is no text in an answer that ended by itself."""
+    """Explain why an answer that ended by itself has no text."""
     refusal = getattr(message, "refusal", None)
     if isinstance(refusal, str) and refusal.strip():
         return f"{REFUSAL}: {' '.join(refusal.split())[:100]}"

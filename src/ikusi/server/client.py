@@ -111,7 +111,7 @@ class Connection:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def record(self) -> dict[str, Any]:
-        """What was learnt of the server, for the record: its address, the fields it refuses."""
+        """Facts learnt of the server, for the record: its address, the fields it refuses."""
         return {"address": self.shown, "fields": dict(self.fields.changed)}
 
     async def ask(self, say: pieces.Say | None = None, **request: Any) -> Answer:

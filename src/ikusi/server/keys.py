@@ -25,7 +25,7 @@ _STARS = r"(?:[*•…]|\.{3})[*•….]{0,200}"
 
 
 class Secrets:
-    """What must never be shown: keys, passwords, in every form in which a server may repeat them.
+    """Secrets never to be shown: keys, passwords, in every form in which a server may repeat them.
 
     >>> Secrets(["sesame-opens"]).blank("wrong key: sesame-opens; sent as sesa****pens")
     'wrong key: [key removed]; sent as [key removed]'
@@ -82,7 +82,7 @@ class Secrets:
 
 
 def find_in_address(url: str) -> Iterator[str]:
-    """What may be secret in an address: user, password, keys in its query."""
+    """Find what may be secret in an address: user, password, keys in its query."""
     parts = urlsplit(url)
     yield from (unquote(text) for text in (parts.username, parts.password) if text)
     yield from (value for name, value in parse_qsl(parts.query) if _SECRET.search(name))

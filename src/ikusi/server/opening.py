@@ -118,7 +118,7 @@ async def _is_known(server: Server, names: list[str]) -> bool:
 
 
 async def _refusal(server: Server, model: str) -> RefusedError | None:
-    """Why a server does not answer a short question by a model; none where it does.
+    """Put a short question to a model; return the server's refusal, None where it answers.
 
     Raises:
         InputError: it says nothing at all, or refuses the key.

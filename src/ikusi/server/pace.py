@@ -1,4 +1,4 @@
-"""How many requests a server is sent at once: more while all goes well, fewer when it does not."""
+"""Number of requests sent to a server at once: more while all goes well, fewer when it does not."""
 
 from __future__ import annotations
 

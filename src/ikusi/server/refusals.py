@@ -1,4 +1,4 @@
-"""What a server says when it does not answer: its reason in one line, and of which kind it is."""
+"""Refusals of a server that does not answer: the reason in one line, and the kind."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _list_reasons(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _of_page(body: str) -> str:
-    """What a page says: its title, or its words."""
+    """The title of a page, or its words."""
     title = re.search(r"<title[^>]*>([^<]*)</title", body, re.IGNORECASE)
     if title and title[1].strip():
         return title[1]

@@ -1,4 +1,4 @@
-"""What a model thinks aloud, taken apart from what it answers.
+"""Thoughts that a model writes, separated from its answer.
 
 Reasoning models mark their thoughts in the text where their server has no reader for them. An
 answer with a thought in it would be stored as a caption, or be right because the thought names
@@ -55,7 +55,7 @@ def split(text: str, own: str = "") -> tuple[str, str]:
 
 
 def _final(text: str, thoughts: list[str]) -> str:
-    """What stands in the channel `final` of a harmony answer."""
+    """The text in the channel `final` of a harmony answer."""
     channels = [(kind, content) for kind, content in _CHANNELS.findall(text)]
     thoughts += [
         text[: text.index(CHANNEL)],

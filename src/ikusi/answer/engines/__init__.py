@@ -1,4 +1,4 @@
-"""Where a model runs, a file each: here, in vLLM, or behind a server.
+"""Engines, a file each: they run a model in this process, in vLLM, or behind a server.
 
 A module here that has `ENGINES` adds those; nothing else needs to know.
 """

@@ -85,7 +85,7 @@ def _ids(
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two lists have in common, from the first."""
+    """Number of tokens that two lists have in common at their beginning."""
     for place, (a, b) in enumerate(zip(one, other, strict=False)):
         if a != b:
             return place

@@ -236,7 +236,7 @@ class General:
         return ids
 
     def _answer(self, messages: Sequence[Message], text: str, where: str) -> str:
-        """What the template writes after the prompt: an answer and the token that ends the turn."""
+        """The template's text after the prompt: an answer and the token that ends the turn."""
         answer = {"role": "assistant", "content": [{"type": "text", "text": text}]}
         prompt = self._render(messages, where, True)
         whole = self._render([*messages, answer], where, False)
@@ -366,7 +366,7 @@ def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) 
 
 
 def _kind(query: Query) -> tuple[bool, bool, int]:
-    """What queries of one batch have in common: processors take as many pictures for each text."""
+    """Properties that queries of one batch share: processors want as many pictures in each text."""
     return bool(query.options), query.completion, len(query.pictures)
 
 

@@ -1,4 +1,4 @@
-"""What kind of model a checkpoint holds, which decides how it is opened."""
+"""The kind of model that a checkpoint holds, which decides how it is opened."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from ikusi.model import hub
 
 
 def locate_checkpoint(checkpoint: str | Path) -> tuple[Path, str]:
-    """Where a checkpoint is and what kind of model it holds."""
+    """Return the folder of a checkpoint and the kind of model that it holds (`model_type`)."""
     from transformers import AutoConfig
 
     place = hub.find_folder(checkpoint)

@@ -170,7 +170,7 @@ class Local:
         return str(self.tokenizer.decode(answer.ids, skip_special_tokens=True)).strip()
 
     def _features(self, pixels: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What the LLM sees of each picture: projected features [P, hidden]."""
+        """Projected features of each picture, as the LLM reads them: [P, hidden]."""
         names = list(pixels)
         read: Any = self.model
         features: dict[str, Tensor] = {}

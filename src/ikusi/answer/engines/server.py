@@ -105,7 +105,7 @@ class Server:
         return Reply(prompt, seconds=time.perf_counter() - began, **_read(answer))
 
     async def _ask_one(self, query: Query, pictures: Mapping[str, Any]) -> dict[str, Any]:
-        """What a reply holds: the answer to a query, or why there is none."""
+        """Ask a query; return the fields of its reply: the answer, or why there is none."""
         if query.options or query.completion:
             wanted = "log-probabilities" if query.options else "a completion of plain text"
             raise InputError(f"{query.where}: expected a chat to go on with, found {wanted} wanted")
@@ -150,7 +150,7 @@ def _message(message: Message, pictures: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _read(answer: Answer) -> dict[str, Any]:
-    """What a reply holds of an answer; one that is torn is a failure, never scored.
+    """The fields of a reply, from an answer; one that is torn is a failure, never scored.
 
     The limit is the benchmark's own, as for models that run here: what it cut is read as far as it
     goes. Where thoughts took part of it, or the server cut before it, the answer is torn.
