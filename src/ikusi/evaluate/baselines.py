@@ -1,4 +1,4 @@
-"""What is reached by always giving the most frequent answer."""
+"""The score of always giving the most frequent answer."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence

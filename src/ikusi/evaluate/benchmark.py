@@ -195,7 +195,7 @@ def read(path: Path) -> Benchmark:
 
 
 def read_content(benchmark: Benchmark) -> dict[str, Any]:
-    """What a benchmark's file and those it extends say, as plain values, for fingerprints."""
+    """Content of a benchmark's file and of those it extends, as plain values, for fingerprints."""
     return benchmark.model_dump(mode="json", exclude_unset=True)
 
 

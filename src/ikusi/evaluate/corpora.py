@@ -1,4 +1,4 @@
-"""Where the corpora of benchmarks and of training are."""
+"""Finds the corpora of benchmarks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an evaluation's folder holds: of which model, which benchmarks in which languages.
+"""The record of an evaluation's folder: its model, and the benchmarks measured in each language.
 
 ``run.json`` names the model and, for each benchmark and language, a fingerprint of all that its
 rows depend on. So more can be asked of a model later, and only that is.
@@ -91,7 +91,7 @@ class Ledger:
         self._done: dict[Key, str] = self._read() if self._file.exists() else {}
 
     def _read(self) -> dict[Key, str]:
-        """What was measured before, once all of it is seen to be there."""
+        """Read the fingerprints of earlier results; InputError where results are not all there."""
         record = jsonfile.read(self._file, About, "the record of an evaluation")
         if record.identity != self._model:
             then = ", as it was then" if record.model == self.engine.name else ""

@@ -1,4 +1,4 @@
-"""How the words of one language are read before answers are compared.
+"""Normalisation of texts, by the rules of their language, before answers are compared.
 
 What is true of one language only (number words, articles, contractions, endings) comes from its
 language pack, so the official English processing is one case among many.

@@ -12,7 +12,7 @@ from ikusi.recipe.folder import StudyFolder
 
 
 class Overlap(NamedTuple):
-    """How many of the pictures that are asked about are in the rows of training corpora.
+    """Counts of the pictures that are asked about, and of those in rows of training corpora.
 
     ``folders``: the corpora that hold any; ``example``: the first such picture's id in the
     benchmark's corpus, empty where there is none.

@@ -1,4 +1,4 @@
-"""Which rows are answered, in which order.
+"""The rows that are answered, and their order.
 
 Work is ordered by picture, not by benchmark: each picture is decoded, encoded and read by the LLM
 once, and all questions about it, in every benchmark and language, are answered before the next.

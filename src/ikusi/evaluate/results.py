@@ -97,7 +97,7 @@ def _records(rows: Rows, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 
 class _Counts:
-    """What is kept of the rows of a group."""
+    """The values of a group's rows that its figures are computed from."""
 
     def __init__(self) -> None:
         self.correct = array("d")

@@ -1,4 +1,4 @@
-"""What a folder of results must hold, checked before it is read."""
+"""Checks of a folder of results, made before it is read."""
 
 from collections.abc import Mapping
 from pathlib import Path

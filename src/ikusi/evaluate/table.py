@@ -47,13 +47,13 @@ def _cells(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _fidelity(figures: Mapping[str, Any]) -> str:
-    """How many answers are in the language asked in, of those that were identified."""
+    """The share of answers in the language asked in, of those identified, with their number."""
     share, identified = figures["fidelity"], figures["language_told"]
     return "" if share is None else f"{share:.1%} of {identified:,}"
 
 
 def _notes(figures: Mapping[str, Any]) -> str:
-    """What a score alone would hide."""
+    """Notes beside a score: few rows or pictures, failures, ties, answers at the length limit."""
     notes = []
     if figures["few"]:
         notes.append(f"fewer than {FEWEST} {'pictures' if figures['pictures'] else 'rows'}")

@@ -1,4 +1,4 @@
-"""Which language a free answer is in: a model asked in one language may answer in another."""
+"""The language of a free answer: a model asked in one language may answer in another."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def _measure(data: Sequence[bytes]) -> np.ndarray:
 
 
 def _again(labels: Sequence[str]) -> list[tuple[int, int]]:
-    """Where a label comes a second time, in another script: its first place, and that one."""
+    """First and second place of each label that comes twice, the second time in another script."""
     return [
         (labels.index(label), place)
         for place, label in enumerate(labels)

@@ -41,7 +41,7 @@ def read_labels(path: Path) -> list[str]:
 
 
 class _DamageError(ValueError):
-    """What is wrong with a file, in words."""
+    """A file is damaged; the message describes the damage."""
 
 
 class _Reader:

@@ -1,4 +1,4 @@
-"""Which language a text is in: by its script, then by all languages that are known."""
+"""Identification of a text's language: by its script, then by all languages that are known."""
 
 from __future__ import annotations
 

@@ -243,7 +243,7 @@ def list_packs(folder: Path | None = None) -> list[str]:
 
 
 def _packs(folder: Path | None) -> catalogue.Files:
-    """Where packs are looked for; a person's own pack comes before the packaged one."""
+    """The files of all packs; a person's own pack comes before the packaged one."""
     own = [Path(folder)] if folder else []
     places = [*own, Path("languages"), packaged.LANGUAGES]
     return catalogue.Files("language", places, "a language with a pack")

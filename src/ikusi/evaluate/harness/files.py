@@ -91,7 +91,7 @@ def write(
 def describe_usage(
     suite: Suite, names: Sequence[str], output: Path, asked: Sequence[Benchmark]
 ) -> str:
-    """How to run tasks that were written."""
+    """The command line that runs the tasks that were written."""
     listed, place = ",".join(names), shlex.quote(str(output))
     if suite == "lmms-eval":
         return (

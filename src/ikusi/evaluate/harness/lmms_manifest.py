@@ -1,4 +1,4 @@
-"""What lmms-eval finds under its entry-point group ``lmms_eval.models``."""
+"""Our model's entry for lmms-eval, in its entry-point group ``lmms_eval.models``."""
 
 from lmms_eval.models.registry_v2 import ModelManifest
 

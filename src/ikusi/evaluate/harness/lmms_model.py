@@ -58,7 +58,7 @@ class Ikusi(lmms):
 
     @property
     def world_size(self) -> int:
-        """How many processes there are."""
+        """Number of processes."""
         return int(self._world_size)
 
     def loglikelihood(self, requests: Sequence[Any]) -> list[GenerationResult]:

@@ -1,4 +1,4 @@
-"""What the functions of a task file call: the code that our own evaluation runs.
+"""The code behind the functions of a task file: the same that our own evaluation runs.
 
 A model's answer comes in as many forms as there are releases. ``read_losses`` reads them
 all, and raises where it cannot, because an answer that was not read must not become a score.
@@ -39,7 +39,7 @@ class Task:
         self.normaliser = make_normaliser(self.benchmark, self.pack)
 
     def doc_to_text(self, doc: Mapping[str, Any]) -> str:
-        """What is put to the model for a row, without its few-shots."""
+        """The prompt of a row, without its few-shots."""
         return self.benchmark.prompt(self.pack, self.type.question(doc), self.type.options(doc))
 
     def doc_to_visual(self, doc: Mapping[str, Any]) -> list[Image.Image]:
@@ -47,7 +47,7 @@ class Task:
         return [self.corpus.image(doc["image_id"])] if doc["image_id"] is not None else []
 
     def doc_to_choice(self, doc: Mapping[str, Any]) -> list[str]:
-        """What is scored as the answer for each option."""
+        """The texts that are scored as answers, one for each option."""
         return list(self.benchmark.list_options(self.type.options(doc)))
 
     def doc_to_target(self, doc: Mapping[str, Any]) -> int | str:

@@ -1,4 +1,4 @@
-"""How a generated answer is compared with the gold answers, a file for each way.
+"""Metrics that compare a generated answer with the gold answers, a file for each.
 
 A module here that has `METRICS` adds those; nothing else needs to know. A gold answer that the text
 processing leaves empty is never matched, by any of them.

@@ -54,7 +54,7 @@ def _score_normalised(answer: Answer) -> float:
 
 
 def _find_agreed(answers: Sequence[str]) -> str | None:
-    """What all annotators answered; None where they differ, or are too few to be annotators."""
+    """The answer that all annotators gave; None where they differ, or are too few."""
     distinct = {to_one_line(answer) for answer in set(answers)}
     return distinct.pop() if len(answers) >= ANNOTATORS and len(distinct) == 1 else None
 

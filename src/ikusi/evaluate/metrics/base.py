@@ -1,4 +1,4 @@
-"""What a metric is, and what it is given."""
+"""The base of metrics of free answers, and their inputs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Metric:
-    """How a free answer is compared with the gold ones.
+    """A metric: a way to compare a free answer with the gold ones.
 
     Attributes:
         name: of its column, and of what a benchmark asks for.

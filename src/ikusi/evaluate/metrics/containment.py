@@ -1,4 +1,4 @@
-"""What an answer contains, wherever it stands.
+"""Metrics that look for gold answers anywhere in an answer.
 
 * ``inclusion_<aggregate>_<unit>``: the rule of arXiv 2511.09396, section 4.2.1: an answer is right
   when it contains a gold answer anywhere. Models that were never trained on one-word answers need
