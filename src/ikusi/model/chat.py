@@ -182,7 +182,7 @@ def _flat(content: str | Sequence[Message], image: str) -> str:
 
 
 def count_images(messages: Sequence[Message]) -> int:
-    """How many images a conversation shows."""
+    """Number of images that a conversation shows."""
     contents = (message["content"] for message in messages)
     return sum(
         part["type"] == "image"
@@ -234,7 +234,7 @@ def _writes_images(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
 
 
 def _try_out(tokenizer: PreTrainedTokenizerBase, template: str, content: Any) -> str:
-    """What a template writes of a user's turn; nothing where it refuses it."""
+    """A user's turn as a template writes it; empty where the template refuses it."""
     probe = [{"role": "user", "content": content}]
     try:
         return str(tokenizer.apply_chat_template(probe, chat_template=template, tokenize=False))
@@ -302,8 +302,8 @@ def _turn(
     control: re.Pattern[str],
     row: str,
 ) -> tuple[int, int]:
-    """Where the assistant turn after `before` starts in `text`, and the control tokens before its
-    last one."""
+    """Find where the assistant turn after `before` starts in `text`, and count the control tokens
+    that come in it before its answer."""
     index = len(before)
     where = f"{_where(row)}message {index + 1}: "
     answer = _flat(messages[index]["content"], "").strip()

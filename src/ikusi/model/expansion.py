@@ -1,4 +1,4 @@
-"""What takes the place of an image in a conversation's tokens."""
+"""Expansion of a conversation's image tokens: each becomes the tokens that stand for its image."""
 
 from __future__ import annotations
 

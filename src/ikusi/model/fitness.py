@@ -87,8 +87,8 @@ def _text(messages: Sequence[chat.Message]) -> str:
 
 
 def _special(tokenizer: Any) -> re.Pattern[str]:
-    """What is more than text to a tokenizer, or may be to its template: control tokens, and what
-    the template's own strings hold beside words, such as `</think>`."""
+    """Pattern of all that is more than text to a tokenizer, or may be to its template: control
+    tokens, and marks in the template's own strings, such as `</think>`."""
     strings = (one or other for one, other in QUOTED.findall(str(tokenizer.chat_template)))
     marked = {text for text in map(str.strip, strings) if len(text) > 2 and MARK.search(text)}
     patterns = [compile_control(tokenizer)[0].pattern, *map(re.escape, sorted(marked))]

@@ -30,7 +30,7 @@ HELD = 64  # forms remembered: one for each list of few-shots and languages
 
 @dataclass(frozen=True)
 class Form:
-    """What stands around a question, and around its answer.
+    """The tokens and texts around a question, and around its answer.
 
     ``head``: tokens up to the last control token before the question, that one included, images
     expanded. ``anchor``: that control token, or nothing; with ``before`` and ``after`` it makes the

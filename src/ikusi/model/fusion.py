@@ -173,7 +173,7 @@ def count_image_tokens(model: LlavaForConditionalGeneration, processor: LlavaPro
 def compute_image_features(
     model: LlavaForConditionalGeneration, pixel_values: Tensor, tower: nn.Module | None = None
 ) -> Tensor:
-    """What the connector reads: tower features [I, N, D] of `pixel_values` [I, 3, H, W].
+    """Features that the connector reads, by the tower: [I, N, D] of `pixel_values` [I, 3, H, W].
 
     With `project`, exactly the stock model's `get_image_features`; apart from it, features of a
     frozen tower can be computed once and kept. `tower`: the encoder where it has been taken out of

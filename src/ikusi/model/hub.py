@@ -11,8 +11,8 @@ SECONDS = 10.0  # that the hub may take to answer
 
 
 def describe_licence(model: str | Path) -> str:
-    """What the hub asks of whoever wants a model, as the end of a sentence; empty where it asks
-    for nothing or cannot be reached."""
+    """Describe the licence to accept for a model on the hub, as the end of a sentence; empty where
+    the hub asks for none or cannot be reached."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -28,7 +28,7 @@ def describe_licence(model: str | Path) -> str:
 
 
 def find_folder(model: str | Path) -> Path:
-    """Where a model is on this machine: its folder, or what the hub's cache holds of that name.
+    """The folder of a model on this machine: its own, or that in the hub's cache under this name.
 
     Raises:
         InputError: the cache holds none, or not that revision.

@@ -31,7 +31,7 @@ Kind = Literal["prompt", "supervised", "image", "cut"]
 
 @dataclass(frozen=True)
 class Reader:
-    """What turns rows into tokens: a LLaVA's processor, or the tokenizer of a bare LLM.
+    """Turns rows into tokens: a LLaVA's processor, or the tokenizer of a bare LLM.
 
     `image_tokens`: features per image, 0 for a bare LLM; `image_token_id`: what stands for one.
     """
@@ -110,7 +110,7 @@ def read(
 
 
 def find_places(corpus: Corpus, count: int, ids: Sequence[str] = ()) -> list[int]:
-    """Where the rows called `ids` stand, or without any the first `count`.
+    """Positions of the rows called `ids`; where none are named, of the first `count` rows.
 
     Raises:
         InputError: there is no such row.
@@ -196,14 +196,14 @@ def _place_of_image(place: int, cell: tuple[int, Kind]) -> int | None:
 
 
 def _spell(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
-    """What tokens spell, control tokens included."""
+    """The text that tokens spell, control tokens included."""
     return str(
         tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
     )
 
 
 def _count_agreeing(beginning: str, text: str) -> int:
-    """How far `beginning` is that of `text`: it may end within a character."""
+    """Length of the part of `beginning` that `text` has: it may end within a character."""
     return len(beginning if text.startswith(beginning) else beginning.rstrip("\ufffd"))
 
 
@@ -242,7 +242,7 @@ class Total:
 
 
 def count_total(rows: Sequence[Row]) -> Total:
-    """What rows come to."""
+    """Add up the tokens of rows."""
     names = ("tokens", "image_tokens", "supervised", "cut")
     return Total(len(rows), *(sum(getattr(row, name) for row in rows) for name in names))
 

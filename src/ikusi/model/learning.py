@@ -1,4 +1,4 @@
-"""Which parameters of a model learn: named by its parts, whatever its family."""
+"""Choice of the parameters that learn, by the parts of a model, whatever its family."""
 
 from __future__ import annotations
 

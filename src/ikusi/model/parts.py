@@ -254,7 +254,7 @@ def make_padding_processor(image_processor: Any, image_size: int) -> LlavaImageP
 
 
 def _image_settings(vision: str | Path) -> dict[str, Any] | None:
-    """What a model's files say of its image processor; None where it has none."""
+    """Settings of a model's image processor, from its files; None where it has none."""
     place, pinned = pretrained.split_place(vision)
     try:
         settings: dict[str, Any] = ImageProcessingMixin.get_image_processor_dict(place, **pinned)[0]

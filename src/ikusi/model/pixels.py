@@ -75,7 +75,7 @@ def _resize(size: dict[str, int], width: int, height: int) -> int:
 
 
 def _sides(size: Any) -> dict[str, int]:
-    """What an image processor resizes to, by name; several classes write it down differently."""
+    """Sizes that an image processor resizes to, by name; some classes write a lone number."""
     if isinstance(size, int):
         return {"shortest_edge": size}
     sides = dict(size) if size is not None else {}

@@ -1,4 +1,4 @@
-"""Who may read a checkpoint; and no path of this machine goes into it."""
+"""File rights of a checkpoint, and the removal of this machine's paths from it."""
 
 from pathlib import Path
 from typing import Any

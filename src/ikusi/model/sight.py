@@ -1,4 +1,4 @@
-"""How one model sees: its family, its processor, and what stands for pictures in its rows."""
+"""Pictures as one model takes them: its family, its processor, and the tokens for pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ikusi.model.families.base import SMALL, Shown
 
 
 class Sight:
-    """What a family says, of one model.
+    """The functions of a family, for one model.
 
     Nothing of the model is used but its configuration, so its weights may be divided, adapted or on
     any device.
@@ -38,8 +38,8 @@ class Sight:
         self._shown: dict[tuple[int, int], Shown] = {}
 
     def show(self, size: tuple[int, int] | None) -> Shown:
-        """What stands for a picture of this size (width, height), which may be left out where the
-        family does not go by it."""
+        """The tokens that stand for a picture of this size (width, height), which may be left out
+        where the family does not go by it."""
         size = size if size and self.family.sized else SMALL
         if size not in self._shown:
             self._shown[size] = self.family.show(self._model, self.processor, size)
@@ -51,7 +51,7 @@ class Sight:
         return self.family.count_patches(self._model, self.processor, size)
 
     def prepare(self, images: Sequence[Image.Image]) -> Any:
-        """What the vision part is given of some pictures; of one of nothing where there are none,
+        """Inputs of the vision part for some pictures; for a blank one if there are none,
         unless the family makes do without."""
         return self.family.prepare(self._model, self.processor, images)
 
@@ -60,7 +60,7 @@ class Sight:
         return self.family.compute_positions(self._model, ids, shown)
 
     def find_blocks(self, ids: Tensor, learned: Sequence[int]) -> Tensor | None:
-        """Which tokens of a sample see each other, [T]; None for none."""
+        """Number the blocks of tokens that see each other in a sample, [T]; None for none."""
         return self.family.find_blocks(self._model, ids, learned)
 
 

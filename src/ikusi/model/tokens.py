@@ -1,4 +1,4 @@
-"""What a tokenizer brings to a chat: control tokens, an image token, a template.
+"""Parts of a tokenizer that a chat needs: control tokens, an image token, a template.
 
 A control token is one the tokenizer treats as special (turn headers, end of turn, image, padding):
 it structures a conversation, and text that merely spells it must never become it.

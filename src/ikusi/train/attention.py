@@ -180,7 +180,7 @@ AttentionInterface.register(NAME, attend)
 
 
 def describe_kernel(device: torch.device, bf16: bool) -> str:
-    """Which kernel attends on a device, in words for the log."""
+    """Describe the kernel that computes attention on a device, in words for the log."""
     kernel = find_varlen_kernel() if device.type == "cuda" and bf16 else None
     if kernel is None:
         alone = device.type == "cpu" and not bf16
@@ -226,7 +226,7 @@ def _attend_varlen(
 
 @dataclass(frozen=True)
 class _Manner:
-    """How attention is computed: as `attend` is given it."""
+    """Settings of attention, as `attend` gets them."""
 
     scale: float
     dropout: float

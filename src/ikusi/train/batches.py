@@ -76,13 +76,13 @@ def make_sample(
 
 
 class Layout(Protocol):
-    """Where tokens stand and which see each other; `ikusi.model.sight.Sight` says it of a model."""
+    """Positions of tokens, and which see each other; `ikusi.model.sight.Sight` is a layout."""
 
     def compute_positions(self, ids: Tensor, shown: Sequence[Shown], /) -> Tensor:
         """Positions of a sample's tokens, [tokens] or [A, tokens]."""
 
     def find_blocks(self, ids: Tensor, learned: Sequence[int], /) -> Tensor | None:
-        """Which of its tokens see each other, [tokens]; None for none."""
+        """Number the blocks of its tokens that see each other, [tokens]; None for none."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _lay_positions(ordered: Sequence[EncodedSample], layout: Layout | None) -> T
 
 
 def _lay_blocks(ordered: Sequence[EncodedSample], layout: Layout | None) -> Tensor | None:
-    """Which tokens of a row see each other, as `Packing` wants it; None where none do."""
+    """Blocks of a row's tokens that see each other, as `Packing` wants them; None where none do."""
     if layout is None:
         return None
     blocks = [layout.find_blocks(_ids(one), one.supervised.tolist()) for one in ordered]
@@ -206,7 +206,7 @@ def _lay_blocks(ordered: Sequence[EncodedSample], layout: Layout | None) -> Tens
 
 
 def _index_features(ordered: Sequence[EncodedSample]) -> Tensor:
-    """Which feature of all distinct pictures each image token of a row stands for, [P]."""
+    """Index of the feature that each image token of a row stands for [P], among all pictures'."""
     counts = {one.picture: one.shown.features for one in ordered if one.images and one.shown}
     starts, total = {}, 0
     for picture, count in counts.items():

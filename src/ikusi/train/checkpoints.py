@@ -1,4 +1,4 @@
-"""What a killed stage goes on from: written aside, flushed, renamed; never pickled.
+"""Checkpoints from which a killed stage goes on: written aside, flushed, renamed; never pickled.
 
 `resume/step-00000120/` holds `tensors-00000.safetensors` and more, as needed (every weight that
 learns under its name, and what the optimiser keeps for it under `NAME//exp_avg` and the like),

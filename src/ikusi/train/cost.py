@@ -48,7 +48,7 @@ def find_peak(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def measure_sizes(model: PreTrainedModel, tower: nn.Module | None) -> Sizes:
-    """How large the parts of a model are (Llama's layers; it may be on the device "meta").
+    """Measure the parts of a model (Llama's layers; it may be on the device "meta").
 
     Args:
         tower: the encoder, where it was taken out of the model, or its layers count.

@@ -1,4 +1,4 @@
-"""How a model that learns is divided among processes, and all that differs with it.
+"""Ways to divide a model in training among processes, and all that differs with them.
 
 A *division* holds a model and its optimiser: it adds up gradients, clips them, makes a step, and
 reads and sets whole weights and whole moments, so that a checkpoint written under one division
@@ -37,7 +37,7 @@ class Replicated:
             self.model = DistributedDataParallel(self.model, devices)
 
     def part(self, last: bool) -> AbstractContextManager[Any]:
-        """Where a loss and its gradients are computed, the `last` of a step or another.
+        """Context in which a loss and its gradients are computed, the `last` of a step or another.
 
         Gradients of parts before the last one need not be shared yet.
         """
@@ -69,7 +69,7 @@ class Replicated:
             parameter.copy_(self._share(whole, parameter))
 
     def moments(self, parameter: nn.Parameter) -> dict[str, Tensor]:
-        """What the optimiser keeps for a parameter, by the optimiser's names."""
+        """Values that the optimiser keeps for a parameter, by the optimiser's names."""
         state = self.optimizer.state.get(parameter, {})
         # bitsandbytes counts steps in plain numbers, torch in tensors of floats.
         tensors = {n: v if isinstance(v, Tensor) else torch.tensor(v) for n, v in state.items()}
@@ -192,7 +192,7 @@ class Zero:
                 state["step"].fill_(moments["step"].item())
 
     def _states(self) -> list[dict[str, Tensor]]:
-        """What torch's AdamW keeps for this process's slice of each group, made if need be.
+        """State of torch's AdamW for this process's slice of each group, made if need be.
 
         (DeepSpeed leaves it to the first step, and then ZeRO-2 links the parameters of the first
         group alone to it.)

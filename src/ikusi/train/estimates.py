@@ -1,4 +1,4 @@
-"""What a step of training costs in floating-point operations and in memory, from sizes alone: no
+"""Cost of a step of training in floating-point operations and in memory, from sizes alone: no
 model is opened and no tensor library loaded, so that a plan answers at once.
 
 Counted is what the model needs, as is usual for MFU (arXiv 2204.02311, appendix B): activations
@@ -42,7 +42,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the parts of a model are.
+    """Sizes of the parts of a model.
 
     Attributes:
         hidden, inner, layers, heads: of the LLM; `inner` is the width of its MLP.
@@ -209,7 +209,7 @@ class Memory:
         parallel: str = "zero3",
         encoder: bool = True,
     ) -> Memory:
-        """What `stage` needs for a model of these sizes (Llama's layers).
+        """Estimate what `stage` needs for a model of these sizes (Llama's layers).
 
         Args:
             half: it came in bf16.
@@ -268,7 +268,7 @@ class _Share:
 
 @dataclass(frozen=True)
 class _Formats:
-    """How many bytes each number takes in a stage.
+    """Sizes of the numbers in a stage, in bytes.
 
     `held`, `computed`, `stream`: bytes of a frozen weight, of a number in a layer, of one between
     layers. `copied`: weights that are also held in the type that is computed in. `learns`: whether
@@ -298,7 +298,10 @@ class _Formats:
         return cls(sizes, stage, parallel, learns, copied, held, computed, stream)
 
     def share(self, processes: int) -> _Share:
-        """What each process holds of what learns; DeepSpeed computes with weights of two bytes."""
+        """Bytes of each process for each weight that learns.
+
+        DeepSpeed computes with weights of two bytes, and holds those in fp32 besides.
+        """
         moments = 2 if self.stage.optimizer == "adamw8bit" else 8
         if self.parallel == "zero3":
             return _Share(6 / processes, 2 / processes, moments / processes)
@@ -317,8 +320,8 @@ class _Formats:
         return (frozen - packed) * self.held / divided + packed * NF4
 
     def count_gathered(self, learning: int) -> float:
-        """What is put together at a time: DeepSpeed's buckets, FSDP's layers (one at work and the
-        next) with what stands outside them, DDP's buckets, which hold each gradient once more."""
+        """Bytes gathered at a time: DeepSpeed's buckets, FSDP's layers (one at work and the next)
+        with what stands outside them, DDP's buckets, which hold each gradient once more."""
         if self.parallel == "zero3":
             return 2 * GATHERED + 2 * 2 * BUCKET
         if self.parallel == "zero2":

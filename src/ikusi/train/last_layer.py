@@ -20,7 +20,7 @@ TOKEN_BY_TOKEN = ("self_attn.q_proj", "self_attn.o_proj", "mlp")
 
 @dataclass(frozen=True)
 class Read:
-    """Which tokens of a row are read: the first `count` of `places`, all different; what fills
+    """The tokens of a row that are read: the first `count` of `places`, all different; what fills
     `places` up is computed and left out, so that shapes recur."""
 
     places: Tensor

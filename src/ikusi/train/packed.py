@@ -96,7 +96,7 @@ class PackedModel(nn.Module):
 
 
 def _name_read(batch: Batch) -> Packing:
-    """How the row is laid out, and which of its tokens logits are read from."""
+    """The layout of the row, with the tokens that logits are read from."""
     return replace(batch.packing, read=Read(batch.sources, len(batch.targets)))
 
 

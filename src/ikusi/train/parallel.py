@@ -25,7 +25,7 @@ PATIENCE = timedelta(minutes=30)  # with the others, as while the first one writ
 
 @dataclass(frozen=True)
 class Place:
-    """Which process of how many this is, and what it computes on."""
+    """This process: its number among all processes, and the device that it computes on."""
 
     process: int
     processes: int
@@ -45,7 +45,7 @@ def join() -> Place:
 
 
 def choose_strategy(compute: Compute, processes: int) -> str:
-    """What `compute.parallel` comes to: a lone process shares nothing."""
+    """Return `compute.parallel`, or `single` for a lone process, which shares nothing."""
     return compute.parallel if processes > 1 else "single"
 
 

@@ -1,4 +1,4 @@
-"""What a stage reports while it trains: a line of metrics per step, a call per step."""
+"""Reports of a stage while it trains: a line of metrics per step, a call per step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ikusi.train.batches import EncodedSample
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a stage is. `tokens_per_second` and `seconds_left` go by the last steps' pace; `mfu`
+    """Progress of a stage. `tokens_per_second` and `seconds_left` go by the last steps' pace; `mfu`
     is the share of the device's speed that the last step used."""
 
     step: int
@@ -44,7 +44,7 @@ class CountsRecord(TypedDict):
 
 @dataclass
 class Counts:
-    """What a stage has trained on so far; rows count each time they are passed."""
+    """Counts of what a stage has trained on so far; rows count each time they are passed."""
 
     rows: int = 0
     tokens: int = 0

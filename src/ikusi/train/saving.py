@@ -181,5 +181,5 @@ def make_shell(
 
 
 def count_parameters(model: nn.Module) -> int:
-    """How many parameters a model has, wherever they are held."""
+    """Number of parameters of a model, wherever they are held."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -106,7 +106,7 @@ def train_stage(
 
 
 class Summary(TypedDict):
-    """What a stage was trained on, and what came of it: also `summary.json`."""
+    """Summary of a stage: what it was trained on, and what came of it; also `summary.json`."""
 
     identity: str
     parameters: int
@@ -124,7 +124,7 @@ class Summary(TypedDict):
 
 @dataclass(frozen=True)
 class _Given:
-    """What `train_stage` was given."""
+    """Arguments of `train_stage`."""
 
     model: PreTrainedModel
     processor: Any
@@ -277,7 +277,7 @@ def _encode(model: PreTrainedModel, tower: Any, bf16: bool) -> Encode | None:
 
 @contextmanager
 def _reports(given: _Given, loop: Loop, cost: Cost) -> Iterator[AfterStep | None]:
-    """What reports each step, in the first process; nothing in the others."""
+    """Provide the function that reports each step, in the first process; None in the others."""
     if not loop.place.first:
         yield None
         return

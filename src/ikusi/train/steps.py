@@ -1,4 +1,4 @@
-"""Which samples each step of a stage trains on, and the samples as tokens."""
+"""Samples of each step of a stage, and the samples as tokens."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Sample(Protocol):
 
     @property
     def corpus(self) -> Any:
-        """Where its picture is."""
+        """The corpus that holds its picture."""
 
     @property
     def image_id(self) -> str | None:
@@ -61,7 +61,7 @@ class Sample(Protocol):
 
 
 class Samples(Protocol):
-    """What a stage trains on; `ikusi.data.mixture.Mixture` is one."""
+    """The samples that a stage trains on; `ikusi.data.mixture.Mixture` is one."""
 
     def __len__(self) -> int: ...
 
@@ -131,14 +131,14 @@ class Encoder:
         return "expected text alone to train a bare LLM, found a picture"
 
     def _show(self, sample: Sample) -> Shown | None:
-        """What stands for a sample's picture; None where it has none."""
+        """The tokens that stand for a sample's picture; None where it has none."""
         if self.sight is None or sample.image_id is None:
             return None
         sized = self.sight.family.sized
         return self.sight.show(sample.corpus.image_size(sample.image_id) if sized else None)
 
     def pixels(self, pictures: Sequence[Picture]) -> Any:
-        """What the model's vision part is given of these pictures, as `Batch.images` holds it."""
+        """Inputs of the model's vision part for these pictures, as `Batch.images` holds them."""
         if self.sight is None:
             return None
         return self.sight.prepare([self._open(picture) for picture in pictures])
@@ -179,7 +179,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Portion:
-    """What one process computes in one optimiser step, and what all of them do together.
+    """The work of one process in one optimiser step, and of all of them together.
 
     `parts`: its batches, one forward pass each, as many as every other process has. Of all
     processes: `supervised` tokens, `counts`, `ids` of the samples, and how many tokens each has

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Trackers:
-    """What `compute.report_to` names, from the first to the last step of a loop."""
+    """The trackers that `compute.report_to` names, from the first to the last step of a loop."""
 
     def __init__(self, names: Sequence[str], loop: Loop, output: Path, seed: int) -> None:
         self._loop, self._callbacks = loop, []

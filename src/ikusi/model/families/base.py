@@ -1,4 +1,4 @@
-"""What a family of models that see says of itself, and what most of them have in common.
+"""The base of the families of models that see, with what most of them have in common.
 
 Models and processors are transformers' own. What a family adds is how its parts are named, what its
 processor leaves to whoever trains (which tokens stand for a picture, where they stand, which of
@@ -40,7 +40,7 @@ Pixels = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Shown:
-    """What stands for a picture in a row.
+    """The tokens that stand for a picture in a row, and what places them.
 
     `ids`: the tokens. `features`: how many of them stand for a feature. `inputs`: what else the
     model must know of the picture to place them, such as the shape of its grid.
@@ -154,7 +154,7 @@ class Family:
         return dict(made)
 
     def prepare(self, model: Any, processor: Any, images: Sequence[Image.Image]) -> Pixels:
-        """What the vision part is given of some pictures; of one of nothing, without any."""
+        """Inputs of the vision part for some pictures; where there are none, for a blank one."""
         wanted = inspect.signature(type(model).get_image_features).parameters
         made = self.process(processor, images or [Image.new("RGB", SMALL, "grey")])
         return {name: value for name, value in made.items() if name in wanted}
@@ -168,7 +168,7 @@ class Family:
         return pixels.numel() // (CHANNELS * area * getattr(vision, "temporal_patch_size", 1))
 
     def show(self, model: Any, processor: Any, size: tuple[int, int]) -> Shown:
-        """What stands for a picture of a size (width, height).
+        """The tokens that stand for a picture of a size (width, height).
 
         Raises:
             InputError: the processor writes more than a picture's tokens with `around` them.
@@ -197,7 +197,7 @@ class Family:
         return torch.arange(len(ids))
 
     def find_blocks(self, model: Any, ids: Tensor, learned: Sequence[int]) -> Tensor | None:
-        """Which tokens of a sample see each other (`Packing.blocks`), [T]; None for none.
+        """Number the blocks of tokens that see each other (`Packing.blocks`), [T]; None for none.
 
         `learned`: the places of its supervised tokens.
         """
@@ -210,7 +210,7 @@ class Family:
         return [made.flatten(0, -2) if isinstance(made, Tensor) else torch.cat(list(made))]
 
     def fill_in(self, model: Any, input_ids: Tensor, features: list[Tensor]) -> dict[str, Any]:
-        """What the model is given in place of `input_ids` [1, T], whose image tokens stand for
+        """The model's inputs in place of `input_ids` [1, T], whose image tokens stand for
         `features` [P, H], in order."""
         embeddings = model.get_input_embeddings()(input_ids)
         mask = (input_ids == model.config.image_token_id).unsqueeze(-1)
@@ -218,7 +218,7 @@ class Family:
         return {"inputs_embeds": filled}
 
     def read(self, model: Any, input_ids: Tensor, pixels: Any, index: Tensor) -> dict[str, Any]:
-        """What the model is given for a row.
+        """The model's inputs for a row.
 
         Args:
             input_ids: [1, T].

@@ -28,7 +28,7 @@ with that processor gives it a question, to which it adds the rest."""
 
 
 class PromptProcessor:
-    """What PaliGemma's processor makes of prompts, of text alone too, which that one refuses.
+    """PaliGemma's processor for prompts, also for those of text alone, which the stock one refuses.
 
     Attributes:
         came_from: the folder of the processor.

@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 
 class Mix(NamedTuple):
-    """How much of a difference is added, in which way, to which parts.
+    """Settings of a merge: the weight of the difference, the method, and the parts it is added to.
 
     Attributes:
         weight: what the difference is multiplied by.

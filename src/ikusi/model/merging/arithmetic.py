@@ -1,4 +1,4 @@
-"""What is done to the values of a tensor: linear addition, or TIES (arXiv 2306.01708)."""
+"""Arithmetic on the values of a tensor: linear addition, or TIES (arXiv 2306.01708)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add(three: Three, prepare: MakesAdder) -> Piece:
 
 
 def make_adder(method: Method, weight: float, density: float) -> MakesAdder:
-    """How a tensor is merged.
+    """Make the function that merges a tensor.
 
     `linear`: `run + weight * (plus - minus)`.
 

@@ -119,7 +119,7 @@ def _open_tokenizer(source: Source) -> Any:
 
 
 def _list_merges(tokenizer: Any) -> Any:
-    """How a fast tokenizer joins letters; none where it is of another kind."""
+    """The rules by which a fast tokenizer joins letters; None where it is of another kind."""
     if not tokenizer.is_fast:
         return None
     return json.loads(tokenizer.backend_tokenizer.to_str())["model"].get("merges")

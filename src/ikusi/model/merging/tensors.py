@@ -37,7 +37,7 @@ Piece = Iterator[Tensor]
 
 
 class Stored(NamedTuple):
-    """Where a tensor is.
+    """The place of a tensor in a file, its format and its shape.
 
     Attributes:
         file: that holds it.
@@ -57,7 +57,7 @@ class Stored(NamedTuple):
 
     @property
     def length(self) -> int:
-        """How many values it has."""
+        """Number of its values."""
         return prod(self.shape)
 
 
