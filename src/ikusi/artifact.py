@@ -147,7 +147,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def locate_staging(path: Path) -> Path:
-    """Where ``write_folder`` writes until it is whole."""
+    """The path at which ``write_folder`` writes until the folder is whole."""
     path = claim.locate_output(path)
     return path.with_name(path.name + PARTIAL)
 

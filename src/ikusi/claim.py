@@ -29,7 +29,7 @@ _SHOWN = 3  # names that a refusal lists
 
 
 def locate_output(path: Path) -> Path:
-    """Where an output really is: behind symbolic links, which are never replaced.
+    """The real path of an output: behind symbolic links, which are never replaced.
 
     Raises:
         InputError: a link leads nowhere near a folder, as to a disk that is not there.
@@ -238,7 +238,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _what(path: Path) -> str:
-    """What is at a path, in words."""
+    """The kind of file at a path, in words, such as `a folder`."""
     kinds = {
         stat.S_IFREG: "a file",
         stat.S_IFDIR: "a folder",

@@ -138,7 +138,7 @@ def _recall(named: Named, read: Callable[[], str]) -> str:
 
 
 def _entry(named: Named) -> Path:
-    """Where the digest of files is kept, by all that changes whenever their bytes do."""
+    """The cache file of a digest, named by all that changes whenever the files' bytes do."""
     import platformdirs
 
     states = [(name, str(path.resolve()), *_changing(state)) for name, path, state in named]

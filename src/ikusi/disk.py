@@ -199,7 +199,7 @@ def _staging(path: Path) -> Path | None:
 
 
 def describe_room(path: Path) -> str:
-    """How much room the disk of a path has, in words."""
+    """Describe the free space on the disk of a path, in words."""
     place = next((place for place in (path, *path.parents) if place.exists()), Path("/"))
     free = shutil.disk_usage(place)
     room = f"{format_bytes(free.free)} free of {format_bytes(free.total)}"

@@ -108,7 +108,7 @@ def _read(file: Path) -> str:
 
 
 def _read_holder(file: Path) -> dict[str, str] | None:
-    """What a lock says of its holder: JSON of ours, or a soft lock's lines, process and host."""
+    """Read a lock's holder from JSON of ours, or from a soft lock's lines, process and host."""
     text = _read(file)
     try:
         known = json.loads(text)

@@ -13,7 +13,7 @@ from ikusi.errors import InputError
 
 
 def split_place(model: str | Path) -> tuple[str, dict[str, str]]:
-    """What transformers' `from_pretrained` opens a model by: a folder or hub id, and its revision.
+    """Arguments for transformers' `from_pretrained`: a folder or hub id, and its revision.
 
     A hub id is NAME or NAME@REVISION, where a revision is a branch, a tag or a commit.
 

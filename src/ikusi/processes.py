@@ -26,7 +26,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
 def name_processor() -> str:
-    """What this machine's processor calls itself."""
+    """The name of this machine's processor, as it gives it."""
     place = Path("/proc/cpuinfo")
     lines = place.read_text(encoding="utf-8").splitlines() if place.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -160,7 +160,7 @@ def die_with_parent() -> None:
 
 
 def adopt_orphans() -> None:
-    """Where the kernel offers it, become the parent of what a child leaves behind."""
+    """Become the parent of what a child leaves behind, where the kernel offers it."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 

@@ -1,4 +1,4 @@
-"""How far a long task is: a live bar on a terminal, a line now and then elsewhere."""
+"""Progress of a long task: a live bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFRESH = 0.2  # seconds between updates of the bar
 
 
 class Report(Protocol):
-    """What a task calls as it goes on."""
+    """The function that a task calls as it goes on."""
 
     def __call__(
         self,

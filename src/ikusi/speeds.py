@@ -1,4 +1,4 @@
-"""How long steps took on this user's machines: kept in the user's cache, a line of JSON each.
+"""Speeds of steps on this user's machines: kept in the user's cache, a line of JSON each.
 
 Whatever finishes a step adds to it; `ikusi.plan` estimates from it.
 """
@@ -25,7 +25,7 @@ MOST_LINES = 4000  # that are kept; when there are more, the older half goes
 
 
 class Speed(jsonfile.Record):
-    """What one step took.
+    """The speed of one step: time, memory and amount of work.
 
     Attributes:
         machine: the GPU's name, or the processor's.

@@ -1,4 +1,4 @@
-"""How texts are written: letters with their marks, digits, words and scripts, as Unicode has them.
+"""Functions on written text: letters with their marks, digits, words and scripts, by Unicode.
 
 Nothing here knows a language. What is said of a script comes from Unicode's tables (the `regex`
 package has them): which characters are marks, which scripts write words without spaces between,

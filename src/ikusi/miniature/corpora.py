@@ -196,7 +196,7 @@ def write_questions(
 
 
 def _draw_fairly(draw: Callable[[], list[Exchange]]) -> list[Exchange]:
-    """What is drawn, again until no question is given away."""
+    """Draw exchanges, again until no question is given away."""
     exchanges = draw()
     while is_given_away(exchanges):
         exchanges = draw()

@@ -1,4 +1,4 @@
-"""What the corpora of one study are made from, and the scenes that are drawn for them."""
+"""The material of one study's corpora, and the scenes that are drawn for them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SOURCE = "composed of emoji drawings (see ATTRIBUTION.md)"
 
 @dataclass(frozen=True)
 class Maker:
-    """What the corpora of one study are made from."""
+    """The material of one study's corpora: settings, speakers, drawings and splits."""
 
     settings: recipe.Miniature
     speakers: Mapping[str, Speaker]  # by language code

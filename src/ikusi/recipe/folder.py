@@ -1,4 +1,4 @@
-"""Where the parts of a study lie, and what its steps are called: the one place that knows."""
+"""Paths of all parts of a study, and names of its steps: only this module knows them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def list_data_steps(*names: str) -> tuple[str, ...]:
 
 
 def locate_corpus(name: str) -> Path:
-    """Where a corpus lies that no study makes: a folder, or the place of `hub:ORG/NAME@REVISION`.
+    """The folder of a corpus that no study makes, `hub:ORG/NAME@REVISION` included.
 
     >>> locate_corpus("hub:org/name@v1").name
     'org--name@v1'
@@ -77,9 +77,9 @@ def locate_corpus(name: str) -> Path:
 
 
 def list_places(name: str, languages: Sequence[str], data: Path = CORPORA) -> Iterator[Path]:
-    """Where the corpus of a benchmark may lie: in `data` and in `corpora`, as `benchmarks/NAME`,
-    `NAME` and `NAME-LANGUAGE` (where a translation is kept), and as NAME itself; one that is
-    published, in its own place alone."""
+    """Folders in which the corpus of a benchmark may be: in `data` and in `corpora`, as
+    `benchmarks/NAME`, `NAME` and `NAME-LANGUAGE` (where a translation is kept), and as NAME
+    itself; for a published one, its own folder alone."""
     if not name.startswith(HUB):
         for folder in dict.fromkeys((data, CORPORA)):
             yield folder / "benchmarks" / name
@@ -124,7 +124,7 @@ class StudyFolder:
 
     @property
     def attribution(self) -> Path:
-        """Who made the pictures and words of these corpora."""
+        """The file that names the makers of the pictures and words of these corpora."""
         return self.data / "ATTRIBUTION.md"
 
     @property

@@ -83,7 +83,7 @@ class Run(Section):
 
     @property
     def model(self) -> str:
-        """What all runs are called that differ by their seed alone."""
+        """The name that all runs share which differ by their seed alone."""
         return self.name.removesuffix(f"-seed{self.seed}")
 
 

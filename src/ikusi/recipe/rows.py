@@ -9,7 +9,7 @@ from ikusi.yamlfile import Section
 
 
 class Miniature(Section):
-    """How much of the miniature's data is made."""
+    """Settings of the miniature's data: how much is made."""
 
     concepts: int = Field(ge=8, description="Emoji concepts that are drawn and named.")
     train_scenes: int = Field(ge=1, description="Scenes with questions, for instruction tuning.")

@@ -106,7 +106,7 @@ class Stage(Section):
 
 
 class Slurm(Section):
-    """How a SLURM cluster is asked for machines; its words are sbatch's."""
+    """Settings for jobs on a SLURM cluster, in sbatch's words."""
 
     nodes: int = Field(
         default=1, ge=1, description="Machines for a training, each with `processes` processes."
@@ -132,7 +132,7 @@ class Slurm(Section):
 
 
 class Compute(Section):
-    """What models run on. None of it changes what is learnt or measured, beyond the last bits."""
+    """Settings of processes and hardware; none changes results beyond their last bits."""
 
     parallel: Literal["ddp", "fsdp", "zero2", "zero3"] = Field(
         default="ddp",

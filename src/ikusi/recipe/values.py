@@ -1,4 +1,4 @@
-"""What a single value of a recipe may be, and how a wrong one is reported."""
+"""Types of single values of a recipe, and the errors that report wrong ones."""
 
 import re
 from pathlib import Path

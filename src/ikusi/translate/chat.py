@@ -34,7 +34,7 @@ CHARACTERS_PER_TOKEN = 4.0  # until the server has shown better
 
 @dataclass
 class _Tries:
-    """What a row has cost so far."""
+    """The cost of a row so far: refused attempts, and tokens read and written."""
 
     attempts: list[Attempt] = field(default_factory=list)
     read: int = 0
@@ -85,7 +85,7 @@ class ChatTranslator:
         return {"kind": "chat", **values, **named}
 
     def list_learnt(self) -> dict[str, Any]:
-        """What was learnt of the server: its address, the fields it refuses, its schemas."""
+        """Facts learnt of the server: its address, the fields it refuses, its schemas."""
         return self._learnt
 
     def tokens(self, row: Row) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What passes between a translation job and whatever translates."""
+"""Types that a translation job and its translators exchange."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a row.
+    """The outcome of a row's translation.
 
     Args:
         place: the row's position in the corpus.

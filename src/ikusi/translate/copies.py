@@ -18,13 +18,13 @@ NEARLY, ENOUGH = 0.9, 6  # share of words that are the same, in texts of so many
 
 
 class Copied(Enum):
-    """How much of a row is its source."""
+    """The part of a row that is its source: none, some or all."""
 
     NONE, SOME, ALL = range(3)
 
 
 def find_copied(before: Sequence[str], after: Sequence[str]) -> tuple[Copied, str]:
-    """How much of a row was left as it was, and a text of it that was.
+    """Find how much of a row was left as it was, and a text of it that was.
 
     >>> find_copied(["What does the sign say?", "no parking on sundays"],
     ...        ["Zer dio seinaleak?", "no parking on sundays"])

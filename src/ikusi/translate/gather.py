@@ -91,7 +91,7 @@ class _Gatherer:
         return pa.concat_tables(parts) if parts else None
 
     def _outcomes(self, number: int) -> pa.Table:
-        """What became of every row of a shard, in order, repeated ones included."""
+        """Outcomes of all rows of a shard, in order, repeated rows included."""
         start, stop = self.plan.bounds(number)
         own = self.job.shards.read(number)
         for name in ("tokens_read", "tokens_written"):

@@ -33,7 +33,7 @@ ABOUT = "translation.json"
 
 @dataclass
 class Progress:
-    """Where a job is: rows that are settled of those this worker has, and how.
+    """Progress of a job: rows that are settled of those this worker has, and how.
 
     `asked` counts the rows that went to the engine in this run, so the pace goes by it.
     """
@@ -56,7 +56,7 @@ class Progress:
 
 
 class _About(jsonfile.Record):
-    """What the next run must know of an earlier one's `translation.json`."""
+    """The keys of an earlier run's `translation.json` that the next run needs."""
 
     shard_rows: int
     rows: int
@@ -259,7 +259,7 @@ class _Work:
     def _recall(
         self, row: Row, key: int, known: dict[int, tuple[Record, str]], made: Made
     ) -> Record | None:
-        """What an earlier run made of a row, if that still holds."""
+        """Recall an earlier run's outcome of a row, if it still holds; None otherwise."""
         earlier, checks = known.get(key, (None, ""))
         if earlier is None or (self.retry and earlier["status"] == on_disk.QUARANTINED):
             return None

@@ -29,7 +29,7 @@ ODD = re.compile("[\u202a-\u202e\u2066-\u2069\u2581\ue000-\uf8ff]")
 
 
 def find_broken(before: Sequence[str], after: Sequence[str]) -> list[str]:
-    """What no person writes in texts, and is not in those they were made from, each once."""
+    """Find signs in texts that no person writes and their sources lack, each once."""
     return _find_new(BROKEN, before, after) if any(map(LIKELY.search, after)) else []
 
 

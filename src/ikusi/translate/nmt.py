@@ -254,7 +254,7 @@ Decode = Callable[[Sequence[Sequence[str]]], list[str]]
 
 
 def _pieces(checkpoint: Path) -> tuple[Encode, Decode]:
-    """How a checkpoint takes sentences apart, and puts them together.
+    """Return the functions by which a checkpoint takes sentences apart and puts them together.
 
     Marian's two SentencePiece models are used as they are, several times faster than through
     transformers' tokenizer, with the same pieces.

@@ -1,4 +1,4 @@
-"""What an LLM answered, read back into a row's texts. Only what is unambiguous is repaired.
+"""Parser of an LLM's answer into a row's texts. Only what is unambiguous is repaired.
 
 Whatever else comes is refused with a reason, and asked for again: a guess would put a wrong
 answer beside a picture, unseen.
@@ -96,7 +96,7 @@ def _headers(labels: Labels, strict: bool) -> re.Pattern[str]:
 
 
 def _sections(text: str, row: Row, labels: Labels) -> list[str]:
-    """What stands under each label, in the row's order."""
+    """The text under each label, in the row's order."""
     listed = row.row_type.layout is Layout.QUESTION
     count = min(len(row.texts), 2) if listed else len(row.texts)
     wanted = ["qa"[place % 2] for place in range(count)]

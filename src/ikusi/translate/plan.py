@@ -1,4 +1,4 @@
-"""Which rows of a corpus a translation asks for, and in which shard: the same texts only once."""
+"""Plan of a translation: the rows it asks for, by shard; the same texts only once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLOCK = 2**16
 
 @dataclass(frozen=True)
 class Plan:
-    """What is translated of a corpus.
+    """The rows of a corpus that are translated, by shard.
 
     Args:
         corpus: the rows.
@@ -43,12 +43,12 @@ class Plan:
 
     @property
     def rows(self) -> int:
-        """How many rows the corpus gives."""
+        """Number of rows taken from the corpus."""
         return len(self.keys)
 
     @property
     def shards(self) -> int:
-        """How many shards they make."""
+        """Number of shards that they make."""
         return -(-self.rows // self.shard_rows)
 
     def bounds(self, number: int) -> tuple[int, int]:

@@ -175,7 +175,7 @@ def _put(template: str, question: str, answer: str) -> str:
 
 
 def answer_text(layout: Layout, texts: Sequence[str]) -> str | None:
-    """What stands under the answer's label: the answer, or a numbered list; None if nothing.
+    """The text under the answer's label: the answer, or a numbered list; None if nothing.
 
     >>> answer_text(Layout.QUESTION, ["What is it?", "a cat", "a dog"])
     '1.a cat, 2.a dog'

@@ -1,4 +1,4 @@
-"""What a translation gave, on one page: counts, reasons, histograms, the rows to look at."""
+"""Report of a translation, on one page: counts, reasons, histograms, the rows to look at."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def describe_job(folder: Path) -> dict[str, Any]:
 
 
 def measure(job: dict[str, Any]) -> str:
-    """What a job's scores are, for people; the learned metric's where it has both kinds."""
+    """Name a job's scores, for people; the learned metric's where it has both kinds."""
     checks = job.get("checks", {})
     if quality := checks.get("quality"):
         return CommandScorer(Quality(**quality)).measure
@@ -176,7 +176,7 @@ def measure(job: dict[str, Any]) -> str:
 
 
 def write_summary(gathered: Gathered) -> list[str]:
-    """Why rows were set aside and what was flagged, a line each, for a terminal."""
+    """List reasons for rows set aside, and flags: a line each with its count, for a terminal."""
     lines = [f"{count:10,} set aside: {kind}" for kind, count in gathered.reasons.most_common()]
     return lines + [f"{count:10,} flagged: {flag}" for flag, count in gathered.flags.most_common()]
 

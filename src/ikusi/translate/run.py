@@ -23,7 +23,7 @@ from ikusi.translate.settings import Translation
 
 
 def locate_working_folder(output: Path) -> Path:
-    """Where the shards of a translation are kept, beside the corpus they make."""
+    """The folder in which a translation's shards are kept, beside the corpus they make."""
     output = claim.locate_output(output)
     return output.with_name(output.name + ".work")
 
@@ -121,7 +121,7 @@ def _open_job(
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a translation would take.
+    """An estimate of a translation's work, time and price.
 
     Args:
         rows: rows of the corpus.
@@ -166,7 +166,7 @@ def estimate(
 
 
 def show_prompt(settings: Translation, corpus: Path) -> str:
-    """What an engine would be sent for the first row of a corpus.
+    """Show what an engine would be sent for the first row of a corpus.
 
     Raises:
         InputError: the engine takes no prompt.

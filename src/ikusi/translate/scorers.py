@@ -1,4 +1,4 @@
-"""What judges a shard's rows all at once: the round trip and learned metrics."""
+"""Scorers that judge a shard's rows all at once: the round trip and learned metrics."""
 
 from __future__ import annotations
 

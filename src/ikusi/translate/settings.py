@@ -62,7 +62,7 @@ class Quality(Section):
 
 
 class Scored(Section):
-    """What judges many rows at once, beside the checks of each."""
+    """Settings of the scorers that judge many rows at once, beside the checks of each."""
 
     round_trip: RoundTrip | None = Field(
         default=None, description="Back to the source by another engine; none for no round trip."
@@ -99,7 +99,7 @@ else:
 
 
 class Translation(Section):
-    """How a corpus is translated."""
+    """Settings of the translation of a corpus."""
 
     name: Text = Field(description="Name of the translation.")
     language: Text = Field(description="Language to translate into: the code of a language pack.")

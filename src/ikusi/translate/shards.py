@@ -64,7 +64,7 @@ class Made:
 
 
 class _Footer(jsonfile.Record):
-    """What stands in a shard's footer."""
+    """The content of a shard's footer."""
 
     made: Made
     ok: int
@@ -159,11 +159,11 @@ class Shards:
         self._sound: dict[int, tuple[int, int]] = {}  # shard -> its time and size when it was read
 
     def path(self, number: int) -> Path:
-        """Where a shard is."""
+        """The path of a shard."""
         return self.folder / f"{number:05d}.parquet"
 
     def read_made(self, number: int) -> Made | None:
-        """What a finished shard was made with; None if it must be made or finished.
+        """Read what a finished shard was made with; None if it must be made or finished.
 
         A shard in which the engine could not be reached for some row is not finished, nor is one
         that is damaged.

@@ -40,7 +40,7 @@ class Thumbnails:
         self._counts, self._starts = counts, counts.cumsum(0) - counts
 
     def __len__(self) -> int:
-        """How many concepts there are."""
+        """Number of concepts."""
         return len(self._counts)
 
     def pick(self, concepts: Tensor, random: torch.Generator) -> Tensor:

@@ -83,7 +83,7 @@ class Drawings(Mapping[tuple[str, str], np.ndarray]):
 
 @dataclass(frozen=True)
 class Source:
-    """Where one drawing comes from: vector text or an encoded raster."""
+    """The source of one drawing: vector text or an encoded raster."""
 
     concept: str
     style: str

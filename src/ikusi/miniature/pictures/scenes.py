@@ -54,7 +54,7 @@ def choose_places(count: int, random: np.random.Generator) -> list[Box]:
 
 
 def label_cells(boxes: list[Box], grid: int) -> np.ndarray:
-    """What the centre of each cell of a picture shows, row by row.
+    """Label each cell of a picture by what its centre shows, row by row.
 
     Returns:
         [grid * grid] int: 0 for the ground, then the number of the box counted from 1.

@@ -1,4 +1,4 @@
-"""What is never trained on: a style, some concepts, and one family of drawings per concept."""
+"""Splits of the drawings: a style, some concepts and a family per concept are never trained on."""
 
 from __future__ import annotations
 

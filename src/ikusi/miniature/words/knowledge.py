@@ -103,7 +103,7 @@ def ask_emoji(
 
 
 def ask_translation(concept: Concept, source: str, target: str, variant: int) -> Exchange:
-    """How is X said in the other language? Asked in whatever language the speaker has."""
+    """One question for a name's translation, asked in whatever language the speaker has."""
     asked, answer = load_locale(source), load_locale(target)
     values: dict[str, Phrase] = {
         "x": lambda _: concept.name(asked),

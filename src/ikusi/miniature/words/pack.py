@@ -227,6 +227,6 @@ def _apart(names: dict[str, str]) -> dict[str, str]:
 
 
 def _alike(rows: Iterable[Sequence[str]]) -> int:
-    """How many items all rows begin with."""
+    """Number of items that all rows have in common at their beginning."""
     columns = zip(*rows, strict=False)
     return sum(1 for _ in itertools.takewhile(lambda column: len(set(column)) == 1, columns))

@@ -1,4 +1,4 @@
-"""What every translated row is checked for: cheap, exact, with a reason of one line; a file each.
+"""Checks of every translated row: cheap, exact, with a reason of one line; a file each.
 
 A module here that has `CHECKS` adds those, with their settings; nothing else needs to know.
 """

@@ -1,4 +1,4 @@
-"""What a check of translated rows is, and what it is made of."""
+"""The base of checks of translated rows, and what a check is made for."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Look = Callable[[Row, Sequence[str]], "str | None"]
 
 
 class Mild(str):
-    """What is worth a look but no reason to refuse a row, whatever the settings say."""
+    """A fault worth a look but no reason to refuse a row, whatever the settings say."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a check is made for.
+    """The settings, rows and languages that a check is made for.
 
     Attributes:
         settings: those of all checks, by their keys.

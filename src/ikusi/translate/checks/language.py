@@ -63,7 +63,7 @@ def join_prose(texts: Sequence[str], least: int) -> str | None:
 
 
 def describe_foreign(expected: str, guess: Guess, settings: Keys) -> str | None:
-    """What is wrong with a row that is likely in another language than the one expected."""
+    """Describe a row that is likely in another language than expected; None for any other row."""
     if guess.code == expected or guess.other < settings.language_probability:
         return None
     return f"expected {expected}, found {guess.code} ({guess.other:.2f})"

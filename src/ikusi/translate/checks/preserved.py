@@ -47,7 +47,7 @@ def _find_lost(row: Row, texts: Sequence[str]) -> str | None:
 
 
 def _count_kept(text: str) -> Counter[str]:
-    """What must come through a translation: numbers, code, addresses, placeholders."""
+    """Count what must come through a translation: numbers, code, addresses, placeholders."""
     tokens = Counter(TOKENS.findall(text))
     digits = (re.sub(r"\D", "", number) for number in NUMBER.findall(TOKENS.sub(" ", text)))
     return tokens + Counter(digits)

@@ -1,4 +1,4 @@
-"""What translates, a file of settings each: models here, programs, servers.
+"""Engines that translate, a file of settings each: models here, programs, servers.
 
 A module here that has `ENGINES` adds those; nothing else needs to know.
 """
@@ -8,7 +8,7 @@ from ikusi.translate.engines.base import Engine, OfSentences
 
 
 def _kind(engine: type[Engine]) -> str:
-    """What recipes call an engine: the one value of its `kind`."""
+    """The name of an engine in recipes: the one value of its `kind`."""
     kind: str = engine.model_json_schema()["properties"]["kind"]["const"]
     return kind
 

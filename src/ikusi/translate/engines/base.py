@@ -1,4 +1,4 @@
-"""What the settings of every engine have in common: how it is opened, and what it costs."""
+"""The base of every engine's settings: how it is opened, and what it costs."""
 
 from __future__ import annotations
 
