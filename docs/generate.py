@@ -297,6 +297,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "to-review": to_review,
     "attribution": lambda: packages.write_attribution().strip(),
     "attribution-encoder": lambda: packages.write_attribution("encoder").strip(),
+    "attribution-llm": lambda: packages.write_attribution("llm").strip(),
     "benchmarks": benchmark_table,
     "files": files,
     "pack-fields": pack_fields,

@@ -91,7 +91,7 @@ COMMANDS = {
     "language show": ["code"],
     "language check": ["code"],
     "language new": ["code", "--output"],
-    "miniature fetch": [],
+    "miniature fetch": ["model"],
     "miniature build": ["recipe", "overrides", "--studies"],
     "miniature bases": ["--language", "--share", "--output"],
     "miniature sheet": ["--output"],

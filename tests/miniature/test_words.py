@@ -36,7 +36,7 @@ def test_a_fetched_package_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_package_is_credited() -> None:
-    shown = packages.write_attribution("study") + packages.write_attribution("encoder")
+    shown = "".join(map(packages.write_attribution, ("study", "encoder", "llm")))
     for name, entry in packages.read_catalogue().items():
         assert f"| {name} {entry['version']} |" in shown and entry["licence"] in shown
 

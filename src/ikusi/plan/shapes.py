@@ -53,7 +53,7 @@ def find(name: str) -> Place:
     Raises:
         InputError: it is neither here nor among the published ones, or has no shape that we know.
     """
-    place = shipped.locate_base(name)
+    place = shipped.find_unfetched(name) or shipped.locate_base(name)
     folder = Path(place) if Path(place).is_dir() else _find_cached(place)
     if folder is not None:
         config = jsonfile.read_object(folder / CONFIG, "the configuration of a model")

@@ -86,6 +86,7 @@ def run(
         _fits(recipe_, group)
     needs.check(recipe_)
     _expect_trackers(recipe_)
+    needs.fetch_models(recipe_)
     asked = recipe_.workers if workers is None else workers
     return run_steps(layout.list_steps(recipe_), folder, asked, only=only, redo=redo, shown=recipe_)
 

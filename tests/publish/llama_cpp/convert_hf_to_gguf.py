@@ -53,7 +53,7 @@ def describe(writer: Any, config: dict[str, Any]) -> None:
     writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
 
 
-def write_vocabulary(writer: Any, folder: Path) -> None:
+def write_vocabulary(writer: Any, folder: Path, cut: str = "qwen2") -> None:
     words = json.loads((folder / "tokenizer.json").read_text("utf-8"))
     settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
     added = {token["content"]: token["id"] for token in words["added_tokens"]}
@@ -61,7 +61,7 @@ def write_vocabulary(writer: Any, folder: Path) -> None:
     ordered = sorted(vocabulary, key=vocabulary.__getitem__)
     kinds = [gguf.TokenType.NORMAL, gguf.TokenType.CONTROL]
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
+    writer.add_tokenizer_pre(cut)
     writer.add_token_list(ordered)
     writer.add_token_types([kinds[token in added] for token in ordered])
     writer.add_token_merges([" ".join(pair) for pair in words["model"]["merges"]])

@@ -1,11 +1,14 @@
-"""Where the miniature's base models are. Loads nothing heavy: plans are made without torch."""
+"""Where the models are that are called `miniature/...`: its own, and LLMs of others.
+
+Loads nothing heavy: plans are made without torch.
+"""
 
 import re
 from pathlib import Path
 
 from ikusi import packaged
 from ikusi.errors import InputError
-from ikusi.miniature.packages import cache_folder
+from ikusi.miniature.packages import cache_folder, list_used, read_catalogue
 
 PREFIX = "miniature/"
 RATIO = 0.8  # of the rows of a backbone that is adapted to a language are in it
@@ -16,17 +19,39 @@ def find_model(name: str) -> Path:
     """Folder of a base model such as `miniature/encoder` or `miniature/llama-eu`.
 
     Raises:
-        InputError: it neither ships nor was built here.
+        InputError: it neither ships nor was built or fetched here.
     """
+    if folder := find_here(name):
+        return folder
     short = name.removeprefix(PREFIX)
-    for root in (packaged.BASES, locate_cache()):
-        if (root / short / "config.json").exists():
-            return root / short
+    if find_package(name):
+        how = f"ikusi miniature fetch {short}"
+        raise InputError(f"{name}: expected it here, found none yet: `{how}` brings it")
     how = "ikusi miniature bases"
     if short.startswith("llama-"):
         code, share = read_name(short)
         how += f" --language {code}" + ("" if share == RATIO else f" --share {share:g}")
     raise InputError(f"{name}: expected a base model, found none (make it: {how})")
+
+
+def find_here(name: str) -> Path | None:
+    """Folder of a base model that is called `miniature/...`; none where it is not here."""
+    short = name.removeprefix(PREFIX)
+    folders = (root / short for root in (packaged.BASES, locate_cache()))
+    return next((folder for folder in folders if (folder / "config.json").exists()), None)
+
+
+def find_package(name: str) -> str | None:
+    """The package that an LLM of others comes in, such as `miniature/smollm2`; none for models of
+    the miniature's own."""
+    short = name.removeprefix(PREFIX)
+    return next((one for one, entry in list_used("llm").items() if entry["model"] == short), None)
+
+
+def find_unfetched(name: str) -> str | None:
+    """What an LLM of others is called on the hub, as long as it has not been fetched."""
+    package = find_package(name)
+    return None if not package or find_here(name) else read_catalogue()[package]["source"]
 
 
 def name_llama(code: str, share: float = RATIO) -> str:
