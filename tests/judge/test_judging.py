@@ -12,7 +12,7 @@ from ikusi import language
 from ikusi.errors import InputError
 from ikusi.judge import record, run
 from ikusi.judge.asking import Sampling
-from ikusi.judge.games import IDENTICAL, WRONG_PICTURE
+from ikusi.judge.games import IDENTICAL, WRONG_PICTURE, list_games
 from ikusi.judge.masking import hide_names
 from ikusi.judge.record import Played
 from ikusi.judgements import Judgement, append
@@ -86,6 +86,13 @@ def test_controls_are_kept_from_the_judgements(about: run.About, tmp_path: Path)
     assert all(one.left == one.right and one.verdict == "tie" for one in same)
     shown = {one.id: one.picture for one in games if not one.control}
     assert all(one.picture in shown.values() and one.picture != shown[one.id] for one in wrong)
+
+
+def test_each_wrong_picture_is_another_one(about: run.About) -> None:
+    games = list_games(about.pairs, None, len(about.pairs), seed=3)
+    wrong = [game for game in games if game.control == WRONG_PICTURE]
+    assert len(wrong) == len(about.pairs)
+    assert len({game.picture.digest for game in wrong if game.picture}) == len(wrong)
 
 
 def test_nothing_is_asked_twice(about: run.About, tmp_path: Path) -> None:
