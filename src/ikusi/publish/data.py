@@ -116,7 +116,7 @@ def publish_corpus(
 
 
 def _list_uses(corpus: Path, made: list[origins.Step], licence: str | None) -> list[Use]:
-    """What a corpus was made of: data sets and translators, or the packages of the miniature."""
+    """Things that a corpus was made of: data sets, translators, packages of the miniature."""
     uses = origins.list_uses(made, licence)
     if _find_attribution(corpus) is None:
         return uses
@@ -126,7 +126,7 @@ def _list_uses(corpus: Path, made: list[origins.Step], licence: str | None) -> l
 
 
 def _find_attribution(corpus: Path) -> Path | None:
-    """Who made the pictures and words of a corpus that a study made itself; None for others."""
+    """The file that names who made what is in a study's own corpus; None for other corpora."""
     study = StudyFolder.around(corpus)
     own = study is not None and study.data.resolve() in corpus.resolve().parents
     return study.attribution if study and own and study.attribution.is_file() else None

@@ -86,7 +86,7 @@ def write_card(
 
 
 def make_header(release: Release, row_type: RowType, terms: Terms) -> dict[str, Any]:
-    """What the hub reads on a card of data."""
+    """The header of a card of data, which the hub reads."""
     kinds = [step.get("kind") for step in release.made]
     translated = origins.TRANSLATE in kinds
     several = len(release.languages) > 1

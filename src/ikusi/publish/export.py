@@ -147,7 +147,7 @@ def make_text_tokenizer(processor: LlavaProcessor) -> PreTrainedTokenizerBase:
 
 
 def _encode_asked(tokenizer: Any) -> list[int]:
-    """What transformers alone makes of a conversation."""
+    """Ids of the tokens that transformers alone makes of the conversation `PROBE`."""
     ids: list[int] = tokenizer.apply_chat_template(
         PROBE, add_generation_prompt=True, return_dict=False
     )
@@ -188,7 +188,7 @@ def _to_gguf(
 
 
 def _caveats(config: LlavaConfig, processor: LlavaProcessor) -> Iterator[str]:
-    """Where llama.cpp itself will not see pictures as the LLaVA does."""
+    """Yield the ways in which llama.cpp itself will not see pictures as the LLaVA does."""
     if mmproj.has_class_token(config):
         yield (
             "puts the class token of a CLIP encoder in the wrong place, so pictures reach the LLM "

@@ -1,7 +1,7 @@
-"""What the columns of a table are, as the `datasets` library and the hub's viewer read it.
+"""Descriptions of a table's columns, as the `datasets` library and the hub's viewer read them.
 
-A Parquet file that the `datasets` library has written says so in its schema, under `huggingface`.
-Without it a picture is a pair of bytes and a name, and is shown as such.
+A Parquet file that the `datasets` library has written has them in its schema, under `huggingface`.
+Without them a picture is a pair of bytes and a name, and is shown as such.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a release must not hold: secrets, places on the machine where it was made, people's names.
+"""Refuse a release with secrets, places on the machine where it was made, or people's names.
 
 Only what a text looks like can be seen here; a person still has to look.
 """

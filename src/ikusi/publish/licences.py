@@ -1,4 +1,4 @@
-"""What licences ask of a release: a file of data for each, in `licences/`; no legal advice.
+"""Conditions of licences for a release: a file of data for each, in `licences/`; no legal advice.
 
 What is written there was read in the licence itself. A licence that has no file is called unknown,
 by the words in which it was stated; nothing is guessed, and no licence's text is ever made up.
@@ -90,14 +90,14 @@ class Use:
 
     @property
     def asks(self) -> tuple[str, ...]:
-        """What its licence asks, by what was used: a model, or only what it has written."""
+        """Conditions of its licence, by what was used: a model, or only what it has written."""
         own = () if self.role in ("translator", "answers") else self.licence.asks
         return own + self.licence.of_outputs
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a release must not be made, by which licence."""
+    """A reason why a release must not be made, and the licence that it follows from."""
 
     licence: str
     reason: str
@@ -189,7 +189,7 @@ def find_of_model(place: str | Path) -> Licence:
 
 
 def bind(uses: Sequence[Use], kind: Kind, name: str, *, passes_pictures: bool = False) -> Terms:
-    """What all licences together ask of a release.
+    """Gather all that the licences ask of a release.
 
     Args:
         uses: what it was made of; of a model, its LLM comes first.
@@ -217,7 +217,7 @@ def bind(uses: Sequence[Use], kind: Kind, name: str, *, passes_pictures: bool = 
 
 
 def _refuse(use: Use, uses: Sequence[Use], kind: Kind, name: str) -> list[Refusal]:
-    """What forbids the release because of one of its parts."""
+    """Reasons that forbid the release because of one of its parts."""
     licence, reasons = use.licence, []
     written = use.role in ("data", "translator")  # what a model has written, if any has
     if kind == "model" and (use.role == "base" or (written and licence.outputs == "named")):

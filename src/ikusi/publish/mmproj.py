@@ -1,4 +1,4 @@
-"""What llama.cpp needs to see: the vision encoder and the connector of a LLaVA as one GGUF file.
+"""Write the GGUF file by which llama.cpp sees: the vision encoder and the connector of a LLaVA.
 
 llama.cpp's converter writes such files for many models, but of stock LLaVAs only for Pixtral's
 kind (its `conversion/llava.py`), so this one is written here, with llama.cpp's own `gguf` package.

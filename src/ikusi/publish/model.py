@@ -107,7 +107,7 @@ def _list_wanted(trained: Trained) -> dict[str, str]:
 
 
 def _list_missing(trained: Trained, folder: Path) -> list[str]:
-    """What is asked for and lies neither with the base nor with the release."""
+    """A line for each text that a licence asks for and that neither base nor release has."""
     lines = []
     for base in trained.bases:
         for text in base.licence.texts:
@@ -167,7 +167,7 @@ def _write_card(
 
 
 def _describe(trained: Trained, name: str, terms: Terms, listed: list[Score]) -> dict[str, Any]:
-    """What the hub reads."""
+    """The header of a model's card, which the hub reads."""
     datasets = [each for lesson in trained.lessons for each in lesson.datasets]
     return {
         "language": [pack.code for pack in trained.study.languages],

@@ -1,4 +1,4 @@
-"""How a corpus was made, read from the manifests of the folders that it came from, step by step.
+"""The steps that made a corpus, read from the manifests of the folders that it came from.
 
 Nothing of the machine goes along: of a place on a disk only its last name is kept, of a server
 only the model it served.
@@ -89,7 +89,7 @@ def strip_places(value: Any) -> Any:
 
 
 def list_uses(made: Sequence[Step], stated: str | None = None) -> list[Use]:
-    """What a corpus was made of, with the licence of each: data set, its pictures, translators.
+    """Things that a corpus was made of, each with its licence: data set, its pictures, translators.
 
     Args:
         made: as `trace` gives it.

@@ -25,7 +25,7 @@ MESSAGE = "Release by Ikusi"
 
 @dataclass(frozen=True)
 class Pushed:
-    """What became of an upload.
+    """The outcome of an upload.
 
     Attributes:
         url: of the last commit.

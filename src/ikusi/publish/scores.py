@@ -1,4 +1,4 @@
-"""What a run scored, for its card: a table for people, and both of the hub's formats."""
+"""Scores of a run, for its card: a table for people, and both of the hub's formats."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def tabulate_scores(scores: list[Score]) -> str:
 
 
 def describe_seeds(trained: Trained) -> str:
-    """Which of several trainings this is, and what its model scores over all of them; empty where
-    there is one."""
+    """Say which of several trainings this is, and what its model scores over all of them; empty
+    where there is only one."""
     study, run = trained.study, trained.run
     if not study.several_seeds or trained.merged:
         return ""

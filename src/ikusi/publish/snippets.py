@@ -1,4 +1,4 @@
-"""How a released model is used elsewhere, as code that stands on its card and that tests run."""
+"""Code that uses a released model elsewhere; it stands on the card, and tests run it."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def _list_people(places: Iterable[str]) -> Iterator[str]:
 
 
 def _write_steps(study: Study, folder: Path) -> None:
-    """What each step found and took, under its own name; without places of this machine."""
+    """Write what each step found and took, under its own name; without places of this machine."""
     for name, manifest, _ in study.steps():
         place, target = study.folder.step(name), folder / name
         disk.make_folder(target)
@@ -163,7 +163,7 @@ def _write_judgements(
 
 
 def _write_absent(study: Study, folder: Path) -> None:
-    """What the report needs to know of corpora, without where they lie on this machine."""
+    """Write what the report needs to know of corpora, without where they lie on this machine."""
     overlaps = {
         name: one and one._replace(folders=tuple(Path(place.name) for place in one.folders))
         for name, one in study.overlaps.items()

@@ -116,7 +116,7 @@ def _show(pictures: pa.BinaryArray) -> pa.StructArray:
 
 
 def _strip_places(sources: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Where pictures are from, without where files lay on the machine that read them."""
+    """The sources of pictures; of a file on the machine that read it, only the file's name."""
     return pc.replace_substring_regex(sources, r"^(?:/|[A-Za-z]:[\\/]).*[\\/]([^\\/]+)$", r"\1")
 
 
@@ -178,7 +178,7 @@ def _read_ahead(parts: Sequence[Part]) -> Iterator[pa.Table]:
 
 
 def _settings(schema: pa.Schema) -> dict[str, Any]:
-    """How a table is written: pictures are compressed already, and no statistic of them is kept.
+    """Settings of a table's file: pictures are compressed already, no statistic of them is kept.
 
     Pages have no checksums, as the digest of the file says more.
     """

@@ -1,4 +1,4 @@
-"""What a run of a study was made from: its bases, what it learnt from, what it scored."""
+"""The origin of a run of a study: its bases, the corpora that it learnt from, its scores."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Trained:
 
     @property
     def not_measured(self) -> str:
-        """Why there are no scores."""
+        """The reason why there are no scores."""
         return self.study.missing.get(self.name, "not measured")
 
     @cached_property

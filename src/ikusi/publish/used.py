@@ -1,4 +1,4 @@
-"""Which rows of a corpus the trainings of a study read, how often, and in which language.
+"""The rows of a corpus that trainings of a study read: how often, and in which language.
 
 A recipe's ratio, rows and seed say the same, to whoever has Ikusi. A list of ids says it to all.
 """
@@ -98,7 +98,7 @@ class Training:
 
 
 def _count_times(mixture: Mixture, rows: int) -> np.ndarray:
-    """How many times each sample was read where a training read so many rows: int [N]."""
+    """Number of times that a training on so many rows read each sample: int [N]."""
     times, epoch = np.zeros(len(mixture), np.int32), 0
     while rows > 0 and len(mixture):
         read = mixture.order(epoch)[:rows]

@@ -97,7 +97,7 @@ def _grid(comparison: Comparison, run: str) -> Grid:
 
 
 def _lines(cell: Cell) -> Iterator[tuple[str, str]]:
-    """What the columns of the terminal's table hold, two lines each."""
+    """Yield the columns of a row of the terminal's table, two lines each."""
     yield make_harmless(cell.benchmark), f"  {make_harmless(describe_place(cell))}"
     yield str(cell.n), str(cell.clusters)
     for score, right in zip((cell.baseline, cell.score), cell.right, strict=True):
@@ -146,12 +146,12 @@ def format_gold(text: str) -> str:
 
 
 def mark(score: float) -> str:
-    """How right an answer is, as a sign."""
+    """The sign for a score: right, partly right or wrong."""
     return "✓" if score >= 1 else "◐" if score > 0 else "✗"
 
 
 def write_summary(comparison: Comparison) -> str:
-    """What came out, in a sentence."""
+    """Sum up the outcome of a comparison in a sentence."""
     cells, rows = comparison.cells, comparison.differences.num_rows
     stand = sum(cell.differs for cell in cells)
     return (
@@ -162,7 +162,7 @@ def write_summary(comparison: Comparison) -> str:
 
 
 def explain(comparison: Comparison) -> Iterator[str]:
-    """How to read the table."""
+    """Explain how to read the table."""
     asked = comparison.metric
     metric = describe_metric(asked) if asked else "each benchmark's primary metric"
     yield (
@@ -186,7 +186,7 @@ def explain(comparison: Comparison) -> Iterator[str]:
 
 
 def write_notes(comparison: Comparison) -> Iterator[str]:
-    """What was not compared or was not the same, each in a sentence; nothing goes unsaid."""
+    """Yield a sentence about all that was not compared or was not the same; nothing is left out."""
     lacking: dict[tuple[str, str], list[str]] = {}
     for run, bench, code, without in comparison.lacking:
         lacking.setdefault((run, without), []).append(f"{bench} {code}")

@@ -1,4 +1,4 @@
-"""How figures are drawn: panels that the page lays out by its width, whole figures as files.
+"""Draw figures: panels that the page lays out by its width, whole figures as files.
 
 Lines differ by marker and dash as well as by colour, so they can be distinguished in grey. The
 colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/). Text is drawn as paths and files
@@ -63,7 +63,7 @@ Dash = str | tuple[int, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Look:
-    """How one line is drawn, and what it is called in the legend."""
+    """The style of one line, and its label in the legend."""
 
     label: str
     colour: str

@@ -232,7 +232,7 @@ def _list_highs(study: Study, name: str, group: str) -> list[float]:
 
 
 def _over_seeds(study: Study) -> str:
-    """What a caption says of seeds, after "over pictures"."""
+    """The words about seeds in a caption, after "over pictures"; empty where there is one seed."""
     return " and seeds; small rings are single seeds" if study.several_seeds else ""
 
 

@@ -1,4 +1,4 @@
-"""What models lost, or gained, against what they were made from: before and after, paired.
+"""Losses and gains of models against what they were made from: before and after, paired.
 
 A bare backbone takes the benchmarks without pictures before it learns to see; its runs, and the
 models merged of them, take the same afterwards.

@@ -46,7 +46,7 @@ class Asked:
 
     @property
     def right(self) -> int:
-        """How many runs were right."""
+        """Number of runs that were right."""
         return sum(one.score >= RIGHT for one in self.answers)
 
 

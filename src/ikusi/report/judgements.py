@@ -181,7 +181,7 @@ def _figure(sheet: Sheet, between: str, figure: Figure) -> list[Cell]:
 
 
 def _why(figure: Figure) -> str:
-    """Why a figure has no value, else what to know of it."""
+    """The reason why a figure has no value; of one that has, notes on it, if there are any."""
     if figure.value is None:
         return f"undefined, because {figure.why}"
     lacking = f"undefined in {figure.undefined:.0%} of resamples" if figure.undefined else ""
@@ -213,7 +213,7 @@ def _judges(comparisons: Sequence[Compared]) -> Table:
 
 
 def write_notes(figures: Figures, judging: Sequence[Judging] = ()) -> Iterator[str]:
-    """What a reader must know, a sentence or two each; nothing goes unsaid."""
+    """Yield what a reader must know, a sentence or two each; nothing is left out."""
     if figures.simulated:
         yield SIMULATED
     kinds = ", ".join(f"{count:,} of {kind}s" for kind, count in _plural(figures.kinds))

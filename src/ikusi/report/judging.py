@@ -1,4 +1,4 @@
-"""How far a judge may be believed, as a table and a line for each judge."""
+"""The reliability of judges, as a table and a line for each judge."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _is_of(beside: Compared, one: Judging) -> bool:
 
 
 def _beside(one: Compared) -> str:
-    """How far it agrees with people, or with simulated raters."""
+    """The agreement of a judge with people, or with simulated raters, in words."""
     whom = {"person": "people", "simulated": "SIMULATED raters"}[one.kind]
     kappa = next(figure for figure in one.agreement if figure.name == "cohen_kappa")
     if kappa.value is None:

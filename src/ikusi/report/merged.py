@@ -71,7 +71,10 @@ def _make_panel(
 
 
 def _find_trained(study: Study, merge: Merge, bench: str) -> list[Level]:
-    """What the lowest share of pictures in the target language gives the same backbone."""
+    """The score of the same backbone trained on the lowest share of rows in the target language.
+
+    It is drawn as a line; empty where no such run is measured.
+    """
     base = next(run for run in study.runs if run.name == merge.run)
     rivals = [
         run

@@ -107,7 +107,7 @@ def _render(
 
 
 def _filters() -> dict[str, Callable[..., object]]:
-    """How the template writes numbers and names."""
+    """The filters by which the template writes numbers and names."""
     return {
         "signed": findings.format_signed,
         "bound": findings.format_bound,
@@ -208,7 +208,7 @@ def _no_better_than_guessing(study: Study, share: int) -> Iterator[str]:
 
 
 def _guessing(study: Study) -> float:
-    """What guessing reaches in the target language, over the close-ended benchmarks."""
+    """Mean score of guessing in the target language, over the close-ended benchmarks."""
     one = next(iter(study.models.values()))
     reached = [evidence.score_guessing(one, name, study.target.code) for name in study.close_ended]
     return sum(reached) / len(reached)

@@ -1,4 +1,4 @@
-"""What people and judges said of a study's answers: tables, a figure, and some pairs of answers.
+"""Judgements by people and models on a study's answers: tables, a figure, some pairs of answers.
 
 Simulated raters are named as that in all of it.
 """
@@ -170,7 +170,7 @@ def _lay(study: Study, sheets: Sequence[Sheet], id: str) -> Beside | None:
 
 
 def _word(sheet: Sheet, id: str) -> str:
-    """What raters of a kind decided on an item; empty where they were not asked."""
+    """The decision of raters of a kind on an item, in words; empty where they were not asked."""
     if id not in sheet.items:
         return ""
     code = int(sheet.decided[sheet.items.index(id)])

@@ -26,7 +26,7 @@ BEFORE = "before any picture"
 
 
 class Score(NamedTuple):
-    """What one model scores in the target language.
+    """The score of one model in the target language.
 
     Attributes:
         backbone: that it was made of.

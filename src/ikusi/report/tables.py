@@ -140,7 +140,7 @@ def tabulate_in_short(study: Study) -> Table:
 
 
 def describe_some(study: Study, backbones: Sequence[str]) -> str:
-    """Which backbones these are; empty where they are all of the grid, or none."""
+    """Name some backbones; empty where they are all of the grid, or none."""
     if not backbones or set(backbones) == set(study.recipe.grid.backbones):
         return ""
     return f"the backbone{'s' if len(backbones) > 1 else ''} {' and '.join(backbones)}"
@@ -211,7 +211,7 @@ COUNTS = ("rows", "tokens", "supervised_tokens", "images", "cut_rows")
 
 
 def tabulate_steps(study: Study) -> Table:
-    """What each step took, and what training stages were fed with."""
+    """Tabulate what each step took, and what training stages were fed with."""
     rows: list[list[Cell]] = []
     codes = [pack.code for pack in study.languages]
     for name, manifest, summary in study.steps():
@@ -228,7 +228,7 @@ def tabulate_steps(study: Study) -> Table:
 
 
 def tabulate_corpora(study: Study) -> Table:
-    """How many rows and pictures each corpus of the study has, and how many people accepted."""
+    """Tabulate the rows and pictures of each corpus of the study, and the share people accepted."""
     keys = ("row_type", "rows", "images", "quarantined")
     corpora = list(study.corpora())
     judged = {name: about["accepted"] for name, about in corpora if about.get("accepted")}
