@@ -1,4 +1,4 @@
-"""What differs between runs, how surely, and what that says of a study's findings.
+"""Differences between runs, how certain they are, and what they say of a study's findings.
 
 `join` lays the rows of two evaluations side by side, `runs` compares them. `reading` opens a
 study's folder, `evidence` draws paired samples from its rows, `claims` is what comparisons of runs

@@ -1,5 +1,5 @@
-"""What a published study keeps of the corpora that do not go along with it: counts of each, and
-which benchmarks show pictures that were trained on."""
+"""The record that a published study keeps of corpora that do not go along with it: counts of each,
+and which benchmarks show pictures that were trained on."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _to_overlap(shown: Shown) -> Overlap:
 
 
 def read(study: Path) -> Absent | None:
-    """What a study keeps of absent corpora; none in a study whose corpora are where they were.
+    """Read what a study keeps of absent corpora; None where its corpora are where they were.
 
     Raises:
         InputError: the file is damaged.

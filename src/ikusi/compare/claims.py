@@ -1,4 +1,4 @@
-"""What the comparisons behind a finding are made of: which runs, benchmarks, backbones.
+"""Parts of the comparisons behind a finding: runs, benchmarks, backbones.
 
 Where the paper compares runs without text-only rows, so does this, if there are such runs.
 """
@@ -27,7 +27,7 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True)
 class Claimed:
-    """What the paper says, as a claim that data can refute.
+    """A claim of the paper, put so that data can refute it.
 
     Attributes:
         name: what it is found by.
@@ -110,8 +110,8 @@ def list_fullest(study: Study, text: bool) -> list[str]:
 
 
 def find_dial(study: Study) -> dict[str, float]:
-    """How much of the target language the backbones had read, rising, where three or more amounts
-    make a curve; else nothing."""
+    """The share of text in the target language that each backbone had read, in rising order, where
+    three or more shares make a curve; else empty."""
     known = list_read(study.recipe.backbones, study.recipe.grid.backbones)
     return known if len(set(known.values())) > 2 else {}
 
@@ -195,14 +195,14 @@ def describe_condition(text: bool) -> str:
 
 
 def explain_not_in_grid(study: Study, shares: Sequence[int]) -> str:
-    """Why a study cannot decide: none of its runs has one of these shares."""
+    """Explain why a study cannot decide: none of its runs has one of these shares."""
     wanted = " or ".join(f"{share} %" for share in shares)
     return f"The recipe's grid has no runs with {wanted} {study.target.name}."
 
 
 def explain_not_measured(study: Study, shares: Sequence[int]) -> str:
-    """Why a study cannot decide yet: which of its runs wait to be measured; or that its grid leaves
-    out what it would compare."""
+    """Explain why a study cannot decide yet: which of its runs wait to be measured; or that its
+    grid leaves out what it would compare."""
     wanted = {run.name for run in study.runs if to_percent(run.ratio) in shares}
     names = [name for name in study.missing if name in wanted]
     if not names:

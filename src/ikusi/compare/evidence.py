@@ -43,7 +43,7 @@ Role = Literal["claim", "premise"]
 
 
 class Lacking(Exception):  # noqa: N818 - not an error, an answer
-    """Why a finding cannot be tested."""
+    """A finding cannot be tested; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Sample:
         return len(set(self.clusters))
 
     def measure_spread(self) -> Spread | None:
-        """What of the mean's variance is of seeds; none where there is one."""
+        """The variance of the mean, split by seeds and pictures; None where there is one seed."""
         return measure_spread(self.values, self.clusters)
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """How many resamples, and from which seed."""
+    """Settings of a bootstrap: the number of resamples and the seed."""
 
     n: int
     seed: int

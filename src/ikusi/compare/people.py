@@ -1,4 +1,4 @@
-"""What people and judges said of a study's open answers, as samples for its findings."""
+"""Verdicts of people and judges on a study's open answers, as samples for its findings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def find_sheets(
 
 
 def measure_preference(sheet: Sheet, first: str) -> Sample:
-    """Which model people prefer, by item: 1 the first, -1 the other, 0 ties and no majority.
+    """The preferred model by item: 1 the first, -1 the other, 0 ties and no majority.
 
     Items that were drawn more often than others count less. ``first`` is one of the sheet's models.
     """

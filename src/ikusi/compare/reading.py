@@ -1,4 +1,4 @@
-"""What a study's folder holds, finished or not, read for the report."""
+"""Read a study's folder, finished or not, for the report."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Effort:
-    """What the stages of a run took, all together; not what its backbone was made with.
+    """The effort of all stages of a run together, without that of making its backbone.
 
     Attributes:
         rows: in the target language, as often as they were passed.
@@ -251,7 +251,7 @@ class Study:
 
     @cached_property
     def _absent(self) -> absent.Absent | None:
-        """What is kept of corpora that do not lie with a published study."""
+        """The record of corpora that a published study lacks; None where it has no such record."""
         return absent.read(self.folder.root)
 
     @cached_property
@@ -272,8 +272,8 @@ class Study:
 
     @cached_property
     def judgements(self) -> list[Judgement]:
-        """What people and judges said, in the folders that the recipe names; those of a published
-        study lie in its own."""
+        """The judgements of people and models, from the folders that the recipe names; those of a
+        published study lie in its own."""
         inside = [self.folder.root / name for name in self.recipe.judgements]
         places = zip(inside, self.recipe.judgements, strict=True)
         return read_judgements([str(own) if own.exists() else name for own, name in places])
@@ -325,7 +325,7 @@ class Study:
         return [line.step for line in points], [line.loss for line in points]
 
     def read_effort(self, run: Run) -> Effort | None:
-        """What a run's own stages took; none where their records do not say."""
+        """The effort of a run's own stages; None where their records do not say."""
         steps = [names.name_instruct_step(run.name)]
         if self.recipe.is_aligned(run.backbone):
             steps.insert(0, names.name_align_step(run.aligned))
@@ -345,7 +345,7 @@ class Study:
         return [_read_line(path, number, line) for number, line in enumerate(lines, 1)]
 
     def attribution(self) -> str:
-        """Who made the pictures and words, as Markdown; empty where nothing says."""
+        """The authors of the pictures and words, as Markdown; empty where no file names them."""
         path = self.folder.attribution
         return path.read_text("utf-8") if path.is_file() else ""
 

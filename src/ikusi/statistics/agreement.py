@@ -1,4 +1,4 @@
-"""How far several raters say the same of the same items, by every usual figure, each named.
+"""Agreement of several raters on the same items, by every usual figure, each named.
 
 A figure that corrects for chance is ``(observed - expected) / (1 - expected)``; the figures differ
 in what they take each of the two for. All of them are read off sums over items, so that a resample
@@ -77,7 +77,7 @@ class Ratings:
 
     @cached_property
     def counts(self) -> Array:
-        """How many raters gave each verdict, [items, classes]."""
+        """Number of raters who gave each verdict, [items, classes]."""
         counted = [(self.shared == code).sum(axis=1) for code in range(self.classes)]
         return np.stack(counted, axis=1).astype(np.float64)
 
@@ -102,7 +102,7 @@ class Ratings:
 
     @cached_property
     def cells(self) -> sparse.csr_array:
-        """Which cell of which pair's table each item falls into, [items, pairs * q * q]."""
+        """Ones at each item's cell in the table of each pair of raters, [items, pairs * q * q]."""
         q, rows, columns = self.classes, [np.empty(0, int)], [np.empty(0, int)]
         for place, (one, other) in enumerate(self.pairs):
             first, second = self.shared[:, one], self.shared[:, other]

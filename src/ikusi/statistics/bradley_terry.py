@@ -1,4 +1,4 @@
-"""How strong each of several models is, from which of two was preferred (Bradley and Terry 1952).
+"""Strengths of several models, from which of two was preferred (Bradley and Terry 1952).
 
 A model's strength is the logarithm of its odds: one of strength a is preferred to one of strength b
 with the probability ``1 / (1 + exp(b - a))``. Strengths sum to zero. A tie is half a win for both.
@@ -125,7 +125,7 @@ def _find_connected(won: Array) -> npt.NDArray[np.bool_]:
 
 
 def _explain_undefined(won: Array) -> str:
-    """Why a table has no strengths; empty where it has."""
+    """The reason why a table has no strengths; empty where it has."""
     if _find_connected(won[None])[0]:
         return ""
     if not _find_connected((won + won.T)[None])[0]:

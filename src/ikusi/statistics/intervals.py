@@ -1,4 +1,4 @@
-"""How surely a mean is known: its interval and its standard error."""
+"""The uncertainty of a mean: its interval and its standard error."""
 
 from typing import NamedTuple
 

@@ -78,7 +78,7 @@ def compare_kappas(
 
 
 def _cells(first: Codes, second: Codes, classes: int) -> Array:
-    """Which cell of two raters' table each item falls into, [items, classes * classes]."""
+    """Ones at each item's cell in the table of two raters, [items, classes * classes]."""
     made = np.zeros((len(first), classes * classes))
     both = np.flatnonzero((first != MISSING) & (second != MISSING))
     made[both, first[both].astype(int) * classes + second[both]] = 1

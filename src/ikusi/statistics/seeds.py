@@ -1,4 +1,4 @@
-"""How surely a mean is known over trainings that differ by their seed, and over pictures.
+"""The uncertainty of a mean over trainings that differ by their seed, and over pictures.
 
 Every training answers the same questions, so seeds and pictures are crossed: what a seed changes
 for all pictures, what a picture changes for all seeds, and what is of both alone. The analysis of
@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Spread(NamedTuple):
-    """Where the variance of a mean over seeds and pictures comes from.
+    """The variance of a mean over seeds and pictures, by its sources.
 
     Attributes:
         seeds: their number.

@@ -62,7 +62,7 @@ def estimate_share(
 
 
 def _effective_rows(sums: Array, sizes: Array, weights: Array, share: Array, tail: float) -> Array:
-    """How many independent ratings would be as sure of a share as these items."""
+    """Number of independent ratings that would give a share with the precision of these items."""
     # Where nothing varies, how alike an item's ratings are is unknown: they count as one.
     alike = np.ptp(sums / sizes, axis=-1) < 1e-9
     rows, items = sizes.sum(-1), max(sums.shape[-1], 2)  # a single item is alike in itself
@@ -76,7 +76,9 @@ def _effective_rows(sums: Array, sizes: Array, weights: Array, share: Array, tai
 
 
 def count_effective_items(weights: Array) -> Array:
-    """How many items of equal weight would be as sure as these, [..., items] (Kish 1965).
+    """Effective number of items, [...], by their weights, [..., items] (Kish 1965).
+
+    As many items of equal weight would be as precise.
 
     >>> float(count_effective_items(np.array([1.0, 1.0, 1.0, 3.0])))
     3.0
@@ -99,7 +101,7 @@ def bound_share(
 
 
 class SignTest(NamedTuple):
-    """Which of two sides won more often: counts without ties, and the exact two-sided p-value.
+    """A sign test of which side won more often: counts without ties, exact two-sided p-value.
 
     ``needed``: the smallest number of wins of one side, out of as many, that is significant; None
     where not even all of them are.

@@ -109,7 +109,7 @@ def _conclude(finding: Finding, adjusted: float) -> Finding:
 
 
 def _describe(part: Part, finding: Finding) -> str:
-    """Where the interval of a comparison lies; its numbers too, unless they are the headline."""
+    """Say where the interval of a comparison lies; with its numbers, unless it is the headline."""
     low, high = format_signed(part.difference.low), format_signed(part.difference.high)
     level = f"{part.confidence * 100:.0f} %"
     subject = "The interval" if part is finding.headline else f"The {level} interval of {part.name}"
@@ -118,7 +118,7 @@ def _describe(part: Part, finding: Finding) -> str:
 
 
 def _place(part: Part) -> str:
-    """Where an interval lies, as seen from what the claim needs."""
+    """Say where an interval lies relative to the bounds that the claim needs."""
     above, low, high = part.above, part.difference.low, part.difference.high
     if part.below is not None and part.holds:
         return (
@@ -153,7 +153,7 @@ def format_bound(value: float) -> str:
 
 
 def count_verdicts(findings: Sequence[Finding]) -> Iterator[tuple[Verdict, int]]:
-    """How many findings came out each way, in a fixed order."""
+    """Yield each verdict and the number of findings with it, in a fixed order."""
     order: tuple[Verdict, ...] = ("supported", "not supported", "inconclusive", "not tested")
     for verdict in order:
         yield verdict, sum(finding.verdict == verdict for finding in findings)

@@ -28,8 +28,8 @@ class Rivals:
     efforts: tuple[Effort, Effort]
 
     def compute_excess(self, amount: str) -> float:
-        """How much more of an amount (`rows`, `operations`) the adapted one took, as a share of
-        the larger; negative for less."""
+        """The amount (`rows`, `operations`) that the adapted one took beyond the built one, as a
+        share of the larger; negative for less."""
         adapted, built = (getattr(effort, amount) for effort in self.efforts)
         return (adapted - built) / max(adapted, built, 1)
 
@@ -112,7 +112,7 @@ def _find_runs(study: Study, trained: Trained, seeds: Sequence[int | None]) -> l
 
 
 def _average(study: Study, runs: Sequence[Run]) -> Effort | None:
-    """What runs took, on average; none where there is none, or one's records do not say."""
+    """The mean effort of runs; None where there are none, or where one's records do not say."""
     taken = [study.read_effort(run) for run in runs]
     known = [one for one in taken if one]
     if len(known) < max(len(taken), 1):

@@ -124,8 +124,8 @@ def _preferences(
     mark: str,
     resampling: Resampling,
 ) -> list[Part]:
-    """Which backbone's open answers raters of a kind prefer; ``asked``: pairs of backbones, each
-    with its run."""
+    """Compare backbones by the open answers that raters of a kind prefer; ``asked``: pairs of
+    backbones, each with its run."""
     by = {"person": "by people", "simulated": "by SIMULATED raters"}[kind]
     return [
         evidence.check_equivalence(

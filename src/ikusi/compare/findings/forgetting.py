@@ -1,4 +1,4 @@
-"""What training without the source language costs in that language (finding 2)."""
+"""The cost, in the source language, of training without that language (finding 2)."""
 
 from ikusi.compare import evidence
 from ikusi.compare.claims import (
@@ -18,7 +18,7 @@ from ikusi.compare.reading import Study
 
 
 def forgetting(study: Study, resampling: Resampling) -> Claim:
-    """What training without the source language costs in that language (finding 2)."""
+    """The cost, in the source language, of training without that language (finding 2)."""
     code, benchmarks = study.source.code, close_ended(study)
     text, backbones = find_conditions(study, [MOST, WHOLE])
     some, none = (list_models(study, backbones, share, text) for share in (MOST, WHOLE))

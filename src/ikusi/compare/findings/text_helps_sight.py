@@ -1,4 +1,4 @@
-"""What text-only rows add to answers about pictures (finding 4)."""
+"""The gain in answers about pictures from text-only rows (finding 4)."""
 
 from ikusi.compare import evidence
 from ikusi.compare.claims import (
@@ -14,7 +14,7 @@ from ikusi.compare.reading import Study
 
 
 def text_helps_sight(study: Study, resampling: Resampling) -> Claim:
-    """What text-only rows add to answers about pictures (finding 4)."""
+    """The gain in answers about pictures from text-only rows (finding 4)."""
     code, benchmarks = study.target.code, close_ended(study)
     keyed = pair_runs(study, study.shares)
     first = [(key, pair) for key, pair in keyed if key[1] == 0]

@@ -1,4 +1,4 @@
-"""What text-only rows save of the skill on text alone (finding 3)."""
+"""The loss of skill on text alone, and how far text-only rows prevent it (finding 3)."""
 
 from ikusi.compare import evidence
 from ikusi.compare.claims import Claim, Claimed, check_premise, join_titles, pair_runs
@@ -7,7 +7,7 @@ from ikusi.compare.reading import Study, Trained
 
 
 def text_loss(study: Study, resampling: Resampling) -> Claim:
-    """What text-only rows save of the skill on text alone (finding 3)."""
+    """The loss of skill on text alone, and how far text-only rows prevent it (finding 3)."""
     code, names = study.target.code, study.text_only
     if not names:
         raise Lacking("The recipe has no text-only benchmark.")
