@@ -25,7 +25,7 @@ MOST_JOBS = 32  # in a cluster's queue at once
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of a study ended.
+    """The outcome of carrying out a study.
 
     Attributes:
         states: where each step stands; with `only`, those steps and what they need.
@@ -92,7 +92,7 @@ def run(
 
 
 def read_states(recipe_: Recipe, folder: Path) -> dict[str, State]:
-    """Where each step of a study stands, without running any."""
+    """The state of each step of a study, without running any."""
     steps = layout.list_steps(recipe_)
     return _compare(steps, StudyFolder(folder))
 
@@ -211,7 +211,7 @@ def _fits(recipe_: Recipe, group: "Group") -> None:
 
 
 def _workers(asked: int | Literal["auto"], steps: Sequence[Step]) -> tuple[int, int]:
-    """How many workers there are at once, and how many GPUs each has, if there are any."""
+    """Number of workers at once, and of GPUs for each of them, if there are any."""
     from ikusi.study.launch import torchrun
     from ikusi.study.scheduler import count_workers
 

@@ -1,4 +1,4 @@
-"""Which code made a result, and whether the code of today gives the same numbers.
+"""The code that made a result, and whether the code of today gives the same numbers.
 
 `code.json` beside this file holds, for each function of a step, its version, the fingerprint of
 its code (`ikusi.study.source`) and those of earlier code that gave the same numbers. A test holds
@@ -34,7 +34,7 @@ class Known(jsonfile.Record):
 
 
 class Record(jsonfile.Record):
-    """What is recorded: of functions, as `module:name`, and digests of the modules they reach."""
+    """The content of `code.json`: functions, `module:name`, and digests of modules they reach."""
 
     functions: dict[str, Known]
     modules: dict[str, str]

@@ -1,4 +1,4 @@
-"""What steps read besides other steps, known by its content; each thing is read once."""
+"""Fingerprints of all that steps read besides other steps; each thing is read once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Contents:
         return {name: self._folder(locate_corpus(name)) for name in given}
 
     def judgements(self, names: Sequence[str]) -> dict[str, str]:
-        """What people and judges have said so far, in tables and projects of annotation."""
+        """The judgements of people and models so far, in tables and projects of annotation."""
         if not names:
             return {}
         from ikusi.compare.judged import read_judgements  # heavy, and most recipes name none
@@ -77,7 +77,7 @@ class Contents:
         return {"stamps": self._folder(folder)} if folder else {}
 
     def benchmarks(self, names: Sequence[str], languages: Sequence[str]) -> dict[str, str]:
-        """What benchmarks say, and the corpora of those that the study does not make itself."""
+        """The definitions of benchmarks, and the corpora of those not made by the study itself."""
         known = [self.benchmark(name) for name in names]
         definitions = {
             f"benchmark {name}": artifact.fingerprint(benchmark.read_content(one))

@@ -1,5 +1,4 @@
-"""What a step's function is called with, how it is found, and how it reports its progress, wherever
-it runs."""
+"""Call a step's function, wherever it runs: find it, give it its context, report its progress."""
 
 import inspect
 import time
@@ -17,7 +16,7 @@ SECONDS_BETWEEN_REPORTS = 0.2
 
 @dataclass(frozen=True)
 class Report:
-    """How far a running step is: a share of 0 to 1 and a few words."""
+    """The progress of a running step: a share of 0 to 1 and a few words."""
 
     fraction: float
     note: str
@@ -25,7 +24,7 @@ class Report:
 
 @dataclass
 class Context:
-    """What a step's function gets besides its settings.
+    """The context of a step's function, given to it besides its settings.
 
     Attributes:
         study: the study's folder, where the inputs lie.

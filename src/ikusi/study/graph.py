@@ -110,7 +110,7 @@ def order_steps(steps: Iterable[Step]) -> list[Step]:
 
 
 def measure_depths(steps: Sequence[Step]) -> dict[str, int]:
-    """How many steps must come before each one, along its longest path; for ordered steps."""
+    """Number of steps that must come before each one, along its longest path; for ordered steps."""
     depth: dict[str, int] = {}
     for step in steps:
         depth[step.name] = 1 + max((depth[needed] for needed in step.inputs), default=-1)
@@ -152,7 +152,7 @@ def hash_steps(steps: Sequence[Step]) -> dict[str, str]:
 
 
 def read_states(steps: Sequence[Step], folder: StudyFolder) -> dict[str, State]:
-    """What is already done in a study's folder; all else is waiting. For ordered steps.
+    """The state of each step in a study's folder: current, or else waiting. For ordered steps.
 
     A step is current only if all it needs is current too: a step whose input was deleted by
     hand is redone together with that input.

@@ -1,4 +1,4 @@
-"""What a study would stop for here: models, licences, corpora, pictures that were trained on."""
+"""Find what a study would stop for here: models, licences, corpora, pictures trained on."""
 
 from __future__ import annotations
 

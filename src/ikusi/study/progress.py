@@ -55,7 +55,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Board:
-    """What a display needs to know of a study besides the states of its steps.
+    """The facts that a display shows of a study besides the states of its steps.
 
     Attributes:
         title: one line for the top.

@@ -1,4 +1,4 @@
-"""What a study found, in one file at its root."""
+"""Results of a study's evaluations, in one file at its root."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

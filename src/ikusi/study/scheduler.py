@@ -41,7 +41,7 @@ class _Worker:
 
 
 def count_workers(asked: int | Literal["auto"], processes: int = 1) -> int:
-    """How many steps run at once: as asked, or as many as there are GPUs, or else cores, for
+    """Number of steps that run at once: as asked, or as many as there are GPUs, or else cores, for
     trainings of `processes` processes each."""
     if asked != "auto":
         return asked

@@ -35,7 +35,7 @@ Reference = tuple[str, str]
 
 @dataclass
 class Module:
-    """What a module says at its top level, by the names that this binds.
+    """The statements at a module's top level, by the names that they bind.
 
     Attributes:
         bound: name -> the statements that give it its value.
@@ -104,7 +104,7 @@ class Package:
             yield path.read_text(encoding="utf-8")
 
     def find_references(self, imports: Iterable[Reference]) -> Iterator[Reference]:
-        """What is meant by names that a module imports: modules, or names in modules."""
+        """Yield what a module's imports refer to in the package: modules, or names in modules."""
         for module, name in imports:
             if f"{module}.{name}" in self:
                 yield f"{module}.{name}", ""

@@ -140,7 +140,7 @@ def run_order(
 
 
 def _starter(step: Step, group: "Group | None") -> "Starter | None":
-    """What starts the processes of a step that its worker does not do itself."""
+    """The function that starts a step's processes; None where its worker does the step itself."""
     from ikusi.study.launch import ranks, slurm
 
     if group is not None:

@@ -89,10 +89,10 @@ class Processes(Protocol):
         """None while they work; then 0 if all went well."""
 
     def describe(self) -> str:
-        """What they wait for, or how they ended, in a few words; often nothing."""
+        """A few words on what they wait for, or how they ended; often empty."""
 
     def cause(self) -> str:
-        """What ended them all from outside, if it was not themselves."""
+        """The cause from outside that ended them all; empty if there was none."""
 
     def stop(self) -> None:
         """End those that are left; called in any case but that of `leave`."""
@@ -172,7 +172,7 @@ def _pass_on(report: Report, last: Report | None, send: Callable[[Report], None]
 
 
 def _report(path: Path, waits: str) -> Report:
-    """How far the processes are, and what they wait for or else say."""
+    """The progress of the processes, with what they wait for or else say."""
     try:
         fraction, note = json.loads(path.read_text(encoding="utf-8"))
     except OSError:  # none yet, or it was replaced on another machine while it was read
@@ -181,7 +181,7 @@ def _report(path: Path, waits: str) -> Report:
 
 
 def _failure(path: Path, processes: Processes, code: int) -> IkusiError:
-    """Why a task failed: what ended its processes from outside, or the first that said why."""
+    """The error of a failed task: its cause from outside, or the first message of its processes."""
     if cause := processes.cause():
         return IkusiError(cause)
     if (failure := _read_json(path)) is None:

@@ -50,7 +50,7 @@ ENDS = {
 
 @dataclass(frozen=True)
 class Rank:
-    """What each process of a job calls; pickled by submitit."""
+    """The function that each process of a job calls; pickled by submitit."""
 
     folder: str
 
@@ -70,7 +70,7 @@ class Rank:
         ranks.main(folder, attempt)
 
     def checkpoint(self) -> Any:
-        """What submitit queues once more when the job's time is over or others need its place."""
+        """The job that submitit queues once more when its time is over or others need its place."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -153,8 +153,8 @@ def _expect_ours(folder: Path, number: str) -> None:
 
 
 def _port(path: Path, *, first: bool) -> int:
-    """Where the processes of an attempt meet: the first one finds a port and writes it down for the
-    others."""
+    """The port where the processes of an attempt meet: the first one finds it and writes it down
+    for the others."""
     if first:
         artifact.write_json(path, ranks.find_free_port())
     end = time.monotonic() + SECONDS_TO_BE_KNOWN
@@ -202,7 +202,7 @@ def settle(task: Task) -> None:
 
 
 def _read_kept(folder: Path) -> dict[str, Any] | None:
-    """What is known of the job that was last at work in a folder."""
+    """The record of the job that was last at work in a folder; None where there is none."""
     path = folder / JOB
     if not path.exists():
         return None
@@ -235,7 +235,7 @@ def _submit(task: Task, asked: Slurm) -> str:
 
 
 def _parameters(task: Task, asked: Slurm) -> dict[str, Any]:
-    """What submitit writes into the job's script; None leaves an option out."""
+    """Parameters that submitit writes into the job's script; None leaves an option out."""
     shared = "processes" in task.compute
     processes = task.compute["processes"] if shared else 1
     options = {"requeue": True, **asked.options}
@@ -268,7 +268,7 @@ def _in_queue(number: str) -> tuple[str, str]:
 
 
 def _how(number: str) -> str:
-    """How a job ended, as far as SLURM still knows it."""
+    """The way a job ended, in words, as far as SLURM still knows it."""
     answer = _ask("scontrol", "--oneliner", "show", "job", number).stdout
     match = re.search(r"JobState=(\S+) Reason=(\S+)", answer)
     state, reason = (match[1], match[2]) if match else ("", "")
@@ -278,7 +278,7 @@ def _how(number: str) -> str:
 
 
 def _by_whom(number: str) -> str:
-    """Who cancelled a job; only a cluster that keeps accounts knows it."""
+    """The user who cancelled a job, as ` by NAME`; empty where the cluster keeps no accounts."""
     if shutil.which("sacct") is None:
         return ""
     asked = ("--noheader", "--parsable2", "--allocations", "--format=State", "--jobs", number)

@@ -42,7 +42,7 @@ COUNT, ORDER, OVER, END = "count", "order/{}", "over/{}", "end"
 
 @dataclass(frozen=True)
 class Group:
-    """What torchrun's environment variables say of this process and the others."""
+    """This process and the others of its group, from torchrun's environment variables."""
 
     variables: dict[str, str]
 
@@ -53,12 +53,12 @@ class Group:
 
     @property
     def processes(self) -> int:
-        """How many there are on this machine."""
+        """Number of processes on this machine."""
         return int(self.variables["LOCAL_WORLD_SIZE"])
 
     @property
     def everywhere(self) -> int:
-        """How many there are on all machines."""
+        """Number of processes on all machines."""
         return int(self.variables["WORLD_SIZE"])
 
     def store(self) -> Any:

@@ -1,4 +1,4 @@
-"""What each step of a study does: a file for each kind, with its settings beside its function.
+"""The steps of a study: a file for each kind, with its settings beside its function.
 
 A step's settings are a class, `Settings`: what of the recipe it depends on, which other steps it
 needs, and what it reads besides. Its function is called in a worker process as

@@ -34,7 +34,7 @@ def find_features_steps(recipe: Recipe) -> dict[str, Stage]:
 
 
 class Features(Settings):
-    """Which encoder looks at which corpus, and how."""
+    """Settings of a step that encodes a corpus's pictures: the encoder, the corpus, and how."""
 
     function: ClassVar = "features"
 

@@ -47,13 +47,13 @@ class Measured(Bilingual):
         return list_data_steps(*self.benchmarks)
 
     def reads(self, contents: Contents) -> dict[str, str]:
-        """What the benchmarks say and ask, and both packs."""
+        """The definitions of the benchmarks, their corpora, and both packs."""
         asked = contents.benchmarks(self.benchmarks, self.languages)
         return asked | contents.packs(*self.languages)
 
 
 class Evaluate(Measured):
-    """Which model is measured.
+    """Settings of the evaluation of a model that the study made.
 
     Attributes:
         checkpoint: the step that made it.
@@ -74,7 +74,7 @@ class Evaluate(Measured):
 
 
 class EvaluateBackbone(Measured):
-    """Which LLM is measured as it was before it saw a picture."""
+    """Settings of the evaluation of an LLM as it was before it saw a picture."""
 
     function: ClassVar = "evaluate_backbone"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Merging(Settings):
-    """Which models are added, and how.
+    """Settings of a merge: the models that are added, and how.
 
     Attributes:
         run: the step that trained the model it starts from.

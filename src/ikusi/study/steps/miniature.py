@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Data(Bilingual):
-    """How much is made, in which languages."""
+    """Settings of making the miniature's data: how much, and in which languages."""
 
     function: ClassVar = "data"
     computes: ClassVar = False
@@ -33,7 +33,7 @@ class Data(Bilingual):
         )
 
     def reads(self, contents: Contents) -> dict[str, str]:
-        """Which packages and which concepts the pictures and names are taken from."""
+        """The tables of the packages that pictures and words come from, both packs, the stamps."""
         return (
             contents.drawings()
             | contents.packs(*self.languages)

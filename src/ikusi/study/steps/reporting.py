@@ -1,4 +1,4 @@
-"""What was found, written down: tables, figures, tests of the findings, and their page."""
+"""The step that writes the report: tables, figures, tests of the findings, and their page."""
 
 from __future__ import annotations
 

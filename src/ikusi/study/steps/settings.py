@@ -1,4 +1,4 @@
-"""What the settings of every kind of step have in common."""
+"""Parts that the settings of every kind of step have in common."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Settings(Section):
         return {}
 
     def runs_on(self, compute: Compute) -> dict[str, Any]:
-        """What it runs on, as plain values; no part of its fingerprint."""
+        """The settings of what it runs on, as plain values; no part of its fingerprint."""
         if not self.computes:
             return {}
         alone = set() if self.shared else {"parallel", "processes", "micro_tokens", "report_to"}

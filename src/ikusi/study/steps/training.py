@@ -42,7 +42,7 @@ class Trained(Bilingual):
 
 
 class Aligned(Trained):
-    """What a model is trained on first, whatever it starts from."""
+    """Settings of the first training stage, whatever model it starts from."""
 
     @staticmethod
     def common(recipe: Recipe, alignment: Alignment) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Aligned(Trained):
 
 
 class Align(Aligned):
-    """Which encoder and LLM are joined, and what the connector between them is trained on."""
+    """Settings of joining an encoder and an LLM: both, the connector, and what it is trained on."""
 
     function: ClassVar = "align"
 
@@ -95,7 +95,7 @@ class Align(Aligned):
 
 
 class AlignSeeing(Aligned):
-    """Which model that sees already is trained first, and on what."""
+    """Settings of the first training stage of a model that sees already."""
 
     function: ClassVar = "align_seeing"
 
@@ -113,7 +113,7 @@ class AlignSeeing(Aligned):
 
 
 class AlignRun(Aligned):
-    """Which run of the study is trained first, and on what.
+    """Settings of the first training stage of a model that another run of the study made.
 
     Attributes:
         start: the step that made it.
@@ -135,7 +135,7 @@ class AlignRun(Aligned):
 
 
 class Instructed(Trained):
-    """What a run is trained on, whatever it starts from."""
+    """Settings of a run's training, whatever model it starts from."""
 
     text_only: TextOnly | None
 
@@ -155,7 +155,7 @@ class Instructed(Trained):
 
     @property
     def corpora(self) -> list[str]:
-        """What it is trained on: pictures, then text alone."""
+        """The corpora that it is trained on: with pictures, then text-only, if there is one."""
         return [self.stage.corpus, *([self.text_only.corpus] if self.text_only else [])]
 
     def inputs(self) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ class Instruct(Instructed):
 
 
 class InstructSeeing(Instructed):
-    """Which model that sees already is trained as it is, and on what."""
+    """Settings of training a model that sees already, as it is."""
 
     function: ClassVar = "instruct_seeing"
 
