@@ -2,15 +2,15 @@
 
     python bench/evaluate_families.py [--pictures 4] [--questions 4] [--turns 3] [--width 256]
 
-For each family of models that see, one of random weights, as the tests make it but wider: some
-questions with four options about each of some pictures. The plain way processes prompt and picture
-for each option and reads all of it, several options at once, padded; it is what the engine did
-before it went on from what prompts share. Both take turns in one process, in fp32, on one thread,
-after a turn that is not counted; of several turns the quickest counts. Scores must be the same.
+For each family of models that see, one of random weights, as the tests make it but wider, and with
+pictures `--sides` times as high and wide: some questions with four options about each of some
+pictures. The plain way processes prompt and picture for each option and reads all of it, several
+options at once, padded; it is what the engine did before it went on from what prompts share. Both
+take turns in one process, in fp32, on one thread, after a turn that is not counted; of several
+turns the quickest counts. Scores must be the same.
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -20,61 +20,21 @@ from typing import Any
 
 import torch
 from PIL import Image
+from seers import FAMILIES, Size, make
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoConfig, AutoModelForImageTextToText
 
 from ikusi.answer.engine import Query
 from ikusi.answer.engines.general import General
 from ikusi.answer.engines.here import open_local
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from model import seeing
-
 OPTIONS = ("a red house", "two dogs and a cat", "yes", "a boat on the left")
 SIDE = 480  # of a picture, in pixels
-GEMMA = 64
-"""Side of a picture as Gemma 3's encoder sees it, in pixels: 256 patches, and as many tokens."""
+OTHERS = ("llava", "paligemma")
+"""LLaVA has an engine of its own (`evaluate_lmms.py`), and PaliGemma's prompts are read whole."""
+
+KNOWN = [one for one in FAMILIES if one not in OTHERS]
 
 BATCH = 8
-
-
-def widen(folder: Path, width: int, layers: int) -> None:
-    """Write the model anew with a wider LLM of more layers."""
-    config: Any = AutoConfig.from_pretrained(folder)
-    text, own = config.get_text_config(), config.get_text_config().hidden_size
-    text.hidden_size, text.intermediate_size = width, 3 * width
-    text.num_hidden_layers = layers
-    if getattr(text, "head_dim", None):
-        text.head_dim = width // text.num_attention_heads
-    if kinds := getattr(text, "layer_types", None):
-        text.layer_types = [kinds[n % len(kinds)] for n in range(layers)]
-    rope = getattr(text, "rope_parameters", None) or {}
-    if "mrope_section" in rope:
-        rope["mrope_section"] = [one * width // own for one in rope["mrope_section"]]
-    for name in ("out_hidden_size", *(["hidden_size"] if config.model_type == "qwen2_vl" else [])):
-        if hasattr(config.vision_config, name):
-            setattr(config.vision_config, name, width)
-    if config.model_type == "gemma3":
-        config.vision_config.image_size, config.mm_tokens_per_image = GEMMA, (GEMMA // 4) ** 2
-    torch.manual_seed(0)
-    made: Any = AutoModelForImageTextToText.from_config(config)
-    if hasattr(made.model, "multi_modal_projector"):
-        torch.nn.init.normal_(made.model.multi_modal_projector.mm_input_projection_weight, std=0.1)
-    made.generation_config.eos_token_id = config.get_text_config().eos_token_id
-    made.save_pretrained(folder)
-
-
-def show_more(folder: Path) -> None:
-    """Let the processor leave pictures larger, so that each is some hundred tokens."""
-    path = folder / "preprocessor_config.json"
-    written = path.read_text(encoding="utf-8")
-    written = written.replace('"longest_edge": 1024', '"longest_edge": 16384')
-    written = written.replace('"longest_edge": 32', '"longest_edge": 96')
-    path.write_text(written.replace(": 16", f": {GEMMA}"), encoding="utf-8")
-    path = folder / "processor_config.json"
-    written = path.read_text(encoding="utf-8")
-    more = f'"image_seq_length": {(GEMMA // 4) ** 2}'
-    path.write_text(written.replace('"image_seq_length": 4', more), encoding="utf-8")
 
 
 @torch.inference_mode()
@@ -134,17 +94,17 @@ def main() -> None:
         "turns": 3,
         "width": 256,
         "layers": 4,
+        "sides": 4,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=usual)
+    parser.add_argument("--family", nargs="*", choices=KNOWN)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     print("| family | tokens of a prompt | plain | shared | times | furthest apart |")
     print("|---|--:|--:|--:|--:|--:|")
-    for name, make in seeing.FAMILIES.items():
+    for name in asked.family or KNOWN:
         with tempfile.TemporaryDirectory() as place:
-            folder = make(Path(place) / name)
-            widen(folder, asked.width, asked.layers)
-            show_more(folder)
+            folder = make(name, Path(place) / name, Size(asked.width, asked.sides, asked.layers))
             engine: Any = open_local(folder, batch_size=BATCH)
             images = {
                 f"{n}": Image.effect_noise((SIDE, SIDE), 60 + n).convert("RGB")

@@ -1,16 +1,19 @@
-"""Training a LLaVA by TRL's SFTTrainer and by us: the same model, rows, order and first losses.
+"""Training models that see by TRL's SFTTrainer and by us: the same model, rows, order and losses.
 
     python -m venv .venv-trl   # once: an environment of its own, which has TRL
     .venv-trl/bin/python -m pip install -c constraints.txt -e . trl==1.16.0
-    .venv-trl/bin/python bench/train_trl.py [--turns 2] [--samples 96] [--batch 16] [--text 40]
+    .venv-trl/bin/python bench/train_trl.py [--family qwen2_5_vl] [--size tiny] [--turns 1]
 
-A LLaVA of 30 million weights, made up: the miniature's encoder (64 features a picture, frozen) and
-words, an LLM of 8 layers, 384 wide, with 32,000 words; connector and LLM learn, with AdamW, in
-fp32. Rows are a picture, a question and an answer whose lengths are skewed (log-normal) as those of
-PixMo are; only the answer is learnt. TRL with its defaults, but for `use_cpu`,
-fp32, this batch, rows in order and none cut; ours as a stage of a recipe. Each in a process of its
-own, in turns. Counted is the processor time of all steps but the first, and the most memory held
-beyond that before training.
+A model of each family, of random weights: as the tests make it ("tiny"), and one of some 50 million
+weights with 32,000 words ("50m"). Connector and LLM learn, with AdamW, in fp32. Rows are a picture,
+a question and an answer whose lengths are skewed (log-normal) as those of PixMo are; only the
+answer is learnt. TRL is given the same tokens, and neither packs nor leaves padding out where
+there are pictures (it refuses both); its loss needs no whole logits. It runs once as it is
+("TRL", activations computed twice), and once with them kept ("TRL, kept"), which is faster and
+takes more memory; ours is a stage of a recipe. `--grouped`: rows of like length stand side by
+side, for all, which spares TRL most of its padding. Each in a process of its own, in turns.
+Counted is the processor time of all steps but the first, and the most memory held beyond that
+before training. The script ends with 1 where first losses differ by more than `--apart`.
 """
 
 import argparse
@@ -21,6 +24,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,41 +34,23 @@ import numpy as np
 import torch
 from memory import peak_mib
 from PIL import Image
+from seers import FAMILIES, Size, make
 from train_miniature import machine
-from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
+from transformers import ProcessorMixin, TrainerCallback
 
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.mixture import Mixture, MixturePart
-from ikusi.miniature.bases import shipped
-from ikusi.model import fusion
 from ikusi.model.learning import set_trainable
+from ikusi.model.opening import open_seeing
 from ikusi.recipe import Compute, Stage
+from ikusi.recipe.training import Part
+from ikusi.train.steps import Encoder
 
-RATE, SIDE = 1e-3, 96
-WAYS = ("TRL", "Ikusi")
+RATE, SIDE, LONGEST = 1e-3, 96, 4096
+PARTS: list[Part] = ["connector", "llm"]
+SIZES = {"tiny": None, "50m": Size(384, 2, weights=50e6, vocabulary=32_000, eyes=192)}
+OURS, THEIRS = "Ikusi", ("TRL", "TRL, kept")
 MARK = "benchmark:"
-VOCABULARY = 32_000
-
-
-def model() -> tuple[Any, Any]:
-    """The LLaVA and its processor; the encoder is frozen."""
-    encoder, words = (shipped.find_model(f"miniature/{name}") for name in ("encoder", "llama-en"))
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=384,
-        intermediate_size=1024,
-        num_hidden_layers=8,
-        num_attention_heads=6,
-        num_key_value_heads=6,
-        tie_word_embeddings=True,
-        eos_token_id=1,
-        pad_token_id=0,
-    )
-    llm = LlamaForCausalLM(config)
-    llava, processor = fusion.assemble(encoder, llm, words, feature_layer=-1)
-    set_trainable(llava, ["connector", "llm"])
-    return llava, processor
 
 
 def write_rows(folder: Path, samples: int, middle: int) -> Corpus:
@@ -96,6 +83,26 @@ def _encode(pixels: Any) -> bytes:
     return data.getvalue()
 
 
+class Ordered(Mixture):
+    """The rows in their own order, or with those of like length side by side."""
+
+    grouped = False
+
+    def order(self, epoch: int) -> Any:
+        """The same in every pass."""
+        places = list(range(len(self)))
+        if self.grouped:
+            places.sort(key=lambda place: len(str(self[place].messages)))
+        return places
+
+
+def read_rows(folder: Path, grouped: bool) -> Ordered:
+    """The rows that were written, as both train on them."""
+    mixture = Ordered([MixturePart(Corpus.open(folder), 0.0)], "eu", "en", seed=0)
+    mixture.grouped = grouped
+    return mixture
+
+
 class Clock:
     """Processor time of all steps but the first, the first losses, and memory."""
 
@@ -116,30 +123,28 @@ class Clock:
         print(MARK, json.dumps([seconds, peak - self.before, peak, self.losses]))
 
 
-def train_ours(folder: Path, asked: argparse.Namespace) -> None:
+def train_ours(model: Any, processor: Any, rows: Ordered, output: Path, batch: int) -> None:
     """Train as a stage of a recipe."""
     from ikusi.train.stages import train_stage
 
-    llava, processor = model()
-    mixture = Mixture([MixturePart(Corpus.open(folder), 0.0)], "eu", "en", seed=0)
     stage = Stage(
         corpus="given",
-        trainable=["connector", "llm"],
+        trainable=PARTS,
         learning_rate=RATE,
-        batch_size=asked.batch,
+        batch_size=batch,
         epochs=1,
         warmup_ratio=0,
         precision="fp32",
-        max_length=4096,
+        max_length=LONGEST,
         save_every=10_000,
     )
     clock = Clock()
     train_stage(
-        llava,
+        model,
         processor,
-        mixture,
+        rows,
         stage,
-        output=folder.with_name("ours"),
+        output=output,
         seed=0,
         compute=Compute(data_workers=0),
         progress=lambda made: clock.note(made.loss),
@@ -147,27 +152,37 @@ def train_ours(folder: Path, asked: argparse.Namespace) -> None:
     clock.show()
 
 
-def train_theirs(folder: Path, asked: argparse.Namespace) -> None:
-    """Train by TRL, with its defaults."""
+def train_theirs(
+    model: Any, processor: Any, rows: Ordered, output: Path, batch: int, again: bool
+) -> None:
+    """Train by TRL. `again`: activations are computed twice, as is its default."""
     from datasets import Dataset
     from torch.utils.data import SequentialSampler
     from trl import SFTConfig, SFTTrainer
+    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-    llava, processor = model()
-    corpus = Corpus.open(folder)
-    mixture = Mixture([MixturePart(corpus, 0.0)], "eu", "en", seed=0)
-    rows = []
-    for index in mixture.order(0):
-        sample = mixture[int(index)]
-        assert sample.image_id is not None
-        question, answer = (message["content"][-1]["text"] for message in sample.messages)
-        rows.append(
-            {
-                "prompt": [{"role": "user", "content": question}],
-                "completion": [{"role": "assistant", "content": answer}],
-                "images": [corpus.image(sample.image_id)],
-            }
-        )
+    if not isinstance(processor, ProcessorMixin):
+        sys.exit("TRL: expected a processor of transformers, which also reads text alone")
+    encoder = Encoder(rows, model, processor, LONGEST)
+    samples = {int(index): encoder.encode(int(index)) for index in rows.order(0)}
+
+    class SameTokens(DataCollatorForVisionLanguageModeling):
+        """What TRL learns of a row is what we learn: its end of a turn, but nothing after it."""
+
+        def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+            wanted = [samples[example.pop("number")] for example in examples]
+            batch: dict[str, Any] = super().torch_call(examples)
+            for row, sample in enumerate(wanted):
+                ids = batch["input_ids"][row][batch["attention_mask"][row].bool()].tolist()
+                if ids != sample.input_ids.tolist():
+                    sys.exit(f"row {sample.id}: expected the tokens of Ikusi, found {ids}")
+                learnt = torch.tensor(sample.supervised).long()
+                kept = batch["labels"][row, learnt]
+                if (kept < 0).any():
+                    sys.exit(f"row {sample.id}: expected TRL to learn all that Ikusi learns")
+                batch["labels"][row] = -100
+                batch["labels"][row, learnt] = kept
+            return batch
 
     class InOrder(SFTTrainer):
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -179,23 +194,26 @@ def train_theirs(folder: Path, asked: argparse.Namespace) -> None:
                 clock.note(float(logs["loss"]))
 
     settings = SFTConfig(
-        str(folder.with_name("theirs")),
+        str(output),
         use_cpu=True,
         bf16=False,
         max_length=None,
-        per_device_train_batch_size=asked.batch,
+        per_device_train_batch_size=batch,
         num_train_epochs=1,
         learning_rate=RATE,
         logging_steps=1,
         save_strategy="no",
         report_to=[],
         disable_tqdm=True,
+        remove_unused_columns=False,
+        gradient_checkpointing=again,
     )
     trainer = InOrder(
-        model=llava,
+        model=model,
         args=settings,
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=Dataset.from_list([_describe(rows, index) for index in samples]),
         processing_class=processor,
+        data_collator=SameTokens(processor, completion_only_loss=True),
         callbacks=[Watch()],
     )
     clock = Clock()
@@ -203,50 +221,131 @@ def train_theirs(folder: Path, asked: argparse.Namespace) -> None:
     clock.show()
 
 
-def run_apart(way: str, folder: Path, words: list[str]) -> tuple[float, float, float, list[float]]:
-    """Train in a process of its own: seconds, MiB more than before, MiB in all, losses."""
+def _describe(rows: Ordered, index: int) -> dict[str, Any]:
+    """A row as TRL takes it."""
+    sample = rows[index]
+    assert sample.image_id is not None
+    question, answer = (message["content"][-1]["text"] for message in sample.messages)
+    return {
+        "number": index,
+        "prompt": [{"role": "user", "content": question}],
+        "completion": [{"role": "assistant", "content": answer}],
+        "images": [sample.corpus.image(sample.image_id)],
+    }
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a training took: processor seconds, MiB more than before and in all, its losses."""
+
+    seconds: float
+    more: float
+    peak: float
+    losses: list[float]
+
+
+def run_apart(way: str, folder: Path, asked: argparse.Namespace) -> Taken | str:
+    """Train in a process of its own; the last line of why not where it ends."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    words = ["--batch", str(asked.batch), *(["--grouped"] if asked.grouped else [])]
     command = [sys.executable, __file__, *words, "--child", way, "--folder", str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(done.stderr)
+        return done.stderr.strip().splitlines()[-1]
     line = next(line for line in done.stdout.splitlines() if line.startswith(MARK))
-    seconds, more, peak, losses = json.loads(line.removeprefix(MARK))
-    return seconds, more, peak, losses
+    return Taken(*json.loads(line.removeprefix(MARK)))
+
+
+def run_child(asked: argparse.Namespace) -> None:
+    """What a process of its own does."""
+    torch.set_num_threads(1)
+    model, processor = open_seeing(asked.folder / "model")
+    set_trainable(model, PARTS, processor)
+    rows = read_rows(asked.folder / "rows", asked.grouped)
+    if asked.child == OURS:
+        train_ours(model, processor, rows, asked.folder / "ours", asked.batch)
+    else:
+        again = asked.child == THEIRS[0]
+        train_theirs(model, processor, rows, asked.folder / "theirs", asked.batch, again)
+
+
+def compare(name: str, size: str, asked: argparse.Namespace) -> bool:
+    """Train one model by all in turns, and print what each took and the ratios; whether first
+    losses agree."""
+    took: dict[str, list[Taken]] = {}
+    failed = {}
+    for _ in range(asked.turns):
+        for way in (OURS, *THEIRS):
+            with tempfile.TemporaryDirectory() as place:
+                make(name, Path(place) / "model", SIZES[size])
+                write_rows(Path(place) / "rows", asked.samples, asked.text)
+                taken = run_apart(way, Path(place), asked)
+            if isinstance(taken, str):
+                failed[way] = taken
+            else:
+                took.setdefault(way, []).append(taken)
+    timed = asked.samples - asked.batch
+    for way, every in took.items():
+        rate = timed / min(one.seconds for one in every)
+        more, peak = (min(getattr(one, key) for one in every) for key in ("more", "peak"))
+        losses = " ".join(f"{loss:.6f}" for loss in every[0].losses[:2])
+        print(f"| {name} | {size} | {way} | {rate:.2f} | {more:,.0f} | {peak:,.0f} | {losses} |")
+    for way, reason in failed.items():
+        print(f"| {name} | {size} | {way} | none: {reason} |")
+    sys.stdout.flush()
+    if OURS not in took:
+        return False
+    equal = [agree(took, way, asked.apart) for way in THEIRS if way in took]
+    return all(equal)
+
+
+def agree(took: dict[str, list[Taken]], way: str, apart: float) -> bool:
+    """Whether first losses do; prints how many times as fast and how lean ours is."""
+    ours, theirs = (
+        [min(getattr(one, key) for one in took[name]) for key in ("seconds", "more", "peak")]
+        for name in (OURS, way)
+    )
+    far = abs(took[OURS][0].losses[0] - took[way][0].losses[0])
+    print(
+        f"against {way}: {theirs[0] / ours[0]:.2f} x as fast, {ours[1] / theirs[1]:.0%} of the "
+        f"memory ({ours[2] / theirs[2]:.0%} of the whole process), first losses {far:.0e} apart",
+        flush=True,
+    )
+    return far <= apart
+
+
+def list_asked(words: Sequence[str], known: Sequence[str]) -> list[str]:
+    """What was asked for, in its order; all where nothing was."""
+    return [one for one in known if not words or one in words]
 
 
 def main() -> None:
-    """Train by both in turns, and print what each took."""
+    """Train by each in turns, and print what each took."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--turns", type=int, default=2)
-    parser.add_argument("--samples", type=int, default=96)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--family", nargs="*", default=[], choices=list(FAMILIES))
+    parser.add_argument("--size", nargs="*", default=[], choices=list(SIZES))
+    parser.add_argument("--turns", type=int, default=1)
+    parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--text", type=int, default=40, help="words of an answer, the median")
-    parser.add_argument("--child", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--grouped", action="store_true", help="rows of like length side by side")
+    parser.add_argument("--apart", type=float, default=1e-4, help="first losses, at most, in nats")
+    parser.add_argument("--child", choices=(OURS, *THEIRS), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
-        torch.set_num_threads(1)
-        (train_theirs if asked.child == "TRL" else train_ours)(asked.folder, asked)
+        run_child(asked)
         return
-    words = ["--samples", str(asked.samples), "--batch", str(asked.batch)]
-    print(f"{'':8} seconds  MiB more  MiB in all  first loss   last loss")
-    for _ in range(asked.turns):
-        taken = {}
-        for way in WAYS:
-            with tempfile.TemporaryDirectory() as name:
-                write_rows(Path(name) / "rows", asked.samples, asked.text)
-                taken[way] = run_apart(way, Path(name) / "rows", words)
-            seconds, more, peak, losses = taken[way]
-            ends = f"{losses[0]:11.6f} {losses[-1]:11.6f}"
-            print(f"{way:8} {seconds:7.1f} {more:9,.0f} {peak:11,.0f} {ends}", flush=True)
-        (theirs, more, peak, first), (ours, our_more, our_peak, our_first) = taken.values()
-        print(
-            f"Ikusi is {theirs / ours:.2f} x as fast with {our_more / more:.0%} of the memory "
-            f"({our_peak / peak:.0%} of the whole process); first losses differ by "
-            f"{abs(first[0] - our_first[0]):.1e}"
-        )
+    print("| family | size | way | samples/s | MiB more | MiB in all | first losses |")
+    print("|---|---|---|--:|--:|--:|---|")
+    equal = [
+        compare(name, size, asked)
+        for name in list_asked(asked.family, list(FAMILIES))
+        for size in list_asked(asked.size, list(SIZES))
+    ]
     print(f"{machine()}, TRL {version('trl')}, one thread")
+    if not all(equal):
+        sys.exit(f"expected first losses within {asked.apart:.0e} of each other, found others")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import re
 import runpy
 import shlex
@@ -15,6 +16,7 @@ import pytest
 import torch
 from sacrebleu.metrics import CHRF
 from torch import nn
+from transformers import AutoConfig
 
 from data.stamps import make_stamps
 from ikusi import artifact, recipe
@@ -212,6 +214,28 @@ def test_every_script_with_options_loads_and_explains_them(script: Path, said: S
     with pytest.raises(SystemExit) as ended:
         said(script, "--help")
     assert ended.value.code == 0
+
+
+@pytest.mark.slow
+def test_a_family_made_larger_is_trained_in_the_benchmark_beside_trl(
+    said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(BENCH)
+    from seers import Size, count_weights, make
+    from train_trl import Taken, agree, write_rows
+
+    size = Size(64, 2, weights=300_000, vocabulary=1000, eyes=32)
+    folder = make("idefics3", tmp_path / "model", size)
+    config = AutoConfig.from_pretrained(folder)
+    assert abs(count_weights(config) - 300_000) < 20_000
+    write_rows(tmp_path / "rows", 4, 8)
+    asked = ["--child", "Ikusi", "--folder", tmp_path, "--batch", "2"]
+    shown = said(BENCH / "train_trl.py", *asked).partition("benchmark:")[2]
+    seconds, _, _, losses = json.loads(shown)
+    assert seconds > 0 and len(losses) == 2 and losses[0] == pytest.approx(math.log(1000), abs=1)
+    ours, theirs = Taken(seconds, 1, 2, losses), Taken(2 * seconds, 2, 4, [losses[0] + 2e-4])
+    took = {"Ikusi": [ours], "TRL": [theirs]}
+    assert agree(took, "TRL", 3e-4) and not agree(took, "TRL", 1e-4)
 
 
 def test_fetched_pictures_are_told_for_what_they_are() -> None:
