@@ -79,6 +79,7 @@ def test_what_cannot_be_decided_says_nothing_of_a_gap(
     assert "had read" not in finding.why
 
 
+@pytest.mark.slow
 def test_two_amounts_are_two_backbones_and_no_dial(tmp_path: Path) -> None:
     finding = examine(tmp_path, LEVEL, changes=["grid.backbones=[tenth, adapted]"])
     assert [part.name for part in finding.parts][:1] == ["tenth minus adapted, close-ended"]

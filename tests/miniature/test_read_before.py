@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ikusi import language
+from ikusi import language, recipe
 from ikusi.data.mixture import Mixture
 from ikusi.miniature import corpora
 from ikusi.miniature.bases import build, shipped, text
+from ikusi.recipe import backbones
 
 
 def test_a_backbone_is_named_after_what_it_has_read() -> None:
@@ -20,6 +21,15 @@ def test_a_backbone_is_named_after_what_it_has_read() -> None:
     for name, (code, share) in named.items():
         assert shipped.name_llama(code, share) == name
         assert shipped.read_name(name) == (code, pytest.approx(share))
+
+
+def test_the_recipe_says_of_each_what_its_name_says() -> None:
+    dial = recipe.load(Path(__file__).parents[2] / "recipes/emoji-eu-dial.yaml")
+    known = backbones.list_read(dial.backbones, dial.grid.backbones)
+    assert list(known) == dial.grid.backbones and known.pop("english") == 0
+    for name, read in known.items():
+        short = dial.backbone(name).removeprefix(shipped.PREFIX)
+        assert shipped.read_name(short) == ("eu", pytest.approx(read))
 
 
 @pytest.mark.slow

@@ -151,6 +151,7 @@ def test_what_is_not_measured_yet_makes_no_curve(tmp_path: Path) -> None:
     assert len(list(read_before.draw_dial(Study(tmp_path)))) == 1
 
 
+@pytest.mark.slow
 def test_backbones_may_be_measured_before_their_runs(tmp_path: Path) -> None:
     made = Folder(tmp_path, [*TWO, "grid.ratios=[0.8]"], "emoji-eu-dial", pictures=4)
     made.measure(skill)
