@@ -54,7 +54,7 @@ def list_used(use: str = "study") -> dict[str, dict[str, str]]:
 
 
 def cache_folder() -> Path:
-    """Where fetched packages and what is rendered from them stay between studies."""
+    """The folder that keeps fetched packages, and what is rendered from them, between studies."""
     return user_cache_path("ikusi") / "miniature"
 
 

@@ -1,4 +1,4 @@
-"""What a recipe will take before any of it is made: memory, hours, money and energy of every step.
+"""Plans of recipes, made before anything runs: memory, hours, money and energy of every step.
 
 `shapes` says how large models are, from their `config.json` alone, `amounts` how many rows and
 tokens corpora have, `work` what that makes of each step. `pace` turns operations into hours: by

@@ -1,4 +1,4 @@
-"""How many rows a corpus has, and how long they are: counted, as the recipe says, or published."""
+"""Amounts of rows in corpora, and their lengths: counted, as the recipe says, or published."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Range(Section):
 
 
 class Role(Section):
-    """How long the rows of a kind are."""
+    """Lengths of the rows of a kind."""
 
     text: Range
     supervised: Share
@@ -64,7 +64,7 @@ class Published(Section):
 
 
 class Questions(Section):
-    """How long questions and answers of benchmarks are."""
+    """Lengths of benchmarks' questions and answers."""
 
     read: Range
     option: Range
@@ -74,7 +74,7 @@ class Questions(Section):
 
 
 class Asking(Section):
-    """How long what a translating server is sent and gives is."""
+    """Lengths of what a translating server is sent, and of what it writes."""
 
     prompt: Range
     longer: Range
@@ -82,7 +82,7 @@ class Asking(Section):
 
 
 class Judging(Section):
-    """How long what a judge reads and writes is."""
+    """Lengths of what a judge reads and writes."""
 
     read: Range
     written: Range
@@ -101,13 +101,13 @@ class Table(Section):
 
 
 def read_table() -> Table:
-    """What is known of corpora that are not here."""
+    """Read what is known of corpora that are not here."""
     return yamlfile.validate(Table, yamlfile.read(TABLE), yamlfile.list_field_names(Table))
 
 
 @dataclass(frozen=True)
 class Amount:
-    """What a corpus holds.
+    """The rows of a corpus: how many, and how long.
 
     Attributes:
         text: tokens of a row's text.
@@ -128,7 +128,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Pictures:
-    """How large pictures are.
+    """Sizes of pictures.
 
     Attributes:
         sizes: widths and heights of some, in pixels; where assumed, from the least to the most.
@@ -158,7 +158,7 @@ class Amounts:
     table: Table = field(default_factory=read_table)
 
     def find(self, name: str, role: str, most: int | None = None) -> Amount:
-        """What a corpus holds.
+        """Find how many rows a corpus has, and how long they are.
 
         Args:
             role: what its rows are, where they are not here: caption, instruction, text.
@@ -189,7 +189,7 @@ class Amounts:
         )
 
     def find_pictures(self, name: str) -> Pictures:
-        """How large the pictures of a corpus, or of a benchmark, are."""
+        """Find the sizes of the pictures of a corpus, or of a benchmark."""
         folder = self.study.corpus(name)
         if name in self.recipe.benchmarks:
             folder = self._locate_questions(name, name.rpartition("/")[2]) or folder
@@ -286,14 +286,14 @@ class Amounts:
 
 
 def locate_questions(recipe: Recipe, corpus: str) -> Path | None:
-    """Where a benchmark's corpus lies, in both languages; none where it is not here."""
+    """The folder of a benchmark's corpus in both languages; None where it is not here."""
     languages = (recipe.language, recipe.source_language)
     places = (place for place in list_places(corpus, languages) if (place / ABOUT).is_file())
     return next((one for one in places if {*languages} <= {*read_about(one).languages}), None)
 
 
 def read_about(folder: Path) -> About:
-    """What a corpus says of itself."""
+    """Read a corpus's description of itself."""
     from ikusi.data import integrity  # here and below: where no corpus is there, none is opened
 
     return integrity.read_about(folder)

@@ -1,4 +1,4 @@
-"""What computes: GPUs as data, the user's own, or this machine as it is."""
+"""Hardware of a plan: GPUs as data, the user's own, or this machine as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model of a study is made of, in numbers: an LLM and an encoder, or one that sees."""
+"""The parts of a study's model, in numbers: an LLM and an encoder, or one that sees."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ LEAST_ERROR = 0.1  # share by which a measured speed may be wrong at least
 
 
 class Efficiency(Section):
-    """What is made of a peak, as published or assumed."""
+    """The share of a peak that is reached, as published or assumed."""
 
     low: Positive
     high: Positive
@@ -36,7 +36,7 @@ class Efficiency(Section):
 
 
 class Starting(Section):
-    """What comes before and after the work."""
+    """Seconds until a step works, and bytes per second at which models are opened and written."""
 
     seconds: Range
     bytes: Range
@@ -44,14 +44,14 @@ class Starting(Section):
 
 
 class Seconds(Section):
-    """What a thing takes."""
+    """Seconds that a thing takes."""
 
     seconds: Range
     source: Text
 
 
 class Report(Seconds):
-    """What a report takes, and more for each question of its study."""
+    """Seconds that a report takes, and more for each question of its study."""
 
     question: Range
 
@@ -69,13 +69,13 @@ class Table(Section):
 
 @cache
 def read_table() -> Table:
-    """What is known of efficiencies."""
+    """Read what is known of efficiencies."""
     return yamlfile.validate(Table, yamlfile.read(TABLE), yamlfile.list_field_names(Table))
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a step takes.
+    """The time and memory that a step takes.
 
     Attributes:
         seconds: none where nothing gives an estimate.
@@ -100,7 +100,7 @@ class Pace:
 
 
 def estimate(work: Work, card: Card, known: Sequence[Speed]) -> Pace:
-    """How long some work takes on cards of a kind.
+    """Estimate how long some work takes on cards of a kind.
 
     Args:
         known: speeds that were measured, on this and on other machines.
@@ -165,7 +165,7 @@ def _find_most(alike: Sequence[Speed]) -> float | None:
 
 
 def _find_loading(first: Sequence[Speed], card: Card, fixed: float, rate: float) -> float:
-    """What first steps took beyond what they would have taken later."""
+    """Seconds that first steps took beyond what they would have taken later."""
     clocks = (_Clock.of(one, card) for one in first)
     beyond = [one.whole - fixed - rate * one.amount for one in clocks]
     return max(0.0, median(beyond)) if beyond else 0.0

@@ -82,7 +82,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a recipe takes.
+    """The plan of a recipe.
 
     Attributes:
         lines: a line for each step, then translation and judging.
@@ -107,7 +107,7 @@ class Plan:
 
     @property
     def money(self) -> Span:
-        """What all steps cost, as far as prices are known."""
+        """The money that all steps cost, as far as prices are known."""
         return add_up(one.money for one in self.lines if one.money)
 
     @property
@@ -136,7 +136,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is planned beside the recipe's own steps.
+    """Work that is planned beside the recipe's own steps.
 
     Attributes:
         translations: settings and the corpus that each translates.

@@ -1,4 +1,4 @@
-"""How large models that see already are, and how many tokens they take for a picture, from their
+"""Sizes of models that see already, and the tokens they take for a picture, from their
 configurations alone."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FEWEST, MOST = 56 * 56, 12_845_056
 
 @dataclass(frozen=True)
 class Eyes:
-    """How a model that sees takes a picture.
+    """The places and tokens of a picture in a model that sees.
 
     Attributes:
         count: tokens of a picture, by its width and height.
@@ -251,7 +251,7 @@ def _find_bounds(place: Place) -> tuple[int, int]:
 
 
 def _read_settings(place: Place) -> dict[str, Any]:
-    """What the model's image processor says, if it is here."""
+    """Read the settings of the model's image processor; empty where it is not here."""
     for file in (place.folder / name for name in PROCESSORS) if place.folder else ():
         if file.is_file():
             settings = jsonfile.read_object(file, "the settings of a processor")

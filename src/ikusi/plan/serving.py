@@ -1,4 +1,4 @@
-"""What translation and judging take: rows that are sent to a server or a translator, and money."""
+"""Cost of translation and judging: rows that are sent to a server or a translator, and money."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Served:
 
 
 def translate(settings: Translation, corpus: Path, amounts: Amounts, hardware: Hardware) -> Served:
-    """What a translation of a corpus takes.
+    """Estimate what a translation of a corpus takes.
 
     Raises:
         InputError: nothing says how many rows the corpus has.
@@ -131,7 +131,7 @@ def _serve(
 
 
 def _guess_role(corpus: Path) -> str:
-    """What a corpus's rows are, by what it says of itself; questions and answers by default."""
+    """Guess the kind of a corpus's rows, from its files or name; instructions by default."""
     if (corpus / ABOUT).is_file():
         from ikusi.data import rows as row_types
 
@@ -141,7 +141,7 @@ def _guess_role(corpus: Path) -> str:
 
 
 def judge(recipe: Recipe, amounts: Amounts, pairs: int, prices: Prices) -> list[Served]:
-    """What a judge takes for so many pairs of runs, on each benchmark whose answers are only kept.
+    """Estimate a judge's work for so many pairs of runs, on each benchmark of metric `none`.
 
     Raises:
         InputError: the recipe has no such benchmark.

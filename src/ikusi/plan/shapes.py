@@ -1,4 +1,4 @@
-"""How large the parts of a model are, from what its `config.json` says: nothing else is opened."""
+"""Sizes of the parts of a model, from what its `config.json` says: nothing else is opened."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Known(Section):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the shape of a model comes from: its folder, or what is published (`source`)."""
+    """The shape of a model and its source: its folder, or a publication (`source`)."""
 
     name: str
     config: Mapping[str, Any]
@@ -48,7 +48,7 @@ class Place:
 
 @cache
 def find(name: str) -> Place:
-    """What is known of the shape of a model, `miniature/...`, a folder or a hub id.
+    """Find the shape of a model: of `miniature/...`, a folder or a hub id.
 
     Raises:
         InputError: it is neither here nor among the published ones, or has no shape that we know.
@@ -110,7 +110,7 @@ def count_image_tokens(vision: Place) -> int:
 
 @dataclass(frozen=True)
 class _Family:
-    """How the decoder layers of a kind of LLM differ from Llama's.
+    """Differences of a kind of LLM's decoder layers from Llama's.
 
     Attributes:
         queried: queries, keys and values have a bias even where the configuration says nothing.
@@ -234,7 +234,7 @@ def _encoder_config(place: Place) -> dict[str, Any]:
 
 
 def make_reader(place: Place, config: Mapping[str, Any]) -> Callable[[str], Any]:
-    """What reads a whole number of a configuration, or its kind.
+    """Make the function that reads a whole number of a configuration, or its kind.
 
     Raises:
         InputError: what it returns does, where there is none.

@@ -45,7 +45,7 @@ class Span:
         return Span(self.low * factor, self.middle * factor, self.high * factor)
 
     def over(self, rate: Span) -> Span:
-        """What it takes at a rate: least where the rate is most."""
+        """The amount divided by a rate: least where the rate is most."""
         return Span(self.low / rate.high, self.middle / rate.middle, self.high / rate.low)
 
     def to_json(self) -> list[float]:

@@ -1,4 +1,4 @@
-"""What stands in for models and corpora that are not here while speeds are measured: random
+"""Stand-ins for models and corpora that are not here while speeds are measured: random
 weights of the models' shapes, made-up words and grey pictures."""
 
 from __future__ import annotations

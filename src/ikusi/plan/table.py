@@ -92,7 +92,7 @@ def write_text(plan: Plan) -> str:
 
 
 def write_head(plan: Plan) -> list[str]:
-    """What is planned, and on what."""
+    """Write what is planned, and on what hardware."""
     hardware = plan.hardware
     price = "" if hardware.price is None else f", {hardware.price:g} an hour each"
     what = "core" if hardware.card.is_processor else "card"
@@ -124,7 +124,7 @@ def write_sums(plan: Plan) -> list[str]:
 
 
 def write_notes(plan: Plan) -> list[str]:
-    """What does not fit and what would make it fit; where figures are from."""
+    """Write what does not fit and what would make it fit, and where figures are from."""
     lines: list[str] = []
     for one in group(plan.lines):
         line = one.lines[0]

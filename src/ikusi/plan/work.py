@@ -1,4 +1,4 @@
-"""What each step of a study has to do: tokens, operations, bytes moved, and what it holds."""
+"""Work of each step of a study: tokens, operations, bytes moved, and what it holds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LONG = 4  # times the usual length of its text: the longest sample that is assum
 
 @dataclass(frozen=True)
 class Work:
-    """What a step has to do.
+    """The work of a step.
 
     Attributes:
         name, kind, inputs: as in `ikusi.study.graph.Step`.

@@ -1,4 +1,4 @@
-"""What runs start from: LLMs that get an encoder, models that see, runs of the same study."""
+"""Backbones of runs: LLMs that get an encoder, models that see, runs of the same study."""
 
 from __future__ import annotations
 
@@ -78,8 +78,7 @@ def find_place(given: str | Reader | Seeing | Continued) -> str:
 def list_read(
     backbones: Mapping[str, str | Reader | Seeing | Continued], wanted: Sequence[str]
 ) -> dict[str, float]:
-    """How much of the target language some backbones had read, rising; those of which it is
-    known."""
+    """Shares of the target language in what backbones had read, rising; only those known."""
     chosen = {name: backbones[name] for name in wanted}
     known = {name: one.read for name, one in chosen.items() if isinstance(one, Reader)}
     return dict(sorted(known.items(), key=lambda pair: pair[1]))

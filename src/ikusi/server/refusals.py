@@ -66,7 +66,7 @@ def read_refusal(status: int, body: str) -> RefusedError:
 
 
 def read_reason(status: int, body: str) -> str:
-    """Why, in one line, whatever the body is: JSON of any make, HTML, plain text, nothing.
+    """The reason in one line, whatever the body is: JSON of any make, HTML, plain text, nothing.
 
     >>> read_reason(422, '{"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs"}]}')
     '422: body.seed: Extra inputs'

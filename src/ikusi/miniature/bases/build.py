@@ -84,7 +84,7 @@ class Phase:
         return STAGE.model_copy(update=changed)
 
     def to_json(self) -> dict[str, Any]:
-        """What it is, for people and fingerprints."""
+        """The phase as plain values, for people and fingerprints."""
         return {"rows": self.rows, "kind": self.kind.__name__, "stage": self.stage.model_dump()}
 
 

@@ -161,7 +161,7 @@ def stack_pictures(pictures: list[Picture]) -> dict[str, Tensor]:
 
 
 def list_names(splits: Splits) -> list[str]:
-    """What pictures are matched with: the English names of the concepts, then of the grounds."""
+    """Texts that pictures are matched with: English names of the concepts, then of the grounds."""
     words = load_locale("en")
     return [concept.name(words) for concept in splits.concepts] + list(GROUNDS)
 

@@ -84,7 +84,7 @@ def convert(file: Path, output: Path) -> None:
 
 
 def read_cut(file: Path) -> str:
-    """How a GGUF file's texts are cut before their parts become tokens, in llama.cpp's words."""
+    """Read how a GGUF file cuts texts before their parts become tokens, in llama.cpp's words."""
     from gguf import GGUFReader
 
     with hub.guard_opening(file, "an LLM as GGUF"):

@@ -1,4 +1,4 @@
-"""Where the models are that are called `miniature/...`: its own, and LLMs of others.
+"""Paths of the models that are called `miniature/...`: its own, and LLMs of others.
 
 Loads nothing heavy: plans are made without torch.
 """
@@ -49,7 +49,7 @@ def find_package(name: str) -> str | None:
 
 
 def find_unfetched(name: str) -> str | None:
-    """What an LLM of others is called on the hub, as long as it has not been fetched."""
+    """The hub's name of an LLM of others that has not been fetched; None for any other model."""
     package = find_package(name)
     return None if not package or find_here(name) else read_catalogue()[package]["source"]
 
@@ -68,7 +68,7 @@ def read_name(name: str) -> tuple[str, float]:
 
 
 def locate_base(name: str) -> str:
-    """Where a base model is: a folder, or the hub's name as it stands, revision included.
+    """The place of a base model: a folder, or the hub's name as it stands, revision included.
 
     Raises:
         InputError: a `miniature/...` model that has not been made.

@@ -1,4 +1,4 @@
-"""What the miniature's backbones read: scenes in emoji with questions, facts, translations.
+"""The text of the miniature's backbones: scenes in emoji with questions, facts, translations.
 
 A row is a conversation. Where a study shows a picture, a scene is written in emoji: as a row of the
 ground and the things, or as a map with one emoji a cell, as an encoder's features come. Some cells
@@ -52,7 +52,7 @@ Kind = Callable[[Sequence[Speaker], int, np.random.Generator], Rows]
 
 
 def write_sentences(rows: int) -> Iterator[str]:
-    """What the shipped tokenizer learns from: the backbones' text in both shipped languages."""
+    """Yield training text of the shipped tokenizer: the backbones', in both shipped languages."""
     random = make_generator(SEED, 9)
     for code in (SOURCE, "eu"):
         one = load_speaker(language.load(code))

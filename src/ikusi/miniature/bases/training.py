@@ -1,4 +1,4 @@
-"""What training the miniature's towers needs beside the loop: a schedule, and states to resume."""
+"""Helpers for training the miniature's towers: a schedule, and states from which to resume."""
 
 from __future__ import annotations
 
