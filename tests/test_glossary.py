@@ -16,6 +16,8 @@ PAGES = [
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page != GLOSSARY),
 ]
 AVOIDED = "## Words that we avoid"
+CLAUSES = ("What", "Which", "How", "Where", "Why", "Who")
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 CODE = [
     path
     for folder in ("src", "bench", "examples", "docs")
@@ -92,6 +94,17 @@ def faults(lines: Iterator[tuple[int, str]]) -> list[tuple[int, str]]:
     ]
 
 
+def clauses(source: str) -> list[tuple[int, str]]:
+    """Line and beginning of each docstring that does not begin with the thing or the action."""
+    return [
+        (getattr(node, "lineno", 1), text.splitlines()[0])
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, DOCUMENTED)
+        and (text := ast.get_docstring(node))
+        and text.split()[0].strip(",:") in CLAUSES
+    ]
+
+
 def test_terms_are_in_no_table_twice() -> None:
     assert len(terms()) == len(set(terms())) > 40
 
@@ -116,6 +129,33 @@ def test_code_uses_no_word_that_the_glossary_avoids() -> None:
         for place, source in sources.items()
         if words.search(source) and (fault := faults(texts_of(source)))
     } == {}
+
+
+def test_docstrings_begin_with_the_thing_or_the_action() -> None:
+    """Only files with a text that begins otherwise are parsed."""
+    begins = re.compile(rf'"""\s*(?:{"|".join(CLAUSES)})\b')
+    sources = {name(path): path.read_text(encoding="utf-8") for path in CODE}
+    assert {
+        place: found
+        for place, source in sources.items()
+        if place.startswith("src/") and begins.search(source) and (found := clauses(source))
+    } == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ('"""What a file holds."""', True),
+        ('class Row:\n    """Which rows are read."""', True),
+        ('class Row:\n    async def size(self):\n        """How large it is."""', True),
+        ('def read():\n    """\n    Where it is."""', True),
+        ('def read():\n    """Read what a file holds."""', False),
+        ('def whole():\n    """Whether it is whole."""', False),
+        ('RATE = 1\n"""What is earned an hour."""', False),  # of a constant, which is named above
+    ],
+)
+def test_no_docstring_that_begins_otherwise_is_overlooked(source: str, fault: bool) -> None:
+    assert bool(clauses(source)) == fault
 
 
 @pytest.mark.parametrize(
