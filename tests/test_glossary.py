@@ -25,6 +25,15 @@ CODE = [
     if "shared" not in path.parts
 ]
 
+WORDS_OF_PAGES = {"languages", "prompts", "tasks", "texts"}  # in several languages, to people
+OTHERS = [
+    path
+    for folder in ("src", "recipes")
+    for ending in ("*.j2", "*.yaml")
+    for path in sorted((ROOT / folder).rglob(ending))
+    if WORDS_OF_PAGES.isdisjoint(path.parts)
+]
+
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
@@ -156,6 +165,12 @@ def test_docstrings_begin_with_the_thing_or_the_action() -> None:
 )
 def test_no_docstring_that_begins_otherwise_is_overlooked(source: str, fault: bool) -> None:
     assert bool(clauses(source)) == fault
+
+
+def test_templates_and_settings_use_no_word_that_the_glossary_avoids() -> None:
+    lines = {path: enumerate(path.read_text(encoding="utf-8").splitlines(), 1) for path in OTHERS}
+    assert len(lines) > 50
+    assert {name(path): found for path, own in lines.items() if (found := faults(iter(own)))} == {}
 
 
 @pytest.mark.parametrize(
