@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from data.stamps import make_stamps
-from ikusi import language
+from ikusi import language, recipe
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.miniature import benchmarks, corpora
@@ -24,6 +25,7 @@ from ikusi.study.contents import Contents
 from ikusi.study.steps.miniature import Data
 from miniature.conftest import SETTINGS
 
+RECIPE = Path(__file__).parents[2] / "recipes/emoji-eu-demo.yaml"
 PICTURED = ("vqa", "aokvqa", "capqa", "wildvision")
 FEW = SETTINGS.model_copy(update={"test_scenes": 3})
 
@@ -104,13 +106,20 @@ def test_names_are_the_concepts_in_both_languages(made: Path, maker: Maker) -> N
             assert row["answers"] == [maker.speakers[code].name(stamp.concept)]
 
 
-def test_the_picture_is_the_stamp_on_its_ground(made: Path, maker: Maker) -> None:
-    corpus = Corpus.open(made / "vqa")
+def test_each_picture_shows_its_own_stamp(maker: Maker, tmp_path: Path) -> None:
+    inks = [(200, 0, 0, 255), (0, 0, 200, 255)]
+    painted = [
+        replace(stamp, image=np.full((128, 128, 4), ink, dtype=np.uint8))
+        for stamp, ink in zip(maker.stamps, inks, strict=True)
+    ]
+    benchmarks.write_benchmarks(replace(maker, stamps=painted), tmp_path)
     size = maker.settings.image_size
-    for number in range(len(maker.stamps)):
-        image = np.asarray(corpus.image(f"others-{number:05d}"))
-        assert image.shape == (size, size, 3)
-        assert len(np.unique(image.reshape(-1, 3), axis=0)) > 1
+    for name in PICTURED:
+        corpus = Corpus.open(tmp_path / name)
+        one, other = (np.asarray(corpus.image(f"others-{n:05d}")).astype(int) for n in range(2))
+        assert one.shape == other.shape == (size, size, 3)
+        middle = size // 2, size // 2
+        assert one[middle][0] > one[middle][2] + 50 and other[middle][2] > other[middle][0] + 50
 
 
 def test_other_rows_are_as_without_stamps(made: Path, maker: Maker, tmp_path: Path) -> None:
@@ -133,7 +142,7 @@ def test_a_recipe_asks_for_them(folder: Path, tmp_path: Path) -> None:
     few = dict.fromkeys(("test_scenes", "caption_scenes", "train_scenes", "text_rows"), 1)
     packs = {code: language.load(code) for code in ("eu", "en")}
     counted: list[tuple[int, int]] = []
-    for stamps_ in (folder, False):
+    for stamps_ in (str(folder), False):
         asked = Miniature(**few, concepts=250, image_size=48, stamps=stamps_)
         place = tmp_path / str(bool(stamps_))
         corpora.build(asked, "eu", "en", packs, place, lambda *now: counted.append(now[:2]))
@@ -144,16 +153,37 @@ def test_a_recipe_asks_for_them(folder: Path, tmp_path: Path) -> None:
 
 
 def test_data_are_made_anew_when_the_stamps_change(folder: Path, tmp_path: Path) -> None:
-    def read(stamps: bool | Path) -> dict[str, str]:
+    def read(stamps: bool | str) -> dict[str, str]:
         asked = SETTINGS.model_copy(update={"stamps": stamps})
         return Data(miniature=asked, language_code="eu", source_code="en").reads(Contents())
 
     assert "stamps" not in read(False)
     one = make_stamps(tmp_path / "one")
-    before = read(one)["stamps"]
-    assert read(make_stamps(tmp_path / "other"))["stamps"] == before
+    before = read(str(one))["stamps"]
+    assert read(str(make_stamps(tmp_path / "other")))["stamps"] == before
     (one / "animals/dog.txt").write_text("A cat.")
-    assert read(one)["stamps"] != before
+    assert read(str(one))["stamps"] != before
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [("true", True), ("false", False), ("a/folder", "a/folder")]
+)
+def test_a_recipe_names_stamps_or_a_place_of_them(given: str, read: bool | str) -> None:
+    made = recipe.load(RECIPE, [f"miniature.stamps={given}"]).miniature
+    assert made is not None and made.stamps == read
+    written = yaml.safe_dump(made.model_dump())
+    assert Miniature.model_validate(yaml.safe_load(written)).stamps == read
+
+
+def test_what_is_no_place_of_stamps_is_refused() -> None:
+    with pytest.raises(InputError, match=r"miniature\.stamps: expected true, false, or a folder"):
+        recipe.load(RECIPE, ["miniature.stamps=3"])
+
+
+def test_a_place_without_stamps_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(InputError, match=r"expected stamps with a \.txt beside each"):
+            stamps.locate(str(place))
 
 
 def test_recipes_without_stamps_are_what_they_were() -> None:

@@ -14,6 +14,7 @@ from ikusi import recipe
 from ikusi.data.corpus import CorpusWriter
 from ikusi.errors import InputError
 from ikusi.plan import card, page, planning, table
+from ikusi.plan.amounts import STAMPS
 from ikusi.plan.card import Card, Hardware
 from ikusi.plan.planning import Asked, Plan
 from ikusi.plan.serving import Prices
@@ -57,6 +58,13 @@ def test_every_step_of_a_study_has_a_line() -> None:
     kinds = [one.work.kind for one in plan("basque-8b").lines]
     counted = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
     assert counted == {"align": 2, "instruct": 16, "evaluate": 18, "report": 1}
+
+
+def test_the_pictures_of_a_miniature_are_those_of_its_scenes_and_its_four_benchmarks() -> None:
+    sizes = ["miniature.caption_scenes=10", "miniature.train_scenes=20", "miniature.test_scenes=5"]
+    assert line(plan("emoji-eu-demo", *sizes), "data").work.rows == 10 + 20 + 4 * 3 * 5
+    more = line(plan("emoji-eu-demo", *sizes, "miniature.stamps=true"), "data").work.rows
+    assert more == 10 + 20 + 4 * (3 * 5 + STAMPS)
 
 
 def test_every_training_under_every_seed_is_planned() -> None:

@@ -1,11 +1,17 @@
 """The parts of a recipe that say which rows are made, and which are added to those of pictures."""
 
-from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from ikusi.recipe.values import Corpus, Seed, Share
+from ikusi.recipe.values import Corpus, Seed, Share, make_error
 from ikusi.yamlfile import Section
+
+
+def _stamps(value: object) -> object:
+    if isinstance(value, bool) or (isinstance(value, str) and value):
+        return value
+    raise make_error("true, false, or a folder or package of stamps")
 
 
 class Miniature(Section):
@@ -18,7 +24,7 @@ class Miniature(Section):
         ge=1, description="Test scenes for each way of being unseen: drawing, style, concept."
     )
     text_rows: int = Field(ge=1, description="Text-only rows: questions about CLDR's knowledge.")
-    stamps: bool | Path = Field(
+    stamps: Annotated[bool | str, BeforeValidator(_stamps)] = Field(
         default=False,
         exclude_if=lambda stamps: stamps is False,  # recipes from before it stay what they were
         description="Whether Tux Paint's stamps that show one of the concepts are tested on too, "

@@ -63,7 +63,7 @@ class Contents:
             for table in packages.list_tables()
         }
 
-    def stamps(self, asked: bool | Path) -> dict[str, str]:
+    def stamps(self, asked: bool | str) -> dict[str, str]:
         """The pictures by others that the miniature is tested on; they are fetched if need be.
 
         Raises:

@@ -32,7 +32,7 @@ class Stamp:
     image: np.ndarray  # RGBA [128, 128, 4] uint8
 
 
-def locate(asked: bool | Path) -> Path | None:
+def locate(asked: bool | str) -> Path | None:
     """The folder of the stamps that a recipe asks for; they are fetched if need be.
 
     Raises:
@@ -40,7 +40,10 @@ def locate(asked: bool | Path) -> Path | None:
     """
     if asked is False:
         return None
-    return locate_stamps(asked if isinstance(asked, Path) else None)
+    folder = locate_stamps(Path(asked) if isinstance(asked, str) else None)
+    if next(folder.rglob("*.txt"), None) is None:
+        raise InputError(f"{folder}: expected stamps with a .txt beside each, found none")
+    return folder
 
 
 def load_stamps(concepts: Sequence[Concept], folder: Path) -> tuple[Stamp, ...]:
