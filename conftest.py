@@ -1,5 +1,5 @@
-"""What pytest leaves out where lmms-eval is not installed, in which order the rest runs, and what
-a quick run may take."""
+"""Rules of a run of the tests: what is left out where lmms-eval is not installed, the order of the
+rest, and the time that a quick run may take."""
 
 import gc
 import os
@@ -78,5 +78,5 @@ def quick(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def processor_seconds() -> float:
-    """What this process has taken so far, and all that it has started and waited for."""
+    """Processor time of this process so far, and of all that it has started and waited for."""
     return sum(os.times()[:4])

@@ -1,4 +1,4 @@
-"""What the pages for people stand: many at once, connections that are cut, a server that is killed.
+"""The load that the pages for people bear: many at once, cut connections, a server that is killed.
 
     python bench/annotate_people.py --clicks 10000
 
@@ -139,7 +139,7 @@ async def whole(port: int, path: str, body: str | None, cut: float) -> str:
 
 
 def form_of(page: str, note: str) -> str:
-    """What somebody sends from an item's page, as if it had been looked at for a while."""
+    """An answer from an item's page, as a person sends it who has looked at it for a while."""
     shown = int(hidden(page, "shown")) - 2000
     fields = {"nonce": hidden(page, "nonce"), "shown": shown, "verdict": "accept", "note": note}
     return urlencode(fields)
@@ -227,7 +227,7 @@ def storm(folder: Path, clicks: int, kills: int) -> dict[str, object]:
 
 
 def count_words(store: Path) -> int:
-    """How many words are kept so far."""
+    """Number of answers that are kept so far."""
     import sqlite3
 
     connection = sqlite3.connect(store, timeout=30)

@@ -1,4 +1,4 @@
-"""What an evaluation adds to its model: seconds for 15,000 questions, memory by their number.
+"""Cost of an evaluation beside its model's: seconds for 15,000 questions, memory by their number.
 
     python bench/evaluate_overhead.py [--rows 2500 25000]
 

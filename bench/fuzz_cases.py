@@ -60,7 +60,7 @@ def _words(line: str) -> Iterator[str]:
 
 @dataclass
 class Count:
-    """What became of the cases of one kind."""
+    """Outcomes of the cases of one kind."""
 
     tried: int = 0
     failures: Counter[str] = None  # type: ignore[assignment]

@@ -49,7 +49,7 @@ def read_benchmark(path: Path) -> Any:
 
 
 def read_prompt(path: Path) -> Any:
-    """What is sent by a prompt for a row of each type."""
+    """Messages that a prompt makes of a row of each type."""
     opened = prompt.load(str(path), "eu")
     packs = language.load("en"), language.load("eu")
     rows = [Row(0, "r", row_types.load(kind), ["a?", "b", "c"]) for kind in ("vqa", "choice")]
@@ -178,7 +178,7 @@ def line_spoiled(text: str, rng: random.Random) -> tuple[str, bytes, Harm]:
 
 
 def yamlfile_data(text: str) -> dict[str, Any]:
-    """What a YAML text says, by the rules of `ikusi.yamltext`."""
+    """Content of a YAML text, by the rules of `ikusi.yamltext`."""
     data: dict[str, Any] = yaml.load(text, Loader=yamltext._Loader)
     return data
 

@@ -1,4 +1,4 @@
-"""What it takes to compute every figure of a large table of judgements.
+"""Cost of computing every figure of a large table of judgements.
 
     python bench/judgements.py --judgements 100000
 

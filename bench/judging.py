@@ -1,4 +1,4 @@
-"""What asking a judge costs beside a bare loop, and what faults and kills leave of its table.
+"""Cost of asking a judge beside a bare loop, and its table after faults and kills.
 
     python bench/judging.py
 
@@ -61,7 +61,7 @@ def make(folder: Path, rows: int) -> run.About:
 
 
 def settings(url: str, **more: Any) -> run.Settings:
-    """How pairs are judged here."""
+    """Settings by which pairs are judged here."""
     return run.Settings(url, MODEL, concurrency=AT_ONCE, deadline=30.0, **more)
 
 
@@ -146,7 +146,7 @@ def faults(about: run.About, folder: Path) -> bool:
 
 
 def verdicts(table: Path) -> dict[tuple[str, str], str]:
-    """What a table says of each game."""
+    """Verdict of each game in a table."""
     return {(row.id, row.left): row.verdict for row in read(table)}
 
 

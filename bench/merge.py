@@ -1,4 +1,4 @@
-"""What a merge takes, beside a plain copy of the run's files on the same disk.
+"""Time and memory of a merge, beside a plain copy of the run's files on the same disk.
 
     python bench/merge.py --layers 8 --width 2048 --words 64000
 

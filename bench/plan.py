@@ -1,4 +1,4 @@
-"""What `ikusi plan` says that a study and a translation will take, beside what they then took.
+"""Time and memory that `ikusi plan` foresees for a study and a translation, beside those they took.
 
     python bench/plan.py study
     python bench/plan.py translation --rows 12000

@@ -1,4 +1,4 @@
-"""What a release of a corpus takes, beside a plain copy of its files on the same disk.
+"""Time and memory of a release of a corpus, beside a plain copy of its files on the same disk.
 
     python bench/publish.py --rows 100000 --pictures 10000
 

@@ -1,4 +1,4 @@
-"""What a report of a large study takes: peak memory and processor time of `ikusi report`.
+"""Peak memory and processor time of `ikusi report` on a large study.
 
     .venv/bin/python bench/report_memory.py --rows 60000
 

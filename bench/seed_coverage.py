@@ -1,4 +1,4 @@
-"""How often intervals over few seeds hold the truth, where it is known.
+"""Share of intervals over few seeds that hold the truth, where it is known.
 
     python bench/seed_coverage.py
 

@@ -26,7 +26,7 @@ FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
 
 @dataclass(frozen=True)
 class Size:
-    """How much larger than in the tests a model is.
+    """Size of a model beside that in the tests.
 
     Attributes:
         width: of the LLM, four heads together.

@@ -151,7 +151,7 @@ def train(
 
 
 def _encode(model: Any, tower: Any, bf16: bool) -> Any:
-    """How pictures are looked at by an encoder that stands apart; none where it does not."""
+    """The function that encodes pictures, for an encoder that stands apart; else none."""
     if tower is None:
         return None
     layers, strategy = (
@@ -176,7 +176,7 @@ def watched(loop: Loop, reporter: Reporter, models: Sequence[Any], device: str) 
 def estimate(
     model: Any, shape: Any, settings: Stage, steps: Sequence[list[EncodedSample]]
 ) -> Memory:
-    """What the stage should hold, by its longest step."""
+    """Memory that the stage should hold, by its longest step."""
     rows = max(steps, key=lambda rows: sum(map(len, rows)))
     return Memory.of(
         shape.size_up(model, rows),
@@ -189,7 +189,7 @@ def estimate(
 
 
 def fitting(shape: Any, settings: Stage, wanted: tuple[int, int, int], device: str) -> int:
-    """How many layers fit on the device; all of them where it is a CPU."""
+    """Number of layers that fit on the device; all of them where it is a CPU."""
     if device == "cpu":
         return int(shape.layers)
     room = SPARE * torch.cuda.get_device_properties(0).total_memory
@@ -230,7 +230,7 @@ def measure(asked: argparse.Namespace) -> None:
 
 
 def assume(hardware: card.Card) -> str:
-    """What `ikusi plan` makes of the peak of a card."""
+    """Share of a card's peak that `ikusi plan` assumes, in words."""
     known = pace.read_table().training
     share = known.get(hardware.generation, known[pace.OTHER])
     return f"{hardware.name}, MFU {share.low:.0%} to {share.high:.0%} of {hardware.peak:.3g}"

@@ -1,5 +1,5 @@
-"""What the benchmarks of training share: the miniature's own model, a corpus of photographs that is
-made up, and the line that says where they ran."""
+"""Parts that the benchmarks of training share: the miniature's own model, a made-up corpus of
+photographs, and the line that says where they ran."""
 
 import io
 import os
@@ -64,7 +64,7 @@ def mixture(folder: Path, rows: int, width: int, height: int) -> Mixture:
 
 
 def machine() -> str:
-    """Where this runs, and with what."""
+    """Processor, GPU and versions with which this runs."""
     gpu = f"one {torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
     return (
         f"{gpu}{os.cpu_count()} cores of {processor_name()}, Python {platform.python_version()}, "

@@ -1,4 +1,4 @@
-"""What training a run of the miniature takes, by this build and by an earlier one, in turns.
+"""Time and memory of training a run of the miniature, by this build and an earlier one, in turns.
 
     python bench/train_miniature_speed.py [--commit 2691a2f] [--turns 2] [--steps 30 30]
 

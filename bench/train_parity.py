@@ -75,7 +75,7 @@ def batch_of(model: Any, rows: list[EncodedSample], images: Tensor) -> Batch:
 
 
 def gradients(model: Any, loss: Tensor) -> Result:
-    """What a loss comes to."""
+    """A loss and its gradients."""
     model.zero_grad()
     loss.backward()
     learning = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}

@@ -1,4 +1,4 @@
-"""How long a killed stage takes until its first resumed step, early and late.
+"""Time of a killed stage until its first resumed step, early and late.
 
     python bench/train_resume.py [--steps 20 200 2000] [--times 2] [--threads 1]
 
@@ -85,7 +85,7 @@ class Child:
         self._lines.put(None)
 
     def lines(self) -> Iterator[tuple[str, float, float]]:
-        """What it says; ends this script if it dies or says nothing for too long."""
+        """Each line of its output; ends this script if it dies or is silent for too long."""
         while True:
             try:
                 line = self._lines.get(timeout=PATIENCE)

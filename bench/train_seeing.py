@@ -61,7 +61,7 @@ class SeeingShape:
             return kind._from_config(config, dtype=torch.bfloat16)
 
     def size_up(self, model: Any, rows: Sequence[EncodedSample]) -> Sizes:
-        """How large its parts are, as `ikusi plan` reads it off the configuration, for the pictures
+        """Sizes of its parts, as `ikusi plan` reads them off the configuration, for the pictures
         of these rows."""
         sizes, _ = seeing.read_seeing(Place("model", model.config.to_dict(), "published"))
         return replace(sizes, patches=self.count_places(rows)[1])
@@ -73,7 +73,7 @@ class SeeingShape:
         return round(tokens), round(tokens * merged)
 
     def lay(self, model: Any) -> "Layout":
-        """Where tokens stand, in three axes."""
+        """Places of tokens, in three axes."""
         return Layout(model)
 
     def draw(self, model: Any, rows: int, text: int, seed: int) -> list[EncodedSample]:
@@ -114,7 +114,7 @@ class SeeingShape:
 
 
 class Layout:
-    """Where tokens stand in a model, as `collate` asks."""
+    """Places of tokens in a model, as `collate` asks for them."""
 
     def __init__(self, model: Any) -> None:
         self._model: Any = model.model

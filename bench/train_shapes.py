@@ -81,7 +81,7 @@ class Shape:
         """Tokens stand one after the other."""
 
     def size_up(self, model: Any, rows: Sequence[EncodedSample]) -> Sizes:
-        """How large its parts are."""
+        """Sizes of its parts."""
         return measure_sizes(model, model.model.vision_tower)
 
     def count_places(self, rows: Sequence[EncodedSample]) -> tuple[int, int]:

@@ -167,7 +167,7 @@ def train_theirs(
     samples = {int(index): encoder.encode(int(index)) for index in rows.order(0)}
 
     class SameTokens(DataCollatorForVisionLanguageModeling):
-        """What TRL learns of a row is what we learn: its end of a turn, but nothing after it."""
+        """The tokens of a row that Ikusi learns: its end of a turn, but nothing after it."""
 
         def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
             wanted = [samples[example.pop("number")] for example in examples]
@@ -236,7 +236,7 @@ def _describe(rows: Ordered, index: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a training took: processor seconds, MiB more than before and in all, its losses."""
+    """Cost of a training: processor seconds, MiB more than before and in all; and its losses."""
 
     seconds: float
     more: float
@@ -257,7 +257,7 @@ def run_apart(way: str, folder: Path, asked: argparse.Namespace) -> Taken | str:
 
 
 def run_child(asked: argparse.Namespace) -> None:
-    """What a process of its own does."""
+    """Train one model in one way, in a process of its own."""
     torch.set_num_threads(1)
     model, processor = open_seeing(asked.folder / "model")
     set_trainable(model, PARTS, processor)
@@ -315,7 +315,7 @@ def agree(took: dict[str, list[Taken]], way: str, apart: float) -> bool:
 
 
 def list_asked(words: Sequence[str], known: Sequence[str]) -> list[str]:
-    """What was asked for, in its order; all where nothing was."""
+    """Names that were asked for, in the order of those known; all where none was."""
     return [one for one in known if not words or one in words]
 
 

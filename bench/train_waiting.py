@@ -1,4 +1,4 @@
-"""How much of a step is spent waiting for pictures to be read.
+"""Share of a step that is spent waiting for pictures to be read.
 
     python bench/train_waiting.py [--workers 0 2] [--steps 30] [--batch 16] [--threads 1]
         [--width 640] [--height 480]
@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def alone(function: Any, *words: Any) -> Any:
-    """What a function returns in a process of its own."""
+    """Result of a function in a process of its own."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *words).result()

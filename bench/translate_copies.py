@@ -1,4 +1,4 @@
-"""What the check for untranslated rows does to people's own translations.
+"""Effect of the check for untranslated rows on people's own translations.
 
     .venv/bin/python bench/translate_copies.py eu gl de ru
 

@@ -1,4 +1,4 @@
-"""What a translation job adds to its engine: rows a second, memory, and what kills cost.
+"""Cost of a translation job beside its engine's: rows a second, memory, and that of kills.
 
     python bench/translate_job.py [--rows 10000 1000000] [--kills 20]
 

@@ -41,7 +41,7 @@ class Page(HTMLParser):
 
 
 def find_faults(site: Path) -> list[str]:
-    """What is wrong with a built site, a line each: `file: what: where it leads`."""
+    """Faults of a built site, a line each: `file: fault: where it leads`."""
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
     if not pages:
         return [f"{site}: expected pages, found none"]
@@ -62,7 +62,7 @@ def _is_elsewhere(link: str) -> bool:
 
 
 def _follow(link: str, page: Path, site: Path, pages: dict[Path, Page]) -> str:
-    """What is wrong with a link of a page; "" if nothing, or if it leaves the site."""
+    """Fault of a link of a page; "" if it has none, or leaves the site."""
     parts = urlsplit(link)
     if parts.scheme or parts.netloc:
         return ""

@@ -85,7 +85,7 @@ def recipe_fields() -> str:
 
 
 def settings_compared() -> str:
-    """What the paper's recipe and the miniature's set, side by side, from the two recipes."""
+    """Settings of the paper's recipe and the miniature's, side by side, from the two recipes."""
     recipes = [recipe.load(RECIPES / name) for name in ("basque-8b.yaml", "emoji-eu.yaml")]
     rows: dict[str, Callable[[recipe.Recipe], str]] = {
         "vision encoder": lambda r: r.encoder,
@@ -242,7 +242,7 @@ def _public() -> Iterable[tuple[str, str]]:
 
 
 def retrieval() -> str:
-    """What the shipped encoder recognises, as it was measured when it was made."""
+    """Scores of the shipped encoder, as they were measured when it was made."""
     path = packaged.BASES / "encoder" / "retrieval.json"
     measured = json.loads(path.read_text(encoding="utf-8"))
     named = {"trained": "trained", "drawing": "held-out drawing", "style": "held-out style"}
@@ -273,7 +273,7 @@ PLANS: list[tuple[str, str, str, int, float | None, list[str]]] = [
 
 
 def plans() -> str:
-    """What the paper's study takes on some cards, by nothing that was measured."""
+    """Plans of the paper's study on some cards, made without measurements."""
     shown = [
         f"{title}:\n\n{_plan(name, gpu, gpus, price, changes)}"
         for title, name, gpu, gpus, price, changes in PLANS

@@ -40,7 +40,7 @@ def run_notebook(notebook: Notebook, parameters: str | None = None) -> None:
 
 @contextlib.contextmanager
 def _without_logs() -> Iterator[None]:
-    """What libraries log is not the notebook's, though some of them print it."""
+    """Keep the logs of libraries out of the notebook: some of them print theirs."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

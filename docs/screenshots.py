@@ -102,7 +102,7 @@ def take_report(study: Path, folder: Path) -> Image.Image:
 
 
 def take_card(study: Path, run: str, folder: Path) -> Image.Image:
-    """What the card of a release of a run says of its scores, as Markdown is shown."""
+    """The part on scores of the card of a run's release, as Markdown is shown."""
     release = folder / "emoji-llava"
     publish(study / "instruct" / run, release)
     card = (release / "README.md").read_text(encoding="utf-8").partition("\n---\n")[2]

@@ -90,7 +90,7 @@ Change = tuple[tuple[Folder, str, Any], ...]  # names that change at once: folde
 
 
 class Disk:
-    """What a run has done below a folder, call by call."""
+    """A disk as the calls of a run have left it, below one folder."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.top = root, Folder()
@@ -205,7 +205,7 @@ class Disk:
         return folder, parts[-1]
 
     def left(self, keep: str, seed: int = 0) -> dict[str, bytes | None]:
-        """What a cut leaves now: path -> content, or None for a folder.
+        """The files that a cut leaves now: path -> content, or None for a folder.
 
         keep: `names`: all names, contents as flushed; `flushed`: only what was flushed; `some`:
         drawn by lot.

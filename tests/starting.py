@@ -1,4 +1,4 @@
-"""What processes find that tests start: the tests' modules, and no more packages than they need."""
+"""Paths for processes that tests start: the tests' modules, and no more packages than they need."""
 
 import os
 import sys

@@ -84,7 +84,7 @@ class Started:
             self.process.kill()
 
     def left(self) -> list[str]:
-        """What it has started and not ended; Python's own helper needs a moment to see it gone."""
+        """Commands of processes that it left; Python's own helper needs a moment to see it gone."""
         end, left = time.monotonic() + 10, self._alive()
         while left and time.monotonic() < end:
             time.sleep(0.02)

@@ -181,7 +181,7 @@ def package_of(path: Path) -> str:
 
 
 def test_no_file_reads_in_another_room_by_path() -> None:
-    """What several rooms read lies where `packaged` says, beside the rooms."""
+    """Files that several rooms read lie where `packaged` says, beside the rooms."""
     files = [path for path in FILES if path != SOURCE / "packaged.py"]
     found = {name(path): ways_out(parsed(path), package_of(path)) for path in files}
     assert not {path: ways for path, ways in found.items() if ways}
@@ -358,7 +358,7 @@ def test_nothing_is_called_utils() -> None:
 
 
 def test_code_holds_no_word_of_the_studied_language() -> None:
-    """What is true of Basque stands in languages/eu.yaml and nowhere in the code."""
+    """Words of Basque stand in languages/eu.yaml and nowhere in the code."""
     from ikusi import language
 
     ours, theirs = (

@@ -34,7 +34,7 @@ Said = Callable[..., str]
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
-    """What a script prints, run in this process: torch is imported once for all of them."""
+    """Output of a script, run in this process: torch is imported once for all of them."""
 
     def run(*words: str | Path) -> str:
         monkeypatch.setattr(sys, "argv", [str(word) for word in words])
@@ -196,7 +196,7 @@ def test_documented_commands_take_their_arguments(
 
 
 def said_alone(script: str, *words: str) -> str:
-    """What a script prints in a process of its own, which must end well."""
+    """Output of a script in a process of its own, which must end well."""
     asked = [sys.executable, str(BENCH / script), *words]
     return subprocess.run(asked, capture_output=True, text=True, check=True).stdout
 

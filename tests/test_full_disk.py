@@ -81,7 +81,7 @@ def test_every_command_says_in_a_line_that_the_disk_takes_no_more_and_goes_on(
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the commands below read."""
+    """The inputs of the commands below."""
     folder = tmp_path_factory.mktemp("given")
     measured.llava(folder / "llava")
     measured.five(folder / "corpora", ["en"])

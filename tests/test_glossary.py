@@ -24,6 +24,7 @@ CODE = [
     for path in sorted((ROOT / folder).rglob("*.py"))
     if "shared" not in path.parts
 ]
+TESTS = [ROOT / "conftest.py", *sorted((ROOT / "tests").rglob("*.py"))]
 
 WORDS_OF_PAGES = {"languages", "prompts", "tasks", "texts"}  # in several languages, to people
 OTHERS = [
@@ -50,7 +51,7 @@ def terms() -> list[str]:
 
 
 def avoided() -> dict[str, re.Pattern[str]]:
-    """What the glossary avoids, each as a pattern."""
+    """The words that the glossary avoids, each as a pattern."""
     cells = [first for first, _ in rows_of(GLOSSARY.read_text(encoding="utf-8").split(AVOIDED)[1])]
     patterns = {}
     for word in (word for cell in cells for word in re.split(r", (?!between)", cell)):
@@ -73,7 +74,7 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
 
 
 def texts_of(source: str) -> Iterator[tuple[int, str]]:
-    """What people read in a Python file: docstrings, comments, and texts of several words, such as
+    """Lines of a Python file that people read: docstrings, comments, texts of several words such as
     help, messages and log lines; `0` stands for what is filled in, names in backticks are left out.
     """
     inner = set[ast.AST]()
@@ -143,11 +144,11 @@ def test_code_uses_no_word_that_the_glossary_avoids() -> None:
 def test_docstrings_begin_with_the_thing_or_the_action() -> None:
     """Only files with a text that begins otherwise are parsed."""
     begins = re.compile(rf'"""\s*(?:{"|".join(CLAUSES)})\b')
-    sources = {name(path): path.read_text(encoding="utf-8") for path in CODE}
+    sources = {name(path): path.read_text(encoding="utf-8") for path in [*CODE, *TESTS]}
     assert {
         place: found
         for place, source in sources.items()
-        if place.startswith("src/") and begins.search(source) and (found := clauses(source))
+        if begins.search(source) and (found := clauses(source))
     } == {}
 
 

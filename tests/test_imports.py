@@ -1,4 +1,4 @@
-"""What large libraries cost when they are imported, by a person or by a command."""
+"""The cost of large libraries when they are imported, by a person or by a command."""
 
 import ast
 import gc

@@ -24,7 +24,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def kinds(notebook: dict[str, Any]) -> list[list[str]]:
-    """What each cell of code gives: text that it prints, and values by their type."""
+    """Outputs of each cell of code: text that it prints, and values by their type."""
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     return [
         [kind for output in cell["outputs"] for kind in output.get("data", [output.get("name")])]

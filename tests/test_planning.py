@@ -1,4 +1,4 @@
-"""What numbers of items can show, held to simulations and to statsmodels."""
+"""Differences that numbers of items can show, held to simulations and to statsmodels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What others have trained is opened without running their code or waiting for a pipe."""
+"""Models that others have trained are opened without running their code or waiting for a pipe."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""How far a long task is, on a terminal and elsewhere."""
+"""Progress of a long task, on a terminal and elsewhere."""
 
 import io
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the documents promise is true: the tree, the commands, the links."""
+"""The promises of the documents are true: the tree, the commands, the links."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""What a rehearsal makes of a recipe; that it trains is tested beside the recipes it is for."""
+"""The recipe of a rehearsal; that it trains is tested beside the recipes it is for."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is written out reads back equal: recipes, translations, benchmarks, language packs."""
+"""Recipes, translations, benchmarks and language packs read back equal once written."""
 
 import json
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
 
 
 def places(data: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where each value is, lists and mappings included."""
+    """Place of each value, lists and mappings included."""
     if place:
         yield place
     inner = (

@@ -32,7 +32,7 @@ ELSEWHERE = {
 
 
 def commands(page: str) -> Iterator[list[str]]:
-    """What a page gives to `ikusi` and is tried here, the study itself left out."""
+    """Arguments of `ikusi` on a page that are tried here, the study itself left out."""
     for program, *words in shell_commands(START / f"{page}.md"):
         elsewhere = any(set(other.split()) <= set(words) for other in ELSEWHERE)
         if program == "ikusi" and not elsewhere and words != ["study", RECIPE]:
@@ -50,7 +50,7 @@ def run(page: str) -> None:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where a study has run, with two models of its kind, and what its captions are like."""
+    """A folder where a study has run, with two models of its kind and captions like its own."""
     folder = tmp_path_factory.mktemp("start")
     bases = folder / "bases"
     studied.save_bases(bases, LLM)

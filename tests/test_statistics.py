@@ -250,7 +250,7 @@ def test_the_interval_covers_small_and_large_shares_of_clustered_rows(share: flo
 
 
 def test_many_rows_of_few_pictures_do_not_make_the_interval_too_narrow() -> None:
-    """How much rows of a picture agree is itself known from four pictures only."""
+    """The agreement of a picture's rows is itself known from four pictures only."""
     generator, pictures, rows, share = np.random.default_rng(0), 4, 20, 0.08
     covered = 0
     for _ in range(300):

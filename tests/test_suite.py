@@ -1,4 +1,4 @@
-"""What `conftest.py` holds a run of the tests to, on tests of its own."""
+"""The rules of `conftest.py` for a run of the tests, on tests of its own."""
 
 import os
 import runpy

@@ -79,7 +79,7 @@ class Command:
 
     @property
     def returncode(self) -> int | None:
-        """How it has ended; None while it runs."""
+        """Its exit status; None while it runs."""
         code: int | None = self._process.exitcode
         return code
 
@@ -88,12 +88,12 @@ class Command:
         return self.returncode
 
     def said(self) -> tuple[str, str]:
-        """What it has written to its two outputs so far."""
+        """Its output and its errors so far."""
         out, err = (os.pread(file.fileno(), 2**20, 0).decode() for file in self._written)
         return out, err
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """What it has written once it has ended; nothing more is given to it."""
+        """Its output and its errors once it has ended; nothing more is given to it."""
         if self._stdin is not None:
             os.close(self._stdin)
             self._stdin = None

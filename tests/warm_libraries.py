@@ -1,4 +1,4 @@
-"""What the fork server of `warm` imports.
+"""Import what the fork server of `warm` gives to its copies.
 
 No thread may be started, or a copy would lack it; but pyarrow's own, which frees memory, may.
 """

@@ -46,7 +46,7 @@ class Hall:
             self.foreign.append(url)
 
     def said(self, seat: str = ONE) -> dict[str, str]:
-        """What somebody has said, by item."""
+        """Verdicts of one person, by item."""
         return {item: w.given.verdict for item, w in self.served.store.answers(seat).items()}
 
     def words(self) -> list[str]:
@@ -81,7 +81,7 @@ def ready(page: Any, number: int) -> None:
 
 
 def small_targets(page: Any) -> list[str]:
-    """What can be tapped and is too small for a thumb."""
+    """Elements that can be tapped and are too small for a thumb."""
     return page.evaluate(
         """least => [...document.querySelectorAll("button, summary, a, label, select, textarea")]
         .filter(one => one.checkVisibility() && !one.matches(".field, .language label, .default"))
@@ -93,7 +93,7 @@ def small_targets(page: Any) -> list[str]:
 
 
 def serious(page: Any) -> list[str]:
-    """What axe-core finds that shuts somebody out."""
+    """Faults found by axe-core that shut somebody out."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page).response["violations"]

@@ -1,4 +1,4 @@
-"""What people said becomes a corpus with their corrections, or a list of rows to keep."""
+"""People's judgements become a corpus with their corrections, or a list of rows to keep."""
 
 import json
 from collections.abc import Mapping, Sequence

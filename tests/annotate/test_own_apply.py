@@ -1,4 +1,4 @@
-"""What people gave and others accepted becomes a corpus, or a benchmark with pictures held out."""
+"""Pictures that people gave and others accepted become a corpus, or a benchmark held out of it."""
 
 import json
 import re

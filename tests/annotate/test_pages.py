@@ -1,4 +1,4 @@
-"""What people do on the pages, in a browser without scripts: forms, and pages that answer them."""
+"""The pages for people in a browser without scripts: forms, and pages that answer them."""
 
 import re
 from collections.abc import Callable

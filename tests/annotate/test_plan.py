@@ -1,4 +1,4 @@
-"""Who is asked what, and what a plan says beforehand that this can show."""
+"""The plan of who is asked what, and of what the answers can show."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Who runs a project sees how far people are and where they disagree, and lets anybody leave."""
+"""Whoever runs a project sees how far people are and where they disagree, and lets anyone leave."""
 
 import json
 import re

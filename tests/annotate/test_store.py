@@ -1,4 +1,4 @@
-"""What somebody said is kept once, for good, under their own name, until they withdraw."""
+"""A person's answers are kept once, for good, under their own name, until they withdraw."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""What vLLM's documentation says of the parts that an evaluation uses, done by transformers.
+"""The parts of vLLM that an evaluation uses, as its documentation has them, done by transformers.
 
 vLLM needs a GPU. This holds our side of the contract: which tokens and pictures are handed over,
 which log-probabilities are read, when an answer ended. It says nothing of vLLM itself.

@@ -1,4 +1,4 @@
-"""What prompts have in common is read once, and scores are those of a plain forward per option."""
+"""The part that prompts share is read once, and scores are those of a plain forward per option."""
 
 from pathlib import Path
 from typing import Any

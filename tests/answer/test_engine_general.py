@@ -75,7 +75,7 @@ def plain(family: Path) -> tuple[Any, Any]:
 
 
 def inputs(processor: Any, messages: Sequence[Any], **settings: Any) -> Any:
-    """What the processor makes of a conversation with its pictures in it."""
+    """Inputs of the model that the processor makes of a conversation with its pictures in it."""
     given = [
         {
             "role": message["role"],

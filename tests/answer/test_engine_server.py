@@ -72,7 +72,7 @@ def told(folder: Path) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def here(checkpoint: Path, generated: Pairs, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """What the same model says in this process."""
+    """Answers of the same model in this process."""
     folder = tmp_path_factory.mktemp("here")
     evaluate(checkpoint, generated, LANGUAGES, PACKS, folder, bootstrap=10)
     return told(folder)

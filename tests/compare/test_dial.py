@@ -1,4 +1,4 @@
-"""How much of the language a backbone had read: who is compared with whom, where the gap closes."""
+"""The amount of the language that a backbone had read: comparisons, and where the gap closes."""
 
 from collections.abc import Mapping
 from pathlib import Path

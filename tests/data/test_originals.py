@@ -1,4 +1,4 @@
-"""What a corpus was imported from: asked of tables that may be damaged."""
+"""The origin of an imported corpus, asked of tables that may be damaged."""
 
 from pathlib import Path
 

@@ -22,7 +22,7 @@ from ikusi.publish import data
 
 
 class Hub:
-    """What a download asks of the hub, as its library was seen to ask: commits, files, digests."""
+    """A stand-in for the hub: it answers all that its library asks in a download."""
 
     def __init__(self) -> None:
         self.commits: dict[str, Path] = {}

@@ -1,4 +1,4 @@
-"""What the tests of evaluations measure, made once for each file."""
+"""Models and benchmarks for the tests of evaluations, made once for each file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the most frequent answer reaches."""
+"""The score of the most frequent answer."""
 
 from collections.abc import Iterator, Sequence
 

@@ -31,7 +31,7 @@ _ASKED = re.compile(
 
 @dataclass
 class Rule:
-    """How a judge judges, and how its server takes what it is asked.
+    """The rule by which a judge judges, and the behaviour of its server.
 
     Args:
         prefers: question, answers A and B, digest of the picture's pixels -> A, tie or B.

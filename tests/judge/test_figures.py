@@ -1,4 +1,4 @@
-"""What games say of the judge that played them: each figure counted by hand."""
+"""The figures of a judge, computed from its games: each counted by hand."""
 
 from typing import Any
 

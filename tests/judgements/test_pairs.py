@@ -1,4 +1,4 @@
-"""What two runs answered, laid side by side: by row, and only where both were asked the same."""
+"""The answers of two runs, side by side: by row, and only where both were asked the same."""
 
 import logging
 from pathlib import Path

@@ -30,7 +30,7 @@ def library(labels: list[str]) -> Any:
 
 
 def ranked(judge: Any, text: str) -> dict[str, float]:
-    """What the library says of a text, those languages weighed less that are not likely."""
+    """The library's chances of each language for a text, those weighed less that are not likely."""
     chances = {one: chance * (1 if one in LIKELY else RARE) for one, chance in judge.rank(text)}
     total = sum(chances.values())
     return {one: chance / total for one, chance in chances.items()}

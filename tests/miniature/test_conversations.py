@@ -58,7 +58,7 @@ def asked_in(turns: Turns) -> list[Asked]:
 
 @dataclass
 class Heard:
-    """What a reader without the picture knows by now."""
+    """Facts that a reader without the picture knows by now."""
 
     things: set[str] = field(default_factory=set)
     asked: set[tuple[str, str]] = field(default_factory=set)

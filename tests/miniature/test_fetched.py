@@ -113,7 +113,7 @@ def test_its_tokens_template_and_answers_are_those_of_llama_cpp(
 
 
 def test_transformers_alone_cuts_numbers_in_another_way(file: Path, converted: Path) -> None:
-    """Why a file's own way to cut texts is looked up; once this fails, it need not be."""
+    """The reason to look up a file's own way to cut texts; once this fails, there is none."""
     alone = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     ours = AutoTokenizer.from_pretrained(converted)
     assert alone.tokenize(TEXTS[0]) != ours.tokenize(TEXTS[0])

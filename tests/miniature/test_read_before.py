@@ -49,7 +49,7 @@ def test_what_a_backbone_reads_in_english_holds_no_word_of_the_language(tmp_path
     phase = build.Phase("all", text.mix_rows, 200)
 
     def read(ratio: float) -> dict[str, list[str]]:
-        """What is read in each language."""
+        """Texts that are read in each language."""
         parts = list(build._write_parts(phase, speakers, ratio, tmp_path / f"{ratio}"))
         mixture = Mixture(parts, "eu", "en", 0)
         texts: dict[str, list[str]] = {"en": [], "eu": []}

@@ -1,4 +1,4 @@
-"""What CLDR says, and what is drafted from it."""
+"""The words of CLDR, and the drafts made from them."""
 
 import shutil
 from pathlib import Path

@@ -87,11 +87,11 @@ class Fused:
 
     @property
     def inputs(self) -> Any:
-        """What stock transformers alone makes of a question about a picture."""
+        """Inputs that stock transformers alone makes of a question about a picture."""
         return served(self.stock_processor, TALK[:1])
 
     def encoding(self) -> tuple[int, int]:
-        """What training and evaluation ask for: features per image, and the image token's id."""
+        """Features per image, and the image token's id, as training and evaluation ask for them."""
         features = fusion.count_image_tokens(self.model, self.processor)
         return features, self.model.config.image_token_id
 

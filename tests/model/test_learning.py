@@ -1,4 +1,4 @@
-"""Which parameters learn: by the parts of a model, counted and said."""
+"""The parameters that learn, by the parts of a model: counted, and printed."""
 
 import logging
 import sys

@@ -62,7 +62,7 @@ def read(folder: Path) -> dict[str, Tensor]:
 
 
 def name_alone(name: str) -> str | None:
-    """What a tensor of a LLaVA's file is called in that of its LLM alone."""
+    """Name of a LLaVA's tensor in the file of its LLM alone; none where it has none."""
     return name.removeprefix("language_model.") if name.startswith("language_model.") else None
 
 

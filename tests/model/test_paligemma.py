@@ -44,7 +44,7 @@ def engine(folder: Path) -> General:
 
 
 def process(folder: Path, answer: str) -> dict[str, Any]:
-    """What the stock processor makes of the picture, the question and an answer."""
+    """Inputs that the stock processor makes of the picture, the question and an answer."""
     pictures = SiglipImageProcessorPil.from_pretrained(folder)
     stock = PaliGemmaProcessor(pictures, AutoTokenizer.from_pretrained(folder))
     shown = {"images": [PICTURE], "suffix": [answer]}

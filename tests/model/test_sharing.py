@@ -1,4 +1,4 @@
-"""What others may read of a checkpoint, and what it does not say."""
+"""Others may read a checkpoint, and learn nothing private from it."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What an encoder that is only asked can do without."""
+"""Parts that an encoder can do without when it does not learn."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What docs/peers.md says of lmms-eval 0.7.3, shown on it."""
+"""Faults of lmms-eval 0.7.3 that docs/peers.md names, shown on it."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""How large models are, by their configurations: held to the models themselves."""
+"""Sizes of models by their configurations, held to the models themselves."""
 
 import json
 from dataclasses import replace

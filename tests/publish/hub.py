@@ -28,7 +28,7 @@ class Repo:
 
 @dataclass
 class Hub:
-    """What the stand-in holds and was asked.
+    """State of the stand-in: the files that it has, and the requests that came.
 
     `commits_taken`: after so many commits the next one is only answered when `let_go` is set: an
     upload can be killed between two. `refuse`: status and message for whoever makes a repository.
@@ -180,7 +180,7 @@ def serve(hub: Hub) -> Iterator[str]:
 
 
 def find_oid(content: bytes | None) -> str | None:
-    """What the hub tells of a file that is there: of a large one, the digest of its content."""
+    """The id that the hub has for a file: of a large one, the digest of its content."""
     if content is None:
         return None
     return hashlib.sha256(content).hexdigest() if len(content) >= LARGE else blob_id(content)

@@ -1,4 +1,4 @@
-"""What Croissant says of a release is true of its files, and said in Croissant's own words."""
+"""The Croissant file of a release is true of its files, and keeps to Croissant's vocabulary."""
 
 import hashlib
 import json

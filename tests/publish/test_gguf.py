@@ -1,4 +1,4 @@
-"""What llama.cpp makes of an export is what the LLaVA itself says, about text and pictures."""
+"""An export answers in llama.cpp as the LLaVA itself does, about text and pictures."""
 
 import base64
 import io

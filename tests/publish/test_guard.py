@@ -1,4 +1,4 @@
-"""What a release is searched for before it leaves: in tables, what Ikusi writes about rows."""
+"""A release is searched for secrets before it leaves; of tables, the columns that Ikusi writes."""
 
 from pathlib import Path
 

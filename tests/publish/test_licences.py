@@ -1,4 +1,4 @@
-"""What licences ask of a release: refused by name where they forbid it, never guessed."""
+"""The terms of licences for a release: refused by name where they forbid it, never guessed."""
 
 from pathlib import Path
 

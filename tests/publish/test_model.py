@@ -54,7 +54,7 @@ def release(run: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def beside(release: Path) -> Path:
-    """Where the card's code runs: the release has its name there, and there is a picture."""
+    """The folder in which the card's code runs, with a picture and the release under its name."""
     picture().save(release.parent / "picture.jpg", "PNG")  # no detail of it is lost
     return release.parent
 
@@ -65,7 +65,7 @@ def blocks(release: Path, language: str) -> list[str]:
 
 
 def execute(release: Path, uses: str, address: str = PORT) -> str:
-    """What the card's code prints: the one block of Python that uses this."""
+    """Output of the one block of Python in the card that uses this."""
     (code,) = (block for block in blocks(release, "python") if uses in block)
     assert address == PORT or PORT in code
     code = code.replace(PORT, address)
@@ -76,7 +76,7 @@ def execute(release: Path, uses: str, address: str = PORT) -> str:
 
 @pytest.fixture(scope="module")
 def answer(run: Path, beside: Path) -> str:
-    """What Ikusi itself answers."""
+    """Ikusi's own answer."""
     engine = open_local(run / "checkpoint")
     shown = open_image(beside / "picture.jpg")
     said = Conversation(engine, shown).ask(QUESTION, TOKENS)

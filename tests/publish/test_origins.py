@@ -1,4 +1,4 @@
-"""How a corpus was made is read from its manifests, and says nothing of the machine."""
+"""The origin of a corpus is read from its manifests, and says nothing of the machine."""
 
 import json
 import shutil

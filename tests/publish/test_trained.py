@@ -1,4 +1,4 @@
-"""What a run was made from, told apart: on the hub, in a folder, packaged."""
+"""The sources of a run: from the hub, from a folder, packaged."""
 
 import json
 from pathlib import Path

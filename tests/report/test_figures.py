@@ -1,4 +1,4 @@
-"""What the figures show of a study, apart from the page they stand on."""
+"""The figures of a study, apart from the page they stand on."""
 
 import json
 from pathlib import Path

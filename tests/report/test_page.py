@@ -33,7 +33,7 @@ def skill(run: Run | None, bench: str, code: str) -> float:
 
 
 class Page(HTMLParser):
-    """What a page holds: its tags with their attributes, its text, and whether tags are closed."""
+    """Content of a page: its tags with their attributes, its text, and whether tags are closed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What is drawn and written of how much of the language a backbone had read."""
+"""The figure and the words on the amount of the language that a backbone had read."""
 
 import csv
 import shutil

@@ -1,4 +1,4 @@
-"""What the report shows of a study whose models were trained under several seeds."""
+"""The report on a study whose models were trained under several seeds."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How servers really behave, as settings of ``Peculiar``: the rows of docs/servers.md."""
+"""Behaviours of real servers, as settings of ``Peculiar``: the rows of docs/servers.md."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Reply = tuple[int, Body]
 
 @dataclass
 class Peculiar:
-    """What a server does otherwise than OpenAI's own, beside putting texts in capitals.
+    """Differences of a server from OpenAI's own, beside putting texts in capitals.
 
     Args:
         below: what its paths begin with.
@@ -75,7 +75,7 @@ class Peculiar:
         return 200, {"object": "list", "data": [{"id": name} for name in self.listed]}
 
     def chat(self, asked: dict[str, Any], headers: Message) -> Reply:
-        """What a request for a chat gets."""
+        """Status and body of the reply to a request for a chat."""
         self.requests.append(asked)
         sent = headers.get("Authorization", "")
         if self.key is not None and sent != f"Bearer {self.key}":

@@ -15,7 +15,7 @@ KEY = "sesame-opens-all"
 
 
 class Chunks:
-    """What the SDK yields of an answer."""
+    """The pieces of an answer, as the SDK yields them."""
 
     def __init__(self, *texts: str, ended: str | None = "stop", thought: str = "") -> None:
         self.texts, self.ended, self.thought, self.closed = texts, ended, thought, False

@@ -85,7 +85,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one process, this one, makes of a training."""
+    """Folder of a training by one process: this one."""
     from train import rank
 
     output = tmp_path_factory.mktemp("undisturbed")

@@ -70,7 +70,7 @@ class Stage:
             desk.close()
 
     def expected(self, *questions: str, image: Any = None) -> list[str]:
-        """What the first model says in a conversation."""
+        """Answers of the first model in a conversation."""
         talk = Conversation(tiny.engine(), image)
         return [talk.ask(question, TOKENS) for question in questions]
 
@@ -110,7 +110,7 @@ class Person:
         raise AssertionError(f"{parts}: {page[-2500:]}")
 
     def answers(self) -> list[str]:
-        """What stands on the page as answers, once all are there."""
+        """The answers on the page, once all are there."""
         page = self.wait()
         return re.findall(
             r'<section class="answer">\s*<h2>.*?</h2>\s*<p dir="auto">(.*?)</p>', page

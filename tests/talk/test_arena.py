@@ -132,7 +132,7 @@ def test_answers_that_are_missing_or_stopped_are_not_compared(
 
 
 def judge_early(person: Person) -> str:
-    """What comes of a preference while an answer still comes."""
+    """The page in reply to a preference that is sent while an answer still comes."""
     return str(person.post("prefer", choice="left").text)
 
 

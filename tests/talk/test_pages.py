@@ -1,4 +1,4 @@
-"""What people meet who talk with a model: answers, turns, a queue, refusals in words, no traces."""
+"""Pages for people who talk with a model: answers, turns, a queue, refusals in words, no traces."""
 
 import html
 import io
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("stripped_here")
 
 
 def read_events(person: Person) -> list[str]:
-    """What somebody reads who follows the answers to their end."""
+    """The text of each answer, as a person reads it who follows them to their end."""
     said: dict[int, str] = {}
     lines = person.get("answers").text.split("\n\n")
     for line in lines:

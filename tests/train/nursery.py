@@ -61,7 +61,7 @@ def serve() -> None:
 
 
 def _import_all() -> None:
-    """What every training imports; no thread may be started, or a fork would lack it."""
+    """Import all that a training needs; no thread may be started, or a fork would lack it."""
     import deepspeed.ops
     import torch
     from transformers import (  # noqa: F401

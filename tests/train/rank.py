@@ -44,7 +44,7 @@ def main(path: Path) -> None:
 
 
 class Given(Section):
-    """What `step` is told: of its stage, and for how long it rests after each optimiser step."""
+    """Settings of `step`: of its stage, and the seconds that it rests after each optimiser step."""
 
     rows: int
     seconds: float = 0.0

@@ -127,7 +127,7 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def process(processor: Any, talks: Sequence[Any]) -> dict[str, Tensor]:
-    """What the family's own processor makes of whole conversations."""
+    """Inputs that the family's own processor makes of whole conversations."""
     texts = [processor.apply_chat_template(messages, tokenize=False) for _, messages in talks]
     images = [
         [Pictures().image(image_id)] * chat.count_images(messages)

@@ -1,4 +1,4 @@
-"""What learns how: Muon beside AdamW as one optimiser, and what weight decay leaves alone."""
+"""Muon beside AdamW as one optimiser, which parts learn by which, and what weight decay spares."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What could keep a trained model from being saved, before its first step and after its last."""
+"""Faults that keep a trained model from being saved, before its first step and after its last."""
 
 import shutil
 from pathlib import Path
@@ -128,7 +128,7 @@ def test_trained_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> No
     model, processor = multimodal_model()
 
     def spoil(progress: Progress) -> None:
-        """What a last step can do whose loss was still finite."""
+        """Spoil a weight, as a last step can whose loss was still finite."""
         if progress.step == progress.total:
             with torch.no_grad():
                 model.lm_head.weight[3, 1] = float("inf")

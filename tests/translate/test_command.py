@@ -114,7 +114,7 @@ def test_a_program_that_leaves_a_child_behind_is_not_waited_for(tmp_path: Path) 
 def test_no_room_for_what_a_program_reads_is_told_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What lies in the folder for temporary files was written by others, and is not counted."""
+    """Files of others in the folder for temporary files are not counted."""
     (tmp_path / "of others").write_text("a dog " * 1000)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

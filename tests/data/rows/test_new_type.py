@@ -45,7 +45,7 @@ def preference(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def benchmark(row_type: str) -> Benchmark:
-    """Which of a row's options is likelier."""
+    """The benchmark that asks which of a row's options is likelier."""
     return Benchmark(
         name="preferred",
         title="Preferred",
@@ -153,7 +153,7 @@ BY_VALUE = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 
 
 def decisions_by_name(code: str) -> list[str]:
-    """Where code decides by the name of a type of rows: compares it, or looks something up by it.
+    """Places where code decides by the name of a row type: it is compared, or something looked up.
 
     Whether two have the same type may be asked.
     """

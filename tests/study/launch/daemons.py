@@ -52,7 +52,7 @@ PartitionName=high Nodes=ALL State=UP PriorityTier=10 PreemptMode=OFF
 
 
 def missing() -> str:
-    """What a real SLURM lacks here; nothing where it has all."""
+    """Message that names the programs that SLURM lacks here; empty where it has all."""
     lacking = [name for name in PROGRAMS if shutil.which(name, path=PATH) is None]
     hint = "apt-get install slurm-wlm munge" if lacking else ""
     return f"SLURM is not installed ({', '.join(lacking)}): {hint}" if lacking else ""
