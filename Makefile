@@ -43,8 +43,8 @@ test: $(STAMP)  ## the tests, but for those that are marked system
 test-system: $(STAMP)  ## the others: whole commands, several processes, other programs, browsers
 	$(PYTEST) -m system
 
-test-fast: $(STAMP)  ## the tests, but for those that are marked slow
-	$(PYTEST) -m "not slow"
+test-fast: $(STAMP)  ## the tests, but for those that are marked system or slow
+	$(PYTEST) -m "not slow and not system"
 
 check: $(STAMP)  ## ruff, its formatter and mypy
 	$(BIN)/ruff check .

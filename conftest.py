@@ -32,7 +32,7 @@ LONGEST = (
 """Files that take more than half a minute. They start first: no processor waits for the last."""
 
 DOCTEST = b">>>"
-QUICK = "not slow"  # the marks of a quick run: make test-fast
+QUICK = "not slow and not system"  # the marks of a quick run: make test-fast
 MOST_SECONDS = 10.0
 """Processor time that a test without the mark may take, with all that it has started: many times
 what it takes, as it may be the first to load a large library."""

@@ -238,11 +238,13 @@ def test_a_family_made_larger_is_trained_in_the_benchmark_beside_trl(
     assert agree(took, "TRL", 3e-4) and not agree(took, "TRL", 1e-4)
 
 
+@pytest.mark.slow
 def test_fetched_pictures_are_told_for_what_they_are() -> None:
     shown = said_alone("fetch_images.py", "--urls", "60")
     assert "60 good pictures of 16x16 alone" in shown
 
 
+@pytest.mark.slow
 def test_words_of_one_stem_are_listed() -> None:
     if not any(Path("/usr/share/locale/eu").rglob("*.mo")):
         pytest.skip("no program of this machine has messages in Basque")

@@ -124,6 +124,7 @@ def test_commands_on_a_model_import_so(
 WITH_TRAINER = {"set_seed", "get_scheduler", "TrainerControl", "TrainerState", "TrainingArguments"}
 
 
+@pytest.mark.slow
 def test_only_trackers_bring_the_trainer_of_transformers() -> None:
     for path in SOURCE.rglob("*.py"):
         tree = parsed(path)

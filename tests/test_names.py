@@ -61,6 +61,9 @@ KEYS = {
 PLAIN = frozenset({"embed", "feed", "heed", "seed", "speed"})
 
 
+parse = cache(ast.parse)
+
+
 class Named(NamedTuple):
     place: str
     room: str
@@ -89,7 +92,7 @@ def functions(source: str, place: str, room: str) -> Iterator[Named]:
             )
             yield from walk(child, False)
 
-    yield from walk(ast.parse(source), True)
+    yield from walk(parse(source), True)
 
 
 @cache
@@ -135,7 +138,7 @@ def participles(named: list[Named]) -> list[str]:
 
 def bound_names(source: str) -> Iterator[tuple[int, str]]:
     """Every name that a file gives to something, with its line; functions are seen to above."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(source)):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.lineno, node.id
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -178,11 +181,13 @@ def riddles_by_place() -> dict[str, list[tuple[int, str]]]:
     return {place: riddles(path.read_text(encoding="utf-8")) for place, path in files.items()}
 
 
+@pytest.mark.slow
 def test_every_public_function_begins_with_a_verb() -> None:
     """Or is what the field calls it; methods may be nouns: what an object has."""
     assert without_verb(of_the_package()) == []
 
 
+@pytest.mark.slow
 def test_no_function_or_method_is_named_by_a_participle() -> None:
     assert participles(of_the_package()) == []
 
@@ -191,6 +196,7 @@ def test_the_glossary_has_the_words_that_begin_no_name() -> None:
     assert {"found", "lent", "reckoned", "said", "told"} <= NO_NAMES & NO_WORDS
 
 
+@pytest.mark.slow
 def test_every_name_says_what_it_is() -> None:
     """A message, a reason, rows, a match: `told` and `found` say none of that."""
     faults = [
@@ -202,6 +208,7 @@ def test_every_name_says_what_it_is() -> None:
     assert not faults, f"names with a word of docs/glossary.md that says nothing: {faults}"
 
 
+@pytest.mark.slow
 def test_every_key_that_keeps_its_name_is_there() -> None:
     assert {(p, name) for p, names in riddles_by_place().items() for _, name in names} >= KEYS
 

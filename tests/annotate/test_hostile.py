@@ -26,6 +26,7 @@ def places(link: str) -> list[str]:
     return [f"{link}/{place}".rstrip("/") for place in below]
 
 
+@pytest.mark.slow
 def test_a_wrong_link_is_one_plain_page_wherever_it_leads(serve: Serve) -> None:
     served = serve()
     served.person().begin()

@@ -113,6 +113,7 @@ def test_the_corpus_has_what_was_accepted_and_says_why_the_rest_is_not_there(
     assert accepted and (accepted.items, accepted.raters) == (3, 2)
 
 
+@pytest.mark.slow
 def test_a_benchmark_holds_out_whole_pictures_that_stay_where_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -322,6 +322,7 @@ def test_a_project_without_pictures_has_pages_too(tmp_path: Path, serve: Serve) 
     assert person.get("1/zoom").status_code == person.get("1/picture").status_code == 404
 
 
+@pytest.mark.slow
 def test_small_pictures_are_made_once_and_in_a_process_of_their_own(tmp_path: Path) -> None:
     from ikusi.annotate.web import pictures
 

@@ -145,6 +145,7 @@ def test_what_the_server_will_not_answer_is_a_failure_with_its_reason(
     assert failed and not any(row["prediction"] or row["correct"] for row in failed)
 
 
+@pytest.mark.slow
 def test_a_limit_used_up_before_any_text_is_a_failure(served: Served) -> None:
     engine = Server(served.url, MODEL)
     served.thinks = True

@@ -74,6 +74,7 @@ def test_a_bare_backbone_is_scored_as_here_in_chats_and_completions(
         run.evaluate(engine, benchmarks, LANGUAGES, PACKS, tmp_path / "none")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("vllm")
 def test_more_pictures_than_vllm_was_opened_for_are_refused(
     checkpoint: Path, benchmarks: Pairs, tmp_path: Path

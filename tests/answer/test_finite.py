@@ -51,6 +51,7 @@ def test_one_nan_in_the_weights_makes_every_row_a_failure(
     none_is_right(engine, benchmarks, tmp_path)
 
 
+@pytest.mark.slow
 def test_and_where_answers_have_rows_of_their_own(
     checkpoint: Path, benchmarks: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

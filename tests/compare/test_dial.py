@@ -70,6 +70,7 @@ def test_backbones_alike_by_chance_close_no_gap(tmp_path: Path) -> None:
     assert "No backbone that had read less is shown" in finding.why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("score", "pictures"), [(0.1, 60), (0.8, 9)])  # all guess; too few
 def test_what_cannot_be_decided_says_nothing_of_a_gap(
     score: float, pictures: int, tmp_path: Path
@@ -89,6 +90,7 @@ def test_two_amounts_are_two_backbones_and_no_dial(tmp_path: Path) -> None:
     assert len([part for part in finding.parts if part.role == "claim"]) == 10
 
 
+@pytest.mark.slow
 def test_a_backbone_that_nobody_knows_of_is_compared_all_the_same(tmp_path: Path) -> None:
     finding = examine(tmp_path, LEVEL, changes=["backbones.thousandth=miniature/llama-en"])
     names = [part.name.partition(" ")[0] for part in finding.parts if part.role == "claim"]

@@ -230,6 +230,7 @@ def by_weight(scores: dict[float, float], english: float = 0.8) -> Strength:
     return strength
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("full", "base", "noise", "verdict"),
     [
@@ -255,6 +256,7 @@ def test_adding_a_difference_is_tested_at_all_of_it(
         assert details["0.5 times, in Basque"] == pytest.approx(1 - base, abs=0.08)
 
 
+@pytest.mark.slow
 def test_a_gain_that_ends_at_guessing_is_no_answer(tmp_path: Path) -> None:
     made = Folder(tmp_path, MERGED, pictures=200)
     strength = by_weight(dict.fromkeys([0.5, 1, 1.5], 0.25))
@@ -264,6 +266,7 @@ def test_a_gain_that_ends_at_guessing_is_no_answer(tmp_path: Path) -> None:
     assert finding.verdict == "not supported" and "minus guessing, in Basque" in finding.why
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_see_shows_nothing_by_being_added_to(tmp_path: Path) -> None:
     made = Folder(tmp_path, MERGED, pictures=40)
     strength = by_weight(dict.fromkeys([0.5, 1, 1.5], 0.7))
@@ -272,6 +275,7 @@ def test_a_run_that_cannot_see_shows_nothing_by_being_added_to(tmp_path: Path) -
     assert finding.verdict == "inconclusive" and "premise" in finding.why
 
 
+@pytest.mark.slow
 def test_without_merged_models_nothing_is_said_of_them(tmp_path: Path) -> None:
     without = examined(tmp_path / "without", SMALL, even)[7]
     assert (without.verdict, without.why) == (

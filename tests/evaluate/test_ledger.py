@@ -86,6 +86,7 @@ def test_a_replaced_picture_is_asked_about_again(
     assert asked == ["1", "1"], "once for each picture"
 
 
+@pytest.mark.slow
 def test_results_of_another_model_are_not_mixed_in(
     checkpoint: Path,
     backbone: Path,

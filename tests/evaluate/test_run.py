@@ -204,6 +204,7 @@ def test_a_bare_backbone_takes_text_only_benchmarks(
         evaluate(backbone, benchmarks[:1], LANGUAGES, PACKS, tmp_path)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused_before_any_work(
     checkpoint: Path, benchmarks: Sequence[tuple[Benchmark, Corpus]], tmp_path: Path
 ) -> None:

@@ -289,6 +289,7 @@ def test_what_was_played_and_not_yet_judged_is_judged_without_asking(
     assert sorted(map(Judgement.to_json, again)) == sorted(map(Judgement.to_json, rows))
 
 
+@pytest.mark.slow
 def test_faults_are_overcome_and_the_verdicts_are_those_of_a_good_day(tmp_path: Path) -> None:
     about = made(tmp_path, rows=20)
     _, plain, _, _ = judged(about, tmp_path / "plain", Rule(by_hash))
@@ -315,6 +316,7 @@ def test_a_dry_run_says_what_is_left_and_asks_nothing(about: run.About, tmp_path
     assert (found.requests, found.read, found.written) == (10, 9000, 400) and found.measured
 
 
+@pytest.mark.slow
 def test_two_judges_and_people_share_a_table(about: run.About, tmp_path: Path) -> None:
     output = tmp_path / "judged"
     judged(about, output, Rule(by_hash), prompt="paper")

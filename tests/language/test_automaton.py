@@ -40,12 +40,13 @@ def ranked(judge: Any, text: str) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
-        (list(automaton.list_labels()), "eu"),
+        ([], "eu"),  # all that it knows
         (["eu", "en", "sr", "uz"], "sr"),  # which two the library has twice, by script
         (["ja", "ru", "ar"], "none of them"),
     ],
 )
 def test_texts_are_told_as_the_library_tells_each(labels: list[str], expected: str) -> None:
+    labels = labels or list(automaton.list_labels())
     texts = REAL[:: 1 if expected == "eu" else 10] + ODD + LONG
     told, judge = Automaton(labels, LIKELY, expected), library(labels)
     for text, many in zip(texts, told.many(texts), strict=True):

@@ -196,6 +196,7 @@ def test_real_texts_are_told_by_a_fasttext_model(model: Path) -> None:
     assert tell("two\nlines of English text").code == "en"
 
 
+@pytest.mark.slow
 def test_languages_that_nobody_expects_weigh_less(model: Path) -> None:
     text = "config /etc/eu.conf txt"
     favoured, rare = (Identifier("eu", likely, str(model))(text) for likely in (["en"], ["es"]))

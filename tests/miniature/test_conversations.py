@@ -142,6 +142,7 @@ def test_no_question_about_a_picture_is_answered_before_it(scenes: list[Turns]) 
     assert min(kinds.values()) > 0.035 * SCENES  # none has become rare
 
 
+@pytest.mark.slow
 def test_the_corpora_on_disk_are_no_other(built: Path) -> None:
     for name in ("instructions", "text"):
         corpus = Corpus.open(built / name)

@@ -63,6 +63,7 @@ def test_every_corpus_has_the_rows_that_were_asked_for(built: Path) -> None:
     assert "CC-BY-SA-4.0" in (built / "ATTRIBUTION.md").read_text()
 
 
+@pytest.mark.slow
 def test_tasks_take_turns_among_scenes_of_as_many_things(built: Path) -> None:
     corpus = opened(built, "benchmarks/vqa")
     tasks: dict[tuple[str, int], list[str]] = {}

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from ikusi.miniature.pictures.augment import Thumbnails, vary
 from ikusi.miniature.pictures.drawings import FAMILIES, PIXELS, Drawings
 from ikusi.miniature.pictures.splits import HELD_OUT_STYLE, UNSEEN, Splits, make_generator, split
 from ikusi.miniature.words import questions
-from ikusi.miniature.words.concepts import load_concepts, select_named
+from ikusi.miniature.words.concepts import Concept, load_concepts, select_named
 from ikusi.miniature.words.questions import COUNTS, Asker, Drawn, ask_present
 from ikusi.miniature.words.speaker import Speaker
 
@@ -93,7 +94,9 @@ def test_the_ground_is_of_the_named_colour(drawn: Drawings) -> None:
         assert nearest == name and abs(shade - centre).max() <= scenes.GROUND_JITTER
 
 
-CONCEPTS = select_named(load_concepts(), "en")
+@cache
+def concepts() -> tuple[Concept, ...]:
+    return select_named(load_concepts(), "en")
 
 
 @pytest.mark.slow
@@ -102,11 +105,11 @@ CONCEPTS = select_named(load_concepts(), "en")
 def test_questions_are_answered_by_what_is_drawn(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 3))
     picked = data.draw(
-        st.lists(st.sampled_from(CONCEPTS), min_size=count, max_size=count, unique=True)
+        st.lists(st.sampled_from(concepts()), min_size=count, max_size=count, unique=True)
     )
     drawn = Drawn(tuple(picked), "noto", "green")
     random = make_generator(data.draw(st.integers(0, 999)))
-    asker = Asker(CONCEPTS)
+    asker = Asker(concepts())
     names = [ENGLISH.name(concept) for concept in picked]
     for task in [task for task in COUNTS if questions.fits(task, count)]:
         exchange = asker.ask(task, drawn, random, data.draw(st.integers(0, 2)))
@@ -132,10 +135,10 @@ def test_questions_are_answered_by_what_is_drawn(data: st.DataObject) -> None:
 @settings(deadline=None)
 @given(st.data())
 def test_options_are_four_and_only_the_right_one_is_in_the_picture(data: st.DataObject) -> None:
-    picked = data.draw(st.lists(st.sampled_from(CONCEPTS), min_size=2, max_size=3, unique=True))
+    picked = data.draw(st.lists(st.sampled_from(concepts()), min_size=2, max_size=3, unique=True))
     drawn = Drawn(tuple(picked), "noto", "green")
     task = data.draw(st.sampled_from(["left", "right", "next_to", "which"]))
-    chosen = Asker(CONCEPTS).choose(task, drawn, make_generator(data.draw(st.integers(0, 999))))
+    chosen = Asker(concepts()).choose(task, drawn, make_generator(data.draw(st.integers(0, 999))))
     options = [option(ENGLISH) for option in chosen.options]
     names = {ENGLISH.name(concept) for concept in picked}
     assert len(set(options)) == 4
@@ -147,19 +150,19 @@ def test_options_are_four_and_only_the_right_one_is_in_the_picture(data: st.Data
 @pytest.mark.slow
 @given(st.data())
 def test_yes_and_no_are_true(data: st.DataObject) -> None:
-    picked = data.draw(st.lists(st.sampled_from(CONCEPTS), min_size=1, max_size=3, unique=True))
+    picked = data.draw(st.lists(st.sampled_from(concepts()), min_size=1, max_size=3, unique=True))
     truth = data.draw(st.booleans())
     drawn = Drawn(tuple(picked), "noto", "green")
-    exchange = ask_present(Asker(CONCEPTS), drawn, picked[0], truth, make_generator(4))
+    exchange = ask_present(Asker(concepts()), drawn, picked[0], truth, make_generator(4))
     asked = exchange.values["x"](ENGLISH)
     assert (asked in {ENGLISH.name(concept) for concept in picked}) is truth
     assert exchange.answer(ENGLISH) == ("Yes" if truth else "No")
 
 
 def test_distractors_are_near() -> None:
-    cow = next(concept for concept in CONCEPTS if ENGLISH.name(concept) == "cow")
+    cow = next(concept for concept in concepts() if ENGLISH.name(concept) == "cow")
     drawn = Drawn((cow,), "noto", "red")
-    near = Asker(CONCEPTS).near(cow, drawn, make_generator(0), 3)
+    near = Asker(concepts()).near(cow, drawn, make_generator(0), 3)
     assert {concept.subgroup for concept in near} == {"animal-mammal"} and cow not in near
 
 

@@ -138,6 +138,7 @@ def test_a_plan_counts_them(maker: Maker, tmp_path: Path) -> None:
     assert count_tests(FEW.model_copy(update={"stamps": True})) == count_tests(FEW) + STAMPS
 
 
+@pytest.mark.slow
 def test_a_recipe_asks_for_them(folder: Path, tmp_path: Path) -> None:
     few = dict.fromkeys(("test_scenes", "caption_scenes", "train_scenes", "text_rows"), 1)
     packs = {code: language.load(code) for code in ("eu", "en")}

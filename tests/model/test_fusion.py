@@ -272,6 +272,7 @@ def test_the_linear_connector_is_one_linear_layer_and_stays_one() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_connector_depends_on_the_seed_only() -> None:
     def weights(seed: int) -> torch.Tensor:
         torch.manual_seed(seed + 100)
@@ -282,6 +283,7 @@ def test_the_connector_depends_on_the_seed_only() -> None:
     assert not torch.equal(weights(3), weights(4))
 
 
+@pytest.mark.slow
 def test_aligning_clip_and_llama_8b_trains_four_million_parameters() -> None:
     """CLIP ViT-L/14 at 336 px and Llama-3.1-8B: 1024 x 4096 + 4096 (shapes only)."""
     with torch.device("meta"):

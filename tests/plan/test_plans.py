@@ -181,6 +181,7 @@ def test_what_changes_only_speed_is_proposed_before_what_changes_what_is_learnt(
     assert not any("optimizer" in one or "nf4" in one for one in remedy.overrides)
 
 
+@pytest.mark.slow
 def test_where_nothing_makes_a_step_fit_that_is_told() -> None:
     tiny = Card(name="tiny", generation="ada", memory=1e9, peak=1e12, bandwidth=1e9, power=10,
                 source="made up")  # fmt: skip
@@ -314,6 +315,7 @@ def test_a_page_and_a_file_hold_all_figures(tmp_path: Path) -> None:
     assert len(told["steps"]) == len(made.lines)
 
 
+@pytest.mark.slow
 def test_the_command_answers_at_once_and_loads_no_tensor_library(tmp_path: Path) -> None:
     words = ["plan", str(RECIPES / "basque-8b.yaml"), "--gpu", "h100", "--gpus", "8", "--price",
              "2.5", "--json", str(tmp_path / "plan.json")]  # fmt: skip
@@ -333,6 +335,7 @@ def test_the_command_answers_at_once_and_loads_no_tensor_library(tmp_path: Path)
     assert json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))["cards"] == 8
 
 
+@pytest.mark.slow
 def test_a_plan_is_written_anew_over_a_plan_and_over_nothing_else(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 

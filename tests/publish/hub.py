@@ -59,6 +59,7 @@ def serve(hub: Hub) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or a body waits 40 ms for the head to be acknowledged
 
         def log_message(self, *given: Any) -> None:
             pass

@@ -217,6 +217,7 @@ def test_where_llama_cpp_sees_otherwise_is_told(
     ] * 2
 
 
+@pytest.mark.slow
 def test_the_converter_is_found_on_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +237,7 @@ def test_the_converter_is_found_on_the_path(
     assert names == {LLM_FILE, MMPROJ_FILE, "manifest.json"}
 
 
+@pytest.mark.slow
 def test_what_the_converter_says_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     model, processor = fusion.assemble(tower(), llm(), tokenizer("plain"))
     fusion.save(model, processor, tmp_path / "llava")

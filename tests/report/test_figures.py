@@ -81,6 +81,7 @@ def test_a_language_has_one_colour_in_every_figure(grouped: Study) -> None:
     assert legend["asked in Basque"] == target and legend["asked in English"] == source
 
 
+@pytest.mark.slow
 def test_what_is_drawn_are_the_scores_with_their_intervals(grouped: Study) -> None:
     figure = figures.draw_mixtures(grouped)
     assert figure is not None
@@ -112,6 +113,7 @@ def test_what_is_drawn_are_the_scores_with_their_intervals(grouped: Study) -> No
     assert drawn == expected
 
 
+@pytest.mark.slow
 def test_panels_without_anything_to_show_are_left_out(grouped: Study) -> None:
     training = figures.draw_training(grouped)
     assert training is not None

@@ -40,6 +40,7 @@ def reported(place: Path, kind: str) -> tuple[str, Path]:
     return page.write(place / "study", place / "report").read_text("utf-8"), place / "report"
 
 
+@pytest.mark.slow
 def test_the_report_has_tables_figure_and_pairs(place: Path) -> None:
     html, output = reported(place, "person")
     rows = list(csv.DictReader((output / "tables/preferences.csv").open(encoding="utf-8")))
@@ -57,6 +58,7 @@ def test_the_report_has_tables_figure_and_pairs(place: Path) -> None:
     assert said == {f"{ONE} is better", f"{OTHER} is better", "tie"}
 
 
+@pytest.mark.slow
 def test_the_figure_shows_each_share_within_its_interval_above_its_name(place: Path) -> None:
     reported(place, "person")
     heard = people.gather(Study(place / "study"))
@@ -84,6 +86,7 @@ def test_a_pair_says_where_a_judge_gave_no_verdict(place: Path) -> None:
     assert pair.verdicts == [("people", f"{ONE} is better"), ("judge models", "no verdict")]
 
 
+@pytest.mark.slow
 def test_simulated_raters_are_named_wherever_they_are(place: Path) -> None:
     html, output = reported(place, "simulated")
     section = html[html.index('id="people"') : html.index('id="scores"')]
@@ -97,6 +100,7 @@ def test_simulated_raters_are_named_wherever_they_are(place: Path) -> None:
     assert "simulated" in (output / "tables/preferences.csv").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_without_judgements_there_is_no_such_section(place: Path) -> None:
     for name in ("judged", "report"):
         shutil.rmtree(place / name, ignore_errors=True)

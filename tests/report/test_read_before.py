@@ -53,6 +53,7 @@ def read_curves(axes: Axes) -> list[dict[float, tuple[float, float, float]]]:
     return [first | rest for first, rest in zip(drawn[::2], drawn[1::2], strict=True)]
 
 
+@pytest.mark.slow
 def test_what_is_drawn_are_the_scores_by_what_was_read(study: Study) -> None:
     (figure,) = read_before.draw_dial(study)
     assert [panel.title for panel in figure.panels] == ["Miniature A-OKVQA", "Miniature BertaQA"]
@@ -87,6 +88,7 @@ def test_what_is_drawn_are_the_scores_by_what_was_read(study: Study) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_nothing_stands_apart_from_what_was_read_on_every_curve(study: Study) -> None:
     (figure,) = read_before.draw_dial(study)
     lines = [one for one in axes_of(figure.panels[0]).get_lines() if one.get_marker() != "None"]

@@ -49,6 +49,7 @@ def test_the_page_says_how_much_is_the_seed_and_no_longer_that_nobody_knows(fold
     assert 'row">english-eu020</th>' in text and 'row">english-eu020-seed1</th>' not in text
 
 
+@pytest.mark.slow
 def test_tables_have_every_seed_and_what_it_makes_of_a_mean(folder: Path) -> None:
     runs = {(row["run"], row["seed"]) for row in read(folder, "scores")}
     assert ("english-eu020", "0") in runs and ("english-eu020-seed2", "2") in runs
@@ -71,6 +72,7 @@ def test_tables_have_every_seed_and_what_it_makes_of_a_mean(folder: Path) -> Non
     assert decided[0]["seeds"] == "3" and float(decided[0]["seed_share"]) <= 1
 
 
+@pytest.mark.slow
 def test_pictures_are_shown_with_the_answers_of_one_seed(folder: Path) -> None:
     shown = gallery.choose_exhibits(Study(folder))
     assert shown
@@ -78,6 +80,7 @@ def test_pictures_are_shown_with_the_answers_of_one_seed(folder: Path) -> None:
     assert runs == {"english-eu020", "english-eu080"}
 
 
+@pytest.mark.slow
 def test_figures_show_every_seed_beside_the_mean(folder: Path) -> None:
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure as Canvas

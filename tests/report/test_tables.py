@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from compare.studies import Folder
 from data_rows import coloured
 from ikusi.compare.reading import Study
@@ -39,6 +41,7 @@ def test_corpora_say_how_many_of_their_rows_people_accepted(tmp_path: Path) -> N
     assert rows["benchmarks/vqa"]["accepted"] is None
 
 
+@pytest.mark.slow
 def test_means_by_share_are_over_the_backbones_that_have_every_share(tmp_path: Path) -> None:
     changes = ["grid.exclude=[{backbones: [english], ratios: [0, 0.2, 1]}]"]
     made = Folder(tmp_path / "study", changes, pictures=6)

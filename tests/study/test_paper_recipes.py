@@ -144,6 +144,7 @@ def test_without_pictures_no_row_with_one_is_in_the_language() -> None:
     assert "llama-eu000-adapted100" in names
 
 
+@pytest.mark.slow
 def test_a_model_that_sees_is_trained_as_it_is_beside_one_that_is_aligned_first(
     corpora: Path,
 ) -> None:

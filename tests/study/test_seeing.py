@@ -53,6 +53,7 @@ def load(*changes: str) -> Recipe:
     return recipe.load(ROOT / "recipes/emoji-eu.yaml", changes)
 
 
+@pytest.mark.slow
 def test_a_model_that_sees_is_trained_as_it_is_and_answers(
     changes: list[str], tmp_path: Path
 ) -> None:
@@ -68,6 +69,7 @@ def test_a_model_that_sees_is_trained_as_it_is_and_answers(
     assert len(reply.scores) == 2
 
 
+@pytest.mark.slow
 def test_its_own_connector_is_aligned_first_where_the_recipe_says_so(
     changes: list[str], tmp_path: Path
 ) -> None:

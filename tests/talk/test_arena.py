@@ -47,6 +47,7 @@ def judge(person: Person, choice: str, **fields: str) -> str:
     return str(person.post("prefer", choice=choice, **fields).text)
 
 
+@pytest.mark.slow
 def test_who_is_which_is_hidden_until_it_is_said_which_is_better(
     stage: Make, table: Callable[..., Preferences]
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_preference_is_a_judgement_with_what_was_judged_beside_it(
     assert "more ?" not in person.get().text
 
 
+@pytest.mark.slow
 def test_the_same_picture_and_questions_are_the_same_item(
     stage: Make, table: Callable[..., Preferences]
 ) -> None:
@@ -169,6 +171,7 @@ def test_a_full_disk_keeps_the_question_open(
     assert len(rows(preferences)) == 1
 
 
+@pytest.mark.slow
 def test_table_2_is_computed_of_what_people_prefer(
     stage: Make, table: Callable[..., Preferences], capsys: pytest.CaptureFixture[str]
 ) -> None:

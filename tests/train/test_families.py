@@ -268,6 +268,7 @@ def test_no_sample_sees_another_and_a_picture_is_looked_at_once(opened: Opened) 
     assert int(together.image_index.max()) + 1 == sum(distinct.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opened", GENERAL, indirect=True)
 def test_a_trained_model_opens_in_plain_transformers_and_answers_the_same(
     opened: Opened, tmp_path: Path
@@ -289,6 +290,7 @@ def test_a_trained_model_opens_in_plain_transformers_and_answers_the_same(
         assert not there.exists() or here.read_text() == there.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opened", ["qwen2_5_vl", "gemma3", "paligemma"], indirect=True)
 def test_a_killed_training_goes_on_to_the_same_bits(opened: Opened, tmp_path: Path) -> None:
     settings = stage(epochs=1.5, max_length=400, batch_size=2, save_every=1)

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
-from transformers import TrainerCallback, get_cosine_schedule_with_warmup
-from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+from transformers import get_cosine_schedule_with_warmup
 
 from ikusi.model.learning import set_trainable
 from ikusi.recipe import Compute, Stage
@@ -97,6 +96,9 @@ def test_what_learns_is_held_in_fp32_beside_a_frozen_half() -> None:
 def test_trackers_hear_of_the_first_step_to_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from transformers import TrainerCallback  # loads much, for this test alone
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
     events: list[tuple[str, int]] = []
 
     class Listener(TrainerCallback):

@@ -46,6 +46,7 @@ def test_the_checkpoint_has_the_adapters_merged_as_peft_merges_them(tmp_path: Pa
     assert not torch.equal(merged.state_dict()[llm], start[llm])
 
 
+@pytest.mark.slow
 def test_weights_do_not_depend_on_what_ran_before_in_the_process(tmp_path: Path) -> None:
     ended = []
     for drawn in (1, 2):
@@ -106,6 +107,7 @@ def test_eight_bit_moments_train(tmp_path: Path) -> None:
     assert lines[-1]["loss"] < 0.5 * lines[0]["loss"]
 
 
+@pytest.mark.slow
 def test_any_part_gets_adapters_where_something_depends_on_it(tmp_path: Path) -> None:
     model, processor = multimodal_model()
     start = {name: tensor.clone() for name, tensor in model.state_dict().items()}

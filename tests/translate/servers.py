@@ -107,6 +107,7 @@ class Faulty(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Faulty
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or a body waits 40 ms for the head to be acknowledged
 
     def handle(self) -> None:
         with suppress(ConnectionError):  # the client was killed

@@ -12,6 +12,7 @@ from ikusi import language
 from ikusi.data import rows as row_types
 from ikusi.errors import InputError
 from ikusi.server.pace import Pace
+from ikusi.translate import chat
 from ikusi.translate.chat import ChatTranslator
 from ikusi.translate.contract import Outcome, Row, Verdict
 from ikusi.translate.engines.chat import Chat
@@ -177,11 +178,13 @@ def test_a_wrong_server_or_model_is_told_in_one_line(
     assert "\n" not in str(error.value)
 
 
-def test_a_server_that_dies_stops_the_job_and_keeps_what_is_done() -> None:
+def test_a_server_that_dies_stops_the_job_and_keeps_what_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chat, "PATIENCE", 4)
+    few = {"deadline": 0.3, "concurrency": 2, "tries": 2}
     with Faulty().started() as server:
-        stream = translator(server.url, deadline=0.3, concurrency=2).translate(
-            choices(100), accepted
-        )
+        stream = translator(server.url, **few).translate(choices(100), accepted)
         done = [next(stream) for _ in range(5)]
         server.rate, server.kinds = 1.0, ("nothing",)
         with pytest.raises(InputError, match="expected a server that answers"):

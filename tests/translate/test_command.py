@@ -82,8 +82,9 @@ def test_a_program_that_writes_without_end_is_stopped(
 
 
 def test_a_program_that_does_not_end_is_stopped_with_what_it_has_started(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(processes, "SECONDS_TO_LEAVE", 0.2)
     script = tmp_path / "never"
     script.write_text(f"#!/bin/sh\nsleep 600 & echo $! > {tmp_path}/child\nwait\n")
     script.chmod(0o755)
@@ -106,7 +107,10 @@ def _has_ended(process: int) -> bool:
     return False
 
 
-def test_a_program_that_leaves_a_child_behind_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_program_that_leaves_a_child_behind_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "SECONDS_TO_LEAVE", 0.2)
     done = processes.run(["sh", "-c", "sleep 600 & echo a cat"], seconds=20)
     assert done.stdout == "a cat\n"
 

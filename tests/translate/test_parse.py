@@ -44,6 +44,7 @@ def test_nasty_answers(layout: Format, case: dict[str, Any]) -> None:
         assert parse(case["answer"], row(case["row"]), LABELS, layout) == case["texts"]
 
 
+@pytest.mark.slow
 @given(TEXTS, st.sampled_from(["vqa", "choice", "instruction", "open", "caption"]), st.data())
 def test_what_is_laid_out_as_asked_is_read_back_or_refused(
     texts: list[str], row_type: str, data: st.DataObject
