@@ -51,8 +51,9 @@ check: $(STAMP)  ## ruff, its formatter and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-parity: $(PARITY)/.ready  ## the same scores as lmms-eval and lm-evaluation-harness give, in an environment of its own
-	$(PARITY)/bin/python -m pytest tests/parity
+parity: $(PARITY)/.ready  ## the same scores as lmms-eval and lm-evaluation-harness give, and the pixels of torchvision, in an environment of its own
+	$(PARITY)/bin/python -m pytest tests/parity --ignore tests/parity/test_pixels.py
+	PYTHONPATH=$(PARITY)/torchvision $(PARITY)/bin/python -m pytest tests/parity/test_pixels.py
 
 docs: $(VENV)/.docs  ## the documentation as a web site, in site/
 	$(BIN)/zensical build --clean --strict
@@ -87,7 +88,8 @@ $(VENV)/.docs: $(STAMP)
 	$(PIP) install --quiet -c constraints.txt -e '.[docs]'
 	@touch $@
 
-# lmms-eval goes last and without its requirements, which bring a torchvision for CUDA alone.
+# lmms-eval goes last and without its requirements, which bring a torchvision for CUDA alone. That has
+# a folder of its own: where it is found, transformers reads pictures with it, for lmms-eval too.
 $(PARITY)/.ready: pyproject.toml constraints-parity.txt
 	@test -x $(PARITY)/bin/python || { echo "== making $(PARITY)"; $(PYTHON) -m venv $(PARITY); }
 	@echo "== installing PyTorch"
@@ -95,4 +97,5 @@ $(PARITY)/.ready: pyproject.toml constraints-parity.txt
 	@echo "== installing Ikusi, lm-evaluation-harness and lmms-eval"
 	$(PARITY_PIP) install -e ".[data,translate]" -r constraints-parity.txt
 	$(PARITY_PIP) install --no-deps lmms-eval==0.7.3
+	$(PARITY_PIP) install --no-deps --upgrade --target $(PARITY)/torchvision torchvision==0.28.0
 	@touch $@

@@ -21,9 +21,9 @@ generalise generate group grow guard has hash heed hide hold holds import inspec
 judge keep label lay lead leave list listen load locate look main make mark measure meet mend merge
 mix move name occurs open order outdate overlay pack pad pair parse pick pin place plan pool prefer
 prepare print probe project publish push quote rank read recompute record refuse rehearse remove
-render repeat replace report resample restore run sample save say schedule score select send serve
-set settle share shorten show shut simulate speak spell split spool stack standardise start step
-stop store strip suggest sum summarise tabulate take talk tidy to trace train translate try use
+render repeat replace report resample resize restore run sample save say schedule score select send
+serve set settle share shorten show shut simulate speak spell split spool stack standardise start
+step stop store strip suggest sum summarise tabulate take talk tidy to trace train translate try use
 validate vary visit warn with withdraw without write
 """
 """With `main`, `to` for a conversion, and `with` and `without` for a copy that differs in this."""

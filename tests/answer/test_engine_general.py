@@ -17,6 +17,7 @@ from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import run
 from ikusi.evaluate.benchmark import Benchmark
+from ikusi.model.resizing import resize_across_first
 from measured import LANGUAGES, PACKS, evaluate, rows_of
 
 Pairs = Sequence[tuple[Benchmark, Corpus]]
@@ -71,6 +72,7 @@ def replies(folder: Path, batch_size: int) -> list[Reply]:
 def plain(family: Path) -> tuple[Any, Any]:
     auto: Any = AutoModelForImageTextToText
     processor: Any = AutoProcessor.from_pretrained(family, backend="pil")
+    resize_across_first(processor.image_processor)
     return auto.from_pretrained(family).eval(), processor
 
 

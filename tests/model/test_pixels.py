@@ -1,5 +1,7 @@
 """No picture takes the memory of the machine on its way through an image processor."""
 
+import pickle
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,13 @@ from transformers import (
     Qwen2VLImageProcessorPil,
     SiglipImageProcessorPil,
 )
+from transformers.image_utils import PILImageResampling, SizeDict
 
 from data_rows import coloured
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.model import pixels
+from ikusi.model.resizing import resize_across_first
 
 CLIP = CLIPImageProcessorPil(size={"shortest_edge": 20}, crop_size=20)
 
@@ -81,3 +85,41 @@ def test_the_first_pictures_of_a_corpus_are_prepared_once_each_and_in_order(
     found = np.asarray(pixels.prepare_first(CLIP, corpus, 2))
     assert found.shape == (2, 3, 20, 20)
     assert found.mean((2, 3)).argmax(1).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "more"),
+    [
+        (CLIPImageProcessorPil, SizeDict(shortest_edge=21), {}),
+        (SiglipImageProcessorPil, SizeDict(height=28, width=56), {}),
+        (Qwen2VLImageProcessorPil, SizeDict(shortest_edge=99, longest_edge=3136), {"factor": 28}),
+    ],
+)
+@pytest.mark.parametrize("shape", [(60, 90), (200, 57), (28, 28), (41, 56)])
+def test_pictures_are_resized_across_then_down(
+    kind: Any, size: SizeDict, more: dict[str, int], shape: tuple[int, int]
+) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    stock = kind()
+    given: Any = (array.transpose(2, 0, 1), size, PILImageResampling.BICUBIC)
+    high, wide = stock.resize(*given, **more).shape[-2:]
+    across = Image.fromarray(array).resize((wide, shape[0]), PILImageResampling.BICUBIC)
+    expected = np.array(across.resize((wide, high), PILImageResampling.BICUBIC)).transpose(2, 0, 1)
+    assert (resize_across_first(stock).resize(*given, **more) == expected).all()
+
+
+def test_an_image_processor_that_resizes_across_first_is_kept_and_sent_as_itself(
+    tmp_path: Path,
+) -> None:
+    across_first = resize_across_first(deepcopy(CLIP))
+    assert across_first.to_dict() == CLIP.to_dict()
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 33, 3), dtype=np.uint8))
+    expected = across_first(image)["pixel_values"][0]
+    for copied in (pickle.loads(pickle.dumps(across_first)), deepcopy(across_first)):
+        assert type(copied) is type(across_first)
+        assert (copied(image)["pixel_values"][0] == expected).all()
+
+
+def test_a_picture_that_is_made_wide_first_takes_what_it_then_has() -> None:
+    square = SiglipImageProcessorPil(size={"height": 20, "width": 20})
+    assert pixels.measure_largest(square, 1, 5000) == 20 * 5000

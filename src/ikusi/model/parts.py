@@ -39,6 +39,7 @@ from ikusi.errors import InputError
 from ikusi.model import hub
 from ikusi.model.chat import accepts_strings, end_of_turn, render
 from ikusi.model.ends import make_ending
+from ikusi.model.resizing import resize_across_first
 from ikusi.model.steady import make_steady
 from ikusi.model.tokens import (
     compile_control,
@@ -85,6 +86,7 @@ def load_processor(folder: str | Path) -> LlavaProcessor:
     if not isinstance(processor, LlavaProcessor):
         kind = type(processor).__name__
         raise InputError(f"{folder}: expected a LLaVA's processor, found {kind}")
+    resize_across_first(processor.image_processor)
     set_image_token(processor.tokenizer, processor.image_token)
     if processor.tokenizer.chat_template is None:
         processor.tokenizer.chat_template = processor.chat_template
@@ -232,10 +234,11 @@ def open_image_processor(vision: str | Path | PreTrainedModel, image_size: int) 
         place, pinned = pretrained.split_place(vision)
         with hub.guard_opening(vision, "an image processor"):
             if (settings := _image_settings(vision)) is not None:
-                return pretrained.load(_pil_class(settings), place, **pinned)
+                return resize_across_first(pretrained.load(_pil_class(settings), place, **pinned))
         logger.info("%s: no image processor, using CLIP's at %d pixels", vision, image_size)
     square = {"height": image_size, "width": image_size}
-    return CLIPImageProcessorPil(size={"shortest_edge": image_size}, crop_size=square)
+    own = CLIPImageProcessorPil(size={"shortest_edge": image_size}, crop_size=square)
+    return resize_across_first(own)
 
 
 def make_padding_processor(image_processor: Any, image_size: int) -> LlavaImageProcessorPil:
@@ -244,13 +247,15 @@ def make_padding_processor(image_processor: Any, image_size: int) -> LlavaImageP
     cut off, whatever the original cuts."""
     own = image_processor.to_dict()
     square = {"height": image_size, "width": image_size}
-    return LlavaImageProcessorPil(
+    made = LlavaImageProcessorPil(
         **{name: own[name] for name in KEPT_BY_PADDING if name in own},
         do_pad=True,
         do_center_crop=False,
         size=square,
         crop_size=square,  # unused, but transformers reads off it how many tokens an image takes
     )
+    resize_across_first(made)
+    return made
 
 
 def _image_settings(vision: str | Path) -> dict[str, Any] | None:

@@ -64,7 +64,7 @@ def measure_largest(image_processor: Any, width: int, height: int) -> int:
 
 def _resize(size: dict[str, int], width: int, height: int) -> int:
     if {"height", "width"} <= size.keys():
-        return size["height"] * size["width"]
+        return size["width"] * max(size["height"], height)  # across first, see `resizing`
     shorter, longer = sorted((max(width, 1), max(height, 1)))
     if "shortest_edge" not in size:
         return size.get("longest_edge", 0) ** 2

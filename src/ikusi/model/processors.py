@@ -20,6 +20,7 @@ from ikusi import pretrained
 from ikusi.errors import InputError
 from ikusi.model import hub
 from ikusi.model.ends import make_ending
+from ikusi.model.resizing import resize_across_first
 from ikusi.model.steady import pin_date
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,9 @@ def open_processor(folder: str | Path, template: str | None = None) -> Any:
         kind = PROCESSOR_MAPPING[type(config)]
         settings, _ = kind.get_processor_dict(place, **pinned)
         opened = {
-            "image_processor": pretrained.load(AutoImageProcessor, place, **pinned, backend="pil"),
+            "image_processor": resize_across_first(
+                pretrained.load(AutoImageProcessor, place, **pinned, backend="pil")
+            ),
             "tokenizer": pretrained.load(AutoTokenizer, place, **pinned),
         }
         arguments = [opened.get(name) for name in kind.get_attributes()]

@@ -43,6 +43,7 @@ from ikusi.model import families, hub
 from ikusi.model.parts import check_finite
 from ikusi.model.pieces import encode_piece
 from ikusi.model.pixels import check_sizes
+from ikusi.model.resizing import resize_across_first
 from ikusi.model.steady import find_today, pin_date
 from ikusi.model.tokens import compile_control, find_control_tokens
 
@@ -353,6 +354,7 @@ def open_general(place: Path, dtype: torch.dtype, device: str, batch_size: int) 
             processor = family.open_processor(place)
         else:
             processor = pretrained.load(AutoProcessor, place, backend="pil")
+            resize_across_first(getattr(processor, "image_processor", None))
     check_finite(place, model)
     if isinstance(processor.chat_template, str):
         processor.chat_template = pin_date(processor.chat_template)
