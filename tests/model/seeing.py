@@ -277,14 +277,11 @@ def llava(folder: Path) -> Path:
     torch.manual_seed(3)
     settings = LlavaConfig(
         text_config={
-            "model_type": "llama",
-            **MIND,
-            "vocab_size": len(tokenizer),
-            **_ids(tokenizer),
+            "model_type": "llama", **MIND, "vocab_size": len(tokenizer), **_ids(tokenizer)
         },
         vision_config={"model_type": "clip_vision_model", **EYES},
         image_token_index=tokenizer.image_token_id,
-    )
+    )  # fmt: skip
     square = {"height": 16, "width": 16}
     seeing = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size=square)
     own = {"patch_size": 4, "vision_feature_select_strategy": "default"}
@@ -364,23 +361,20 @@ def internvl(folder: Path) -> Path:
     return _save(folder, model, seeing, tokenizer, template, image_seq_length=4)
 
 
-def paligemma(folder: Path) -> Path:
+def paligemma(folder: Path, **text: Any) -> Path:
     """A prefix of picture and question whose tokens see each other; no chat template."""
     names = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>"}
     tokenizer = make_tokenizer(("<pad>", "<bos>", "<eos>", "<image>"), **names)
     torch.manual_seed(3)
     settings = PaliGemmaConfig(
-        text_config={
-            "model_type": "gemma",
-            **MIND,
-            "vocab_size": len(tokenizer) + 2048,  # the processor adds places and shapes
-            "head_dim": 8,
-            **_ids(tokenizer),
+        text_config={  # the processor adds places and shapes
+            "model_type": "gemma", **MIND, "vocab_size": len(tokenizer) + 2048, "head_dim": 8,
+            **_ids(tokenizer), **text
         },
         vision_config={"model_type": "siglip_vision_model", "vision_use_head": False, **EYES},
         projection_dim=32,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-    )
+    )  # fmt: skip
     seeing = SiglipImageProcessorPil(size={"height": 16, "width": 16})
     seeing.image_seq_length = 16
     model = PaliGemmaForConditionalGeneration(settings)
@@ -388,6 +382,13 @@ def paligemma(folder: Path) -> Path:
     for name in ("chat_template.jinja", "processor_config.json"):
         (folder / name).unlink()
     return folder
+
+
+def paligemma2(folder: Path) -> Path:
+    """The same on a Gemma 2: it bounds attention and logits, and every other layer sees little."""
+    text: dict[str, Any] = {"model_type": "gemma2", "sliding_window": 8}
+    text |= {"layer_types": ["sliding_attention", "full_attention"], "query_pre_attn_scalar": 8}
+    return paligemma(folder, **text, attn_logit_softcapping=2.0, final_logit_softcapping=3.0)
 
 
 FAMILIES: dict[str, Callable[[Path], Path]] = {

@@ -342,3 +342,5 @@ def test_the_command_writes_a_model_and_refuses_an_unknown_part(
     assert "part: expected one of connector, llm, vision, found sight" in capsys.readouterr().err
     record = artifact.read_manifest(tmp_path / "out")
     assert record and record["settings"]["weight"] == 0.5
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "`run`, plus 0.5 times the difference `adapted` minus `english`, in its llm." in card

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForImageTextToText,
     InternVLConfig,
     InternVLForConditionalGeneration,
@@ -88,6 +90,38 @@ def test_of_onevision_alone_no_more_is_left_than_so_many_tiles(make: Any, tmp_pa
     sight = Sight(model, family.open_processor(folder))
     shown = [sight.show(size).features for size in PICTURES]
     assert [seeing.read_seeing(place)[1].count(size) for size in PICTURES] == shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted(seeing.KINDS))
+def test_what_a_configuration_leaves_out_is_as_in_transformers(kind: str, tmp_path: Path) -> None:
+    """Many on the hub name little more of their LLM than its kind."""
+    pictures = {"size": {"shortest_edge": 336}, "image_grid_pinpoints": [[336, 672]]}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(pictures))
+    for text in ({}, {"hidden_size": 512, "num_hidden_layers": 2}):
+        config: dict[str, Any] = {"text_config": text, "vision_config": {}}
+        with torch.device("meta"):
+            whole = AutoConfig.for_model(kind, **deepcopy(config))
+            model: Any = AutoModelForImageTextToText.from_config(whole)
+        place = Place(kind, {"model_type": kind, **config}, "made up", tmp_path)
+        assert seeing.read_seeing(place)[0].total == sum(w.numel() for w in model.parameters())
+
+
+@pytest.mark.parametrize("ratio", ["anyres", "pad"])
+def test_an_aspect_ratio_that_transformers_cannot_read_is_refused(
+    ratio: str, tmp_path: Path
+) -> None:
+    folder = tiny.llava_onevision(tmp_path / "model")
+    file = folder / "config.json"
+    config = {**json.loads(file.read_text()), "vision_aspect_ratio": ratio}
+    told = f"vision_aspect_ratio: expected anyres_max_ and a number, found {ratio}$"
+    with pytest.raises(InputError, match=told):
+        seeing.read_seeing(Place("model", config, "made up", folder))
+    file.write_text(json.dumps(config))
+    family = families.find("llava_onevision")
+    assert family is not None
+    with pytest.raises(InputError, match=told):
+        family.open_processor(folder)
 
 
 def test_settings_of_pictures_may_stand_among_those_of_the_processor(tmp_path: Path) -> None:

@@ -117,11 +117,12 @@ def open_model(folder: Path) -> tuple[Any, Any]:
 
 @pytest.fixture(scope="module", params=seeing.FAMILIES)
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Opened:
-    folder = seeing.FAMILIES[request.param](tmp_path_factory.mktemp("seeing") / request.param)
+    make = getattr(seeing, request.param)
+    folder = make(tmp_path_factory.mktemp("seeing") / request.param)
     model, processor = open_model(folder)
     alone = families.find_of(model).alone  # type: ignore[union-attr]
     talks = [one for one in TALKS if not alone or chat.count_images(one[1]) < 2]
-    if request.param == "paligemma":
+    if request.param.startswith("paligemma"):
         talks = talks[:3]  # with one question
     return Opened(folder, model, processor, Encoder(Samples(talks), model, processor, 400), talks)
 
@@ -250,6 +251,11 @@ def test_packed_loss_and_gradients_are_those_of_the_stock_padded_forward(opened:
     moved = {find_part(model, name) for name, gradient in found.items() if gradient.abs().max() > 0}
     assert moved == counts.keys()
     assert largest > 0.1
+
+
+@pytest.mark.parametrize("opened", ["paligemma2"], indirect=True)
+def test_a_model_that_bounds_its_logits_learns_by_what_is_left_of_them(opened: Opened) -> None:
+    test_packed_loss_and_gradients_are_those_of_the_stock_padded_forward(opened)
 
 
 def test_no_sample_sees_another_and_a_picture_is_looked_at_once(opened: Opened) -> None:

@@ -1,5 +1,6 @@
 """The command that adds the difference of two models to a third."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -44,10 +45,16 @@ def merge(
     with keep_imports():
         from ikusi.miniature.bases import shipped
         from ikusi.model import hub, merging
+        from ikusi.publish.merged import write_merged_card
 
     def find(model: str) -> Path:
         return folder.locate_checkpoint(hub.find_folder(shipped.locate_base(model)))
 
     mix = merging.Mix(weight, method, density, merging.check_parts(part or ["llm"]))
-    merging.merge(find(str(run)), find(plus), find(minus), output, mix)
+    given = {"run": str(run), "plus": plus, "minus": minus}
+    places = {role: find(model) for role, model in given.items()}
+    three = places["run"], places["plus"], places["minus"]
+    name = output.resolve().name
+    describe = partial(write_merged_card, name=name, given=given, places=places, mix=mix)
+    merging.merge(*three, output, mix, describe)
     say(output)

@@ -43,10 +43,10 @@ def read_seeing(place: Place) -> tuple[Sizes, Eyes]:
     kind = str(place.config.get("model_type"))
     if kind not in KINDS:
         raise catalogue.make_unknown_error(f"{place.name}: model_type", kind, KINDS)
-    text = dict(lay_apart(place)["text_config"])
+    text = {**LLMS.get(kind, {}), **lay_apart(place)["text_config"]}
     text["model_type"] = TEXTS.get(kind, str(text.get("model_type")))
-    if "tie_word_embeddings" in place.config:
-        text["tie_word_embeddings"] = place.config["tie_word_embeddings"]
+    if "tie_word_embeddings" in place.config or kind == "internvl":
+        text["tie_word_embeddings"] = place.config.get("tie_word_embeddings", True)
     llm = shapes.read_llm(Place(place.name, text, place.source))
     return KINDS[kind](place, llm)
 
@@ -67,9 +67,10 @@ def lay_apart(place: Place) -> dict[str, Any]:
 
 
 def _read_qwen(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
-    read = shapes.make_reader(place, {**QWEN, **place.config.get("vision_config", {})})
-    third = place.config["model_type"] == "qwen3_vl"
-    second = place.config["model_type"] == "qwen2_vl"
+    kind = str(place.config["model_type"])
+    vision = {**QWENS[kind], **place.config.get("vision_config", {})}
+    read = shapes.make_reader(place, vision)
+    second, third = kind == "qwen2_vl", kind == "qwen3_vl"
     hidden = read("embed_dim" if second else "hidden_size")
     inner = 4 * hidden if second else read("intermediate_size")
     out = read("hidden_size" if second else "out_hidden_size")
@@ -86,7 +87,7 @@ def _read_qwen(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
     if third:
         body += hidden + read("num_position_embeddings") * hidden
         deep = 2 * wide + _linear(wide, wide) + _linear(wide, out)
-        connector += len(place.config["vision_config"]["deepstack_visual_indexes"]) * deep
+        connector += len(vision["deepstack_visual_indexes"]) * deep
     fewest, most = _find_bounds(place)
 
     def count(size: Size) -> int:
@@ -106,7 +107,7 @@ def _read_gemma(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
 def _read_paligemma(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
     seen = _read_tower(place, SIGLIP)
     eyes = Eyes(lambda size: seen.patches - 1, lambda size: seen.patches - 1)
-    connector = _linear(seen.encoder_hidden, llm.hidden)
+    connector = _linear(seen.encoder_hidden, int(place.config.get("projection_dim", 2048)))
     return _join(llm, seen.encoder, connector, _describe(seen)), eyes
 
 
@@ -118,16 +119,15 @@ def _read_llava(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
 
 def _read_grids(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
     """LLaVA-NeXT and -OneVision."""
-    seen, settings = _read_tower(place, CLIP), _read_settings(place)
+    second = place.config["model_type"] == "llava_onevision"
+    seen, settings = _read_tower(place, SIGLIP if second else CLIP), _read_settings(place)
     tile, resolutions = _find_side(settings.get("size")), settings.get("image_grid_pinpoints")
     if not resolutions or not tile:
         problem = (
             "expected a size and image_grid_pinpoints, by which pictures are cut, found neither"
         )
         raise InputError(f"{place.name}: {PROCESSORS[0]}: {problem}")
-    side, second = isqrt(seen.patches - 1), place.config["model_type"] == "llava_onevision"
-    ratio = str(place.config.get("vision_aspect_ratio", "anyres_max_9"))
-    most = int(ratio.removeprefix("anyres_max_")) if second else None
+    side, most = isqrt(seen.patches - 1), read_most_tiles(place) if second else None
 
     def count(size: Size) -> int:
         grid = tiles.find_grid(size, tile, resolutions)
@@ -141,9 +141,23 @@ def _read_grids(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
     return _join(llm, seen.encoder, connector, _describe(seen)), Eyes(count, look)
 
 
+def read_most_tiles(place: Place) -> int:
+    """Tiles of a picture that LLaVA-OneVision keeps as they are, read off `anyres_max_9`.
+
+    Raises:
+        InputError: the model's aspect ratio ends with no number.
+    """
+    ratio = str(place.config.get("vision_aspect_ratio", "anyres_max_9"))
+    if not (most := ratio.removeprefix("anyres_max_")).isdecimal():
+        problem = f"expected anyres_max_ and a number, found {ratio}"
+        raise InputError(f"{place.name}: {shapes.CONFIG}: vision_aspect_ratio: {problem}")
+    return int(most)
+
+
 def _read_idefics(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
     """Idefics3 and SmolVLM."""
-    seen, settings = _read_tower(place, {}, **SIGLIP, vision_use_head=False), _read_settings(place)
+    seen = _read_tower(place, EYES, **SIGLIP, vision_use_head=False)
+    settings = _read_settings(place)
     scale = int(place.config.get("scale_factor", 2))
     longest, tile = (_find_side(settings.get(key)) or usual for key, usual in IDEFICS.items())
     cuts, places = settings.get("do_image_splitting", True), seen.patches - 1
@@ -157,13 +171,14 @@ def _read_idefics(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
 
 
 def _read_internvl(place: Place, llm: Sizes) -> tuple[Sizes, Eyes]:
-    vision, settings = place.config.get("vision_config", {}), _read_settings(place)
+    vision = {**INTERNVL, **place.config.get("vision_config", {})}
+    settings = _read_settings(place)
     read = shapes.make_reader(place, vision)
     hidden, inner, layers = (
         read(name) for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
     )
-    sizes = [vision.get(name, usual) for name, usual in INTERNVL.items()]
-    sides, patch = ([one] * 2 if isinstance(one, int) else one for one in sizes)
+    pair = (vision[name] for name in ("image_size", "patch_size"))
+    sides, patch = ([one] * 2 if isinstance(one, int) else one for one in pair)
     places = (sides[0] // patch[0]) * (sides[1] // patch[1])
     attention = 3 * hidden**2 + 3 * hidden * bool(vision.get("attention_bias"))
     attention += _linear(hidden, hidden) + 2 * hidden * bool(vision.get("use_qk_norm"))
@@ -222,10 +237,40 @@ KINDS: dict[str, Callable[[Place, Sizes], tuple[Sizes, Eyes]]] = {
 }
 TEXTS = {"qwen2_vl": "qwen2", "qwen2_5_vl": "qwen2", "qwen3_vl": "qwen3", "gemma3": "gemma3_text"}
 """What the LLM in a model is a kind of; else its `text_config` says so."""
-QWEN = {"spatial_merge_size": 2, "temporal_patch_size": 2, "patch_size": 14, "depth": 32}
+LARGE = {
+    "hidden_size": 8192,
+    "intermediate_size": 29568,
+    "num_hidden_layers": 80,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+    "vocab_size": 152064,
+}
+LLAMA, QWEN_2 = {"model_type": "llama"}, {"model_type": "qwen2"}
+LLMS: dict[str, dict[str, Any]] = {
+    "llava": LLAMA,
+    "llava_next": LLAMA,
+    "llava_onevision": QWEN_2,
+    "idefics3": LLAMA,
+    "smolvlm": LLAMA,
+    "internvl": QWEN_2,
+    "paligemma": {"model_type": "gemma"},
+    "qwen2_vl": LARGE,
+    "qwen2_5_vl": LARGE,
+}
+QWEN = {"spatial_merge_size": 2, "temporal_patch_size": 2, "patch_size": 14, "depth": 32,
+        "hidden_size": 3584, "out_hidden_size": 3584}  # fmt: skip
+QWENS: dict[str, dict[str, Any]] = {
+    "qwen2_vl": {**QWEN, "embed_dim": 1280},
+    "qwen2_5_vl": {**QWEN, "intermediate_size": 3420},
+    "qwen3_vl": {**QWEN, "patch_size": 16, "depth": 27, "hidden_size": 1152,
+                 "intermediate_size": 4304, "num_position_embeddings": 2304,
+                 "deepstack_visual_indexes": [8, 16, 24]},
+}  # fmt: skip
 CLIP, SIGLIP = {"model_type": "clip_vision_model"}, {"model_type": "siglip_vision_model"}
-GOT_OCR, INTERNVL = 384, {"image_size": 448, "patch_size": 14}
+GOT_OCR, INTERNVL = 384, {"image_size": 448, "patch_size": 14, "hidden_size": 1024,
+                          "intermediate_size": 4096, "num_hidden_layers": 24}  # fmt: skip
 IDEFICS = {"size": 4 * 364, "max_image_size": 364}
+EYES = {"hidden_size": 1152, "num_attention_heads": 16, "patch_size": 32}
 """What the configurations leave out where it is transformers' own value."""
 
 

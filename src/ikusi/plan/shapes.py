@@ -117,41 +117,50 @@ class _Family:
         norms: normalisations of a layer over the hidden width.
         heads: what the normalisation of queries and keys spans: nothing, a head, or all heads.
         tied: whether embeddings and output are one matrix where the configuration says nothing.
+        usual: sizes where it says nothing: transformers' own, by `USUAL`.
     """
 
+    usual: tuple[int | None, ...]
     queried: bool = False
     norms: int = 2
     heads: str = ""
     tied: bool = False
 
 
+USUAL = (
+    *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
+    *("num_key_value_heads", "head_dim", "vocab_size"),
+)
 FAMILIES = {
-    "llama": _Family(),
-    "mistral": _Family(),
-    "smollm3": _Family(tied=True),
-    "qwen2": _Family(queried=True),
-    "qwen3": _Family(heads="each"),
-    "olmo2": _Family(heads="all"),
-    "gemma": _Family(tied=True),
-    "gemma3_text": _Family(norms=4, heads="each", tied=True),
+    "llama": _Family((4096, 11008, 32, 32, None, None, 32000)),
+    "mistral": _Family((4096, 14336, 32, 32, 8, None, 32000)),
+    "smollm3": _Family((2048, 11008, 36, 16, 4, None, 128256), tied=True),
+    "qwen2": _Family((4096, 22016, 32, 32, 32, None, 151936), queried=True),
+    "qwen3": _Family((4096, 22016, 32, 32, 32, 128, 151936), heads="each"),
+    "olmo2": _Family((4096, 11008, 32, 32, None, None, 50304), heads="all"),
+    "gemma": _Family((3072, 24576, 28, 16, 16, 256, 256000), tied=True),
+    "gemma2": _Family((2304, 9216, 26, 8, 4, 256, 256000), norms=4, tied=True),
+    "gemma3_text": _Family((2304, 9216, 26, 8, 4, 256, 262208), norms=4, heads="each", tied=True),
 }
 
 
 def read_llm(place: Place) -> Sizes:
     """The sizes of an LLM; see `read_sizes`."""
-    read = make_reader(place, place.config)
-    kind = str(read("model_type"))
+    kind = str(make_reader(place, place.config)("model_type"))
     if kind not in FAMILIES:
         raise catalogue.make_unknown_error(f"{place.name}: model_type", kind, FAMILIES)
-    family, hidden, inner = FAMILIES[kind], read("hidden_size"), read("intermediate_size")
+    family = FAMILIES[kind]
+    config = {**dict(zip(USUAL, family.usual, strict=True)), **place.config}
+    read = make_reader(place, config)
+    hidden, inner = read("hidden_size"), read("intermediate_size")
     layers, heads, vocabulary = (
         read("num_hidden_layers"),
         read("num_attention_heads"),
         read("vocab_size"),
     )
-    width = place.config.get("head_dim") or hidden // heads
+    width = config.get("head_dim") or hidden // heads
     queries = heads * width
-    keys = (place.config.get("num_key_value_heads") or heads) * width
+    keys = (config.get("num_key_value_heads") or heads) * width
     names = (("q_proj", queries), ("k_proj", keys), ("v_proj", keys))
     attention = (*(Matrix(n, out, hidden) for n, out in names), Matrix("o_proj", hidden, queries))
     gates = tuple(Matrix(name, inner, hidden) for name in ("gate_proj", "up_proj"))

@@ -86,5 +86,9 @@ class PaliGemma(Family):
         """See `Family`: one, up to the first token that is learnt."""
         return torch.where(torch.arange(len(ids)) < min(learned), 0, -1)
 
+    def has_plain_head(self, model: Any) -> bool:
+        """See `Family`: not that of PaliGemma 2, whose LLM, a Gemma 2, bounds its logits."""
+        return getattr(model.config.get_text_config(), "final_logit_softcapping", None) is None
+
 
 FAMILIES = [PaliGemma()]

@@ -58,11 +58,19 @@ def check_parts(names: Sequence[str]) -> list[Part]:
     return [part for part in sources.PARTS if part in names]
 
 
-def merge(run: Path, plus: Path, minus: Path, output: Path, mix: Mix) -> None:
+def merge(
+    run: Path,
+    plus: Path,
+    minus: Path,
+    output: Path,
+    mix: Mix,
+    describe: Callable[[Path], None] | None = None,
+) -> None:
     """Write `run + weight * (plus - minus)` to `output`, a folder that is whole or absent.
 
     It is a stock checkpoint, in the files and number formats of `run`; `plus` and `minus` are bare
     LLMs or models that see. What is there already, of the same models and settings, is kept.
+    `describe` adds to the folder what people read.
 
     Raises:
         InputError: the models do not fit together, or `output` is not Ikusi's to write.
@@ -81,6 +89,8 @@ def merge(run: Path, plus: Path, minus: Path, output: Path, mix: Mix) -> None:
         settings=mix._asdict(),
         reads=list(places.values()),
     ) as staging:
+        if describe:
+            describe(staging)
         write(staging)
 
 
