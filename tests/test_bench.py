@@ -238,6 +238,26 @@ def test_a_family_made_larger_is_trained_in_the_benchmark_beside_trl(
     assert agree(took, "TRL", 3e-4) and not agree(took, "TRL", 1e-4)
 
 
+def test_times_to_go_are_held_to_what_came(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(BENCH)
+    from time_to_go import follow, show
+
+    said = [
+        "1 of 3 steps, 0:01 gone, about 1:02:03 to go",
+        "x, to go: 5:00 and what report will take",
+    ]
+    lines, _ = follow([sys.executable, "-c", f"print(*{said}, sep=chr(10))"], {})
+    assert [left for _, left in lines] == [3723, None]
+    show([(10, 1.0), (70, 150.0), (100, 109.0), (150, None), (190, 5.0)], 200)
+    shown = capsys.readouterr().out
+    assert "3 lines after the first 60 s, of which 1 did not know all" in shown
+    assert "| 2 of 4 | 1 | +15% | +15% |" in shown
+    assert "| all | 2 | +12% | +15% |" in shown
+    assert "2 of 2 are within 20 %" in shown
+
+
 @pytest.mark.slow
 def test_fetched_pictures_are_told_for_what_they_are() -> None:
     shown = said_alone("fetch_images.py", "--urls", "60")

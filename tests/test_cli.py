@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import typer
 
-from ikusi import cli, language, recipe
+from ikusi import cli, language, recipe, study
 from ikusi.errors import InputError
+from ikusi.recipe.folder import StudyFolder
 from ikusi.study import layout
 
 ROOT = Path(__file__).parents[1]
@@ -209,6 +210,21 @@ def test_a_study_says_first_what_no_speaker_has_checked(
     first = capsys.readouterr().err.splitlines()[0]
     count = len(language.load("gl").to_review)
     assert first.startswith(f"Galician: {count} parts of the language pack wait")
+
+
+def test_a_study_is_given_a_plan_of_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For its time to go."""
+    known = list[str]()
+
+    def note(*_: Any, foretell: Any) -> study.Outcome:
+        known.extend(foretell())
+        return study.Outcome({}, StudyFolder(tmp_path))
+
+    monkeypatch.setattr(study, "run", note)
+    assert run("study", RECIPE, "--studies", str(tmp_path), "--workers", "1") == 0
+    assert known == [one.name for one in layout.name_steps(recipe.load(Path(RECIPE), []))]
 
 
 def test_a_language_given_by_hand_has_its_own_study(tmp_path: Path) -> None:

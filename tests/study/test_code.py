@@ -369,7 +369,7 @@ def test_the_command_line_tells_status_and_makes_anew(
     assert run("--redo", "evaluate/nothing") == 3
     assert "step: expected one of this study, found evaluate/nothing" in capsys.readouterr().err
     asked: list[object] = []
-    monkeypatch.setattr(study, "run", lambda *given: asked.append(given[-1]))
+    monkeypatch.setattr(study, "run", lambda *given, **_: asked.append(given[-1]))
     for words in ([], ["--redo"], ["--redo", "evaluate/*", "report"], ["--redo", "seed=1"]):
         run(*words)
     assert asked == [None, [], ["evaluate/*", "report"], []]

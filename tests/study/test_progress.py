@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from ikusi.recipe.folder import StudyFolder
 from ikusi.study import progress
 from ikusi.study.graph import State, Step
 from ikusi.study.progress import Board, Cell
+from ikusi.study.remaining import Planned
 
 STEPS = [
     Step("data", "m:f"),
@@ -66,25 +68,17 @@ def test_a_file_gets_a_dated_line_for_each_event() -> None:
     assert second.endswith(" instruct/a-100 started")
 
 
-def test_time_to_go_comes_from_measured_steps() -> None:
-    now = 43.0  # the running step made 43 % in 43 seconds
-    assert progress.estimate_seconds(STEPS, halfway(), 2, now) == (pytest.approx(57 + 10), [])
-
-
-def test_a_resumed_step_is_judged_by_what_it_did_since() -> None:
-    going = halfway()
-    going["instruct/a-100"] = State("running", 0.6, started_at=0.5, began=0.0)
-    seconds, _ = progress.estimate_seconds(STEPS, going, 1, 10.0)
-    assert seconds == pytest.approx(40 + 10)
-
-
-def test_what_is_not_measured_yet_is_named_and_not_counted() -> None:
+def test_a_kind_of_which_nothing_is_known_is_named() -> None:
     early = states(data=State("running", 0.99, began=0.0))
-    unmeasured = ["align", "instruct", "evaluate"]
-    assert progress.estimate_seconds(STEPS, early, 2, 99.0) == (pytest.approx(1), unmeasured)
     said = progress.write_summary(board(), early, 0.0)
     assert said.endswith("what align, instruct, evaluate will take")
     assert "about" in progress.write_summary(board(), halfway(), 0.0)
+
+
+def test_a_plan_gives_a_time_to_go_before_anything_was_measured() -> None:
+    planned = {step.name: Planned(40.0, True) for step in STEPS}
+    said = progress.write_summary(replace(board(), plan=planned), states(), 0.0)
+    assert said.endswith("about 2:40 to go"), said
 
 
 @pytest.mark.parametrize(

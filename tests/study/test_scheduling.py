@@ -13,9 +13,10 @@ import pytest
 from ikusi import claim, study
 from ikusi.errors import InputError
 from ikusi.recipe.folder import StudyFolder
-from ikusi.study import graph
+from ikusi.study import graph, progress
 from ikusi.study.graph import Step
 from ikusi.study.launch import hardware
+from ikusi.study.remaining import Plan, Planned
 
 
 def adding(toy: str, name: str, number: int, *inputs: str) -> Step:
@@ -54,6 +55,24 @@ def test_steps_run_after_what_they_need_and_once(toy: str, tmp_path: Path) -> No
     assert len(again.names("current")) == len(steps)
     assert again.describe().startswith(f"nothing to do: all {len(steps)} steps are current")
     assert len(diary(tmp_path / "s")) == len(steps)
+
+
+@pytest.mark.slow
+def test_a_study_that_is_foretold_knows_its_time_to_go_from_the_start(
+    toy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    steps, asked = grid(toy, {"a-000": 1}), list[str]()
+
+    def foretell() -> Plan:
+        asked.append("once")
+        return {step.name: Planned(1000.0, True) for step in steps}
+
+    for _ in range(2):
+        study.run_steps(steps, tmp_path / "s", 1, foretell=foretell)
+    first = next(line for line in "".join(capfd.readouterr()).splitlines() if " to go" in line)
+    assert "0 of 5 steps" in first and "about 1:2" in first  # an hour and twenty minutes
+    assert asked == ["once"]  # nothing is planned of a study with nothing to do
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from ikusi.terminal import say
 
 if TYPE_CHECKING:
     from ikusi.recipe import Recipe
+    from ikusi.study.remaining import Plan
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, as YAML.")]
 Overrides = Annotated[
@@ -97,7 +98,16 @@ def bring_up_to_date(
     from ikusi.study.launch import torchrun
 
     _name_unchecked_words(loaded.language)
-    outcome = torchrun.lead(lambda: studies.run(loaded, folder, workers, only, redo))
+
+    def foretell() -> "Plan":
+        from ikusi.plan.planning import foretell
+        from ikusi.recipe.folder import StudyFolder
+
+        return foretell(loaded, StudyFolder(folder), workers)
+
+    outcome = torchrun.lead(
+        lambda: studies.run(loaded, folder, workers, only, redo, foretell=foretell)
+    )
     if outcome is not None:
         say(outcome.describe())
         raise typer.Exit(outcome.exit_code)

@@ -3,6 +3,7 @@ cards there are."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ikusi import speeds
-from ikusi.plan import fitting, pace, serving, shapes, timetable
+from ikusi.errors import InputError
+from ikusi.plan import fitting, pace, serving, shapes
 from ikusi.plan.amounts import Amounts
-from ikusi.plan.card import Hardware
+from ikusi.plan.card import Hardware, find_machine
 from ikusi.plan.fitting import Remedy
 from ikusi.plan.pace import Pace
 from ikusi.plan.serving import Prices, Served
@@ -21,10 +23,13 @@ from ikusi.plan.work import Work, Workload
 from ikusi.recipe import Recipe
 from ikusi.recipe.folder import DATA, REPORT, StudyFolder
 from ikusi.speeds import Speed
-from ikusi.study import MOST_JOBS, layout
+from ikusi.study import MOST_JOBS, layout, timetable
+from ikusi.study.remaining import Planned
 
 if TYPE_CHECKING:
     from ikusi.translate.settings import Translation
+
+logger = logging.getLogger(__name__)
 
 HOUR, KWH = 3600.0, 3.6e6  # seconds, joules
 MADE_BY = {"made_by": "ikusi plan"}
@@ -190,6 +195,35 @@ def make_plan(
     return Plan(recipe.name, hardware, lines, whole, slots, unknown)
 
 
+def foretell(
+    recipe: Recipe, study: StudyFolder, workers: int | None, known: Sequence[Speed] | None = None
+) -> dict[str, Planned]:
+    """Estimate the seconds of each step of a study on this machine, by its name, as far as known.
+
+    Args:
+        study: its folder.
+        workers: steps that run at once; the recipe's figure if not given.
+        known: speeds that were measured; by default those in the user's cache.
+    """
+    try:
+        hardware = find_machine()
+        first = shapes.find(recipe.backbone(recipe.grid.backbones[0]))
+        works = Workload(
+            recipe, Amounts(recipe, study, first, {}), not hardware.card.is_processor
+        ).list_work(layout.name_steps(recipe))
+    except InputError as error:
+        logger.info("time to go: nothing is planned: %s", error)
+        return {}
+    measured = speeds.read() if known is None else known
+    slots = workers or count_slots(recipe, hardware)
+    paces = zip(works, _list_paces(works, hardware, measured, slots), strict=True)
+    return {
+        work.name: Planned(pace.seconds.middle, pace.measured)
+        for work, pace in paces
+        if pace.seconds is not None
+    }
+
+
 def _list_paces(
     works: Sequence[Work], hardware: Hardware, known: Sequence[Speed], slots: int
 ) -> Iterator[Pace]:
@@ -240,8 +274,9 @@ def _lay_out(
     works = [line.work for line in lines]
     if unknown or any(work.cards > hardware.count for work in works):
         return None, unknown
-    ends = []
+    ends, cards = [], {work.name: work.cards for work in works}
     for bound in ("low", "middle", "high"):
         taken = {one.work.name: getattr(one.pace.seconds or NOTHING, bound) for one in lines}
-        ends.append(timetable.lay_out(works, taken, hardware.count, slots).ends)
+        laid = timetable.lay_out(works, taken, slots, cards=cards, count=hardware.count)
+        ends.append(laid.ends)
     return Span(*ends), []

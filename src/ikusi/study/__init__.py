@@ -4,7 +4,7 @@ Kill it anywhere: the next run goes on, and what comes out is what an undisturbe
 """
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,11 +16,14 @@ from ikusi.recipe import Recipe
 from ikusi.recipe.folder import EVALUATE, StudyFolder
 from ikusi.study import code, graph, layout, needs, results
 from ikusi.study.graph import State, Step
+from ikusi.study.remaining import Plan
 
 if TYPE_CHECKING:
     from ikusi.study.launch.torchrun import Group
 
 MOST_JOBS = 32  # in a cluster's queue at once
+
+Foretell = Callable[[], Plan]
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def run(
     workers: int | None = None,
     only: Sequence[str] | None = None,
     redo: Sequence[str] | None = None,
+    foretell: Foretell = dict,
 ) -> Outcome:
     """Bring a study up to date.
 
@@ -75,6 +79,7 @@ def run(
         only: names of steps, `*` allowed (`instruct/english-*`); they and what they need.
         redo: names of finished steps that are made anew, with all that need them, `*` allowed; an
             empty list stands for those that other code made.
+        foretell: plans the seconds of its steps, for the time to go; called if any is to be made.
 
     Raises:
         InputError: a named step, base, corpus or tracker does not exist, the study is running
@@ -88,7 +93,15 @@ def run(
     _expect_trackers(recipe_)
     needs.fetch_models(recipe_)
     asked = recipe_.workers if workers is None else workers
-    return run_steps(layout.list_steps(recipe_), folder, asked, only=only, redo=redo, shown=recipe_)
+    return run_steps(
+        layout.list_steps(recipe_),
+        folder,
+        asked,
+        only=only,
+        redo=redo,
+        shown=recipe_,
+        foretell=foretell,
+    )
 
 
 def read_states(recipe_: Recipe, folder: Path) -> dict[str, State]:
@@ -111,6 +124,7 @@ def run_steps(
     only: Sequence[str] | None = None,
     redo: Sequence[str] | None = None,
     shown: Recipe | None = None,
+    foretell: Foretell = dict,
 ) -> Outcome:
     """Run the steps that are not current; see `run`.
 
@@ -137,7 +151,7 @@ def run_steps(
         if shown is not None:
             artifact.write_text(study.recipe, recipe.show(shown))
         _warn_of_bf16(wanted, states)
-        _go(everything, wanted, states, study, workers, shown)
+        _go(everything, wanted, states, study, workers, shown, foretell)
     return Outcome(states, study)
 
 
@@ -148,6 +162,7 @@ def _go(
     study: StudyFolder,
     workers: int | Literal["auto"],
     shown: Recipe | None,
+    foretell: Foretell,
 ) -> None:
     """Show and run. What this needs is imported here: a study with nothing to do needs none."""
     from ikusi.study import progress
@@ -166,7 +181,7 @@ def _go(
 
     count, gpus = _workers(workers, wanted)
     cells = progress.list_cells(shown) if shown else []
-    board = progress.Board(study.root.name, study, wanted, count, cells, score)
+    board = progress.Board(study.root.name, study, wanted, count, cells, score, foretell())
     with progress.display(board, terminal.open_console()) as display:
         Scheduler(wanted, states, study, count, display, gpus, note_made).run()
 

@@ -6,7 +6,7 @@ fingerprint does not know, and a changed recipe redoes exactly what it changes.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from ikusi import __version__, artifact
 from ikusi.recipe.folder import StudyFolder
@@ -15,6 +15,18 @@ Status = Literal["current", "waiting", "running", "done", "failed", "skipped"]
 
 FINISHED: frozenset[Status] = frozenset({"current", "done", "failed", "skipped"})
 USABLE: frozenset[Status] = frozenset({"current", "done"})
+
+
+class Needing(Protocol):
+    """What needs others: a step, or its work in a plan."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of those that it needs."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +121,7 @@ def order_steps(steps: Iterable[Step]) -> list[Step]:
     return list(placed.values())
 
 
-def measure_depths(steps: Sequence[Step]) -> dict[str, int]:
+def measure_depths(steps: Sequence[Needing]) -> dict[str, int]:
     """Number of steps that must come before each one, along its longest path; for ordered steps."""
     depth: dict[str, int] = {}
     for step in steps:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
@@ -22,11 +22,11 @@ from ikusi.recipe.folder import (
     name_instruct_step,
     name_merge_step,
 )
-from ikusi.study import graph
+from ikusi.study import graph, remaining
 from ikusi.study.graph import State, Step
+from ikusi.study.remaining import Plan
 
 SECONDS_BETWEEN_LINES = 15.0
-SMALLEST_FRACTION = 0.02  # below it, elapsed time says little about the rest
 
 COLOURS: dict[str, str] = {
     "current": "green",
@@ -60,6 +60,7 @@ class Board:
     Attributes:
         title: one line for the top.
         score: mean score of a finished evaluation (0 to 1) by its step's name, or None.
+        plan: what is planned of its steps.
     """
 
     title: str
@@ -68,59 +69,7 @@ class Board:
     workers: int
     cells: Sequence[Cell] = ()
     score: Callable[[str], float | None] = lambda name: None
-
-
-def estimate_seconds(
-    steps: Sequence[Step], states: Mapping[str, State], workers: int, now: float
-) -> tuple[float, list[str]]:
-    """Estimate the rest of a run from the steps measured so far.
-
-    A waiting step is taken to last as long as the mean step of its kind; a running one goes on
-    at its own pace. Returns the seconds and the kinds of steps that were not measured yet, which
-    are not in them.
-    """
-    rest: dict[str, float | None] = {}
-    for step in steps:
-        rest[step.name] = _rest(states[step.name], _mean_of_kind(step, steps, states, now), now)
-    chain: dict[str, float] = {}
-    for step in steps:
-        chain[step.name] = (rest[step.name] or 0.0) + max(
-            (chain[name] for name in step.inputs), default=0.0
-        )
-    total = sum(value or 0.0 for value in rest.values())
-    unmeasured = dict.fromkeys(step.kind for step in steps if rest[step.name] is None)
-    return max(total / workers, max(chain.values(), default=0.0)), list(unmeasured)
-
-
-def _mean_of_kind(
-    step: Step, steps: Sequence[Step], states: Mapping[str, State], now: float
-) -> float | None:
-    alike = [states[other.name] for other in steps if other.kind == step.kind]
-    finished = [state.seconds for state in alike if state.seconds is not None]
-    if finished:
-        return sum(finished) / len(finished)
-    running = [_whole(state, now) for state in alike if state.status == "running"]
-    known = [value for value in running if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _whole(state: State, now: float) -> float | None:
-    """Seconds a running step would take from nothing, judged by its pace so far."""
-    made = state.fraction - (state.started_at or 0.0)
-    if state.began is None or made < SMALLEST_FRACTION:
-        return None
-    return (now - state.began) / made
-
-
-def _rest(state: State, mean: float | None, now: float) -> float | None:
-    if state.status in graph.FINISHED:
-        return 0.0
-    if state.status == "waiting" or state.began is None:
-        return mean
-    whole = _whole(state, now)
-    if whole is not None:
-        return whole * (1 - state.fraction)
-    return None if mean is None else max(mean - (now - state.began), 0.0)
+    plan: Plan = field(default_factory=dict)
 
 
 def format_clock(seconds: float) -> str:
@@ -139,7 +88,9 @@ def write_summary(board: Board, states: Mapping[str, State], began: float) -> st
     """One line: steps finished, time gone, time to go."""
     now = time.monotonic()
     finished = sum(state.status in graph.FINISHED for state in states.values())
-    left, unmeasured = estimate_seconds(board.steps, states, board.workers, now)
+    left, unmeasured = remaining.estimate_seconds(
+        board.steps, states, board.workers, now, board.plan
+    )
     words = f"{finished} of {len(states)} steps, {format_clock(now - began)} gone"
     if unmeasured:
         # No number alone: a step that is nearly done says nothing of those that take hours.

@@ -2,12 +2,18 @@
 
 import pytest
 
-from ikusi.plan.timetable import lay_out
 from ikusi.plan.work import Work
+from ikusi.study import timetable
+from ikusi.study.timetable import Timetable
 
 
 def step(name: str, *inputs: str, cards: int = 1) -> Work:
     return Work(name, name[0], inputs, "", cards=cards)
+
+
+def lay_out(works: list[Work], seconds: dict[str, float], cards: int, slots: int) -> Timetable:
+    needed = {work.name: work.cards for work in works}
+    return timetable.lay_out(works, seconds, slots, cards=needed, count=cards)
 
 
 def seconds(works: list[Work], each: float = 10) -> dict[str, float]:
@@ -43,3 +49,11 @@ def test_a_step_of_several_cards_waits_until_they_are_free() -> None:
 def test_a_step_that_can_never_run_is_a_fault() -> None:
     with pytest.raises(ValueError, match="needs what never comes"):
         lay_out([step("b", cards=4)], {"b": 1}, 2, 1)
+
+
+def test_a_step_that_runs_keeps_its_slot_and_one_that_is_done_holds_up_none() -> None:
+    works = [step("a"), step("b", "a"), step("z")]
+    taken = {"a": 10.0, "b": 10.0, "z": 3.0}
+    made = timetable.lay_out(works, taken, 1, running=["z"], done=["a"])
+    assert made.begins == {"z": 0, "b": 3}
+    assert made.ends == 13
