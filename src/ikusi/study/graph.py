@@ -18,7 +18,7 @@ USABLE: frozenset[Status] = frozenset({"current", "done"})
 
 
 class Needing(Protocol):
-    """What needs others: a step, or its work in a plan."""
+    """A step, or its work in a plan: it needs others."""
 
     @property
     def name(self) -> str:

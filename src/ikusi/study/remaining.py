@@ -92,7 +92,7 @@ class _Known:
         return planned.seconds * self._compare(measured)
 
     def _compare(self, measured: Mapping[str, float]) -> float:
-        """How many times as long steps took as was planned."""
+        """The time that steps took, as a multiple of what was planned."""
         return sum(measured.values()) / sum(self.plan[name].seconds for name in measured)
 
     def _measure(self, steps: Iterable[Step]) -> dict[str, float]:
