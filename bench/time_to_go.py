@@ -56,10 +56,10 @@ def follow(command: list[str], environment: dict[str, str]) -> tuple[list[Line],
 
 def show(lines: list[Line], whole: float) -> None:
     """Print how far the lines were from what came."""
-    told = [line for line in lines if FIRST <= line[0] <= whole - LAST]
-    errors = [(gone, left / (whole - gone) - 1) for gone, left in told if left is not None]
-    print(f"took {whole:.0f} s; {len(told)} lines after the first {FIRST:.0f} s, of which "
-          f"{len(told) - len(errors)} did not know all")  # fmt: skip
+    counted = [line for line in lines if FIRST <= line[0] <= whole - LAST]
+    errors = [(gone, left / (whole - gone) - 1) for gone, left in counted if left is not None]
+    print(f"took {whole:.0f} s; {len(counted)} lines after the first {FIRST:.0f} s, of which "
+          f"{len(counted) - len(errors)} did not know all")  # fmt: skip
     if not errors:
         return
     print("| part of the time | lines | middle error | largest error |")

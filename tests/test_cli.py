@@ -218,8 +218,8 @@ def test_a_study_is_given_a_plan_of_its_steps(
     """For its time to go."""
     known = list[str]()
 
-    def note(*_: Any, foretell: Any) -> study.Outcome:
-        known.extend(foretell())
+    def note(*_: Any, estimate_steps: Any) -> study.Outcome:
+        known.extend(estimate_steps())
         return study.Outcome({}, StudyFolder(tmp_path))
 
     monkeypatch.setattr(study, "run", note)

@@ -116,26 +116,28 @@ def test_each_process_loads_libraries_once_for_each_kind_of_step() -> None:
         assert more == [30] * workers + [0] * (4 - workers)
 
 
-def test_a_study_is_foretold_by_speeds_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_steps_of_a_study_are_estimated_by_speeds_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     recipe, here, study = load("emoji-eu-quick"), Hardware(CORE, 2), StudyFolder(ROOT / "none")
     monkeypatch.setattr(planning, "find_machine", lambda: here)
     made = planning.make_plan(recipe, here, study, known=[])
     work = next(one.work for one in made.lines if one.work.kind == "evaluate")
     about = {"machine": CORE.name, "kind": "evaluate", "about": work.about}
     known = [speed(10, 20, fresh=True, **about), speed(10, 10, **about)]
-    foretold = planning.foretell(recipe, study, 1, known)
-    assert foretold.keys() == {one.work.name for one in made.lines}
-    assert foretold[work.name].seconds == pytest.approx(work.amount.middle + 10)
-    assert foretold[work.name].measured
+    estimated = planning.estimate_steps(recipe, study, 1, known)
+    assert estimated.keys() == {one.work.name for one in made.lines}
+    assert estimated[work.name].seconds == pytest.approx(work.amount.middle + 10)
+    assert estimated[work.name].measured
     alike = [one.name for one in layout.name_steps(recipe) if one.name.startswith("evaluate/e")]
     later = next(name for name in alike if name != work.name)
-    assert foretold[later].seconds == pytest.approx(work.amount.middle)
-    assert not foretold["instruct/english-eu000"].measured
+    assert estimated[later].seconds == pytest.approx(work.amount.middle)
+    assert not estimated["instruct/english-eu000"].measured
 
 
 def test_a_study_of_which_nothing_is_known_is_not_foretold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "find_machine", lambda: Hardware(CORE, 1))
-    assert planning.foretell(load("forkme"), StudyFolder(ROOT / "none"), None, []) == {}
+    assert planning.estimate_steps(load("forkme"), StudyFolder(ROOT / "none"), None, []) == {}
 
 
 def test_what_is_measured_is_one_run_whatever_the_grid_leaves_out() -> None:

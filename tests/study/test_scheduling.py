@@ -64,12 +64,12 @@ def test_a_study_that_is_foretold_knows_its_time_to_go_from_the_start(
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     steps, asked = grid(toy, {"a-000": 1}), list[str]()
 
-    def foretell() -> Plan:
+    def estimate_steps() -> Plan:
         asked.append("once")
         return {step.name: Planned(1000.0, True) for step in steps}
 
     for _ in range(2):
-        study.run_steps(steps, tmp_path / "s", 1, foretell=foretell)
+        study.run_steps(steps, tmp_path / "s", 1, estimate_steps=estimate_steps)
     first = next(line for line in "".join(capfd.readouterr()).splitlines() if " to go" in line)
     assert "0 of 5 steps" in first and "about 1:2" in first  # an hour and twenty minutes
     assert asked == ["once"]  # nothing is planned of a study with nothing to do

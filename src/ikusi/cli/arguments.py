@@ -99,14 +99,14 @@ def bring_up_to_date(
 
     _name_unchecked_words(loaded.language)
 
-    def foretell() -> "Plan":
-        from ikusi.plan.planning import foretell
+    def estimate_steps() -> "Plan":
+        from ikusi.plan.planning import estimate_steps
         from ikusi.recipe.folder import StudyFolder
 
-        return foretell(loaded, StudyFolder(folder), workers)
+        return estimate_steps(loaded, StudyFolder(folder), workers)
 
     outcome = torchrun.lead(
-        lambda: studies.run(loaded, folder, workers, only, redo, foretell=foretell)
+        lambda: studies.run(loaded, folder, workers, only, redo, estimate_steps=estimate_steps)
     )
     if outcome is not None:
         say(outcome.describe())

@@ -195,7 +195,7 @@ def make_plan(
     return Plan(recipe.name, hardware, lines, whole, slots, unknown)
 
 
-def foretell(
+def estimate_steps(
     recipe: Recipe, study: StudyFolder, workers: int | None, known: Sequence[Speed] | None = None
 ) -> dict[str, Planned]:
     """Estimate the seconds of each step of a study on this machine, by its name, as far as known.

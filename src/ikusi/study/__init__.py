@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_JOBS = 32  # in a cluster's queue at once
 
-Foretell = Callable[[], Plan]
+EstimateSteps = Callable[[], Plan]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def run(
     workers: int | None = None,
     only: Sequence[str] | None = None,
     redo: Sequence[str] | None = None,
-    foretell: Foretell = dict,
+    estimate_steps: EstimateSteps = dict,
 ) -> Outcome:
     """Bring a study up to date.
 
@@ -79,7 +79,7 @@ def run(
         only: names of steps, `*` allowed (`instruct/english-*`); they and what they need.
         redo: names of finished steps that are made anew, with all that need them, `*` allowed; an
             empty list stands for those that other code made.
-        foretell: plans the seconds of its steps, for the time to go; called if any is to be made.
+        estimate_steps: plans the seconds of its steps, for the time to go; called if any is to be made.
 
     Raises:
         InputError: a named step, base, corpus or tracker does not exist, the study is running
@@ -100,7 +100,7 @@ def run(
         only=only,
         redo=redo,
         shown=recipe_,
-        foretell=foretell,
+        estimate_steps=estimate_steps,
     )
 
 
@@ -124,7 +124,7 @@ def run_steps(
     only: Sequence[str] | None = None,
     redo: Sequence[str] | None = None,
     shown: Recipe | None = None,
-    foretell: Foretell = dict,
+    estimate_steps: EstimateSteps = dict,
 ) -> Outcome:
     """Run the steps that are not current; see `run`.
 
@@ -151,7 +151,7 @@ def run_steps(
         if shown is not None:
             artifact.write_text(study.recipe, recipe.show(shown))
         _warn_of_bf16(wanted, states)
-        _go(everything, wanted, states, study, workers, shown, foretell)
+        _go(everything, wanted, states, study, workers, shown, estimate_steps)
     return Outcome(states, study)
 
 
@@ -162,7 +162,7 @@ def _go(
     study: StudyFolder,
     workers: int | Literal["auto"],
     shown: Recipe | None,
-    foretell: Foretell,
+    estimate_steps: EstimateSteps,
 ) -> None:
     """Show and run. What this needs is imported here: a study with nothing to do needs none."""
     from ikusi.study import progress
@@ -181,7 +181,7 @@ def _go(
 
     count, gpus = _workers(workers, wanted)
     cells = progress.list_cells(shown) if shown else []
-    board = progress.Board(study.root.name, study, wanted, count, cells, score, foretell())
+    board = progress.Board(study.root.name, study, wanted, count, cells, score, estimate_steps())
     with progress.display(board, terminal.open_console()) as display:
         Scheduler(wanted, states, study, count, display, gpus, note_made).run()
 
