@@ -79,7 +79,7 @@ def run(
         only: names of steps, `*` allowed (`instruct/english-*`); they and what they need.
         redo: names of finished steps that are made anew, with all that need them, `*` allowed; an
             empty list stands for those that other code made.
-        estimate_steps: plans the seconds of its steps, for the time to go; called if any is to be made.
+        estimate_steps: plans its steps, for the time to go; called if any is to be made.
 
     Raises:
         InputError: a named step, base, corpus or tracker does not exist, the study is running
