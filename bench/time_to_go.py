@@ -4,7 +4,7 @@
 
 Makes the study in a folder of its own and reads the lines that it prints. With `--cache` it goes by
 the speeds that earlier studies left there; by default there are none. An error is the share by
-which the time that it says is above (or below) the one that went; the last half minute
+which the time it says is above (or below) the one that went; the last half minute
 is left out, where seconds are large shares.
 """
 
@@ -24,7 +24,7 @@ UNKNOWN = re.compile(r"to go: .*what (.*?) will take")
 FIRST, LAST = 60.0, 30.0  # seconds that are left out at the beginning and at the end
 
 Line = tuple[float, float | None]
-"""Seconds from the beginning, and the seconds that were said to be left; None where not all are known."""
+"""Seconds from the beginning, and those said to be left; None where not all are known."""
 
 
 def read_clock(text: str) -> float:
