@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,15 @@ COMMANDS = {
 }
 
 
+@cache
+def open_ikusi() -> Any:
+    """The command `ikusi` with all that it holds, built once for all tests."""
+    return typer.main.get_command(cli.app)
+
+
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> dict[str, Any]:
     """Every command there is, by the words that call it."""
-    command = command or typer.main.get_command(cli.app)
+    command = command or open_ikusi()
     inner = getattr(command, "commands", None)
     if inner is None:
         return {" ".join(path): command}

@@ -237,6 +237,7 @@ def test_a_name_that_says_nothing_is_not_overlooked(source: str, fault: bool) ->
     assert bool(riddles(source)) == fault
 
 
+@pytest.mark.slow
 def test_every_verb_and_noun_of_the_lists_is_used() -> None:
     public = [each for each in of_the_package() if each.is_public_function]
     assert {words(each.name)[0] for each in public} >= set(VERBS.split())

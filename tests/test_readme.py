@@ -6,10 +6,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
+
+from test_cli import open_ikusi
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -110,10 +110,7 @@ def test_make_targets_exist(page: str, words: list[str]) -> None:
 
 @pytest.mark.parametrize(("page", "words"), commands("ikusi"))
 def test_ikusi_commands_exist_with_their_options(page: str, words: list[str]) -> None:
-    from ikusi.cli import app
-
-    command: Any = typer.main.get_command(app)
-    rest = words[1:]
+    command, rest = open_ikusi(), words[1:]
     while (known := getattr(command, "commands", None)) and rest and rest[0][0] != "-":
         assert rest[0] in known, f"{page}: ikusi has no command {' '.join(words[1:])}"
         command = known[rest.pop(0)]

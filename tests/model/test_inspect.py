@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,14 @@ def corpus(tmp_path: Path) -> Corpus:
     return Corpus.open(tmp_path / "corpus")
 
 
-def checkpoint(folder: Path, family: str = "chatml", aspect: str = "square") -> Path:
+@cache
+def assembled(family: str, aspect: str) -> tuple[Any, Any]:
     words = tokenizer(family)
-    model, processor = fusion.assemble(tower(), llm(words=len(words)), words, aspect=aspect)
-    fusion.save(model, processor, folder)
+    return fusion.assemble(tower(), llm(words=len(words)), words, aspect=aspect)
+
+
+def checkpoint(folder: Path, family: str = "chatml", aspect: str = "square") -> Path:
+    fusion.save(*assembled(family, aspect), folder)
     return folder
 
 

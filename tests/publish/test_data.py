@@ -297,7 +297,7 @@ def test_a_licence_decides_whether_pictures_go_along(tmp_path: Path) -> None:
     data.publish_corpus(
         corpus.folder, tmp_path / "held", pictures="inline", allowed=["web-pictures"]
     )
-    assert "Released all the same" in (tmp_path / "held" / "README.md").read_text("utf-8")
+    assert "Released nevertheless" in (tmp_path / "held" / "README.md").read_text("utf-8")
 
 
 @pytest.mark.slow

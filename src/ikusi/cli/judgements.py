@@ -66,7 +66,7 @@ def export(
     counts = exporting.export_file(table, output, format)
     say(f"{counts.written:10,} written")
     if counts.replaced:
-        say(f"{counts.replaced:10,} left out: replaced by a later word of the same rater")
+        say(f"{counts.replaced:10,} left out: replaced by a later judgement of the same rater")
     if counts.unfit:
         say(f"{counts.unfit:10,} left out: the format has no place for them")
 

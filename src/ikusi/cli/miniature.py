@@ -19,7 +19,10 @@ app = typer.Typer(
 @app.command("fetch")
 def fetch(
     model: Annotated[
-        str | None, typer.Argument(help="An LLM of others, smollm2, instead.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="An LLM that others have trained, smollm2, instead.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Fetch the pictures and names, or an LLM, once for all studies, which also do so themselves.
@@ -60,7 +63,7 @@ def bases(
         float | None,
         typer.Option(
             help="Share of its rows in the language; 0.8 without. Less makes a backbone like an "
-            "English one that has met the language.",
+            "English one that has read a little of the language.",
             show_default=False,
         ),
     ] = None,

@@ -32,22 +32,24 @@ def plan(
     ] = None,
     gpus: Annotated[int, typer.Option(min=1, help="How many of them there are.")] = 1,
     machine: Annotated[
-        bool, typer.Option("--machine", help="This machine instead, as it is.")
+        bool, typer.Option("--machine", help="Plan for this machine instead, as it is.")
     ] = False,
     measure: Annotated[
         bool, typer.Option("--measure", help="First run a short time of each step here.")
     ] = False,
-    price: Annotated[float | None, typer.Option(min=0, help="Of an hour of one card.")] = None,
+    price: Annotated[
+        float | None, typer.Option(min=0, help="Price of an hour of one card.")
+    ] = None,
     translate: Annotated[
         list[str] | None,
-        typer.Option(metavar="RECIPE=CORPUS", help="A translation too; may be repeated."),
+        typer.Option(metavar="RECIPE=CORPUS", help="Plan a translation too; may be repeated."),
     ] = None,
     judge: Pairs = 0,
     price_read: Annotated[
-        float, typer.Option(min=0, help="Of a million tokens that the judge reads.")
+        float, typer.Option(min=0, help="Price of a million tokens that the judge reads.")
     ] = 0,
     price_written: Annotated[
-        float, typer.Option(min=0, help="Of a million tokens that it writes.")
+        float, typer.Option(min=0, help="Price of a million tokens that it writes.")
     ] = 0,
     rows: Rows = None,
     studies: Studies = Path("studies"),

@@ -33,7 +33,7 @@ KEPT = {
     "miniature bases": "models that are whole are kept; the same command makes them all anew",
     "miniature build": f"packages that were fetched are kept; {GOES_ON}",
     "annotate serve": f"every answer that was sent is kept; {GOES_ON}",
-    "chat": "preferences that were given are kept, conversations nowhere; the same command goes on",
+    "chat": "preferences that were given are kept, conversations are not; the same command goes on",
 }
 """What a stopped command has kept, and how to go on; `ANEW` for all others."""
 

@@ -71,7 +71,7 @@ def describe_terms(terms: Terms, done_all_the_same: Iterable[str] = ()) -> str:
         lines += ["", f"**{use.what}**: {linked}{stated}"]
         lines += ["", *(f"- {sentence}" for sentence in use.asks)] if use.asks else []
     if done := list(done_all_the_same):
-        lines += ["", "Released all the same, as whoever released it decided:"]
+        lines += ["", "Released nevertheless, by decision of its publisher:"]
         lines += ["", *(f"- {reason}" for reason in done)]
     return "\n".join(lines)
 

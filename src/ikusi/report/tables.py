@@ -166,8 +166,8 @@ def tabulate_seeds(study: Study) -> Table:
                 rows.append([model, name, pack.code, len(each), *measured, *_by_seed(sample)])
     columns = ["model", "benchmark", "language", "seeds", "score", "low", "high"]
     caption = (
-        "Each model over its seeds, with 95 % intervals; standard deviation between seeds beyond "
-        "what pictures make of them, and which part of the mean's variance that is"
+        "Each model over its seeds, with 95 % intervals; the standard deviation between seeds "
+        "that the choice of pictures does not explain, and its share of the mean's variance"
     )
     return Table("seeds", caption, [*columns, "lowest", "highest", *BY_SEED], rows)
 

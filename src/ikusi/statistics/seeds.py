@@ -35,7 +35,7 @@ class Spread(NamedTuple):
 
     @property
     def by_seed(self) -> float:
-        """Variance of the mean by seeds, beyond what pictures make of them."""
+        """Variance of the mean by seeds, beyond what pictures explain."""
         return max(0.0, self.between - self.crossed)
 
     @property

@@ -50,5 +50,5 @@ def serve(
         yield f"{listening.name_address(host, listener)}{make_link(word)}"
         if preferences is not None:
             yield f"Preferences are kept in {preferences.journal.folder}"
-        yield "Stop with Ctrl-C; conversations are kept nowhere."
+        yield "Stop with Ctrl-C; no conversation is kept."
         listening.send_pages(app.create(site, [*names, host]), listener, site.closed.set)
