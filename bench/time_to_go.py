@@ -1,10 +1,10 @@
 """The time to go that a study prints, beside the time that then went.
 
-    python bench/time_to_go.py [RECIPE] [KEY=VALUE ...] [--cache FOLDER] [--workers 2]
+    python bench/time_to_go.py [RECIPE] [KEY=VALUE ...] [--cache FOLDER] [--studies FOLDER]
 
-Makes the study in a folder of its own and reads the lines that it prints. With `--cache` it goes by
-the speeds that earlier studies left there; by default there are none. An error is the share by
-which the time it says is above (or below) the one that went; the last half minute
+Makes the study and reads the lines that it prints; it stays where `--studies` is given. With
+`--cache` it goes by the speeds that earlier studies left there; by default there are none. An error
+is the share by which the time it says is above (or below) the one that went; the last half minute
 is left out, where seconds are large shares.
 """
 
@@ -80,13 +80,12 @@ def main() -> None:
     parser.add_argument("recipe", nargs="?", type=Path, default=RECIPE)
     parser.add_argument("changes", nargs="*", help="KEY=VALUE, as of `ikusi study`")
     parser.add_argument("--cache", type=Path, help="user's cache, with speeds")
-    parser.add_argument("--workers", type=int)
+    parser.add_argument("--studies", type=Path, help="folder that it is made in, and stays in")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         cache = (asked.cache or Path(folder, "cache")).resolve()
-        command = ["ikusi", "study", str(asked.recipe), *asked.changes, "--studies", folder]
-        if asked.workers:
-            command += ["--workers", str(asked.workers)]
+        place = str(asked.studies or folder)
+        command = ["ikusi", "study", str(asked.recipe), *asked.changes, "--studies", place]
         show(*follow(command, os.environ | {"XDG_CACHE_HOME": str(cache)}))
 
 
