@@ -44,7 +44,7 @@ from ikusi.model.learning import set_trainable
 from ikusi.model.vision import take_out_encoder
 from ikusi.plan import card, pace
 from ikusi.recipe import Lora, Stage
-from ikusi.train import lora
+from ikusi.train import lora, packed
 from ikusi.train.attention import describe_kernel, use_packed_attention
 from ikusi.train.batches import EncodedSample, collate
 from ikusi.train.cost import find_peak, measure_cost
@@ -168,6 +168,7 @@ def watched(loop: Loop, reporter: Reporter, models: Sequence[Any], device: str) 
             torch.cuda.reset_peak_memory_stats()
             loop.run(after_step)
             return torch.cuda.max_memory_allocated()
+        packed.CPU_LOGITS = packed.MOST_LOGITS  # as many logits at once as on a GPU
         with Tally(*models) as tally:
             loop.run(after_step)
         return tally.most

@@ -190,6 +190,12 @@ def test_what_processes_share_each_holds_less_of() -> None:
     assert hold("ddp", 4).gathered == alone.gradients
 
 
+def test_a_loss_computed_with_its_gradients_holds_fewer_logits_but_these() -> None:
+    logits, states, head = 5 * SIZES.vocabulary, 5 * SIZES.hidden, 4 * 4608
+    assert hold("zero3", 4).logits == 12 * logits
+    assert hold("ddp", 4).logits == 8 * logits + 4 * states + head
+
+
 def test_published_shapes_have_the_published_number_of_weights() -> None:
     known = shapes.list_known()
     assert len({name for one in known for name in one.names}) == sum(len(k.names) for k in known)

@@ -236,7 +236,8 @@ class Memory:
             copies=formats.copied * formats.computed,
             saved=sizes.layers * (kept if again else of_layer) + 3 * kept - unread * (not again),
             layer=(of_layer if again else 0) + tokens * formats.passing(),
-            logits=12 * min(supervised * sizes.vocabulary, MOST_LOGITS),
+            logits=formats.logit() * min(supervised * sizes.vocabulary, MOST_LOGITS)
+            + formats.head_gradients(supervised),
             images=min(images, IMAGES_AT_ONCE) * formats.picture() * encoder,
             gathered=formats.count_gathered(learning),
         )
@@ -356,6 +357,19 @@ class _Formats:
     def passing(self) -> float:
         """Bytes of the gradients of a token that are in a layer at once: about those of its MLP."""
         return 3 * self.computed * self.sizes.inner + 8 * self.sizes.hidden
+
+    def logit(self) -> int:
+        """Bytes of a logit while its loss is computed: itself in fp32 and its exponential, and
+        where processes share the output layer its gradient too."""
+        return 12 if self.parallel in ("fsdp", "zero3") else 8
+
+    def head_gradients(self, supervised: int) -> float:
+        """Bytes of gradients that such a loss keeps for the way back: of the states that it is
+        computed from, and of an output layer that learns."""
+        if self.parallel in ("fsdp", "zero3"):
+            return 0
+        of_weight = 4 * self.sizes.vocabulary * self.sizes.hidden * self.learns
+        return supervised * self.sizes.hidden * self.stream + of_weight
 
     def picture(self) -> float:
         """Bytes of one picture in the encoder: the states of every layer, and its MLP at work."""
