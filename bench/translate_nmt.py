@@ -1,10 +1,11 @@
-"""A translation model run in four ways on the same captions, in one run.
+"""A translation model run in several ways on the same captions, in one run.
 
     python bench/translate_nmt.py [--captions 2048] [--threads 1] [--compute-type int8] [--times 3]
 
 Ways: a loop of transformers' `generate` in batches of 32 (on fewer captions: it is slow); bare
-CTranslate2 on captions that are already split into tokens and sorted by length; our engine under a
-`SentenceTranslator`; and a whole job, from corpus to corpus, with every check. The model is a
+CTranslate2 on captions that are already split into tokens and sorted by length; the same asked for
+the scores that a job keeps, and for no unknown word; our engine under a `SentenceTranslator`; and a
+whole job, from corpus to corpus, with every check. The model is a
 MarianMT as OPUS-MT's are (6 + 6 layers, 512 wide, 32,000 pieces) with random weights. It never ends
 by itself, and writes 16 tokens for every caption, greedily. Captions are 8 to 15 made-up words.
 Each way is timed several times, in turns, and its fastest time counts.
@@ -118,7 +119,9 @@ def by_transformers(folder: Path, texts: Sequence[str]) -> Callable[[], int]:
     return run
 
 
-def by_bare_ctranslate2(engine: CTranslate2Engine, texts: Sequence[str]) -> Callable[[], int]:
+def by_bare_ctranslate2(
+    engine: CTranslate2Engine, texts: Sequence[str], **asked: Any
+) -> Callable[[], int]:
     """CTranslate2 with nothing around it: the same model, tokens instead of texts."""
     pieces = sentencepiece.SentencePieceProcessor(
         model_file=str(Path(engine._settings.model) / "source.spm")
@@ -132,6 +135,7 @@ def by_bare_ctranslate2(engine: CTranslate2Engine, texts: Sequence[str]) -> Call
             max_decoding_length=WRITTEN,
             batch_type="tokens",
             max_batch_size=engine._settings.batch_tokens,
+            **asked,
         )
         assert {len(result.hypotheses[0]) for result in results} == {WRITTEN}
         return len(results)
@@ -191,6 +195,9 @@ def measured(asked: argparse.Namespace, folder: Path) -> dict[str, dict[str, flo
     ways = {
         f"transformers, batches of {BATCH}": by_transformers(model, texts[: asked.captions // 16]),
         "bare CTranslate2": by_bare_ctranslate2(engine, texts),
+        "bare CTranslate2 with scores": by_bare_ctranslate2(
+            engine, texts, return_scores=True, disable_unk=True
+        ),
         "engine and translator": by_translator(engine, texts),
         "job": by_job(engine, texts, folder),
     }
