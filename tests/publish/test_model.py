@@ -250,7 +250,7 @@ def test_a_name_that_the_base_forbids_is_refused_before_anything_is_written(
         publish_model(run, tmp_path / NAME, hub_name="org/basque-llava")
     publish_model(run, tmp_path / "basque-llava", allowed=["llama3.1"])
     card = (tmp_path / "basque-llava" / "README.md").read_text()
-    assert "as whoever released it decided" in card
+    assert "by decision of its publisher" in card
     assert "llama.cpp needs two files" in card
 
 
