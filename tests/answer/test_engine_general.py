@@ -11,13 +11,14 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationC
 
 from answer.families import FAMILIES
 from ikusi.answer.engine import Query, Reply
+from ikusi.answer.engines import general
 from ikusi.answer.engines.general import General, open_general
 from ikusi.answer.engines.here import open_local
 from ikusi.data.corpus import Corpus
 from ikusi.errors import InputError
 from ikusi.evaluate import run
 from ikusi.evaluate.benchmark import Benchmark
-from ikusi.model.resizing import resize_across_first
+from ikusi.model.resizing import AcrossFirst, resize_across_first
 from measured import LANGUAGES, PACKS, evaluate, rows_of
 
 Pairs = Sequence[tuple[Benchmark, Corpus]]
@@ -192,6 +193,16 @@ def test_a_template_that_ends_no_answer_ends_it_with_the_end_of_text(tmp_path: P
         replies.append(open_local(folder).answer(queries, PICTURES))
     for one, other in zip(*replies, strict=True):
         assert (one.prompt, one.text, one.scores) == (other.prompt, other.text, other.scores)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_pictures_of_any_model_are_resized_across_first(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    if not known:
+        monkeypatch.setattr(general.families, "find", lambda kind: None)
+    processor = open_general(checkpoint, torch.float32, "cpu", batch_size=1).processor
+    assert isinstance(processor.image_processor.image_processor, AcrossFirst)  # it remembers
 
 
 @pytest.mark.slow

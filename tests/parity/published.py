@@ -1,4 +1,5 @@
-"""The settings of image processors as the families' models have them on the hub."""
+"""Settings of image processors such as the families' models have on the hub; written down without
+it, so a model's own may differ."""
 
 from typing import Any
 

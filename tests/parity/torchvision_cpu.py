@@ -5,7 +5,7 @@ not loaded, and its import fails as it tells PyTorch of the shapes of two that d
 choose among boxes, and no picture is resized by them: that is done by PyTorch's `interpolate`.
 """
 
-import torch
+from torch.library import Library
 
 MISSING = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -13,7 +13,7 @@ MISSING = (
 )
 """Operators that torchvision speaks of when it is imported, whether it has them or not."""
 
-DECLARED: list[torch.library.Library] = []
+DECLARED: list[Library] = []
 """Kept: what a library has declared goes when it does."""
 
 
@@ -28,7 +28,7 @@ def import_torchvision() -> str:
     except RuntimeError as error:
         if "torchvision::nms does not exist" not in str(error):
             raise
-        DECLARED.append(torch.library.Library("torchvision", "DEF"))
+        DECLARED.append(Library("torchvision", "DEF"))
         for operator in MISSING:
             DECLARED[0].define(operator)
         import torchvision

@@ -9,6 +9,7 @@ import pytest
 import warm
 from ikusi import recipe, speeds
 from ikusi.data.corpus import CorpusWriter
+from ikusi.errors import InputError
 from ikusi.plan import card, measuring, pace, planning
 from ikusi.plan.card import Card, Hardware
 from ikusi.plan.span import Span
@@ -138,6 +139,24 @@ def test_the_steps_of_a_study_are_estimated_by_speeds_of_this_machine(
 def test_a_study_of_which_nothing_is_known_is_not_foretold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "find_machine", lambda: Hardware(CORE, 1))
     assert planning.estimate_steps(load("forkme"), StudyFolder(ROOT / "none"), None, []) == {}
+
+
+@pytest.mark.parametrize("error", [InputError("no card"), TimeoutError("nvidia-smi"), KeyError(1)])
+def test_no_study_fails_for_want_of_its_time_to_go(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail() -> Hardware:
+        raise error
+
+    monkeypatch.setattr(planning, "find_machine", fail)
+    assert planning.estimate_steps(load("emoji-eu-quick"), StudyFolder(ROOT / "none"), 1, []) == {}
+
+
+def test_a_step_that_takes_no_time_is_left_out_of_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "find_machine", lambda: Hardware(CORE, 1))
+    nothing = pace.Pace(Span.exactly(0), True, None, "made up")
+    monkeypatch.setattr(pace, "estimate", lambda *_: nothing)
+    assert planning.estimate_steps(load("emoji-eu-quick"), StudyFolder(ROOT / "none"), 1, []) == {}
 
 
 def test_what_is_measured_is_one_run_whatever_the_grid_leaves_out() -> None:

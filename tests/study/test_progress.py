@@ -7,18 +7,11 @@ from rich.console import Console
 
 from ikusi.recipe.folder import StudyFolder
 from ikusi.study import progress
-from ikusi.study.graph import State, Step
+from ikusi.study.graph import State
 from ikusi.study.progress import Board, Cell
 from ikusi.study.remaining import Planned
+from study.grids import STEPS
 
-STEPS = [
-    Step("data", "m:f"),
-    Step("align/a", "m:f", ("data",)),
-    Step("instruct/a-000", "m:f", ("align/a",)),
-    Step("instruct/a-100", "m:f", ("align/a",)),
-    Step("evaluate/a-000", "m:f", ("instruct/a-000",)),
-    Step("evaluate/a-100", "m:f", ("instruct/a-100",)),
-]
 CELLS = [
     Cell("a", "0% eu", ("align/a", "instruct/a-000", "evaluate/a-000")),
     Cell("a", "100% eu", ("align/a", "instruct/a-100", "evaluate/a-100")),

@@ -4,15 +4,8 @@ import pytest
 
 from ikusi.study.graph import State, Step
 from ikusi.study.remaining import Plan, Planned, estimate_seconds
+from study.grids import STEPS
 
-STEPS = [
-    Step("data", "m:f"),
-    Step("align/a", "m:f", ("data",)),
-    Step("instruct/a-000", "m:f", ("align/a",)),
-    Step("instruct/a-100", "m:f", ("align/a",)),
-    Step("evaluate/a-000", "m:f", ("instruct/a-000",)),
-    Step("evaluate/a-100", "m:f", ("instruct/a-100",)),
-]
 FLAT = {step.name: Planned(100.0, True) for step in STEPS}
 
 

@@ -21,6 +21,7 @@ from ikusi.answer.engines.here import open_local
 from ikusi.errors import InputError
 from ikusi.model import chat, families
 from ikusi.model.learning import find_part, set_trainable
+from ikusi.model.resizing import AcrossFirst
 from ikusi.train.attention import use_packed_attention
 from ikusi.train.batches import EncodedSample, collate, list_distinct_pictures
 from ikusi.train.packed import PackedModel
@@ -125,6 +126,10 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param.startswith("paligemma"):
         talks = talks[:3]  # with one question
     return Opened(folder, model, processor, Encoder(Samples(talks), model, processor, 400), talks)
+
+
+def test_the_pictures_of_a_family_are_resized_across_first(opened: Opened) -> None:
+    assert isinstance(opened.processor.image_processor, AcrossFirst)
 
 
 def process(processor: Any, talks: Sequence[Any]) -> dict[str, Tensor]:

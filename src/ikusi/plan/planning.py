@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ikusi import speeds
-from ikusi.errors import InputError
 from ikusi.plan import fitting, pace, serving, shapes
 from ikusi.plan.amounts import Amounts
 from ikusi.plan.card import Hardware, find_machine
@@ -205,22 +204,22 @@ def estimate_steps(
         workers: steps that run at once; the recipe's figure if not given.
         known: speeds that were measured; by default those in the user's cache.
     """
+    measured = speeds.read() if known is None else known
     try:
         hardware = find_machine()
         first = shapes.find(recipe.backbone(recipe.grid.backbones[0]))
-        works = Workload(
-            recipe, Amounts(recipe, study, first, {}), not hardware.card.is_processor
-        ).list_work(layout.name_steps(recipe))
-    except InputError as error:
+        amounts = Amounts(recipe, study, first, {})
+        workload = Workload(recipe, amounts, not hardware.card.is_processor)
+        works = workload.list_work(layout.name_steps(recipe))
+        slots = workers or count_slots(recipe, hardware)
+        paces = list(_list_paces(works, hardware, measured, slots))
+    except Exception as error:  # no study fails for want of its time to go
         logger.info("time to go: nothing is planned: %s", error)
         return {}
-    measured = speeds.read() if known is None else known
-    slots = workers or count_slots(recipe, hardware)
-    paces = zip(works, _list_paces(works, hardware, measured, slots), strict=True)
     return {
         work.name: Planned(pace.seconds.middle, pace.measured)
-        for work, pace in paces
-        if pace.seconds is not None
+        for work, pace in zip(works, paces, strict=True)
+        if pace.seconds and pace.seconds.middle > 0
     }
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST_JOBS = 32  # in a cluster's queue at once
 
 EstimateSteps = Callable[[], Plan]
+"""Plans the steps of a study that is to run."""
 
 
 @dataclass(frozen=True)

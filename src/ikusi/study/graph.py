@@ -17,8 +17,8 @@ FINISHED: frozenset[Status] = frozenset({"current", "done", "failed", "skipped"}
 USABLE: frozenset[Status] = frozenset({"current", "done"})
 
 
-class Needing(Protocol):
-    """A step, or its work in a plan: it needs others."""
+class Node(Protocol):
+    """A node of the graph: a step, or its work in a plan."""
 
     @property
     def name(self) -> str:
@@ -121,7 +121,7 @@ def order_steps(steps: Iterable[Step]) -> list[Step]:
     return list(placed.values())
 
 
-def measure_depths(steps: Sequence[Needing]) -> dict[str, int]:
+def measure_depths(steps: Sequence[Node]) -> dict[str, int]:
     """Number of steps that must come before each one, along its longest path; for ordered steps."""
     depth: dict[str, int] = {}
     for step in steps:

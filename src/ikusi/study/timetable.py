@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ikusi.study.graph import Needing, measure_depths
+from ikusi.study.graph import Node, measure_depths
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Timetable:
 
 
 def lay_out(
-    steps: Sequence[Needing],
+    steps: Sequence[Node],
     seconds: Mapping[str, float],
     slots: int,
     *,
