@@ -173,7 +173,8 @@ def train_theirs(
     if not isinstance(processor, ProcessorMixin):
         sys.exit("TRL: expected a processor of transformers, which also reads text alone")
     encoder = Encoder(rows, model, processor, LONGEST)
-    samples = {int(index): encoder.encode(int(index)) for index in rows.order(0)}
+    order = rows.order(0).tolist()
+    samples = dict(zip(order, encoder.encode(order), strict=True))
 
     class SameTokens(DataCollatorForVisionLanguageModeling):
         """The tokens of a row that Ikusi learns: its end of a turn, but nothing after it."""

@@ -57,7 +57,7 @@ def reading(folder: Path, asked: argparse.Namespace) -> float:
     llava, processor = model()
     rows = mixture(folder / "corpus", asked.steps * asked.batch, asked.width, asked.height)
     encoder = Encoder(rows, llava, processor, max_length=512)
-    samples = [encoder.encode(index) for index in range(2 * asked.batch)]
+    samples = encoder.encode(range(2 * asked.batch))
     pictures = [sample.picture for sample in samples if sample.picture]
     encoder.pixels(pictures[: asked.batch])
     began = time.process_time()

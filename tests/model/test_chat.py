@@ -11,7 +11,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 from ikusi.errors import InputError
 from ikusi.model import chat
 from ikusi.model.parts import open_tokenizer, prepare_tokens
-from ikusi.model.tokens import find_control_tokens
+from ikusi.model.tokens import find_control_tokens, with_image_parts
 from model.families import ENDS, FAMILIES, WITHOUT_SYSTEM, tokenizer
 
 FEATURES = 4
@@ -177,8 +177,10 @@ def test_any_text_keeps_the_promises(name: str, question: str, answers: list[str
     assume(not find_control_tokens(made, "\n".join([question, *answers])))  # they are refused
     talk = [t for a in answers for t in (turn("user", PICTURE, question), turn("assistant", a))]
     encoded = encode(made, talk)
-    prompt = chat.encode_prompt(made, talk[:-1], FEATURES, image_id(made))
-    assert encoded.input_ids[: len(prompt)] == prompt
+    for index in range(1, len(talk), 2):
+        prompt = chat.encode_prompt(made, talk[:index], FEATURES, image_id(made))
+        assert encoded.input_ids[: len(prompt)] == prompt
+        assert encoded.supervised[len(prompt) - 1 : len(prompt) + 1] == [False, True]
     assert encoded.image_tokens == FEATURES * len(answers)
     last = [t for t, s in zip(encoded.input_ids, encoded.supervised, strict=True) if s][-1]
     assert made.convert_ids_to_tokens(last) == chat.end_of_turn(made)
@@ -250,14 +252,70 @@ PROMPT = "{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{
             + PROMPT,
             "found 0: the chat template drops or repeats images",
         ),
+        (
+            "{%- for message in messages if not add_generation_prompt -%}"
+            + HEADER
+            + "{{- message['content'] + '<|end|>' -}}"
+            + PROMPT,
+            "found 0: the chat template drops or repeats images",
+        ),
     ],
-    ids=["never ends", "rewrites", "looks ahead", "loses images"],
+    ids=["never ends", "rewrites", "looks ahead", "loses images", "asks without images"],
 )
 def test_templates_that_cannot_be_followed_are_refused(template: str, problem: str) -> None:
     made = ready("plain")
     made.chat_template = template
     with pytest.raises(InputError, match=problem):
         encode(made, [QUESTION, ANSWER])
+
+
+REFUSES_THREE = "{%- if messages | length == 3 -%}{{- raise_exception('three') -}}{%- endif -%}"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (("", ""), "row 7: the chat template refuses .*: three"),
+        (("| trim", "| replace('Katua', '')"), "row 7: message 2: .* rewrites"),
+        (("'<|assistant|>'", "'<|user|>'"), "row 7: message 2: .* differently when more follows"),
+    ],
+    ids=["nothing", "rewrites", "asks otherwise"],
+)
+def test_what_is_wrong_in_an_earlier_turn_is_told_first(
+    change: tuple[str, str], problem: str
+) -> None:
+    made = ready("plain")
+    made.chat_template = REFUSES_THREE + made.chat_template.replace(*change)
+    with pytest.raises(InputError, match=problem):
+        encode(made, TALK, row="row 7")
+
+
+def test_a_conversation_is_written_in_two_calls_by_the_llms_own_template(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, used = ready("chatml"), []
+    encode(made, TALK)  # the template is known
+    inner = made.apply_chat_template
+
+    def note(*messages: Any, **settings: Any) -> Any:
+        used.append(settings["chat_template"])
+        return inner(*messages, **settings)
+
+    monkeypatch.setattr(made, "apply_chat_template", note)
+    encode(made, TALK)
+    assert used == [tokenizer("chatml").chat_template] * 2 != [made.chat_template] * 2
+
+
+def test_what_makes_strings_of_parts_stays_where_parts_are_given() -> None:
+    made = ready("plain")
+    made.chat_template = with_image_parts(tokenizer("llava-parts").chat_template, "<|image|>")
+    with pytest.raises(InputError, match="rewrites the assistant's text"):
+        encode(made, TALK[2:])
+
+
+def test_a_conversation_that_the_assistant_begins_is_refused(family: str) -> None:
+    with pytest.raises(InputError, match=r"row 7: the chat template refuses .* empty conversation"):
+        encode(ready(family), [ANSWER, QUESTION, ANSWER], row="row 7")
 
 
 def test_a_tokenizer_without_a_template_is_refused() -> None:

@@ -51,7 +51,7 @@ def test_a_row_is_unfit_where_it_cannot_be_encoded(family: str) -> None:
     made = ready(family)
     image = made.convert_tokens_to_ids(chat.find_image_token(made))
     fitness = Fitness(made, image, LONGEST)
-    spelled = [made.convert_ids_to_tokens(i) for i in compile_control(made)[1]]
+    spelled = [made.convert_ids_to_tokens(i) for i in compile_control(made).ids]
     talks = {**TALKS, **{token: [turn("user", f"What is {token}?"), SAID] for token in spelled}}
     unfit = 0
     for name, talk in talks.items():

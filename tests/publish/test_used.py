@@ -1,6 +1,7 @@
 """The lists of rows that trainings read are those of the training's own order."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,8 @@ class Reader:
     def __init__(self, mixture: Mixture) -> None:
         self.mixture = mixture
 
-    def encode(self, index: int) -> tuple[str, str]:
-        sample = self.mixture[index]
-        return sample.id, sample.language
+    def encode(self, indices: Sequence[int]) -> list[tuple[str, str]]:
+        return [(sample.id, sample.language) for sample in self.mixture.take(indices)]
 
 
 @pytest.mark.slow

@@ -17,13 +17,13 @@ from ikusi.train.attention import attend_explicit, attend_fused, pack_lengths, u
 from ikusi.train.batches import Batch, EncodedSample, collate, divide, list_distinct_pictures
 from ikusi.train.packed import PackedModel
 from ikusi.train.stages import recompute_activations
-from ikusi.train.steps import Encoder
+from ikusi.train.steps import Encoder, Steps
 from train.samples import Samples, language_model, multimodal_model
 
 
 def encoded(samples: Samples, model: Any, processor: Any) -> tuple[Encoder, list[EncodedSample]]:
     encoder = Encoder(samples, model, processor, max_length=64)
-    return encoder, [encoder.encode(i) for i in range(len(samples))]
+    return encoder, encoder.encode(range(len(samples)))
 
 
 def shown(encoder: Encoder, rows: list[EncodedSample]) -> Batch:
@@ -266,3 +266,25 @@ def test_bf16_stays_near_fp32() -> None:
         near = float(PackedModel(model, bf16=True)(batch))
     assert near == pytest.approx(exact, rel=0.01)
     assert near != exact
+
+
+@pytest.mark.parametrize("epochs", [1.0, 2.5])
+def test_the_rows_of_a_step_are_read_together_and_each_once(
+    epochs: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, read = Samples(), []
+    encoder = Encoder(samples, *multimodal_model(), max_length=64)
+    take = samples.take
+
+    def note(indices: Any) -> Any:
+        read.append(list(indices))
+        return take(indices)
+
+    monkeypatch.setattr(samples, "take", note)
+    steps = Steps(samples, encoder, batch_size=5, epochs=epochs)
+    ids = [sample.id for step in range(len(steps)) for sample in steps.samples(step)]
+    order = [index for epoch in range(3) for index in samples.order(epoch)]
+    assert ids == [f"row-{index}" for index in order[: steps.rows]]
+    assert sorted(index for some in read for index in some) == list(range(len(samples)))
+    assert [len(some) for some in read[:3]] == [5, 5, 2]
+    assert len(steps._encoded) == (len(samples) if epochs > 1 else 0)

@@ -105,7 +105,7 @@ class Opened:
 
     @property
     def rows(self) -> list[EncodedSample]:
-        return [self.encoder.encode(index) for index in range(len(self.talks))]
+        return self.encoder.encode(range(len(self.talks)))
 
 
 def open_model(folder: Path) -> tuple[Any, Any]:
@@ -370,7 +370,7 @@ def test_a_picture_of_another_size_than_its_table_says_is_refused(opened: Opened
     corpus = Pictures()
     corpus.image_size = lambda image_id: (16, 16)  # type: ignore[method-assign]
     encoder = Encoder(Samples(opened.talks, corpus), opened.model, opened.processor, 400)
-    rows = [encoder.encode(0)]
+    rows = encoder.encode([0])
     if not families.find_of(opened.model).sized:  # type: ignore[union-attr]
         assert lay(encoder, rows)
         return

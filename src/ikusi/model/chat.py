@@ -13,21 +13,17 @@ own (those of models that see), gets the parts and writes its own image token.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from jinja2.exceptions import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from ikusi.errors import InputError
 from ikusi.model.expansion import Images, place_images
-from ikusi.model.pieces import encode_text, encode_texts
-from ikusi.model.tokens import compile_control, find_control_tokens, find_image_token
-
-Message = Mapping[str, Any]
+from ikusi.model.pieces import encode_text, encode_with_borders
+from ikusi.model.rendering import Message, accepts_flattened, apply_template, flatten
+from ikusi.model.tokens import Control, compile_control, find_image_token
 
 ROLES = ("system", "user", "assistant")
 
@@ -63,9 +59,10 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
     Raises InputError where it ends without one: a model trained so would never stop.
     """
     probe = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    rendered = _render(tokenizer, probe, row="")
+    control = compile_control(tokenizer)
+    rendered = _render(tokenizer, probe, control, row="")
     start, passed = rendered.turns[0]
-    return find_control_tokens(tokenizer, rendered.text[start:])[passed]
+    return str(control.pattern.findall(rendered.text, start)[passed])
 
 
 def list_stops(tokenizer: PreTrainedTokenizerBase, settings: Any) -> list[int]:
@@ -76,11 +73,6 @@ def list_stops(tokenizer: PreTrainedTokenizerBase, settings: Any) -> list[int]:
     if tokenizer.chat_template is not None:
         stops.add(int(tokenizer.convert_tokens_to_ids(end_of_turn(tokenizer))))
     return sorted(stops)
-
-
-def accepts_strings(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the chat template writes contents given as strings (else it wants lists)."""
-    return _writes_strings(tokenizer, _template(tokenizer))
 
 
 def render(
@@ -97,20 +89,16 @@ def render(
     unknown roles, contents that spell control tokens, images the template loses, and whatever the
     template itself refuses.
     """
-    given = _prepare(tokenizer, messages, row)
-    text = _apply(tokenizer, given, add_generation_prompt, row)
-    _check_images(tokenizer, messages, text, row)
-    return text
+    given = _prepare(tokenizer, messages, compile_control(tokenizer), row)
+    return _write(tokenizer, messages, given, add_generation_prompt, row)
 
 
 def _prepare(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], row: str
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], control: Control, row: str
 ) -> list[dict[str, Any]]:
     """The messages, checked, with contents as the template takes them."""
-    control = compile_control(tokenizer)[0]
     strings = [_check_message(tokenizer, message, control, row) for message in messages]
-    flat = accepts_strings(tokenizer) and not _writes_images(tokenizer, _template(tokenizer))
-    return strings if flat else _as_parts(messages)
+    return strings if accepts_flattened(tokenizer) else _as_parts(messages)
 
 
 def encode(
@@ -129,11 +117,12 @@ def encode(
     where the cut would fall inside an image or leaves nothing to learn, and where the template
     cannot be followed (see `render`).
     """
-    rendered = _render(tokenizer, messages, row)
+    control = compile_control(tokenizer)
+    rendered = _render(tokenizer, messages, control, row)
     if not rendered.turns:
         raise InputError(f"{_where(row)}expected an assistant turn to learn from, found none")
-    ids, starts = _tokens(tokenizer, rendered)
-    supervised = _mark(tokenizer, ids, starts, rendered.turns)
+    ids, starts = _tokens(tokenizer, rendered, control)
+    supervised = _mark(ids, starts, rendered.turns, control)
     count = ids.count(image_token_id) if image_token_id is not None else 0
     wide, supervised, end = place_images(ids, supervised, images, image_token_id)
     limit = len(wide) if max_length is None else max_length
@@ -155,30 +144,14 @@ def encode_prompt(
     Token for token the beginning of what `encode` gives for the same messages with an answer
     appended, so a model is asked exactly as it was trained.
     """
-    rendered = _render(tokenizer, messages, row, add_generation_prompt=True)
-    ids, _ = _tokens(tokenizer, rendered)
+    control = compile_control(tokenizer)
+    rendered = _render(tokenizer, messages, control, row, add_generation_prompt=True)
+    ids, _ = _tokens(tokenizer, rendered, control)
     return place_images(ids, [False] * len(ids), images, image_token_id)[0]
 
 
 def _where(row: str) -> str:
     return f"{row}: " if row else ""
-
-
-def _template(tokenizer: PreTrainedTokenizerBase) -> str:
-    template = tokenizer.chat_template
-    if not isinstance(template, str):
-        raise InputError(
-            "tokenizer: expected one chat template, found "
-            + ("none" if template is None else f"{len(template)}: {', '.join(template)}")
-        )
-    return template
-
-
-def _flat(content: str | Sequence[Message], image: str) -> str:
-    """The one rule: texts run on, an image is its token and a newline."""
-    if isinstance(content, str):
-        return content
-    return "".join(image + "\n" if part["type"] == "image" else part["text"] for part in content)
 
 
 def count_images(messages: Sequence[Message]) -> int:
@@ -193,21 +166,21 @@ def count_images(messages: Sequence[Message]) -> int:
 
 
 def _check_message(
-    tokenizer: PreTrainedTokenizerBase, message: Message, control: re.Pattern[str], row: str
+    tokenizer: PreTrainedTokenizerBase, message: Message, control: Control, row: str
 ) -> dict[str, str]:
     """The message with its content as a string, refused if its text spells a control token."""
     role, content = message["role"], message["content"]
     if role not in ROLES:
         raise InputError(f"{_where(row)}role: expected one of {', '.join(ROLES)}, found {role!r}")
-    spelled = control.findall(_flat(content, ""))
-    if spelled:
+    text = flatten(content, "")
+    if spelled := control.pattern.search(text):
         raise InputError(
             f"{_where(row)}{role} turn: expected text, found the control token {spelled[0]!r} in it"
         )
-    pictures = count_images([message])
+    pictured = bool(count_images([message]))
     return {
         "role": role,
-        "content": _flat(content, find_image_token(tokenizer) if pictures else ""),
+        "content": flatten(content, find_image_token(tokenizer)) if pictured else text,
     }
 
 
@@ -218,54 +191,7 @@ def _as_parts(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return [{"role": m["role"], "content": parts(m["content"])} for m in messages]
 
 
-@lru_cache(maxsize=32)
-def _writes_strings(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
-    return "ikusi" in _try_out(tokenizer, template, "ikusi")
-
-
-@lru_cache(maxsize=32)
-def _writes_images(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
-    """Whether it writes an image, given as a part, otherwise than as a line of its own."""
-    if (image := getattr(tokenizer, "image_token", None)) is None:
-        return False
-    parts = [{"type": "image"}, {"type": "text", "text": "ikusi"}]
-    own = _try_out(tokenizer, template, parts)
-    return image in own and own != _try_out(tokenizer, template, _flat(parts, image))
-
-
-def _try_out(tokenizer: PreTrainedTokenizerBase, template: str, content: Any) -> str:
-    """A user's turn as a template writes it; empty where the template refuses it."""
-    probe = [{"role": "user", "content": content}]
-    try:
-        return str(tokenizer.apply_chat_template(probe, chat_template=template, tokenize=False))
-    except (TemplateError, TypeError, ValueError):
-        return ""
-
-
-def _apply(
-    tokenizer: PreTrainedTokenizerBase,
-    messages: Sequence[Message],
-    add_generation_prompt: bool,
-    row: str,
-) -> str:
-    try:
-        return str(
-            tokenizer.apply_chat_template(
-                [dict(message) for message in messages],
-                tokenize=False,
-                add_generation_prompt=add_generation_prompt,
-            )
-        )
-    except (TemplateError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{_where(row)}the chat template refuses the conversation: {error}"
-        ) from error
-
-
-def _check_images(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], text: str, row: str
-) -> None:
-    expected = count_images(messages)
+def _check_images(tokenizer: PreTrainedTokenizerBase, expected: int, text: str, row: str) -> None:
     if not expected:
         return
     count = text.count(find_image_token(tokenizer))
@@ -276,41 +202,60 @@ def _check_images(
         )
 
 
+def _write(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    given: list[dict[str, Any]],
+    add_generation_prompt: bool,
+    row: str,
+) -> str:
+    """The whole conversation as text, of `messages` as they are `given`."""
+    text = apply_template(tokenizer, [given], add_generation_prompt, _where(row))[0]
+    _check_images(tokenizer, count_images(messages), text, row)
+    return text
+
+
 def _render(
     tokenizer: PreTrainedTokenizerBase,
     messages: Sequence[Message],
+    control: Control,
     row: str,
     add_generation_prompt: bool = False,
 ) -> _Rendered:
     """Render the whole conversation and find its assistant turns."""
-    given, control = _prepare(tokenizer, messages, row), compile_control(tokenizer)[0]
-    text = _apply(tokenizer, given, add_generation_prompt, row)
-    _check_images(tokenizer, messages, text, row)
-    turns = [
-        _turn(tokenizer, messages, given[:index], text, control, row)
-        for index, message in enumerate(messages)
-        if message["role"] == "assistant"
-    ]
+    given = _prepare(tokenizer, messages, control, row)
+    text = _write(tokenizer, messages, given, add_generation_prompt, row)
+    answers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+    asked = _ask(tokenizer, [given[:index] for index in answers], row)
+    turns = []
+    for index in answers:
+        where = f"{_where(row)}message {index + 1}: "
+        answer = flatten(messages[index]["content"], "").strip()
+        if not answer:
+            raise InputError(f"{where}expected an answer, found an empty assistant turn")
+        prompt = next(asked)
+        _check_images(tokenizer, count_images(messages[:index]), prompt, row)
+        turns.append(_find_turn(text, prompt, answer, control, where))
     return _Rendered(text, turns)
 
 
-def _turn(
-    tokenizer: PreTrainedTokenizerBase,
-    messages: Sequence[Message],
-    before: list[dict[str, Any]],
-    text: str,
-    control: re.Pattern[str],
-    row: str,
+def _ask(
+    tokenizer: PreTrainedTokenizerBase, conversations: list[list[dict[str, Any]]], row: str
+) -> Iterator[str]:
+    """Conversations up to where an answer begins, rendered in one call; where one of them is
+    refused, each when it is its turn, so that what is wrong in an earlier turn is said first."""
+    try:
+        yield from apply_template(tokenizer, conversations, True, _where(row))
+    except InputError:
+        for one in conversations:
+            yield from apply_template(tokenizer, [one], True, _where(row))
+
+
+def _find_turn(
+    text: str, prompt: str, answer: str, control: Control, where: str
 ) -> tuple[int, int]:
-    """Find where the assistant turn after `before` starts in `text`, and count the control tokens
+    """Find where the turn that follows `prompt` starts in `text`, and count the control tokens
     that come in it before its answer."""
-    index = len(before)
-    where = f"{_where(row)}message {index + 1}: "
-    answer = _flat(messages[index]["content"], "").strip()
-    if not answer:
-        raise InputError(f"{where}expected an answer, found an empty assistant turn")
-    prompt = _apply(tokenizer, before, True, row)
-    _check_images(tokenizer, messages[:index], prompt, row)
     if not text.startswith(prompt):
         raise InputError(
             f"{where}the chat template renders the conversation before this turn differently "
@@ -319,8 +264,8 @@ def _turn(
     place = text.find(answer, len(prompt))
     if place < 0:
         raise InputError(f"{where}the chat template rewrites the assistant's text")
-    passed = len(control.findall(text, len(prompt), place))
-    if not control.search(text, place + len(answer)):
+    passed = len(control.pattern.findall(text, len(prompt), place))
+    if not control.pattern.search(text, place + len(answer)):
         raise InputError(
             f"{where}the chat template ends the assistant's turn without a control token, "
             "so a model could not learn to stop"
@@ -328,7 +273,9 @@ def _turn(
     return len(prompt), passed
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, rendered: _Rendered) -> tuple[list[int], list[int]]:
+def _tokens(
+    tokenizer: PreTrainedTokenizerBase, rendered: _Rendered, control: Control
+) -> tuple[list[int], list[int]]:
     """Ids of the text, and the index at which each assistant turn's tokens start.
 
     Where the prompt's last characters and the answer's first would share a token, the text is
@@ -336,13 +283,13 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, rendered: _Rendered) -> tuple[li
     Offsets alone do not show such tokens (byte-level tokenizers trim spaces from them), so the
     prompt's own tokens are compared.
     """
-    prompts = [rendered.text[:start] for start, _ in rendered.turns]
-    ids, *begun = encode_texts(tokenizer, [rendered.text, *prompts])
-    if all(ids[: len(prompt)] == prompt for prompt in begun):
-        return ids, list(map(len, begun))
+    borders = [start for start, _ in rendered.turns]
+    ids, places = encode_with_borders(tokenizer, control, rendered.text, borders)
+    if places is not None:
+        return ids, places
     cuts: list[int] = []
     starts = []
-    for start, _ in rendered.turns:
+    for start in borders:
         prompt = encode_text(tokenizer, rendered.text[:start], cuts)
         if ids[: len(prompt)] != prompt:
             cuts.append(start)
@@ -352,18 +299,14 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, rendered: _Rendered) -> tuple[li
 
 
 def _mark(
-    tokenizer: PreTrainedTokenizerBase,
-    ids: Sequence[int],
-    starts: Sequence[int],
-    turns: Sequence[tuple[int, int]],
+    ids: Sequence[int], starts: Sequence[int], turns: Sequence[tuple[int, int]], control: Control
 ) -> list[bool]:
     """Supervise each turn from its start through the control token that ends it."""
-    ends = compile_control(tokenizer)[1]
     supervised = [False] * len(ids)
     for index, (_, passed) in zip(starts, turns, strict=True):
         while passed >= 0:
             supervised[index] = True
-            passed -= ids[index] in ends
+            passed -= ids[index] in control.ids
             index += 1
     return supervised
 

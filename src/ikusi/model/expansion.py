@@ -20,13 +20,12 @@ def place_images(
     """
     wide_ids: list[int] = []
     wide_supervised: list[bool] = []
-    end = 0
+    end = begin = 0
     same: list[Any] = [image_token_id]
     runs = repeat(same * images) if isinstance(images, int) else iter(images)
-    for token, learn in zip(ids, supervised, strict=True):
-        shown = token == image_token_id
-        run = next(runs) if shown else (token,)
-        wide_ids += run
-        wide_supervised += [learn] * len(run)
-        end = len(wide_ids) if shown else end
-    return wide_ids, wide_supervised, end
+    for place in [place for place, token in enumerate(ids) if token == image_token_id]:
+        run = next(runs)
+        wide_ids += [*ids[begin:place], *run]
+        wide_supervised += [*supervised[begin:place], *[supervised[place]] * len(run)]
+        end, begin = len(wide_ids), place + 1
+    return [*wide_ids, *ids[begin:]], [*wide_supervised, *supervised[begin:]], end

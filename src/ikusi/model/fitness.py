@@ -91,5 +91,5 @@ def _special(tokenizer: Any) -> re.Pattern[str]:
     tokens, and marks in the template's own strings, such as `</think>`."""
     strings = (one or other for one, other in QUOTED.findall(str(tokenizer.chat_template)))
     marked = {text for text in map(str.strip, strings) if len(text) > 2 and MARK.search(text)}
-    patterns = [compile_control(tokenizer)[0].pattern, *map(re.escape, sorted(marked))]
+    patterns = [compile_control(tokenizer).pattern.pattern, *map(re.escape, sorted(marked))]
     return re.compile("|".join(patterns))

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ikusi.errors import InputError
 from ikusi.model import chat
-from ikusi.model.pieces import encode_piece
+from ikusi.model.pieces import encode_piece, encode_texts
 from ikusi.model.tokens import compile_control, find_control_tokens
 
 Message = Mapping[str, Any]
@@ -68,7 +68,7 @@ class Forms:
         self.tokenizer = tokenizer
         self.image = (image_tokens, image_token_id)
         self._forms: dict[Any, Form | None] = {}
-        self._control = compile_control(tokenizer)[0]
+        self._control = compile_control(tokenizer).pattern
 
     def prompts(
         self, conversations: Sequence[Sequence[Message]], rows: Sequence[str]
@@ -147,17 +147,7 @@ class Forms:
         return dict(zip(texts, self._ids(texts), strict=True))
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Tokens of each text; without offsets and masks where its tokenizer can leave them out."""
-        if not texts:
-            return []
-        fast = getattr(self.tokenizer, "backend_tokenizer", None)
-        if fast is None or fast.padding or fast.truncation or fast.encode_special_tokens:
-            tokens: list[list[int]] = self.tokenizer(
-                list(texts), add_special_tokens=False
-            ).input_ids
-            return tokens
-        encoded = fast.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [one.ids for one in encoded]
+        return encode_texts(self.tokenizer, texts) if texts else []
 
     def _plain(self, text: str) -> bool:
         """Whether a template can do nothing to a text but write it."""

@@ -38,7 +38,7 @@ NEWLINE, SPACE = "↵", "·"  # what stands for a line's end, and for a space at
 def split_parts(reader: Reader, text: str) -> Iterator[tuple[str, str]]:
     """The text of a piece in parts, each with its form: text, control, newline or space (those at
     the edges of the piece)."""
-    controls = compile_control(reader.tokenizer)[0].pattern
+    controls = compile_control(reader.tokenizer).pattern.pattern
     special = rf"(?P<control>{controls})|(?P<newline>\n)|(?P<space>\A +| +\Z)"
     start = 0
     for match in re.finditer(special, text):

@@ -37,8 +37,9 @@ from transformers import (
 from ikusi import jsonfile, pretrained
 from ikusi.errors import InputError
 from ikusi.model import hub
-from ikusi.model.chat import accepts_strings, end_of_turn, render
+from ikusi.model.chat import end_of_turn, render
 from ikusi.model.ends import make_ending
+from ikusi.model.rendering import accepts_strings
 from ikusi.model.resizing import resize_across_first
 from ikusi.model.steady import make_steady
 from ikusi.model.tokens import (
@@ -174,7 +175,7 @@ def _free_token(
 ) -> str | None:
     """A special token the vocabulary already has for the purpose, else its first reserved one."""
     special = [
-        str(tokenizer.convert_ids_to_tokens(i)) for i in sorted(compile_control(tokenizer)[1])
+        str(tokenizer.convert_ids_to_tokens(i)) for i in sorted(compile_control(tokenizer).ids)
     ]
     named = [token for token in wanted if token in special]
     reserved = [token for token in special if RESERVED.search(token)]

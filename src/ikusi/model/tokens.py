@@ -7,8 +7,10 @@ it structures a conversation, and text that merely spells it must never become i
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -25,8 +27,16 @@ PAD, END, USER, ASSISTANT, SYSTEM, IMAGE = SPECIAL_TOKENS = (
 )
 """Control tokens of the plain template, in the order a tokenizer trainer should number them."""
 
-_Control = tuple[re.Pattern[str], frozenset[int]]
-_known: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[int, _Control]] = WeakKeyDictionary()
+
+class Control(NamedTuple):
+    """The control tokens of a tokenizer: a pattern of their texts, and the id of each text."""
+
+    pattern: re.Pattern[str]
+    numbers: Mapping[str, int]
+    ids: frozenset[int]
+
+
+_known: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[int, Control]] = WeakKeyDictionary()
 
 
 def make_plain_template() -> str:
@@ -97,11 +107,11 @@ def set_image_token(tokenizer: PreTrainedTokenizerBase, token: str) -> None:
 
 def find_control_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
     """Control (special) tokens that `text` spells out, in order; empty for ordinary text."""
-    return compile_control(tokenizer)[0].findall(text)
+    return compile_control(tokenizer).pattern.findall(text)
 
 
-def compile_control(tokenizer: PreTrainedTokenizerBase) -> tuple[re.Pattern[str], frozenset[int]]:
-    """Pattern and ids of the control tokens; remembered, as asking the tokenizer is slow."""
+def compile_control(tokenizer: PreTrainedTokenizerBase) -> Control:
+    """The control tokens; remembered, as asking the tokenizer is slow."""
     known = _known.get(tokenizer)
     if known is None or known[0] != len(tokenizer):
         special = {
@@ -109,11 +119,12 @@ def compile_control(tokenizer: PreTrainedTokenizerBase) -> tuple[re.Pattern[str]
         }
         longest_first = sorted(special, key=len, reverse=True)
         pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
-        known = (len(tokenizer), (pattern, frozenset(special.values())))
+        known = (len(tokenizer), Control(pattern, special, frozenset(special.values())))
         _known[tokenizer] = known
     return known[1]
 
 
+@cache
 def _image_parts(image_token: str) -> str:
     return read_template("image_parts.jinja").replace("IMAGE_TOKEN", image_token)
 

@@ -30,7 +30,8 @@ from transformers import (
 from ikusi import artifact, catalogue, claim, content, pretrained, processes
 from ikusi.errors import InputError
 from ikusi.model import fusion, hub
-from ikusi.model.chat import accepts_strings, encode_prompt, render
+from ikusi.model.chat import encode_prompt, render
+from ikusi.model.rendering import accepts_strings
 from ikusi.model.tokens import with_media_lines, with_text_parts, without_image_parts
 from ikusi.publish import mmproj
 

@@ -94,9 +94,11 @@ class Encoder:
         self._image_token_id = self.sight.placeholder_id if self.sight else None
         self._first: dict[Picture, int] = {}
 
-    def encode(self, index: int) -> EncodedSample:
-        """The sample numbered `index`. Raises InputError naming its row."""
-        sample = self._samples[index]
+    def encode(self, indices: Sequence[int]) -> list[EncodedSample]:
+        """The samples of these numbers. Raises InputError naming the first row at fault."""
+        return list(map(self._encode, indices, self._samples.take(indices)))
+
+    def _encode(self, index: int, sample: Sample) -> EncodedSample:
         if problem := self._find_unseen(sample):
             raise InputError(f"{sample.id}: {problem}")
         shown, count = self._show(sample), chat.count_images(sample.messages)
@@ -275,7 +277,11 @@ class Steps(Dataset["Portion | InputError"]):
     def samples(self, step: int) -> list[EncodedSample]:
         """All samples of a step, in order."""
         last = min((step + 1) * self._size, self.rows)
-        return [self._sample(self._index(place)) for place in range(step * self._size, last)]
+        indices = [self._index(place) for place in range(step * self._size, last)]
+        new = [index for index in dict.fromkeys(indices) if index not in self._encoded]
+        encoded = self._encoded if self._keep else {}
+        encoded.update(zip(new, self._encoder.encode(new), strict=True))
+        return [encoded[index] for index in indices]
 
     def _parts(self, samples: Sequence[EncodedSample]) -> list[Batch]:
         lengths = [len(sample) for sample in samples]
@@ -300,11 +306,3 @@ class Steps(Dataset["Portion | InputError"]):
         if self._order[0] != epoch:
             self._order = (epoch, self._samples.order(epoch))
         return int(self._order[1][within])
-
-    def _sample(self, index: int) -> EncodedSample:
-        if index in self._encoded:
-            return self._encoded[index]
-        sample = self._encoder.encode(index)
-        if self._keep:
-            self._encoded[index] = sample
-        return sample

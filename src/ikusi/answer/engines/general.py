@@ -242,7 +242,7 @@ class General:
         prompt = self._render(messages, where, True)
         whole = self._render([*messages, answer], where, False)
         place = whole.find(text.strip(), len(prompt))
-        end = compile_control(self.tokenizer)[0].search(whole, place + len(text.strip()))
+        end = compile_control(self.tokenizer).pattern.search(whole, place + len(text.strip()))
         if not whole.startswith(prompt) or place < 0 or end is None:
             raise InputError(
                 f"{self.name}: {where}: expected a chat template that leaves the prompt as it is "

@@ -175,7 +175,7 @@ class Family:
         """
         made = self.process(processor, [Image.new("RGB", size, "grey")])
         ids, tokenizer = made["input_ids"][0].tolist(), processor.tokenizer
-        ends = compile_control(tokenizer)[1]
+        ends = compile_control(tokenizer).ids
         places = [place for place, token in enumerate(ids) if token in ends]
         core = ids[places[0] : places[-1] + 1] if places else []
         before, after = self.around
