@@ -333,17 +333,15 @@ class _Formats:
         return 4.0 * learning if self.parallel == "ddp" else 0
 
     def activations(self) -> float:
-        """Bytes that one layer keeps of a token for the way back: both norms (in fp32), attention,
-        the gated MLP, and what its matrices need for gradients of their own."""
+        """Bytes that one layer keeps of a token for the way back: both norms, attention, the gated
+        MLP, and what its matrices need for gradients of their own."""
         sizes, byte = self.sizes, self.computed
         hidden, inner = sizes.hidden, sizes.inner
-        norms = 2 * 4 * hidden
+        norms = 2 * byte * hidden
         mixed: float = byte * 2 * (sizes.queries + sizes.keys) + 4 * sizes.heads
         inputs = 0
         if self.learns:
-            norms += 2 * self.stream * hidden
-            # Each matrix casts its input anew where that is in another type.
-            inputs = inner + (5 if self.stream != byte else 2) * hidden
+            inputs = inner + 2 * hidden
         if self.stage.lora:
             wide = 5 * hidden + sizes.queries + inner
             inputs += wide + 7 * self.stage.lora.rank

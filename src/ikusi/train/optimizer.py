@@ -89,7 +89,7 @@ class MuonAdamW(torch.optim.Optimizer):
             {"params": vectors, "weight_decay": 0.0},
         ]
         if groups := [group for group in groups if group["params"]]:
-            parts.append(torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98)))
+            parts.append(torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98), fused=True))
         self._parts = parts
         super().__init__([group for part in parts for group in part.param_groups], {})
         self._share()

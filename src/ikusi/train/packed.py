@@ -76,12 +76,13 @@ class PackedModel(nn.Module):
             packing=_name_read(batch),
             use_cache=False,
         )
-        hidden = output.last_hidden_state[0].index_select(0, batch.sources[: len(batch.targets)])
+        hidden = output.last_hidden_state[0].index_select(0, batch.sources)
         most = CPU_LOGITS if hidden.device.type == "cpu" else MOST_LOGITS
         size = max(1, most // head.out_features)
         if type(head) is nn.Linear and head.bias is None and _is_whole(head.weight):
             loss: Tensor = HeadLoss.apply(hidden, head.weight, batch.targets, size)
             return loss
+        hidden = hidden[: len(batch.targets)]
         parts = zip(hidden.split(size), batch.targets.split(size), strict=True)
         loss = hidden.new_zeros((), dtype=torch.float32)
         for states, targets in parts:
@@ -116,7 +117,7 @@ class HeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, size: int) -> Tensor:
         """Sum over S of the cross entropies of `states` [S, H] @ `weight` [V, H].T with `targets`
-        [S], of `size` states at a time."""
+        [S], of `size` states at a time. (States behind the last target count nothing.)"""
         of_states = torch.zeros_like(states)
         of_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         loss = states.new_zeros((), dtype=torch.float32)
@@ -125,8 +126,10 @@ class HeadLoss(torch.autograd.Function):
             part, wanted = states[some], targets[some, None]
             logits = (part @ weight.T).float()
             whole = logits.logsumexp(1, keepdim=True)
-            loss += (whole - logits.gather(1, wanted)).sum()
+            loss += (whole[: len(wanted)] - logits.gather(1, wanted)).sum()
+            # Now into their gradients: probabilities, less 1 at the targets.
             logits.sub_(whole).exp_().scatter_add_(1, wanted, logits.new_full(wanted.shape, -1.0))
+            logits[len(wanted) :] = 0
             if ctx.needs_input_grad[0]:
                 of_states[some] = logits @ weight
             if of_weight is not None:
