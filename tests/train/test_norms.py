@@ -35,7 +35,7 @@ def make(kind: Any, learns: bool = True) -> Any:
 
 
 def call(norm: nn.Module, half: bool = False) -> list[torch.Tensor | None]:
-    """What it makes of some states, and the gradients of these and of its weight."""
+    """Some states normalised, with gradients of these and of the weight."""
     generator = torch.Generator().manual_seed(1)
     states = torch.randn(2, 5, WIDTH, generator=generator, requires_grad=True)
     wanted = torch.randn(2, 5, WIDTH, generator=generator)
