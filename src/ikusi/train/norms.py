@@ -87,5 +87,5 @@ def _find_offset(module: Any) -> float | None:
 
 
 def _read_eps(norm: Any) -> float | None:
-    """What is added to the mean square, by either of the names that transformers has for it."""
+    """The addend of the mean square, by either of the names that transformers has for it."""
     return getattr(norm, "variance_epsilon", getattr(norm, "eps", None))
