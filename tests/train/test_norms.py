@@ -51,7 +51,7 @@ def call(norm: nn.Module, half: bool = False) -> list[torch.Tensor | None]:
 def test_a_norm_and_its_gradients_are_those_of_transformers(kind: Any, learns: bool) -> None:
     norm = make(kind, learns)
     expected = call(norm)
-    with norms.normalise_at_once(nn.ModuleList([norm])):
+    with norms.use_lean_norms(nn.ModuleList([norm])):
         assert "forward" in vars(norm)
         found = call(norm)
     for ours, theirs in zip(found, expected, strict=True):
@@ -62,7 +62,7 @@ def test_a_norm_and_its_gradients_are_those_of_transformers(kind: Any, learns: b
 def test_under_autocast_it_gives_the_half_type_and_gradients_near_those_of_fp32() -> None:
     norm = make(LlamaRMSNorm)
     expected = call(norm)
-    with norms.normalise_at_once(nn.ModuleList([norm])):
+    with norms.use_lean_norms(nn.ModuleList([norm])):
         found = call(norm, half=True)
     kinds = [torch.bfloat16, torch.float32, torch.float32]
     assert [value.dtype for value in found if value is not None] == kinds
@@ -75,7 +75,7 @@ def test_under_autocast_it_gives_the_half_type_and_gradients_near_those_of_fp32(
 def test_states_in_bf16_have_gradients_in_bf16() -> None:
     norm, states = make(LlamaRMSNorm), torch.randn(3, WIDTH, dtype=torch.bfloat16)
     states.requires_grad_()
-    with norms.normalise_at_once(nn.ModuleList([norm])):
+    with norms.use_lean_norms(nn.ModuleList([norm])):
         made = norm(states)
         made.sum().backward()
     assert made.dtype == states.grad.dtype == torch.bfloat16  # type: ignore[union-attr]
@@ -84,12 +84,12 @@ def test_states_in_bf16_have_gradients_in_bf16() -> None:
 @pytest.mark.parametrize("kind", [Gated, Nameless, nn.LayerNorm])
 def test_a_norm_that_computes_anything_else_is_left_alone(kind: Any) -> None:
     norm = make(kind)
-    with norms.normalise_at_once(nn.ModuleList([norm])):
+    with norms.use_lean_norms(nn.ModuleList([norm])):
         assert "forward" not in vars(norm)
 
 
 def test_afterwards_a_norm_is_as_it_was() -> None:
     norm = make(LlamaRMSNorm)
-    with pytest.raises(KeyError), norms.normalise_at_once(nn.ModuleList([norm])):
+    with pytest.raises(KeyError), norms.use_lean_norms(nn.ModuleList([norm])):
         raise KeyError
     assert "forward" not in vars(norm)

@@ -29,7 +29,7 @@ from transformers import AttentionInterface, PreTrainedModel
 
 from ikusi.errors import InputError
 from ikusi.train.last_layer import Read, use_few_tokens
-from ikusi.train.norms import normalise_at_once
+from ikusi.train.norms import use_lean_norms
 
 NAME = "ikusi_packed"
 FULLEST_WASTE = 0.75  # a bucket's shortest sample has at least this share of its longest's length
@@ -122,7 +122,7 @@ def use_packed_attention(model: PreTrainedModel) -> Iterator[None]:
     before = decoder.config._attn_implementation
     decoder.config._attn_implementation = NAME
     try:
-        with use_few_tokens(decoder), normalise_at_once(decoder):
+        with use_few_tokens(decoder), use_lean_norms(decoder):
             yield
     finally:
         decoder.config._attn_implementation = before

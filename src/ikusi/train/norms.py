@@ -47,8 +47,8 @@ class Normalise(torch.autograd.Function):
 
 
 @contextmanager
-def normalise_at_once(decoder: nn.Module) -> Iterator[None]:
-    """Let the norms of a decoder be computed so meanwhile, those that compute no more than that."""
+def use_lean_norms(decoder: nn.Module) -> Iterator[None]:
+    """Compute the norms of a decoder so meanwhile, those that compute no more than that."""
     known = {
         norm: offset for norm in decoder.modules() if (offset := _find_offset(norm)) is not None
     }
