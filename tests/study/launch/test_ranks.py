@@ -17,7 +17,7 @@ from ikusi.study.launch.ranks import Task
 pytestmark = pytest.mark.slow
 
 TOGETHER = '''
-import json, time
+import atexit, json, time
 import torch
 import torch.distributed as dist
 from pathlib import Path
@@ -37,6 +37,8 @@ class Nothing(Section):
 def add(output: Path, context: Context, settings: Add) -> None:
     """Each process adds its rank and the number; the first one writes the sum."""
     dist.init_process_group("gloo")
+    left = output / f"left-{dist.get_rank()}"
+    atexit.register(lambda: left.write_text(str(dist.is_initialized())))
     total = torch.tensor(dist.get_rank() + settings.number)
     dist.all_reduce(total)
     context.progress(1.0, f"rank {dist.get_rank()} is done")
@@ -92,6 +94,8 @@ def test_processes_work_together_and_the_first_one_tells(
     told = json.loads((tmp_path / "study" / "align/a" / "total.json").read_text())
     assert told == {"total": 21, "processes": 2, "parallel": "zero2"}
     assert outcome.states["align/a"].note == "rank 0 is done"
+    left = sorted((tmp_path / "study" / "align/a").glob("left-*"))
+    assert [path.read_text() for path in left] == ["False", "False"], "a group is left at the end"
 
 
 def test_a_task_file_that_lacks_a_setting_is_told_in_one_line(

@@ -251,6 +251,14 @@ def main(folder: Path, attempt: int = 0) -> None:
         os._exit(1)  # without waiting for the others, who may wait for this one
     if first:
         artifact.write_json(folder / DONE, {})
+    _end_exchange()
+
+
+def _end_exchange() -> None:
+    """End what the processes of a step exchange, if it began any: Python must not end meanwhile."""
+    group = getattr(sys.modules.get("torch"), "distributed", None)
+    if group and group.is_available() and group.is_initialized():
+        group.destroy_process_group()
 
 
 if __name__ == "__main__":
