@@ -100,8 +100,20 @@ def test_a_stage_of_auto_is_trained_and_written_as_what_it_became(
 @pytest.mark.slow
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="is about processors")
 def test_a_training_from_python_says_so_too(
-    tmp_path: Path, emulated: bool, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    emulated: bool,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    formats: list[torch.dtype] = []
+
+    def find_peak(device: torch.device, dtype: torch.dtype) -> float:
+        formats.append(dtype)
+        return 1e9
+
+    monkeypatch.setattr("ikusi.train.stages.find_peak", find_peak)
     told = stage(max_steps=1, precision="bf16")
     train_stage(*multimodal_model(), Samples(), told, output=tmp_path, seed=0)
     assert caplog.messages.count(EMULATED) == emulated
+    has = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
+    assert formats == [torch.bfloat16 if has else torch.float32], "MFU is of another format's speed"

@@ -37,7 +37,7 @@ from ikusi.train.features import StoredFeatures, encode_images
 from ikusi.train.loop import AfterStep, Encode, Loop
 from ikusi.train.packed import PackedModel
 from ikusi.train.parallel import Place
-from ikusi.train.precision import describe_emulated_bf16, settle
+from ikusi.train.precision import describe_emulated_bf16, has_bf16, settle
 from ikusi.train.progress import CountsRecord, Progress
 from ikusi.train.progress import ProgressCall as ProgressCall
 from ikusi.train.reporter import Reporter, measure_peak_memory
@@ -282,7 +282,7 @@ def _reports(given: _Given, loop: Loop, cost: Cost) -> Iterator[AfterStep | None
         yield None
         return
     device, bf16 = loop.place.device, given.stage.precision == "bf16"
-    dtype = torch.bfloat16 if bf16 and device.type == "cuda" else torch.float32
+    dtype = torch.bfloat16 if bf16 and has_bf16(device) else torch.float32
     speed = find_peak(device, dtype) * loop.place.processes
     trackers = Trackers(given.compute.report_to, loop, given.output, given.seed)
     reporter = Reporter(loop, given.output / METRICS, given.progress, cost, speed, trackers)
