@@ -123,8 +123,12 @@ def ask_caption(drawn: Drawn, variant: int) -> Exchange:
 
 
 def write_instructions(maker: Maker, folder: Path) -> None:
-    """Conversations of several questions about a scene, as PixMo-AMA is in the paper."""
-    random = make_generator(maker.settings.seed, 2)
+    """Conversations of several questions about a scene, as PixMo-AMA is in the paper.
+
+    Some scenes have a second one, of yes/no questions alone: among many other words to learn, the
+    few that say yes or no teach little of when to say which.
+    """
+    random, further = (make_generator(maker.settings.seed, number) for number in (2, 6))
     asker = Asker(maker.splits.concepts)
     with CorpusWriter(folder, "instruction", maker.languages) as writer:
         for number in range(maker.settings.train_scenes):
@@ -133,6 +137,10 @@ def write_instructions(maker: Maker, folder: Path) -> None:
             maker.add_picture(writer, row, maker.picture(drawn, random))
             exchanges = write_conversation(asker, drawn, random)
             writer.add_row(row, row, write_conversations(exchanges, maker.speakers))
+            if number < maker.settings.checked_scenes:
+                checks = list(write_checks(asker, drawn, further))
+                texts = write_conversations(checks, maker.speakers)
+                writer.add_row(f"checks-{number:06d}", row, texts)
 
 
 def write_conversation(asker: Asker, drawn: Drawn, random: np.random.Generator) -> list[Exchange]:

@@ -236,7 +236,7 @@ class Amounts:
         short = name.removeprefix(MINIATURE)
         rows = {
             "captions": made.caption_scenes,
-            "instructions": made.train_scenes,
+            "instructions": made.train_scenes + made.checked_scenes,
             "text": made.text_rows,
             "bertaqa": FACTS,
         }

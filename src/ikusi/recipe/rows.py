@@ -19,6 +19,12 @@ class Miniature(Section):
 
     concepts: int = Field(ge=8, description="Emoji concepts that are drawn and named.")
     train_scenes: int = Field(ge=1, description="Scenes with questions, for instruction tuning.")
+    checked: Share = Field(
+        default=0.0,
+        exclude_if=lambda checked: checked == 0,  # recipes from before it stay what they were
+        description="Share of those scenes about which a second conversation asks nothing but "
+        "whether things are in them.",
+    )
     caption_scenes: int = Field(ge=1, description="Scenes with a caption, for alignment.")
     test_scenes: int = Field(
         ge=1, description="Test scenes for each way of being unseen: drawing, style, concept."
@@ -33,6 +39,11 @@ class Miniature(Section):
     )
     image_size: int = Field(ge=16, description="Side of every picture, in pixels.")
     seed: Seed = Field(default=0, description="Seed of the scenes and of the split.")
+
+    @property
+    def checked_scenes(self) -> int:
+        """Scenes that have a second conversation, of yes/no questions alone."""
+        return round(self.checked * self.train_scenes)
 
 
 class TextOnly(Section):
