@@ -65,6 +65,9 @@ def test_the_pictures_of_a_miniature_are_those_of_its_scenes_and_its_four_benchm
     assert line(plan("emoji-eu-demo", *sizes), "data").work.rows == 10 + 20 + 4 * 3 * 5
     more = line(plan("emoji-eu-demo", *sizes, "miniature.stamps=true"), "data").work.rows
     assert more == 10 + 20 + 4 * (3 * 5 + STAMPS)
+    checked = plan("emoji-eu-demo", *sizes, "miniature.checked=0.25")
+    assert line(checked, "data").work.rows == 10 + 20 + 4 * 3 * 5
+    assert line(checked, "instruct/adapted-eu080").work.rows == 20 + 5
 
 
 def test_every_training_under_every_seed_is_planned() -> None:
