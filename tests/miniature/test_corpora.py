@@ -76,29 +76,6 @@ def test_tasks_take_turns_among_scenes_of_as_many_things(built: Path) -> None:
         assert len(set(own)) == min(len(own), len(fitting))
 
 
-@pytest.mark.slow
-def test_a_share_of_scenes_is_asked_about_once_more_with_yes_or_no_alone(
-    tmp_path: Path, drawn: Drawings, divided: Splits
-) -> None:
-    """And all else stays: pictures, and the conversations about them."""
-    speakers = {"en": Speaker(language.load("en"))}
-    corpus = {}
-    for share in (0.0, 0.25):
-        settings = SETTINGS.model_copy(update={"train_scenes": 8, "checked": share})
-        maker = corpora.Maker(settings, speakers, drawn, divided)
-        corpora.write_instructions(maker, tmp_path / str(share))
-        corpus[share] = opened(tmp_path, str(share))
-    rows = {
-        share: {row["id"]: row for row in one.table("en").to_pylist()}
-        for share, one in corpus.items()
-    }
-    further = {name: rows[0.25].pop(name) for name in set(rows[0.25]) - set(rows[0.0])}
-    assert rows[0.25] == rows[0.0] and corpus[0.25].image_ids.count("scene-000001") == 2
-    assert {row["image_id"] for row in further.values()} == {"scene-000000", "scene-000001"}
-    answers = {turn["content"] for row in further.values() for turn in row["turns"][1::2]}
-    assert answers <= {"Yes", "No"}
-
-
 def test_both_languages_say_the_same(built: Path) -> None:
     corpus = opened(built, "benchmarks/aokvqa")
     for index in range(len(corpus)):
