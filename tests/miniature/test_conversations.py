@@ -237,3 +237,9 @@ def test_a_share_of_scenes_is_asked_about_once_more_with_yes_or_no_alone(
     assert {row["image_id"] for row in further.values()} == {"scene-000000", "scene-000001"}
     answers = {turn["content"] for row in further.values() for turn in row["turns"][1::2]}
     assert answers <= {"Yes", "No"}
+
+
+def test_recipes_without_such_conversations_are_what_they_were() -> None:
+    assert "checked" not in SETTINGS.model_dump()
+    more = SETTINGS.model_copy(update={"checked": 0.5})
+    assert more.model_dump()["checked"] == 0.5 and more.checked_scenes == 20

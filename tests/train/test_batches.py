@@ -194,6 +194,22 @@ def test_gradients_of_a_head_are_those_of_plain_logits(size: int, learns: bool) 
     torch.testing.assert_close([loss, *gradients], [plain, *wanted])
 
 
+def test_the_output_layer_gets_states_whose_number_recurs(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, processor = multimodal_model()
+    encoder, rows = encoded(Samples(6), model, processor)
+    batch, read = shown(encoder, rows), []
+    inner = packed.HeadLoss.apply
+
+    def note(states: Any, *others: Any) -> Any:
+        read.append(len(states))
+        return inner(states, *others)
+
+    monkeypatch.setattr(packed.HeadLoss, "apply", note)
+    with use_packed_attention(model):
+        PackedModel(model, bf16=False)(batch)
+    assert read == [len(batch.sources)] and len(batch.sources) > len(batch.targets)
+
+
 def test_a_batch_that_does_not_count_touches_everything_and_changes_nothing() -> None:
     samples = Samples(6)
     model, processor = multimodal_model()

@@ -9,6 +9,8 @@ from transformers.models.gemma.modeling_gemma import GemmaRMSNorm
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from ikusi.train import norms
+from ikusi.train.attention import use_packed_attention
+from train.samples import language_model
 
 WIDTH = 24
 
@@ -86,6 +88,13 @@ def test_a_norm_that_computes_anything_else_is_left_alone(kind: Any) -> None:
     norm = make(kind)
     with norms.use_lean_norms(nn.ModuleList([norm])):
         assert "forward" not in vars(norm)
+
+
+def test_all_norms_of_a_decoder_are_computed_so_in_a_training() -> None:
+    model = language_model()[0]
+    found = [module for module in model.modules() if isinstance(module, LlamaRMSNorm)]
+    with use_packed_attention(model):
+        assert found and all("forward" in vars(norm) for norm in found)
 
 
 def test_afterwards_a_norm_is_as_it_was() -> None:
