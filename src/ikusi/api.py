@@ -29,6 +29,7 @@ class StageSettings(TypedDict, total=False):
     trainable: Required[list[Literal["connector", "llm", "vision"]]]
     learning_rate: Required[float]
     batch_size: Required[int]
+    group_by_task: bool
     epochs: Required[float]
     optimizer: Literal["adamw", "adamw8bit", "muon"]
     max_steps: int | None

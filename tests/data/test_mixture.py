@@ -1,11 +1,13 @@
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_rows import instruction
 from ikusi.data import rows as row_types
 from ikusi.data.corpus import Corpus, CorpusWriter
 from ikusi.data.mixture import Mixture, MixturePart, choose_target_rows, to_messages
@@ -104,6 +106,43 @@ def test_passes_are_different_permutations_that_can_be_had_again(instructions: M
     assert sorted(first) == list(range(50)) and (first != second).any()
     again = pickle.loads(pickle.dumps(mixture))
     assert (again.order(1) == second).all() and again[7].messages == mixture[7].messages
+
+
+@pytest.mark.parametrize("passes", [1, 3])
+def test_batches_of_one_task_come_in_any_order_and_what_is_left_fills_mixed_ones(
+    tmp_path: Path, passes: int
+) -> None:
+    tasks: list[str | None] = ["count"] * 22 + ["colour"] * 10 + [None] * 6
+    parts = [
+        MixturePart(write_tasks(tmp_path / "first", tasks), 0.5),
+        MixturePart(write_tasks(tmp_path / "other", ["count"] * 9), 0.5, 8),
+    ]
+    kinds = [*((0, task) for task in tasks), *[(1, "count")] * 8]
+    mixture = Mixture(parts, "eu", "en", seed=1, batch_size=4)
+    orders = [mixture.order(epoch) for epoch in range(passes)]
+    for order in orders:
+        assert sorted(order) == list(range(46))
+    read = np.concatenate(orders)
+    batches = [read[start : start + 4] for start in range(0, len(read), 4)]
+    of_one = [len({kinds[row] for row in batch}) == 1 for batch in batches]
+    # 5 + 2 + 1 + 2 of a pass are whole; where a pass begins within a batch, some may not be.
+    assert sum(of_one) >= 10 if passes == 1 else sum(of_one) >= 3 * 9
+    seen = [kinds[batch[0]] for batch, one in zip(batches, of_one, strict=True) if one]
+    assert seen != sorted(seen, key=str) and set(seen) == set(kinds)
+    assert not all(of_one[:-1])  # what is left of all tasks comes among the others
+
+
+def test_grouping_by_task_does_not_depend_on_the_ratio(tmp_path: Path) -> None:
+    corpus = write_tasks(tmp_path / "rows", ["count", "colour"] * 10)
+    orders = [Mixture([MixturePart(corpus, r)], "eu", "en", 1, 4).order(2) for r in (0.0, 0.8)]
+    assert (orders[0] == orders[1]).all()
+
+
+def write_tasks(folder: Path, tasks: Sequence[str | None]) -> Corpus:
+    with CorpusWriter(folder, "instruction", ["eu", "en"]) as writer:
+        for number, task in enumerate(tasks):
+            writer.add_row(f"{folder.name}-{number}", None, instruction(number), task=task)
+    return Corpus.open(folder)
 
 
 def test_captions_answer_a_prompt_of_their_language(tmp_path: object, instructions: Make) -> None:

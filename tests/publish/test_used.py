@@ -24,21 +24,24 @@ RUN = "instruct/english-eu050-text"
 def write_rows(folder: Path, rows: int) -> Path:
     with CorpusWriter(folder, "instruction", ["en", "eu"]) as writer:
         for number in range(rows):
-            writer.add_row(f"{folder.name}-{number}", None, instruction(number))
+            task = "count" if number % 2 else None
+            writer.add_row(f"{folder.name}-{number}", None, instruction(number), task=task)
     return folder
 
 
-def train(study: Path, pictures: Path, text: Path, rows: int) -> None:
+def train(study: Path, pictures: Path, text: Path, rows: int, grouped: bool = False) -> None:
     """A study's folder as a training of so many rows leaves it."""
     study.mkdir(exist_ok=True)
     (study / "recipe.yaml").write_text("name: made-up\n", encoding="utf-8")
     settings: dict[str, Any] = {
-        "stage": {"corpus": str(pictures), "ratio": 0.5},
+        "stage": {"corpus": str(pictures), "ratio": 0.5, "batch_size": 3},
         "text_only": {"corpus": str(text), "ratio": 0.8, "rows": 4},
         "seed": SEED,
         "language_code": "eu",
         "source_code": "en",
     }
+    if grouped:
+        settings["stage"]["group_by_task"] = True
     inputs = {str(path): content.hash_folder(path) for path in (pictures, text)}
     with artifact.write_folder(
         study / RUN, fingerprint=f"of {rows}", settings=settings, inputs=inputs
@@ -59,12 +62,14 @@ class Reader:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rows", [5, 14, 31])
-def test_the_rows_listed_are_those_that_the_training_reads(tmp_path: Path, rows: int) -> None:
+@pytest.mark.parametrize(("rows", "grouped"), [(5, False), (14, False), (31, False), (17, True)])
+def test_the_rows_listed_are_those_that_the_training_reads(
+    tmp_path: Path, rows: int, grouped: bool
+) -> None:
     pictures, text = write_rows(tmp_path / "seen", 10), write_rows(tmp_path / "text", 6)
-    train(tmp_path / "study", pictures, text, rows)
+    train(tmp_path / "study", pictures, text, rows, grouped)
     parts = [MixturePart(Corpus.open(pictures), 0.5), MixturePart(Corpus.open(text), 0.8, 4)]
-    mixture = Mixture(parts, "eu", "en", SEED)
+    mixture = Mixture(parts, "eu", "en", SEED, 3 if grouped else None)
     reader: Any = Reader(mixture)
     steps = Steps(mixture, reader, batch_size=3, epochs=rows / len(mixture))
     assert steps.rows == rows

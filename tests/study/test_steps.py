@@ -101,27 +101,30 @@ def test_text_only_rows_join_the_runs_that_ask_for_them(
     with CorpusWriter(tmp_path / "text", "instruction", ["en", "eu"]) as writer:
         for number in range(6):
             writer.add_row(str(number), None, instruction(number))
-    mixed: list[int] = []
+    mixed: list[tuple[int, int | None]] = []
 
     def noted(model: Any, processor: Any, mixture: Any, *rest: Any, **named: Any) -> None:
-        mixed.append(len(mixture))
+        mixed.append((len(mixture), mixture.batch_size))
 
     monkeypatch.setattr(stages, "train_stage", noted)
     model, processor = fusion.assemble(tmp_path / "vision", tmp_path / "llm")
     fusion.save(model, processor, tmp_path / "align" / "english")
-    wanted = recipe.load(
-        ROOT / "recipes/emoji-eu.yaml",
-        [
-            *tiny,
-            f"stages.instruct.corpus={tmp_path / 'captions'}",
-            f"text_only.corpus={tmp_path / 'text'}",
-            "text_only.rows=5",
-            "cache_features=false",
-        ],
-    )
+    changes = [
+        *tiny,
+        f"stages.instruct.corpus={tmp_path / 'captions'}",
+        f"text_only.corpus={tmp_path / 'text'}",
+        "text_only.rows=5",
+        "cache_features=false",
+    ]
+    wanted = recipe.load(ROOT / "recipes/emoji-eu.yaml", changes)
     for name in ("english-eu020", "english-eu020-text"):
         make(wanted, f"instruct/{name}", tmp_path / name, tmp_path)
-    assert mixed == [4, 9]
+    for grouped in ("false", "true"):
+        named = [*changes, f"stages.align.group_by_task={grouped}"]
+        wanted = recipe.load(ROOT / "recipes/emoji-eu.yaml", named)
+        make(wanted, "align/english", tmp_path / grouped, tmp_path)
+    # With the rows of a batch where these are grouped by task, as the recipe's instructions are.
+    assert mixed == [(4, 32), (9, 32), (4, None), (4, 4)]
 
 
 def test_a_measurement_is_told_what_the_recipe_says(

@@ -329,6 +329,19 @@ def test_all_rows_that_cannot_be_trained_on_are_told_before_the_first_step(tmp_p
     assert not (tmp_path / "refused.jsonl").exists(), "what is not trained on stops nothing"
 
 
+def test_grouping_by_task_wants_samples_in_such_an_order(tmp_path: Path) -> None:
+    grouped = stage(group_by_task=True, batch_size=3, max_steps=1)
+    for found in (None, 4):
+        model, processor = multimodal_model()
+        samples = Samples()
+        samples.batch_size = found  # type: ignore[attr-defined]
+        problem = f"group_by_task: expected a mixture with batch_size=3, found batch_size={found}"
+        with pytest.raises(InputError, match=problem):
+            train_stage(model, processor, samples, grouped, output=tmp_path, seed=0)
+    samples.batch_size = 3  # type: ignore[attr-defined]
+    assert train_stage(model, processor, samples, grouped, output=tmp_path, seed=0)["steps"] == 1
+
+
 @pytest.mark.slow
 def test_a_resume_folder_of_other_settings_is_not_used(tmp_path: Path) -> None:
     def trained(name: str) -> dict[str, torch.Tensor]:

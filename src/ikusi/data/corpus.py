@@ -116,18 +116,17 @@ class CorpusWriter:
         Raises:
             InputError: the row is bad and there is no quarantine.
         """
+        keys = {"image_id": image_id, "group": group, "task": task}
         reason = find_key_fault(id, group, task) or self._fault(id, image_id, texts)
         if reason and not self.quarantine:
             raise InputError(f"{self.folder}: row {id}: {reason}")
         if reason:
-            row = {"image_id": image_id, "group": group, "task": task, "texts": texts}
-            self.set_aside(id, reason, row)
+            self.set_aside(id, reason, {**keys, "texts": texts})
             return False
         self._ids.add(id)
         self._written += 1
-        keys = {"id": id, "image_id": image_id, "group": group, "task": task}
         for code, table in self._tables.items():
-            table.add({**keys, **texts[code]})
+            table.add({"id": id, **keys, **texts[code]})
         return True
 
     def add_checked(self, rows: Mapping[str, pa.Table]) -> None:
@@ -256,10 +255,14 @@ class Corpus:
         """Each row's picture, or None."""
         return self._rows[self.languages[0]].column("image_id")
 
+    @cached_property
+    def tasks(self) -> list[str | None]:
+        """Each row's task, or None."""
+        return self._rows[self.languages[0]].column("task")
+
     def row(self, language: str, index: int) -> dict[str, Any]:
         """One row as Python values; keys are the columns of its type that it has."""
-        row: dict[str, Any] = self._rows_of(language).row(index)
-        return row
+        return self._rows_of(language).row(index)
 
     def take(self, language: str, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Several rows, in the order of `indices`; many times as fast as one by one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,26 @@ class Mixture(Sequence[Sample]):
 
     The count of target-language rows is exact, decided by a seed, and nested: rows that are in the
     target language at 20 % still are at 80 %. Every ratio holds the same rows.
+
+    Args:
+        parts: the corpora.
+        target: code of the target language.
+        source: code of the source language.
+        seed: of the choice of rows and languages, and of their order.
+        batch_size: with it, each batch of so many samples is of one task of one part, as far as
+            there are enough.
     """
 
-    def __init__(self, parts: Sequence[MixturePart], target: str, source: str, seed: int) -> None:
+    def __init__(
+        self,
+        parts: Sequence[MixturePart],
+        target: str,
+        source: str,
+        seed: int,
+        batch_size: int | None = None,
+    ) -> None:
         self.parts, self.target, self.source, self.seed = list(parts), target, source, seed
+        self.batch_size = batch_size
         for part in self.parts:
             warn_if_alike(part.corpus, (target, source))
         self._rows = [_choose_rows(part, seed) for part in self.parts]
@@ -115,7 +132,27 @@ class Mixture(Sequence[Sample]):
 
     def order(self, epoch: int) -> np.ndarray:
         """The order of one pass: a permutation of all samples, the same for every ratio."""
-        return np.random.default_rng([self.seed, 17, epoch]).permutation(len(self))
+        random = np.random.default_rng([self.seed, 17, epoch])
+        order = random.permutation(len(self))
+        if self.batch_size is None:
+            return order
+        filled = -epoch * len(self) % self.batch_size  # what the last batch of earlier passes lacks
+        batches = _sort_into_batches(order[filled:], self._tasks, self.batch_size)
+        whole = len(order[filled:]) // self.batch_size  # the last one may be smaller
+        mixed = [batches[place] for place in random.permutation(whole)]
+        return np.concatenate([order[:filled], *mixed, *batches[whole:]])
+
+    @cached_property
+    def _tasks(self) -> np.ndarray:
+        """Number of each sample's part and task, int [N]."""
+        numbers: dict[tuple[int, str | None], int] = {}
+        return np.array(
+            [
+                numbers.setdefault((part, self.parts[part].corpus.tasks[row]), len(numbers))
+                for part, rows in enumerate(self._rows)
+                for row in rows
+            ]
+        )
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Corpus name -> language -> rows, as realised."""
@@ -166,6 +203,20 @@ def to_messages(row: Mapping[str, Any], row_type: RowType, prompts: Sequence[str
         first = next(message for message in messages if message["role"] == "user")
         first["content"].insert(0, {"type": "image"})
     return messages
+
+
+def _sort_into_batches(order: np.ndarray, tasks: np.ndarray, size: int) -> list[np.ndarray]:
+    """Cut samples into batches of one task each, then what is left of all tasks into mixed ones, of
+    which the last may be smaller."""
+    by_task = np.argsort(tasks[order], kind="stable")
+    borders = np.flatnonzero(np.diff(tasks[order[by_task]])) + 1
+    whole, left = [], []
+    for places in np.split(by_task, borders):
+        end = len(places) - len(places) % size
+        whole += [order[some] for some in places[:end].reshape(-1, size)]
+        left.append(places[end:])
+    rest = order[np.sort(np.concatenate(left))]
+    return [*whole, *(rest[start : start + size] for start in range(0, len(rest), size))]
 
 
 def _choose_rows(part: MixturePart, seed: int) -> np.ndarray:

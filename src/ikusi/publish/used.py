@@ -31,8 +31,13 @@ class _Named(jsonfile.Record):
     rows: int | None = None
 
 
+class _Stage(_Named):
+    batch_size: int
+    group_by_task: bool = False
+
+
 class _Settings(jsonfile.Record):
-    stage: _Named
+    stage: _Stage
     text_only: _Named | None = None
     seed: int
     language_code: str
@@ -79,7 +84,9 @@ class Training:
         settings = self._settings
         named = [part for part in (settings.stage, settings.text_only) if part is not None]
         parts = [MixturePart(self._open(part.corpus), part.ratio, part.rows) for part in named]
-        mixture = Mixture(parts, settings.language_code, settings.source_code, settings.seed)
+        grouped = settings.stage.batch_size if settings.stage.group_by_task else None
+        languages = (settings.language_code, settings.source_code)
+        mixture = Mixture(parts, *languages, settings.seed, grouped)
         times = _count_times(mixture, self._rows)
         tables = []
         for number, part in enumerate(parts):

@@ -61,6 +61,12 @@ class Stage(Section):
     )
     learning_rate: Positive = Field(description="Peak learning rate.")
     batch_size: int = Field(ge=1, description="Samples in one optimiser step.")
+    group_by_task: bool = Field(
+        default=False,
+        exclude_if=lambda grouped: not grouped,  # recipes from before it stay what they were
+        description="Fill each step with rows of one `task` of one corpus, as far as there are "
+        "enough; the steps then come in any order.",
+    )
     epochs: Positive = Field(description="Passes over the stage's rows.")
     max_steps: int | None = Field(
         default=None, ge=1, description="End after so many steps; none: after all epochs."
@@ -94,6 +100,11 @@ class Stage(Section):
                 expected = f"nothing, as {part} is not trainable"
                 raise make_error(expected, ("lora",), found=part)
         return self
+
+    @property
+    def grouped(self) -> int | None:
+        """Rows that are to be of one task, one after the other; none where any may."""
+        return self.batch_size if self.group_by_task else None
 
     def find_undivided(self) -> tuple[yamlfile.Key, str, str] | None:
         """The setting that needs whole matrices: its key, the expected and the actual value; or

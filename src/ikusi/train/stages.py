@@ -23,6 +23,7 @@ from torch import nn
 from transformers import LlavaForConditionalGeneration, PreTrainedModel
 
 from ikusi import artifact, claim
+from ikusi.errors import InputError
 from ikusi.model import families
 from ikusi.model.learning import find_part, set_trainable
 from ikusi.model.steady import make_steady
@@ -93,8 +94,9 @@ def train_stage(
 
     Raises:
         InputError: rows that cannot be trained on, before the first step: the first of them by
-            their ids, and all in `output/refused.jsonl`; a model that cannot be saved, or a
-            folder that cannot be written to, before the first step.
+            their ids, and all in `output/refused.jsonl`; with `group_by_task`, samples in an order
+            for other batches (`Mixture` orders them by its `batch_size`); a model that cannot be
+            saved, or a folder that cannot be written to, before the first step.
         IkusiError: a loss or a gradient that is not a number, with the step and its samples; a
             checkpoint that cannot be written.
     """
@@ -207,6 +209,10 @@ def _find_done(path: Path, identity: str) -> Summary | None:
 
 def _steps(given: _Given, encoder: Encoder, place: Place) -> Steps:
     stage = given.stage
+    ordered = getattr(given.mixture, "batch_size", None)
+    if stage.grouped and ordered != stage.grouped:
+        expected = f"a mixture with batch_size={stage.grouped}"
+        raise InputError(f"group_by_task: expected {expected}, found batch_size={ordered}")
     return Steps(
         given.mixture,
         encoder,

@@ -229,7 +229,7 @@ def align(output: Path, context: Context, settings: Align) -> None:
     )
     stage, languages = settings.stage, settings.languages
     captions = _part(stage.corpus, stage.ratio, None, context, languages)
-    mixture = Mixture([captions], *languages, settings.seed)
+    mixture = Mixture([captions], *languages, settings.seed, stage.grouped)
     pictures = prepare_first(processor.image_processor, captions.corpus, CALIBRATION_PICTURES)
     fusion.calibrate(model, pictures)
     _train(model, processor, mixture, settings, output, context)
@@ -256,7 +256,7 @@ def _align(place: str | Path, output: Path, context: Context, settings: Trained)
     model, processor = opening.open_seeing(place)
     stage, languages = settings.stage, settings.languages
     captions = _part(stage.corpus, stage.ratio, None, context, languages)
-    mixture = Mixture([captions], *languages, settings.seed)
+    mixture = Mixture([captions], *languages, settings.seed, stage.grouped)
     _train(model, processor, mixture, settings, output, context)
 
 
@@ -283,7 +283,7 @@ def _instruct(place: str | Path, output: Path, context: Context, settings: Instr
     mixed = [_part(stage.corpus, stage.ratio, None, context, languages)]
     if added:
         mixed.append(_part(added.corpus, added.ratio, added.rows, context, languages))
-    mixture = Mixture(mixed, *languages, settings.seed)
+    mixture = Mixture(mixed, *languages, settings.seed, stage.grouped)
     _train(model, processor, mixture, settings, output, context)
 
 
