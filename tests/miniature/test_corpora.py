@@ -310,6 +310,18 @@ def test_most_cells_of_a_map_are_read_right_and_the_others_as_look_alikes() -> N
     assert {kinds[cell] for cell in things} == {concept.kind for concept in drawn.concepts}
 
 
+def test_of_a_map_that_is_hard_to_read_a_thing_may_be_told_by_few_cells() -> None:
+    concepts = list(split(load_drawings(), text.CONCEPTS).concepts)
+    drawn, asker = Drawn((concepts[0],), "emoji", "green"), Asker(concepts)
+
+    def count_right(blur: text.Blur) -> float:
+        maps = [text.draw_emoji_map(asker, drawn, make_generator(i), blur) for i in range(20)]
+        shares = [told.count(concepts[0].emoji) / (64 - told.count("💚")) for told in maps]
+        return min(shares)
+
+    assert count_right(text.HARD) < 0.2 < count_right(text.USUAL)
+
+
 def test_the_tokenizer_writes_any_language() -> None:
     tokenizer = build.train_tokenizer(text.write_sentences(40))
     for words in ("Zer dago ezkerrean?", "tŷ gwyrdd", "Bẹ́ẹ̀ni", "ဘာလဲ"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,21 @@ class Phase:
 
 
 CHECKS = Phase("yes_or_no", text.write_yes_or_no, 16_000, learning_rate=1e-3, batch_size=128)
-ENGLISH = (Phase("words", text.mix_rows, 32_000), CHECKS, Phase("all", text.mix_rows, 48_000))
-ADAPTED = (Phase("words", text.mix_rows, 16_000), CHECKS, Phase("all", text.mix_rows, 24_000))
+HARD_CHECKS = replace(
+    CHECKS, name="yes_or_no_of_maps", kind=text.write_yes_or_no_of_maps, rows=36_000
+)
+ENGLISH = (
+    Phase("words", text.mix_rows, 32_000),
+    CHECKS,
+    Phase("all", text.mix_rows, 48_000),
+    HARD_CHECKS,
+)
+ADAPTED = (
+    Phase("words", text.mix_rows, 16_000),
+    CHECKS,
+    Phase("all", text.mix_rows, 24_000),
+    HARD_CHECKS,
+)
 
 
 def build(name: str, root: Path, progress: Progress | None = None) -> Path:
@@ -156,7 +169,8 @@ def build_llama(
     rows in another language: most of them for a twin, few for one like an open English model.
 
     Whether a thing is in a scene is not learnt from a yes or no among many words. A hundred steps
-    on such rows alone suffice, and the mixed rows that follow keep it.
+    on such rows alone suffice for rows of emoji. The mixed rows that follow keep part of it, and a
+    last phase makes it work where single cells of a map say little.
     """
     speakers = [load_speaker(language.load(one)) for one in dict.fromkeys((code, SOURCE))]
     work = output / "work"

@@ -9,6 +9,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +45,18 @@ SEED = 7
 GRID = 8  # cells a side of a map
 MAPS, CAPTIONS = 0.5, 0.2  # shares of scenes in emoji: as a map, and with a caption asked for
 CHECKED = 0.3  # share of scenes in emoji with yes/no questions alone
-MISREAD = 0.5  # of a map's cells, at most
-LOOK_ALIKES = 4  # that a thing may be misread as in one map
+
+
+@dataclass(frozen=True)
+class Blur:
+    """Faults of a map: `misread` of its cells, at most, are each one of `look_alikes`."""
+
+    misread: float = 0.5
+    look_alikes: int = 4
+
+
+USUAL = Blur()
+HARD = Blur(misread=0.9, look_alikes=8)  # only many cells together then say what is there
 
 Rows = Iterator[list[Exchange]]
 Kind = Callable[[Sequence[Speaker], int, np.random.Generator], Rows]
@@ -102,6 +113,21 @@ def write_yes_or_no(speakers: Sequence[Speaker], rows: int, random: np.random.Ge
         yield [InEmoji(**vars(asked), scene="".join(_signs(drawn)))]
 
 
+def write_yes_or_no_of_maps(
+    speakers: Sequence[Speaker], rows: int, random: np.random.Generator
+) -> Rows:
+    """Whether a thing is in a scene; one question each. Three scenes in four are maps that are hard
+    to read, as the features of a drawing by an unknown artist are."""
+    concepts = _nameable([one.code for one in speakers])
+    asker = Asker(concepts)
+    for number in range(rows):
+        drawn = _draw(concepts, random)
+        asked = next(write_checks(asker, drawn, random))
+        as_map = number % 4 > 0
+        scene = draw_emoji_map(asker, drawn, random, HARD) if as_map else "".join(_signs(drawn))
+        yield [InEmoji(**vars(asked), scene=scene)]
+
+
 def _nameable(codes: Sequence[str]) -> tuple[Concept, ...]:
     splits = split(load_drawings(), CONCEPTS)
     return select_named((*splits.concepts, *splits.unseen_concepts), *codes)
@@ -132,16 +158,18 @@ def _signs(drawn: Drawn) -> list[str]:
     return [GROUND_SIGNS[drawn.ground], *(concept.emoji for concept in drawn.concepts)]
 
 
-def draw_emoji_map(asker: Asker, drawn: Drawn, random: np.random.Generator) -> str:
+def draw_emoji_map(
+    asker: Asker, drawn: Drawn, random: np.random.Generator, blur: Blur = USUAL
+) -> str:
     """A scene as text: for each cell of a grid, row by row, the sign of what is there."""
     signs = _signs(drawn)
     alike = [
-        [other.emoji for other in asker.near(concept, drawn, random, LOOK_ALIKES)]
+        [other.emoji for other in asker.near(concept, drawn, random, blur.look_alikes)]
         for concept in drawn.concepts
     ]
     shown = label_cells(choose_places(len(drawn.concepts), random), GRID)
-    misread = random.random(len(shown)) < random.uniform(0, MISREAD)
+    misread = random.random(len(shown)) < random.uniform(0, blur.misread)
     return "".join(
-        alike[cell - 1][random.integers(LOOK_ALIKES)] if cell and wrong else signs[cell]
+        alike[cell - 1][random.integers(blur.look_alikes)] if cell and wrong else signs[cell]
         for cell, wrong in zip(shown, misread, strict=True)
     )
