@@ -218,25 +218,27 @@ def test_the_checker_sees_what_it_is_for() -> None:
 
 
 @pytest.mark.slow
-def test_a_share_of_scenes_is_asked_about_once_more_with_yes_or_no_alone(
+def test_yes_or_no_is_asked_in_second_conversations_alone_where_there_are_any(
     tmp_path: Path, drawn: Drawings, divided: Splits
 ) -> None:
-    """And all else stays: pictures, and the conversations about them."""
-    corpus = {}
+    rows = {}
     for share in (0.0, 0.25):
-        settings = SETTINGS.model_copy(update={"train_scenes": 8, "checked": share})
+        settings = SETTINGS.model_copy(update={"train_scenes": 16, "checked": share})
         maker = corpora.Maker(settings, SPEAKERS, drawn, divided)
         corpora.write_instructions(maker, tmp_path / str(share))
-        corpus[share] = Corpus.open(tmp_path / str(share))
-    rows = {
-        share: {row["id"]: row for row in one.table("en").to_pylist()}
-        for share, one in corpus.items()
-    }
-    further = {name: rows[0.25].pop(name) for name in set(rows[0.25]) - set(rows[0.0])}
-    assert rows[0.25] == rows[0.0] and corpus[0.25].image_ids.count("scene-000001") == 2
-    assert {row["image_id"] for row in further.values()} == {"scene-000000", "scene-000001"}
-    answers = {turn["content"] for row in further.values() for turn in row["turns"][1::2]}
-    assert answers <= {"Yes", "No"}
+        corpus = Corpus.open(tmp_path / str(share))
+        rows[share] = {row["id"]: row for row in corpus.table("en").to_pylist()}
+    second = {id: row for id, row in rows[0.25].items() if row["task"] == "present"}
+    assert set(rows[0.25]) - set(rows[0.0]) == set(second) == {f"checks-{n:06d}" for n in range(4)}
+    assert [row["image_id"] for row in second.values()] == [f"scene-{n:06d}" for n in range(4)]
+    answers = {turn["content"] for row in second.values() for turn in row["turns"][1::2]}
+    assert answers == {"Yes", "No"}
+    asked = dict.fromkeys(rows, 0)
+    for share, every in rows.items():
+        for row in (row for id, row in every.items() if id not in second):
+            assert row["task"] is None
+            asked[share] += row["turns"][1]["content"] in answers
+    assert asked[0.0] > 0 == asked[0.25]
 
 
 def test_recipes_without_such_conversations_are_what_they_were() -> None:

@@ -207,8 +207,8 @@ def test_what_is_measured_is_one_run_of_few_steps() -> None:
     assert steps == 4
     assert short.stages.alignment.max_steps == 12
     assert short.miniature
-    assert short.miniature.train_scenes == steps * 16
-    assert short.stages.instruct.batch_size == 16
+    assert short.miniature.train_scenes == steps * 32
+    assert short.stages.instruct.batch_size == 32
     few = load("emoji-eu", "stages.instruct.epochs=0.1", "stages.align.epochs=0.1")
     assert {one.epochs for one in measuring.shorten(few, 2).stages.every} == {1}
     assert (

@@ -125,31 +125,36 @@ def ask_caption(drawn: Drawn, variant: int) -> Exchange:
 def write_instructions(maker: Maker, folder: Path) -> None:
     """Conversations of several questions about a scene, as PixMo-AMA is in the paper.
 
-    Some scenes have a second one, of yes/no questions alone: among many other words to learn, the
-    few that say yes or no teach little of when to say which.
+    Scenes may have a second one, of yes/no questions alone, which is a task of its own: among many
+    other words to learn, the few that say yes or no teach little of when to say which. Then no
+    other conversation asks them.
     """
     random, further = (make_generator(maker.settings.seed, number) for number in (2, 6))
     asker = Asker(maker.splits.concepts)
+    share = 0 if maker.settings.checked else CHECKED
     with CorpusWriter(folder, "instruction", maker.languages) as writer:
         for number in range(maker.settings.train_scenes):
             drawn = maker.draw(None, random)
             row = f"scene-{number:06d}"
             maker.add_picture(writer, row, maker.picture(drawn, random))
-            exchanges = write_conversation(asker, drawn, random)
+            exchanges = write_conversation(asker, drawn, random, share)
             writer.add_row(row, row, write_conversations(exchanges, maker.speakers))
             if number < maker.settings.checked_scenes:
                 checks = list(write_checks(asker, drawn, further))
                 texts = write_conversations(checks, maker.speakers)
-                writer.add_row(f"checks-{number:06d}", row, texts)
+                writer.add_row(f"checks-{number:06d}", row, texts, task=checks[0].task)
 
 
-def write_conversation(asker: Asker, drawn: Drawn, random: np.random.Generator) -> list[Exchange]:
+def write_conversation(
+    asker: Asker, drawn: Drawn, random: np.random.Generator, checked: float = CHECKED
+) -> list[Exchange]:
     """Questions about one scene and, last, its description, which names all there is.
 
-    None can be answered from what was said before it.
+    None can be answered from what was said before it. Of so many conversations a share `checked`
+    has yes/no questions in place of others.
     """
     last = asker.ask("describe", drawn, random, int(random.integers(VARIANTS)))
-    if random.random() < CHECKED:
+    if random.random() < checked:
         return [*write_checks(asker, drawn, random), last]
     return write_questions(asker, drawn, random, OPEN, last)
 

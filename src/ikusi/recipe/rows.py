@@ -23,7 +23,7 @@ class Miniature(Section):
         default=0.0,
         exclude_if=lambda checked: checked == 0,  # recipes from before it stay what they were
         description="Share of those scenes about which a second conversation asks nothing but "
-        "whether things are in them.",
+        "whether things are in them, as no other then does.",
     )
     caption_scenes: int = Field(ge=1, description="Scenes with a caption, for alignment.")
     test_scenes: int = Field(
