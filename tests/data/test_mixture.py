@@ -1,5 +1,6 @@
 import pickle
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -128,8 +129,15 @@ def test_batches_of_one_task_come_in_any_order_and_what_is_left_fills_mixed_ones
     # 5 + 2 + 1 + 2 of a pass are whole; where a pass begins within a batch, some may not be.
     assert sum(of_one) >= 10 if passes == 1 else sum(of_one) >= 3 * 9
     seen = [kinds[batch[0]] for batch, one in zip(batches, of_one, strict=True) if one]
-    assert seen != sorted(seen, key=str) and set(seen) == set(kinds)
+    turns = sum(one != other for one, other in pairwise(seen))
+    assert set(seen) == set(kinds) and turns > len(set(kinds))  # tasks take no blocks of steps
     assert not all(of_one[:-1])  # what is left of all tasks comes among the others
+
+
+def test_rows_of_tasks_with_too_few_stay_in_their_order(tmp_path: Path) -> None:
+    part = MixturePart(write_tasks(tmp_path / "rows", ["count", "colour", "name"] * 2), 0.5)
+    orders = [Mixture([part], "eu", "en", 1, size).order(0) for size in (None, 4)]
+    assert (orders[0] == orders[1]).all()
 
 
 def test_grouping_by_task_does_not_depend_on_the_ratio(tmp_path: Path) -> None:
