@@ -150,8 +150,8 @@ def write_conversation(
 ) -> list[Exchange]:
     """Questions about one scene and, last, its description, which names all there is.
 
-    None can be answered from what was said before it. Of so many conversations a share `checked`
-    has yes/no questions in place of others.
+    None can be answered from what was said before it. `checked`: the share of conversations that
+    have yes/no questions in place of others.
     """
     last = asker.ask("describe", drawn, random, int(random.integers(VARIANTS)))
     if random.random() < checked:

@@ -103,7 +103,7 @@ class Stage(Section):
 
     @property
     def grouped(self) -> int | None:
-        """Rows that are to be of one task, one after the other; none where any may."""
+        """Batch size of a mixture that is grouped by task; none where it is not grouped."""
         return self.batch_size if self.group_by_task else None
 
     def find_undivided(self) -> tuple[yamlfile.Key, str, str] | None:

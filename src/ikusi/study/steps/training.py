@@ -214,7 +214,6 @@ def align(output: Path, context: Context, settings: Align) -> None:
     catalogue.load("ikusi.train.stages:train_stage")  # brings all that is large, in less time
     from accelerate.utils import set_seed
 
-    from ikusi.data.mixture import Mixture
     from ikusi.model import fusion
     from ikusi.model.pixels import prepare_first
 
@@ -229,7 +228,7 @@ def align(output: Path, context: Context, settings: Align) -> None:
     )
     stage, languages = settings.stage, settings.languages
     captions = _part(stage.corpus, stage.ratio, None, context, languages)
-    mixture = Mixture([captions], *languages, settings.seed, stage.grouped)
+    mixture = _mix([captions], settings)
     pictures = prepare_first(processor.image_processor, captions.corpus, CALIBRATION_PICTURES)
     fusion.calibrate(model, pictures)
     _train(model, processor, mixture, settings, output, context)
@@ -249,14 +248,13 @@ def _align(place: str | Path, output: Path, context: Context, settings: Trained)
     catalogue.load("ikusi.train.stages:train_stage")  # brings all that is large, in less time
     from accelerate.utils import set_seed
 
-    from ikusi.data.mixture import Mixture
     from ikusi.model import opening
 
     set_seed(settings.seed)
     model, processor = opening.open_seeing(place)
     stage, languages = settings.stage, settings.languages
     captions = _part(stage.corpus, stage.ratio, None, context, languages)
-    mixture = Mixture([captions], *languages, settings.seed, stage.grouped)
+    mixture = _mix([captions], settings)
     _train(model, processor, mixture, settings, output, context)
 
 
@@ -274,7 +272,6 @@ def _instruct(place: str | Path, output: Path, context: Context, settings: Instr
     catalogue.load("ikusi.train.stages:train_stage")  # brings all that is large, in less time
     from accelerate.utils import set_seed
 
-    from ikusi.data.mixture import Mixture
     from ikusi.model import opening
 
     set_seed(settings.seed)
@@ -283,8 +280,15 @@ def _instruct(place: str | Path, output: Path, context: Context, settings: Instr
     mixed = [_part(stage.corpus, stage.ratio, None, context, languages)]
     if added:
         mixed.append(_part(added.corpus, added.ratio, added.rows, context, languages))
-    mixture = Mixture(mixed, *languages, settings.seed, stage.grouped)
+    mixture = _mix(mixed, settings)
     _train(model, processor, mixture, settings, output, context)
+
+
+def _mix(parts: Sequence[MixturePart], settings: Trained) -> Mixture:
+    """The rows of corpora in the languages and the order that a training reads them in."""
+    from ikusi.data.mixture import Mixture
+
+    return Mixture(parts, *settings.languages, settings.seed, settings.stage.grouped)
 
 
 def _part(
