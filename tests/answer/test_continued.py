@@ -136,6 +136,15 @@ def test_a_picture_is_processed_and_read_once_for_all_questions_and_options(
 
 
 @pytest.mark.slow
+def test_going_on_copies_no_key_for_each_head(engine: General, key_heads: list[int]) -> None:
+    engine.answer(QUERIES[:1], PICTURES)  # whether it can is found out here, by whole prompts too
+    key_heads.clear()
+    engine.answer(QUERIES[:1], PICTURES)
+    layers = engine.model.config.get_text_config().num_hidden_layers
+    assert set(key_heads[-layers:]) == {2}, "4 heads share 2 of keys"
+
+
+@pytest.mark.slow
 def test_where_going_on_would_change_scores_prompts_are_read_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Cache
 
 from ikusi.answer.cache import select
+from ikusi.answer.grouped import use_grouped_attention
 
 Inputs = Mapping[str, Tensor]
 """What a processor makes of one prompt: its tokens [1, T], and all else of it."""
@@ -129,7 +130,9 @@ def _go_on(
     if cache is not None:
         places = torch.zeros(len(rows), dtype=torch.long, device=device)
         given["past_key_values"] = select(cache, places, room=width)
-    logits = model(input_ids=ids, **given, use_cache=cache is not None).logits[:, first - width :]
+    with use_grouped_attention(model):
+        output = model(input_ids=ids, **given, use_cache=cache is not None)
+    logits = output.logits[:, first - width :]
     scores = []
     for row, (rest, option) in enumerate(rows):
         start = len(rest) - 1 - first

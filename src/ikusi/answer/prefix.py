@@ -19,6 +19,7 @@ from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 from ikusi.answer.cache import PLAIN, LastLayer, Read, make_cache, select
+from ikusi.answer.grouped import use_grouped_attention
 
 SEEN, UNSEEN = -1, -2
 LINE = 8
@@ -276,15 +277,16 @@ def forward(
         length = mask.shape[1] - cache.get_seq_length()
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -length:]
         mask = mask.long()
-    output = model(
-        input_ids=ids,
-        inputs_embeds=embeddings,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=keep,
-    )
+    with use_grouped_attention(model):
+        output = model(
+            input_ids=ids,
+            inputs_embeds=embeddings,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=keep,
+        )
     logits: Tensor = output.logits
     return logits.float()
 
