@@ -130,15 +130,29 @@ def _fields(
 ) -> Iterable[tuple[str, dict[str, Any]]]:
     for name, field in part.get("properties", {}).items():
         yield f"{prefix}{name}", field
-        options = [field, *field.get("anyOf", []), *field.get("oneOf", [])]
-        for reference in (option["$ref"] for option in options if "$ref" in option):
+        for option in _options(field):
+            if isinstance(value := option.get("additionalProperties"), dict):
+                for reference in _references(value):  # under a name that is the user's own
+                    inner = schema["$defs"][reference]
+                    yield from _fields(schema, inner, f"{prefix}{name}.NAME.", seen)
+        for reference in _references(field):
             if kinds := "oneOf" in field:
                 if reference in seen:
                     continue
                 seen.add(reference)
-            inner = schema["$defs"][reference.rpartition("/")[2]]
+            inner = schema["$defs"][reference]
             kind = f"[{inner['properties']['kind']['const']}]" if kinds else ""
             yield from _fields(schema, inner, f"{prefix}{name}{kind}.", seen)
+
+
+def _options(field: dict[str, Any]) -> list[dict[str, Any]]:
+    return [field, *field.get("anyOf", []), *field.get("oneOf", [])]
+
+
+def _references(field: dict[str, Any]) -> list[str]:
+    """Names of the mappings that a field may hold."""
+    found = [option["$ref"] for option in _options(field) if "$ref" in option]
+    return [reference.rpartition("/")[2] for reference in found]
 
 
 def _type(field: dict[str, Any]) -> str:

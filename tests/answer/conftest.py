@@ -12,7 +12,7 @@ __all__ = ["backbone", "benchmarks", "checkpoint"]
 
 @pytest.fixture
 def key_heads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many heads of keys torch's kernel of attention was given, call by call."""
+    """The heads of keys that torch's kernel of attention was given, call by call."""
     counted: list[int] = []
     kernel = nn.functional.scaled_dot_product_attention
 
