@@ -151,8 +151,8 @@ def _options(field: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _references(field: dict[str, Any]) -> list[str]:
     """Names of the mappings that a field may hold."""
-    found = [option["$ref"] for option in _options(field) if "$ref" in option]
-    return [reference.rpartition("/")[2] for reference in found]
+    references = [option["$ref"] for option in _options(field) if "$ref" in option]
+    return [reference.rpartition("/")[2] for reference in references]
 
 
 def _type(field: dict[str, Any]) -> str:
