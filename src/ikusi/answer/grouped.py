@@ -1,9 +1,9 @@
 """Attention to keys and values that several heads share, without a copy of them for each head.
 
-Where new tokens have a mask, transformers' own attention copies keys and values, all that was read
-before among them, once for each query head, at every step of an answer and for every batch of
-options. Here the queries of the heads that share a key are rows of one head instead: the same
-products and sums, on every device.
+Where several new tokens have a mask, transformers' own attention copies keys and values, all that
+was read before among them, once for each query head: at every step of answers side by side, and for
+every batch of options. Here the queries of the heads that share a key are rows of one head instead:
+the same products and sums, on every device.
 
 Legend of shapes: N rows, H query heads, K key and value heads, G = H / K, L new tokens, S tokens
 in all, D width of a head.
