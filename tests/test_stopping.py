@@ -56,10 +56,14 @@ from ikusi.cli import stopping
 words, busy, stopping.SECONDS_TO_LEAVE = sys.argv[1:2], Path(sys.argv[2]), float(sys.argv[3])
 processes.SECONDS_TO_LEAVE = 0.2
 with stopping.heed_signals(stopping.describe_kept(words)):
-    deaf = f"trap '' TERM INT; touch {busy}; while :; do sleep 0.1; done"
-    subprocess.Popen(["sh", "-c", deaf])
+    deaf = busy.with_name("deaf")
+    heedless = f"trap '' TERM INT; touch {deaf}; while :; do sleep 0.1; done"
+    subprocess.Popen(["sh", "-c", heedless])
+    while not deaf.exists():
+        time.sleep(0.01)
     while True:
         try:
+            busy.touch()  # here, where no exception is missed
             time.sleep(60)
         except BaseException:
             busy.with_name("heard").touch()
