@@ -9,6 +9,8 @@ from ikusi import language, recipe
 from ikusi.data.mixture import Mixture
 from ikusi.miniature import corpora
 from ikusi.miniature.bases import build, shipped, text
+from ikusi.miniature.pictures.splits import make_generator
+from ikusi.miniature.words.questions import InEmoji
 from ikusi.recipe import backbones
 
 
@@ -68,3 +70,15 @@ def test_what_a_backbone_reads_in_english_holds_no_word_of_the_language(tmp_path
         any("hizkuntza honetan: ingelesa" in said for said in some)
         for some in (few["eu"], twin["eu"])
     )
+
+
+def test_the_last_rows_ask_yes_or_no_and_three_in_four_of_a_map_that_is_hard_to_read() -> None:
+    speakers = [corpora.load_speaker(language.load(code)) for code in ("eu", "en")]
+    rows = list(text.write_yes_or_no_of_maps(speakers, 200, make_generator(0)))
+    assert {exchange.task for row in rows for exchange in row} == {"present"}
+    assert {len(row) for row in rows} == {1}
+    scenes = [exchange.scene for row in rows for exchange in row if isinstance(exchange, InEmoji)]
+    maps = [scene for scene in scenes if len(scene) == text.GRID**2]
+    assert len(maps) == 150
+    things = 2  # in a scene, at most, each read as itself or as a look-alike
+    assert max(len(set(scene)) for scene in maps) > 1 + things * (1 + text.USUAL.look_alikes)
