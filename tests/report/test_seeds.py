@@ -5,11 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure as Canvas
 
 from compare.studies import Folder
 from ikusi.compare.reading import Study
 from ikusi.recipe import Run
-from ikusi.report import figures, gallery, page
+from ikusi.report import figures, forgetting, gallery, page, read_before
+from ikusi.report.drawing import Panel
 
 SEEDS = [
     "grid.backbones=[english]",
@@ -32,6 +36,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.draw()
     page.write(made.path, made.path / "report")
     return made.path
+
+
+def draw(panel: Panel) -> tuple[Axes, list[list[tuple[float, float]]]]:
+    """A panel's axes, and the places of the rings in it, those of a curve together."""
+    axes = Canvas().subplots()
+    panel.draw(axes)
+    drawn = [one for one in axes.collections if isinstance(one, PathCollection)]
+    return axes, [[(float(x), float(y)) for x, y in np.asarray(one.get_offsets())] for one in drawn]
 
 
 def read(folder: Path, table: str) -> list[dict[str, str]]:
@@ -82,19 +94,11 @@ def test_pictures_are_shown_with_the_answers_of_one_seed(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_figures_show_every_seed_beside_the_mean(folder: Path) -> None:
-    from matplotlib.collections import PathCollection
-    from matplotlib.figure import Figure as Canvas
-
     drawn = figures.draw_mixtures(Study(folder))
     assert drawn and "small rings are single seeds" in drawn.caption
     panel = drawn.panels[0]
-    axes = Canvas().subplots()
-    panel.draw(axes)
-    points = [one for one in axes.collections if isinstance(one, PathCollection)]
-    assert [np.shape(one.get_offsets()) for one in points] == [
-        (6, 2),
-        (6, 2),
-    ]  # two shares, three seeds
+    axes, rings = draw(panel)
+    assert [np.shape(each) for each in rings] == [(6, 2), (6, 2)]  # two shares, three seeds
     assert "by seed)" in panel.alt
     highest = max(float(row["high"]) for row in read(folder, "seeds"))
     assert axes.get_ylim()[1] >= highest
@@ -113,3 +117,55 @@ def test_where_every_backbone_sees_already_the_page_needs_no_alignment(
     text = (made.path / "report/index.html").read_text(encoding="utf-8")
     assert "Each model was trained under 3 seeds" in text
     assert ("and the adapters" in text) == (lora != "null")
+
+
+@pytest.fixture(scope="module")
+def dial(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    changes = ["benchmarks=[miniature/aokvqa,miniature/capqa,miniature/bertaqa]"]
+    changes += ["grid.ratios=[0.8]", "grid.seeds=[0,1,2]"]
+    made = Folder(tmp_path_factory.mktemp("dial"), changes, "emoji-eu-dial", pictures=20)
+    made.measure(lambda run, bench, code: by_seed(run, bench, code) - 0.2 if run else 0.4)
+    return Study(made.path)
+
+
+def list_scores(study: Study, model: str, benchmarks: list[str]) -> list[float]:
+    """Under each seed, the mean over the benchmarks of the scores in Basque."""
+    each = []
+    for one in study.models[model].values():
+        scores = [figures["score"] for name in benchmarks if (figures := one.figures(name, "eu"))]
+        assert len(scores) == len(benchmarks)
+        each.append(float(np.mean(scores)))
+    return each
+
+
+@pytest.mark.slow
+def test_a_dial_shows_every_seed_of_every_amount_read(dial: Study) -> None:
+    (figure,) = read_before.draw_dial(dial)
+    assert "over questions and seeds; small rings are single seeds." in figure.caption
+    asked = [dial.close_ended, *([name] for name in [*dial.close_ended, *dial.text_only])]
+    for panel, names in zip(figure.panels, asked, strict=True):
+        axes, parts = draw(panel)
+        rings = [ring for part in parts for ring in part]
+        expected = [list_scores(dial, f"{b}-eu080", names) for b in dial.recipe.grid.backbones]
+        assert [y for _, y in rings] == pytest.approx([s for each in expected for s in each])
+        places = [x for x, _ in rings]
+        assert places[0::3] == places[1::3] == places[2::3] == sorted(places[0::3])
+        assert axes.get_ylim()[1] >= max(y for _, y in rings)
+        assert f"({min(expected[0]):.2f} to {max(expected[0]):.2f} by seed)" in panel.alt
+
+
+@pytest.mark.slow
+def test_what_is_forgotten_under_every_seed_is_shown(dial: Study) -> None:
+    (figure,) = forgetting.draw_forgetting(dial)
+    assert "over the questions and seeds; small rings are single seeds." in figure.caption
+    _, (basque, english) = draw(figure.panels[0])
+    for line, model in enumerate(dial.models):
+        before = dial.backbones[model.removesuffix("-eu080")].figures("miniature/bertaqa", "eu")
+        assert before
+        expected = [s - before["score"] for s in list_scores(dial, model, ["miniature/bertaqa"])]
+        own = basque[3 * line : 3 * line + 3]
+        assert [x for x, _ in own] == pytest.approx(expected)
+        assert {round(y) for _, y in own} == {line}
+        words = f"({min(expected):+.2f} to {max(expected):+.2f} by seed)"
+        assert words in figure.panels[0].alt
+    assert len(english) == len(basque) == 3 * len(dial.models)

@@ -62,6 +62,11 @@ class Sample:
         """The variance of the mean, split by seeds and pictures; None where there is one seed."""
         return measure_spread(self.values, self.clusters)
 
+    @property
+    def by_seed(self) -> tuple[float, ...]:
+        """The mean under each seed; empty where there is one."""
+        return tuple(self.values.mean(axis=1).tolist()) if len(self.values) > 1 else ()
+
 
 @dataclass(frozen=True)
 class Resampling:
@@ -233,6 +238,14 @@ def estimate_score(
         return Interval(figures["score"], figures["low"], figures["high"])
     only = None if group == ALL else group
     return estimate_mean(measure_levels([trained], [benchmark], language, group=only), resampling)
+
+
+def score_by_seed(
+    trained: Trained, benchmark: str, language: str, group: str = ALL
+) -> tuple[float, ...]:
+    """A model's score under each seed that is measured; empty where it is one."""
+    figures = [one.figures(benchmark, language, group) for one in trained.values()]
+    return tuple(own["score"] for own in figures if own) if len(figures) > 1 else ()
 
 
 def score_guessing(trained: Trained, benchmark: str, language: str) -> float:

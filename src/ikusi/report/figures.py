@@ -6,7 +6,7 @@ The first two are the counterparts of figures 2 and 3 of arXiv 2511.09396.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
@@ -23,15 +23,13 @@ from ikusi.report.drawing import (
     LANGUAGES,
     MARKERS,
     OTHERS,
-    PAPER,
     Figure,
     Look,
     Panel,
 )
+from ikusi.report.seeds import describe_seeds, explain_seeds, mark_seeds
 
 NUDGE = 1.3  # percent points by which points that share a place are set apart
-SEED: Any = {"s": 11, "facecolor": PAPER, "linewidths": 0.9, "clip_on": False, "zorder": 3}
-"""How the score under a single seed is drawn, beside the mean over seeds."""
 CHANCE = Look("chance", FAINT, (0, (1, 1.6)), width=1.1)
 MAJORITY = Look("most frequent answer", FAINT, (0, (5, 1.5, 1, 1.5)), width=1.1)
 
@@ -80,7 +78,7 @@ def draw_mixtures(study: Study) -> Figure | None:
         "figure2-mixtures",
         f"How much {study.target.name} is needed",
         f"Score by the share of instruction rows in {study.target.name}, asked in both languages. "
-        f"Bars are 95 % intervals over pictures{_over_seeds(study)}. Thin lines: chance, and the "
+        f"Bars are 95 % intervals over pictures{explain_seeds(study)}. Thin lines: chance, and the "
         f"most frequent answer of each kind of question in {study.target.name}. Counterpart of "
         "figure 2 of the paper.",
         rows,
@@ -115,8 +113,8 @@ def draw_text_only(study: Study) -> Figure | None:
         "What text-only rows add",
         f"Score in {study.target.name} about pictures (left) and on text alone, by the "
         f"share of instruction rows in {study.target.name}. Bars are 95 % intervals over "
-        f"questions{_over_seeds(study)}. The level line is the backbone before it saw any picture. "
-        "Counterpart of figure 3 of the paper.",
+        f"questions{explain_seeds(study)}. The level line is the backbone before it saw any "
+        "picture. Counterpart of figure 3 of the paper.",
         rows,
         _order_looks(looks),
     )
@@ -154,7 +152,7 @@ def draw_unseen(study: Study) -> Figure | None:
         "Which new pictures are hard",
         "Mean score over the close-ended benchmarks, apart for each way in which the test "
         f"pictures are new, {'with' if text else 'without'} text-only rows. Bars are 95 % "
-        f"intervals over pictures{_over_seeds(study)}.",
+        f"intervals over pictures{explain_seeds(study)}.",
         rows,
         looks,
     )
@@ -231,11 +229,6 @@ def _list_highs(study: Study, name: str, group: str) -> list[float]:
     ]
 
 
-def _over_seeds(study: Study) -> str:
-    """The words about seeds in a caption, after "over pictures"; empty where there is one seed."""
-    return " and seeds; small rings are single seeds" if study.several_seeds else ""
-
-
 def _language_curves(study: Study, backbone: str, name: str) -> list[Curve]:
     colours = tuple(zip(study.languages, LANGUAGES, ("s", "o"), strict=False))
     several = len(study.recipe.grid.text_only) > 1
@@ -274,9 +267,8 @@ def _points(
     for share in study.shares:
         trained = study.find_trained(backbone, share, text)
         if estimate := evidence.estimate_score(trained, name, code, resampling, group):
-            figures = (one.figures(name, code, group) for one in trained.values())
-            each = tuple(own["score"] for own in figures if own)
-            points.append(Point(share, *estimate, each if len(each) > 1 else ()))
+            each = evidence.score_by_seed(trained, name, code, group)
+            points.append(Point(share, *estimate, each))
     return points
 
 
@@ -286,9 +278,8 @@ def _pooled_points(study: Study, backbone: str, text: bool, code: str, group: st
     for share in study.shares:
         if trained := study.find_trained(backbone, share, text):
             sample = evidence.measure_levels([trained], study.close_ended, code, group=group)
-            each = tuple(float(mean) for mean in sample.values.mean(axis=1))
             mean = evidence.estimate_mean(sample, resampling)
-            points.append(Point(share, *mean, each if len(each) > 1 else ()))
+            points.append(Point(share, *mean, sample.by_seed))
     return points
 
 
@@ -343,8 +334,7 @@ def make_panel(
 
 
 def _describe_point(point: Point) -> str:
-    each = f" ({min(point.each):.2f} to {max(point.each):.2f} by seed)" if point.each else ""
-    return f"{point.score:.2f} at {point.share} %{each}"
+    return f"{point.score:.2f} at {point.share} %{describe_seeds(point.each)}"
 
 
 def draw_points(
@@ -365,8 +355,8 @@ def draw_points(
         bars = [(p.low, p.high) for p in points]
         axes.vlines(places, *zip(*bars, strict=True), color=look.colour, linewidth=1.0)
         axes.plot(places, [point.score for point in points], clip_on=False, **look.style())
-        each = [(place, score) for place, p in zip(places, points, strict=True) for score in p.each]
-        axes.scatter(*zip(*each, strict=True), **SEED, edgecolor=look.colour) if each else None
+        each = [[(place, s) for s in p.each] for place, p in zip(places, points, strict=True)]
+        mark_seeds(axes, each, look)
     axes.set_xticks(shares)
     axes.set_xlim(min(shares) - 6, max(shares) + 6)
     axes.set_ylim(0, min(1.02, max(0.2, top * 1.08)))

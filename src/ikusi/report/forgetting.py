@@ -15,6 +15,7 @@ from ikusi.compare.evidence import Resampling
 from ikusi.compare.reading import Study, Trained
 from ikusi.language import LanguagePack
 from ikusi.report.drawing import FAINT, LANGUAGES, Figure, Look, Panel
+from ikusi.report.seeds import describe_seeds, explain_seeds, mark_seeds
 from ikusi.report.tables import Cell, Table
 from ikusi.statistics import Interval
 
@@ -29,6 +30,7 @@ class Change(NamedTuple):
         before, after: mean score over the benchmarks.
         difference: after minus before, with its 95 % interval over pictures, or rows without any.
         questions: how many both were asked.
+        each: the difference under every seed, where there are several.
     """
 
     model: str
@@ -39,6 +41,7 @@ class Change(NamedTuple):
     after: float
     difference: Interval
     questions: int
+    each: tuple[float, ...] = ()
 
 
 def measure_changes(study: Study) -> list[Change]:
@@ -58,7 +61,8 @@ def measure_changes(study: Study) -> list[Change]:
             before, after = (float(sample.values.mean()) for sample in scores)
             difference = evidence.estimate_mean(gaps, resampling)
             asked = len(gaps.clusters)
-            changes.append(Change(model, backbone, pack, names, before, after, difference, asked))
+            measured = (before, after, difference, asked, gaps.by_seed)
+            changes.append(Change(model, backbone, pack, names, *measured))
     return changes
 
 
@@ -107,6 +111,7 @@ def draw_forgetting(study: Study) -> Iterator[Figure]:
     parts = [
         f"{one.model}, {one.pack.name}: {one.difference.mean:+.2f} "
         f"[{one.difference.low:+.2f}, {one.difference.high:+.2f}]"
+        f"{describe_seeds(one.each, '+.2f')}"
         for one in changes
     ]
     draw = partial(_draw, changes=changes, models=models, looks=looks)
@@ -116,7 +121,7 @@ def draw_forgetting(study: Study) -> Iterator[Figure]:
         f"What is lost in {study.source.name}, and in {study.target.name}",
         f"Score on {title} minus that of the backbone before any training on pictures: left of the "
         "line is lost. Bars are 95 % intervals over the questions"
-        f"{' and seeds' if study.several_seeds else ''}.",
+        f"{explain_seeds(study)}.",
         [
             [
                 Panel(
@@ -142,6 +147,8 @@ def _draw(
         lows, highs = [one.difference.low for one in own], [one.difference.high for one in own]
         axes.hlines(places, lows, highs, color=look.colour, linewidth=1.2)
         axes.plot([one.difference.mean for one in own], places, **look.style())
+        each = [[(s, place) for s in one.each] for place, one in zip(places, own, strict=True)]
+        mark_seeds(axes, each, look)
     axes.set_yticks(range(len(models)), models)
     axes.set_ylim(len(models) - 0.4, -0.6)
     axes.set_xlabel("score after minus score before")

@@ -17,6 +17,7 @@ from ikusi.compare.reading import Study, Trained
 from ikusi.report import figures
 from ikusi.report.drawing import DASHES, FAINT, INK, LANGUAGES, MARKERS, Figure, Look, Panel
 from ikusi.report.figures import Level
+from ikusi.report.seeds import describe_seeds, explain_seeds, mark_seeds
 from ikusi.report.tables import Table
 
 ACROSS = 3  # panels beside each other
@@ -33,6 +34,7 @@ class Score(NamedTuple):
         read: share of that one's text that was in the target language.
         share: of its instruction rows in that language, in percent; none of the bare backbone.
         benchmark: its name, or `MEAN`.
+        each: the score under every seed, where there are several.
     """
 
     backbone: str
@@ -42,6 +44,7 @@ class Score(NamedTuple):
     score: float
     low: float
     high: float
+    each: tuple[float, ...] = ()
 
 
 def measure_dial(study: Study) -> list[Score]:
@@ -53,9 +56,9 @@ def measure_dial(study: Study) -> list[Score]:
 def tabulate_dial(study: Study) -> list[Table]:
     """The figure's scores as a table, where there is one."""
     caption = f"Scores by how much {study.target.name} a backbone had read, with 95 % intervals"
-    columns = ["backbone", "read", "target_share", *Score._fields[3:]]
-    scores = measure_dial(study)
-    return [Table("read-before", caption, columns, scores)] if scores else []
+    columns = ["backbone", "read", "target_share", *Score._fields[3:-1]]
+    rows = [score[:-1] for score in measure_dial(study)]
+    return [Table("read-before", caption, columns, rows)] if rows else []
 
 
 def draw_dial(study: Study) -> Iterator[Figure]:
@@ -87,7 +90,7 @@ def draw_dial(study: Study) -> Iterator[Figure]:
         "on a logarithmic scale with 0 apart. A curve for each share of instruction rows in "
         f"{study.target.name}, {describe_condition(_with_text(study))}; on text alone also the "
         "backbone before it saw any picture. Bars are 95 % intervals over "
-        f"questions{' and seeds' if study.several_seeds else ''}.",
+        f"questions{explain_seeds(study)}.",
         [panels[i : i + ACROSS] for i in range(0, len(panels), ACROSS)],
         [*(look for share, look in looks.items() if share in drawn), *levels.values()],
     )
@@ -113,13 +116,12 @@ def _measure(study: Study, name: str) -> Iterator[Score]:
         if name in study.text_only and backbone in study.backbones:
             models[None] = {None: study.backbones[backbone]}
         for share, trained in models.items():
+            model = (backbone, read, share, name)
             if trained and name == MEAN:
                 sample = evidence.measure_levels([trained], study.close_ended, code)
-                yield Score(
-                    backbone, read, share, name, *evidence.estimate_mean(sample, resampling)
-                )
+                yield Score(*model, *evidence.estimate_mean(sample, resampling), sample.by_seed)
             elif one := evidence.estimate_score(trained, name, code, resampling):
-                yield Score(backbone, read, share, name, *one)
+                yield Score(*model, *one, evidence.score_by_seed(trained, name, code))
 
 
 def _list_guesses(study: Study, name: str) -> list[Level]:
@@ -147,15 +149,16 @@ def _panel(
     ]
     curves = [(look, points) for look, points in curves if points]
     levels = _list_guesses(study, name)
-    words = [
-        f"{look.label}: " + ", ".join(f"{p.score:.2f} at {p.read * 100:g} %" for p in points)
-        for look, points in curves
-    ]
+    words = [f"{look.label}: " + ", ".join(map(_describe, points)) for look, points in curves]
     words += [f"{look.label}: {value:.2f}" for look, value in levels]
     alt = f"{title}. Score by how much {study.target.name} the backbone had read. "
     label = f"{study.target.name} in what the backbone had read, %"
     draw = partial(_draw, curves=curves, levels=levels, places=places, label=label)
     return Panel(title, alt + "; ".join(words) + ".", draw)
+
+
+def _describe(score: Score) -> str:
+    return f"{score.score:.2f} at {score.read * 100:g} %{describe_seeds(score.each)}"
 
 
 def _draw(
@@ -178,13 +181,15 @@ def _draw(
             lows, highs = [point.low for point in some], [point.high for point in some]
             axes.vlines(at, lows, highs, color=look.colour, linewidth=1.0)
             axes.plot(at, [point.score for point in some], clip_on=False, **look.style())
+            each = [[(place, s) for s in p.each] for place, p in zip(at, some, strict=True)]
+            mark_seeds(axes, each, look)
     axes.set_xscale("log")
     if 0 in places:
         axes.axvline(least / 10**0.5, color=FAINT, linewidth=0.7)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks([place or nothing for place in places], [f"{p * 100:g}" for p in places])
     axes.set_xlim((nothing if 0 in places else least) / 2, max(places) * 2)
-    ends = [point.high for _, points in curves for point in points]
+    ends = [end for _, points in curves for p in points for end in (p.high, *p.each)]
     axes.set_ylim(0, min(1.02, 1.08 * max([0.2, *ends, *(value for _, value in levels)])))
     axes.set_xlabel(label)
     axes.set_ylabel("score")
