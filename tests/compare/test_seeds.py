@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure as Canvas
 
 from compare.studies import Folder
 from ikusi import artifact
@@ -16,6 +18,7 @@ from ikusi.publish import scores
 from ikusi.publish.trained import Trained
 from ikusi.recipe import Run
 from ikusi.report import compare as view
+from ikusi.report import compare_figure
 
 SEEDS = [
     "grid.backbones=[english]",
@@ -107,7 +110,30 @@ def test_all_trainings_of_two_runs_are_compared_seed_by_seed(study: Study) -> No
     assert (cell.mcnemar, cell.detectable) == (None, None)
     text = " ".join(view.explain(comparison))
     assert "the mean over 3 trainings of each model" in text and "% is the seed" in text
-    assert {"seeds", "seed_share"} <= set(cell.record()) and "seeds" not in once.record()
+    each = [b.correct.mean() - a.correct.mean() for a, b in zip(*scores, strict=True) if a and b]
+    assert cell.by_seed == pytest.approx(each)
+    record = cell.record()
+    assert (record["seeds"], record["seed_share"]) == (3, cell.seed_share)
+    assert (record["lowest"], record["highest"]) == pytest.approx((min(each), max(each)))
+    assert not {"seeds", "seed_share", "lowest", "highest"} & set(once.record())
+
+
+def test_the_figure_of_a_comparison_shows_every_seed_and_then_no_band(study: Study) -> None:
+    baseline, run = (study.folder.root / "evaluate" / name for name in NAMES)
+    comparison = runs.compare([baseline, run], by_seed=True, resamples=400)
+    figure = compare_figure.draw_figure(comparison)
+    axes = Canvas().subplots()
+    figure.panels[0].draw(axes)
+    rings = [one for one in axes.collections if isinstance(one, PathCollection)]
+    for cell, drawn in zip(comparison.cells, rings, strict=True):
+        places = np.asarray(drawn.get_offsets())
+        assert places[:, 0] == pytest.approx(cell.by_seed) and len(set(places[:, 1])) == 1
+        assert max(abs(places[:, 0])) <= axes.get_xlim()[1]
+    assert "single seeds" in figure.caption and "band" not in figure.caption
+    assert "by seed)" in figure.panels[0].alt and compare_figure.BAND not in figure.looks
+    once = compare_figure.draw_figure(runs.compare([baseline, run], resamples=400))
+    assert "seeds" not in once.caption and compare_figure.BAND in once.looks
+    assert "by seed" not in once.panels[0].alt
 
 
 def test_seeds_are_compared_only_where_both_have_the_same(study: Study, tmp_path: Path) -> None:

@@ -8,12 +8,18 @@ from matplotlib.axes import Axes
 from ikusi.compare.findings import format_signed
 from ikusi.compare.runs import ALL, Cell, Comparison
 from ikusi.report.drawing import DASHES, FAINT, INK, LANGUAGES, MARKERS, Figure, Look, Panel
+from ikusi.report.seeds import describe_seeds, mark_seeds
 
 WIDTH, LINE, MARGIN = 5.4, 0.27, 1.0  # inches: of a panel, of a line, around the lines
 GAP = 0.5  # between benchmarks, in lines
 STANDS = Look("stands after correction", INK, "", "o")
 OPEN = Look("does not", INK, "", "o", hollow=True)
 BAND = Look("minimum detectable", FAINT, width=7, alpha=0.3)
+DETECTABLE = (
+    "The band holds true differences that this many pictures would miss more often than one time "
+    "in five."
+)
+SEEDS = "Small rings are single seeds."
 
 
 def draw_figure(comparison: Comparison) -> Figure:
@@ -33,16 +39,16 @@ def draw_figure(comparison: Comparison) -> Figure:
         "differences",
         "Differences",
         "Difference in score with its 95 % interval; above zero the run is better than the "
-        "baseline. The band holds true differences that this many pictures would miss more often "
-        "than one time in five.",
+        f"baseline. {SEEDS if comparison.by_seed else DETECTABLE}",
         [[panel] for panel in panels],
-        [*looks.values(), STANDS, OPEN, BAND],
+        [*looks.values(), STANDS, OPEN, *([] if comparison.by_seed else [BAND])],
     )
 
 
 def _reach(cell: Cell) -> float:
     difference = cell.difference
-    return max(abs(difference.low), abs(difference.high), cell.detectable or 0.0)
+    ends = (difference.low, difference.high, *cell.by_seed)
+    return max(*map(abs, ends), cell.detectable or 0.0)
 
 
 def _panel(title: str, cells: Sequence[Cell], looks: Mapping[str, Look], reach: float) -> Panel:
@@ -53,6 +59,7 @@ def _panel(title: str, cells: Sequence[Cell], looks: Mapping[str, Look], reach: 
     values = "; ".join(
         f"{_label(cell)} {format_signed(cell.difference.mean)} "
         f"[{format_signed(cell.difference.low)}, {format_signed(cell.difference.high)}]"
+        f"{describe_seeds(cell.by_seed, format_signed)}"
         for cell in cells
     )
     size = (WIDTH, MARGIN + LINE * (heights[-1] + 1))
@@ -80,6 +87,7 @@ def _draw(
         axes.hlines(y, cell.difference.low, cell.difference.high, look.colour, linewidth=1.6)
         point = Look(look.label, look.colour, "", look.marker, hollow=not cell.differs)
         axes.plot([cell.difference.mean], [y], **point.style())
+        mark_seeds(axes, [[(one, y) for one in cell.by_seed]], look)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.set_yticks(heights, [_label(cell) for cell in cells])
     axes.set_ylim(heights[-1] + 0.7, -0.7)

@@ -111,7 +111,7 @@ def draw_forgetting(study: Study) -> Iterator[Figure]:
     parts = [
         f"{one.model}, {one.pack.name}: {one.difference.mean:+.2f} "
         f"[{one.difference.low:+.2f}, {one.difference.high:+.2f}]"
-        f"{describe_seeds(one.each, '+.2f')}"
+        f"{describe_seeds(one.each, '{:+.2f}'.format)}"
         for one in changes
     ]
     draw = partial(_draw, changes=changes, models=models, looks=looks)

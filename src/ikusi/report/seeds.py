@@ -1,6 +1,6 @@
 """Scores under single seeds in figures, beside the mean over seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -18,11 +18,11 @@ def mark_seeds(axes: Axes, at: Sequence[Sequence[tuple[float, float]]], look: Lo
         axes.scatter(*zip(*points, strict=True), **RING, edgecolor=look.colour)
 
 
-def describe_seeds(each: Sequence[float], form: str = ".2f") -> str:
-    """Words after a mean: the range of the scores under single seeds; else empty."""
-    return f" ({min(each):{form}} to {max(each):{form}} by seed)" if each else ""
+def describe_seeds(each: Sequence[float], write: Callable[[float], str] = "{:.2f}".format) -> str:
+    """The range of the scores under single seeds, as words after a mean; empty without any."""
+    return f" ({write(min(each))} to {write(max(each))} by seed)" if each else ""
 
 
 def explain_seeds(study: Study) -> str:
-    """Words in a caption, after "over pictures"; empty where there is one seed."""
+    """The words about seeds in a caption, after "over pictures"; empty where there is one seed."""
     return " and seeds; small rings are single seeds" if study.several_seeds else ""
