@@ -68,6 +68,11 @@ def test_a_score_over_seeds_is_their_mean_and_under_one_that_of_its_results(stud
     scores = [one["score"] for one in figures if one]
     assert estimate and estimate.mean == pytest.approx(np.mean(scores))
     assert estimate.low < min(scores) and estimate.high > max(scores)
+    assert evidence.score_by_seed(trained, BENCH, "eu") == tuple(scores)
+    group = study.groups[0]
+    parts = [one.figures(BENCH, "eu", group) for one in trained.values()]
+    own = tuple(one["score"] for one in parts if one)
+    assert evidence.score_by_seed(trained, BENCH, "eu", group) == own != tuple(scores)
     one = evidence.estimate_score({0: trained[0]}, BENCH, "eu", RESAMPLING)
     assert figures[0] and one == tuple(figures[0][key] for key in ("score", "low", "high"))
     assert evidence.estimate_score({}, BENCH, "eu", RESAMPLING) is None

@@ -120,6 +120,7 @@ def test_what_was_lost_since_the_backbone_is_paired_row_by_row(study: Study) -> 
         assert row["questions"] == 120
     (figure,) = forgetting.draw_forgetting(study)
     assert "english-eu000, English: -0.5" in figure.panels[0].alt
+    assert "seed" not in figure.panels[0].alt + figure.caption
     assert drawing.to_svg(figure.panels[0], "x").count("<svg") == 1
 
 

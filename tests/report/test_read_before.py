@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure as Canvas
 
 from compare.studies import Folder
@@ -107,6 +107,9 @@ def test_the_mean_is_drawn_first_where_there_are_several(tmp_path: Path) -> None
     (figure,) = read_before.draw_dial(study)
     mean, *each = map(read_curves, map(axes_of, figure.panels))
     assert figure.panels[0].title == "Mean of the close-ended"
+    for panel in figure.panels:  # under one seed there is nothing to mark
+        assert not [one for one in axes_of(panel).collections if isinstance(one, PathCollection)]
+        assert "seed" not in panel.alt
     for place in PLACES:
         expected = np.mean([one[0][place][0] for one in each])
         assert mean[0][place][0] == pytest.approx(expected)

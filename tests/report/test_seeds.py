@@ -94,11 +94,17 @@ def test_pictures_are_shown_with_the_answers_of_one_seed(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_figures_show_every_seed_beside_the_mean(folder: Path) -> None:
-    drawn = figures.draw_mixtures(Study(folder))
+    study = Study(folder)
+    drawn = figures.draw_mixtures(study)
     assert drawn and "small rings are single seeds" in drawn.caption
     panel = drawn.panels[0]
     axes, rings = draw(panel)
-    assert [np.shape(each) for each in rings] == [(6, 2), (6, 2)]  # two shares, three seeds
+    means = [line for line in axes.get_lines() if len(np.asarray(line.get_xdata())) == 2]
+    for code, own, line in zip(("eu", "en"), rings, means[-2:], strict=True):
+        two = np.asarray(line.get_xdata())  # a place for each share
+        assert [x for x, _ in own] == pytest.approx([*[two[0]] * 3, *[two[1]] * 3])
+        scores = [one.figures("miniature/aokvqa", code) for one in study.evaluations.values()]
+        assert sorted(y for _, y in own) == sorted(one["score"] for one in scores if one)
     assert "by seed)" in panel.alt
     highest = max(float(row["high"]) for row in read(folder, "seeds"))
     assert axes.get_ylim()[1] >= highest

@@ -140,7 +140,8 @@ def draw_unseen(study: Study) -> Figure | None:
     drawn = {title: curves for title, curves in drawn.items() if _any_points(curves)}
     if not drawn:
         return None
-    top = max(point.high for curves in drawn.values() for _, points in curves for point in points)
+    every = [point for curves in drawn.values() for _, points in curves for point in points]
+    top = max(end for point in every for end in (point.high, *point.each))
     panels = [_shares_panel(study, title, curves, [], top) for title, curves in drawn.items()]
     rows = [panels[i : i + 2] for i in range(0, len(panels), 2)]
     looks += [
