@@ -137,6 +137,7 @@ def test_the_table_has_what_the_figure_shows(
         "english": 0, "thousandth": 0.001, "hundredth": 0.01, "tenth": 0.1, "adapted": 0.8,
     }  # fmt: skip
     assert {row["target_share"] for row in rows} == {"20", "80", ""}
+    assert "lowest" not in rows[0]
     assert "How much Basque the backbone had read" in (tmp_path / "report/index.html").read_text()
 
 

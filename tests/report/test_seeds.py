@@ -161,6 +161,20 @@ def test_a_dial_shows_every_seed_of_every_amount_read(dial: Study) -> None:
 
 
 @pytest.mark.slow
+def test_the_table_of_a_dial_says_between_which_scores_single_seeds_lie(dial: Study) -> None:
+    (table,) = read_before.tabulate_dial(dial)
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    for row in rows:
+        if row["target_share"] is None:  # the backbone itself was trained once
+            assert row["lowest"] is row["highest"] is None
+            continue
+        names = dial.close_ended if row["benchmark"] == "mean" else [str(row["benchmark"])]
+        each = list_scores(dial, f"{row['backbone']}-eu080", names)
+        assert (row["lowest"], row["highest"]) == pytest.approx((min(each), max(each)))
+    assert {row["target_share"] for row in rows} == {80, None}
+
+
+@pytest.mark.slow
 def test_what_is_forgotten_under_every_seed_is_shown(dial: Study) -> None:
     (figure,) = forgetting.draw_forgetting(dial)
     assert "over the questions and seeds; small rings are single seeds." in figure.caption

@@ -18,7 +18,7 @@ from ikusi.report import figures
 from ikusi.report.drawing import DASHES, FAINT, INK, LANGUAGES, MARKERS, Figure, Look, Panel
 from ikusi.report.figures import Level
 from ikusi.report.seeds import describe_seeds, explain_seeds, mark_seeds
-from ikusi.report.tables import Table
+from ikusi.report.tables import Cell, Table
 
 ACROSS = 3  # panels beside each other
 MEAN = "mean"  # over the close-ended benchmarks
@@ -57,7 +57,11 @@ def tabulate_dial(study: Study) -> list[Table]:
     """The figure's scores as a table, where there is one."""
     caption = f"Scores by how much {study.target.name} a backbone had read, with 95 % intervals"
     columns = ["backbone", "read", "target_share", *Score._fields[3:-1]]
-    rows = [score[:-1] for score in measure_dial(study)]
+    rows: list[list[Cell]] = []
+    for score in measure_dial(study):
+        ends = [min(score.each), max(score.each)] if score.each else [None, None]
+        rows.append([*score[:-1], *(ends if study.several_seeds else [])])
+    columns += ["lowest", "highest"] if study.several_seeds else []
     return [Table("read-before", caption, columns, rows)] if rows else []
 
 
