@@ -100,7 +100,8 @@ def test_a_comparison_takes_the_seeds_that_all_its_runs_have(tmp_path: Path) -> 
 
 def test_all_trainings_of_two_runs_are_compared_seed_by_seed(study: Study) -> None:
     baseline, run = (study.folder.root / "evaluate" / name for name in NAMES)
-    once = runs.compare([baseline, run], resamples=400).cells[0]
+    plain = runs.compare([baseline, run], resamples=400)
+    once = plain.cells[0]
     comparison = runs.compare([baseline, run], by_seed=True, resamples=400)
     cell = comparison.cells[0]
     few, many = (study.find_trained("english", share, False) for share in (20, 80))
@@ -115,6 +116,9 @@ def test_all_trainings_of_two_runs_are_compared_seed_by_seed(study: Study) -> No
     assert (cell.mcnemar, cell.detectable) == (None, None)
     text = " ".join(view.explain(comparison))
     assert "the mean over 3 trainings of each model" in text and "% is the seed" in text
+    assert "McNemar" not in text and "Detectable" not in text  # neither is computed over seeds
+    text = " ".join(view.explain(plain))
+    assert "McNemar" in text and "Detectable" in text
     each = [b.correct.mean() - a.correct.mean() for a, b in zip(*scores, strict=True) if a and b]
     assert cell.by_seed == pytest.approx(each)
     record = cell.record()

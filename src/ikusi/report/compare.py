@@ -168,9 +168,9 @@ def explain(comparison: Comparison) -> Iterator[str]:
     yield (
         f"Difference: run minus baseline, by {metric}, on the rows both have. Intervals (95 %) and "
         f"p: bootstrap over pictures, {comparison.resamples} resamples; p is no smaller than a "
-        "sign test of the pictures could give. McNemar's exact test takes rows as independent."
+        "sign test of the pictures could give."
     )
-    if comparison.by_seed:
+    if comparison.by_seed:  # neither McNemar's test nor what is detectable is known over seeds
         shares = [cell.seed_share for cell in comparison.cells if cell.seed_share is not None]
         seeds = sorted({cell.seeds for cell in comparison.cells})
         yield (
@@ -179,6 +179,8 @@ def explain(comparison: Comparison) -> Iterator[str]:
             f"pictures; of the variance of a difference {min(shares) * 100:.0f} to "
             f"{max(shares) * 100:.0f} % is the seed. Rows that differ are those of the runs named."
         )
+        return
+    yield "McNemar's exact test takes rows as independent."
     yield (
         f"Detectable: the smallest true difference that one such test at level {ALPHA} would find "
         f"in {POWER * 100:.0f} % of studies of this size. A smaller one may be there and not show."
