@@ -120,7 +120,7 @@ def test_all_trainings_of_two_runs_are_compared_seed_by_seed(study: Study) -> No
     text = " ".join(view.explain(plain))
     assert "McNemar" in text and "Detectable" in text
     each = [b.correct.mean() - a.correct.mean() for a, b in zip(*scores, strict=True) if a and b]
-    assert cell.by_seed == pytest.approx(each)
+    assert cell.each == pytest.approx(each)
     record = cell.record()
     assert (record["seeds"], record["seed_share"]) == (3, cell.seed_share)
     assert (record["lowest"], record["highest"]) == pytest.approx((min(each), max(each)))
@@ -136,7 +136,7 @@ def test_the_figure_of_a_comparison_shows_every_seed_and_then_no_band(study: Stu
     rings = [one for one in axes.collections if isinstance(one, PathCollection)]
     for cell, drawn in zip(comparison.cells, rings, strict=True):
         places = np.asarray(drawn.get_offsets())
-        assert places[:, 0] == pytest.approx(cell.by_seed) and len(set(places[:, 1])) == 1
+        assert places[:, 0] == pytest.approx(cell.each) and len(set(places[:, 1])) == 1
         assert max(abs(places[:, 0])) <= axes.get_xlim()[1]
     assert "single seeds" in figure.caption and "band" not in figure.caption
     assert "by seed)" in figure.panels[0].alt and compare_figure.BAND not in figure.looks

@@ -63,7 +63,7 @@ class Sample:
         return measure_spread(self.values, self.clusters)
 
     @property
-    def by_seed(self) -> tuple[float, ...]:
+    def seed_means(self) -> tuple[float, ...]:
         """The mean under each seed; empty where there is one."""
         return tuple(self.values.mean(axis=1).tolist()) if len(self.values) > 1 else ()
 

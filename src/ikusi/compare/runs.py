@@ -71,8 +71,8 @@ class Cell:
 
     Where several trainings of both stand behind it, under ``seeds`` seeds that both have, all is
     the mean over these, and intervals hold over seeds too; then there is neither ``mcnemar`` nor
-    ``detectable``. ``by_seed`` are the differences under each, ``seed_share`` is the seed's part of
-    the difference's variance.
+    ``detectable``. ``each`` has the difference under every seed, ``seed_share`` is the seed's part
+    of the difference's variance.
     """
 
     run: str
@@ -89,13 +89,13 @@ class Cell:
     mcnemar: McNemar | None
     detectable: float | None
     adjusted: float = 1.0
-    by_seed: tuple[float, ...] = ()
+    each: tuple[float, ...] = ()
     seed_share: float | None = None
 
     @property
     def seeds(self) -> int:
         """The number of seeds behind it."""
-        return max(1, len(self.by_seed))
+        return max(1, len(self.each))
 
     @property
     def differs(self) -> bool:
@@ -121,11 +121,11 @@ class Cell:
             "only_baseline_right": discordant[1],
             "mcnemar_p": discordant[2],
             "detectable": self.detectable,
-            **(self._record_seeds() if self.by_seed else {}),
+            **(self._record_seeds() if self.each else {}),
         }
 
     def _record_seeds(self) -> dict[str, Any]:
-        lowest, highest = min(self.by_seed), max(self.by_seed)
+        lowest, highest = min(self.each), max(self.each)
         share = {"seeds": self.seeds, "seed_share": self.seed_share}
         return {**share, "lowest": lowest, "highest": highest}
 
@@ -310,7 +310,7 @@ def _cell(
     least = compute_least_p_value(gap, clusters)
     binary = np.isin(np.concatenate([baseline, run]), (0.0, 1.0)).all()
     spread = measure_spread(run - baseline, clusters)
-    by_seed = tuple((run - baseline).mean(axis=-1).tolist()) if spread else ()
+    each = tuple((run - baseline).mean(axis=-1).tolist()) if spread else ()
     return Cell(
         *(unmatched.run, unmatched.benchmark, unmatched.language, group, metric),
         n=len(places),
@@ -321,7 +321,7 @@ def _cell(
         difference=difference._replace(p_value=max(difference.p_value, least)),
         mcnemar=mcnemar(run, baseline) if binary and not spread else None,
         detectable=_detectable(gap, clusters) if least <= ALPHA and not spread else None,
-        by_seed=by_seed,
+        each=each,
         seed_share=spread.share if spread else None,
     )
 

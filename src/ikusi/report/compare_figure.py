@@ -47,7 +47,7 @@ def draw_figure(comparison: Comparison) -> Figure:
 
 def _reach(cell: Cell) -> float:
     difference = cell.difference
-    ends = (difference.low, difference.high, *cell.by_seed)
+    ends = (difference.low, difference.high, *cell.each)
     return max(*map(abs, ends), cell.detectable or 0.0)
 
 
@@ -59,7 +59,7 @@ def _panel(title: str, cells: Sequence[Cell], looks: Mapping[str, Look], reach: 
     values = "; ".join(
         f"{_label(cell)} {format_signed(cell.difference.mean)} "
         f"[{format_signed(cell.difference.low)}, {format_signed(cell.difference.high)}]"
-        f"{describe_seeds(cell.by_seed, format_signed)}"
+        f"{describe_seeds(cell.each, format_signed)}"
         for cell in cells
     )
     size = (WIDTH, MARGIN + LINE * (heights[-1] + 1))
@@ -87,7 +87,7 @@ def _draw(
         axes.hlines(y, cell.difference.low, cell.difference.high, look.colour, linewidth=1.6)
         point = Look(look.label, look.colour, "", look.marker, hollow=not cell.differs)
         axes.plot([cell.difference.mean], [y], **point.style())
-        mark_seeds(axes, [[(one, y) for one in cell.by_seed]], look)
+        mark_seeds(axes, [[(one, y) for one in cell.each]], look)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.set_yticks(heights, [_label(cell) for cell in cells])
     axes.set_ylim(heights[-1] + 0.7, -0.7)

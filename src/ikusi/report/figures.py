@@ -280,7 +280,7 @@ def _pooled_points(study: Study, backbone: str, text: bool, code: str, group: st
         if trained := study.find_trained(backbone, share, text):
             sample = evidence.measure_levels([trained], study.close_ended, code, group=group)
             mean = evidence.estimate_mean(sample, resampling)
-            points.append(Point(share, *mean, sample.by_seed))
+            points.append(Point(share, *mean, sample.seed_means))
     return points
 
 

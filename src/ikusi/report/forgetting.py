@@ -61,7 +61,7 @@ def measure_changes(study: Study) -> list[Change]:
             before, after = (float(sample.values.mean()) for sample in scores)
             difference = evidence.estimate_mean(gaps, resampling)
             asked = len(gaps.clusters)
-            measured = (before, after, difference, asked, gaps.by_seed)
+            measured = (before, after, difference, asked, gaps.seed_means)
             changes.append(Change(model, backbone, pack, names, *measured))
     return changes
 

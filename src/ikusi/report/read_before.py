@@ -123,7 +123,7 @@ def _measure(study: Study, name: str) -> Iterator[Score]:
             model = (backbone, read, share, name)
             if trained and name == MEAN:
                 sample = evidence.measure_levels([trained], study.close_ended, code)
-                yield Score(*model, *evidence.estimate_mean(sample, resampling), sample.by_seed)
+                yield Score(*model, *evidence.estimate_mean(sample, resampling), sample.seed_means)
             elif one := evidence.estimate_score(trained, name, code, resampling):
                 yield Score(*model, *one, evidence.score_by_seed(trained, name, code))
 
